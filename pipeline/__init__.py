@@ -1,0 +1,1 @@
+"""The stages around SORN: datasets, part masks, training, evaluation. Knows paths."""

@@ -1,0 +1,237 @@
+"""Configuration of the stages: presets and the user's TOML files -> one frozen, validated Config. No torch.
+
+A configuration file has the sections [masks], [model], [loss], [schedule], [train], [eval] and may start from a preset
+with `base = "paper"`; `--set section.field=value` on the command line overrides both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from sorn.config import LossConfig, ScheduleConfig, SORNConfig, check, check_choice
+
+PRESET_DIR = Path(__file__).parent / "presets"
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+EVAL_SPLITS = ("test", "val")
+AP_FORMULAS = ("standard", "trapezoid")
+VARIANTS = ("global", "global+local", "sorn")
+
+
+@dataclass(frozen=True)
+class MasksConfig:
+    """Stage 1: what is written into the shards."""
+
+    image_size: tuple[int, int] = (384, 128)
+    # Height, width of image and mask in the shards; Section IV-B.
+    splits: tuple[str, ...] = ("train",)
+    # Splits whose images are labelled; the others are stored as `unlabeled`. Matching never reads labels, only training does.
+    shard_images: int = 1024
+    # Images per shard: the unit of resuming.
+    options: dict[str, Any] = field(default_factory=dict)
+    # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; unknown ones are rejected by the labeler.
+
+    def __post_init__(self) -> None:
+        height, width = self.image_size
+        check(
+            height % 16 == 0 and width % 16 == 0 and height > 0 and width > 0,
+            "masks.image_size", self.image_size, "height and width that 16 divides (the backbone's stride)",
+        )
+        check(self.shard_images >= 1, "masks.shard_images", self.shard_images, "1 or more")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Stage 2: the optimisation, besides [model], [loss] and [schedule]."""
+
+    batch_size: int = 32
+    # Section IV-B.
+    seed: int = 0
+    # Of initial weights, shuffling and flips.
+    flip: float = 0.5
+    # Probability of a horizontal flip, the paper's only augmentation.
+    brightness: float = 0.0
+    # Not in the paper: brightness and contrast are scaled by a factor in [1 - b, 1 + b].
+    init: str = "imagenet"
+    # Backbone weights: "imagenet" (torchvision), "none", or a .safetensors file of a trained SORN.
+    precision: str = "auto"
+    # auto: bf16 where the device computes it, else fp32. A different precision is a different result.
+    weight_decay: float = 0.0
+    # Open in the paper.
+    last_batch: str = "drop"
+    # "drop" or "keep" an incomplete last batch; batch normalisation suffers from a batch of few images.
+
+    def __post_init__(self) -> None:
+        check(self.batch_size >= 2, "train.batch_size", self.batch_size, "2 or more (batch normalisation)")
+        check(0 <= self.flip <= 1, "train.flip", self.flip, "a probability")
+        check(0 <= self.brightness < 1, "train.brightness", self.brightness, "a number in [0, 1)")
+        check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
+        check_choice("train.precision", self.precision, PRECISIONS)
+        check_choice("train.last_batch", self.last_batch, ("drop", "keep"))
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Stage 3: protocol and report."""
+
+    split: str = "test"
+    # "val" for every choice anyone makes, "test" for the number that is reported.
+    protocol: str = "default"
+    # A protocol named in the dataset's manifest, e.g. "occluded" or "partial" of partial_reid.
+    tau: float = 0.15
+    # Visibility threshold of Eq. 12, Section IV-B.
+    average_precision: str = "standard"
+    # "standard": mean of the precision at hits; "trapezoid": the mean of neighbouring precisions, as in PGFA.
+    shots: int = 0
+    # Gallery images per pid: 0 = all, 1 = single-gallery-shot, drawn `trials` times.
+    trials: int = 100
+    # Draws of the single-shot gallery.
+    seed: int = 0
+    # Of those draws and of the queries shown in the report.
+    ranked_queries: int = 8
+    # Queries shown as ranked lists.
+    ranked_gallery: int = 10
+    # Gallery images shown per query.
+    batch_size: int = 64
+    # Images per forward pass of feature extraction.
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_choice("eval.split", self.split, EVAL_SPLITS)
+        check_choice("eval.average_precision", self.average_precision, AP_FORMULAS)
+        check_choice("eval.precision", self.precision, PRECISIONS)
+        check(0 <= self.tau <= 1, "eval.tau", self.tau, "a number in [0, 1]")
+        check(self.shots in (0, 1), "eval.shots", self.shots, "0 (all-gallery) or 1 (single-gallery-shot)")
+        check(self.trials >= 1, "eval.trials", self.trials, "1 or more")
+        check(self.ranked_queries >= 0, "eval.ranked_queries", self.ranked_queries, "0 or more")
+        check(self.ranked_gallery >= 1, "eval.ranked_gallery", self.ranked_gallery, "1 or more")
+        check(self.batch_size >= 1, "eval.batch_size", self.batch_size, "1 or more")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What cannot change a result and so never enters a fingerprint."""
+
+    workers: int = 2
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check(self.workers >= 0, "workers", self.workers, "0 or more processes")
+
+
+@dataclass(frozen=True)
+class Config:
+    masks: MasksConfig = MasksConfig()
+    model: SORNConfig = SORNConfig()
+    loss: LossConfig = LossConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    train: TrainConfig = TrainConfig()
+    eval: EvalConfig = EvalConfig()
+    runtime: Runtime = Runtime()
+
+
+SECTIONS = tuple(f.name for f in dataclasses.fields(Config) if f.name != "runtime")
+
+
+def presets() -> list[str]:
+    return sorted(path.stem for path in PRESET_DIR.glob("*.toml"))
+
+
+def load_config(name: str, overrides: tuple[str, ...] = (), runtime: Runtime | None = None) -> Config:
+    """Preset name or path of a TOML file, plus `section.field=value` overrides -> Config.
+
+    Raises UserError for an unknown preset, section or field (with the known ones) and for a value out of range.
+    """
+    sections = _read(name)
+    for text in overrides:
+        _override(sections, text)
+    return dataclasses.replace(
+        Config(**{section: _build(section, values, name) for section, values in sections.items()}),
+        runtime=runtime or Runtime(),
+    )
+
+
+def as_json(config: object) -> dict[str, Any]:
+    """A config section as plain JSON values, for stamps and checkpoints."""
+    return {key: _plain(value) for key, value in dataclasses.asdict(config).items()}  # type: ignore[call-overload]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _read(name: str) -> dict[str, dict[str, Any]]:
+    path = Path(name) if name.endswith(".toml") else PRESET_DIR / f"{name}.toml"
+    if not path.is_file():
+        raise UserError(
+            f"no configuration '{name}'", f"Known presets: {', '.join(presets())}; or give the path of a .toml file."
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}", "Mend that line, or start from a preset: base = \"paper\".") from error
+    base = table.pop("base", None)
+    sections = _read(base) if base else {}
+    for section, values in table.items():
+        if section not in SECTIONS or not isinstance(values, dict):
+            raise UserError(f"{path}: unknown section '{section}'", f"Known sections: {', '.join(SECTIONS)}.")
+        sections.setdefault(section, {}).update(values)
+    return sections
+
+
+def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
+    key, equals, value = text.partition("=")
+    section, dot, option = key.strip().partition(".")
+    if not equals or not dot or section not in SECTIONS:
+        raise UserError(
+            f"--set {text}: not of the form section.field=value", f"Sections: {', '.join(SECTIONS)}; e.g. --set eval.tau=0.2"
+        )
+    try:
+        parsed = tomllib.loads(f"x = {value.strip()}")["x"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()  # a bare word is a string: --set eval.split=val
+    target = sections.setdefault(section, {})
+    if option.startswith("options."):
+        target["options"] = {**target.get("options", {}), option.removeprefix("options."): parsed}
+    else:
+        target[option] = parsed
+
+
+def _build(section: str, values: dict[str, Any], source: str) -> Any:
+    kind = type(getattr(Config, section)) if hasattr(Config, section) else None
+    assert kind is not None
+    known = typing.get_type_hints(kind)
+    for key in values:
+        if key not in known:
+            raise UserError(f"{source}: unknown option {section}.{key}", f"Known in [{section}]: {', '.join(sorted(known))}.")
+    try:
+        return kind(**{key: _coerce(f"{section}.{key}", value, known[key]) for key, value in values.items()})
+    except ValueError as error:
+        raise UserError(f"{source}: {error}", f"Change [{section}] there, or override it with --set.") from error
+
+
+def _coerce(name: str, value: Any, hint: Any) -> Any:
+    """TOML value -> the annotated type: lists become tuples, integers become floats, nothing else is guessed."""
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        check(isinstance(value, list), name, value, "a list, e.g. [1, 2]")
+        inner = typing.get_args(hint)
+        length = len(value) if inner[-1] is Ellipsis else len(inner)
+        check(len(value) == length, name, value, f"a list of {length}")
+        return tuple(_coerce(name, item, inner[0]) for item in value)
+    if origin is dict or hint is dict:
+        check(isinstance(value, dict), name, value, "a table of options")
+        return value
+    if isinstance(hint, types.UnionType):
+        hint = typing.get_args(hint)[0]
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    check(type(value) is hint, name, value, {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(hint.__name__, "text"))
+    return value

@@ -1,0 +1,92 @@
+"""Every output path of every stage, in one place. Reads and writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STAMP = "stamp.json"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where one dataset, labelled by one labeler, lives.
+
+    dataset, labeler: names as on the command line. data_root: the folder that holds the users' dataset folders.
+    runs: the folder for all outputs. trained_on: None, or the run ("market1501-densepose") whose checkpoint
+    evaluates this dataset.
+    """
+
+    dataset: str
+    labeler: str
+    data_root: Path
+    runs: Path
+    trained_on: str | None = None
+
+    @property
+    def run_name(self) -> str:
+        return f"{self.dataset}-{self.labeler}"
+
+    def folder(self, stage: str) -> Path:
+        """Output folder of a stage. Records are shared by all labelers; a foreign checkpoint gets a folder of its own."""
+        if stage == "data":
+            return self.runs / self.dataset / "data"
+        if stage == "train":
+            return self.runs / (self.trained_on or self.run_name) / "train"
+        if stage == "eval" and self.trained_on:
+            return self.runs / self.run_name / f"eval-from-{self.trained_on}"
+        return self.runs / self.run_name / stage
+
+    def stamp(self, stage: str) -> Path:
+        return self.folder(stage) / STAMP
+
+    # data
+    @property
+    def records(self) -> Path:
+        return self.folder("data") / "records.csv"
+
+    @property
+    def data_summary(self) -> Path:
+        return self.folder("data") / "summary.json"
+
+    # masks
+    @property
+    def shard_index(self) -> Path:
+        return self.folder("masks") / "index.json"
+
+    def shard(self, split: str, number: int) -> Path:
+        return self.folder("masks") / split / f"shard-{number:05d}.h5"
+
+    # train
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder("train") / "model.safetensors"
+
+    @property
+    def train_config(self) -> Path:
+        return self.folder("train") / "config.json"
+
+    def training_state(self, fingerprint: str) -> Path:
+        """A run interrupted under another configuration keeps its own state file."""
+        return self.folder("train") / f"state-{fingerprint[:12]}.pt"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.folder("train") / "tensorboard"
+
+    # eval
+    @property
+    def features(self) -> Path:
+        return self.folder("eval") / "features.h5"
+
+    @property
+    def report_json(self) -> Path:
+        return self.folder("eval") / "report.json"
+
+    @property
+    def report_md(self) -> Path:
+        return self.folder("eval") / "report.md"
+
+    @property
+    def pictures(self) -> Path:
+        return self.folder("eval") / "pictures"

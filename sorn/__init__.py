@@ -1,0 +1,1 @@
+"""SORN: the network, its losses, matching and metrics. Knows tensors, never paths."""

@@ -1,0 +1,115 @@
+"""Configuration of the network, its loss and its schedule: frozen, validated, each field with its reason. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sorn.parts import LABELLINGS
+
+BACKBONES = ("resnet18", "resnet34", "resnet50")
+REDUCTIONS = ("sum", "mean")
+FEATURES = ("after_bn", "before_bn")
+MASK_REDUCTIONS = ("majority", "nearest")
+
+
+def check(condition: bool, name: str, value: object, expected: str) -> None:
+    """Raise ValueError naming the option, its value and what would be right."""
+    if not condition:
+        raise ValueError(f"{name} = {value!r}: expected {expected}")
+
+
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    check(value in choices, name, value, "one of " + ", ".join(str(choice) for choice in choices))
+
+
+@dataclass(frozen=True)
+class SORNConfig:
+    """The network of Section III. `identities` is filled in from the training data, never by hand."""
+
+    identities: int = 0
+    # J, the number of training pids; 0 builds the network without classifiers, for feature extraction.
+    backbone: str = "resnet50"
+    # Section IV-B. resnet18 is for CPUs and tests.
+    parts: int = 3
+    # P, stripes of the local branch and of the visibility scores (Section IV-B).
+    channel_sets: int = 3
+    # N, channel sets of the global branch; 1 means no SPC loss (Section IV-E).
+    set_channels: int = 0
+    # c', open in the paper: channels per set. 0 takes half of the backbone's channels, so that N c' > c ("extended").
+    labels: int = 8
+    # K, semantic classes: 8, 5 or 2 (Table III).
+    semantic_channels: int = 256
+    # Width of both deconvolutions, open in the paper.
+    local_branch: bool = True
+    # False: "Global+Semantic" of Table I.
+    global_branch: bool = True
+    # False: "Local+Semantic" of Table I.
+    semantic_branch: bool = True
+    # False: "w/o Semantic" of Table III; every stripe then counts as visible.
+    feature: str = "after_bn"
+    # What matching uses, open in the paper: the text defines f after the BN layer.
+    classifier_bias: bool = False
+    # Open in the paper; features after BN are centred, so a bias brings nothing.
+    logit_bound: float = 6.0
+    # Open in the paper: |A_n - mean(A_n)| is scaled down to at most this before Eq. 4, so that sigmoid keeps a gradient.
+    # 0 is Eq. 4 to the letter.
+
+    def __post_init__(self) -> None:
+        check_choice("model.backbone", self.backbone, BACKBONES)
+        check_choice("model.labels", self.labels, tuple(sorted(LABELLINGS)))
+        check_choice("model.feature", self.feature, FEATURES)
+        check(self.identities >= 0, "model.identities", self.identities, "0 or more")
+        check(1 <= self.parts <= 24, "model.parts", self.parts, "1 to 24 stripes (the feature map has 24 rows at 384x128)")
+        check(1 <= self.channel_sets <= 24, "model.channel_sets", self.channel_sets, "1 to 24 sets")
+        check(self.set_channels >= 0, "model.set_channels", self.set_channels, "0 (half of the backbone's) or more")
+        check(self.semantic_channels > 0, "model.semantic_channels", self.semantic_channels, "1 or more")
+        check(self.logit_bound >= 0, "model.logit_bound", self.logit_bound, "0 (off) or a positive number")
+        check(self.local_branch or self.global_branch, "model.local_branch", False, "at least one of the local and global branches")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Eq. 10 and the choices the paper leaves open."""
+
+    global_weight: float = 0.75
+    # lambda_1, Section IV-B.
+    spc_weight: float = 0.50
+    # lambda_2, Section IV-B.
+    seg_weight: float = 1.50
+    # lambda_3, Section IV-B.
+    label_smoothing: float = 0.10
+    # epsilon of Eq. 8, for the part labels only; 0 is "w/o LS".
+    spc_reduction: str = "sum"
+    # Over positions: "sum" is Eq. 5 to the letter, "mean" divides by the number of positions. Always the mean over a batch.
+    mask_reduction: str = "majority"
+    # How a label map becomes 4h x 4w, open in the paper.
+
+    def __post_init__(self) -> None:
+        check_choice("loss.spc_reduction", self.spc_reduction, REDUCTIONS)
+        check_choice("loss.mask_reduction", self.mask_reduction, MASK_REDUCTIONS)
+        check(0 <= self.label_smoothing < 1, "loss.label_smoothing", self.label_smoothing, "a number in [0, 1)")
+        for name in ("global_weight", "spc_weight", "seg_weight"):
+            check(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """Learning rate by epoch, Section IV-B: linear warm-up, then two drops."""
+
+    epochs: int = 80
+    base_lr: float = 3e-4
+    # Reached at the end of the warm-up.
+    warmup_start_lr: float = 3e-5
+    # Learning rate of epoch 0.
+    warmup_epochs: int = 10
+    milestones: tuple[int, ...] = (30, 60)
+    # Epochs at which the rate is multiplied by gamma.
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        check(self.epochs >= 1, "schedule.epochs", self.epochs, "1 or more")
+        check(self.base_lr > 0, "schedule.base_lr", self.base_lr, "a positive number")
+        check(self.warmup_start_lr > 0, "schedule.warmup_start_lr", self.warmup_start_lr, "a positive number")
+        check(self.warmup_epochs >= 0, "schedule.warmup_epochs", self.warmup_epochs, "0 or more")
+        check(0 < self.gamma <= 1, "schedule.gamma", self.gamma, "a number in (0, 1]")
+        check(list(self.milestones) == sorted(self.milestones), "schedule.milestones", self.milestones, "rising epochs")

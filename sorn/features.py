@@ -1,0 +1,40 @@
+"""FeatureBank: what the network says about a set of images, and all that matching needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FeatureBank:
+    """Features of N images, as they leave the network: not normalised, visibility not thresholded.
+
+    global_: [N, Dg] float32. local: [N, P, Dl] float32, P may be 0 when the local branch is off.
+    visibility: [N, P] float32 in [0, 1], the scores v_p of Eq. 11.
+    pid, camid: [N] int64. name: [N] str, `split/relative/path`.
+    """
+
+    global_: np.ndarray
+    local: np.ndarray
+    visibility: np.ndarray
+    pid: np.ndarray
+    camid: np.ndarray
+    name: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pid)
+
+    def __post_init__(self) -> None:
+        n, p = len(self.pid), self.local.shape[1]
+        shapes = {
+            "global_": (self.global_.ndim == 2 and len(self.global_) == n),
+            "local": (self.local.ndim == 3 and len(self.local) == n),
+            "visibility": self.visibility.shape == (n, p),
+            "camid": self.camid.shape == (n,),
+            "name": self.name.shape == (n,),
+        }
+        wrong = [field for field, good in shapes.items() if not good]
+        if wrong:
+            raise ValueError(f"feature bank of {n} images has fields of another shape: {', '.join(wrong)}")

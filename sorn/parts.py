@@ -1,0 +1,32 @@
+"""The eight body-part classes: names, ids, colours, and their collapse to five and two. The only place.
+
+Paper, Section III-D: background, head, torso, upper arm, lower arm, upper leg, lower leg, foot. Every class is
+side-symmetric, so a horizontal flip of a mask needs no change of labels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+CLASSES = ("background", "head", "torso", "upper arm", "lower arm", "upper leg", "lower leg", "foot")
+BACKGROUND, HEAD, TORSO, UPPER_ARM, LOWER_ARM, UPPER_LEG, LOWER_LEG, FOOT = range(len(CLASSES))
+
+# One colour per class for overlays and palettes, uint8 RGB; distinguishable in greyscale print and for colour-blind readers.
+COLOURS = np.array(
+    [(0, 0, 0), (240, 228, 66), (0, 114, 178), (230, 159, 0), (213, 94, 0), (0, 158, 115), (86, 180, 233), (204, 121, 167)],
+    dtype=np.uint8,
+)
+
+# K -> the class names of that labelling. The paper's Table III compares K = 2, 5 and 8; background keeps id 0.
+LABELLINGS: dict[int, tuple[str, ...]] = {
+    8: CLASSES,
+    5: ("background", "head", "torso", "arm", "leg"),
+    2: ("background", "foreground"),
+}
+
+# K -> lookup table, uint8 [8]: id among the eight classes -> id among the K classes.
+COLLAPSE: dict[int, np.ndarray] = {
+    8: np.arange(len(CLASSES), dtype=np.uint8),
+    5: np.array([0, 1, 2, 3, 3, 4, 4, 4], dtype=np.uint8),
+    2: np.array([0, 1, 1, 1, 1, 1, 1, 1], dtype=np.uint8),
+}
