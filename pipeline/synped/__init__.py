@@ -1,0 +1,1 @@
+"""SynPed, the embedded dataset: rendered pedestrians with exact part masks, occluders and cameras."""
