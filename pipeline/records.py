@@ -1,0 +1,92 @@
+"""Image records: the list of a dataset's images, and their storage. Reads and writes records.csv.
+
+Two layers: what the dataset says about an image (ImageRecord) and what its file was when it was read (ImageFile).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import stamp
+from pipeline.errors import UserError
+from pipeline.layout import Paths
+
+COLUMNS = ("name", "path", "pid", "camid", "split", "bytes", "mtime_ns", "sha256", "width", "height")
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of a dataset.
+
+    name: `split/relative/path`, unique. path: absolute. pid, camid: the dataset's own person and camera number, or
+    those given to labels of a CSV. split: one of SPLITS in pipeline.manifest.
+    """
+
+    name: str
+    path: Path
+    pid: int
+    camid: int
+    split: str
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """The file of an image when it was last read. bytes, mtime_ns: to tell whether it was written since.
+
+    sha256: of the bytes, hexadecimal. width, height: pixels.
+    """
+
+    bytes: int
+    mtime_ns: int
+    sha256: str
+    width: int
+    height: int
+
+
+def read_records(paths: Paths) -> list[ImageRecord]:
+    """The images found by the data stage, sorted by name. Raises UserError if it never ran or its file is damaged."""
+    return [record for record, _ in read_rows(paths)]
+
+
+def read_rows(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
+    """As read_records, with the file of each image."""
+    again = f"Run `make data DATASET={paths.dataset}`."
+    try:
+        text = paths.records.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{paths.records} does not exist: the data stage has not run", again) from error
+    table = csv.reader(io.StringIO(text, newline=""))
+    if tuple(next(table, ())) != COLUMNS:
+        raise UserError(f"{paths.records} does not have the columns {', '.join(COLUMNS)}", again)
+    try:
+        return [
+            (
+                ImageRecord(name, Path(path), int(pid), int(camid), split),
+                ImageFile(int(size), int(mtime_ns), sha256, int(width), int(height)),
+            )
+            for name, path, pid, camid, split, size, mtime_ns, sha256, width, height in table
+        ]
+    except ValueError as error:
+        raise UserError(f"{paths.records}, line {table.line_num}: {error}", again) from error
+
+
+def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> None:
+    """Write records.csv, whole or not at all, sorted by name."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for record, file in sorted(rows, key=lambda row: row[0].name):
+        said = (record.name, record.path, record.pid, record.camid, record.split)
+        writer.writerow((*said, file.bytes, file.mtime_ns, file.sha256, file.width, file.height))
+    stamp.write_atomically(path, text.getvalue())
+
+
+def content_digest(rows: Iterable[tuple[ImageRecord, ImageFile]]) -> str:
+    """sha256 over what later stages depend on: not over where the files lie, nor when they were written."""
+    return stamp.digest_json(
+        sorted([record.name, record.pid, record.camid, record.split, file.sha256] for record, file in rows)
+    )
