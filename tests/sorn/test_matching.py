@@ -1,0 +1,125 @@
+"""Eq. 11-15 by hand-computed values on tiny arrays, and the block product against a loop over pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sorn import matching
+from sorn.branches import visibility_scores
+from sorn.features import FeatureBank
+
+
+def bank(global_: list | np.ndarray, local: list | np.ndarray, visibility: list | np.ndarray) -> FeatureBank:
+    arrays = [np.array(a, dtype=np.float32) for a in (global_, local, visibility)]
+    n = len(arrays[0])
+    return FeatureBank(*arrays, np.arange(n), np.ones(n, np.int64), np.array([f"query/{i}.jpg" for i in range(n)]))
+
+
+def similarity(
+    query: FeatureBank, gallery: FeatureBank, variant: str, tau: float = 0.15, block: int = 256
+) -> np.ndarray:
+    return np.concatenate([values for _, values in matching.similarity_blocks(query, gallery, variant, tau, block)])
+
+
+# One query and one gallery image, P = 2: D_global = 0.6, D_1 = 1, D_2 = -0.8; lengths differ from 1 on purpose.
+QUERY = bank([[2.0, 0.0]], [[[0.0, 3.0], [1.0, 0.0]]], [[0.5, 0.9]])
+GALLERY = bank([[3.0, 4.0]], [[[0.0, 0.5], [-4.0, 3.0]]], [[0.4, 0.1]])
+
+
+def test_eq_11_visibility_is_the_share_of_foreground_per_stripe() -> None:
+    parts = torch.tensor([[1, 0], [0, 0], [7, 2], [3, 0], [0, 0], [0, 0]])  # [6, 2], three stripes of two rows
+    logits = torch.nn.functional.one_hot(parts, 8).permute(2, 0, 1)[None].float()
+    assert visibility_scores(logits, 3).tolist() == [[0.25, 0.75, 0.0]]
+
+
+def test_eq_12_threshold_is_included() -> None:
+    scores = np.array([[0.1499999, 0.15, 0.2]], dtype=np.float32)
+    assert matching.indicators(scores, 0.15).tolist() == [[0, 1, 1]]
+
+
+def test_eq_13_global() -> None:
+    assert similarity(QUERY, GALLERY, "global") == pytest.approx(np.array([[0.6]]))
+
+
+def test_eq_14_and_15_with_every_indicator_one() -> None:
+    assert similarity(QUERY, GALLERY, "global+local") == pytest.approx(np.array([[(0.6 + 1 - 0.8) / 3]]))
+
+
+@pytest.mark.parametrize(
+    ("tau", "expected"),
+    [
+        (0.05, (0.6 + 1 - 0.8) / 3),  # both stripes visible in both images
+        (0.15, (0.6 + 1) / 2),  # the gallery's second stripe is hidden
+        (0.45, 0.6),  # the query shows 0.5 and 0.9, the gallery nothing: the global feature decides alone
+        (0.95, 0.6),
+    ],
+)
+def test_eq_15_counts_stripes_visible_in_both(tau: float, expected: float) -> None:
+    assert similarity(QUERY, GALLERY, "sorn", tau) == pytest.approx(np.array([[expected]]), abs=1e-6)
+
+
+def test_no_global_feature_drops_the_global_term() -> None:
+    """Local+Semantic of Table I: the mean over common stripes; nothing in common ranks below every cosine."""
+    empty = np.zeros((1, 0))
+    query, gallery = (bank(empty, b.local, b.visibility) for b in (QUERY, GALLERY))
+    assert similarity(query, gallery, "global+local") == pytest.approx(np.array([[(1 - 0.8) / 2]]), abs=1e-6)
+    assert similarity(query, gallery, "sorn", 0.15) == pytest.approx(np.array([[1.0]]))
+    assert similarity(query, gallery, "sorn", 0.45).tolist() == [[matching.NOTHING_IN_COMMON]]
+    assert matching.variants(query) == ("global+local", "sorn")
+    with pytest.raises(ValueError, match="no global branch"):
+        similarity(query, gallery, "global")
+
+
+def test_no_stripes_leave_the_global_similarity() -> None:
+    query, gallery = (bank(b.global_, np.zeros((1, 0, 2)), np.zeros((1, 0))) for b in (QUERY, GALLERY))
+    for variant in matching.VARIANTS:
+        assert similarity(query, gallery, variant) == pytest.approx(np.array([[0.6]]))
+    assert matching.variants(query) == ("global",)
+
+
+def test_zero_vector_is_similar_to_nothing() -> None:
+    dark = bank([[0.0, 0.0]], [[[0.0, 0.0], [0.0, 0.0]]], [[1.0, 1.0]])
+    for variant in matching.VARIANTS:
+        assert similarity(dark, GALLERY, variant).tolist() == [[0.0]]
+
+
+def random_bank(seed: int, n: int) -> FeatureBank:
+    rng = np.random.default_rng(seed)
+    visibility = rng.choice([0.0, 0.1, 0.15, 0.2, 1.0], (n, 3))
+    return bank(rng.normal(size=(n, 5)), rng.normal(size=(n, 3, 4)), visibility)
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize("block", [1, 4, 256])
+def test_product_agrees_with_a_loop_over_pairs(block: int) -> None:
+    query, gallery = random_bank(0, 9), random_bank(1, 13)
+    expected = np.empty((9, 13))
+    for i, j in np.ndindex(9, 13):
+        common = [p for p in range(3) if min(query.visibility[i, p], gallery.visibility[j, p]) >= np.float32(0.15)]
+        stripes = [cosine(query.local[i, p], gallery.local[j, p]) for p in common]
+        expected[i, j] = (cosine(query.global_[i], gallery.global_[j]) + sum(stripes)) / (1 + len(common))
+    np.testing.assert_allclose(similarity(query, gallery, "sorn", 0.15, block), expected, atol=1e-6)
+
+
+def test_blocks_come_in_query_order_and_cover_all() -> None:
+    slices = [rows for rows, _ in matching.similarity_blocks(random_bank(0, 9), random_bank(1, 3), "sorn", 0.15, 4)]
+    assert slices == [slice(0, 4), slice(4, 8), slice(8, 9)]
+
+
+def test_bank_is_left_alone() -> None:
+    query = random_bank(0, 3)
+    before = query.local.copy()
+    similarity(query, random_bank(1, 3), "sorn")
+    assert (query.local == before).all()
+
+
+def test_refuses_unknown_variant_and_banks_of_other_networks() -> None:
+    with pytest.raises(ValueError, match="one of global, global\\+local, sorn"):
+        similarity(QUERY, GALLERY, "semantic")
+    with pytest.raises(ValueError, match="different networks"):
+        similarity(QUERY, random_bank(0, 2), "sorn")
