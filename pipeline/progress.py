@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from types import TracebackType
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -14,22 +15,45 @@ Item = TypeVar("Item")
 LOG_EVERY_SECONDS = 10.0
 
 
+class Progress:
+    """`done` counts up to `total`; `note` is shown behind the numbers. Use it as a context manager."""
+
+    def __init__(self, total: int, label: str, unit: str = "images", done: int = 0) -> None:
+        self.total, self.label, self.unit = total, label, unit
+        self.first = self.done = done
+        self.start = self.last = time.monotonic()
+        self.bar = (
+            tqdm(total=total, initial=done, desc=label, unit=" " + unit, file=sys.stderr, smoothing=0.1)
+            if sys.stderr.isatty()
+            else None
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def advance(self, units: int = 1, note: str = "") -> None:
+        units = min(units, self.total - self.done)
+        self.done += units
+        if self.bar is not None:
+            self.bar.set_postfix_str(note, refresh=False)
+            self.bar.update(units)
+            return
+        now = time.monotonic()
+        if now - self.last >= LOG_EVERY_SECONDS or self.done == self.total:
+            rate = (self.done - self.first) / max(now - self.start, 1e-9)
+            left = (self.total - self.done) / max(rate, 1e-9)
+            line = f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s, {left:.0f} s left"
+            print(f"{line}, {note}" if note else line, file=sys.stderr, flush=True)
+            self.last = now
+
+
 def progress(items: Iterable[Item], total: int, label: str, unit: str = "images", step: int = 1) -> Iterator[Item]:
     """Yield the items, showing how far they are. `step`: how many units one item stands for."""
-    if sys.stderr.isatty():
-        with tqdm(total=total, desc=label, unit=" " + unit, file=sys.stderr, smoothing=0.1) as bar:
-            for item in items:
-                yield item
-                bar.update(min(step, total - bar.n))
-        return
-    start = last = time.monotonic()
-    done = 0
-    for item in items:
-        yield item
-        done = min(done + step, total)
-        now = time.monotonic()
-        if now - last >= LOG_EVERY_SECONDS or done == total:
-            rate = done / max(now - start, 1e-9)
-            left = (total - done) / max(rate, 1e-9)
-            print(f"{label}: {done}/{total} {unit}, {rate:.1f} {unit}/s, {left:.0f} s left", file=sys.stderr, flush=True)
-            last = now
+    with Progress(total, label, unit) as shown:
+        for item in items:
+            yield item
+            shown.advance(step)

@@ -1,0 +1,67 @@
+# Make owns the order of the stages; the command line owns the truth about what is stale. Every stage target therefore
+# calls the command line, which answers at once when nothing changed.
+
+DATASET   ?= synped_demo
+DATA_ROOT ?= data
+RUNS      ?= runs
+ARGS      ?=
+
+VENV      ?= .venv
+PYTHON    ?= $(VENV)/bin/python
+SORN      := $(PYTHON) -m pipeline
+COMMON    := --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
+             $(if $(LABELER),--labeler $(LABELER)) $(if $(CONFIG),--config $(CONFIG)) \
+             $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) $(ARGS)
+
+# With PYTHON=... the user brings an environment; only our own is set up.
+ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo data masks train eval status test lint clean
+
+help: ## show this help
+	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@echo
+	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
+	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
+	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"
+
+setup: $(VENV)/.ready ## create .venv and install what everything needs
+
+$(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --upgrade pip
+	$(VENV)/bin/python -m pip install -r requirements-dev.txt
+	$(VENV)/bin/python -m pip install --no-deps -e .
+	touch $@
+
+demo: ## run the whole pipeline on the embedded dataset and leave a report with pictures
+	@$(MAKE) --no-print-directory eval DATASET=synped_demo CONFIG=demo LABELER= TRAINED_ON=
+
+data: $(ENVIRONMENT) ## find the dataset's images (or render SynPed) -> runs/<dataset>/data
+	@$(SORN) data prepare $(COMMON)
+
+masks: data ## label body parts, write shards -> runs/<dataset>-<labeler>/masks
+	@$(SORN) masks $(COMMON)
+
+train: masks ## train SORN on the shards -> runs/<dataset>-<labeler>/train
+	@$(SORN) train $(COMMON)
+
+eval: $(if $(TRAINED_ON),masks,train) ## feature bank, metrics, report -> runs/<dataset>-<labeler>/eval
+	@$(SORN) eval $(COMMON)
+
+status: $(ENVIRONMENT) ## say which stages are stale, and why
+	@$(SORN) status $(COMMON)
+
+test: $(ENVIRONMENT) ## run the tests
+	$(PYTHON) -m pytest
+
+lint: $(ENVIRONMENT) ## ruff and mypy
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+clean: ## remove the outputs of this DATASET (runs/<dataset>*), never data
+	@$(SORN) clean $(COMMON)

@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `sorn`."""
+
+from pipeline.cli import main
+
+main()

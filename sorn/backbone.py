@@ -1,0 +1,58 @@
+"""ResNet with last stride 1; gives the features of its stages 2, 3 and 4 (Section III-A, III-D)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+
+class Stages(NamedTuple):
+    """block2: [B, c2, 2h, 2w]; block3: [B, c3, h, w]; block4: [B, c, h, w]. 384x128 pixels give h = 24, w = 8."""
+
+    block2: Tensor
+    block3: Tensor
+    block4: Tensor
+
+
+class Backbone(nn.Module):
+    """torchvision's ResNet without its head; parameter names are torchvision's, so its weight files fit."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        resnet = getattr(torchvision.models, name)(weights=None)
+        _remove_last_stride(resnet)
+        for child in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
+            setattr(self, child, getattr(resnet, child))
+        expansion = resnet.layer4[0].expansion
+        self.channels = Stages(128 * expansion, 256 * expansion, 512 * expansion)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor) -> Stages:
+        """image: [B, 3, H, W] float, normalised by the ImageNet mean and deviation."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
+        block2 = self.layer2(self.layer1(x))
+        block3 = self.layer3(block2)
+        return Stages(block2, block3, self.layer4(block3))
+
+
+def _remove_last_stride(resnet: nn.Module) -> None:
+    """Last stride 1 keeps 24x8 maps at 384x128 (Section III-A, after PCB)."""
+    first = resnet.layer4[0]
+    for module in (first.conv1, first.conv2, first.downsample[0]):
+        if module.stride == (2, 2):
+            module.stride = (1, 1)
+
+
+def load_resnet(backbone: Backbone, weights: dict[str, torch.Tensor]) -> None:
+    """Load torchvision ResNet weights; the classifier `fc` is not needed. Raises ValueError naming what does not fit."""
+    weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
+    own = backbone.state_dict()
+    missing = sorted(own.keys() - weights.keys())
+    unknown = sorted(weights.keys() - own.keys())
+    shapes = sorted(key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape)
+    for problem, keys in (("missing", missing), ("unknown", unknown), ("of another shape", shapes)):
+        if keys:
+            raise ValueError(f"backbone weights {problem}: {', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''}")
+    backbone.load_state_dict(weights)

@@ -1,0 +1,122 @@
+"""The three branches of SORN: local stripes, global channel sets, semantic parts (Sections III-B, III-C, III-D)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def stripe_bounds(rows: int, count: int) -> list[tuple[int, int]]:
+    """Rows [start, stop) of `count` horizontal stripes: equal where `count` divides `rows`, else the nearest equal rows.
+
+    Raises ValueError when there are more stripes than rows.
+    """
+    if count > rows:
+        raise ValueError(f"{count} stripes do not fit into {rows} rows")
+    edges = [round(stripe * rows / count) for stripe in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def stripe_means(maps: Tensor, count: int) -> Tensor:
+    """Mean over each stripe. maps: [B, C, H, W] -> [B, count, C]."""
+    return torch.stack([maps[:, :, a:b].mean(dim=(2, 3)) for a, b in stripe_bounds(maps.shape[2], count)], dim=1)
+
+
+def visibility_scores(part_logits: Tensor, stripes: int) -> Tensor:
+    """v_p of Eq. 11: the share of foreground pixels in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
+    foreground = (part_logits.argmax(dim=1, keepdim=True) != 0).float()  # E, [B, 1, 4h, 4w]; label 0 is background
+    return stripe_means(foreground, stripes).squeeze(2)
+
+
+class LocalBranch(nn.Module):
+    """P stripes: GAP -> BN -> f_local^p, and one identity classifier per stripe (Section III-B)."""
+
+    def __init__(self, channels: int, stripes: int, identities: int, bias: bool) -> None:
+        super().__init__()
+        self.stripes = stripes
+        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in range(stripes))
+        self.classifiers = nn.ModuleList(_classifier(channels, identities, bias) for _ in range(stripes))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """features: T [B, c, h, w] -> pooled [B, P, c], normalised [B, P, c], logits [B, P, J]."""
+        pooled = stripe_means(features, self.stripes)
+        normed = torch.stack([norm(pooled[:, p]) for p, norm in enumerate(self.norms)], dim=1)
+        logits = torch.stack([classify(normed[:, p]) for p, classify in enumerate(self.classifiers)], dim=1)
+        return pooled, normed, logits
+
+
+class GlobalBranch(nn.Module):
+    """N sets of c' channels, their aggregation maps, and the global feature (Section III-C).
+
+    The 1x1 convolution that gives T_g is followed by sums and means only, all linear. GAP(T_g) is therefore the
+    convolution's matrix applied to GAP(T), and A_n (Eq. 2) is T projected on the sum of the set's weights: the same
+    numbers, without the [B, N c', h, w] map that nobody else reads.
+    """
+
+    def __init__(self, channels: int, sets: int, set_channels: int, identities: int, bias: bool, bound: float) -> None:
+        super().__init__()
+        self.sets, self.bound = sets, bound
+        self.expand = nn.Conv2d(channels, sets * set_channels, kernel_size=1)
+        # A_n sums c' channels of c inputs each: this deviation starts it at the scale of T, where sigmoid has a gradient.
+        nn.init.normal_(self.expand.weight, std=(channels * set_channels) ** -0.5)
+        nn.init.zeros_(self.expand.bias)
+        self.norm = nn.BatchNorm1d(sets * set_channels)
+        self.classifier = _classifier(sets * set_channels, identities, bias)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """features: T [B, c, h, w] -> pooled, normalised [B, N c'], logits [B, J], maps M_n [B, N, h, w] in (0, 1)."""
+        weight, bias = self.expand.weight.flatten(1), self.expand.bias  # [N c', c], [N c']
+        pooled = nn.functional.linear(features.mean(dim=(2, 3)), weight, bias)
+        normed = self.norm(pooled)
+        set_weight = weight.unflatten(0, (self.sets, -1)).sum(dim=1)  # [N, c]; the bias cancels in Eq. 4
+        aggregation = nn.functional.conv2d(features, set_weight[:, :, None, None])  # A_n, Eq. 2
+        return pooled, normed, self.classifier(normed), normalised_maps(aggregation, self.bound)
+
+
+def normalised_maps(aggregation: Tensor, bound: float) -> Tensor:
+    """M_n of Eq. 3 and 4: the sigmoid of A_n around its mean. [B, N, h, w] -> the same shape, in (0, 1).
+
+    With bound > 0, a map whose centred values exceed the bound is scaled down to it, so that the sigmoid keeps a
+    gradient; a map within the bound is Eq. 4 to the letter, and so is every map with bound = 0.
+    """
+    centred = aggregation - aggregation.mean(dim=(2, 3), keepdim=True)
+    if bound > 0:
+        peak = centred.detach().abs().amax(dim=(2, 3), keepdim=True)
+        centred = centred * (bound / peak.clamp(min=bound))
+    return centred.sigmoid()
+
+
+class SemanticBranch(nn.Module):
+    """Part logits from the backbone's stages 2, 3 and 4 through two 3x3 deconvolutions (Section III-D)."""
+
+    def __init__(self, channels: tuple[int, int, int], width: int, labels: int) -> None:
+        super().__init__()
+        block2, block3, block4 = channels
+        self.up1 = _deconvolution(block3 + block4, width)
+        self.up2 = _deconvolution(width + block2, width)
+        self.classify = nn.Conv2d(width, labels, kernel_size=1)
+
+    def forward(self, block2: Tensor, block3: Tensor, block4: Tensor) -> Tensor:
+        """[B, c2, 2h, 2w], [B, c3, h, w], [B, c, h, w] -> logits [B, K, 4h, 4w]."""
+        x = self.up1(torch.cat([block3, block4], dim=1))  # [B, width, 2h, 2w]
+        x = self.up2(torch.cat([x, block2], dim=1))  # [B, width, 4h, 4w]
+        return self.classify(x)
+
+
+def _deconvolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, kernel_size=3, stride=2, padding=1, output_padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _classifier(features: int, identities: int, bias: bool) -> nn.Module:
+    """One fully connected layer; small weights, so that training starts at the loss of a uniform guess."""
+    if identities == 0:
+        return nn.Identity()
+    layer = nn.Linear(features, identities, bias=bias)
+    nn.init.normal_(layer.weight, std=0.001)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer

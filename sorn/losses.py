@@ -1,0 +1,57 @@
+"""The losses of SORN: identity (Eq. 1, 6), spatial-patch contrastive (Eq. 5), part segmentation (Eq. 7-9), total (Eq. 10)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sorn.branches import stripe_bounds
+from sorn.config import LossConfig
+from sorn.network import SORNOutput
+
+
+def identity(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy, mean over the batch. logits [B, J] (Eq. 6) or [B, P, J], summed over the P stripes (Eq. 1)."""
+    if logits.ndim == 2:
+        return functional.cross_entropy(logits.float(), label)
+    return sum((functional.cross_entropy(stripe.float(), label) for stripe in logits.unbind(1)), logits.new_zeros(()))
+
+
+def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
+    """L_SPC of Eq. 5: what each map M_n shows outside its own, n-th patch. maps: [B, N, h, w]; mean over the batch.
+
+    reduction: "sum" over positions, as written, or "mean", divided by h*w. N = 1 has one patch, and the loss is 0.
+    """
+    sets, rows, columns = maps.shape[1:]
+    outside = torch.ones(sets, rows, 1, device=maps.device)
+    for n, (start, stop) in enumerate(stripe_bounds(rows, sets)):
+        outside[n, start:stop] = 0
+    total = (maps * outside).sum(dim=(1, 2, 3)).mean()
+    return total / (rows * columns) if reduction == "mean" else total
+
+
+def part_segmentation(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """L_seg of Eq. 7-9, mean over pixels and batch. logits [B, K, 4h, 4w], target [B, 4h, 4w] int64 in 0..K-1."""
+    return functional.cross_entropy(logits.float(), target, label_smoothing=smoothing)
+
+
+def sorn_loss(output: SORNOutput, label: Tensor, parts: Tensor | None, config: LossConfig) -> dict[str, Tensor]:
+    """The parts of Eq. 10 by name, and their weighted sum as "total". A branch that is off has no part.
+
+    label: [B] int64. parts: [B, 4h, 4w] int64, needed when the semantic branch is on.
+    """
+    losses, total = {}, torch.zeros((), device=label.device)
+    if output.local_features.shape[1]:
+        losses["local"] = identity(output.local_logits, label)
+        total = total + losses["local"]
+    if output.global_feature.shape[1]:
+        losses["global"] = identity(output.global_logits, label)
+        losses["spc"] = spatial_patch_contrastive(output.maps, config.spc_reduction)
+        total = total + config.global_weight * losses["global"] + config.spc_weight * losses["spc"]
+    if output.part_logits is not None:
+        if parts is None:
+            raise ValueError("the semantic branch is on, but the batch has no part labels")
+        losses["seg"] = part_segmentation(output.part_logits, parts, config.label_smoothing)
+        total = total + config.seg_weight * losses["seg"]
+    return {**losses, "total": total}

@@ -1,0 +1,83 @@
+"""SORN(config): one backbone, three branches, one typed output (Fig. 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sorn.backbone import Backbone
+from sorn.branches import GlobalBranch, LocalBranch, SemanticBranch, visibility_scores
+from sorn.config import SORNConfig
+
+
+@dataclass(frozen=True)
+class SORNOutput:
+    """What one forward pass gives; a branch that is off gives tensors of width 0, so that shapes stay predictable.
+
+    global_feature: [B, N c'] (width 0 when off). local_features: [B, P, c] ([B, 0, c] when off). Both as matching uses
+    them, float32. global_logits: [B, J]; local_logits: [B, P, J]. maps: M_n, [B, N, h, w] float32 in (0, 1).
+    part_logits: [B, K, 4h, 4w], or None without a semantic branch. visibility: v_p of Eq. 11, [B, P] float32; ones
+    without a semantic branch.
+    """
+
+    global_feature: Tensor
+    local_features: Tensor
+    global_logits: Tensor
+    local_logits: Tensor
+    maps: Tensor
+    part_logits: Tensor | None
+    visibility: Tensor
+
+
+class SORN(nn.Module):
+    """The semantic-aware occlusion-robust network. Input: [B, 3, H, W] float, H and W divisible by 16."""
+
+    def __init__(self, config: SORNConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config.backbone)
+        block2, block3, c = self.backbone.channels
+        j, bias = config.identities, config.classifier_bias
+        self.local = LocalBranch(c, config.parts, j, bias) if config.local_branch else None
+        self.global_ = (
+            GlobalBranch(c, config.channel_sets, config.set_channels or c // 2, j, bias, config.logit_bound)
+            if config.global_branch
+            else None
+        )
+        self.semantic = (
+            SemanticBranch((block2, block3, c), config.semantic_channels, config.labels)
+            if config.semantic_branch
+            else None
+        )
+
+    def forward(self, image: Tensor) -> SORNOutput:
+        stages = self.backbone(image)
+        with torch.autocast(image.device.type, enabled=False):  # pooling, BN and classifiers are cheap: keep them exact
+            features = stages.block4.float()
+            batch, c, h, w = features.shape
+            none = features.new_zeros
+            after_bn = self.config.feature == "after_bn"
+
+            local_features, local_logits = none(batch, 0, c), none(batch, 0, self.config.identities)
+            if self.local is not None:
+                pooled, normed, local_logits = self.local(features)
+                local_features = normed if after_bn else pooled
+
+            global_feature, maps = none(batch, 0), none(batch, 0, h, w)
+            global_logits = none(batch, self.config.identities)
+            if self.global_ is not None:
+                pooled, normed, global_logits, maps = self.global_(features)
+                global_feature = normed if after_bn else pooled
+
+        part_logits = None
+        stripes = local_features.shape[1]
+        visibility = torch.ones(batch, stripes, device=image.device)
+        if self.semantic is not None:
+            part_logits = self.semantic(*stages)
+            if stripes:
+                visibility = visibility_scores(part_logits, stripes)
+        return SORNOutput(
+            global_feature, local_features, global_logits, local_logits, maps, part_logits, visibility
+        )

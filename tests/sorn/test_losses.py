@@ -1,0 +1,85 @@
+"""Eq. 1, 5, 6, 7-9 and 10 by hand-made numbers."""
+
+import math
+
+import pytest
+import torch
+
+from sorn.config import LossConfig, SORNConfig
+from sorn.losses import identity, part_segmentation, sorn_loss, spatial_patch_contrastive
+from sorn.network import SORN, SORNOutput
+
+
+def test_identity_is_summed_over_stripes_and_averaged_over_the_batch():
+    even = torch.zeros(2, 4)  # every identity 1/4
+    label = torch.tensor([0, 3])
+    assert identity(even, label).item() == pytest.approx(math.log(4))  # Eq. 6
+    assert identity(even[:, None].expand(2, 3, 4), label).item() == pytest.approx(3 * math.log(4))  # Eq. 1, P = 3
+    sure = torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]])  # 3/4 and 1/2 for the right one
+    assert identity(sure, torch.tensor([1, 0])).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+
+
+def test_spc_counts_what_a_map_shows_outside_its_own_patch():
+    maps = torch.zeros(1, 2, 4, 1)
+    maps[0, 0, :, 0] = torch.tensor([0.9, 0.8, 0.3, 0.1])  # outside patch 1: 0.4
+    maps[0, 1, :, 0] = torch.tensor([0.2, 0.1, 0.7, 0.6])  # outside patch 2: 0.3
+    assert spatial_patch_contrastive(maps).item() == pytest.approx(0.7)
+    assert spatial_patch_contrastive(maps, "mean").item() == pytest.approx(0.7 / 4)
+    assert spatial_patch_contrastive(torch.cat([maps, torch.zeros_like(maps)])).item() == pytest.approx(0.35)
+    assert spatial_patch_contrastive(maps[:, :1]).item() == 0  # N = 1: no SPC loss
+
+
+def test_spc_equals_equation_5_as_written():
+    torch.manual_seed(0)
+    maps = torch.rand(2, 3, 24, 8)
+    written = sum(maps[:, n].sum() - maps[:, n, n * 8 : (n + 1) * 8].sum() for n in range(3)) / 2
+    torch.testing.assert_close(spatial_patch_contrastive(maps), written)
+
+
+def test_segmentation_smooths_towards_the_uniform_distribution():
+    logits = torch.tensor([2.0, 0.0, 0.0, 0.0]).reshape(1, 4, 1, 1)
+    target = torch.zeros(1, 1, 1, dtype=torch.long)
+    log_z = math.log(math.exp(2) + 3)
+    right, wrong = log_z - 2, log_z  # -log s_k
+    assert part_segmentation(logits, target, 0.0).item() == pytest.approx(right, abs=1e-6)  # Eq. 7
+    smoothed = (1 - 3 / 4 * 0.1) * right + 3 * (0.1 / 4) * wrong  # Eq. 9 with K = 4, eps = 0.1
+    assert part_segmentation(logits, target, 0.1).item() == pytest.approx(smoothed, abs=1e-6)
+
+
+def output_with(maps: torch.Tensor) -> SORNOutput:
+    return SORNOutput(
+        global_feature=torch.zeros(1, 6),
+        local_features=torch.zeros(1, 2, 4),
+        global_logits=torch.zeros(1, 5),
+        local_logits=torch.zeros(1, 2, 5),
+        maps=maps,
+        part_logits=torch.zeros(1, 8, 4, 4),
+        visibility=torch.ones(1, 2),
+    )
+
+
+def test_total_is_equation_10():
+    losses = sorn_loss(
+        output_with(torch.full((1, 2, 2, 1), 0.5)), torch.tensor([3]), torch.zeros(1, 4, 4, dtype=torch.long), LossConfig()
+    )
+    local, spc, seg = 2 * math.log(5), 1.0, math.log(8)
+    assert {name: value.item() for name, value in losses.items()} == pytest.approx(
+        {
+            "local": local,
+            "global": math.log(5),
+            "spc": spc,
+            "seg": seg,
+            "total": local + 0.75 * math.log(5) + 0.5 * spc + 1.5 * seg,
+        }
+    )
+
+
+def test_a_branch_that_is_off_has_no_loss():
+    config = SORNConfig(identities=3, backbone="resnet18", global_branch=False, semantic_branch=False)
+    losses = sorn_loss(SORN(config)(torch.zeros(2, 3, 64, 32)), torch.tensor([0, 2]), None, LossConfig())
+    assert set(losses) == {"local", "total"}
+
+
+def test_missing_part_labels_are_named():
+    with pytest.raises(ValueError, match="no part labels"):
+        sorn_loss(output_with(torch.zeros(1, 2, 2, 1)), torch.tensor([0]), None, LossConfig())

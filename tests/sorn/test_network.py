@@ -1,0 +1,76 @@
+"""Shapes of every branch at the paper's input, and what its options change."""
+
+import pytest
+import torch
+
+from sorn.config import SORNConfig
+from sorn.network import SORN
+
+
+@pytest.fixture(scope="module")
+def paper_output():
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        return SORN(SORNConfig(identities=702)).eval()(torch.randn(1, 3, 384, 128))
+
+
+def test_shapes_at_384x128_with_resnet50(paper_output):
+    assert paper_output.local_features.shape == (1, 3, 2048)
+    assert paper_output.local_logits.shape == (1, 3, 702)
+    assert paper_output.global_feature.shape == (1, 3 * 1024)
+    assert paper_output.global_logits.shape == (1, 702)
+    assert paper_output.maps.shape == (1, 3, 24, 8)
+    assert paper_output.part_logits.shape == (1, 8, 96, 32)
+    assert paper_output.visibility.shape == (1, 3)
+
+
+def test_features_and_maps_are_finite_and_in_range(paper_output):
+    assert torch.isfinite(paper_output.global_feature).all() and torch.isfinite(paper_output.local_features).all()
+    assert 0 < paper_output.maps.min() and paper_output.maps.max() < 1
+    assert 0 <= paper_output.visibility.min() and paper_output.visibility.max() <= 1
+
+
+def small(**options) -> SORN:
+    return SORN(SORNConfig(**{"identities": 4, "backbone": "resnet18", "semantic_channels": 8, **options})).eval()
+
+
+@torch.inference_mode()
+def test_options_change_the_shapes_they_name():
+    image = torch.randn(1, 3, 192, 64)
+    output = small(parts=6, channel_sets=4, set_channels=10, labels=5)(image)
+    assert output.local_features.shape == (1, 6, 512) and output.visibility.shape == (1, 6)
+    assert output.global_feature.shape == (1, 40) and output.maps.shape == (1, 4, 12, 4)
+    assert output.part_logits.shape == (1, 5, 48, 16)
+
+
+@torch.inference_mode()
+def test_branches_can_be_off():
+    image = torch.randn(1, 3, 64, 32)
+    no_local = small(local_branch=False)(image)
+    assert no_local.local_features.shape == (1, 0, 512) and no_local.visibility.shape == (1, 0)
+    no_global = small(global_branch=False)(image)
+    assert no_global.global_feature.shape == (1, 0) and no_global.maps.shape[1] == 0
+    no_semantic = small(semantic_branch=False)(image)
+    assert no_semantic.part_logits is None and no_semantic.visibility.tolist() == [[1.0, 1.0, 1.0]]
+    with pytest.raises(ValueError, match="at least one of the local and global branches"):
+        small(local_branch=False, global_branch=False)
+
+
+@torch.inference_mode()
+def test_feature_before_bn_is_the_pooled_map():
+    torch.manual_seed(0)
+    before, after = small(feature="before_bn"), small()
+    after.load_state_dict(before.state_dict())
+    image = torch.randn(2, 3, 64, 32)
+    a, b = before(image), after(image)
+    torch.testing.assert_close(after.global_.norm(a.global_feature), b.global_feature)
+    torch.testing.assert_close(after.local.norms[1](a.local_features[:, 1]), b.local_features[:, 1])
+
+
+def test_every_parameter_learns():
+    torch.manual_seed(0)
+    model = small().train()
+    output = model(torch.randn(2, 3, 64, 32))
+    (output.local_logits.sum() + output.global_logits.sum() + output.maps.square().sum() + output.part_logits.sum()).backward()
+    idle = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert not idle

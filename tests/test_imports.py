@@ -1,0 +1,83 @@
+"""The arrows of docs/architecture.md, read from the source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted([*(ROOT / "sorn").rglob("*.py"), *(ROOT / "pipeline").rglob("*.py")])
+SORN_MAY_IMPORT = {"sorn", "torch", "torchvision", "numpy"}
+TORCH_FREE = [
+    *(f"sorn.{name}" for name in ("parts", "sample", "features", "config", "metrics")),
+    *(f"pipeline.{name}" for name in ("cli", "config", "driver", "manifest", "layout", "stamp", "shards", "feature_store")),
+]
+LAYERS = [  # each may import from itself downwards
+    {"__main__"},
+    {"cli"},
+    {"driver"},
+    {"stages"},
+    {"training"},
+    {"labelers", "shards", "shard_dataset", "feature_store", "checkpoints", "report", "synped", "manifest_check"},
+    {"manifest", "layout", "stamp", "config", "progress"},
+    {"errors"},
+]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path, everywhere: bool = True) -> set[str]:
+    """Full names of imported modules; only those at import time with everywhere=False."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = ast.walk(tree) if everywhere else iter(tree.body)
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def layer(name: str) -> int:
+    first = name.split(".")[1] if "." in name else "errors"
+    found = [number for number, layer_ in enumerate(LAYERS) if first in layer_]
+    assert found, f"pipeline.{first} has no place in the layers of {__file__}"
+    return found[0]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if "sorn" in p.parts[-2:-1]], ids=module_name)
+def test_sorn_imports_only_what_a_tensor_needs(path):
+    outside = {name.split(".")[0] for name in imported(path)} - SORN_MAY_IMPORT - set(sys.stdlib_module_names)
+    assert not outside
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.relative_to(ROOT).parts[0] == "pipeline"], ids=module_name)
+def test_pipeline_imports_point_downwards(path):
+    own = module_name(path)
+    for name in imported(path):
+        if name.split(".")[0] != "pipeline" or own == "pipeline":
+            continue
+        assert layer(own) <= layer(name), f"{own} imports {name}, which lies above it"
+        if own.startswith("pipeline.stages."):
+            assert not name.startswith("pipeline.stages."), f"{own} imports another stage: {name}"
+
+
+def test_shards_know_no_labeler():
+    assert not any("labelers" in name for name in imported(ROOT / "pipeline" / "shards.py"))
+
+
+def test_detectron2_is_named_by_its_labeler_only():
+    users = {module_name(path) for path in MODULES if any("detectron2" in name for name in imported(path))}
+    assert users <= {"pipeline.labelers.densepose"}
+
+
+def test_the_quick_modules_import_no_torch():
+    code = f"import sys, {', '.join(TORCH_FREE)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
