@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sorn.batch import Batch, flip_masks, jitter, reduce_masks, to_input
+from sorn.batch import Batch, flip_masks, reduce_masks, to_input
 from sorn.config import LossConfig
 from sorn.losses import sorn_loss
 from sorn.network import SORN
@@ -104,12 +104,10 @@ def augmented(
 ) -> tuple[Tensor, Tensor | None]:
     """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64 (None without a semantic branch)."""
     size = len(batch.label)
-    flip = torch.from_numpy(rng.random(size) < augmentation.flip).to(batch.image.device)
-    image = to_input(batch.image, flip)
-    if augmentation.brightness:
-        spread = augmentation.brightness
-        factors = rng.uniform(1 - spread, 1 + spread, size=(2, size)).astype(np.float32)
-        image = jitter(image, *torch.from_numpy(factors).to(image.device))
+    device, spread = batch.image.device, augmentation.brightness
+    flip = torch.from_numpy(rng.random(size) < augmentation.flip).to(device)
+    factors = torch.from_numpy(rng.uniform(1 - spread, 1 + spread, size=(2, size))).to(device)
+    image = to_input(batch.image, flip, *(factors if spread else ()))
     if model.semantic is None:
         return image, None
     height, width = batch.mask.shape[1:]
