@@ -1,0 +1,88 @@
+"""A torch dataset over one split's shards: whole batches of images, masks and labels. Reads index.json and shards.
+
+    data = ShardDataset(paths.shard_index, "train")
+    loader = DataLoader(data, batch_sampler=..., num_workers=2, collate_fn=ShardDataset.collate)
+
+The shards' file handles are opened by the process that reads, at its first read (see ShardReader), so workers may be
+forked or spawned at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from pipeline.errors import UserError
+from pipeline.shard_index import open_shards
+from pipeline.shards import REMEDY
+from sorn.batch import Batch
+from sorn.sample import Sample, Status
+
+
+class ShardDataset(Dataset[Sample]):
+    """The readable images of one split, in the order of their names.
+
+    pid, camid: [n] int64. name: [n] str. status: [n] uint8. label: [n] int64, position of the pid in the sorted
+    training pids (`index.pids`), -1 for a person who is not trained on. unreadable: names of the images left out,
+    because they could not be decoded when the shards were made. Raises UserError as `open_shards` does, and for a
+    split that has no readable image.
+    """
+
+    def __init__(self, index_path: Path, split: str) -> None:
+        self.split = split
+        self.index, self._readers = open_shards(index_path, split)
+        self.image_size = self.index.image_size
+        readable = [reader.status != Status.UNREADABLE for reader in self._readers]
+        self._shard = np.concatenate([np.full(keep.sum(), i) for i, keep in enumerate(readable)])  # [n]
+        self._row = np.concatenate([np.flatnonzero(keep) for keep in readable])  # [n], inside its shard
+        if len(self._row) == 0:
+            raise UserError(f"{index_path} holds no readable image of split '{split}'", REMEDY)
+        self.pid, self.camid, self.status, self.name = (
+            np.concatenate([getattr(reader, field)[keep] for reader, keep in zip(self._readers, readable, strict=True)])
+            for field in ("pid", "camid", "status", "name")
+        )
+        left_out = [reader.name[~keep] for reader, keep in zip(self._readers, readable, strict=True)]
+        self.unreadable = [str(name) for names in left_out for name in names]
+        pids = np.array(self.index.pids, np.int64)
+        position = np.searchsorted(pids, self.pid)
+        known = np.isin(self.pid, pids)
+        self.label = np.where(known, position, -1)
+
+    @property
+    def identities(self) -> int:
+        """J, the number of training pids."""
+        return len(self.index.pids)
+
+    def require_labels(self) -> None:
+        """Raise UserError when images have no part labels, as the semantic branch needs them for training."""
+        missing = int((self.status == Status.UNLABELED).sum())
+        if missing:
+            labeler = self.index.labeler["name"]
+            raise UserError(
+                f"{missing} of {len(self)} images of split '{self.split}' have no part labels (labeler {labeler})",
+                f"Choose another labeler and name '{self.split}' in masks.splits, or set model.semantic_branch=false.",
+            )
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._readers[self._shard[index]].sample(int(self._row[index]))
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """The images at these positions as one Batch; torch's DataLoader calls it once per batch."""
+        chosen = np.asarray(indices, np.int64)
+        image = np.empty((len(chosen), *self.image_size, 3), np.uint8)
+        mask = np.empty((len(chosen), *self.image_size), np.uint8)
+        for i, (shard, row) in enumerate(zip(self._shard[chosen], self._row[chosen], strict=True)):
+            self._readers[shard].read_into(int(row), image[i], mask[i])
+        return Batch(*(torch.from_numpy(array) for array in (image, mask, self.label[chosen], chosen)))
+
+    @staticmethod
+    def collate(batch: Batch) -> Batch:
+        """What `__getitems__` returns is a batch already."""
+        return batch

@@ -1,0 +1,121 @@
+"""Batch: uint8 images and masks on their way into the network, and what is done to whole batches on any device.
+
+Random choices (which images are flipped, how bright they become) come in as arguments: a seeded generator decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from sorn.config import MASK_REDUCTIONS, check_choice
+from sorn.parts import COLLAPSE
+
+# Of ImageNet's training images, RGB, in units of the full range; torchvision's pretrained weights expect them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+FULL_RANGE = 255.0  # largest value of a uint8 image
+
+# ITU-R BT.601 luma, the grey that brightness perception follows.
+LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B images with their part masks.
+
+    image: [B, H, W, 3] uint8 RGB, contiguous. mask: [B, H, W] uint8, ids of `sorn.parts`.
+    label: [B] int64, position of the person in the sorted training pids; -1 for anybody else.
+    index: [B] int64, position of the image in its dataset, which knows pid, camid and name.
+    """
+
+    image: Tensor
+    mask: Tensor
+    label: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        return Batch(*(getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)))
+
+    def pin_memory(self) -> Batch:
+        """Called by torch's DataLoader when it pins memory for the GPU."""
+        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+
+
+def to_input(
+    image: Tensor, flip: Tensor | None = None, brightness: Tensor | None = None, contrast: Tensor | None = None
+) -> Tensor:
+    """What the network sees: float32 [B, 3, H, W] normalised by ImageNet's mean and deviation, channels_last in memory.
+
+    image: [B, H, W, 3] uint8 RGB. flip: [B] bool, mirrored left-right where true. brightness, contrast: [B] float
+    factors, see `jitter`; given together or not at all. None leaves the images as they are.
+    """
+    if flip is not None:
+        image = _mirrored(image, flip)
+    x = image.permute(0, 3, 1, 2).to(torch.float32)  # [B, 3, H, W]: the same memory order is channels_last
+    if brightness is not None and contrast is not None:
+        x = jitter(x.div_(FULL_RANGE), brightness, contrast).mul_(FULL_RANGE)
+    mean, std = (x.new_tensor(values).view(1, 3, 1, 1) * FULL_RANGE for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return x.sub_(mean).div_(std)
+
+
+def jitter(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
+    """Scale each image's values by its brightness factor, then the distance from its mean grey by its contrast factor.
+
+    x: [B, 3, H, W] float in [0, 1]; brightness, contrast: [B] float, 1 changes nothing. Clipped to [0, 1] after each.
+    """
+    x = (x * brightness.to(x).view(-1, 1, 1, 1)).clamp_(0, 1)
+    grey = (x.mean(dim=(2, 3)) * x.new_tensor(LUMA)).sum(dim=1).view(-1, 1, 1, 1)  # [B, 1, 1, 1]
+    return ((x - grey) * contrast.to(x).view(-1, 1, 1, 1) + grey).clamp_(0, 1)
+
+
+def flip_masks(mask: Tensor, flip: Tensor) -> Tensor:
+    """Masks [B, H, W] mirrored left-right where flip [B] is true; the classes are side-symmetric, so ids stay."""
+    return _mirrored(mask, flip)
+
+
+def reduce_masks(mask: Tensor, size: tuple[int, int], labels: int, how: str) -> Tensor:
+    """Part masks at the size of the part logits: uint8 [B, H, W], eight classes -> int64 [B, h, w], `labels` classes.
+
+    Classes are collapsed first (Table III: 8, 5 or 2). "majority": the class with most pixels in each block of
+    H/h x W/w, ties to the lower id. "nearest": the pixel at the block's centre. Raises ValueError for a size that does
+    not divide the masks'.
+    """
+    check_choice("mask_reduction", how, MASK_REDUCTIONS)
+    check_choice("labels", labels, tuple(sorted(COLLAPSE)))
+    (full_h, full_w), (h, w) = mask.shape[1:], size
+    if full_h % h or full_w % w:
+        raise ValueError(f"masks of {full_h}x{full_w} cannot be reduced to {h}x{w}: not whole blocks")
+    block_h, block_w = full_h // h, full_w // w
+    if how == "nearest":
+        mask = mask[:, block_h // 2 :: block_h, block_w // 2 :: block_w]  # [B, h, w]
+    collapsed = torch.from_numpy(COLLAPSE[labels]).to(mask.device)[mask.int()]
+    return collapsed.long() if how == "nearest" else _majority(collapsed, labels, block_h, block_w)
+
+
+def _majority(mask: Tensor, labels: int, block_h: int, block_w: int) -> Tensor:
+    """[B, H, W] uint8 -> [B, h, w] int64: the most frequent class of every block, ties to the lower id."""
+    most = _block_sum(mask == 0, block_h, block_w)
+    winner = torch.zeros_like(most, dtype=torch.int64)
+    for label in range(1, labels):
+        count = _block_sum(mask == label, block_h, block_w)
+        winner = torch.where(count > most, label, winner)
+        most = torch.maximum(most, count)
+    return winner
+
+
+def _block_sum(chosen: Tensor, block_h: int, block_w: int) -> Tensor:
+    """[B, H, W] bool -> [B, h, w] int16, how many are true per block. Strided slices add up faster than `sum`."""
+    x = chosen.to(torch.int16)
+    rows = sum((x[:, i::block_h] for i in range(1, block_h)), start=x[:, ::block_h])  # [B, h, W]
+    return sum((rows[:, :, i::block_w] for i in range(1, block_w)), start=rows[:, :, ::block_w])
+
+
+def _mirrored(pixels: Tensor, flip: Tensor) -> Tensor:
+    """[B, H, W, ...] mirrored along W where flip [B] is true. `where` needs no host synchronisation, indexing would."""
+    return torch.where(flip.view(-1, *[1] * (pixels.dim() - 1)), pixels.flip(2), pixels)
