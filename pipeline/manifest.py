@@ -246,13 +246,13 @@ def _validate(manifest: Manifest) -> None:
     if manifest.csv:
         must(not manifest.set, "has both csv and [[set]]", "Keep one of them.")
         return
-    must(bool(manifest.roots and manifest.set), "names no roots or no [[set]]", "Add them, or csv = \"mine.csv\".")
+    must(bool(manifest.roots and manifest.set), "names no roots or no [[set]]", 'Add them, or csv = "mine.csv".')
     prefixes = {image_set.prefix for image_set in manifest.set}
     must(len(prefixes) == len(manifest.set), "two sets share a split and a name", "Name them apart.")
     for image_set in manifest.set:
         where = f"set '{image_set.prefix}'"
         must(image_set.split in SPLITS, f"{where} is of no known split", f"Known splits: {', '.join(SPLITS)}.")
-        must(bool(image_set.folders), f"{where} names no folders", "Add folders = [\"...\"].")
+        must(bool(image_set.folders), f"{where} names no folders", 'Add folders = ["..."].')
     try:
         groups = manifest.name_pattern.groupindex
     except re.error as error:
