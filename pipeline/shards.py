@@ -8,9 +8,9 @@ indexing gave 2,500, and 1,600 with compressed masks (384x128, warm cache). A sh
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from io import FileIO
@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from pipeline import stamp
+from pipeline.disk_space import reserve, told_when_full
 from pipeline.errors import UserError
 from sorn.parts import CLASSES
 from sorn.sample import Sample, Status
@@ -29,6 +30,8 @@ from sorn.sample import Sample, Status
 SCHEMA_VERSION = 1
 REMEDY = "Run the masks stage again (`make masks`): it rewrites what is missing, damaged or of another run."
 PIXEL_BYTES = 4  # three of the image, one of the mask
+SMALL_FIELDS = {"pid": np.int64, "camid": np.int64, "status": np.uint8, "name": h5py.string_dtype("utf-8")}
+SMALL_BYTES = 4096  # more than these fields take per image, and more than the file's own header
 LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 
 
@@ -86,19 +89,28 @@ class ShardWriter:
         }
         self.content = ShardContent()
         self.temporary = path.with_name(path.name + ".tmp")
+        self._small: dict[str, list[Any]] = {field: [] for field in SMALL_FIELDS}
 
     def __enter__(self) -> ShardWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        n, (height, width) = self.count, self.image_size
-        self.file = h5py.File(self.temporary, "w", libver=LIBVER)
-        shapes = {"image": (n, height, width, 3), "mask": (n, height, width), "status": (n,)}
-        for name, shape in shapes.items():
-            self.file.create_dataset(name, shape, np.uint8, track_times=False)
-        for name in ("pid", "camid"):
-            self.file.create_dataset(name, (n,), np.int64, track_times=False)
-        self.file.create_dataset("name", (n,), h5py.string_dtype("utf-8"), track_times=False)
-        self.file.attrs.update(self.attributes)
+        """HDF5 lays out the file; its space is reserved, and the pixels are then written by plain file operations."""
+        with contextlib.ExitStack() as on_failure, told_when_full(self.path):
+            on_failure.callback(self.temporary.unlink, missing_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with h5py.File(self.temporary, "w", libver=LIBVER) as file:
+                datasets = [self._lay_out(file, "image", (3,)), self._lay_out(file, "mask", ())]
+                self._offsets = [dataset.id.get_offset() for dataset in datasets]
+            self._file = open(self.temporary, "r+b")  # noqa: SIM115 - closed by __exit__
+            size = self._offsets[1] + self.count * (math.prod(self.image_size) + SMALL_BYTES) + SMALL_BYTES
+            reserve(self._file.fileno(), size)
+            on_failure.pop_all()
         return self
+
+    def _lay_out(self, file: h5py.File, name: str, channels: tuple[int, ...]) -> h5py.Dataset:
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        shape = (self.count, *self.image_size, *channels)
+        return file.create_dataset(name, shape, np.uint8, dcpl=properties, track_times=False)
 
     def append(self, sample: Sample) -> None:
         """Write the next sample; its image and mask have the shard's size."""
@@ -107,46 +119,36 @@ class ShardWriter:
         assert sample.mask.shape == self.image_size and sample.image.shape == (*self.image_size, 3), sample.name
         assert sample.mask.dtype == np.uint8 and sample.image.dtype == np.uint8, sample.name
         assert sample.mask.max() < len(CLASSES), sample.name
-        for field in ("image", "mask", "pid", "camid", "name", "status"):
-            self.file[field][row] = getattr(sample, field)
+        for array, offset in zip((sample.image, sample.mask), self._offsets, strict=True):
+            self._file.seek(offset + row * array.nbytes)
+            self._file.write(np.ascontiguousarray(array).data)
+        for field, values in self._small.items():
+            values.append(getattr(sample, field))
         self.content.add(sample)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if error is None:
-                self._publish()
-        except OSError as failure:
-            raise_if_full(failure, self.path)
-            raise
+            with told_when_full(self.path):
+                self._file.close()
+                if error is None:
+                    self._publish()
+                elif isinstance(error, OSError):
+                    raise error
         finally:
-            self._abandon()
-        if isinstance(error, OSError):
-            raise_if_full(error, self.path)
+            self.temporary.unlink(missing_ok=True)  # nothing is left to remove after the rename
 
     def _publish(self) -> None:
         assert len(self.content.items) == self.count, f"{len(self.content.items)} of {self.count} images appended"
-        self.file.attrs["content_digest"] = self.content.digest
-        self.file.close()
-        with open(self.temporary, "rb") as file:
-            os.fsync(file.fileno())
+        with h5py.File(self.temporary, "r+", libver=LIBVER) as file:
+            for field, dtype in SMALL_FIELDS.items():
+                file.create_dataset(field, data=np.array(self._small[field], dtype), dtype=dtype, track_times=False)
+            file.attrs.update(self.attributes)
+            file.attrs["content_digest"] = self.content.digest
+        with open(self.temporary, "rb") as written:
+            os.fsync(written.fileno())
         os.replace(self.temporary, self.path)
-
-    def _abandon(self) -> None:
-        """Close and delete what was not published; nothing is left to do after a rename."""
-        with contextlib.suppress(OSError, RuntimeError):  # HDF5 cannot flush to a full disk; the file goes anyway
-            self.file.close()
-        self.temporary.unlink(missing_ok=True)
-
-
-def raise_if_full(error: OSError, path: Path) -> None:
-    """Turn "no space left" into a UserError; any other error is left to the caller."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise UserError(
-            f"the disk is full: {path} could not be written",
-            f"Free space below {path.parent}, or choose another RUNS folder.",
-        ) from error
 
 
 class ShardReader:
