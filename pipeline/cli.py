@@ -30,10 +30,22 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
     @click.option("--labeler", help=f"Who labels: {', '.join(sorted(LABELERS))}. Default: the manifest's.")
-    @click.option("--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's.")
-    @click.option("--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Override one option; repeatable.")
-    @click.option("--data-root", default="data", show_default=True, type=click.Path(path_type=Path), help="Folder of the datasets.")
-    @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of all outputs.")
+    @click.option(
+        "--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's."
+    )
+    @click.option(
+        "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Override one option; repeatable."
+    )
+    @click.option(
+        "--data-root",
+        default="data",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="Folder of the datasets.",
+    )
+    @click.option(
+        "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of all outputs."
+    )
     @click.option("--trained-on", metavar="DATASET", help="Evaluate with the checkpoint of this dataset's run.")
     @click.option("--workers", default=2, show_default=True, help="Worker processes; never changes a result.")
     @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
@@ -67,11 +79,15 @@ def find_run(runs: Path, trained_on: str) -> str:
     """Name of the finished training run meant by `--trained-on market1501` or `--trained-on market1501-densepose`."""
     if (runs / trained_on / "train").is_dir():
         return trained_on
-    found = sorted(folder.name for folder in runs.glob(f"{trained_on}-*") if (folder / "train" / "stamp.json").is_file())
+    found = sorted(
+        folder.name for folder in runs.glob(f"{trained_on}-*") if (folder / "train" / "stamp.json").is_file()
+    )
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(f"several runs were trained on {trained_on}: {', '.join(found)}", "Name one of them as TRAINED_ON.")
+        raise UserError(
+            f"several runs were trained on {trained_on}: {', '.join(found)}", "Name one of them as TRAINED_ON."
+        )
     raise UserError(f"no finished training run of '{trained_on}' in {runs}", f"Run: make train DATASET={trained_on}")
 
 
@@ -130,7 +146,9 @@ def data_prepare(config: Config, paths: Paths, force: bool) -> None:
 
 @data.command("check")
 @click.argument("dataset")
-@click.option("--data-root", default="data", show_default=True, type=click.Path(path_type=Path), help="Folder of the datasets.")
+@click.option(
+    "--data-root", default="data", show_default=True, type=click.Path(path_type=Path), help="Folder of the datasets."
+)
 @click.option("--decode", is_flag=True, help="Decode every image, not only its header.")
 def data_check(dataset: str, data_root: Path, decode: bool) -> None:
     """Say on one screen what was found of DATASET, what was expected, and how to repair it."""

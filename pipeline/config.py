@@ -42,7 +42,9 @@ class MasksConfig:
         height, width = self.image_size
         check(
             height % 16 == 0 and width % 16 == 0 and height > 0 and width > 0,
-            "masks.image_size", self.image_size, "height and width that 16 divides (the backbone's stride)",
+            "masks.image_size",
+            self.image_size,
+            "height and width that 16 divides (the backbone's stride)",
         )
         check(self.shard_images >= 1, "masks.shard_images", self.shard_images, "1 or more")
 
@@ -176,7 +178,9 @@ def _read(name: str) -> dict[str, dict[str, Any]]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not TOML: {error}", "Mend that line, or start from a preset: base = \"paper\".") from error
+        raise UserError(
+            f"{path} is not TOML: {error}", 'Mend that line, or start from a preset: base = "paper".'
+        ) from error
     base = table.pop("base", None)
     sections = _read(base) if base else {}
     for section, values in table.items():
@@ -191,7 +195,8 @@ def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
     section, dot, option = key.strip().partition(".")
     if not equals or not dot or section not in SECTIONS:
         raise UserError(
-            f"--set {text}: not of the form section.field=value", f"Sections: {', '.join(SECTIONS)}; e.g. --set eval.tau=0.2"
+            f"--set {text}: not of the form section.field=value",
+            f"Sections: {', '.join(SECTIONS)}; e.g. --set eval.tau=0.2",
         )
     try:
         parsed = tomllib.loads(f"x = {value.strip()}")["x"]
@@ -210,7 +215,9 @@ def _build(section: str, values: dict[str, Any], source: str) -> Any:
     known = typing.get_type_hints(kind)
     for key in values:
         if key not in known:
-            raise UserError(f"{source}: unknown option {section}.{key}", f"Known in [{section}]: {', '.join(sorted(known))}.")
+            raise UserError(
+                f"{source}: unknown option {section}.{key}", f"Known in [{section}]: {', '.join(sorted(known))}."
+            )
     try:
         return kind(**{key: _coerce(f"{section}.{key}", value, known[key]) for key, value in values.items()})
     except ValueError as error:
@@ -233,5 +240,10 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
         hint = typing.get_args(hint)[0]
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    check(type(value) is hint, name, value, {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(hint.__name__, "text"))
+    check(
+        type(value) is hint,
+        name,
+        value,
+        {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(hint.__name__, "text"),
+    )
     return value

@@ -11,9 +11,10 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.layout import STAMP

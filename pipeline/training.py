@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -24,7 +25,7 @@ from pipeline.config import Config, as_json
 from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.progress import Progress
-from pipeline.shard_dataset import ShardDataset, collate
+from pipeline.shard_dataset import ShardDataset
 from sorn import engine
 from sorn.backbone import load_resnet
 from sorn.batch import Batch
@@ -41,6 +42,8 @@ class Training:
     def __init__(self, config: Config, paths: Paths, fingerprint: str) -> None:
         self.config, self.paths, self.fingerprint = config, paths, fingerprint
         self.data = ShardDataset(paths.shard_index, "train")
+        if config.model.semantic_branch:
+            self.data.require_labels()
         self.steps = len(self.data) // config.train.batch_size
         if config.train.last_batch == "keep":
             self.steps = -(-len(self.data) // config.train.batch_size)
@@ -54,7 +57,7 @@ class Training:
         except (ValueError, RuntimeError) as error:
             raise UserError(f"device '{config.runtime.device}' cannot be used: {error}", "Use --device cpu.") from error
         self.precision = engine.pick_precision(config.train.precision, self.device)
-        self.model_config = dataclasses.replace(config.model, identities=len(self.data.pids))
+        self.model_config = dataclasses.replace(config.model, identities=self.data.identities)
         self.epoch = self.step = 0
         self._seed()
         self.model = SORN(self.model_config)
@@ -66,7 +69,7 @@ class Training:
         self._resume()
         epochs, done = self.config.schedule.epochs, self.epoch * self.steps + self.step
         click.echo(
-            f"train: {len(self.data)} images of {len(self.data.pids)} pids, {epochs} epochs of {self.steps} steps, "
+            f"train: {len(self.data)} images of {self.data.identities} pids, {epochs} epochs of {self.steps} steps, "
             f"{self.model_config.backbone} in {self.precision} on {self.device}"
         )
         self.saved = time.monotonic()
@@ -108,10 +111,10 @@ class Training:
         order = np.random.default_rng([train.seed, SHUFFLE, self.epoch]).permutation(len(self.data))
         size = train.batch_size
         chosen = [order[step * size : (step + 1) * size].tolist() for step in range(self.step, self.steps)]
-        loader: DataLoader[Batch] = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             self.data,
             batch_sampler=chosen,
-            collate_fn=collate,
+            collate_fn=ShardDataset.collate,  # type: ignore[arg-type]  # __getitems__ gives whole batches
             num_workers=min(self.config.runtime.workers, 1 if self.device.type == "cpu" else 64),
             pin_memory=self.device.type == "cuda",
         )
@@ -173,7 +176,7 @@ class Training:
             "loss": as_json(self.config.loss),
             "precision": self.precision,
             "image_size": list(self.data.image_size),
-            "pids": [int(pid) for pid in self.data.pids],
+            "pids": list(self.data.index.pids),
             "dataset": self.paths.dataset,
             "labeler": self.paths.labeler,
         }
@@ -203,7 +206,8 @@ def load_initial_weights(model: SORN, init: str) -> None:
             load_resnet(model.backbone, torch.load(init, map_location="cpu", weights_only=True))
     except (ValueError, RuntimeError, OSError) as error:
         raise UserError(
-            f"train.init = {init}: {error}", "Give weights of the configured backbone, or start with --set train.init=none."
+            f"train.init = {init}: {error}",
+            "Give weights of the configured backbone, or start with --set train.init=none.",
         ) from error
 
 

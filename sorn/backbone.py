@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.models import ResNet
 
 
 class Stages(NamedTuple):
@@ -22,12 +23,12 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        resnet = getattr(torchvision.models, name)(weights=None)
+        resnet: ResNet = getattr(torchvision.models, name)(weights=None)
         _remove_last_stride(resnet)
-        for child in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
-            setattr(self, child, getattr(resnet, child))
-        expansion = resnet.layer4[0].expansion
-        self.channels = Stages(128 * expansion, 256 * expansion, 512 * expansion)  # type: ignore[arg-type]
+        self.conv1, self.bn1, self.relu, self.maxpool = resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool
+        self.layer1, self.layer2, self.layer3, self.layer4 = resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4
+        c = resnet.fc.in_features
+        self.channels = (c // 4, c // 2, c)  # of blocks 2, 3 and 4
 
     def forward(self, image: Tensor) -> Stages:
         """image: [B, 3, H, W] float, normalised by the ImageNet mean and deviation."""
@@ -37,11 +38,10 @@ class Backbone(nn.Module):
         return Stages(block2, block3, self.layer4(block3))
 
 
-def _remove_last_stride(resnet: nn.Module) -> None:
+def _remove_last_stride(resnet: ResNet) -> None:
     """Last stride 1 keeps 24x8 maps at 384x128 (Section III-A, after PCB)."""
-    first = resnet.layer4[0]
-    for module in (first.conv1, first.conv2, first.downsample[0]):
-        if module.stride == (2, 2):
+    for module in resnet.layer4.modules():
+        if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)
 
 

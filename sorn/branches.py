@@ -56,19 +56,18 @@ class GlobalBranch(nn.Module):
     def __init__(self, channels: int, sets: int, set_channels: int, identities: int, bias: bool, bound: float) -> None:
         super().__init__()
         self.sets, self.bound = sets, bound
-        self.expand = nn.Conv2d(channels, sets * set_channels, kernel_size=1)
+        self.expand = nn.Conv2d(channels, sets * set_channels, kernel_size=1, bias=False)  # BN and Eq. 4 remove a bias
         # A_n sums c' channels of c inputs each: this deviation starts it at the scale of T, where sigmoid has a gradient.
         nn.init.normal_(self.expand.weight, std=(channels * set_channels) ** -0.5)
-        nn.init.zeros_(self.expand.bias)
         self.norm = nn.BatchNorm1d(sets * set_channels)
         self.classifier = _classifier(sets * set_channels, identities, bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """features: T [B, c, h, w] -> pooled, normalised [B, N c'], logits [B, J], maps M_n [B, N, h, w] in (0, 1)."""
-        weight, bias = self.expand.weight.flatten(1), self.expand.bias  # [N c', c], [N c']
-        pooled = nn.functional.linear(features.mean(dim=(2, 3)), weight, bias)
+        weight = self.expand.weight.flatten(1)  # [N c', c]
+        pooled = nn.functional.linear(features.mean(dim=(2, 3)), weight)
         normed = self.norm(pooled)
-        set_weight = weight.unflatten(0, (self.sets, -1)).sum(dim=1)  # [N, c]; the bias cancels in Eq. 4
+        set_weight = weight.unflatten(0, (self.sets, -1)).sum(dim=1)  # [N, c]
         aggregation = nn.functional.conv2d(features, set_weight[:, :, None, None])  # A_n, Eq. 2
         return pooled, normed, self.classifier(normed), normalised_maps(aggregation, self.bound)
 

@@ -59,12 +59,19 @@ class SORNConfig:
         check_choice("model.labels", self.labels, tuple(sorted(LABELLINGS)))
         check_choice("model.feature", self.feature, FEATURES)
         check(self.identities >= 0, "model.identities", self.identities, "0 or more")
-        check(1 <= self.parts <= 24, "model.parts", self.parts, "1 to 24 stripes (the feature map has 24 rows at 384x128)")
+        check(
+            1 <= self.parts <= 24, "model.parts", self.parts, "1 to 24 stripes (the feature map has 24 rows at 384x128)"
+        )
         check(1 <= self.channel_sets <= 24, "model.channel_sets", self.channel_sets, "1 to 24 sets")
         check(self.set_channels >= 0, "model.set_channels", self.set_channels, "0 (half of the backbone's) or more")
         check(self.semantic_channels > 0, "model.semantic_channels", self.semantic_channels, "1 or more")
         check(self.logit_bound >= 0, "model.logit_bound", self.logit_bound, "0 (off) or a positive number")
-        check(self.local_branch or self.global_branch, "model.local_branch", False, "at least one of the local and global branches")
+        check(
+            self.local_branch or self.global_branch,
+            "model.local_branch",
+            False,
+            "at least one of the local and global branches",
+        )
 
 
 @dataclass(frozen=True)

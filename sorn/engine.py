@@ -90,7 +90,7 @@ def train_one_epoch(
         losses = sorn_loss(output, batch.label, parts, config)
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(losses["total"]).backward()
-        values = {name: float(value) for name, value in losses.items()}
+        values = {name: value.item() for name, value in losses.items()}
         for name, value in values.items():
             if not math.isfinite(value):
                 raise Diverged(f"loss part '{name}' is {value} at step {number} of the epoch")
@@ -111,9 +111,7 @@ def augmented(
     if model.semantic is None:
         return image, None
     height, width = batch.mask.shape[1:]
-    labels = reduce_masks(
-        flip_masks(batch.mask, flip), (height // 4, width // 4), model.config.labels, reduction
-    )
+    labels = reduce_masks(flip_masks(batch.mask, flip), (height // 4, width // 4), model.config.labels, reduction)
     return image, labels
 
 

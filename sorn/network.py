@@ -78,6 +78,4 @@ class SORN(nn.Module):
             part_logits = self.semantic(*stages)
             if stripes:
                 visibility = visibility_scores(part_logits, stripes)
-        return SORNOutput(
-            global_feature, local_features, global_logits, local_logits, maps, part_logits, visibility
-        )
+        return SORNOutput(global_feature, local_features, global_logits, local_logits, maps, part_logits, visibility)

@@ -13,7 +13,16 @@ BACKGROUND, HEAD, TORSO, UPPER_ARM, LOWER_ARM, UPPER_LEG, LOWER_LEG, FOOT = rang
 
 # One colour per class for overlays and palettes, uint8 RGB; distinguishable in greyscale print and for colour-blind readers.
 COLOURS = np.array(
-    [(0, 0, 0), (240, 228, 66), (0, 114, 178), (230, 159, 0), (213, 94, 0), (0, 158, 115), (86, 180, 233), (204, 121, 167)],
+    [
+        (0, 0, 0),
+        (240, 228, 66),
+        (0, 114, 178),
+        (230, 159, 0),
+        (213, 94, 0),
+        (0, 158, 115),
+        (86, 180, 233),
+        (204, 121, 167),
+    ],
     dtype=np.uint8,
 )
 

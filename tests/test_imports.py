@@ -12,7 +12,10 @@ MODULES = sorted([*(ROOT / "sorn").rglob("*.py"), *(ROOT / "pipeline").rglob("*.
 SORN_MAY_IMPORT = {"sorn", "torch", "torchvision", "numpy"}
 TORCH_FREE = [
     *(f"sorn.{name}" for name in ("parts", "sample", "features", "config", "metrics")),
-    *(f"pipeline.{name}" for name in ("cli", "config", "driver", "manifest", "layout", "stamp", "shards", "feature_store")),
+    *(
+        f"pipeline.{name}"
+        for name in ("cli", "config", "driver", "manifest", "layout", "stamp", "shards", "feature_store")
+    ),
 ]
 LAYERS = [  # each may import from itself downwards
     {"__main__"},

@@ -15,7 +15,12 @@ def test_every_preset_loads():
 def test_the_paper_preset_is_section_4b():
     config = load_config("paper")
     assert config.masks.image_size == (384, 128)
-    assert (config.model.backbone, config.model.parts, config.model.channel_sets, config.model.labels) == ("resnet50", 3, 3, 8)
+    assert (config.model.backbone, config.model.parts, config.model.channel_sets, config.model.labels) == (
+        "resnet50",
+        3,
+        3,
+        8,
+    )
     assert (config.loss.global_weight, config.loss.spc_weight, config.loss.seg_weight) == (0.75, 0.50, 1.50)
     assert config.loss.label_smoothing == 0.10
     assert (config.schedule.epochs, config.schedule.warmup_epochs, config.schedule.milestones) == (80, 10, (30, 60))

@@ -43,7 +43,6 @@ def test_a_bounded_map_keeps_its_order_and_a_gradient_where_the_literal_one_satu
 def test_the_global_branch_gives_what_the_literal_convolution_gives():
     torch.manual_seed(0)
     branch = GlobalBranch(channels=6, sets=3, set_channels=4, identities=5, bias=False, bound=0.0).eval()
-    torch.nn.init.normal_(branch.expand.bias)
     features = torch.randn(2, 6, 6, 2)
     t_g = branch.expand(features)  # [2, 12, 6, 2], T_g of the paper
     aggregation = torch.stack([t_g[:, n * 4 : (n + 1) * 4].sum(dim=1) for n in range(3)], dim=1)  # Eq. 2

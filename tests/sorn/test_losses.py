@@ -60,7 +60,10 @@ def output_with(maps: torch.Tensor) -> SORNOutput:
 
 def test_total_is_equation_10():
     losses = sorn_loss(
-        output_with(torch.full((1, 2, 2, 1), 0.5)), torch.tensor([3]), torch.zeros(1, 4, 4, dtype=torch.long), LossConfig()
+        output_with(torch.full((1, 2, 2, 1), 0.5)),
+        torch.tensor([3]),
+        torch.zeros(1, 4, 4, dtype=torch.long),
+        LossConfig(),
     )
     local, spc, seg = 2 * math.log(5), 1.0, math.log(8)
     assert {name: value.item() for name, value in losses.items()} == pytest.approx(

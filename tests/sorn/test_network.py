@@ -26,8 +26,8 @@ def test_shapes_at_384x128_with_resnet50(paper_output):
 
 def test_features_and_maps_are_finite_and_in_range(paper_output):
     assert torch.isfinite(paper_output.global_feature).all() and torch.isfinite(paper_output.local_features).all()
-    assert 0 < paper_output.maps.min() and paper_output.maps.max() < 1
-    assert 0 <= paper_output.visibility.min() and paper_output.visibility.max() <= 1
+    assert paper_output.maps.min() > 0 and paper_output.maps.max() < 1
+    assert paper_output.visibility.min() >= 0 and paper_output.visibility.max() <= 1
 
 
 def small(**options) -> SORN:
@@ -71,6 +71,8 @@ def test_every_parameter_learns():
     torch.manual_seed(0)
     model = small().train()
     output = model(torch.randn(2, 3, 64, 32))
-    (output.local_logits.sum() + output.global_logits.sum() + output.maps.square().sum() + output.part_logits.sum()).backward()
+    (
+        output.local_logits.sum() + output.global_logits.sum() + output.maps.square().sum() + output.part_logits.sum()
+    ).backward()
     idle = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert not idle

@@ -1,0 +1,197 @@
+"""The stages through the real Makefile: what runs when, what stays when something fails, and resuming after SIGKILL.
+
+The dataset is a CSV of small random pictures with index masks beside them: it takes no rendering, and training on it
+takes seconds.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+CONFIG = """
+base = "demo"
+[masks]
+image_size = [64, 32]
+splits = ["train"]
+[model]
+backbone = "resnet18"
+semantic_channels = 8
+[schedule]
+epochs = 2
+warmup_epochs = 1
+milestones = [1]
+[train]
+batch_size = 4
+[eval]
+ranked_queries = 2
+ranked_gallery = 3
+"""
+STAGES = ("data", "masks", "train", "eval")
+
+
+class Project:
+    """A folder with a dataset, masks, a config and runs; `make` runs a target of the project's Makefile on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.runs = folder, folder / "runs"
+        self.config = folder / "tiny.toml"
+
+    def build(self) -> "Project":
+        rng = np.random.default_rng(0)
+        rows = ["path,pid,camid,split"]
+        for split, pids in (("train", range(4)), ("query", range(4, 7)), ("gallery", range(4, 7))):
+            for pid in pids:
+                for camid in (1, 2) if split == "train" else (1,) if split == "query" else (2, 3):
+                    name = f"{split}-{pid}-{camid}"
+                    Image.fromarray(rng.integers(0, 255, (40, 20, 3), dtype=np.uint8)).save(self.folder / f"{name}.png")
+                    rows.append(f"{name}.png,{pid},{camid},{split}")
+                    mask = rng.integers(0, 8, (40, 20), dtype=np.uint8)
+                    for masks in ("masks", "other"):
+                        (self.folder / masks).mkdir(exist_ok=True)
+                        Image.fromarray(mask if masks == "masks" else np.roll(mask, 7)).save(
+                            self.folder / masks / f"{name}.png"
+                        )
+        (self.folder / "tiny.csv").write_text("\n".join(rows) + "\n")
+        shutil.copytree(self.folder / "masks", self.folder / "same")
+        self.config.write_text(CONFIG)
+        return self
+
+    def command(self, target: str, masks: str = "masks", args: str = "") -> list[str]:
+        options = (
+            f"--set masks.options.folder={self.folder / masks} --set masks.options.table=sorn8 --device cpu {args}"
+        )
+        return [
+            "make", "--no-print-directory", "-C", str(ROOT), target, f"PYTHON={sys.executable}",
+            f"DATASET={self.folder / 'tiny.csv'}", "LABELER=import", f"CONFIG={self.config}", f"RUNS={self.runs}",
+            f"DATA_ROOT={self.folder}", f"ARGS={options}",
+        ]  # fmt: skip
+
+    def make(self, target: str, masks: str = "masks", args: str = "", fails: bool = False) -> str:
+        done = subprocess.run(self.command(target, masks, args), capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout + done.stderr
+
+    def ran(self, target: str, masks: str = "masks", args: str = "") -> list[str]:
+        """The stages that did work."""
+        return re.findall(r"^(\w+): done in", self.make(target, masks, args), re.MULTILINE)
+
+    def file(self, stage: str, name: str) -> Path:
+        return self.runs / ("tiny" if stage == "data" else "tiny-import") / stage / name
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("finished")).build()
+    assert project.ran("eval") == list(STAGES)
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project that a test may break. Its paths differ; what was computed does not."""
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    copy = Project(tmp_path / "copy")
+    assert copy.ran("eval") == ["data"]  # the images lie elsewhere now; nothing else depends on where
+    return copy
+
+
+def test_nothing_changed_nothing_runs(finished):
+    stamps = {stage: finished.file(stage, "stamp.json").stat().st_mtime_ns for stage in STAGES}
+    assert finished.ran("eval") == []
+    assert {stage: finished.file(stage, "stamp.json").stat().st_mtime_ns for stage in STAGES} == stamps
+
+
+def test_an_evaluation_option_runs_eval_only_and_extracts_nothing_again(project):
+    before = project.file("eval", "features.h5").stat().st_mtime_ns
+    assert project.ran("eval", args="--set eval.tau=0.5") == ["eval"]
+    assert project.file("eval", "features.h5").stat().st_mtime_ns == before
+
+
+def test_another_labeling_runs_masks_train_and_eval(project):
+    assert project.ran("eval", masks="other") == ["masks", "train", "eval"]
+
+
+def test_identical_masks_from_a_changed_labeler_retrain_nothing(project):
+    assert project.ran("eval", masks="same") == ["masks"]
+
+
+def test_a_training_option_leaves_the_masks_alone(project):
+    assert project.ran("eval", args="--set train.seed=1") == ["train", "eval"]
+
+
+def test_status_is_quick_and_says_why(finished):
+    start = time.monotonic()
+    text = finished.make("status")
+    assert text.count(" fresh ") == 4 and time.monotonic() - start < 3  # a loaded test machine; alone it is under 1 s
+    stale = finished.make("status", args="--set train.seed=1")
+    assert "option train.seed changed: 0 -> 1" in stale and "-> make train" in stale
+
+
+def test_a_failed_stage_leaves_no_stamp_and_keeps_what_was_good(project):
+    good = project.file("train", "model.safetensors").read_bytes()
+    (project.folder / "other" / "train-2-1.png").unlink()
+    text = project.make("eval", masks="other", fails=True)
+    assert "train-2-1" in text and "Error:" in text
+    assert not project.file("masks", "stamp.json").exists()
+    assert project.file("train", "model.safetensors").read_bytes() == good
+    assert not list(project.runs.rglob("*.tmp"))
+    assert project.ran("eval") == ["masks"]  # the old labels give the old masks; what was trained on them is fresh
+
+
+def test_one_stage_alone_refuses_stale_input_and_names_the_command(project):
+    command = [sys.executable, "-m", "pipeline", "eval", "--dataset", str(project.folder / "tiny.csv")]
+    command += ["--labeler", "import", "--config", str(project.config), "--runs", str(project.runs)]
+    command += ["--set", f"masks.options.folder={project.folder / 'masks'}", "--set", "masks.options.table=sorn8"]
+    done = subprocess.run([*command, "--set", "train.seed=5"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "option train.seed changed: 0 -> 5" in done.stderr and "make train" in done.stderr
+
+
+def test_a_killed_training_ends_with_the_same_weights(project):
+    args = "--set schedule.epochs=12 --set train.seed=7"
+    assert "train" in project.ran("train", args=args)
+    undisturbed = project.file("train", "model.safetensors").read_bytes()
+    shutil.rmtree(project.file("train", ""))
+
+    process = subprocess.Popen(
+        project.command("train", args=args),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(project.file("train", "").glob("state-*.pt")):
+        assert process.poll() is None and time.monotonic() < deadline, "no state was written before the end"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not project.file("train", "model.safetensors").exists()
+
+    assert "going on at epoch" in project.make("train", args=args)
+    assert project.file("train", "model.safetensors").read_bytes() == undisturbed
+    assert not list(project.file("train", "").glob("state-*.pt"))
+
+
+def test_the_report_holds_the_three_variants(finished):
+    report = json.loads(finished.file("eval", "report.json").read_text())
+    assert set(report["metrics"]) >= {"global", "global+local", "sorn"}
+    for metrics in report["metrics"].values():
+        assert 0 <= metrics["rank-1"] <= 1 and 0 <= metrics["mAP"] <= 1 and metrics["queries"] == 3
+
+
+def test_help_is_the_default_goal_and_names_every_target():
+    text = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
+    for target in ("setup", "demo", "data", "masks", "train", "eval", "status", "test", "lint", "clean"):
+        assert f"make {target} " in text
