@@ -20,12 +20,25 @@ from pipeline import stamp
 from pipeline.errors import UserError
 from pipeline.records import ImageRecord, read_records
 
-__all__ = ["SPLITS", "ImageRecord", "ImageSet", "Manifest", "Protocol", "load_manifest", "mask_path", "read_records"]
+# Records are found here too: whoever reads a manifest works on records.
+__all__ = [
+    "QUERY_SPLITS",
+    "SPLITS",
+    "ImageRecord",
+    "ImageSet",
+    "Manifest",
+    "Protocol",
+    "known_datasets",
+    "load_manifest",
+    "mask_path",
+    "read_records",
+]
 
 MANIFEST_DIR = Path(__file__).parent.parent / "data_manifests"
 
 SPLITS = ("train", "val_query", "val_gallery", "query", "gallery", "labeler")
 # `labeler` holds identities for training part segmenters; no re-identification stage touches it.
+# Query split -> its gallery.
 QUERY_SPLITS = {"query": "gallery", "val_query": "val_gallery"}
 
 
@@ -115,6 +128,8 @@ class Manifest:
     subset: bool = False
     masks: str = "masks/{split}/{path}.png"
     csv: str = ""
+    default_labeler: str = "densepose"
+    default_config: str = "paper"
     expected_ids: dict[str, int] = field(default_factory=dict)
     set: tuple[ImageSet, ...] = ()
     protocol: tuple[Protocol, ...] = (STANDARD,)
@@ -127,6 +142,11 @@ class Manifest:
     @cached_property
     def name_pattern(self) -> re.Pattern[str]:
         return re.compile(self.pattern, re.ASCII)
+
+    @property
+    def evaluation_only(self) -> bool:
+        """Whether there is nothing to train on, whatever is found. Of a CSV only its rows can tell."""
+        return not self.csv and all(image_set.split != "train" for image_set in self.set)
 
     @property
     def csv_path(self) -> Path:
@@ -152,7 +172,7 @@ def mask_path(manifest: Manifest, root: Path, record: ImageRecord) -> Path:
     return root / manifest.masks.format(split=split, path=PurePosixPath(path).with_suffix("").as_posix())
 
 
-def manifest_names() -> list[str]:
+def known_datasets() -> list[str]:
     return sorted(path.stem for path in MANIFEST_DIR.glob("*.toml"))
 
 
@@ -182,7 +202,7 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
     """The manifest's table, with what it takes from its `base`, and its file."""
     origin = Path(dataset) if dataset.endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
     if not origin.is_file():
-        known = manifest_names()
+        known = known_datasets()
         close = difflib.get_close_matches(dataset, known, 1)
         meant = f"Did you mean {close[0]}? " if close else ""
         raise UserError(

@@ -1,4 +1,4 @@
-"""Image records: the list of a dataset's images, and their storage. Reads and writes records.csv.
+"""Image records: what a search for a dataset's images returns, and its storage. Reads and writes records.csv.
 
 Two layers: what the dataset says about an image (ImageRecord) and what its file was when it was read (ImageFile).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import stamp
@@ -45,6 +45,46 @@ class ImageFile:
     sha256: str
     width: int
     height: int
+
+
+LEVELS = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to say about a dataset. level: one of LEVELS; with an error it cannot be used."""
+
+    level: str
+    wrong: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies on the disk.
+
+    root: the dataset's folder. source: how it was read, in words. records: sorted by name, without junk. folders: what
+    an image's set is called (the beginning of its name) -> its folder. junk: the same -> number of images dropped.
+    pid_labels, camid_labels: number -> label, for a CSV whose ids are not numbers.
+    """
+
+    root: Path
+    source: str
+    records: list[ImageRecord]
+    folders: dict[str, Path]
+    junk: dict[str, int]
+    findings: list[Finding]
+    pid_labels: dict[int, str] = field(default_factory=dict)
+    camid_labels: dict[int, str] = field(default_factory=dict)
+
+    def by_set(self) -> dict[str, list[ImageRecord]]:
+        """The beginning of the names of each set -> its records."""
+        sets: dict[str, list[ImageRecord]] = {prefix: [] for prefix in self.folders}
+        for record in self.records:
+            # A split is one set, or each of its sets has a name of its own below it.
+            own = f"{record.split}/"
+            sets[own if own in sets else "/".join(record.name.split("/", 2)[:2]) + "/"].append(record)
+        return sets
 
 
 def read_records(paths: Paths) -> list[ImageRecord]:

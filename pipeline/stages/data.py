@@ -1,0 +1,186 @@
+"""Stage 0, data: finds the images of a dataset, or renders SynPed's. Reads them all; writes records.csv, summary.json.
+
+Nothing is copied: records point at the images where they lie. What later stages take as input is a digest over names,
+ids, splits and contents, so that moving a dataset or touching its files retrains nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import stamp
+from pipeline.config import Config
+from pipeline.dataset_findings import judge
+from pipeline.errors import UserError
+from pipeline.image_files import broken_files, read_all, read_file
+from pipeline.image_search import find_records, listing_digest
+from pipeline.layout import Paths
+from pipeline.manifest import SPLITS, Manifest, load_manifest, mask_path
+from pipeline.records import Finding, Found, ImageFile, ImageRecord, content_digest, read_rows, write_records
+
+NAME = "data"
+VERSION = 1
+
+
+def settings(config: Config, paths: Paths) -> dict[str, Any]:
+    """No option changes what is found."""
+    return {}
+
+
+def inputs(config: Config, paths: Paths) -> dict[str, str]:
+    """The manifest and the listing of the dataset's folders. Raises UserError where there is no dataset."""
+    manifest = load_manifest(paths.dataset)
+    if manifest.rendered:
+        return {"manifest": manifest.digest(), **_rendered_inputs(manifest, paths)}
+    found = find_records(manifest, paths.data_root)
+    return {"manifest": manifest.digest(), "folder": str(found.root), "images": listing_digest(found)}
+
+
+def run(config: Config, paths: Paths, fingerprint: str) -> Path:
+    """Write records.csv and summary.json. Raises UserError for a dataset that cannot be used."""
+    manifest = load_manifest(paths.dataset)
+    if manifest.rendered:
+        from pipeline.synped.dataset import write_dataset
+
+        write_dataset(
+            _rendered_root(manifest, paths), manifest.rendered.size, manifest.rendered.seed, config.runtime.workers
+        )
+    found = find_records(manifest, paths.data_root)
+    findings = judge(manifest, found)
+    _refuse(findings, paths)
+    files = _read_files(found.records, paths, config.runtime.workers)
+    rows = list(zip(found.records, files, strict=True))
+    write_records(paths.records, rows)
+    summary = _summary(manifest, found, findings, rows)
+    stamp.write_atomically(paths.data_summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    _tell(summary)
+    return paths.records
+
+
+def outputs(paths: Paths) -> list[Path]:
+    return [paths.records, paths.data_summary]
+
+
+def provides(paths: Paths) -> dict[str, str]:
+    """records: digest of the content. manifest: of the terms and protocols, for whoever reports them."""
+    return {"records": read_summary(paths)["content"], "manifest": load_manifest(paths.dataset).digest()}
+
+
+def read_summary(paths: Paths) -> dict[str, Any]:
+    return json.loads(paths.data_summary.read_text(encoding="utf-8"))
+
+
+def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
+    return paths.data_root.absolute() / manifest.roots[0]
+
+
+def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
+    """What SynPed is rendered from, and whether all of it is still there.
+
+    Before it is rendered for the first time the images count as complete, as they will be when the stage has run:
+    inputs are taken before the work.
+    """
+    from pipeline.synped.plan import RENDERER_VERSION
+
+    assert manifest.rendered is not None
+    damaged = 0
+    root = _rendered_root(manifest, paths)
+    for record, file in read_rows(paths) if paths.records.is_file() else []:
+        same = _unchanged(record.path, file) and mask_path(manifest, root, record).is_file()
+        damaged += not (same and record.path.is_relative_to(root))
+    return {
+        "renderer": f"version {RENDERER_VERSION}, size {manifest.rendered.size}, seed {manifest.rendered.seed}",
+        "folder": str(root),
+        "images": f"{damaged} missing or changed" if damaged else "complete",
+    }
+
+
+def _unchanged(path: Path, file: ImageFile) -> bool:
+    """Same size and time of writing as when it was read; False where it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (file.bytes, file.mtime_ns)
+
+
+def _refuse(findings: list[Finding], paths: Paths) -> None:
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        more = f" ({len(errors) - 1} more: sorn data check {paths.dataset})" if len(errors) > 1 else ""
+        raise UserError(errors[0].wrong, errors[0].remedy + more)
+
+
+def _read_files(records: list[ImageRecord], paths: Paths, workers: int) -> list[ImageFile]:
+    """Every image read and decoded once; one that was not written since keeps what is known of it."""
+    known = {record.path: file for record, file in read_rows(paths)} if paths.records.is_file() else {}
+    files = {r.path: known[r.path] for r in records if r.path in known and _unchanged(r.path, known[r.path])}
+    unread = list({record.path: record for record in records if record.path not in files}.values())
+    results = list(read_all(read_file, unread, "data", workers))
+    _refuse(broken_files(results), paths)
+    for record, result in zip(unread, results, strict=True):
+        assert isinstance(result, ImageFile)
+        files[record.path] = result
+    return [files[record.path] for record in records]
+
+
+def _summary(
+    manifest: Manifest, found: Found, findings: list[Finding], rows: list[tuple[ImageRecord, ImageFile]]
+) -> dict[str, Any]:
+    """All that a report or a person wants to know of the data, as JSON."""
+    records = found.records
+    return {
+        "name": manifest.name,
+        "title": manifest.title,
+        "licence": manifest.licence,
+        "notice": manifest.notice,
+        "camera_policy": manifest.camera_policy,
+        "root": str(found.root),
+        "source": found.source,
+        "masks": manifest.masks,
+        "evaluation_only": all(record.split != "train" for record in records),
+        "splits": {split: _counts([r for r in records if r.split == split]) for split in SPLITS},
+        "expected_images": {s.prefix: s.images for s in manifest.set if s.images is not None},
+        "expected_ids": manifest.expected_ids,
+        "junk_dropped": found.junk,
+        "distractors_kept": sum(record.pid in manifest.distractor_pids for record in records),
+        "findings": [dataclasses.asdict(finding) for finding in findings],
+        "protocols": [dataclasses.asdict(protocol) for protocol in manifest.protocol],
+        "pid_labels": found.pid_labels,
+        "camid_labels": found.camid_labels,
+        "content": content_digest(rows),
+    }
+
+
+def _counts(records: list[ImageRecord]) -> dict[str, Any]:
+    cameras = Counter(record.camid for record in records)
+    return {
+        "images": len(records),
+        "ids": len({record.pid for record in records}),
+        "per_camera": {str(camid): cameras[camid] for camid in sorted(cameras)},
+    }
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    """The one-screen summary; terms and warnings on stderr, so that they survive a redirected output."""
+    for key in ("licence", "notice"):
+        if summary[key]:
+            click.echo(f"{summary['title']}, {key}: {summary[key]}", err=True)
+    for finding in summary["findings"]:
+        remedy = f". {finding['remedy']}" if finding["remedy"] else ""
+        click.echo(f"{finding['level']}: {finding['wrong']}{remedy}", err=True)
+    for split, counts in summary["splits"].items():
+        if counts["images"]:
+            cameras = len(counts["per_camera"])
+            click.echo(f"  {split:12} {counts['images']:7,} images {counts['ids']:6,} ids {cameras:3} cameras")
+    dropped = sum(summary["junk_dropped"].values())
+    if dropped:
+        click.echo(f"  dropped {dropped:,} junk images")
+    if summary["distractors_kept"]:
+        click.echo(f"  kept {summary['distractors_kept']:,} distractor images in the gallery")
