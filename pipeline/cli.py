@@ -20,6 +20,11 @@ from pipeline.manifest import known_datasets, load_manifest
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
 
+FOLDER = click.Path(path_type=Path)
+data_root_option = click.option(
+    "--data-root", default="data", show_default=True, type=FOLDER, help="Folder of the datasets."
+)
+
 
 def stages() -> dict[str, driver.Stage]:
     return {name: importlib.import_module(f"pipeline.stages.{name}") for name in driver.ORDER}  # type: ignore[misc]

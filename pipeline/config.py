@@ -32,11 +32,11 @@ class MasksConfig:
     image_size: tuple[int, int] = (384, 128)
     # Height, width of image and mask in the shards; Section IV-B.
     splits: tuple[str, ...] = ("train",)
-    # Splits whose images are labelled; the others are stored as `unlabeled`. Matching never reads labels, only training does.
+    # Splits whose images are labelled; the others are stored as `unlabeled`. Only training reads labels, matching does not.
     shard_images: int = 1024
     # Images per shard: the unit of resuming.
     options: dict[str, Any] = field(default_factory=dict)
-    # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; unknown ones are rejected by the labeler.
+    # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; the labeler rejects unknown ones.
 
     def __post_init__(self) -> None:
         height, width = self.image_size
@@ -130,16 +130,18 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Config:
-    masks: MasksConfig = MasksConfig()
-    model: SORNConfig = SORNConfig()
-    loss: LossConfig = LossConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    train: TrainConfig = TrainConfig()
-    eval: EvalConfig = EvalConfig()
-    runtime: Runtime = Runtime()
+    """One section per stage or part of the network; the names are those of the TOML sections."""
+
+    masks: MasksConfig = field(default_factory=MasksConfig)
+    model: SORNConfig = field(default_factory=SORNConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    runtime: Runtime = field(default_factory=Runtime)
 
 
-SECTIONS = tuple(f.name for f in dataclasses.fields(Config) if f.name != "runtime")
+SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}
 
 
 def presets() -> list[str]:
@@ -210,8 +212,7 @@ def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
 
 
 def _build(section: str, values: dict[str, Any], source: str) -> Any:
-    kind = type(getattr(Config, section)) if hasattr(Config, section) else None
-    assert kind is not None
+    kind = SECTIONS[section]
     known = typing.get_type_hints(kind)
     for key in values:
         if key not in known:
@@ -240,10 +241,6 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
         hint = typing.get_args(hint)[0]
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    check(
-        type(value) is hint,
-        name,
-        value,
-        {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(hint.__name__, "text"),
-    )
+    expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(hint, "text")
+    check(type(value) is hint, name, value, expected)
     return value

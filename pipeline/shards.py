@@ -99,7 +99,7 @@ class ShardWriter:
             with h5py.File(self.temporary, "w", libver=LIBVER) as file:
                 datasets = [self._lay_out(file, "image", (3,)), self._lay_out(file, "mask", ())]
                 self._offsets = [dataset.id.get_offset() for dataset in datasets]
-            self._file = open(self.temporary, "r+b")  # noqa: SIM115 - closed by __exit__
+            self._file = open(self.temporary, "r+b")
             size = self._offsets[1] + self.count * (math.prod(self.image_size) + SMALL_BYTES) + SMALL_BYTES
             reserve(self._file.fileno(), size)
             on_failure.pop_all()

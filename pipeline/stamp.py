@@ -6,6 +6,7 @@ version, inputs and config with today's, and the output files with what was reco
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -165,8 +166,6 @@ def _versions() -> dict[str, str]:
     names = ("torch", "torchvision", "numpy", "h5py", "pillow", "anny", "detectron2")
     versions = {"python": platform.python_version()}
     for name in names:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            pass
     return versions

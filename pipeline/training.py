@@ -1,4 +1,4 @@
-"""The training loop of stage 2: shards -> batches -> SORN -> checkpoints. Reads the train split, writes model.safetensors.
+"""The training loop of stage 2: shards -> batches -> SORN -> checkpoints. Reads the train split, writes the weights.
 
 A state file holds all that the next step depends on: weights, optimizer, epoch and step. The order of the images, the
 flips and the jitter are functions of (seed, epoch, step), so there is no generator state to save.

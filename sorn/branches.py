@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
 
 def stripe_bounds(rows: int, count: int) -> list[tuple[int, int]]:
-    """Rows [start, stop) of `count` horizontal stripes: equal where `count` divides `rows`, else the nearest equal rows.
+    """Rows [start, stop) of `count` horizontal stripes: equal where `count` divides `rows`, else nearly.
 
     Raises ValueError when there are more stripes than rows.
     """
     if count > rows:
         raise ValueError(f"{count} stripes do not fit into {rows} rows")
     edges = [round(stripe * rows / count) for stripe in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def stripe_means(maps: Tensor, count: int) -> Tensor:
@@ -23,7 +25,7 @@ def stripe_means(maps: Tensor, count: int) -> Tensor:
 
 
 def visibility_scores(part_logits: Tensor, stripes: int) -> Tensor:
-    """v_p of Eq. 11: the share of foreground pixels in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
+    """v_p of Eq. 11: the share of foreground in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
     foreground = (part_logits.argmax(dim=1, keepdim=True) != 0).float()  # E, [B, 1, 4h, 4w]; label 0 is background
     return stripe_means(foreground, stripes).squeeze(2)
 
@@ -57,7 +59,7 @@ class GlobalBranch(nn.Module):
         super().__init__()
         self.sets, self.bound = sets, bound
         self.expand = nn.Conv2d(channels, sets * set_channels, kernel_size=1, bias=False)  # BN and Eq. 4 remove a bias
-        # A_n sums c' channels of c inputs each: this deviation starts it at the scale of T, where sigmoid has a gradient.
+        # A_n sums c' channels of c inputs each: this deviation starts it at the scale of T, where sigmoid has slope.
         nn.init.normal_(self.expand.weight, std=(channels * set_channels) ** -0.5)
         self.norm = nn.BatchNorm1d(sets * set_channels)
         self.classifier = _classifier(sets * set_channels, identities, bias)

@@ -51,8 +51,8 @@ class SORNConfig:
     classifier_bias: bool = False
     # Open in the paper; features after BN are centred, so a bias brings nothing.
     logit_bound: float = 6.0
-    # Open in the paper: |A_n - mean(A_n)| is scaled down to at most this before Eq. 4, so that sigmoid keeps a gradient.
-    # 0 is Eq. 4 to the letter.
+    # Open in the paper: |A_n - mean(A_n)| is scaled down to at most this before Eq. 4, so that sigmoid keeps a
+    # gradient. 0 is Eq. 4 to the letter.
 
     def __post_init__(self) -> None:
         check_choice("model.backbone", self.backbone, BACKBONES)
@@ -87,7 +87,7 @@ class LossConfig:
     label_smoothing: float = 0.10
     # epsilon of Eq. 8, for the part labels only; 0 is "w/o LS".
     spc_reduction: str = "sum"
-    # Over positions: "sum" is Eq. 5 to the letter, "mean" divides by the number of positions. Always the mean over a batch.
+    # Over positions: "sum" is Eq. 5 to the letter, "mean" divides by the number of positions. Over a batch: the mean.
     mask_reduction: str = "majority"
     # How a label map becomes 4h x 4w, open in the paper.
 

@@ -23,7 +23,7 @@ class Diverged(ValueError):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """flip: probability of a horizontal flip. brightness: b, brightness and contrast are scaled within [1 - b, 1 + b]."""
+    """flip: probability of a horizontal flip. brightness: b, brightness and contrast scale within [1 - b, 1 + b]."""
 
     flip: float
     brightness: float
@@ -132,7 +132,7 @@ def extract_features(
 
 @torch.inference_mode()
 def explain(model: SORN, batch: Batch, device: torch.device, precision: str) -> tuple[np.ndarray, np.ndarray]:
-    """What pictures show: maps M_n [B, N, h, w] float32, and predicted part ids [B, 4h, 4w] uint8 (width 0 when off)."""
+    """What pictures show: maps M_n [B, N, h, w] float32, and predicted part ids [B, 4h, 4w] uint8 (empty when off)."""
     model.eval()
     with autocast(device, precision):
         output = model(to_input(batch.to(device).image))

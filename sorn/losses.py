@@ -1,4 +1,4 @@
-"""The losses of SORN: identity (Eq. 1, 6), spatial-patch contrastive (Eq. 5), part segmentation (Eq. 7-9), total (Eq. 10)."""
+"""The losses: identity (Eq. 1, 6), spatial-patch contrastive (Eq. 5), part segmentation (Eq. 7-9), total (Eq. 10)."""
 
 from __future__ import annotations
 

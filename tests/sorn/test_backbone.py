@@ -31,5 +31,5 @@ def test_torchvision_weights_give_torchvision_features_up_to_the_stride():
 def test_weights_of_another_network_are_refused_by_name():
     with pytest.raises(ValueError, match="backbone weights"):
         load_resnet(Backbone("resnet18"), torchvision.models.resnet34(weights=None).state_dict())
-    with pytest.raises(ValueError, match="missing: bn1.bias"):
+    with pytest.raises(ValueError, match=r"missing: bn1\.bias"):
         load_resnet(Backbone("resnet18"), {})
