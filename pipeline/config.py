@@ -32,7 +32,7 @@ class MasksConfig:
     image_size: tuple[int, int] = (384, 128)
     # Height, width of image and mask in the shards; Section IV-B.
     splits: tuple[str, ...] = ("train",)
-    # Splits whose images are labelled; the others are stored as `unlabeled`. Only training reads labels, matching does not.
+    # Splits whose images are labelled; the others are stored as `unlabeled`: only training reads labels.
     shard_images: int = 1024
     # Images per shard: the unit of resuming.
     options: dict[str, Any] = field(default_factory=dict)

@@ -28,7 +28,7 @@ class Paths:
         return f"{self.dataset}-{self.labeler}"
 
     def folder(self, stage: str) -> Path:
-        """Output folder of a stage. Records are shared by all labelers; a foreign checkpoint gets a folder of its own."""
+        """Output folder of a stage. All labelers share the records; a foreign checkpoint gets a folder of its own."""
         if stage == "data":
             return self.runs / self.dataset / "data"
         if stage == "train":

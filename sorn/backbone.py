@@ -46,7 +46,7 @@ def _remove_last_stride(resnet: ResNet) -> None:
 
 
 def load_resnet(backbone: Backbone, weights: dict[str, torch.Tensor]) -> None:
-    """Load torchvision ResNet weights; its classifier `fc` is not needed. Raises ValueError naming what does not fit."""
+    """Load torchvision ResNet weights, without the classifier `fc`. Raises ValueError naming what does not fit."""
     weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
     own = backbone.state_dict()
     missing = sorted(own.keys() - weights.keys())

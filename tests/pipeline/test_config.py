@@ -66,7 +66,7 @@ def test_unknown_names_are_answered_with_the_known(tmp_path):
         load_config("papper")
     file = tmp_path / "mine.toml"
     file.write_text("[optimiser]\nlr = 1\n")
-    with pytest.raises(UserError, match="unknown section 'optimiser'.*masks, model"):
+    with pytest.raises(UserError, match=r"unknown section 'optimiser'.*masks, model"):
         load_config(str(file))
     file.write_text("[eval\n")
     with pytest.raises(UserError, match="is not TOML"):
