@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 
-GIGABYTE = 10**9
+MEGABYTE = 10**6
 
 
 def require_space(path: Path, needed: int) -> None:
@@ -20,7 +20,8 @@ def require_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{path} needs {needed / GIGABYTE:.2f} GB, but only {free / GIGABYTE:.2f} GB are free there", _remedy(path)
+            f"{path} needs {needed / MEGABYTE:,.0f} MB, but only {free / MEGABYTE:,.0f} MB are free there",
+            _remedy(path),
         )
 
 

@@ -1,0 +1,113 @@
+"""Checkpoints: weights as safetensors, training state as torch's zip file. Reads and writes *.safetensors, state-*.pt.
+
+Nothing here is a pickle that could run code: safetensors holds tensors and text only, and a state is loaded with
+weights_only. Every file is finished by a rename.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pipeline.disk_space import told_when_full
+from pipeline.errors import UserError
+
+METADATA_KEY = "sorn"  # one key, one JSON text: safetensors writes several keys in no fixed order
+SHOWN = 3  # differences named in an error
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write a state_dict and JSON metadata; equal weights give equal bytes."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    text = {METADATA_KEY: json.dumps(metadata, sort_keys=True)}
+    _write(path, lambda temporary: save_file(tensors, temporary, text))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file, on the CPU. Raises UserError for a file that is missing, truncated or no safetensors."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What `save_weights` was given as metadata; {} for a file of another program. Raises as `read_weights` does."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Fill a model with a file's weights, every one of them and no other.
+
+    Raises UserError naming the first differences, when the file is of another architecture or number of identities.
+    """
+    weights, wanted = read_weights(path), model.state_dict()
+    differences = [f"{name} is missing" for name in wanted if name not in weights]
+    differences += [f"{name} is unknown" for name in weights if name not in wanted]
+    for name in wanted.keys() & weights.keys():
+        theirs, ours = tuple(weights[name].shape), tuple(wanted[name].shape)
+        if theirs != ours:
+            differences.append(f"{name} is {theirs}, the network's {ours}")
+    if differences:
+        shown = "; ".join(sorted(differences)[:SHOWN])
+        raise UserError(
+            f"{path} does not fit the configured network ({len(differences)} of {len(wanted)} tensors): {shown}",
+            "Use the [model] options and the training data it was trained with, or train again.",
+        )
+    model.load_state_dict(weights)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state: nested dicts and lists of tensors, numbers and text."""
+    _write(path, lambda temporary: torch.save(state, temporary))
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a training state to the CPU. Raises UserError for one that is missing or damaged.
+
+    torch.save stores a CRC-32 of every record; torch.load does not look at it, so it is checked here.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} does not match its checksum")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"{path} is no complete training state: {str(error).splitlines()[0]}",
+            f"Delete {path} to train from the beginning.",
+        ) from error
+
+
+def _write(path: Path, save: Callable[[Path], None]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with told_when_full(path):
+            save(temporary)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"there are no weights: {path} is missing", "Run `make train`, or give another file.")
+    return UserError(f"{path} is truncated or no safetensors file: {error}", "Run `make train`, or copy it again.")
