@@ -63,5 +63,5 @@ lint: $(ENVIRONMENT) ## ruff and mypy
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-clean: ## remove the outputs of this DATASET (runs/<dataset>*), never data
+clean: $(ENVIRONMENT) ## remove the outputs of this DATASET and LABELER, never the dataset
 	@$(SORN) clean $(COMMON)

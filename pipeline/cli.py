@@ -183,3 +183,11 @@ def status(config: Config, paths: Paths) -> None:
             click.echo(f"         {reason}")
         if found.reasons:
             click.echo(f"         -> {found.remedy}")
+
+
+@main.command("clean")
+@common
+def clean(config: Config, paths: Paths) -> None:
+    """Remove the outputs of this dataset and labeler: records, shards, checkpoint, report. The dataset stays."""
+    for folder in driver.clean(paths) or [None]:
+        click.echo(f"removed {folder}" if folder else f"nothing to remove for {paths.run_name} in {paths.runs}")

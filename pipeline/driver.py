@@ -6,6 +6,8 @@ does the work; whether the work is needed, and the record that it was done, are 
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,3 +97,15 @@ def execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, f
     stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
     click.echo(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
     return main
+
+
+def clean(paths: Paths) -> list[Path]:
+    """Remove the output folders of one dataset and labeler; returns those that were there. Never touches a checkpoint
+    trained elsewhere, nor the dataset.
+    """
+    folders = [folder for folder in map(paths.folder, chain(paths)) if folder.is_dir()]
+    for folder in folders:
+        shutil.rmtree(folder)
+        with contextlib.suppress(OSError):  # the run's folder goes when nothing else is in it
+            folder.parent.rmdir()
+    return folders
