@@ -1,0 +1,100 @@
+"""The report of one evaluation: feature banks and shards -> scores, pictures, report.json, report.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline import stamp
+from pipeline.config import Config, as_json
+from pipeline.feature_store import Banks
+from pipeline.layout import Paths
+from pipeline.manifest import Manifest, Protocol, load_manifest
+from pipeline.report.document import SCHEMA_VERSION, write_report
+from pipeline.report.illustrations import Illustrator
+from pipeline.report.scores import Scores, part_scores, restrict, score
+from pipeline.shard_dataset import ShardDataset
+from sorn.sample import Sample
+
+
+def build_report(
+    config: Config,
+    paths: Paths,
+    protocol: Protocol,
+    banks: Banks,
+    trained: dict[str, Any],
+    query: ShardDataset,
+    gallery: ShardDataset,
+) -> dict[str, Any]:
+    """Write the report and its pictures; what report.json holds is returned. trained: config.json of the checkpoint."""
+    examples = banks.examples
+    assert examples is not None, "the eval stage writes examples into every feature bank"
+    place = {str(name): (data, row) for data in (gallery, query) for row, name in enumerate(data.name)}
+
+    def sample_of(name: str) -> Sample:
+        data, row = place[name]
+        return data[row]
+
+    options, labels = config.eval, trained["model"]["labels"]
+    asked, ranked = restrict(banks.query, protocol.query_prefix), restrict(banks.gallery, protocol.gallery_prefix)
+    scores = score(asked, ranked, protocol, options, examples.name)
+    manifest = load_manifest(paths.dataset)
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "protocol": protocol_text(manifest, protocol, config),
+        "single_shot": bool(protocol.shots),
+        "unit": "fractions in [0, 1]",
+        "metrics": {variant: found.figures() for variant, found in scores.metrics.items()},
+        "chance": scores.chance,
+        "parts": part_scores(examples, labels, sample_of, asked.name),
+        "paper": [row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name],
+        "dataset": _dataset(paths, manifest, scores, query.unreadable + gallery.unreadable),
+        "provenance": _provenance(config, paths, banks.attrs, trained, query.index.labeler),
+    }
+    illustrator = Illustrator(paths.pictures, sample_of, labels, options.tau, options.ranked_gallery, options.seed)
+    write_report(paths, report, illustrator.draw(scores, examples))
+    return report
+
+
+def protocol_text(manifest: Manifest, protocol: Protocol, config: Config) -> str:
+    """The protocol's full name: dataset, query set, filter, shots, AP formula."""
+    options, description = config.eval, protocol.description.rstrip(".")
+    shots = f"one random gallery image per person, {protocol.trials} draws" if protocol.shots else "all gallery images"
+    return (
+        f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
+        f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}"
+    )
+
+
+def _dataset(paths: Paths, manifest: Manifest, scores: Scores, unreadable: list[str]) -> dict[str, Any]:
+    summary = json.loads(paths.data_summary.read_text(encoding="utf-8"))
+    warnings = [finding["wrong"] for finding in summary["findings"] if finding["level"] == "warning"]
+    if unreadable:
+        warnings.append(f"{len(unreadable)} unreadable images are left out: {', '.join(unreadable[:3])}")
+    return {
+        "name": manifest.name,
+        "title": manifest.title,
+        "licence": manifest.licence,
+        "notice": manifest.notice,
+        "camera_policy": manifest.camera_policy,
+        "query_images": len(scores.query),
+        "gallery_images": len(scores.gallery),
+        "warnings": warnings,
+    }
+
+
+def _provenance(
+    config: Config, paths: Paths, attrs: dict[str, Any], trained: dict[str, Any], labeler: dict[str, Any]
+) -> dict[str, Any]:
+    stamps = {name: stamp.read(paths.folder(name)) for name in ("data", "masks", "train")}
+    train = stamps["train"]
+    return {
+        "labeler": labeler,
+        "trained_on": paths.trained_on or paths.run_name,
+        "checkpoint_sha256": attrs["checkpoint_sha256"],
+        "features": json.loads(attrs["config"]),
+        "training": trained,
+        "config": as_json(config.eval),
+        "stamps": {name: found.fingerprint for name, found in stamps.items() if found},
+        "versions": train.versions if train else {},
+    }

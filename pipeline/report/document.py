@@ -1,0 +1,146 @@
+"""The report as text: report.json, report.md and the table on the terminal, all from one dictionary. Writes files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline import stamp
+from pipeline.layout import Paths
+from pipeline.report.illustrations import Picture
+
+SCHEMA_VERSION = 1
+
+FIGURES = ("rank-1", "rank-5", "rank-10", "mAP", "mINP")
+SINGLE_SHOT_FIGURES = ("rank-1", "rank-3", "rank-5", "rank-10", "mAP")
+
+VARIANTS_CAPTION = (
+    "`global` compares the global feature alone, `global+local` adds every stripe, and `sorn` adds the stripes that "
+    "are visible in both images. `chance` is the exact expectation for a gallery in random order."
+)
+RANKED_CAPTION = (
+    "Queries are drawn at random among those that have a match, not chosen. Blue: the query. Green border and filled "
+    "label: the same person; red border: another one. Gallery images of the query's own person and camera are left "
+    "out, as in the figures. The label gives rank and similarity. Boxes beside an image are its horizontal stripes: "
+    "filled where visible, hollow where hidden."
+)
+
+
+def write_report(paths: Paths, report: dict[str, Any], pictures: list[Picture]) -> None:
+    """report: JSON values; figures are fractions in [0, 1]."""
+    stamp.write_atomically(paths.report_json, json.dumps(report, indent=1) + "\n")
+    folder = paths.pictures.relative_to(paths.report_md.parent).as_posix()
+    stamp.write_atomically(paths.report_md, "\n".join(markdown(report, pictures, folder)) + "\n")
+
+
+def table_rows(report: dict[str, Any]) -> list[list[str]]:
+    """Header, one row per variant, and chance; figures in percent, with the deviation over the draws if any."""
+    figures = SINGLE_SHOT_FIGURES if report["single_shot"] else FIGURES
+    rows = [["%", *figures]]
+    for variant, values in report["metrics"].items():
+        rows.append([variant, *(_percent(values, name) for name in figures)])
+    rows.append(["chance", *(f"{100 * report['chance'][name]:.2f}" for name in figures)])
+    return rows
+
+
+def _percent(values: dict[str, float], name: str) -> str:
+    deviation = f" ± {100 * values[name + '-sd']:.1f}" if f"{name}-sd" in values else ""
+    return f"{100 * values[name]:.1f}{deviation}"
+
+
+def terminal_lines(report: dict[str, Any]) -> list[str]:
+    """The table with its first column to the left and figures to the right, and what it stands for."""
+    rows = table_rows(report)
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *figures in rows:
+        cells = [cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return [*lines, f"{queries_line(report)}. {report['protocol']}."]
+
+
+def queries_line(report: dict[str, Any]) -> str:
+    """How many queries the figures stand for."""
+    values = next(iter(report["metrics"].values()))
+    used, skipped = values["queries"], values["skipped_queries"]
+    skip = f", {skipped} skipped because nothing in the gallery matches them" if skipped else ", none skipped"
+    return f"{used} queries used{skip}; one query is {100 / used:.2g} points"
+
+
+def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> list[str]:
+    """Lines of report.md. folder: where the pictures lie, relative to it."""
+    dataset = report["dataset"]
+    lines = [f"# {dataset['title']}: matching occluded people with SORN", ""]
+    if dataset["notice"]:
+        lines += [f"> **Notice.** {dataset['notice']}", ""]
+    lines += ["## Result", "", *_pipe_table(table_rows(report)), ""]
+    lines += [f"{queries_line(report)}. {report['protocol']}.", "", VARIANTS_CAPTION, ""]
+    lines += _warnings(dataset) + _paper(report) + _parts(report)
+    section = ""
+    for picture in pictures:
+        if picture.section != section:
+            section = picture.section
+            lines += [f"## {section}", ""] + ([RANKED_CAPTION, ""] if section == "Ranked lists" else [])
+        lines += [f"![{picture.caption}]({folder}/{picture.file})", "", picture.caption, ""]
+    return lines + _provenance(report)
+
+
+def _pipe_table(rows: list[list[str]], column: str = "--:") -> list[str]:
+    """A Markdown table; column: how all columns but the first are aligned."""
+    header, *body = rows
+    rule = ["---"] + [column] * (len(header) - 1)
+    return [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
+
+
+def _warnings(dataset: dict[str, Any]) -> list[str]:
+    if not dataset["warnings"]:
+        return []
+    return ["What deviates from the dataset as published:", "", *(f"- {text}" for text in dataset["warnings"]), ""]
+
+
+def _paper(report: dict[str, Any]) -> list[str]:
+    """What the paper reports under this protocol, beside our own figures."""
+    if not report["paper"]:
+        return []
+    published: list[dict[str, Any]] = report["paper"]
+    figures = [name for name in SINGLE_SHOT_FIGURES if any(name in row for row in published)]
+    rows = [["the paper, %", *figures]]
+    for row in published:
+        rows.append([f"{row['method']} ({row['source']})", *(str(row.get(name, "")) for name in figures)])
+    return ["What the paper reports on this dataset:", "", *_pipe_table(rows), ""]
+
+
+def _parts(report: dict[str, Any]) -> list[str]:
+    parts = report["parts"]
+    if parts is None:
+        return []
+    rows = [["IoU, %", *parts["iou"], "mean"]]
+    shares = ["" if value is None else f"{100 * value:.1f}" for value in parts["iou"].values()]
+    rows.append(["", *shares, f"{100 * parts['mIoU']:.1f}"])
+    accuracy = f"{100 * parts['pixel_accuracy']:.1f} % of the pixels agree"
+    return [f"Part masks against the labels of {parts['images']} queries; {accuracy}:", "", *_pipe_table(rows), ""]
+
+
+def _provenance(report: dict[str, Any]) -> list[str]:
+    dataset, made = report["dataset"], report["provenance"]
+    images = f"{dataset['query_images']} query and {dataset['gallery_images']} gallery images"
+    rows = [
+        ["what", "value"],
+        ["dataset", f"{dataset['name']}: {images}"],
+        ["cameras", dataset["camera_policy"] or "as the dataset numbers them"],
+        ["licence", dataset["licence"] or "not stated"],
+        ["labeler", _code(made["labeler"])],
+        ["trained on", made["trained_on"]],
+        ["checkpoint", f"sha256 `{made['checkpoint_sha256']}`"],
+        ["network", _code(made["training"]["model"])],
+        ["precision", f"{made['training']['precision']} in training, {made['features']['precision']} for the features"],
+        ["options", _code(made["config"])],
+        *([f"stage {name}", f"fingerprint `{value}`"] for name, value in made["stamps"].items()),
+        ["trained with", ", ".join(f"{name} {value}" for name, value in made["versions"].items())],
+    ]
+    return ["## Where it comes from", "", *_pipe_table(rows, "---")]
+
+
+def _code(value: dict[str, Any]) -> str:
+    """A flat table of options as inline code."""
+    return ", ".join(f"`{key} = {json.dumps(item)}`" for key, item in value.items())

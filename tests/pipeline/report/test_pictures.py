@@ -1,0 +1,110 @@
+"""Pictures: what is drawn where, read back from the pixels of the written files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.report import pictures, sheet
+from pipeline.report.pictures import Explained, Ranked, RankedList
+from sorn.parts import COLOURS, HEAD, TORSO
+
+GREY = np.full((96, 32, 3), 128, np.uint8)
+
+
+def colours_in(path: Path, box: tuple[int, int, int, int] | None = None) -> set[tuple[int, int, int]]:
+    with Image.open(path) as image:
+        return {tuple(pixel) for pixel in np.asarray(image.crop(box) if box else image).reshape(-1, 3).tolist()}
+
+
+def ranked(right: bool, visible: tuple[bool, ...] = (True, True, False)) -> Ranked:
+    return Ranked(GREY, np.array(visible), 0.5, right)
+
+
+def draw(path: Path, *lists: RankedList, visible: tuple[bool, ...] = (True, False, True)) -> None:
+    pictures.draw_ranked_lists(path, "Query 1 of 1", "person 7", GREY, np.array(visible), list(lists))
+
+
+def test_borders_tell_right_wrong_and_query(tmp_path: Path) -> None:
+    draw(tmp_path / "right.png", RankedList("sorn", 1, [ranked(True)]))
+    draw(tmp_path / "wrong.png", RankedList("sorn", 2, [ranked(False)]))
+    right, wrong = colours_in(tmp_path / "right.png"), colours_in(tmp_path / "wrong.png")
+    assert {sheet.RIGHT, sheet.QUERY} <= right and sheet.WRONG not in right
+    assert {sheet.WRONG, sheet.QUERY} <= wrong and sheet.RIGHT not in wrong
+
+
+def test_one_row_per_variant_and_one_tile_per_image(tmp_path: Path) -> None:
+    five = RankedList("sorn", 1, [ranked(True)] * 10)
+    draw(tmp_path / "one.png", five)
+    draw(tmp_path / "two.png", five, five)
+    draw(tmp_path / "short.png", RankedList("sorn", 1, [ranked(True)] * 9))
+    sizes = {name: Image.open(tmp_path / f"{name}.png").size for name in ("one", "two", "short")}
+    assert sizes["two"][0] == sizes["one"][0] > sizes["short"][0] and sizes["two"][1] > sizes["one"][1]
+
+
+def test_stripes_are_filled_where_visible() -> None:
+    page = sheet.Sheet(200, 200, "")
+    page.stripes(10, 60, 90, np.array([True, False, True]))
+    middle = [page.canvas.getpixel((13, 60 + 15 + 30 * p)) for p in range(3)]
+    assert middle == [sheet.INK, sheet.PAPER, sheet.INK]
+
+
+def test_a_network_without_stripes_can_be_drawn(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png", RankedList("global", 1, [ranked(True, visible=())]), visible=())
+    assert (tmp_path / "a.png").is_file()
+
+
+def test_title_and_note_never_overlap() -> None:
+    page = sheet.Sheet(50, 100, "a title", "a note that is longer than the picture is wide")
+    assert page.width > 300 and page.canvas.size == (page.width, 100)
+
+
+def test_parts_are_coloured_and_background_is_grey() -> None:
+    image = np.zeros((8, 4, 3), np.uint8)
+    image[..., 0] = 90
+    parts = np.array([[HEAD, 0], [TORSO, 0]], np.uint8)
+    shown = pictures.overlay_parts(image, parts, 8)
+    grey = 30
+    assert (shown[:, 2:] == grey).all()
+    expected = (1 - pictures.OVERLAY) * grey + pictures.OVERLAY * COLOURS[[HEAD, TORSO]].astype(float)
+    assert shown[0, 0] == pytest.approx(expected[0], abs=1) and shown[7, 0] == pytest.approx(expected[1], abs=1)
+
+
+@pytest.mark.parametrize("labels", [8, 5, 2])
+def test_every_class_has_a_colour_of_its_own(labels: int) -> None:
+    colours = sheet.class_colours(labels)
+    assert len({tuple(colour) for colour in colours.tolist()}) == len(colours) == labels
+    assert (colours[0] == COLOURS[0]).all()
+
+
+def test_heat_rises_in_brightness() -> None:
+    brightness = pictures.heat_colours(np.linspace(0, 1, 32)).astype(int).sum(axis=1)
+    assert (np.diff(brightness) > 0).all()
+
+
+def test_heat_lies_where_the_map_is_high() -> None:
+    values = np.zeros((6, 2), np.float32)
+    values[:2] = 1
+    shown = pictures.overlay_heat(GREY, values).astype(int).sum(axis=2)
+    assert shown[:24].min() > shown[48:].max()
+
+
+@pytest.mark.parametrize("labels", [8, 5, 2])
+@pytest.mark.parametrize("count", [1, 7])
+def test_masks_and_maps_of_any_number_of_examples(tmp_path: Path, labels: int, count: int) -> None:
+    parts = np.ones((24, 8), np.uint8)
+    examples = [Explained(f"query/{i}.jpg", GREY, parts, None, np.full((3, 6, 2), 0.5, np.float32)) for i in range(count)]
+    pictures.draw_part_masks(tmp_path / "parts.png", "Part masks", "", labels, examples)
+    pictures.draw_maps(tmp_path / "maps.png", "Maps", "", examples)
+    class_one = tuple(int(value) for value in sheet.class_colours(labels)[1])
+    assert class_one in colours_in(tmp_path / "parts.png")
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_maps_of_many_sets_fit(tmp_path: Path) -> None:
+    example = Explained("query/0.jpg", GREY, None, None, np.full((24, 6, 2), 0.5, np.float32))
+    pictures.draw_maps(tmp_path / "maps.png", "Maps", "", [example])
+    assert Image.open(tmp_path / "maps.png").size[0] > 24 * 64
