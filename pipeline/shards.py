@@ -36,7 +36,7 @@ LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that 
 
 
 class ShardContent:
-    """What a sequence of samples holds, whatever file holds it: digests, status counts, foreground share.
+    """What a sequence of samples holds, whatever file holds it: digests, status counts, names of unreadable images.
 
     The digest covers image, mask, pid, camid, name and status, not the labeler: equal labels from another labeler are
     equal content.
@@ -44,6 +44,7 @@ class ShardContent:
 
     def __init__(self) -> None:
         self.items: list[str] = []
+        self.unreadable: list[str] = []
         self.status: Counter[str] = Counter()
         self.foreground = 0.0  # sum over labelled images of the share of pixels that are not background
 
@@ -54,10 +55,13 @@ class ShardContent:
         digest.update(sample.mask.data)
         self.items.append(digest.hexdigest())
         self.status[sample.status.name.lower()] += 1
+        if sample.status == Status.UNREADABLE:
+            self.unreadable.append(sample.name)
         self.foreground += np.count_nonzero(sample.mask) / sample.mask.size
 
     def extend(self, other: ShardContent) -> None:
         self.items += other.items
+        self.unreadable += other.unreadable
         self.status += other.status
         self.foreground += other.foreground
 
@@ -68,7 +72,7 @@ class ShardContent:
     @property
     def foreground_share(self) -> float:
         """Mean over the images that a labeler saw; 0 when there is none."""
-        unseen = self.status[Status.UNREADABLE.name.lower()] + self.status[Status.UNLABELED.name.lower()]
+        unseen = len(self.unreadable) + self.status[Status.UNLABELED.name.lower()]
         return self.foreground / max(len(self.items) - unseen, 1)
 
 

@@ -1,0 +1,89 @@
+"""What a labeler is: images in, part masks out. Reads and writes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.manifest import Manifest
+from pipeline.records import ImageRecord
+from sorn.sample import Status
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The dataset that is labelled. root: its folder, absolute."""
+
+    manifest: Manifest
+    root: Path
+
+
+@dataclass(frozen=True)
+class Labeled:
+    """What a labeler says of one image. mask: [h, w] uint8 at the image's own size, ids of `sorn.parts`."""
+
+    mask: np.ndarray
+    status: Status
+
+
+class Labeler(Protocol):
+    """One file, one line in LABELERS. The constructor takes (options, source), checks the options and does no work.
+
+    name, version: a new version says that the same input is labelled differently, and makes the stage run again.
+    """
+
+    name: str
+    version: int
+
+    def describe(self) -> dict[str, Any]:
+        """JSON of what decides the labels: name, version, options, weights (their sha256 or None).
+
+        Enters the fingerprint and every shard; works without the labeler's framework.
+        """
+
+    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        """name -> digest of files, besides the images, that the labels of these records come from."""
+
+    def prepare(self, records: list[ImageRecord]) -> None:
+        """Called once, before labelling starts: import the framework, load weights, see that files are there.
+
+        Raises UserError for whatever would stop the work half-way.
+        """
+
+    def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
+        """Label some of the records. images: [h, w, 3] uint8 RGB, each of its own size."""
+
+
+def describe(name: str, version: int, options: object, weights: str | None = None) -> dict[str, Any]:
+    """What every labeler's `describe` returns. options: the labeler's options dataclass."""
+    return {"name": name, "version": version, "options": dataclasses.asdict(options), "weights": weights}  # type: ignore[call-overload]
+
+
+def read_options(kind: type[Options], labeler: str, options: Mapping[str, Any]) -> Options:
+    """[masks.options] as the labeler's dataclass. Raises UserError for an unknown option or one out of range."""
+    known = typing.get_type_hints(kind)
+    for key, value in options.items():
+        if key not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise UserError(f"labeler {labeler} has no option '{key}'", f"Options in [masks.options]: {names}.")
+        if type(value) is not known[key]:
+            wrong = f"masks.options.{key} = {value!r} is not {known[key].__name__}"
+            raise UserError(wrong, f"Correct it: --set masks.options.{key}=...")
+    try:
+        return kind(**options)
+    except ValueError as error:
+        raise UserError(f"labeler {labeler}: {error}", "Correct it, e.g. --set masks.options.NAME=VALUE") from error
+
+
+def labeled(mask: np.ndarray) -> Labeled:
+    """A mask with its status: EMPTY where there is no body part at all."""
+    return Labeled(mask, Status.OK if mask.any() else Status.EMPTY)

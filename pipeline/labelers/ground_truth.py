@@ -1,0 +1,71 @@
+"""Labeler `ground_truth`: masks that lie beside a dataset's images, in the eight classes. Reads index PNGs or .npy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
+from pipeline.labelers.label_maps import fit, listing_digest, read_label_map, to_parts
+from pipeline.labelers.tables import HANDS, load_table
+from pipeline.manifest import mask_path
+from pipeline.records import ImageRecord
+
+TABLE = "sorn8"
+
+
+@dataclass(frozen=True)
+class GroundTruthOptions:
+    pattern: str = ""
+    # Where the mask of an image lies under the dataset's folder, with {split} and {path}; "" is the manifest's `masks`.
+
+    def __post_init__(self) -> None:
+        try:
+            self.pattern.format(split="", path="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"pattern = '{self.pattern}': only {{split}} and {{path}} can be filled in") from error
+
+
+class GroundTruth:
+    """Every image has one mask of its own shape, with ids of `sorn.parts`."""
+
+    name = "ground_truth"
+    version = 1
+
+    def __init__(self, options: Mapping[str, Any], source: Source) -> None:
+        self.options = read_options(GroundTruthOptions, self.name, options)
+        pattern = self.options.pattern or source.manifest.masks
+        self.manifest = dataclasses.replace(source.manifest, masks=pattern)
+        self.root = source.root
+        self.lookup = load_table(TABLE, next(iter(HANDS)))
+
+    def describe(self) -> dict[str, Any]:
+        return describe(self.name, self.version, GroundTruthOptions(self.manifest.masks))
+
+    def path(self, record: ImageRecord) -> Path:
+        return mask_path(self.manifest, self.root, record)
+
+    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        paths = [self.path(record) for record in records]
+        return {"mask files": listing_digest(self.root, (path for path in paths if path.is_file()))}
+
+    def prepare(self, records: list[ImageRecord]) -> None:
+        missing = [path for path in map(self.path, records) if not path.is_file()]
+        if missing:
+            raise UserError(
+                f"{len(missing)} of {len(records)} images of {self.manifest.name} have no mask, first {missing[0]}",
+                "Put the masks there, say where they are (--set masks.options.pattern=...), or choose another labeler.",
+            )
+
+    def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
+        found = []
+        for record, image in zip(records, images, strict=True):
+            path = self.path(record)
+            found.append(labeled(fit(to_parts(read_label_map(path), self.lookup, path, TABLE), image, path)))
+        return found

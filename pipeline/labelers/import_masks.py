@@ -1,0 +1,87 @@
+"""Labeler `import`: label maps that another tool made, and a class table. Reads index PNGs or .npy, and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from pipeline import stamp
+from pipeline.errors import UserError
+from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
+from pipeline.labelers.label_maps import SUFFIXES, fit, listing_digest, read_label_map, to_parts
+from pipeline.labelers.tables import HANDS, load_table
+from pipeline.records import ImageRecord
+from sorn.config import check, check_choice
+from sorn.parts import BACKGROUND
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    folder: str = ""
+    # Holds one label map per image, .png or .npy, under the image's path below the dataset's folder or under its name
+    # (split/path): the image bounding_box_train/0002_c1s1.jpg has the map FOLDER/bounding_box_train/0002_c1s1.png.
+    table: str = ""
+    # What the values mean: a shipped class table, or the path of your own (pipeline/labelers/tables.py).
+    hands: str = "lower_arm"
+    # Class of hands where the table tells them apart: DensePose has no separate hand in the paper's eight classes.
+    missing: str = "error"
+    # Image without a label map: "error", or "empty" for an all-background mask with status EMPTY.
+
+    def __post_init__(self) -> None:
+        check(bool(self.folder), "folder", self.folder, "the folder of the label maps")
+        check(bool(self.table), "table", self.table, "a class table such as lip20, densepose24 or mine.csv")
+        check_choice("hands", self.hands, tuple(HANDS))
+        check_choice("missing", self.missing, ("error", "empty"))
+
+
+class ImportMasks:
+    """Label maps may be larger or smaller than the image, if they have its shape."""
+
+    name = "import"
+    version = 1
+
+    def __init__(self, options: Mapping[str, Any], source: Source) -> None:
+        self.options = read_options(ImportOptions, self.name, options)
+        self.root = source.root
+        self.folder = Path(self.options.folder)
+        self.lookup = load_table(self.options.table, self.options.hands)
+
+    def describe(self) -> dict[str, Any]:
+        return describe(self.name, self.version, self.options)
+
+    def find(self, record: ImageRecord) -> Path | None:
+        """The image's label map, or None."""
+        places: list[PurePath] = [PurePath(record.name)]
+        if record.path.is_relative_to(self.root):
+            places.insert(0, record.path.relative_to(self.root))
+        candidates = (self.folder / place.with_suffix(suffix) for place in places for suffix in SUFFIXES)
+        return next((path for path in candidates if path.is_file()), None)
+
+    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        paths = map(self.find, records)
+        maps = listing_digest(self.folder, (path for path in paths if path is not None))
+        return {"label maps": maps, "class table": stamp.digest_json(self.lookup.tolist())}
+
+    def prepare(self, records: list[ImageRecord]) -> None:
+        if not self.folder.is_dir():
+            raise UserError(f"there is no folder {self.folder}", "Name the label maps: --set masks.options.folder=...")
+        missing = [record for record in records if self.find(record) is None]
+        if missing and (self.options.missing == "error" or len(missing) == len(records)):
+            first = self.folder / PurePath(missing[0].name).with_suffix(SUFFIXES[0])
+            raise UserError(
+                f"{len(missing)} of {len(records)} images have no label map, first {missing[0].path}: no {first}",
+                "Add them, or count them as background: --set masks.options.missing=empty",
+            )
+
+    def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
+        return [labeled(self._mask(record, image)) for record, image in zip(records, images, strict=True)]
+
+    def _mask(self, record: ImageRecord, image: np.ndarray) -> np.ndarray:
+        path = self.find(record)
+        if path is None:
+            return np.full(image.shape[:2], BACKGROUND, np.uint8)
+        return fit(to_parts(read_label_map(path), self.lookup, path, self.options.table), image, path)

@@ -1,0 +1,118 @@
+"""The shards a run is going to have: which images go where, which are finished already, what the index will say.
+
+Reads and verifies the shards that an interrupted run has left; removes those that no run will need.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import stamp
+from pipeline.config import MasksConfig
+from pipeline.disk_space import require_space
+from pipeline.errors import UserError
+from pipeline.layout import Paths
+from pipeline.manifest import SPLITS
+from pipeline.records import ImageRecord
+from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry
+from pipeline.shards import PIXEL_BYTES, ShardContent, ShardReader
+
+STORED_SPLITS = tuple(split for split in SPLITS if split != "labeler")  # no re-identification stage touches that one
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """One shard to be, with its images in the order of their names."""
+
+    path: Path
+    split: str
+    records: list[ImageRecord]
+
+
+class ShardPlan:
+    """All shards of one run: per split the images in the order of their names, cut every `shard_images`.
+
+    contents: path -> what a finished shard holds; filled by `find_finished` and by whoever writes the missing ones.
+    """
+
+    def __init__(self, paths: Paths, records: list[ImageRecord], config: MasksConfig, fingerprint: str) -> None:
+        self.paths, self.config, self.fingerprint = paths, config, fingerprint
+        self.folder = paths.folder("masks")
+        self.contents: dict[Path, ShardContent] = {}
+        step = config.shard_images
+        self.shards = []
+        for split in STORED_SPLITS:
+            chosen = sorted((record for record in records if record.split == split), key=lambda record: record.name)
+            for number, first in enumerate(range(0, len(chosen), step)):
+                self.shards.append(PlannedShard(paths.shard(split, number), split, chosen[first : first + step]))
+        if not self.shards:
+            raise UserError(f"{paths.records} names no images to store", f"Run: sorn data check {paths.dataset}")
+
+    @property
+    def missing(self) -> list[PlannedShard]:
+        return [shard for shard in self.shards if shard.path not in self.contents]
+
+    def records(self, splits: set[str]) -> list[ImageRecord]:
+        return [record for shard in self.shards if shard.split in splits for record in shard.records]
+
+    def find_finished(self) -> None:
+        """Keep the shards that carry this fingerprint, hold these images and match their own digest."""
+        for shard in self.shards:
+            content = self._finished(shard) if shard.path.exists() else None
+            if content is not None:
+                self.contents[shard.path] = content
+        if self.contents:
+            click.echo(f"masks: {len(self.contents)} of {len(self.shards)} shards are finished already")
+
+    def _finished(self, shard: PlannedShard) -> ShardContent | None:
+        try:
+            reader = ShardReader(shard.path)
+            names = [record.name for record in shard.records]
+            if (reader.fingerprint, reader.name.tolist()) != (self.fingerprint, names):
+                return None
+            return reader.verified_content()
+        except UserError as error:
+            click.echo(f"masks: {error.wrong}; writing it again")
+            return None
+
+    def require_space(self) -> None:
+        """Refuse what cannot fit before the work. A shard that is replaced frees its space when the new one is whole."""
+        height, width = self.config.image_size
+        sizes = [len(shard.records) * height * width * PIXEL_BYTES for shard in self.missing]
+        freed = sum(shard.path.stat().st_size for shard in self.missing if shard.path.exists())
+        require_space(self.folder, sum(sizes) - freed + max(sizes, default=0))
+
+    def index(self, labeler: dict[str, Any]) -> ShardIndex:
+        """The index of the finished plan. labeler: its `describe()`."""
+        entries, splits = [], {split: ShardContent() for split in STORED_SPLITS}
+        for shard in self.shards:
+            content = self.contents[shard.path]
+            splits[shard.split].extend(content)
+            file, digest = shard.path.relative_to(self.folder).as_posix(), stamp.digest_file(shard.path)
+            entries.append(ShardEntry(file, shard.split, len(shard.records), content.digest, digest))
+        return ShardIndex(
+            fingerprint=self.fingerprint,
+            labeler=labeler,
+            image_size=self.config.image_size,
+            pids=tuple(sorted({record.pid for record in self.records({"train"})})),
+            splits={
+                split: SplitEntry(len(content.items), content.digest, dict(content.status), content.foreground_share)
+                for split, content in splits.items()
+                if content.items
+            },
+            shards=tuple(entries),
+        )
+
+    def remove_surplus(self) -> None:
+        """Remove shards of an earlier run that this one has not, and what a killed run left half-written."""
+        planned = {shard.path for shard in self.shards}
+        for path in sorted(self.folder.glob("*/shard-*.h5*")):
+            if path not in planned:
+                path.unlink()
+                with contextlib.suppress(OSError):  # the split has other shards
+                    path.parent.rmdir()
