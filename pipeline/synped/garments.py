@@ -1,0 +1,276 @@
+"""Garments as geometry: shells grown from the body's tights, and tubes draped round the posed body. Reads and writes
+nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.synped.body import SIDES, Phenotype, Rest, face_parts, rest, template
+from pipeline.synped.cloth import Cloth, plain_surface, surface
+from pipeline.synped.drape import Tube
+from pipeline.synped.measures import Measures, measure
+from pipeline.synped.mesh import Surface
+from pipeline.synped.piece import Piece, clip, compact
+from pipeline.synped.wardrobe import Bottom, Shoes, Top
+
+TUBE_TOP = (
+    0.33  # metres above the hip joints, just below the armpits: above it a top is a shell, below it hangs as a tube
+)
+_OVERLAP = 0.05
+
+
+@dataclass(frozen=True)
+class Garment:
+    """pieces: skinned with the body. tubes: draped after posing. covers: [V] bool, vertices of the skin that it
+    hides."""
+
+    pieces: tuple[Piece, ...]
+    tubes: tuple[Tube, ...]
+    covers: np.ndarray
+
+
+def make_top(top: Top, phenotype: Phenotype, waist: float) -> Garment:
+    """A garment for the torso: shell of shoulders and sleeves, tube below, collar. waist: height of the trousers'
+    edge."""
+    body, tape = rest(phenotype), measure(phenotype)
+    points = body.vertices + (top.ease / tape.scale) * tape.normals
+    points = _fill_sleeves(points, body, tape, top)
+    neckline = tape.neck - _neck_drop(top, tape)
+    keep = np.minimum(neckline, np.abs(tape.around) - top.open)
+    lower = np.maximum(top.hem, TUBE_TOP - _OVERLAP)
+    faces = template().faces["helper-tights"]
+    is_sleeve = tape.armness[faces].mean(axis=1) > 0.5
+    cuts = (keep, tape.up - lower, top.sleeve - tape.arm)
+    torso = _shell(points, faces[~is_sleeve], garment_coords(body.vertices, tape), surface(top.cloth, "torso"))
+    pieces = [_cut(torso, cuts)]
+    if top.sleeve > 0.05:
+        for _, letter, sign in SIDES:
+            rows = is_sleeve & (np.sign(body.vertices[faces[:, 0], 0]) == sign)
+            coords = _sleeve_coords(body, tape, letter)
+            sleeve = _shell(points, faces[rows], coords, surface(top.sleeve_cloth, "sleeve"))
+            pieces.append(_cut(sleeve, (top.sleeve - tape.arm,)))
+    pieces += _collar(top, body, tape, neckline)
+    tubes: tuple[Tube, ...] = ()
+    if top.hem < TUBE_TOP - 0.03:
+        end = waist - 0.015 if top.tucked else top.hem
+        tubes = (
+            Tube(
+                surface=surface(top.cloth, "torso"),
+                start=TUBE_TOP,
+                end=end,
+                ease=top.ease if not top.tucked else min(top.ease, 0.006),
+                slope=(1 - top.fall) * 0.55 if not top.tucked else 0.7,
+                flare=top.flare,
+                waves=top.waves,
+                open=top.open,
+                seed=top.cloth.seed,
+            ),
+        )
+    covers = (
+        (neckline > 0.025)
+        & (tape.up > (waist if top.tucked else top.hem) + 0.04)
+        & (tape.arm < top.sleeve - 0.12)
+        & (top.open == 0.0)
+    )
+    return Garment(tuple(pieces), tubes, covers)
+
+
+def make_bottom(bottom: Bottom, phenotype: Phenotype) -> Garment:
+    """Trousers, shorts, leggings or a skirt."""
+    body, tape = rest(phenotype), measure(phenotype)
+    if bottom.kind == "skirt":
+        end = _height_on_leg(bottom.length, body, tape)
+        tube = Tube(
+            surface(bottom.cloth, "torso"),
+            bottom.rise,
+            end,
+            bottom.ease,
+            0.5,
+            bottom.flare,
+            bottom.waves,
+            0.0,
+            bottom.cloth.seed,
+        )
+        return Garment(
+            (), (tube,), (tape.up < bottom.rise - 0.04) & (tape.up > max(end, -0.1) + 0.05) & (tape.armness < 0.1)
+        )
+    points = body.vertices + (bottom.ease / tape.scale) * tape.normals
+    points = _fill_legs(points, body, tape, bottom)
+    faces = template().faces["helper-tights"]
+    trousers = _shell(points, faces, garment_coords(body.vertices, tape), surface(bottom.cloth, "legs"))
+    off_arm = 0.5 - tape.armness
+    pieces = [_cut(trousers, (bottom.rise - tape.up, bottom.length - tape.leg, off_arm))]
+    covers = (tape.up < bottom.rise - 0.03) & (tape.leg < bottom.length - 0.1) & (tape.armness < 0.1)
+    return Garment(tuple(pieces), (), covers)
+
+
+def make_shoes(shoes: Shoes, phenotype: Phenotype) -> Garment:
+    """Shoes with soles, and socks above them."""
+    body, tape = rest(phenotype), measure(phenotype)
+    ankle = float(body.joints["joint-l-ankle"][2])
+    above = body.vertices[:, 2] - ankle
+    faces = template().faces["helper-tights"]
+    pieces = []
+    if shoes.sock is not None:
+        sock = body.vertices + 0.003 * tape.normals
+        pieces.append(_cut(_shell(sock, faces, sock, plain_surface(shoes.sock[0], 0.05)), (shoes.sock[1] - above,)))
+    thick = 0.004 if shoes.kind == "sandals" else 0.011
+    points = body.vertices + thick * tape.normals
+    low = np.clip(1 - body.vertices[:, 2] / 0.035, 0, 1)
+    # A sole is flat and stands out a little all round.
+    points[:, 2] = np.where(low > 0, points[:, 2] * (1 - low) - shoes.sole * np.minimum(1, 2 * low), points[:, 2])
+    points[:, :2] += (0.004 * np.minimum(1, 2 * low))[:, None] * tape.normals[:, :2]
+    looks = (plain_surface(shoes.upper, 0.03, 0.04), plain_surface(shoes.sole_colour), plain_surface(shoes.accent))
+    shell = replace(_shell(points, faces, points, looks[0]), surfaces=looks)
+    middle = points[faces].mean(axis=1)
+    shell = replace(shell, surface=_shoe_surfaces(shoes, middle, ankle))
+    # The opening is low at the front and higher at the heel.
+    opening = shoes.height + 0.3 * np.maximum(0, body.vertices[:, 1] - body.joints["joint-l-ankle"][1])
+    pieces.append(_cut(shell, (0.012 + opening - above,)))
+    bare = shoes.kind == "sandals"
+    if bare:
+        # Straps only: a band across the toes and the sole.
+        ahead = body.joints["joint-l-foot-1"][1] - body.vertices[:, 1]
+        strap = np.maximum(0.024 - np.abs(ahead + 0.005), 0.012 - body.vertices[:, 2])
+        pieces[-1] = _cut(shell, (0.012 - above, strap))
+    covers = (above < (0.0 if not bare else -9.0)) & (tape.armness < 0.1)
+    return Garment(tuple(pieces), (), covers)
+
+
+def garment_coords(points: np.ndarray, tape: Measures) -> np.ndarray:
+    """Rest positions [n, 3] -> garment coordinates of the torso and legs."""
+    centre = np.array([0, tape.centre, tape.hip], dtype=np.float32)
+    return ((points - centre) * tape.scale).astype(np.float32)
+
+
+def _shell(points: np.ndarray, faces: np.ndarray, coords: np.ndarray, look: Surface) -> Piece:
+    base = template()
+    return Piece(
+        vertices=points.astype(np.float32),
+        weights=base.weights,
+        faces=faces,
+        part=face_parts(base.part_weights, faces),
+        surface=np.zeros(len(faces), dtype=np.int16),
+        coords=coords.astype(np.float32),
+        surfaces=(look,),
+    )
+
+
+def _cut(piece: Piece, fields: tuple[np.ndarray, ...]) -> Piece:
+    """Clip by several fields over the vertices of the base mesh, one after the other."""
+    values = np.stack(fields, axis=1).astype(np.float32)
+    for index in range(len(fields)):
+        carried = replace(piece, coords=np.concatenate([piece.coords[:, :3], values], axis=1))
+        cut = clip(carried, values[:, index])
+        piece, values = replace(cut, coords=cut.coords[:, :3]), cut.coords[:, 3:]
+    return compact(piece)
+
+
+def _neck_drop(top: Top, tape: Measures) -> np.ndarray:
+    front = np.clip(np.cos(tape.around), 0, 1)
+    if not top.v:
+        return top.neck * front
+    return (top.neck + 0.09) * np.clip(1 - np.abs(tape.around) / 0.55, 0, 1)
+
+
+def _smooth(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    share = np.clip((values - low) / (high - low), 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def _push_out(
+    points: np.ndarray, start: np.ndarray, end: np.ndarray, radius: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """Move points at least `radius` [n] away from the line start-end, as far as `share` [n] in [0, 1] says."""
+    axis = (end - start) / np.linalg.norm(end - start)
+    away = points - start
+    away = away - (away @ axis)[:, None] * axis
+    distance = np.linalg.norm(away, axis=1)
+    grow = share * np.maximum(0, radius - distance) / np.maximum(distance, 1e-6)
+    return points + away * grow[:, None]
+
+
+def _fill_sleeves(points: np.ndarray, body: Rest, tape: Measures, top: Top) -> np.ndarray:
+    """Cloth is a tube round the arm: at least as wide everywhere as the armhole lets it hang."""
+    if top.sleeve <= 0.05:
+        return points
+    for _, letter, sign in SIDES:
+        shoulder, elbow, wrist = (body.joints[f"joint-{letter}-{name}"] for name in ("shoulder", "elbow", "hand"))
+        mine = (np.sign(points[:, 0]) == sign) & (tape.armness > 0)
+        radius = (0.05 + top.ease + top.width - 0.012 * np.clip(tape.arm - 0.6, 0, 2)) / tape.scale
+        share = mine * _smooth(tape.arm, 0.0, 0.5)
+        points = _push_out(points, shoulder, elbow, radius, share * (1 - _smooth(tape.arm, 0.85, 1.15)))
+        points = _push_out(points, elbow, wrist, radius, share * _smooth(tape.arm, 0.85, 1.15))
+    return points
+
+
+def _fill_legs(points: np.ndarray, body: Rest, tape: Measures, bottom: Bottom) -> np.ndarray:
+    """Trouser legs run straight from the thigh to their hem instead of following the calf."""
+    if bottom.hem_width <= 0:
+        return points
+    for _, letter, sign in SIDES:
+        hip, knee, ankle = (body.joints[f"joint-{letter}-{name}"] for name in ("upper-leg", "knee", "ankle"))
+        mine = (np.sign(points[:, 0]) == sign) & (tape.armness < 0.1)
+        thigh = 0.085 + bottom.ease
+        radius = np.interp(tape.leg, [0.3, bottom.length], [thigh, bottom.hem_width]) / tape.scale
+        share = mine * _smooth(tape.leg, 0.2, 0.5)
+        points = _push_out(points, hip, knee, radius, share * (1 - _smooth(tape.leg, 0.9, 1.1)))
+        points = _push_out(points, knee, ankle, radius, share * _smooth(tape.leg, 0.9, 1.1))
+    return points
+
+
+def _sleeve_coords(body: Rest, tape: Measures, letter: str) -> np.ndarray:
+    """[V, 3]: across the arm (outward, forward negative) and minus the way from the shoulder, metres."""
+    shoulder, elbow, wrist = (body.joints[f"joint-{letter}-{name}"] for name in ("shoulder", "elbow", "hand"))
+    result = np.zeros_like(body.vertices)
+    for start, end, rows, way in (
+        (shoulder, elbow, tape.arm < 1, 0.0),
+        (elbow, wrist, tape.arm >= 1, float(np.linalg.norm(elbow - shoulder))),
+    ):
+        axis = (end - start) / np.linalg.norm(end - start)
+        ahead = np.array([0.0, -1.0, 0.0]) - axis * -axis[1]
+        ahead /= np.linalg.norm(ahead)
+        outward = np.cross(ahead, axis)
+        away = body.vertices[rows] - start
+        result[rows] = np.stack([away @ outward, -(away @ ahead), -(away @ axis + way)], axis=1) * tape.scale
+    return result
+
+
+def _collar(top: Top, body: Rest, tape: Measures, neckline: np.ndarray) -> list[Piece]:
+    """What stands or lies round the neck."""
+    if not top.collar:
+        return []
+    behind = _smooth(np.abs(tape.around), 0.8, 2.6)
+    if top.collar == "shirt":
+        bulge, high, low = 0.014 + 0 * behind, 0.03, 0.03
+    elif top.collar == "high":
+        bulge, high, low = 0.02 + 0 * behind, 0.055, 0.02
+    elif top.collar == "hood":
+        bulge, high, low = 0.02 + 0.06 * behind, 0.05, 0.03
+    else:  # scarf
+        bulge, high, low = 0.04 + 0.008 * np.sin(5 * tape.around), 0.06, 0.04
+    middle = np.clip(1 - np.abs(neckline) / max(high, low), 0, 1) ** 0.5
+    points = body.vertices + ((top.ease + bulge * (0.5 + 0.5 * middle)) / tape.scale)[:, None] * tape.normals
+    cloth = Cloth(replace(top.cloth.fabric, kind="plain", colours=(top.collar_colour,)), seed=top.cloth.seed, bump=0.2)
+    look = surface(top.cloth if top.collar == "hood" else cloth, "torso")
+    faces = template().faces["helper-tights"]
+    shell = _shell(points, faces, garment_coords(body.vertices, tape), look)
+    gap = np.abs(tape.around) - (0.12 if top.collar in ("shirt", "high") else -1.0)
+    return [_cut(shell, (neckline + high, low - neckline, gap, 0.4 - tape.armness))]
+
+
+def _height_on_leg(length: float, body: Rest, tape: Measures) -> float:
+    """Leg units -> metres above the hip joints on the body garments are cut for."""
+    heights = [float(body.joints[f"joint-l-{name}"][2]) for name in ("upper-leg", "knee", "ankle")]
+    return (float(np.interp(length, [0, 1, 2], heights)) - tape.hip) * tape.scale
+
+
+def _shoe_surfaces(shoes: Shoes, middle: np.ndarray, ankle: float) -> np.ndarray:
+    """[F] int16: 0 = upper, 1 = sole, 2 = accent."""
+    kinds = np.where(middle[:, 2] < 0.012, 1, 0)
+    if shoes.kind == "sneakers":
+        side = (middle[:, 2] > 0.03) & (middle[:, 2] < 0.055) & (np.abs(middle[:, 1] + 0.09) < 0.035)
+        kinds = np.where(side, 2, kinds)
+    return kinds.astype(np.int16)

@@ -1,0 +1,291 @@
+"""People: draws identities and poses, and builds the mesh of one person in one pose. Reads the assets through `body`.
+
+Everything is a function of the generator handed in; the same draws give the same bytes in any process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline.synped import carried, garments
+from pipeline.synped.body import SEGMENT, Phenotype, face_parts, rest, template
+from pipeline.synped.carried import Bag, draw_bag
+from pipeline.synped.drape import Frame, Tube, drape
+from pipeline.synped.hair import (
+    Face,
+    Hair,
+    Hat,
+    draw_face,
+    draw_hair,
+    draw_hat,
+    head_coords,
+    make_hair,
+    make_hat,
+    skin_surface,
+)
+from pipeline.synped.measures import Measures, measure
+from pipeline.synped.mesh import Mesh, join
+from pipeline.synped.piece import Piece, compact
+from pipeline.synped.pose import Arm, Leg, Pose, draw_walk, skin, transforms
+from pipeline.synped.wardrobe import Outfit, draw_outfit, draw_shoes, draw_top
+
+__all__ = ["Identity", "Person", "Pose", "build", "draw_identity", "draw_pose", "look_alike", "warm_up"]
+
+# COCO keypoints: joints of the rig, or (head coordinates) for nose, eyes and ears.
+_COCO_HEAD = ((0.0, -0.125, -0.03), (0.031, -0.1, 0.0), (-0.031, -0.1, 0.0), (0.075, 0.0, -0.01), (-0.075, 0.0, -0.01))
+_COCO_LIMBS = ("shoulder", "elbow", "hand", "upper-leg", "knee", "ankle")
+_COCO_SEGMENTS = ("upperarm", "lowerarm", "hand", "upperleg", "lowerleg", "foot")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Everything that stays the same for a person id."""
+
+    phenotype: Phenotype
+    face: Face
+    hair: Hair
+    hat: Hat | None
+    outfit: Outfit
+    bag: Bag | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """mesh: standing on z = 0 at the origin, looking along -y. joints: [17, 3] float32, COCO keypoint order, metres."""
+
+    mesh: Mesh
+    joints: np.ndarray
+
+
+def warm_up() -> None:
+    """Load what every person needs (half a second); targets of single shapes are read when first used."""
+    template()
+
+
+def draw_identity(rng: np.random.Generator) -> Identity:
+    """A person as one meets on a street."""
+    female = bool(rng.uniform() < 0.47)
+    phenotype = _draw_phenotype(rng, female)
+    hair = draw_hair(rng, female, phenotype.age)
+    face = draw_face(rng, female, hair)
+    hat = draw_hat(rng) if rng.uniform() < 0.09 else None
+    return Identity(phenotype, face, hair, hat, draw_outfit(rng, female), draw_bag(rng, female))
+
+
+def look_alike(identity: Identity, rng: np.random.Generator) -> Identity:
+    """Somebody easily taken for `identity`: most of the clothes, another body, and one visible thing more changed."""
+    female = identity.phenotype.female
+    phenotype = _draw_phenotype(rng, female)
+    hair = replace(draw_hair(rng, female, phenotype.age), colour=identity.hair.colour)
+    other = draw_outfit(rng, female)
+    outfit = identity.outfit
+    change = rng.choice(["bottom", "top", "print", "shoes and bag"])
+    bag = identity.bag
+    if change == "bottom":
+        kinds = [
+            bottom
+            for bottom in (draw_outfit(rng, female).bottom for _ in range(8))
+            if bottom.kind == outfit.bottom.kind
+        ]
+        outfit = replace(outfit, bottom=kinds[0] if kinds else other.bottom)
+    elif change == "top":
+        top = draw_top(rng, outfit.tops[-1].kind)
+        outfit = replace(
+            outfit, tops=(*outfit.tops[:-1], replace(top, hem=outfit.tops[-1].hem, sleeve=outfit.tops[-1].sleeve))
+        )
+    elif change == "print":
+        last = outfit.tops[-1]
+        cloth = replace(draw_top(rng, last.kind).cloth, fabric=last.cloth.fabric)
+        outfit = replace(outfit, tops=(*outfit.tops[:-1], replace(last, cloth=cloth)))
+    else:
+        outfit = replace(outfit, shoes=draw_shoes(rng, "mild", female))
+        bag = draw_bag(rng, female)
+    return Identity(phenotype, draw_face(rng, female, hair), hair, identity.hat, outfit, bag)
+
+
+def _draw_phenotype(rng: np.random.Generator, female: bool) -> Phenotype:
+    """Adults and some teenagers. MakeHuman's height runs from dwarf to giant: the middle third is people."""
+    asian, african, _ = rng.dirichlet([0.6, 0.4, 0.6])
+    age = float(np.clip(rng.normal(0.53, 0.13), 0.36, 0.95))
+    return Phenotype(
+        female=female,
+        age=age,
+        muscle=float(np.clip(rng.normal(0.42 if female else 0.52, 0.16), 0.05, 0.95)),
+        weight=float(np.clip(rng.normal(0.48, 0.18), 0.08, 0.98)),
+        height=float(np.clip(rng.normal(0.355, 0.055), 0.22, 0.5)),
+        proportions=float(rng.uniform(0.3, 0.9)),
+        cup=float(rng.uniform(0.2, 0.8)),
+        asian=float(asian),
+        african=float(african),
+    )
+
+
+def draw_pose(rng: np.random.Generator, identity: Identity) -> Pose:
+    """Walking or standing, arms as people hold them, with the identity's bag in its hand."""
+    walking = bool(rng.uniform() < 0.7)
+    if walking:
+        left_leg, right_leg, stride = draw_walk(rng)
+    else:
+        spread, relaxed = rng.uniform(0.0, 0.12), rng.uniform(0, 0.25)
+        legs = [Leg(float(rng.normal(0, 0.05)), spread, 0.05, 0.0, rng.uniform(0.05, 0.35)) for _ in range(2)]
+        which = int(rng.integers(2))
+        legs[which] = replace(legs[which], swing=legs[which].swing + relaxed, bend=0.05 + 1.5 * relaxed)
+        (left_leg, right_leg), stride = legs, 0.0
+    arms = {"L": _draw_arm(rng, stride), "R": _draw_arm(rng, -stride)}
+    held = {"L": "", "R": ""}
+    gesture = rng.choice(["", "phone", "bottle", "pockets", "crossed", "front"], p=[0.72, 0.08, 0.04, 0.07, 0.04, 0.05])
+    side = str(rng.choice(["L", "R"]))
+    if gesture in ("phone", "bottle"):
+        arms[side] = Arm(
+            rng.uniform(0.1, 0.5), rng.uniform(0.05, 0.2), rng.uniform(1.5, 2.1), rng.uniform(0.1, 0.6), 0.5
+        )
+        held[side] = str(gesture)
+    elif gesture == "pockets":
+        for each in ("L", "R") if rng.uniform() < 0.7 else (side,):
+            arms[each] = Arm(
+                rng.uniform(-0.3, -0.1), rng.uniform(0.25, 0.4), rng.uniform(0.5, 0.8), rng.uniform(0.3, 0.6), 0.2
+            )
+    elif gesture in ("crossed", "front"):
+        bend = rng.uniform(1.3, 1.6) if gesture == "crossed" else rng.uniform(0.8, 1.3)
+        for each in ("L", "R"):
+            arms[each] = Arm(rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.2), bend, rng.uniform(0.9, 1.3), 0.3)
+    if identity.bag is not None and identity.bag.kind in ("hand", "tote"):
+        arms[identity.bag.side] = Arm(
+            rng.uniform(-0.1, 0.15), rng.uniform(0.12, 0.22), rng.uniform(0.05, 0.3), 0.0, 0.8
+        )
+        held[identity.bag.side] = "bag"
+    elif identity.bag is not None and identity.bag.kind == "backpack" and rng.uniform() < 0.12:
+        arms[side] = Arm(
+            rng.uniform(0.1, 0.3), rng.uniform(0.15, 0.3), rng.uniform(2.0, 2.3), rng.uniform(0.1, 0.4), 0.7
+        )
+        held[side] = ""
+    return Pose(
+        left_arm=arms["L"],
+        right_arm=arms["R"],
+        left_leg=left_leg,
+        right_leg=right_leg,
+        lean=float(rng.normal(0.05 if walking else 0.02, 0.04)),
+        bow=float(rng.normal(0, 0.02)),
+        twist=float(-0.12 * stride + rng.normal(0, 0.08)),
+        nod=float(rng.normal(0.08, 0.14)),
+        glance=float(rng.normal(0, 0.3)),
+        held_left=held["L"],
+        held_right=held["R"],
+    )
+
+
+def _draw_arm(rng: np.random.Generator, stride: float) -> Arm:
+    swing = 0.32 * stride + rng.normal(0, 0.06)
+    bend = 0.25 + 0.25 * max(0.0, stride) + abs(rng.normal(0, 0.12))
+    return Arm(
+        float(swing),
+        float(rng.uniform(0.08, 0.24)),
+        float(bend),
+        float(rng.uniform(0, 0.25)),
+        float(rng.uniform(0.2, 0.7)),
+    )
+
+
+@dataclass(frozen=True)
+class _Dressed:
+    """An identity in the rest pose. core: rows of the base mesh that tubes must go round."""
+
+    pieces: tuple[Piece, ...]
+    tubes: tuple[Tube, ...]
+    core: np.ndarray
+    legs: int  # how many of the first pieces tubes must go round, too
+
+
+@lru_cache(maxsize=32)
+def _dress(identity: Identity) -> _Dressed:
+    phenotype, outfit = identity.phenotype, identity.outfit
+    body, tape = rest(phenotype), measure(phenotype)
+    bottom = garments.make_bottom(outfit.bottom, phenotype)
+    tops = [garments.make_top(top, phenotype, outfit.bottom.rise) for top in outfit.tops]
+    shoes = garments.make_shoes(outfit.shoes, phenotype)
+    worn = [bottom, *tops, shoes]
+    hidden = np.any([garment.covers for garment in worn], axis=0)
+    pieces = [*bottom.pieces, _skin(identity, hidden)]
+    pieces += [piece for garment in (*tops, shoes) for piece in garment.pieces]
+    pieces += make_hair(identity.hair, phenotype, identity.hat is not None)
+    if identity.hat is not None:
+        pieces += make_hat(identity.hat, phenotype)
+    if identity.bag is not None:
+        pieces += carried.worn(identity.bag, phenotype, outfit.tops[-1].ease)
+    tubes = tuple(tube for garment in (bottom, *tops) for tube in garment.tubes)
+    rows = np.unique(template().faces["helper-tights"])
+    core = rows[(tape.armness[rows] < 0.35) & (body.vertices[rows, 2] > 0.12)]
+    return _Dressed(tuple(pieces), tubes, core, len(bottom.pieces))
+
+
+def _skin(identity: Identity, hidden: np.ndarray) -> Piece:
+    base, body = template(), rest(identity.phenotype)
+    faces = np.concatenate([base.faces["body"], base.faces["helper-l-eye"], base.faces["helper-r-eye"]])
+    faces = faces[~hidden[faces].all(axis=1)]
+    return compact(
+        Piece(
+            vertices=body.vertices,
+            weights=base.weights,
+            faces=faces,
+            part=face_parts(base.part_weights, faces),
+            surface=np.zeros(len(faces), dtype=np.int16),
+            coords=head_coords(body.vertices, body),
+            surfaces=(skin_surface(identity.face, identity.hair),),
+        )
+    )
+
+
+def build(identity: Identity, pose: Pose) -> Person:
+    """One person in one pose, standing on z = 0 at the origin, looking along -y."""
+    dressed = _dress(identity)
+    body, tape = rest(identity.phenotype), measure(identity.phenotype)
+    segments = transforms(body, pose)
+    meshes = [piece.posed(skin(piece.vertices, piece.weights, segments)) for piece in dressed.pieces]
+    if dressed.tubes:
+        around = [skin(body.vertices[dressed.core], template().weights[dressed.core], segments)]
+        around += [mesh.vertices for mesh in meshes[: dressed.legs]]
+        frame = _frame(segments, body.joints, tape, pose)
+        for tube in dressed.tubes:
+            meshes.append(drape(tube, np.concatenate(around), frame))
+    for side, letter in (("L", "l"), ("R", "r")):
+        hand = _moved(segments, f"hand.{side}", body.joints[f"joint-{letter}-finger-3-2"])
+        thing = carried.held(pose.held(side), identity.bag, hand)
+        if thing is not None:
+            meshes.append(thing)
+    mesh = join(meshes)
+    joints = _joints(identity, segments)
+    origin = _moved(segments, "pelvis", body.joints["joint-pelvis"])
+    lowest = min(float(part.vertices[:, 2].min()) for part in meshes[: len(dressed.pieces)])
+    shift = np.array([origin[0], origin[1], lowest], dtype=np.float32)
+    return Person(replace(mesh, vertices=mesh.vertices - shift), (joints - shift).astype(np.float32))
+
+
+def _frame(segments: np.ndarray, joints: dict[str, np.ndarray], tape: Measures, pose: Pose) -> Frame:
+    return Frame(
+        hips=segments[SEGMENT["pelvis"]],
+        centre=tape.centre,
+        hip=tape.hip,
+        knee=float(joints["joint-l-knee"][2]),
+        scale=tape.scale,
+        twist=pose.twist,
+    )
+
+
+def _moved(segments: np.ndarray, segment: str, point: np.ndarray) -> np.ndarray:
+    transform = segments[SEGMENT[segment]]
+    return transform[:, :3] @ point + transform[:, 3]
+
+
+def _joints(identity: Identity, segments: np.ndarray) -> np.ndarray:
+    """[17, 3]: nose, eyes, ears, then shoulders to ankles, left before right."""
+    body = rest(identity.phenotype)
+    eyes = 0.5 * (body.joints["joint-l-eye"] + body.joints["joint-r-eye"])
+    origin = np.array([0.0, body.joints["joint-head"][1], eyes[2]])
+    points = [_moved(segments, "head", origin + np.array(offset)) for offset in _COCO_HEAD]
+    for joint, segment in zip(_COCO_LIMBS, _COCO_SEGMENTS, strict=True):
+        for side, letter in (("L", "l"), ("R", "r")):
+            points.append(_moved(segments, f"{segment}.{side}", body.joints[f"joint-{letter}-{joint}"]))
+    return np.array(points, dtype=np.float32)
