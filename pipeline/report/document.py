@@ -56,7 +56,7 @@ def terminal_lines(report: dict[str, Any]) -> list[str]:
     for first, *figures in rows:
         cells = [cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return [*lines, f"{queries_line(report)}. {report['protocol']}."]
+    return [*lines, f"{queries_line(report)}.", f"{report['protocol']}."]
 
 
 def queries_line(report: dict[str, Any]) -> str:
@@ -64,7 +64,7 @@ def queries_line(report: dict[str, Any]) -> str:
     values = next(iter(report["metrics"].values()))
     used, skipped = values["queries"], values["skipped_queries"]
     skip = f", {skipped} skipped because nothing in the gallery matches them" if skipped else ", none skipped"
-    return f"{used} queries used{skip}; one query is {100 / used:.2g} points"
+    return f"{used} queries used{skip}; one query is {100 / used:.3g} points"
 
 
 def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> list[str]:

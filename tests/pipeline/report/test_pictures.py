@@ -96,7 +96,8 @@ def test_heat_lies_where_the_map_is_high() -> None:
 @pytest.mark.parametrize("count", [1, 7])
 def test_masks_and_maps_of_any_number_of_examples(tmp_path: Path, labels: int, count: int) -> None:
     parts = np.ones((24, 8), np.uint8)
-    examples = [Explained(f"query/{i}.jpg", GREY, parts, None, np.full((3, 6, 2), 0.5, np.float32)) for i in range(count)]
+    maps = np.full((3, 6, 2), 0.5, np.float32)
+    examples = [Explained(f"query/{i}.jpg", GREY, parts, None, maps) for i in range(count)]
     pictures.draw_part_masks(tmp_path / "parts.png", "Part masks", "", labels, examples)
     pictures.draw_maps(tmp_path / "maps.png", "Maps", "", examples)
     class_one = tuple(int(value) for value in sheet.class_colours(labels)[1])

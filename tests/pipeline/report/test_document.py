@@ -1,0 +1,75 @@
+"""The report's text: one dictionary, the same figures on the terminal and in Markdown."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+from pipeline.report import document
+from pipeline.report.illustrations import Picture
+
+FIGURES = {"rank-1": 0.5, "rank-3": 0.55, "rank-5": 0.625, "rank-10": 0.75, "mAP": 0.4567, "mINP": 0.1}
+REPORT = {
+    "protocol": "SynPed, split test",
+    "single_shot": False,
+    "metrics": {"global": {**FIGURES, "queries": 80, "skipped_queries": 2}},
+    "chance": {name: value / 100 for name, value in FIGURES.items()},
+    "parts": {"images": 9, "mIoU": 0.5, "pixel_accuracy": 0.75, "iou": {"background": 1.0, "head": None, "torso": 0.0}},
+    "paper": [{"method": "SORN", "source": "Table V", "rank-1": 76.7, "rank-3": 84.3}],
+    "dataset": {
+        "name": "synped",
+        "title": "SynPed",
+        "licence": "",
+        "notice": "Withdrawn.",
+        "camera_policy": "",
+        "query_images": 82,
+        "gallery_images": 300,
+        "warnings": ["3 images fewer"],
+    },
+    "provenance": {
+        "labeler": {"name": "ground_truth"},
+        "trained_on": "synped-ground_truth",
+        "checkpoint_sha256": "abc",
+        "features": {"precision": "bf16"},
+        "training": {"model": {"parts": 3}, "precision": "fp32"},
+        "config": {"tau": 0.15},
+        "stamps": {"train": "def"},
+        "versions": {"torch": "2.14"},
+    },
+}
+
+
+def test_terminal_table_is_aligned_and_names_chance() -> None:
+    lines = document.terminal_lines(REPORT)
+    assert lines[1].split() == ["global", "50.0", "62.5", "75.0", "45.7", "10.0"]
+    assert lines[2].split() == ["chance", "0.50", "0.62", "0.75", "0.46", "0.10"]
+    assert len({len(line) for line in lines[:3]}) == 1
+    assert lines[3].startswith("80 queries used, 2 skipped because") and lines[3].endswith("one query is 1.25 points.")
+
+
+def test_single_shot_table_has_rank_3_and_deviations() -> None:
+    report = copy.deepcopy(REPORT)
+    report["single_shot"] = True
+    report["metrics"]["global"] |= {f"{name}-sd": 0.012 for name in FIGURES}
+    rows = document.table_rows(report)
+    assert rows[0] == ["%", "rank-1", "rank-3", "rank-5", "rank-10", "mAP"]
+    assert rows[1][:3] == ["global", "50.0 ± 1.2", "55.0 ± 1.2"]
+
+
+def test_markdown_says_all_that_a_reader_needs() -> None:
+    pictures = [Picture("ranked-01.png", "Ranked lists", "Person 7."), Picture("maps.png", "Aggregation maps", "Maps.")]
+    text = "\n".join(document.markdown(REPORT, pictures, "pictures"))
+    assert "> **Notice.** Withdrawn." in text and "- 3 images fewer" in text
+    assert "| global | 50.0 | 62.5 | 75.0 | 45.7 | 10.0 |" in text
+    assert "| SORN (Table V) | 76.7 | 84.3 |" in text
+    assert "|  | 100.0 |  | 0.0 | 50.0 |" in text and "75.0 % of the pixels agree" in text
+    assert "![Person 7.](pictures/ranked-01.png)" in text and document.RANKED_CAPTION in text
+    assert text.index("## Ranked lists") < text.index("## Aggregation maps") < text.index("## Where it comes from")
+    assert "`tau = 0.15`" in text and "sha256 `abc`" in text
+
+
+def test_every_markdown_table_has_equal_columns() -> None:
+    lines = document.markdown(REPORT, [], "pictures")
+    for before, line in itertools.pairwise(lines):
+        if before.startswith("|") and line.startswith("|"):
+            assert before.count(" |") == line.count(" |"), line

@@ -1,0 +1,86 @@
+"""Scores: protocols choose their images, pictures show what was measured, parts are compared at the network's size."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipeline.config import EvalConfig
+from pipeline.feature_store import Examples
+from pipeline.manifest import Protocol
+from pipeline.report import scores
+from sorn import metrics
+from sorn.features import FeatureBank
+from sorn.sample import Sample, Status
+
+ALL = Protocol("default", "All.")
+
+
+def bank(split: str, n: int, seed: int, camid: int) -> FeatureBank:
+    rng = np.random.default_rng(seed)
+    arrays = [rng.normal(size=shape).astype(np.float32) for shape in ((n, 4), (n, 3, 4))]
+    visibility = rng.random((n, 3)).astype(np.float32)
+    name = np.array([f"{split}/{'ab'[i % 2]}/{i}.jpg" for i in range(n)])
+    return FeatureBank(*arrays, visibility, np.arange(n) % 5, np.full(n, camid), name)
+
+
+QUERY, GALLERY = bank("query", 10, 0, 0), bank("gallery", 20, 1, 1)
+
+
+def test_restrict_keeps_the_rows_of_a_prefix() -> None:
+    part = scores.restrict(QUERY, "query/b/")
+    assert part.name.tolist() == [f"query/b/{i}.jpg" for i in (1, 3, 5, 7, 9)]
+    assert (part.local == QUERY.local[1::2]).all() and (part.pid == QUERY.pid[1::2]).all()
+    assert scores.restrict(QUERY, "query/") is QUERY
+
+
+def test_shown_lists_agree_with_the_measured_first_hit() -> None:
+    result = scores.score(QUERY, GALLERY, ALL, EvalConfig(ranked_queries=4), QUERY.name)
+    assert len(result.shown) == 4
+    for variant, found in result.metrics.items():
+        for number in result.shown:
+            order = metrics.ranking(result.rows[variant][number], result.relevant, number, len(GALLERY))
+            first = int(np.isin(order, result.relevant.matches[number]).argmax()) + 1
+            assert first == found.first_hit[0, number]
+
+
+def test_shown_queries_are_drawn_by_the_seed_among_explained_ones_with_a_match() -> None:
+    relevant = metrics.relevance(QUERY.pid, QUERY.camid, GALLERY.pid[:3], GALLERY.camid[:3])  # pids 0, 1, 2
+    names = [name for name in QUERY.name if not name.endswith("/0.jpg")]
+    drawn = scores.choose_shown(QUERY, relevant, names, 99, seed=0)
+    assert sorted(drawn) == [1, 2, 5, 6, 7]
+    assert scores.choose_shown(QUERY, relevant, names, 3, seed=0) == drawn[:3]
+    assert any(scores.choose_shown(QUERY, relevant, names, 99, seed) != drawn for seed in range(1, 5))
+
+
+def test_single_shot_protocol_is_drawn_and_seeded() -> None:
+    once, again = (
+        scores.score(QUERY, GALLERY, dataclasses.replace(ALL, shots=1, trials=6), EvalConfig(), []) for _ in range(2)
+    )
+    assert once.metrics["sorn"].trials == 6
+    assert (once.metrics["sorn"].first_hit == again.metrics["sorn"].first_hit).all()
+    assert once.chance["rank-1"] == pytest.approx(1 / 5)
+
+
+def labelled(status: Status) -> Sample:
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4] = 3  # upper half: upper arm, "arm" of five classes
+    return Sample(np.zeros((8, 8, 3), np.uint8), mask, 1, 1, "query/0.jpg", status)
+
+
+def test_part_scores_by_hand() -> None:
+    predicted = np.array([[3, 3], [3, 0]], np.uint8)
+    examples = Examples(np.array(["query/0.jpg", "query/1.jpg"]), np.zeros((2, 0, 2, 2)), np.stack([predicted] * 2))
+    found = scores.part_scores(examples, 5, lambda name: labelled(Status.OK), ["query/0.jpg"])
+    assert found is not None and found["images"] == 1
+    assert found["pixel_accuracy"] == 3 / 4
+    assert found["iou"] == {"background": 1 / 2, "head": None, "torso": None, "arm": pytest.approx(2 / 3), "leg": None}
+    assert found["mIoU"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize("status", [Status.UNLABELED, Status.EMPTY, Status.UNREADABLE])
+def test_images_without_labels_are_not_scored(status: Status) -> None:
+    examples = Examples(np.array(["query/0.jpg"]), np.zeros((1, 0, 2, 2)), np.zeros((1, 2, 2), np.uint8))
+    assert scores.part_scores(examples, 8, lambda name: labelled(status), ["query/0.jpg"]) is None
