@@ -16,7 +16,7 @@ from pipeline.config import Config, Runtime, load_config, presets
 from pipeline.errors import UserError
 from pipeline.labelers import LABELERS
 from pipeline.layout import Paths
-from pipeline.manifest import known_datasets, load_manifest
+from pipeline.manifest import load_manifest, manifest_names
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
 
@@ -74,7 +74,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
             raise UserError(str(error), "See --help.") from error
         config = load_config(config_name or manifest.default_config, overrides, runtime)
         source = find_run(runs, trained_on) if trained_on else None
-        paths = Paths(dataset, labeler or manifest.default_labeler, data_root, runs, source)
+        paths = Paths(dataset, labeler or manifest.default_labeler, data_root, runs, source, manifest.name)
         return command(config=config, paths=paths, **own)
 
     return wrapped
@@ -167,7 +167,7 @@ def data_check(dataset: str, data_root: Path, decode: bool) -> None:
 @main.command("datasets")
 def datasets() -> None:
     """List the known datasets."""
-    for name in known_datasets():
+    for name in manifest_names():
         click.echo(f"{name:16} {load_manifest(name).title}")
 
 

@@ -12,7 +12,7 @@ STAMP = "stamp.json"
 class Paths:
     """Where one dataset, labelled by one labeler, lives.
 
-    dataset, labeler: names as on the command line. data_root: the folder that holds the users' dataset folders.
+    dataset: as on the command line, a name or the path of a .toml or .csv. labeler: its name. data_root: the folder that holds the users' dataset folders.
     runs: the folder for all outputs. trained_on: None, or the run ("market1501-densepose") whose checkpoint
     evaluates this dataset.
     """
@@ -22,15 +22,21 @@ class Paths:
     data_root: Path
     runs: Path
     trained_on: str | None = None
+    name: str = ""
+
+    @property
+    def dataset_name(self) -> str:
+        """What the dataset's manifest calls it; folders are named so."""
+        return self.name or self.dataset
 
     @property
     def run_name(self) -> str:
-        return f"{self.dataset}-{self.labeler}"
+        return f"{self.dataset_name}-{self.labeler}"
 
     def folder(self, stage: str) -> Path:
         """Output folder of a stage. All labelers share the records; a foreign checkpoint gets a folder of its own."""
         if stage == "data":
-            return self.runs / self.dataset / "data"
+            return self.runs / self.dataset_name / "data"
         if stage == "train":
             return self.runs / (self.trained_on or self.run_name) / "train"
         if stage == "eval" and self.trained_on:

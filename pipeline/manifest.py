@@ -154,8 +154,9 @@ class Manifest:
         return (self.origin.parent / self.csv).absolute()
 
     def digest(self) -> str:
-        """sha256 of all that the manifest says."""
-        return stamp.digest_json({**dataclasses.asdict(self), "origin": ""})
+        """sha256 of all that the manifest says of the data."""
+        defaults = {"origin": "", "default_labeler": "", "default_config": ""}
+        return stamp.digest_json(dataclasses.asdict(self) | defaults)
 
     def find_protocol(self, name: str) -> Protocol:
         """The protocol of that name; "default" is the one marked so. Raises UserError for an unknown one."""

@@ -177,7 +177,7 @@ class Training:
             "precision": self.precision,
             "image_size": list(self.data.image_size),
             "pids": list(self.data.index.pids),
-            "dataset": self.paths.dataset,
+            "dataset": self.paths.dataset_name,
             "labeler": self.paths.labeler,
         }
         stamp.write_atomically(self.paths.train_config, json.dumps(described, indent=1) + "\n")
