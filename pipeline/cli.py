@@ -16,7 +16,7 @@ from pipeline.config import Config, Runtime, load_config, presets
 from pipeline.errors import UserError
 from pipeline.labelers import LABELERS
 from pipeline.layout import Paths
-from pipeline.manifest import load_manifest, manifest_names
+from pipeline.manifest import known_datasets, load_manifest
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
 
@@ -167,7 +167,7 @@ def data_check(dataset: str, data_root: Path, decode: bool) -> None:
 @main.command("datasets")
 def datasets() -> None:
     """List the known datasets."""
-    for name in manifest_names():
+    for name in known_datasets():
         click.echo(f"{name:16} {load_manifest(name).title}")
 
 
