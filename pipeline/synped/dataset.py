@@ -1,0 +1,189 @@
+"""SynPed on disk. Reads the plan and a half-finished folder; writes images/, masks/, joints/ and synped.json under one root.
+
+    images/<split>/<pid:04d>_c<camid:02d>_<index:06d>.jpg    the photograph
+    masks/<split>/<same stem>.png                            8-bit palette PNG: class ids of sorn.parts; joints as a text chunk
+    joints/<split>.csv                                       name, then x, y, visible of 17 COCO joints, gathered from the masks
+    synped.json                                              size, seed and renderer version; "complete" once all is there
+
+A file that exists is finished (it got its name by os.replace), so an interrupted rendering goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pipeline.errors import UserError
+from pipeline.manifest import SPLITS
+from pipeline.progress import progress
+from pipeline.stamp import write_atomically
+from pipeline.synped.plan import RENDERER_VERSION, SIZES, ImageSpec, Plan, Size, make_plan
+from sorn.parts import COLOURS
+
+STATE = "synped.json"
+OWN_NAME = re.compile(r"\d{4,}_c\d{2,}_\d{6,}\.(jpg|png)(\.tmp)?")
+CHUNK = 16  # pictures a worker renders before it reports
+
+# COCO order.
+JOINTS = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+
+
+def write_dataset(root: Path, size: str | Size, seed: int, workers: int) -> None:
+    """Render what is missing under `root`. The result does not depend on `workers`.
+
+    size: a name of SIZES, or a Size. Raises UserError for an unknown size, for a folder that is not SynPed's and for a full disk.
+    """
+    if isinstance(size, str) and size not in SIZES:
+        raise UserError(f"unknown size of SynPed '{size}'", f"Known: {', '.join(SIZES)}.")
+    plan = make_plan(SIZES[size] if isinstance(size, str) else size, seed)
+    state = {"size": repr(plan.size), "seed": seed, "renderer_version": RENDERER_VERSION, "images": len(plan.images)}
+    known = _read_state(root)
+    if {key: known.get(key) for key in state} != state:
+        _clear(root)
+        known = {}
+    missing = [spec.index for spec in plan.images if not all(path.is_file() for path in files_of(root, spec))]
+    tables = [joints_path(root, split) for split in SPLITS]
+    if not missing and known.get("complete") and all(table.is_file() for table in tables):
+        return
+    try:
+        write_atomically(root / STATE, json.dumps(state | {"complete": False}, indent=1) + "\n")
+        _render_all(root, plan, missing, max(1, workers))
+        for split in SPLITS:
+            _write_joints(root, split, [spec for spec in plan.images if spec.split == split])
+        write_atomically(root / STATE, json.dumps(state | {"complete": True}, indent=1) + "\n")
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or root} cannot be written: {error.strerror or error}",
+            "Make room or choose another DATA_ROOT, then run the same command again; finished pictures are kept.",
+        ) from error
+
+
+def files_of(root: Path, spec: ImageSpec) -> tuple[Path, Path]:
+    """Image and mask of one picture."""
+    return root / "images" / spec.split / f"{spec.stem}.jpg", root / "masks" / spec.split / f"{spec.stem}.png"
+
+
+def joints_path(root: Path, split: str) -> Path:
+    return root / "joints" / f"{split}.csv"
+
+
+def _read_state(root: Path) -> dict[str, object]:
+    path = root / STATE
+    if not path.is_file():
+        if root.exists() and any(root.iterdir()):
+            raise UserError(
+                f"{root} is not empty and has no {STATE}: it is not a folder of SynPed",
+                "Move it away or choose another DATA_ROOT.",
+            )
+        return {}
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return state if isinstance(state, dict) else {}
+    except ValueError:
+        return {}
+
+
+def _clear(root: Path) -> None:
+    """Delete what another plan or renderer left, and nothing else: only files named as SynPed names them."""
+    for split in SPLITS:
+        for folder in (root / "images" / split, root / "masks" / split):
+            for path in sorted(folder.glob("*")):
+                if OWN_NAME.fullmatch(path.name):
+                    path.unlink()
+        joints_path(root, split).unlink(missing_ok=True)
+
+
+def _render_all(root: Path, plan: Plan, missing: list[int], workers: int) -> None:
+    if not missing:
+        return
+    from pipeline.synped import people  # brings torch and the body model: not wanted where nothing is rendered
+
+    people.warm_up()
+    for split in SPLITS:
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir(parents=True, exist_ok=True)
+    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+    jobs = (delayed(_render_chunk)(root, plan.size, plan.seed, chunk) for chunk in chunks)
+    done: Iterator[None] = Parallel(n_jobs=workers, return_as="generator")(jobs)
+    for _ in progress(done, len(missing), "render SynPed", step=CHUNK):
+        pass
+
+
+def _render_chunk(root: Path, size: Size, seed: int, indices: list[int]) -> None:
+    from pipeline.synped.render import render
+
+    plan = make_plan(size, seed)
+    for index in indices:
+        spec = plan.images[index]
+        rendered = render(plan, index)
+        image, mask = files_of(root, spec)
+        if not image.is_file():
+            _write(image, _jpeg(rendered.image, rendered.quality))
+        if not mask.is_file():
+            _write(mask, mask_png(rendered.mask, rendered.joints))
+
+
+def _jpeg(image: np.ndarray, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def mask_png(mask: np.ndarray, joints: np.ndarray) -> bytes:
+    """A palette PNG of class ids uint8 [h, w]; joints float32 [17, 3] as the text chunk "joints"."""
+    picture = Image.fromarray(mask, mode="P")
+    picture.putpalette(COLOURS.tobytes())
+    info = PngInfo()
+    info.add_text("joints", ",".join(f"{value:.1f}" for value in joints.ravel()))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=info, bits=8)
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The whole file or none of it."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_joints(root: Path, split: str, specs: list[ImageSpec]) -> None:
+    header = ",".join(["name", *(f"{joint}_{axis}" for joint in JOINTS for axis in ("x", "y", "visible"))])
+    lines = [header]
+    for spec in specs:
+        with Image.open(files_of(root, spec)[1]) as mask:
+            lines.append(f"{spec.stem},{mask.info['joints']}")
+    write_atomically(joints_path(root, split), "\n".join(lines) + "\n")

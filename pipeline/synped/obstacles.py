@@ -1,0 +1,167 @@
+"""Obstacles: which kinds each split has, and where one must stand to hide part of a person. Reads and writes nothing.
+
+Test obstacles are of other kinds than training ones. The labeler split has kinds of its own; validation uses those too,
+because the re-ID network sees them nowhere else: val then foretells test without sharing its obstacles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.synped import furniture, greenery, vehicles
+from pipeline.synped.mesh import Mesh, join
+from pipeline.synped.raycast import Scene
+
+Stranger = Callable[[], Scene]  # another rendered person, background, at the origin
+
+
+@dataclass(frozen=True)
+class Kind:
+    """build: rng, stranger -> a thing around the origin. stance: "low" stands before the legs, "side" hides one side, "held" hangs
+    at the height on the body given by `heights` (metres above the ground). gap: metres in front of the person."""
+
+    build: Callable[[np.random.Generator, Stranger], Scene]
+    stance: str
+    gap: tuple[float, float]
+    heights: tuple[float, float] = (0.0, 0.0)
+    turn: float = 3.2
+    # Largest turn away from facing the camera, radians; a board or railing must not be seen edge on.
+
+
+def _thing(build: Callable[[np.random.Generator], Mesh]) -> Callable[[np.random.Generator, Stranger], Scene]:
+    return lambda rng, stranger: Scene(build(rng))
+
+
+def _hedge(rng: np.random.Generator) -> Mesh:
+    return greenery.hedge(rng, rng.uniform(1.6, 3), rng.uniform(0.7, 1.35), rng.uniform(0.5, 0.9), 0.055, 5200)
+
+
+def _bush(rng: np.random.Generator) -> Mesh:
+    return greenery.bush(rng, rng.uniform(0.9, 1.8), rng.uniform(0.9, 1.6), 0.07, 3000)
+
+
+def _branch(rng: np.random.Generator) -> Mesh:
+    return greenery.branch(rng, rng.uniform(0.6, 1.1))
+
+
+def _plant(rng: np.random.Generator) -> Mesh:
+    return greenery.potted_plant(rng, rng.uniform(1.0, 1.7))
+
+
+def _cyclist(rng: np.random.Generator, stranger: Stranger) -> Scene:
+    """Somebody pushing a bicycle."""
+    side = float(rng.choice([-1, 1]))
+    return Scene(
+        join([vehicles.bicycle(rng).placed(np.pi, (0, 0, 0)), stranger().mesh.placed(0, (side * 0.34, 0.1, 0))])
+    )
+
+
+def _porter(rng: np.random.Generator, stranger: Stranger) -> Scene:
+    """Somebody behind a loaded trolley."""
+    return Scene(join([vehicles.cart(rng), stranger().mesh.placed(np.pi, (0, -0.85, 0))]))
+
+
+KINDS: dict[str, Kind] = {
+    # training
+    "car": Kind(_thing(vehicles.car), "low", (0.9, 2.5)),
+    "hedge": Kind(_thing(_hedge), "low", (0.5, 2.0), turn=0.4),
+    "bin": Kind(_thing(furniture.litter_bin), "low", (0.3, 1.5)),
+    "railing": Kind(_thing(furniture.railing), "low", (0.3, 1.5), turn=0.4),
+    "pillar": Kind(_thing(furniture.pillar), "side", (0.5, 2.5), turn=0.3),
+    "pole": Kind(_thing(furniture.pole), "side", (0.4, 2.5), turn=0.5),
+    "chair": Kind(_thing(furniture.chair), "low", (0.3, 1.2), turn=0.7),
+    "umbrella": Kind(_thing(furniture.umbrella), "held", (0.4, 1.2), (0.5, 1.75), turn=0.5),
+    "suitcase": Kind(_thing(furniture.suitcase), "low", (0.3, 1.2), turn=0.8),
+    "low wall": Kind(_thing(furniture.low_wall), "low", (0.4, 2.0), turn=0.4),
+    "person": Kind(lambda rng, stranger: stranger(), "side", (0.4, 1.8)),
+    # test
+    "bicycle": Kind(_thing(vehicles.bicycle), "low", (0.4, 1.2), turn=1.9),
+    "scooter": Kind(_thing(vehicles.scooter), "low", (0.4, 1.5)),
+    "van": Kind(_thing(vehicles.van), "side", (1.2, 3.0)),
+    "bench": Kind(_thing(furniture.bench), "low", (0.4, 1.5), turn=0.5),
+    "table": Kind(_thing(furniture.table), "low", (0.4, 1.5), turn=0.4),
+    "board": Kind(_thing(furniture.board), "held", (0.3, 0.8), (0.5, 1.6), turn=0.4),
+    "tree": Kind(_thing(furniture.tree_trunk), "side", (0.4, 2.5)),
+    "bush": Kind(_thing(_bush), "low", (0.5, 2.0)),
+    "crates": Kind(_thing(furniture.crates), "low", (0.3, 1.2), turn=0.5),
+    "branch": Kind(_thing(_branch), "held", (0.4, 1.5), (0.9, 1.8)),
+    "cyclist": Kind(_cyclist, "side", (0.6, 1.8)),
+    # labeler and validation
+    "pram": Kind(_thing(vehicles.pram), "low", (0.4, 1.2)),
+    "door": Kind(_thing(furniture.door), "side", (0.4, 1.5), turn=0.6),
+    "counter": Kind(_thing(furniture.counter), "low", (0.4, 1.2), turn=0.3),
+    "cabinet": Kind(_thing(furniture.cabinet), "low", (0.4, 1.5), turn=0.4),
+    "planter": Kind(_thing(furniture.planter), "low", (0.4, 1.5), turn=0.4),
+    "barrier": Kind(_thing(furniture.barrier), "low", (0.4, 1.5), turn=0.4),
+    "potted plant": Kind(_thing(_plant), "low", (0.3, 1.2)),
+    "porter": Kind(_porter, "side", (0.8, 1.8)),
+}
+
+TRAIN_KINDS = (
+    "car",
+    "hedge",
+    "bin",
+    "railing",
+    "pillar",
+    "pole",
+    "chair",
+    "umbrella",
+    "suitcase",
+    "low wall",
+    "person",
+)
+TEST_KINDS = ("bicycle", "scooter", "van", "bench", "table", "board", "tree", "bush", "crates", "branch", "cyclist")
+LABELER_KINDS = ("pram", "door", "counter", "cabinet", "planter", "barrier", "potted plant", "porter")
+
+KINDS_OF = {
+    "train": TRAIN_KINDS,
+    "val_query": LABELER_KINDS,
+    "val_gallery": LABELER_KINDS,
+    "query": TEST_KINDS,
+    "gallery": TEST_KINDS,
+    "labeler": LABELER_KINDS,
+}
+
+
+def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.random.Generator) -> Scene:
+    """Put an obstacle, built around the origin, between the camera at `eye` [3] and the person at `feet` [3]."""
+    distance, view, right = _line_of_sight(eye, feet)
+    gap = min(float(rng.uniform(*kind.gap)), 0.6 * distance)
+    nearer = (distance - gap) / distance  # what is nearer looks larger: offsets shrink towards the camera
+    yaw = float(np.arctan2(view[1], view[0]) - np.pi / 2 + rng.uniform(-kind.turn, kind.turn))
+    outline = thing.mesh.vertices[:, :2] @ np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+    across, along = outline @ right, outline @ view
+    aside = float(rng.normal(0, 0.2)) * nearer
+    if kind.stance == "side":
+        edge = float(rng.uniform(-0.22, 0.12)) * nearer  # where the person's axis is cut
+        aside = edge - float(across.min()) if rng.random() < 0.5 else -edge - float(across.max())
+    elif kind.stance == "low" and np.ptp(across) > 1.4:
+        aside = float(rng.uniform(0.25, 0.75)) * float(np.ptp(across)) * float(rng.choice([-1, 1])) * 0.5
+    height = 0.0
+    if kind.stance == "held":
+        height = float(eye[2]) + (float(rng.uniform(*kind.heights)) - float(eye[2])) * nearer
+    back = -gap - (float(along.max()) if kind.stance != "held" else 0.0)
+    where = feet[:2] + view * back + right * aside
+    return thing.placed(yaw, (where[0], where[1], height))
+
+
+def _line_of_sight(eye: np.ndarray, feet: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Distance on the ground, unit vector from the camera to the person, unit vector to the right of it."""
+    view = (feet - eye)[:2]
+    distance = float(np.hypot(*view))
+    view = view / distance
+    return distance, view, np.array([view[1], -view[0]])
+
+
+def behind(
+    eye: np.ndarray, feet: np.ndarray, rng: np.random.Generator, reach: tuple[float, float]
+) -> tuple[float, tuple[float, float, float]]:
+    """A turn and a spot behind the person, near the line of sight, `reach` metres away: for bystanders and parked things."""
+    distance, view, right = _line_of_sight(eye, feet)
+    away = float(rng.uniform(*reach))
+    aside = float(rng.uniform(-0.55, 0.55)) * (distance + away) / distance
+    where = feet[:2] + view * away + right * aside
+    return float(rng.uniform(0, 2 * np.pi)), (float(where[0]), float(where[1]), 0.0)

@@ -1,0 +1,159 @@
+"""The plan of SynPed: who is in which split, which picture shows whom, from where, hidden or not. Reads and writes nothing.
+
+A plan is drawn from (size, seed) alone. The picture `index` then depends on default_rng([seed, index]), its person on
+default_rng([seed, IDENTITY_STREAM, pid]) and its camera on default_rng([seed, CAMERA_STREAM, camid]).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+RENDERER_VERSION = 1
+# Raise it when pictures change: folders rendered by another version are rendered again.
+
+# Beyond any index of a picture, so that no two streams coincide.
+PLAN_STREAM, IDENTITY_STREAM, CAMERA_STREAM, STRANGER_STREAM = (1_000_000_001 + k for k in range(4))
+
+CAMERAS = 8
+LABELER_CAMERAS = 4
+# Shared by train, val and test, as in the real datasets; the labeler split has its own.
+LOOK_ALIKES = 0.25
+# Share of the identities of a group that resemble another one of that group.
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many identities and pictures of each. Pictures are per identity."""
+
+    train_ids: int
+    train_images: int
+    val_ids: int
+    val_queries: int
+    val_gallery: int
+    test_ids: int
+    test_queries: int
+    test_gallery: int
+    distractor_ids: int
+    distractor_images: int
+    labeler_ids: int
+    labeler_images: int
+    train_occluded: float = 0.09
+    # As in Occluded-DukeMTMC: 9 % of train, 100 % of query, 10 % of gallery images.
+    gallery_occluded: float = 0.10
+    labeler_occluded: float = 0.35
+    # A part segmenter must learn what hides parts.
+
+    def __post_init__(self) -> None:
+        assert min(self.val_gallery, self.test_gallery) >= 2, (
+            "one gallery picture cannot be of another camera than every query"
+        )
+
+
+SIZES = {
+    "demo": Size(100, 11, 20, 2, 4, 60, 3, 5, 20, 4, 16, 6),
+    "full": Size(500, 16, 50, 3, 6, 200, 4, 7, 100, 6, 100, 8),
+}
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """One picture. index: its number in the whole plan. split: a name of pipeline.manifest.SPLITS."""
+
+    index: int
+    split: str
+    pid: int
+    camid: int
+    occluded: bool
+
+    @property
+    def stem(self) -> str:
+        return f"{self.pid:04d}_c{self.camid:02d}_{self.index:06d}"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """images: by index. groups: pid -> "train", "val", "test", "distractor" or "labeler". look_alike: pid -> the pid it
+    resembles, which comes from an ordinary draw."""
+
+    size: Size
+    seed: int
+    images: tuple[ImageSpec, ...]
+    groups: dict[int, str]
+    look_alike: dict[int, int]
+
+
+@lru_cache(maxsize=4)
+def make_plan(size: Size, seed: int) -> Plan:
+    """The plan of one size and seed."""
+    rng = np.random.default_rng([seed, PLAN_STREAM])
+    groups: dict[int, str] = {}
+    counts = {
+        "train": size.train_ids,
+        "val": size.val_ids,
+        "test": size.test_ids,
+        "distractor": size.distractor_ids,
+        "labeler": size.labeler_ids,
+    }
+    for group, count in counts.items():
+        first = len(groups) + 1
+        groups |= {pid: group for pid in range(first, first + count)}
+    rows: list[tuple[str, int, int]] = []
+    for pid, group in groups.items():
+        rows += _pictures(size, group, pid, rng)
+    hidden = _hidden(size, [row[0] for row in rows], rng)
+    images = tuple(ImageSpec(i, *row, occluded=bool(hidden[i])) for i, row in enumerate(rows))
+    return Plan(size, seed, images, groups, _look_alikes(groups, rng))
+
+
+def _pictures(size: Size, group: str, pid: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
+    """(split, pid, camid) of one person's pictures."""
+    if group == "labeler":
+        cameras = CAMERAS + 1 + rng.permutation(LABELER_CAMERAS)
+        return [("labeler", pid, int(cameras[k % LABELER_CAMERAS])) for k in range(size.labeler_images)]
+    cameras = 1 + rng.permutation(CAMERAS)
+    if group == "train":
+        seen = cameras[: min(6, CAMERAS)]
+        return [("train", pid, int(seen[k % len(seen)])) for k in range(size.train_images)]
+    if group == "distractor":
+        return [("gallery", pid, int(cameras[k % CAMERAS])) for k in range(size.distractor_images)]
+    query, gallery = ("val_query", "val_gallery") if group == "val" else ("query", "gallery")
+    queries, others = (size.val_queries, size.val_gallery) if group == "val" else (size.test_queries, size.test_gallery)
+    # Gallery pictures come from at least two cameras, so every query has a match from a camera that is not its own.
+    return [(query, pid, int(cameras[k % CAMERAS])) for k in range(queries)] + [
+        (gallery, pid, int(cameras[(k + 1) % CAMERAS])) for k in range(others)
+    ]
+
+
+def _hidden(size: Size, splits: list[str], rng: np.random.Generator) -> np.ndarray:
+    """Which pictures have an obstacle: an exact share of every split."""
+    shares = {
+        "train": size.train_occluded,
+        "val_query": 1.0,
+        "query": 1.0,
+        "val_gallery": size.gallery_occluded,
+        "gallery": size.gallery_occluded,
+        "labeler": size.labeler_occluded,
+    }
+    result = np.zeros(len(splits), dtype=bool)
+    names = np.array(splits)
+    for split, share in shares.items():
+        members = np.flatnonzero(names == split)
+        result[rng.permutation(members)[: round(share * len(members))]] = True
+    return result
+
+
+def _look_alikes(groups: dict[int, str], rng: np.random.Generator) -> dict[int, int]:
+    """Some later identities resemble an earlier ordinary one; test identities and distractors count as one group."""
+    merged = {pid: "test" if group == "distractor" else group for pid, group in groups.items()}
+    result: dict[int, int] = {}
+    for group in dict.fromkeys(merged.values()):
+        ordinary: list[int] = []
+        for pid in (pid for pid, name in merged.items() if name == group):
+            if ordinary and rng.random() < LOOK_ALIKES:
+                result[pid] = int(rng.choice(ordinary))
+            else:
+                ordinary.append(pid)
+    return result

@@ -1,0 +1,139 @@
+"""Ray casting: meshes and rays -> what each ray hits. Reads meshes, writes arrays; no light, no colour.
+
+Each part of the picture (place, things that move, target) is a Scene of its own, so that the place is prepared once per
+camera, and so that the target's full silhouette stays known behind an obstacle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+
+from pipeline.synped.mesh import Mesh
+
+NOTHING = -1
+FAR = np.float32(1e6)
+
+
+class Scene:
+    """A mesh prepared for ray queries. Preparing one costs more than asking it, so one Scene can stand in many places."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
+        faces = np.ascontiguousarray(mesh.faces, dtype=np.int32)
+        self._scene = EmbreeScene()
+        self._geometry = TriangleMesh(self._scene, vertices, faces)
+        corners = vertices[faces]  # [F, 3 corners, 3]
+        weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        self.face_normals = unit(weighted)
+        rounded = unit(_sum_at_vertices(weighted, faces, len(vertices)))
+        # Packed per corner, so that shading gathers once per hit: [F, 3 corners, 3].
+        self.corner_normals = np.where(mesh.smooth[:, None, None], rounded[faces], self.face_normals[:, None])
+        self.corner_coords = np.asarray(mesh.coords, dtype=np.float32)[faces]
+        low, high = vertices.min(axis=0), vertices.max(axis=0)
+        self._middle = 0.5 * (low + high)
+        self._radius = float(np.linalg.norm(high - low)) / 2
+        self.turn = np.eye(3, dtype=np.float32)
+        self._shift = np.zeros(3, dtype=np.float32)
+        self._is_placed = False
+
+    def placed(self, yaw: float, position: Sequence[float]) -> Scene:
+        """The same thing turned by `yaw` radians around z, then moved to `position`: rays are moved instead of the mesh."""
+        other = copy(self)
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        other.turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=np.float32)
+        other._shift = np.asarray(position, dtype=np.float32)
+        other._is_placed = True
+        return other
+
+    def query(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """First hits of rays [n, 3] with unit directions: which rays may hit at all [m], and for these `tfar` (metres),
+        `primID` (-1: none), `u`, `v` (weights of corners 1 and 2)."""
+        near, origins, directions = self._candidates(origins, directions)
+        return near, self._scene.run(origins, directions, output=True)
+
+    def blocks(self, origins: np.ndarray, directions: np.ndarray, reach: float) -> np.ndarray:
+        """[n] bool: does the ray meet anything within `reach` metres."""
+        result = np.zeros(len(origins), dtype=bool)
+        near, origins, directions = self._candidates(origins, directions)
+        distances = np.full(len(near), reach, dtype=np.float32)
+        result[near] = self._scene.run(origins, directions, dists=distances, query="OCCLUDED") == 0
+        return result
+
+    def _candidates(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rays that come near a placed thing, in its own coordinates; all rays, unchanged, where nothing was placed."""
+        if not self._is_placed:
+            return np.arange(len(origins)), origins, directions
+        offset = self._middle @ self.turn.T + self._shift - origins
+        along = np.maximum(np.einsum("ij,ij->i", offset, directions), 0)
+        missed = np.einsum("ij,ij->i", offset, offset) - along * along
+        near = np.flatnonzero(missed < self._radius**2)
+        return (
+            near,
+            np.ascontiguousarray((origins[near] - self._shift) @ self.turn),
+            np.ascontiguousarray(directions[near] @ self.turn),
+        )
+
+
+@dataclass(frozen=True)
+class Hits:
+    """First hits of n rays. layer [n] int16: which scene, -1 for none; face [n] int32; distance [n] float32 metres;
+    u, v [n] float32: weights of the triangle's second and third corner."""
+
+    layer: np.ndarray
+    face: np.ndarray
+    distance: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+
+def trace(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray) -> Hits:
+    """Nearest hit over all scenes. origins, directions: [n, 3] float32, directions of length 1."""
+    count = len(origins)
+    best = Hits(
+        np.full(count, NOTHING, np.int16),
+        np.full(count, NOTHING, np.int32),
+        np.full(count, FAR, np.float32),
+        np.zeros(count, np.float32),
+        np.zeros(count, np.float32),
+    )
+    for layer, scene in enumerate(scenes):
+        asked, found = scene.query(origins, directions)
+        nearer = np.flatnonzero((found["primID"] >= 0) & (found["tfar"] < best.distance[asked]))
+        rays = asked[nearer]
+        best.layer[rays] = layer
+        best.face[rays] = found["primID"][nearer]
+        best.distance[rays] = found["tfar"][nearer]
+        best.u[rays] = found["u"][nearer]
+        best.v[rays] = found["v"][nearer]
+    return best
+
+
+def blocked(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray, reach: float) -> np.ndarray:
+    """[n] bool: does any scene stand in the ray's way within `reach` metres. Rays already blocked are not traced again."""
+    result = np.zeros(len(origins), dtype=bool)
+    for scene in scenes:
+        free = np.flatnonzero(~result)
+        if len(free):
+            result[free] = scene.blocks(origins[free], directions[free], reach)
+    return result
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [n, 3] scaled to length 1, float32; zero vectors stay zero."""
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return (vectors / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
+
+
+def _sum_at_vertices(values: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
+    """Sum of face values [F, 3] at every vertex: [count, 3]."""
+    corners = faces.ravel()
+    return np.stack(
+        [np.bincount(corners, weights=np.repeat(values[:, axis], 3), minlength=count) for axis in range(3)], axis=1
+    )
