@@ -20,7 +20,7 @@ def require_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{path} needs {needed / MEGABYTE:,.0f} MB, but only {free / MEGABYTE:,.0f} MB are free there",
+            f"{path} needs {needed / MEGABYTE:,.1f} MB, but only {free / MEGABYTE:,.1f} MB are free there",
             _remedy(path),
         )
 

@@ -28,13 +28,12 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """[h, w] uint8 -> [H, W] uint8: the class that covers most of each new pixel's area, ties to the lower id."""
+    """[h, w] uint8 -> [H, W] uint8: the class at the place of each new pixel's centre.
+
+    Taking the class of the largest area instead costs 15 ms per image, and training reduces masks by a majority over
+    blocks of these pixels anyway.
+    """
     height, width = size
     if mask.shape == size:
         return mask
-    ids = np.unique(mask)
-    covered = [
-        np.asarray(Image.fromarray((mask == i).astype(np.float32)).resize((width, height), Image.Resampling.BOX))
-        for i in ids
-    ]  # each [H, W] float32, the share of the new pixel's area
-    return ids[np.argmax(covered, axis=0)]
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))

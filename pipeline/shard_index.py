@@ -73,6 +73,18 @@ def read_index(path: Path) -> ShardIndex:
         raise UserError(f"{path} is not an index of shards: {error}", REMEDY) from error
 
 
+def summary(index: ShardIndex) -> str:
+    """What the shards hold, on one screen."""
+    height, width = index.image_size
+    people = f"{len(index.pids)} training pids"
+    lines = [f"images of {height}x{width}, labelled by {index.labeler['name']}, {people}"]
+    for split, entry in index.splits.items():
+        status = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(entry.status.items()))
+        share = f"; {entry.foreground_share:.0%} of their pixels show the person" if entry.foreground_share else ""
+        lines.append(f"  {split:12} {entry.count:8,} images: {status}{share}")
+    return "\n".join(lines)
+
+
 def open_shards(path: Path, split: str) -> tuple[ShardIndex, list[ShardReader]]:
     """The index and the readers of one split's shards, in order, checked against the index.
 

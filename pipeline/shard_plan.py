@@ -81,7 +81,7 @@ class ShardPlan:
             return None
 
     def require_space(self) -> None:
-        """Refuse what cannot fit before the work. A shard that is replaced frees its space when the new one is whole."""
+        """Refuse what cannot fit before the work. A replaced shard frees its space only when the new one is whole."""
         height, width = self.config.image_size
         sizes = [len(shard.records) * height * width * PIXEL_BYTES for shard in self.missing]
         freed = sum(shard.path.stat().st_size for shard in self.missing if shard.path.exists())

@@ -49,8 +49,8 @@ class ShardContent:
         self.foreground = 0.0  # sum over labelled images of the share of pixels that are not background
 
     def add(self, sample: Sample) -> None:
-        facts = json.dumps([sample.name, sample.pid, sample.camid, int(sample.status), sample.mask.shape])
-        digest = hashlib.sha256(facts.encode())
+        facts = [sample.name, sample.pid, sample.camid, int(sample.status), sample.mask.shape]
+        digest = hashlib.sha256(json.dumps(facts, separators=(",", ":")).encode())
         digest.update(sample.image.data)
         digest.update(sample.mask.data)
         self.items.append(digest.hexdigest())

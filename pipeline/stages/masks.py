@@ -1,4 +1,4 @@
-"""Stage 1, masks: reads the images of records.csv, labels body parts, writes shards of images and masks and their index.
+"""Stage 1, masks: reads the images of records.csv, labels body parts, writes shards of both and their index.
 
 A shard is the unit of resuming: one that carries today's fingerprint and matches its own digest is kept, every other is
 written anew and replaces the old one when it is whole. The index is written last; then shards it does not name go.
@@ -24,7 +24,7 @@ from pipeline.manifest import load_manifest
 from pipeline.pixels import decode, resize_image, resize_mask
 from pipeline.progress import Progress
 from pipeline.records import ImageRecord, read_records
-from pipeline.shard_index import ShardIndex, read_index, write_index
+from pipeline.shard_index import read_index, summary, write_index
 from pipeline.shard_plan import STORED_SPLITS, PlannedShard, ShardPlan
 from pipeline.shards import ShardWriter
 from sorn.sample import Sample, Status
@@ -58,7 +58,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
-    """Write what is missing of the shards, then the index. Raises UserError for bad images, bad masks or a full disk."""
+    """Write the shards that are missing, then the index. Raises UserError for bad images or masks or a full disk."""
     labeler = _labeler(paths.labeler, config.masks.options, paths)
     unlabeled = _labeler("none", {}, paths)
     splits = _labelled_splits(config)
@@ -81,7 +81,7 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     index = plan.index(labeler.describe())
     write_index(paths.shard_index, index)
     plan.remove_surplus()
-    click.echo(_summary(index, paths))
+    click.echo(f"masks: {paths.folder(NAME)}: {summary(index)}")
     if unreadable:
         click.echo(f"masks: {_some(unreadable, total)} cannot be read and will be left out")
     return paths.shard_index
@@ -143,17 +143,3 @@ def _check_readable(unreadable: list[str], total: int, paths: Paths) -> None:
 def _some(names: list[str], total: int) -> str:
     more = ", ..." if len(names) > SHOWN else ""
     return f"{len(names)} of {total} images ({', '.join(names[:SHOWN])}{more})"
-
-
-def _summary(index: ShardIndex, paths: Paths) -> str:
-    """What was written, on one screen."""
-    height, width = index.image_size
-    lines = [
-        f"masks: images of {height}x{width} in {paths.folder(NAME)}, labelled by {index.labeler['name']}, "
-        f"{len(index.pids)} training pids"
-    ]
-    for split, entry in index.splits.items():
-        status = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(entry.status.items()))
-        shown = f", {entry.foreground_share:.0%} of their pixels are person" if entry.foreground_share else ""
-        lines.append(f"  {split:12} {entry.count:8,} images: {status}{shown}")
-    return "\n".join(lines)

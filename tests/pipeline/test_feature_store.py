@@ -109,6 +109,6 @@ def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Pat
 def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type(shutil.disk_usage(tmp_path))(total=10**9, used=10**9 - 1000, free=1000)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    with pytest.raises(UserError, match=r"features\.h5 needs 1 MB, but only 0 MB are free there"):
+    with pytest.raises(UserError, match=r"features\.h5 needs 1\.1 MB, but only 0\.0 MB are free there"):
         write(tmp_path / "features.h5")
     assert list(tmp_path.iterdir()) == []
