@@ -81,7 +81,7 @@ def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> li
         if picture.section != section:
             section = picture.section
             lines += [f"## {section}", ""] + ([RANKED_CAPTION, ""] if section == "Ranked lists" else [])
-        lines += [f"![{picture.caption}]({folder}/{picture.file})", "", picture.caption, ""]
+        lines += [f"![{picture.section}]({folder}/{picture.file})", "", picture.caption, ""]
     return lines + _provenance(report)
 
 
@@ -106,7 +106,8 @@ def _paper(report: dict[str, Any]) -> list[str]:
     figures = [name for name in SINGLE_SHOT_FIGURES if any(name in row for row in published)]
     rows = [["the paper, %", *figures]]
     for row in published:
-        rows.append([f"{row['method']} ({row['source']})", *(str(row.get(name, "")) for name in figures)])
+        source = f"{row['source']}, trained on {row['trained_on']}" if "trained_on" in row else row["source"]
+        rows.append([f"{row['method']} ({source})", *(str(row.get(name, "")) for name in figures)])
     return ["What the paper reports on this dataset:", "", *_pipe_table(rows), ""]
 
 
@@ -116,7 +117,7 @@ def _parts(report: dict[str, Any]) -> list[str]:
         return []
     rows = [["IoU, %", *parts["iou"], "mean"]]
     shares = ["" if value is None else f"{100 * value:.1f}" for value in parts["iou"].values()]
-    rows.append(["", *shares, f"{100 * parts['mIoU']:.1f}"])
+    rows.append(["predicted", *shares, f"{100 * parts['mIoU']:.1f}"])
     accuracy = f"{100 * parts['pixel_accuracy']:.1f} % of the pixels agree"
     return [f"Part masks against the labels of {parts['images']} queries; {accuracy}:", "", *_pipe_table(rows), ""]
 

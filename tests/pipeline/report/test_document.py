@@ -15,7 +15,7 @@ REPORT = {
     "metrics": {"global": {**FIGURES, "queries": 80, "skipped_queries": 2}},
     "chance": {name: value / 100 for name, value in FIGURES.items()},
     "parts": {"images": 9, "mIoU": 0.5, "pixel_accuracy": 0.75, "iou": {"background": 1.0, "head": None, "torso": 0.0}},
-    "paper": [{"method": "SORN", "source": "Table V", "rank-1": 76.7, "rank-3": 84.3}],
+    "paper": [{"method": "SORN", "source": "Table V", "trained_on": "market1501", "rank-1": 76.7, "rank-3": 84.3}],
     "dataset": {
         "name": "synped",
         "title": "SynPed",
@@ -61,9 +61,9 @@ def test_markdown_says_all_that_a_reader_needs() -> None:
     text = "\n".join(document.markdown(REPORT, pictures, "pictures"))
     assert "> **Notice.** Withdrawn." in text and "- 3 images fewer" in text
     assert "| global | 50.0 | 62.5 | 75.0 | 45.7 | 10.0 |" in text
-    assert "| SORN (Table V) | 76.7 | 84.3 |" in text
-    assert "|  | 100.0 |  | 0.0 | 50.0 |" in text and "75.0 % of the pixels agree" in text
-    assert "![Person 7.](pictures/ranked-01.png)" in text and document.RANKED_CAPTION in text
+    assert "| SORN (Table V, trained on market1501) | 76.7 | 84.3 |" in text
+    assert "| predicted | 100.0 |  | 0.0 | 50.0 |" in text and "75.0 % of the pixels agree" in text
+    assert "![Ranked lists](pictures/ranked-01.png)\n\nPerson 7." in text and document.RANKED_CAPTION in text
     assert text.index("## Ranked lists") < text.index("## Aggregation maps") < text.index("## Where it comes from")
     assert "`tau = 0.15`" in text and "sha256 `abc`" in text
 

@@ -15,9 +15,9 @@ from sorn.parts import COLOURS, HEAD, TORSO
 GREY = np.full((96, 32, 3), 128, np.uint8)
 
 
-def colours_in(path: Path, box: tuple[int, int, int, int] | None = None) -> set[tuple[int, int, int]]:
+def colours_in(path: Path) -> set[tuple[int, int, int]]:
     with Image.open(path) as image:
-        return {tuple(pixel) for pixel in np.asarray(image.crop(box) if box else image).reshape(-1, 3).tolist()}
+        return {colour for _, colour in image.getcolors(image.width * image.height)}
 
 
 def ranked(right: bool, visible: tuple[bool, ...] = (True, True, False)) -> Ranked:
