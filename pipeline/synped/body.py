@@ -103,6 +103,21 @@ class Template:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A surface of the base mesh. rows: [n] vertex ids. faces: [F, 3] int32, numbered within rows. weights: [n, S]
+    float32. part: [F] uint8, the part with the largest weight at each face."""
+
+    rows: np.ndarray
+    faces: np.ndarray
+    weights: np.ndarray
+    part: np.ndarray
+
+
+# Surfaces by our names -> groups of the base mesh. The eyeballs close the sockets.
+_GROUPS = {"skin": ("body", "helper-l-eye", "helper-r-eye"), "tights": ("helper-tights",)}
+
+
+@dataclass(frozen=True)
 class Rest:
     """One person's body in the rest pose, feet on z = 0. vertices: [V, 3] float32. joints: joint name -> [3]
     float32."""
@@ -148,14 +163,23 @@ def template() -> Template:
     return Template(vertices, faces, cubes, weights, part_weights)
 
 
+@lru_cache(maxsize=len(_GROUPS))
+def group(name: str) -> Group:
+    """Of the name "skin" or "tights"."""
+    base = template()
+    faces = np.concatenate([base.faces[member] for member in _GROUPS[name]])
+    rows, inner = np.unique(faces, return_inverse=True)
+    part = face_parts(base.part_weights, faces)
+    return Group(rows, inner.reshape(-1, 3).astype(np.int32), base.weights[rows], part)
+
+
 @lru_cache(maxsize=256)
 def rest(phenotype: Phenotype) -> Rest:
     """The template plus its weighted displacements."""
     base = template()
     vertices = base.vertices.copy()
     for name, weight in _blend(phenotype).items():
-        rows, displacements = _read_target(name)
-        vertices[rows] += np.float32(weight) * displacements
+        vertices += np.float32(weight) * _read_target(name)
     vertices[:, 2] -= vertices[base.faces["body"], 2].min()
     joints = {name: vertices[cube].mean(axis=0) for name, cube in base.cubes.items()}
     return Rest(vertices, joints)
@@ -214,10 +238,12 @@ def _target_path(name: str) -> Path:
 
 
 @cache
-def _read_target(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """-> (vertex ids [n], displacements [n, 3] float32 metres)."""
-    table = np.array(gzip.decompress(_target_path(name).read_bytes()).split(), dtype=np.float64).reshape(-1, 4)
-    return table[:, 0].astype(np.int64), _to_world(table[:, 1:])
+def _read_target(name: str) -> np.ndarray:
+    """Displacements [V, 3] float32 metres; the files hold a vertex id and three numbers a line."""
+    table = np.fromstring(gzip.decompress(_target_path(name).read_bytes()).decode("ascii"), sep=" ").reshape(-1, 4)
+    displacements = np.zeros_like(template().vertices)
+    displacements[table[:, 0].astype(np.int64)] = _to_world(table[:, 1:])
+    return displacements
 
 
 def _to_world(points: np.ndarray) -> np.ndarray:

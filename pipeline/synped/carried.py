@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.synped.body import Phenotype, rest, template
+from pipeline.synped.body import Phenotype, group, rest
 from pipeline.synped.cloth import plain_surface
 from pipeline.synped.drape import COLUMNS, DIRECTIONS, radii
 from pipeline.synped.measures import measure
@@ -51,9 +51,9 @@ def worn(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
 
 def _torso(phenotype: Phenotype) -> tuple[np.ndarray, np.ndarray]:
     """-> rest positions [n, 3] and weights [n, S] of the tights without arms."""
-    rows = np.unique(template().faces["helper-tights"])
-    rows = rows[measure(phenotype).armness[rows] < 0.6]
-    return rest(phenotype).vertices[rows], template().weights[rows]
+    tape = measure(phenotype, "tights")
+    rows = tape.armness < 0.6
+    return tape.points[rows], group("tights").weights[rows]
 
 
 def _belt(points: np.ndarray, origin: np.ndarray, first: np.ndarray, second: np.ndarray, gap: float) -> np.ndarray:
@@ -73,7 +73,7 @@ def _on_body(strap: Piece, points: np.ndarray, weights: np.ndarray) -> Piece:
 
 
 def _backpack(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
-    body, tape = rest(phenotype), measure(phenotype)
+    body, tape = rest(phenotype), measure(phenotype, "tights")
     points, weights = _torso(phenotype)
     top = float(body.joints["joint-neck"][2]) - 0.06
     middle = top - bag.size / 2
@@ -92,7 +92,7 @@ def _backpack(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
         across = sign * 0.115 / tape.scale
         slab = np.abs(points[:, 0] - across) < 0.03
         origin = np.array([across, tape.centre, top - 0.16], dtype=np.float32)
-        high = points[slab][points[slab][:, 2] > top - 0.34]
+        high = points[slab][points[slab][:, 2] > top - 0.27]
         path = _belt(high, origin, np.array([0, -1.0, 0]), np.array([0, 0, 1.0]), ease + 0.012)
         ribbon, faces = strip(np.concatenate([path, path[:1]]), np.tile([0.026, 0, 0], (COLUMNS + 1, 1)))
         pieces.append(_on_body(rigid(ribbon, faces, BACKGROUND, look, "chest"), points, weights))
@@ -101,7 +101,7 @@ def _backpack(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
 
 def _shoulder_bag(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
     """A strap from one shoulder across the chest to a bag on the other hip."""
-    body, tape = rest(phenotype), measure(phenotype)
+    body, tape = rest(phenotype), measure(phenotype, "tights")
     points, weights = _torso(phenotype)
     sign = 1.0 if bag.side == "L" else -1.0
     shoulder = np.array([0.09 * sign, tape.centre, body.joints["joint-neck"][2] - 0.05])

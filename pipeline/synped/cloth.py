@@ -18,7 +18,7 @@ from pipeline.synped.texture import Colour, Fabric, lookup, tile, waves
 
 # Where cloth is wrapped round -> radius in metres that turns an angle into a width of cloth.
 _RADIUS = {"torso": 0.17, "sleeve": 0.055, "legs": 0.09}
-_LEG_AXIS = 0.105  # metres from the middle of the body to the axis of a leg
+LEG_AXIS = 0.105  # metres from the middle of the body to the axis of a leg
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,22 @@ def plain_surface(colour: Colour, bump: float = 0.0, gloss: float = 0.0, spread:
     return Surface(partial(_plain, colour, spread), bump, 0.04, gloss)
 
 
+def shoe_surface(upper: Colour, sole: Colour, accent: Colour, sporty: bool) -> Surface:
+    """Upper and sole; sporty ones have emblem, heel patch and laces. Coordinates: rest pose, y from the ankle."""
+    return Surface(partial(_shoe, upper, sole, accent, sporty), 0.03, 0.03, 0.04)
+
+
+def _shoe(upper: Colour, sole: Colour, accent: Colour, sporty: bool, coords: np.ndarray) -> np.ndarray:
+    albedo = _plain(upper, 0.06, coords)
+    y, z = coords[:, 1], coords[:, 2]
+    if sporty:
+        albedo[(z < 0.06) & (np.abs(y + 0.03 + 0.5 * z) < 0.014)] = accent
+        albedo[(z > 0.05) & (y < -0.03) & ((y % 0.018) < 0.007)] = 0.6
+        albedo[(z > 0.075) & (y > 0.02)] = accent
+    albedo[z < 0.014] = sole
+    return albedo
+
+
 def _plain(colour: Colour, spread: float, coords: np.ndarray) -> np.ndarray:
     tone = 1 + spread * waves(coords, 0.06, 11, 4)
     return np.clip(np.asarray(colour, dtype=np.float32) * tone[:, None], 0, 1).astype(np.float32)
@@ -73,22 +89,26 @@ def _albedo(cloth: Cloth, wrap: str, coords: np.ndarray) -> np.ndarray:
         _finish_front(cloth, albedo, coords)
     for design in cloth.prints if wrap != "sleeve" else ():
         prints.paint(design, albedo, coords)
-    # Cloth hangs in long upright folds on the body and in rings on sleeves; both are lit softly, so shade is painted
-    # too.
-    stretched = coords * np.array([1.0, 1.0, 0.45 if wrap == "torso" else 1.6], dtype=np.float32)
-    tone = (
-        1
-        + cloth.shade * 0.5 * waves(stretched, 0.13, cloth.seed)
-        + cloth.shade * 0.3 * waves(coords, 0.05, cloth.seed + 1)
-    )
+    tone = 1 + cloth.shade * _folds(cloth.seed, wrap, coords)
     return np.clip(albedo * tone[:, None], 0, 1).astype(np.float32)
+
+
+def _folds(seed: int, wrap: str, coords: np.ndarray) -> np.ndarray:
+    """[n], about unit spread: folds run down the body, across sleeves, and gather at crotch, knee and ankle."""
+    if wrap == "legs":
+        height = coords[:, 2]
+        gathers = sum(np.exp(-(((height - place) / 0.09) ** 2)) for place in (-0.08, -0.45, -0.82))
+        creases = waves(coords * np.array([1.0, 1.0, 2.4], dtype=np.float32), 0.09, seed)
+        return 0.25 * waves(coords, 0.2, seed + 1) + (0.15 + 0.7 * gathers) * creases
+    stretch = np.array([1.0, 1.0, 0.45 if wrap == "torso" else 1.6], dtype=np.float32)
+    return 0.5 * waves(coords * stretch, 0.13, seed) + 0.3 * waves(coords, 0.05, seed + 1)
 
 
 def _unroll(coords: np.ndarray, wrap: str) -> tuple[np.ndarray, np.ndarray]:
     """-> (metres around from the middle of the front, or of the back; front [n] bool). Seams run down both sides."""
     x, y = coords[:, 0], coords[:, 1]
     if wrap == "legs":
-        x = np.where(coords[:, 2] < -0.02, x - np.sign(x) * _LEG_AXIS, x)
+        x = np.where(coords[:, 2] < -0.02, x - np.sign(x) * LEG_AXIS, x)
     front = y < 0
     angle = np.arctan2(x, np.abs(y) + 1e-6)
     return angle * _RADIUS[wrap] + np.where(front, 0.0, 0.57), front
@@ -110,10 +130,10 @@ def _finish_legs(cloth: Cloth, albedo: np.ndarray, coords: np.ndarray, across: n
         thigh = thigh * np.exp(-((across / 0.06) ** 2)) * np.where(front, 1.0, 0.0) + 0.5 * np.exp(
             -(((height + 0.1) / 0.1) ** 2)
         ) * np.where(front, 0.0, 1.0)
-        thigh = np.clip(thigh * (1 + 0.3 * waves(coords, 0.04, cloth.seed + 2)), 0, 1) * cloth.fade
+        thigh = np.clip(thigh * (1 + 0.15 * waves(coords, 0.02, cloth.seed + 2)), 0, 1) * cloth.fade
         albedo += (np.array([0.55, 0.6, 0.68], dtype=np.float32) - albedo) * thigh[:, None].astype(np.float32)
     outer = np.abs(coords[:, 1]) < 0.018
-    outer &= np.abs(x) > _LEG_AXIS
+    outer &= np.abs(x) > LEG_AXIS
     if cloth.stripe is not None:
         albedo[outer] = cloth.stripe
     else:

@@ -13,6 +13,7 @@ _PATTERNS = {
     "tshirt": {"stripes": 0.16, "speckle": 0.1, "marble": 0.05, "camouflage": 0.02, "flowers": 0.03, "zigzag": 0.02},
     "polo": {"stripes": 0.35, "speckle": 0.1, "diamonds": 0.03},
     "shirt": {"plaid": 0.3, "gingham": 0.1, "upright": 0.1, "pinstripe": 0.12, "flowers": 0.05, "dots": 0.03},
+    "overshirt": {"plaid": 0.45, "denim": 0.15, "pinstripe": 0.05, "speckle": 0.05},
     "blouse": {"flowers": 0.25, "dots": 0.15, "stripes": 0.12, "marble": 0.12, "zigzag": 0.05, "diamonds": 0.05},
     "tank": {"stripes": 0.15, "flowers": 0.1, "speckle": 0.1, "marble": 0.08},
     "longsleeve": {"stripes": 0.28, "speckle": 0.15, "marble": 0.05},
@@ -71,7 +72,7 @@ _PERIODS = {
     "quilted": (0.25, 0.4),
     "speckle": (0.1, 0.5),
 }
-_LEGWEAR = ("jeans", "trousers", "track", "shorts", "cropped", "leggings", "briefs")
+_CONTRAST_SLEEVES = ("tshirt", "longsleeve", "hoodie", "zipped", "sweater", "polo")
 
 
 def draw_cloth(rng: np.random.Generator, kind: str) -> tuple[Cloth, Cloth]:
@@ -96,7 +97,7 @@ def draw_cloth(rng: np.random.Generator, kind: str) -> tuple[Cloth, Cloth]:
         gloss=float(rng.uniform(0.0, 0.12)) if kind in ("down", "leggings", "jacket") else 0.0,
     )
     sleeve_fabric = fabric
-    if kind not in _LEGWEAR and rng.uniform() < 0.12:
+    if kind in _CONTRAST_SLEEVES and rng.uniform() < 0.16:
         sleeve_fabric = _draw_fabric(rng, {"stripes": 0.2}, draw_accent(rng, ground))
     return cloth, Cloth(
         sleeve_fabric, shade=cloth.shade, seed=seed + 7, bump=cloth.bump, bump_scale=0.04, gloss=cloth.gloss
@@ -133,9 +134,17 @@ def _draw_fabric(rng: np.random.Generator, patterns: dict[str, float], ground: C
     colours = [ground] + [
         draw_accent(rng, ground) if rng.uniform() < 0.8 else _tone(rng, ground) for _ in range(count - 1)
     ]
+    if kind == "speckle":  # yarns of a melange are near in colour
+        near = rng.uniform(0.25, 0.6)
+        colours[1:] = [_mixed(ground, colour, near) for colour in colours[1:]]
     period = float(np.exp(rng.uniform(*np.log(_PERIODS.get(kind, (0.15, 0.6))))))
     heather = float(rng.choice([0.02, 0.05, 0.1]))
     return Fabric(kind, tuple(colours), period, int(rng.integers(1 << 31)), heather)
+
+
+def _mixed(first: Colour, second: Colour, share: float) -> Colour:
+    red, green, blue = (a + (b - a) * share for a, b in zip(first, second, strict=True))
+    return red, green, blue
 
 
 def _tone(rng: np.random.Generator, ground: Colour) -> Colour:
@@ -146,7 +155,7 @@ def _tone(rng: np.random.Generator, ground: Colour) -> Colour:
 
 
 def _closure(rng: np.random.Generator, kind: str) -> str:
-    if kind in ("shirt", "cardigan", "coat"):
+    if kind in ("shirt", "overshirt", "cardigan", "coat"):
         return "buttons"
     if kind in ("down", "parka", "zipped", "jacket") or (kind == "hoodie" and rng.uniform() < 0.4):
         return "zip"
@@ -177,7 +186,7 @@ def _draw_bands(rng: np.random.Generator, ground: Colour) -> tuple[tuple[float, 
 def _draw_prints(rng: np.random.Generator, ground: Colour) -> tuple[Print, ...]:
     def one(back: bool) -> Print:
         kind = str(rng.choice(sorted(DRAWERS)))
-        colours = tuple(draw_accent(rng, ground) for _ in range(int(rng.integers(1, 5))))
+        colours = tuple(draw_accent(rng, ground) for _ in range(int(rng.integers(2, 5))))
         if rng.uniform() < 0.25 and not back:  # a small logo over the heart
             size = float(rng.uniform(0.04, 0.09))
             return Print(kind, colours, int(rng.integers(1 << 31)), size, size, 0.075, 0.38)

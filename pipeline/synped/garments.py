@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.synped.body import SIDES, Phenotype, Rest, face_parts, rest, template
-from pipeline.synped.cloth import Cloth, plain_surface, surface
+from pipeline.synped.body import SIDES, Phenotype, Rest, group, rest
+from pipeline.synped.cloth import LEG_AXIS, Cloth, plain_surface, shoe_surface, surface
 from pipeline.synped.drape import Tube
 from pipeline.synped.measures import Measures, measure
 from pipeline.synped.mesh import Surface
@@ -23,8 +23,8 @@ _OVERLAP = 0.05
 
 @dataclass(frozen=True)
 class Garment:
-    """pieces: skinned with the body. tubes: draped after posing. covers: [V] bool, vertices of the skin that it
-    hides."""
+    """pieces: skinned with the body. tubes: draped after posing. covers: [n] bool, vertices of the skin
+    that it hides."""
 
     pieces: tuple[Piece, ...]
     tubes: tuple[Tube, ...]
@@ -34,23 +34,19 @@ class Garment:
 def make_top(top: Top, phenotype: Phenotype, waist: float) -> Garment:
     """A garment for the torso: shell of shoulders and sleeves, tube below, collar. waist: height of the trousers'
     edge."""
-    body, tape = rest(phenotype), measure(phenotype)
-    points = body.vertices + (top.ease / tape.scale) * tape.normals
+    body, tape = rest(phenotype), measure(phenotype, "tights")
+    points = tape.points + (top.ease / tape.scale) * tape.normals
     points = _fill_sleeves(points, body, tape, top)
     neckline = tape.neck - _neck_drop(top, tape)
     keep = np.minimum(neckline, np.abs(tape.around) - top.open)
     lower = np.maximum(top.hem, TUBE_TOP - _OVERLAP)
-    faces = template().faces["helper-tights"]
-    is_sleeve = tape.armness[faces].mean(axis=1) > 0.5
-    cuts = (keep, tape.up - lower, top.sleeve - tape.arm)
-    torso = _shell(points, faces[~is_sleeve], garment_coords(body.vertices, tape), surface(top.cloth, "torso"))
-    pieces = [_cut(torso, cuts)]
+    armhole = 0.5 - tape.armness
+    torso = _shell(points, garment_coords(tape.points, tape), surface(top.cloth, "torso"))
+    pieces = [_cut(torso, (keep, tape.up - lower, np.minimum(armhole, top.sleeve - tape.arm)))]
     if top.sleeve > 0.05:
         for _, letter, sign in SIDES:
-            rows = is_sleeve & (np.sign(body.vertices[faces[:, 0], 0]) == sign)
-            coords = _sleeve_coords(body, tape, letter)
-            sleeve = _shell(points, faces[rows], coords, surface(top.sleeve_cloth, "sleeve"))
-            pieces.append(_cut(sleeve, (top.sleeve - tape.arm,)))
+            sleeve = _shell(points, _sleeve_coords(body, tape, letter), surface(top.sleeve_cloth, "sleeve"))
+            pieces.append(_cut(sleeve, (sign * tape.points[:, 0], top.sleeve - tape.arm, -armhole)))
     pieces += _collar(top, body, tape, neckline)
     tubes: tuple[Tube, ...] = ()
     if top.hem < TUBE_TOP - 0.03:
@@ -68,74 +64,67 @@ def make_top(top: Top, phenotype: Phenotype, waist: float) -> Garment:
                 seed=top.cloth.seed,
             ),
         )
-    covers = (
-        (neckline > 0.025)
-        & (tape.up > (waist if top.tucked else top.hem) + 0.04)
-        & (tape.arm < top.sleeve - 0.12)
-        & (top.open == 0.0)
-    )
-    return Garment(tuple(pieces), tubes, covers)
+    skin = measure(phenotype, "skin")
+    covers = (skin.neck - _neck_drop(top, skin) > 0.025) & (skin.up > (waist if top.tucked else top.hem) + 0.04)
+    return Garment(tuple(pieces), tubes, covers & (skin.arm < top.sleeve - 0.12) & (top.open == 0.0))
 
 
 def make_bottom(bottom: Bottom, phenotype: Phenotype) -> Garment:
     """Trousers, shorts, leggings or a skirt."""
-    body, tape = rest(phenotype), measure(phenotype)
+    body, tape, skin = rest(phenotype), measure(phenotype, "tights"), measure(phenotype, "skin")
     if bottom.kind == "skirt":
         end = _height_on_leg(bottom.length, body, tape)
         tube = Tube(
-            surface(bottom.cloth, "torso"),
-            bottom.rise,
-            end,
-            bottom.ease,
-            0.5,
-            bottom.flare,
-            bottom.waves,
-            0.0,
-            bottom.cloth.seed,
+            surface=surface(bottom.cloth, "torso"),
+            start=bottom.rise,
+            end=end,
+            ease=bottom.ease,
+            slope=0.5,
+            flare=bottom.flare,
+            waves=bottom.waves,
+            open=0.0,
+            seed=bottom.cloth.seed,
         )
-        return Garment(
-            (), (tube,), (tape.up < bottom.rise - 0.04) & (tape.up > max(end, -0.1) + 0.05) & (tape.armness < 0.1)
-        )
-    points = body.vertices + (bottom.ease / tape.scale) * tape.normals
+        covers = (skin.up < bottom.rise - 0.04) & (skin.up > max(end, -0.1) + 0.05) & (skin.armness < 0.1)
+        return Garment((), (tube,), covers)
+    points = tape.points + (bottom.ease / tape.scale) * tape.normals
     points = _fill_legs(points, body, tape, bottom)
-    faces = template().faces["helper-tights"]
-    trousers = _shell(points, faces, garment_coords(body.vertices, tape), surface(bottom.cloth, "legs"))
+    trousers = _shell(points, _leg_coords(body, tape), surface(bottom.cloth, "legs"))
     off_arm = 0.5 - tape.armness
     pieces = [_cut(trousers, (bottom.rise - tape.up, bottom.length - tape.leg, off_arm))]
-    covers = (tape.up < bottom.rise - 0.03) & (tape.leg < bottom.length - 0.1) & (tape.armness < 0.1)
+    covers = (skin.up < bottom.rise - 0.03) & (skin.leg < bottom.length - 0.1) & (skin.armness < 0.1)
     return Garment(tuple(pieces), (), covers)
 
 
 def make_shoes(shoes: Shoes, phenotype: Phenotype) -> Garment:
     """Shoes with soles, and socks above them."""
-    body, tape = rest(phenotype), measure(phenotype)
+    body, tape = rest(phenotype), measure(phenotype, "tights")
     ankle = float(body.joints["joint-l-ankle"][2])
-    above = body.vertices[:, 2] - ankle
-    faces = template().faces["helper-tights"]
+    above = tape.points[:, 2] - ankle
     pieces = []
     if shoes.sock is not None:
-        sock = body.vertices + 0.003 * tape.normals
-        pieces.append(_cut(_shell(sock, faces, sock, plain_surface(shoes.sock[0], 0.05)), (shoes.sock[1] - above,)))
+        sock = tape.points + 0.003 * tape.normals
+        pieces.append(_cut(_shell(sock, sock, plain_surface(shoes.sock[0], 0.05)), (shoes.sock[1] - above,)))
     thick = 0.004 if shoes.kind == "sandals" else 0.011
-    points = body.vertices + thick * tape.normals
-    low = np.clip(1 - body.vertices[:, 2] / 0.035, 0, 1)
+    points = tape.points + thick * tape.normals
+    low = np.clip(1 - tape.points[:, 2] / 0.035, 0, 1)
     # A sole is flat and stands out a little all round.
     points[:, 2] = np.where(low > 0, points[:, 2] * (1 - low) - shoes.sole * np.minimum(1, 2 * low), points[:, 2])
     points[:, :2] += (0.004 * np.minimum(1, 2 * low))[:, None] * tape.normals[:, :2]
-    looks = (plain_surface(shoes.upper, 0.03, 0.04), plain_surface(shoes.sole_colour), plain_surface(shoes.accent))
-    shell = replace(_shell(points, faces, points, looks[0]), surfaces=looks)
-    middle = points[faces].mean(axis=1)
-    shell = replace(shell, surface=_shoe_surfaces(shoes, middle, ankle))
+    coords = points - np.array([0, body.joints["joint-l-ankle"][1], 0], dtype=np.float32)
+    look = shoe_surface(shoes.upper, shoes.sole_colour, shoes.accent, shoes.kind == "sneakers")
+    shell = _shell(points, coords, look)
     # The opening is low at the front and higher at the heel.
-    opening = shoes.height + 0.3 * np.maximum(0, body.vertices[:, 1] - body.joints["joint-l-ankle"][1])
+    opening = shoes.height + 0.3 * np.maximum(0, tape.points[:, 1] - body.joints["joint-l-ankle"][1])
     pieces.append(_cut(shell, (0.012 + opening - above,)))
     bare = shoes.kind == "sandals"
     if bare:
         # Straps only: a band across the toes and the sole.
-        ahead = body.joints["joint-l-foot-1"][1] - body.vertices[:, 1]
-        strap = np.maximum(0.024 - np.abs(ahead + 0.005), 0.012 - body.vertices[:, 2])
+        ahead = body.joints["joint-l-foot-1"][1] - tape.points[:, 1]
+        strap = np.maximum(0.024 - np.abs(ahead + 0.005), 0.012 - tape.points[:, 2])
         pieces[-1] = _cut(shell, (0.012 - above, strap))
-    covers = (above < (0.0 if not bare else -9.0)) & (tape.armness < 0.1)
+    skin = measure(phenotype, "skin")
+    covers = (skin.points[:, 2] < ankle) & (skin.armness < 0.1) & (not bare)
     return Garment(tuple(pieces), (), covers)
 
 
@@ -145,21 +134,33 @@ def garment_coords(points: np.ndarray, tape: Measures) -> np.ndarray:
     return ((points - centre) * tape.scale).astype(np.float32)
 
 
-def _shell(points: np.ndarray, faces: np.ndarray, coords: np.ndarray, look: Surface) -> Piece:
-    base = template()
+def _leg_coords(body: Rest, tape: Measures) -> np.ndarray:
+    """Garment coordinates with the legs' axes set upright at LEG_AXIS, so that seams and stripes follow the legs."""
+    coords = garment_coords(tape.points, tape)
+    joints = [body.joints[f"joint-l-{name}"] for name in ("upper-leg", "knee", "ankle")]
+    heights = [joint[2] for joint in reversed(joints)]
+    axis_x, axis_y = (np.interp(tape.points[:, 2], heights, [j[k] for j in reversed(joints)]) for k in (0, 1))
+    share = _smooth(tape.leg, 0.0, 0.25)
+    coords[:, 0] -= np.sign(coords[:, 0]) * share * (axis_x * tape.scale - LEG_AXIS)
+    coords[:, 1] -= share * (axis_y - tape.centre) * tape.scale
+    return coords
+
+
+def _shell(points: np.ndarray, coords: np.ndarray, look: Surface) -> Piece:
+    suit = group("tights")
     return Piece(
         vertices=points.astype(np.float32),
-        weights=base.weights,
-        faces=faces,
-        part=face_parts(base.part_weights, faces),
-        surface=np.zeros(len(faces), dtype=np.int16),
+        weights=suit.weights,
+        faces=suit.faces,
+        part=suit.part,
+        surface=np.zeros(len(suit.faces), dtype=np.int16),
         coords=coords.astype(np.float32),
         surfaces=(look,),
     )
 
 
 def _cut(piece: Piece, fields: tuple[np.ndarray, ...]) -> Piece:
-    """Clip by several fields over the vertices of the base mesh, one after the other."""
+    """Clip by several fields over the vertices of the tights, one after the other."""
     values = np.stack(fields, axis=1).astype(np.float32)
     for index in range(len(fields)):
         carried = replace(piece, coords=np.concatenate([piece.coords[:, :3], values], axis=1))
@@ -199,7 +200,7 @@ def _fill_sleeves(points: np.ndarray, body: Rest, tape: Measures, top: Top) -> n
     for _, letter, sign in SIDES:
         shoulder, elbow, wrist = (body.joints[f"joint-{letter}-{name}"] for name in ("shoulder", "elbow", "hand"))
         mine = (np.sign(points[:, 0]) == sign) & (tape.armness > 0)
-        radius = (0.05 + top.ease + top.width - 0.012 * np.clip(tape.arm - 0.6, 0, 2)) / tape.scale
+        radius = (0.043 + top.ease + top.width - 0.011 * np.clip(tape.arm - 0.6, 0, 2)) / tape.scale
         share = mine * _smooth(tape.arm, 0.0, 0.5)
         points = _push_out(points, shoulder, elbow, radius, share * (1 - _smooth(tape.arm, 0.85, 1.15)))
         points = _push_out(points, elbow, wrist, radius, share * _smooth(tape.arm, 0.85, 1.15))
@@ -213,7 +214,7 @@ def _fill_legs(points: np.ndarray, body: Rest, tape: Measures, bottom: Bottom) -
     for _, letter, sign in SIDES:
         hip, knee, ankle = (body.joints[f"joint-{letter}-{name}"] for name in ("upper-leg", "knee", "ankle"))
         mine = (np.sign(points[:, 0]) == sign) & (tape.armness < 0.1)
-        thigh = 0.085 + bottom.ease
+        thigh = 0.074 + bottom.ease
         radius = np.interp(tape.leg, [0.3, bottom.length], [thigh, bottom.hem_width]) / tape.scale
         share = mine * _smooth(tape.leg, 0.2, 0.5)
         points = _push_out(points, hip, knee, radius, share * (1 - _smooth(tape.leg, 0.9, 1.1)))
@@ -224,7 +225,7 @@ def _fill_legs(points: np.ndarray, body: Rest, tape: Measures, bottom: Bottom) -
 def _sleeve_coords(body: Rest, tape: Measures, letter: str) -> np.ndarray:
     """[V, 3]: across the arm (outward, forward negative) and minus the way from the shoulder, metres."""
     shoulder, elbow, wrist = (body.joints[f"joint-{letter}-{name}"] for name in ("shoulder", "elbow", "hand"))
-    result = np.zeros_like(body.vertices)
+    result = np.zeros_like(tape.points)
     for start, end, rows, way in (
         (shoulder, elbow, tape.arm < 1, 0.0),
         (elbow, wrist, tape.arm >= 1, float(np.linalg.norm(elbow - shoulder))),
@@ -233,7 +234,7 @@ def _sleeve_coords(body: Rest, tape: Measures, letter: str) -> np.ndarray:
         ahead = np.array([0.0, -1.0, 0.0]) - axis * -axis[1]
         ahead /= np.linalg.norm(ahead)
         outward = np.cross(ahead, axis)
-        away = body.vertices[rows] - start
+        away = tape.points[rows] - start
         result[rows] = np.stack([away @ outward, -(away @ ahead), -(away @ axis + way)], axis=1) * tape.scale
     return result
 
@@ -252,11 +253,10 @@ def _collar(top: Top, body: Rest, tape: Measures, neckline: np.ndarray) -> list[
     else:  # scarf
         bulge, high, low = 0.04 + 0.008 * np.sin(5 * tape.around), 0.06, 0.04
     middle = np.clip(1 - np.abs(neckline) / max(high, low), 0, 1) ** 0.5
-    points = body.vertices + ((top.ease + bulge * (0.5 + 0.5 * middle)) / tape.scale)[:, None] * tape.normals
+    points = tape.points + ((top.ease + bulge * (0.5 + 0.5 * middle)) / tape.scale)[:, None] * tape.normals
     cloth = Cloth(replace(top.cloth.fabric, kind="plain", colours=(top.collar_colour,)), seed=top.cloth.seed, bump=0.2)
     look = surface(top.cloth if top.collar == "hood" else cloth, "torso")
-    faces = template().faces["helper-tights"]
-    shell = _shell(points, faces, garment_coords(body.vertices, tape), look)
+    shell = _shell(points, garment_coords(tape.points, tape), look)
     gap = np.abs(tape.around) - (0.12 if top.collar in ("shirt", "high") else -1.0)
     return [_cut(shell, (neckline + high, low - neckline, gap, 0.4 - tape.armness))]
 
@@ -265,12 +265,3 @@ def _height_on_leg(length: float, body: Rest, tape: Measures) -> float:
     """Leg units -> metres above the hip joints on the body garments are cut for."""
     heights = [float(body.joints[f"joint-l-{name}"][2]) for name in ("upper-leg", "knee", "ankle")]
     return (float(np.interp(length, [0, 1, 2], heights)) - tape.hip) * tape.scale
-
-
-def _shoe_surfaces(shoes: Shoes, middle: np.ndarray, ankle: float) -> np.ndarray:
-    """[F] int16: 0 = upper, 1 = sole, 2 = accent."""
-    kinds = np.where(middle[:, 2] < 0.012, 1, 0)
-    if shoes.kind == "sneakers":
-        side = (middle[:, 2] > 0.03) & (middle[:, 2] < 0.055) & (np.abs(middle[:, 1] + 0.09) < 0.035)
-        kinds = np.where(side, 2, kinds)
-    return kinds.astype(np.int16)

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from pipeline.synped.body import SEGMENT, SEGMENTS, Phenotype, Rest, face_parts, rest, template
+from pipeline.synped.body import SEGMENT, SEGMENTS, Phenotype, Rest, group, rest, template
 from pipeline.synped.cloth import plain_surface
 from pipeline.synped.drape import COLUMNS, DIRECTIONS, outlines, radii
 from pipeline.synped.mesh import Surface
@@ -182,24 +182,21 @@ def make_hair(hair: Hair, phenotype: Phenotype, covered: bool) -> list[Piece]:
 
 def _cap(body: Rest, look: Surface, hair: Hair, volume: float) -> Piece:
     """The scalp, lifted: thickest on top, thin at the hairline."""
-    base = template()
+    skin = group("skin")
+    points = body.vertices[skin.rows]
     origin, scale = _head_frame(body)
-    local = head_coords(body.vertices, body)
+    local = head_coords(points, body)
     above = _above_line(local, hair.fringe if hair.kind != "ponytail" else 0.0)
     direction = local / np.maximum(np.linalg.norm(local, axis=1, keepdims=True), 1e-6)
     rough = 1 + 0.25 * waves(direction, 0.5, hair.seed)
     lift = (0.004 + volume * np.clip(above / 0.07, 0, 1) ** 0.7 * rough)[:, None]
-    faces = base.faces["body"]
-    scalp = faces[
-        (body.vertices[faces, 2] > origin[2] - 0.12 * scale).all(axis=1)
-        & (face_parts(base.part_weights, faces) == HEAD)
-    ]
+    scalp = (points[skin.faces, 2] > origin[2] - 0.12 * scale).all(axis=1) & (skin.part == HEAD)
     piece = Piece(
         vertices=(origin + (local + direction * lift) * scale).astype(np.float32),
-        weights=base.weights,
-        faces=scalp,
-        part=np.full(len(scalp), HEAD, dtype=np.uint8),
-        surface=np.zeros(len(scalp), dtype=np.int16),
+        weights=skin.weights,
+        faces=skin.faces[scalp],
+        part=skin.part[scalp],
+        surface=np.zeros(scalp.sum(), dtype=np.int16),
         coords=local,
         surfaces=(look,),
     )
@@ -212,7 +209,7 @@ def _curtain(body: Rest, look: Surface, hair: Hair) -> Piece:
     """Hair that falls to the jaw, the shoulders or down the back, with a gap for the face."""
     base = template()
     origin, scale = _head_frame(body)
-    solid = np.concatenate([np.unique(base.faces["body"]), np.unique(base.faces["helper-tights"])])
+    solid = np.concatenate([group("skin").rows, group("tights").rows])
     arms = base.weights[
         :, [i for n, i in SEGMENT.items() if n.split(".")[0] in ("upperarm", "lowerarm", "hand", "shoulder")]
     ]
@@ -224,6 +221,8 @@ def _curtain(body: Rest, look: Surface, hair: Hair) -> Piece:
         fall = heights[row - 1] - heights[row]
         support[row] = np.maximum(support[row], support[row - 1] - (0.12 if heights[row] > -0.08 else 0.35) * fall)
     radius = radii(support)
+    locks = np.sin(9 * DIRECTIONS + hair.seed % 7) + np.sin(14 * DIRECTIONS + hair.seed % 11)
+    radius = radius * (1 + 0.02 * np.clip(-heights / 0.1, 0, 1)[:, None] * locks[None])
     # Hair lies on the shoulders; it is not carried by them like a cape.
     angle = np.minimum(DIRECTIONS, 2 * np.pi - DIRECTIONS)
     widest = np.where(np.sin(angle) > 0, 0.115 / np.maximum(np.sin(angle), 0.2), 9.0)
@@ -250,7 +249,7 @@ def _curtain(body: Rest, look: Surface, hair: Hair) -> Piece:
     )
     around = np.abs(np.arctan2(points[:, 0], -points[:, 1]))
     rng = np.random.default_rng(hair.seed)
-    opening = np.interp(points[:, 2], [-0.2, -0.1, 0.05, 0.07], [rng.uniform(1.5, 2.2), 1.25, 0.95, 0.6])
+    opening = np.interp(points[:, 2], [-0.2, -0.1, 0.0, 0.06], [rng.uniform(1.4, 2.2), 1.35, 1.15, 1.1])
     return clip(piece, (around - opening + 0.05 * np.sin(19 * points[:, 2])).astype(np.float32))
 
 

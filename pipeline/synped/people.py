@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.synped import carried, garments
-from pipeline.synped.body import SEGMENT, Phenotype, face_parts, rest, template
+from pipeline.synped.body import SEGMENT, Phenotype, group, rest, template
 from pipeline.synped.carried import Bag, draw_bag
 from pipeline.synped.drape import Frame, Tube, drape
 from pipeline.synped.hair import (
@@ -182,7 +182,7 @@ def _draw_arm(rng: np.random.Generator, stride: float) -> Arm:
     bend = 0.25 + 0.25 * max(0.0, stride) + abs(rng.normal(0, 0.12))
     return Arm(
         float(swing),
-        float(rng.uniform(0.08, 0.24)),
+        float(rng.uniform(0.03, 0.16)),
         float(bend),
         float(rng.uniform(0, 0.25)),
         float(rng.uniform(0.2, 0.7)),
@@ -191,7 +191,7 @@ def _draw_arm(rng: np.random.Generator, stride: float) -> Arm:
 
 @dataclass(frozen=True)
 class _Dressed:
-    """An identity in the rest pose. core: rows of the base mesh that tubes must go round."""
+    """An identity in the rest pose. core: vertices of the tights that tubes must go round."""
 
     pieces: tuple[Piece, ...]
     tubes: tuple[Tube, ...]
@@ -202,7 +202,7 @@ class _Dressed:
 @lru_cache(maxsize=32)
 def _dress(identity: Identity) -> _Dressed:
     phenotype, outfit = identity.phenotype, identity.outfit
-    body, tape = rest(phenotype), measure(phenotype)
+    tape = measure(phenotype, "tights")
     bottom = garments.make_bottom(outfit.bottom, phenotype)
     tops = [garments.make_top(top, phenotype, outfit.bottom.rise) for top in outfit.tops]
     shoes = garments.make_shoes(outfit.shoes, phenotype)
@@ -216,23 +216,22 @@ def _dress(identity: Identity) -> _Dressed:
     if identity.bag is not None:
         pieces += carried.worn(identity.bag, phenotype, outfit.tops[-1].ease)
     tubes = tuple(tube for garment in (bottom, *tops) for tube in garment.tubes)
-    rows = np.unique(template().faces["helper-tights"])
-    core = rows[(tape.armness[rows] < 0.35) & (body.vertices[rows, 2] > 0.12)]
+    core = np.flatnonzero((tape.armness < 0.35) & (tape.points[:, 2] > 0.12))
     return _Dressed(tuple(pieces), tubes, core, len(bottom.pieces))
 
 
 def _skin(identity: Identity, hidden: np.ndarray) -> Piece:
-    base, body = template(), rest(identity.phenotype)
-    faces = np.concatenate([base.faces["body"], base.faces["helper-l-eye"], base.faces["helper-r-eye"]])
-    faces = faces[~hidden[faces].all(axis=1)]
+    body, mesh = rest(identity.phenotype), group("skin")
+    points = body.vertices[mesh.rows]
+    bare = ~hidden[mesh.faces].all(axis=1)
     return compact(
         Piece(
-            vertices=body.vertices,
-            weights=base.weights,
-            faces=faces,
-            part=face_parts(base.part_weights, faces),
-            surface=np.zeros(len(faces), dtype=np.int16),
-            coords=head_coords(body.vertices, body),
+            vertices=points,
+            weights=mesh.weights,
+            faces=mesh.faces[bare],
+            part=mesh.part[bare],
+            surface=np.zeros(bare.sum(), dtype=np.int16),
+            coords=head_coords(points, body),
             surfaces=(skin_surface(identity.face, identity.hair),),
         )
     )
@@ -241,11 +240,11 @@ def _skin(identity: Identity, hidden: np.ndarray) -> Piece:
 def build(identity: Identity, pose: Pose) -> Person:
     """One person in one pose, standing on z = 0 at the origin, looking along -y."""
     dressed = _dress(identity)
-    body, tape = rest(identity.phenotype), measure(identity.phenotype)
+    body, tape = rest(identity.phenotype), measure(identity.phenotype, "tights")
     segments = transforms(body, pose)
     meshes = [piece.posed(skin(piece.vertices, piece.weights, segments)) for piece in dressed.pieces]
     if dressed.tubes:
-        around = [skin(body.vertices[dressed.core], template().weights[dressed.core], segments)]
+        around = [skin(tape.points[dressed.core], group("tights").weights[dressed.core], segments)]
         around += [mesh.vertices for mesh in meshes[: dressed.legs]]
         frame = _frame(segments, body.joints, tape, pose)
         for tube in dressed.tubes:

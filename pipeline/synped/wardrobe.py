@@ -90,6 +90,8 @@ def draw_outfit(rng: np.random.Generator, female: bool) -> Outfit:
         outer = (draw_top(rng, "cardigan"),) if rng.uniform() < 0.25 else ()
         return Outfit((dress, *outer), under, draw_shoes(rng, season, female))
     tops = tuple(draw_top(rng, kind) for kind in _draw_layers(rng, str(season), female))
+    if tops[0].open > 0:  # nobody wears an open coat on the skin
+        tops = (draw_top(rng, str(rng.choice(["tshirt", "longsleeve", "sweater"]))), *tops)
     bottom = draw_bottom(rng, _draw_bottom_kind(rng, str(season), female))
     if (
         bottom.kind == "skirt"
@@ -110,10 +112,10 @@ def _draw_layers(rng: np.random.Generator, season: str, female: bool) -> tuple[s
     chances: dict[str, float]
     if season == "summer":
         chances = {"tshirt": 0.5, "polo": 0.08 if female else 0.16, "shirt": 0.16, "tank": 0.1 if female else 0.03}
-        chances |= {"blouse": 0.15 if female else 0.0, "longsleeve": 0.06, "shirt tshirt": 0.04}
+        chances |= {"blouse": 0.15 if female else 0.0, "longsleeve": 0.06, "overshirt tshirt": 0.05}
     elif season == "mild":
         chances = {"longsleeve": 0.14, "shirt": 0.16, "sweater": 0.16, "hoodie": 0.18, "jacket tshirt": 0.14}
-        chances |= {"cardigan tshirt": 0.12 if female else 0.05, "shirt tshirt": 0.06, "zipped": 0.12}
+        chances |= {"cardigan tshirt": 0.12 if female else 0.05, "overshirt tshirt": 0.07, "zipped": 0.12}
     else:
         chances = {"down": 0.25, "coat": 0.2, "parka": 0.2, "jacket sweater": 0.1, "coat sweater": 0.1, "zipped": 0.15}
     names = list(chances)
@@ -155,6 +157,9 @@ def draw_top(rng: np.random.Generator, kind: str) -> Top:
         sleeve = u(0.5, 0.85) if u() < 0.5 else u(1.2, 2.0)
         own = dict(sleeve=sleeve, hem=u(-0.15, -0.02), neck=0.03, v=True, width=u(0.01, 0.03), tucked=u() < 0.25)
         own["collar"] = "shirt" if kind == "shirt" else ""
+    elif kind == "overshirt":
+        own = dict(sleeve=u(0.6, 0.85) if u() < 0.4 else u(1.2, 2.0), hem=u(-0.15, -0.04), neck=0.06, v=True)
+        own |= dict(collar="shirt", ease=0.024, open=u(0.15, 0.6))
     elif kind == "tank":
         own = dict(sleeve=u(-0.5, -0.15), hem=u(-0.12, 0.0), neck=u(0.04, 0.1), ease=0.008, width=0.0)
     elif kind == "longsleeve":
@@ -230,10 +235,10 @@ def draw_bottom(rng: np.random.Generator, kind: str) -> Bottom:
     if kind == "briefs":
         return Bottom("trousers", cloth, 0.2, 0.08, 0.004, 0.0)
     if kind == "shorts":
-        return Bottom("trousers", cloth, u(0.45, 1.15), u(0.06, 0.12), u(0.01, 0.02), u(0.09, 0.13))
+        return Bottom("trousers", cloth, u(0.45, 1.15), u(0.06, 0.12), u(0.01, 0.02), u(0.085, 0.12))
     if kind == "cropped":
-        return Bottom("trousers", cloth, u(1.3, 1.8), u(0.06, 0.12), u(0.008, 0.016), u(0.06, 0.1))
-    widths = {"jeans": (0.055, 0.105), "trousers": (0.07, 0.125), "track": (0.06, 0.11)}[kind]
+        return Bottom("trousers", cloth, u(1.3, 1.8), u(0.06, 0.12), u(0.008, 0.016), u(0.055, 0.09))
+    widths = {"jeans": (0.05, 0.085), "trousers": (0.055, 0.1), "track": (0.05, 0.09)}[kind]
     return Bottom("trousers", cloth, u(1.93, 2.12), u(0.06, 0.13), u(0.007, 0.016), u(*widths))
 
 
