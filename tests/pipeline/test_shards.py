@@ -162,3 +162,10 @@ def test_a_second_reader_needs_h5py_alone(tmp_path: Path) -> None:
     assert np.array_equal(found["image"], expected.image) and np.array_equal(found["mask"], expected.mask)
     assert (found["name"], found["pid"]) == (expected.name, expected.pid)
     assert list(found["classes"]) == list(CLASSES)
+
+
+def test_the_documentation_lists_todays_ids() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert "Classes: " + ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES)) + "." in text
+    listed = text.split("Status: ")[1].split(".")[0].replace(" (no body part found)", "")
+    assert listed == ", ".join(f"{status} {status.name.lower().replace('_', ' ')}" for status in Status)
