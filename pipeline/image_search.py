@@ -94,10 +94,9 @@ class _Search:
             folder = _folder(self.root, image_set) or fallback
             own, other = (set(os.listdir(place)) if place.is_dir() else set() for place in (folder, fallback))
             names = text.decode().split()
-            self._add(
-                image_set, folder, [(n, (folder if n in own else fallback) / n) for n in names if n in own | other]
-            )
             missing = [name for name in names if name not in own and name not in other]
+            there = [name for name in names if name in own or name in other]
+            self._add(image_set, folder, [(name, (folder if name in own else fallback) / name) for name in there])
             if missing:
                 wrong = f"{len(missing):,} of {len(names):,} images of {image_set.list} are neither in {folder} nor in "
                 wrong += f"{fallback}: {_examples(missing)}"

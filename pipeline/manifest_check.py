@@ -44,9 +44,10 @@ class CheckReport:
         if self.found:
             lines += ["", *_table(self.manifest, self.found, self.sizes), "", *_totals(self.manifest, self.found)]
         lines.append("")
-        for finding, following in zip(self.findings, [*self.findings[1:], None], strict=True):
+        for number, finding in enumerate(self.findings, 1):
             lines += _wrapped(f"{finding.level.upper():8} ", finding.wrong)
-            if finding.remedy and (following is None or following.remedy != finding.remedy):
+            same_follows = self.findings[number : number + 1] and self.findings[number].remedy == finding.remedy
+            if finding.remedy and not same_follows:
                 lines += _wrapped("         -> ", finding.remedy)
         errors = sum(finding.level == "error" for finding in self.findings)
         problems = "1 error" if errors == 1 else f"{errors} errors"
@@ -130,10 +131,8 @@ def _totals(manifest: Manifest, found: Found) -> list[str]:
     distractors = sum(record.pid in manifest.distractor_pids for record in found.records)
     if distractors:
         lines.append(f"kept     {distractors:,} images of distractors, which no query asks for")
-    lines += [
-        f"protocol {protocol.name}{' (default)' if protocol.default and protocol.name != 'default' else ''}: "
-        f"{protocol.description}"
-        for protocol in manifest.protocol
-        if any(record.split == "query" for record in found.records)
-    ]
+    if any(record.split == "query" for record in found.records):
+        for protocol in manifest.protocol:
+            default = " (default)" if protocol.default and protocol.name != "default" else ""
+            lines += _wrapped("protocol ", f"{protocol.name}{default}: {protocol.description}")
     return lines

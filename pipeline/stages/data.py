@@ -86,7 +86,7 @@ def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
     Before it is rendered for the first time the images count as complete, as they will be when the stage has run:
     inputs are taken before the work.
     """
-    from pipeline.synped.plan import RENDERER_VERSION
+    from pipeline.synped.plan import RENDERER_VERSION, SIZES
 
     assert manifest.rendered is not None
     damaged = 0
@@ -95,7 +95,7 @@ def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
         same = _unchanged(record.path, file) and mask_path(manifest, root, record).is_file()
         damaged += not (same and record.path.is_relative_to(root))
     return {
-        "renderer": f"version {RENDERER_VERSION}, size {manifest.rendered.size}, seed {manifest.rendered.seed}",
+        "renderer": stamp.digest_json([RENDERER_VERSION, repr(SIZES.get(manifest.rendered.size)), manifest.rendered.seed]),
         "folder": str(root),
         "images": f"{damaged} missing or changed" if damaged else "complete",
     }
