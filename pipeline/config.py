@@ -16,13 +16,12 @@ from typing import Any
 
 from pipeline.errors import UserError
 from sorn.config import LossConfig, ScheduleConfig, SORNConfig, check, check_choice
+from sorn.metrics import AP_FORMULAS
 
 PRESET_DIR = Path(__file__).parent / "presets"
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 EVAL_SPLITS = ("test", "val")
-AP_FORMULAS = ("standard", "trapezoid")
-VARIANTS = ("global", "global+local", "sorn")
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         check_choice("eval.split", self.split, EVAL_SPLITS)
-        check_choice("eval.average_precision", self.average_precision, AP_FORMULAS)
+        check_choice("eval.average_precision", self.average_precision, tuple(AP_FORMULAS))
         check_choice("eval.precision", self.precision, PRECISIONS)
         check(0 <= self.tau <= 1, "eval.tau", self.tau, "a number in [0, 1]")
         check(self.shots in (0, 1), "eval.shots", self.shots, "0 (all-gallery) or 1 (single-gallery-shot)")

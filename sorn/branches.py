@@ -7,6 +7,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+MASK_SCALE = 4  # the mask E is 4h x 4w (Section III-E)
+
 
 def stripe_bounds(rows: int, count: int) -> list[tuple[int, int]]:
     """Rows [start, stop) of `count` horizontal stripes: equal where `count` divides `rows`, else nearly.
@@ -26,8 +28,10 @@ def stripe_means(maps: Tensor, count: int) -> Tensor:
 
 def visibility_scores(part_logits: Tensor, stripes: int) -> Tensor:
     """v_p of Eq. 11: the share of foreground in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
-    foreground = (part_logits.argmax(dim=1, keepdim=True) != 0).float()  # E, [B, 1, 4h, 4w]; label 0 is background
-    return stripe_means(foreground, stripes).squeeze(2)
+    foreground = (part_logits.argmax(dim=1) != 0).float()  # E, [B, 4h, 4w]; label 0 is background
+    rows = foreground.shape[1] // MASK_SCALE
+    bounds = stripe_bounds(rows, stripes)  # of the feature map: a stripe's score is about what its feature saw
+    return torch.stack([foreground[:, a * MASK_SCALE : b * MASK_SCALE].mean(dim=(1, 2)) for a, b in bounds], dim=1)
 
 
 class LocalBranch(nn.Module):

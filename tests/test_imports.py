@@ -23,8 +23,10 @@ LAYERS = [  # each may import from itself downwards
     {"driver"},
     {"stages"},
     {"training"},
-    {"labelers", "shards", "shard_dataset", "feature_store", "checkpoints", "report", "synped", "manifest_check"},
-    {"manifest", "layout", "stamp", "config", "progress"},
+    {"report", "labelers", "synped", "shard_dataset", "shard_plan", "manifest_check"},
+    {"shards", "shard_index", "feature_store", "checkpoints", "pixels", "image_files", "dataset_findings"},
+    {"image_search", "csv_dataset", "dataset_folders"},
+    {"manifest", "records", "layout", "stamp", "config", "progress", "disk_space"},
     {"errors"},
 ]
 

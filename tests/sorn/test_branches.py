@@ -64,8 +64,15 @@ def test_each_stripe_has_its_own_norm_and_classifier():
 
 
 def test_visibility_is_the_share_of_foreground_in_each_stripe():
-    logits = torch.zeros(1, 8, 4, 2)
+    logits = torch.zeros(1, 8, 8, 4)
     logits[:, 0] = 1  # background everywhere ...
-    logits[0, 3, 0, 0] = 2  # ... but for one of four pixels above
-    logits[0, 7, 2:, :] = 2  # ... and all four below
+    logits[0, 3, 0, :] = 2  # ... but for one of four rows above
+    logits[0, 7, 4:, :] = 2  # ... and all four below
     assert visibility_scores(logits, 2).tolist() == [[0.25, 1.0]]
+
+
+def test_visibility_looks_at_the_rows_of_the_stripes_features():
+    logits = torch.zeros(1, 8, 96, 4)
+    for a, b in stripe_bounds(24, 5)[::2]:
+        logits[0, 1, 4 * a : 4 * b] = 1
+    assert visibility_scores(logits, 5).tolist() == [[1.0, 0.0, 1.0, 0.0, 1.0]]
