@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from pipeline import stamp
+from pipeline.dataset_folders import file_state
 from pipeline.errors import UserError
 from pipeline.manifest import SPLITS, Manifest
 from pipeline.records import Finding, Found, ImageRecord
@@ -61,6 +63,13 @@ def find_records(manifest: Manifest) -> Found:
     found = sorted(records.values(), key=lambda record: record.name)
     folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
     return Found(path.parent, f"rows of {path}", found, folders, junk, findings, pid_labels, camid_labels)
+
+
+def listing_digest(manifest: Manifest) -> str:
+    """sha256 over the CSV and the sizes and times of its images."""
+    path = manifest.csv_path
+    states = [file_state(os.path.join(path.parent, row["path"])) for _, row in _read(path)]
+    return stamp.digest_json([stamp.digest_file(path), states])
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:

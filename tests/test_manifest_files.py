@@ -16,7 +16,11 @@ DUKE = ("dukemtmc_reid", "occluded_duke", "p_dukemtmc")
 
 # name of a file -> pid, camid (None: the set tells it)
 EXAMPLES = {
-    "market1501": {"0002_c1s1_000451_03.jpg": (2, 1), "-1_c6s4_002877_05.jpg": (-1, 6), "0000_c3s2_000001_00.jpg": (0, 3)},
+    "market1501": {
+        "0002_c1s1_000451_03.jpg": (2, 1),
+        "-1_c6s4_002877_05.jpg": (-1, 6),
+        "0000_c3s2_000001_00.jpg": (0, 3),
+    },
     "dukemtmc_reid": {"0001_c2_f0046182.jpg": (1, 2), "7140_c8_f0192000.jpg": (7140, 8)},
     "occluded_duke": {"0001_c2_f0046182.jpg": (1, 2)},
     "partial_reid": {"001_001.jpg": (1, None), "060_005.jpg": (60, None)},
@@ -27,7 +31,12 @@ EXAMPLES = {
     "synped_demo": {"0031_c04_000012.jpg": (31, 4)},
 }
 STRANGERS = {
-    "market1501": ["0002_c7s1_000451_03.jpg", "-2_c1s1_000451_03.jpg", "0002_c1s1_000451_03.png", "x0002_c1s1_000451_03.jpg"],
+    "market1501": [
+        "0002_c7s1_000451_03.jpg",
+        "-2_c1s1_000451_03.jpg",
+        "0002_c1s1_000451_03.png",
+        "x0002_c1s1_000451_03.jpg",
+    ],
     "occluded_duke": ["0001_c9_f0046182.jpg", "001_c2_f0046182.jpg", "0001_c2_f0046182.jpg.npy"],
     "partial_reid": ["001.jpg", "001_001_1.jpg"],
     "partial_ilids": ["0001001.jpg", "a.jpg"],
@@ -118,7 +127,11 @@ def test_the_annotated_example_is_a_manifest(tmp_path: Path) -> None:
     path = tmp_path / "example.toml"
     path.write_text(example, encoding="utf-8")
     shown, shipped = load_manifest(str(path)), load_manifest("partial_reid")
-    assert (shown.pattern, shown.roots, shown.default_labeler) == (shipped.pattern, shipped.roots, shipped.default_labeler)
+    assert (shown.pattern, shown.roots, shown.default_labeler) == (
+        shipped.pattern,
+        shipped.roots,
+        shipped.default_labeler,
+    )
     path.write_text(base, encoding="utf-8")
     assert load_manifest(str(path)).subset
 

@@ -19,13 +19,14 @@ from pipeline.config import Config
 from pipeline.dataset_findings import judge
 from pipeline.errors import UserError
 from pipeline.image_files import broken_files, read_all, read_file
-from pipeline.image_search import find_records, listing_digest
+from pipeline.image_search import find_records, look
 from pipeline.layout import Paths
 from pipeline.manifest import SPLITS, Manifest, load_manifest, mask_path
 from pipeline.records import Finding, Found, ImageFile, ImageRecord, content_digest, read_rows, write_records
 
 NAME = "data"
 VERSION = 1
+RENDERING = "rendering {}"
 
 
 def settings(config: Config, paths: Paths) -> dict[str, Any]:
@@ -38,8 +39,8 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
     manifest = load_manifest(paths.dataset)
     if manifest.rendered:
         return {"manifest": manifest.digest(), **_rendered_inputs(manifest, paths)}
-    found = find_records(manifest, paths.data_root)
-    return {"manifest": manifest.digest(), "folder": str(found.root), "images": listing_digest(found)}
+    folder, listing = look(manifest, paths.data_root)
+    return {"manifest": manifest.digest(), "folder": str(folder), "images": listing}
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
@@ -81,24 +82,31 @@ def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
 
 
 def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
-    """What SynPed is rendered from, and whether all of it is still there.
+    """What SynPed is rendered from, and how often: a file that is gone or changed makes for one more rendering.
 
-    Before it is rendered for the first time the images count as complete, as they will be when the stage has run:
-    inputs are taken before the work.
+    So the inputs are the same before a rendering and after it; a listing, taken before the work, would not be.
     """
     from pipeline.synped.plan import RENDERER_VERSION, SIZES
 
     assert manifest.rendered is not None
-    damaged = 0
     root = _rendered_root(manifest, paths)
-    for record, file in read_rows(paths) if paths.records.is_file() else []:
-        same = _unchanged(record.path, file) and mask_path(manifest, root, record).is_file()
-        damaged += not (same and record.path.is_relative_to(root))
-    return {
-        "renderer": stamp.digest_json([RENDERER_VERSION, repr(SIZES.get(manifest.rendered.size)), manifest.rendered.seed]),
-        "folder": str(root),
-        "images": f"{damaged} missing or changed" if damaged else "complete",
-    }
+    recipe = [RENDERER_VERSION, repr(SIZES.get(manifest.rendered.size)), manifest.rendered.seed]
+    last = stamp.read(paths.folder(NAME))
+    rendering = last.inputs.get("images", RENDERING.format(1)) if last else RENDERING.format(1)
+    damaged = _damaged(manifest, root, paths) if last and paths.records.is_file() else 0
+    if damaged:
+        number = int(rendering.split()[1]) + 1
+        rendering = f"{RENDERING.format(number)} ({damaged} were missing or changed)"
+    return {"renderer": stamp.digest_json(recipe), "folder": str(root), "images": rendering}
+
+
+def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
+    """How many images were changed since they were read, or lack their mask."""
+    return sum(
+        not (_unchanged(record.path, file) and mask_path(manifest, root, record).is_file())
+        for record, file in read_rows(paths)
+        if record.path.is_relative_to(root)
+    )
 
 
 def _unchanged(path: Path, file: ImageFile) -> bool:
@@ -117,13 +125,19 @@ def _refuse(findings: list[Finding], paths: Paths) -> None:
         raise UserError(errors[0].wrong, errors[0].remedy + more)
 
 
+def _mendable(finding: Finding, paths: Paths) -> Finding:
+    """A rendered image need not be copied from anywhere."""
+    rendered = load_manifest(paths.dataset).rendered
+    return dataclasses.replace(finding, remedy="Delete this file: it is rendered again.") if rendered else finding
+
+
 def _read_files(records: list[ImageRecord], paths: Paths, workers: int) -> list[ImageFile]:
     """Every image read and decoded once; one that was not written since keeps what is known of it."""
     known = {record.path: file for record, file in read_rows(paths)} if paths.records.is_file() else {}
     files = {r.path: known[r.path] for r in records if r.path in known and _unchanged(r.path, known[r.path])}
     unread = list({record.path: record for record in records if record.path not in files}.values())
     results = list(read_all(read_file, unread, "data", workers))
-    _refuse(broken_files(results), paths)
+    _refuse([_mendable(finding, paths) for finding in broken_files(results)], paths)
     for record, result in zip(unread, results, strict=True):
         assert isinstance(result, ImageFile)
         files[record.path] = result

@@ -24,7 +24,7 @@ def images(tmp_path: Path, make_images) -> None:
 
 
 def test_rows_become_records(tmp_path: Path) -> None:
-    text = "split,PATH,camid,pid,remark\n query ,./a.jpg,12,7,x\ngallery,b.png,3, 7,\n\ntrain,\"sub\\ü, 1.jpg\",0,-1,\n"
+    text = 'split,PATH,camid,pid,remark\n query ,./a.jpg,12,7,x\ngallery,b.png,3, 7,\n\ntrain,"sub\\ü, 1.jpg",0,-1,\n'
     found = find(tmp_path, b"\xef\xbb\xbf" + text.encode())
     assert [(r.name, r.pid, r.camid, r.path) for r in found.records] == [
         ("gallery/b.png", 7, 3, tmp_path / "b.png"),
@@ -58,7 +58,10 @@ def test_labels_are_sorted_and_numbered_from_one(tmp_path: Path) -> None:
         ("C:\\a.jpg,1,1,train\n", "is not inside the CSV's folder"),
         ("none.jpg,1,1,train\nb.png,1,1,train\nno.jpg,1,1,train\n", "line 2: none.jpg (and 1 more): does not exist in"),
         ("a.jpg,1,1,train\n./a.jpg,1,1,train\n", "line 3: a.jpg: is in train a second time -> Remove one of the rows."),
-        ("a.jpg,1,,query\n", "line 2: camid: is empty -> Fill it in. No cameras known? Write 0 for query, 1 for gallery."),
+        (
+            "a.jpg,1,,query\n",
+            "line 2: camid: is empty -> Fill it in. No cameras known? Write 0 for query, 1 for gallery.",
+        ),
         ("a.jpg,-2,1,train\n", "pid -2: is no person's number -> Use 0 and up; -1 marks junk"),
         ("a.jpg,1,-1,train\n", "camid -1: is no camera's number"),
     ],

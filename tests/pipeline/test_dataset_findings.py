@@ -56,7 +56,9 @@ def test_junk_that_is_kept_is_recognised() -> None:
 
 
 def test_another_datasets_counts_are_recognised() -> None:
-    duke = dataclasses.replace(PLAIN, name="occluded_duke", pattern=r"^(?P<pid>\d{4})_c(?P<camid>[1-8])_f(?P<frame>\d{7})\.jpg$")
+    duke = dataclasses.replace(
+        PLAIN, name="occluded_duke", pattern=r"^(?P<pid>\d{4})_c(?P<camid>[1-8])_f(?P<frame>\d{7})\.jpg$"
+    )
     duke = dataclasses.replace(duke, set=(ImageSet("query", folders=("query",), images=2210),))
     images = found(*[("query", pid, 1) for pid in range(2228)], *[("gallery", pid, 2) for pid in range(2228)])
     assert said(duke, images)[0].startswith(
@@ -79,7 +81,10 @@ def test_query_ids_that_are_not_in_the_gallery() -> None:
 
 def test_one_camera_only() -> None:
     (text,) = said(PLAIN, found(("query", 3, 4), ("gallery", 3, 4), ("gallery", 5, 4)))
-    assert text.startswith("error: /d: query and gallery have one camera only, 4 -> ") and "0 in query, 1 in gallery" in text
+    assert (
+        text.startswith("error: /d: query and gallery have one camera only, 4 -> ")
+        and "0 in query, 1 in gallery" in text
+    )
 
 
 def test_queries_without_another_camera_are_skipped_unless_all_are() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.image_search import find_records, listing_digest
+from pipeline.image_search import find_records, look
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.records import Found
 
@@ -163,7 +163,7 @@ def occluded_duke(lists: dict[str, list[str]]) -> Manifest:
 
 @pytest.fixture
 def original(tmp_path: Path, make_images) -> Path:
-    """An original tree, where one query image lies in the folder `query` and the other in the gallery only; and lists."""
+    """An original tree, where one query image lies in `query` and the other in the gallery only; and lists."""
     root = tmp_path / "DukeMTMC-reID"
     make_images(root / "bounding_box_train", [TRAIN, "0002_c1_f0000007.jpg"])
     make_images(root / "bounding_box_test", [BOTH, ONLY_QUERY, "0003_c1_f0000007.jpg"])
@@ -217,7 +217,7 @@ def test_names_of_a_list_that_are_in_no_folder_are_counted(tmp_path: Path, origi
 
 def test_lists_without_the_original_tree_are_half(tmp_path: Path, original: Path) -> None:
     original.rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="found the lists in .* half of what it takes.*DukeMTMC-reID.*together with"):
+    with pytest.raises(UserError, match=r"found the lists in .* half of what it takes.*DukeMTMC-reID.*together with"):
         find_records(load_manifest("occluded_duke"), tmp_path)
 
 
@@ -234,7 +234,7 @@ def small(tmp_path: Path, **changes: object) -> Manifest:
 
 
 def test_no_dataset_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="small: no dataset folder under .*Expected one of small there; set DATA_ROOT"):
+    with pytest.raises(UserError, match=r"small: no dataset folder under .*Expected one of small there; set DATA_ROOT"):
         find_records(small(tmp_path), tmp_path)
 
 
@@ -281,7 +281,7 @@ def test_listing_digest_sees_a_touched_a_new_and_a_removed_file(tmp_path: Path, 
     make_images(folder, ["1_1.jpg", "2_1.jpg"])
 
     def digest() -> str:
-        return listing_digest(find_records(manifest, tmp_path))
+        return look(manifest, tmp_path)[1]
 
     digests = [digest(), digest()]
     assert digests[0] == digests[1]

@@ -59,9 +59,9 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         (r"\d+)_", r"\d+_", "no regular expression"),
         ('folders = ["query"]', "", "names no folders"),
         ('roots = ["Small"]', 'csv = "a.csv"', "both csv and [[set]]"),
-        ('[[set]]', '[[set]]\nsplit = "query"\nfolders = ["q"]\n[[set]]', "two sets share a split and a name"),
-        ('[[set]]', '[[protocol]]\nname = "a"\ndescription = "b"\n[[set]]', "0 protocols are marked default"),
-        ('[[set]]', '[[set]]\nimages = "many"', "set[0]: images = 'many' is of another type"),
+        ("[[set]]", '[[set]]\nsplit = "query"\nfolders = ["q"]\n[[set]]', "two sets share a split and a name"),
+        ("[[set]]", '[[protocol]]\nname = "a"\ndescription = "b"\n[[set]]', "0 protocols are marked default"),
+        ("[[set]]", '[[set]]\nimages = "many"', "set[0]: images = 'many' is of another type"),
     ],
 )
 def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
@@ -98,7 +98,7 @@ def test_protocols_are_found_by_name_or_as_default() -> None:
     assert manifest.find_protocol("default") is manifest.find_protocol("occluded")
     assert manifest.find_protocol("partial").query_prefix == "query/partial/"
     assert manifest.find_protocol("partial_single_shot").shots == 1
-    with pytest.raises(UserError, match="no protocol 'cropped'.*Known: occluded, partial"):
+    with pytest.raises(UserError, match=r"no protocol 'cropped'.*Known: occluded, partial"):
         manifest.find_protocol("cropped")
 
 
@@ -125,15 +125,15 @@ def test_records_come_back_sorted_by_name(tmp_path: Path) -> None:
 
 
 def test_missing_or_damaged_records_name_the_command(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has not run. Run `make data DATASET=small`"):
+    with pytest.raises(UserError, match=r"has not run. Run `make data DATASET=small`"):
         read_records(paths(tmp_path))  # type: ignore[arg-type]
     write_records(tmp_path / "records.csv", rows())
     text = (tmp_path / "records.csv").read_text()
     (tmp_path / "records.csv").write_text(text[:-20])
-    with pytest.raises(UserError, match="line 3: .*make data"):
+    with pytest.raises(UserError, match=r"line 3: .*make data"):
         read_records(paths(tmp_path))  # type: ignore[arg-type]
     (tmp_path / "records.csv").write_text("name,path\n")
-    with pytest.raises(UserError, match="does not have the columns"):
+    with pytest.raises(UserError, match=r"does not have the columns"):
         read_records(paths(tmp_path))  # type: ignore[arg-type]
 
 
@@ -153,4 +153,8 @@ def test_records_fall_into_sets_by_name() -> None:
     ]
     folders = {"query/occluded/": Path("o"), "query/partial/": Path("p"), "gallery/": Path("g")}
     sets = Found(Path("r"), "folders", records, folders, {}, []).by_set()
-    assert {key: len(value) for key, value in sets.items()} == {"query/occluded/": 1, "query/partial/": 0, "gallery/": 1}
+    assert {key: len(value) for key, value in sets.items()} == {
+        "query/occluded/": 1,
+        "query/partial/": 0,
+        "gallery/": 1,
+    }

@@ -1,0 +1,245 @@
+"""The data stage, through the driver: what it writes, when it runs again, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline import driver
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.layout import Paths
+from pipeline.manifest import load_manifest, mask_path, read_records
+from pipeline.stages import data
+
+MINE = r"""
+name = "mine"
+title = "Mine"
+licence = "Mine alone."
+notice = "Ask me first."
+roots = ["mine"]
+pattern = '^(?P<pid>-?\d+)_(?P<camid>\d+)\.jpg$'
+junk_pids = [-1]
+distractor_pids = [0]
+[[set]]
+split = "train"
+folders = ["train"]
+[[set]]
+split = "query"
+folders = ["query"]
+[[set]]
+split = "gallery"
+folders = ["gallery"]
+"""
+
+
+@pytest.fixture
+def paths(tmp_path: Path, make_images) -> Paths:
+    root = tmp_path / "datasets" / "mine"
+    make_images(root / "train", ["1_1.jpg", "2_2.jpg"])
+    make_images(root / "query", ["3_1.jpg"])
+    make_images(root / "gallery", ["3_2.jpg", "0_1.jpg", "-1_1.jpg"])
+    (tmp_path / "mine.toml").write_text(MINE)
+    return Paths(str(tmp_path / "mine.toml"), "none", tmp_path / "datasets", tmp_path / "runs", name="mine")
+
+
+def run(paths: Paths) -> bool:
+    """Whether the stage had to run."""
+    return driver.execute({"data": data}, "data", Config(), paths) is not None  # type: ignore[dict-item]
+
+
+def provided(paths: Paths) -> str:
+    return data.provides(paths)["records"]
+
+
+def summary(paths: Paths) -> dict:
+    return json.loads(paths.data_summary.read_text(encoding="utf-8"))
+
+
+def test_what_it_writes(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(paths)
+    root = paths.data_root / "mine"
+    assert [(record.name, record.path, record.pid, record.camid, record.split) for record in read_records(paths)] == [
+        ("gallery/0_1.jpg", root / "gallery/0_1.jpg", 0, 1, "gallery"),
+        ("gallery/3_2.jpg", root / "gallery/3_2.jpg", 3, 2, "gallery"),
+        ("query/3_1.jpg", root / "query/3_1.jpg", 3, 1, "query"),
+        ("train/1_1.jpg", root / "train/1_1.jpg", 1, 1, "train"),
+        ("train/2_2.jpg", root / "train/2_2.jpg", 2, 2, "train"),
+    ]
+    told = summary(paths)
+    assert told["splits"]["gallery"] == {"images": 2, "ids": 2, "per_camera": {"1": 1, "2": 1}}
+    assert told["junk_dropped"] == {"gallery/": 1} and told["distractors_kept"] == 1
+    assert (told["licence"], told["notice"], told["evaluation_only"]) == ("Mine alone.", "Ask me first.", False)
+    assert told["protocols"][0]["query_prefix"] == "query/"
+    printed = capsys.readouterr()
+    assert "Ask me first." in printed.err and "dropped 1 junk images" in printed.out
+
+
+def test_fresh_says_so_and_keeps_the_terms_to_itself(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    run(paths)
+    capsys.readouterr()
+    assert not run(paths)
+    printed = capsys.readouterr()
+    assert "fresh" in printed.out and "Ask me first." not in printed.err
+
+
+def test_touching_and_moving_files_provides_the_same(paths: Paths, tmp_path: Path) -> None:
+    run(paths)
+    before = provided(paths)
+    os.utime(paths.data_root / "mine" / "train" / "1_1.jpg", ns=(5, 5))
+    assert run(paths) and provided(paths) == before
+    shutil.move(paths.data_root / "mine", tmp_path / "moved" / "mine")
+    moved = Paths(paths.dataset, "none", tmp_path / "moved", paths.runs, name="mine")
+    assert run(moved) and provided(moved) == before
+    assert read_records(moved)[0].path == tmp_path / "moved/mine/gallery/0_1.jpg"
+
+
+def test_another_picture_or_one_more_provides_something_else(paths: Paths, make_images) -> None:
+    run(paths)
+    digests = [provided(paths)]
+    make_images(paths.data_root / "mine" / "train", ["1_1.jpg"])
+    assert run(paths)
+    digests.append(provided(paths))
+    make_images(paths.data_root / "mine" / "train", ["4_1.jpg"])
+    assert run(paths)
+    digests.append(provided(paths))
+    assert len(set(digests)) == 3
+
+
+def test_only_files_written_since_are_read_again(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(paths)
+    read: list[str] = []
+    original = data.read_file
+    monkeypatch.setattr(data, "read_file", lambda path: (read.append(path.name), original(path))[1])
+    os.utime(paths.data_root / "mine" / "train" / "1_1.jpg", ns=(5, 5))
+    run(paths)
+    assert read == ["1_1.jpg"]
+
+
+def test_workers_change_nothing(paths: Paths) -> None:
+    run(paths)
+    before = paths.records.read_bytes(), paths.data_summary.read_bytes()
+    config = Config(runtime=type(Config().runtime)(workers=0))
+    shutil.rmtree(paths.runs)
+    driver.execute({"data": data}, "data", config, paths)  # type: ignore[dict-item]
+    assert (paths.records.read_bytes(), paths.data_summary.read_bytes()) == before
+
+
+def truncate(root: Path) -> None:
+    Image.effect_noise((60, 120), 50).save(root / "train/1_1.jpg")
+    (root / "train/1_1.jpg").write_bytes((root / "train/1_1.jpg").read_bytes()[:900])
+
+
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "truncated image": (truncate, "1_1.jpg cannot be read as an image"),
+    "missing folder": (lambda root: shutil.rmtree(root / "query"), "has no folder query"),
+    "missing dataset": (shutil.rmtree, "no dataset folder under"),
+    "empty folder": (lambda root: (root / "query/3_1.jpg").unlink(), "query holds no .jpg image"),
+    "odd name": (lambda root: (root / "query/3_1.jpg").rename(root / "query/three.jpg"), "do not parse: three.jpg"),
+    "query id not in the gallery": (lambda root: (root / "gallery/3_2.jpg").unlink(), "are not in gallery: 3"),
+    "one camera only": (lambda root: (root / "gallery/3_2.jpg").rename(root / "gallery/3_1.jpg"), "one camera only, 1"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_input_is_one_sentence_and_destroys_nothing(paths: Paths, fault: str) -> None:
+    run(paths)
+    before = paths.records.read_bytes(), paths.data_summary.read_bytes()
+    spoil, expected = FAULTS[fault]
+    spoil(paths.data_root / "mine")
+    with pytest.raises(UserError) as error:
+        run(paths)
+    assert expected in error.value.wrong and error.value.remedy and "\n" not in str(error.value)
+    assert (paths.records.read_bytes(), paths.data_summary.read_bytes()) == before
+    assert driver.state(data, Config(), paths).reasons  # type: ignore[arg-type]
+    assert not list(paths.runs.rglob("*.tmp"))
+
+
+def test_an_incomplete_dataset_is_refused_and_a_part_on_purpose_is_recorded(paths: Paths, tmp_path: Path) -> None:
+    manifest = Path(paths.dataset)
+    manifest.write_text(MINE.replace('folders = ["train"]', 'folders = ["train"]\nimages = 9'))
+    with pytest.raises(UserError, match=r"train holds 2 of 9 images, 7 are missing\. Copy that folder again"):
+        run(paths)
+    part = tmp_path / "part.toml"
+    part.write_text(f'base = "{manifest.name}"\nname = "part"\nsubset = true\n')
+    partly = Paths(str(part), "none", paths.data_root, paths.runs, name="part")
+    assert run(partly)
+    assert [finding["level"] for finding in summary(partly)["findings"]] == ["warning"]
+
+
+def test_a_csv_is_a_dataset(paths: Paths, tmp_path: Path) -> None:
+    listed = tmp_path / "datasets" / "own.csv"
+    rows = ["path,pid,camid,split", "mine/query/3_1.jpg,zoe,0,query", "mine/gallery/3_2.jpg,zoe,1,gallery"]
+    listed.write_text("\n".join(rows))
+    own = Paths(str(listed), "none", paths.data_root, paths.runs, name="own")
+    assert run(own) and not run(own)
+    told = summary(own)
+    assert told["pid_labels"] == {"1": "zoe"} and told["evaluation_only"] and told["name"] == "own"
+    os.utime(tmp_path / "datasets/mine/query/3_1.jpg", ns=(5, 5))
+    assert run(own)
+
+
+# SynPed: the stage renders what is missing
+
+
+@pytest.fixture
+def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
+    """Stands for the renderer; its calls, and what it wrote."""
+    dataset = pytest.importorskip("pipeline.synped.dataset")
+    calls: list[str] = []
+
+    def write_dataset(root: Path, size: str, seed: int, workers: int) -> None:
+        calls.append(f"{size} {seed} {workers}")
+        for split, camid in (
+            ("train", 1),
+            ("val_query", 1),
+            ("val_gallery", 2),
+            ("query", 1),
+            ("gallery", 2),
+            ("labeler", 3),
+        ):
+            for pid in (1, 2):
+                pid += 10 * (split in ("query", "gallery")) + 20 * ("val" in split)
+                stem = f"{split}/{pid:04d}_c{camid + pid * (split == 'train'):02d}_{pid:06d}"
+                if not all((root / part).is_file() for part in (f"images/{stem}.jpg", f"masks/{stem}.png")):
+                    make_images(root, [f"images/{stem}.jpg", f"masks/{stem}.png"])
+
+    monkeypatch.setattr(dataset, "write_dataset", write_dataset)
+    return calls
+
+
+def test_synped_is_rendered_once(tmp_path: Path, renders: list[str]) -> None:
+    synped = Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
+    assert run(synped) and not run(synped)
+    assert renders == ["demo 0 2"]
+    records = read_records(synped)
+    manifest, root = load_manifest("synped_demo"), tmp_path / "data" / "synped_demo"
+    assert len(records) == 12 and all(mask_path(manifest, root, record).is_file() for record in records)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_what_is_deleted_of_synped_is_rendered_again(tmp_path: Path, renders: list[str], kind: str) -> None:
+    synped = Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
+    run(synped)
+    next((tmp_path / "data/synped_demo" / kind / "query").iterdir()).unlink()
+    assert "rendering 2 (1 were missing" in driver.state(data, Config(), synped).reasons[0]  # type: ignore[arg-type]
+    assert run(synped) and len(renders) == 2
+    assert not run(synped)
+
+
+def test_a_run_that_was_broken_off_renders_the_rest(tmp_path: Path, renders: list[str]) -> None:
+    synped = Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
+    (tmp_path / "data/synped_demo/images/train").mkdir(parents=True)
+    assert run(synped) and not run(synped)
+    spoilt = tmp_path / "data/synped_demo/images/query/0011_c01_000011.jpg"
+    spoilt.write_bytes(b"")
+    with pytest.raises(UserError, match=r"it is empty\. Delete this file: it is rendered again"):
+        run(synped)
+    spoilt.unlink()
+    assert run(synped) and not run(synped)
