@@ -54,7 +54,7 @@ class Frame:
 def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
     """Hang a tube round posed points [n, 3] (torso, legs and the clothes beneath, no arms)."""
     turn, shift = frame.hips[:, :3], frame.hips[:, 3]
-    local = (points - shift) @ turn - np.array([0, frame.centre, frame.hip], dtype=np.float32)
+    local = turned(points - shift, turn.T) - np.array([0, frame.centre, frame.hip], dtype=np.float32)
     rings = max(3, int(np.ceil((tube.start - tube.end) / _STEP)) + 1)
     up = np.linspace(tube.start, tube.end, rings, dtype=np.float32)
     support = _hang(tube, outlines(local, up / frame.scale), up, frame.scale)
@@ -68,17 +68,22 @@ def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
     heights = np.repeat(up[:, None] / frame.scale, COLUMNS, axis=1)
     placed = np.concatenate([flat, heights[..., None]], axis=2).reshape(-1, 3)
     placed = placed + np.array([0, frame.centre, frame.hip], dtype=np.float32)
-    vertices = (placed @ turn.T + shift).astype(np.float32)
+    vertices = (turned(placed, turn) + shift).astype(np.float32)
     angle = DIRECTIONS[None] - frame.twist * np.clip(up / 0.3, 0, 1)[:, None]
     girth = radius[:1] * frame.scale
     coords = np.stack([girth * np.sin(angle), -girth * np.cos(angle), np.repeat(up[:, None], COLUMNS, axis=1)], axis=2)
     return _mesh(tube, vertices, coords.reshape(-1, 3).astype(np.float32), up, frame)
 
 
+def turned(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """matrix [3, 3] times every point [n, 3], with sums in a fixed order."""
+    return points[:, :1] * matrix[:, 0] + points[:, 1:2] * matrix[:, 1] + points[:, 2:] * matrix[:, 2]
+
+
 def outlines(local: np.ndarray, heights: np.ndarray) -> np.ndarray:
     """Support of points [n, 3] near each falling height [R], in DIRECTIONS: [R, D] metres; where there are none, that
     of the ring above."""
-    reach = local[:, :2] @ _UNIT.T  # [n, D]
+    reach = local[:, :1] * _UNIT[:, 0] + local[:, 1:2] * _UNIT[:, 1]  # [n, D]
     half = 0.75 * abs(float(heights[0] - heights[1])) + 0.008
     result = np.zeros((len(heights), COLUMNS), dtype=np.float32)
     for index, height in enumerate(heights):

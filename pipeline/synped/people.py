@@ -29,7 +29,7 @@ from pipeline.synped.hair import (
 from pipeline.synped.measures import Measures, measure
 from pipeline.synped.mesh import Mesh, join
 from pipeline.synped.piece import Piece, compact
-from pipeline.synped.pose import Arm, Leg, Pose, draw_walk, skin, transforms
+from pipeline.synped.pose import Arm, Leg, Pose, Skinned, bind, draw_walk, skin, transforms
 from pipeline.synped.wardrobe import Outfit, draw_outfit, draw_shoes, draw_top
 
 __all__ = ["Identity", "Person", "Pose", "build", "draw_identity", "draw_pose", "look_alike", "warm_up"]
@@ -191,12 +191,14 @@ def _draw_arm(rng: np.random.Generator, stride: float) -> Arm:
 
 @dataclass(frozen=True)
 class _Dressed:
-    """An identity in the rest pose. core: vertices of the tights that tubes must go round."""
+    """An identity in the rest pose. mesh: all pieces. skinned: its vertices. core: the body that tubes must go round.
+    legs: how many of the first vertices are trousers, which tubes must go round, too."""
 
-    pieces: tuple[Piece, ...]
+    mesh: Mesh
+    skinned: Skinned
     tubes: tuple[Tube, ...]
-    core: np.ndarray
-    legs: int  # how many of the first pieces tubes must go round, too
+    core: Skinned
+    legs: int
 
 
 @lru_cache(maxsize=32)
@@ -216,8 +218,15 @@ def _dress(identity: Identity) -> _Dressed:
     if identity.bag is not None:
         pieces += carried.worn(identity.bag, phenotype, outfit.tops[-1].ease)
     tubes = tuple(tube for garment in (bottom, *tops) for tube in garment.tubes)
-    core = np.flatnonzero((tape.armness < 0.35) & (tape.points[:, 2] > 0.12))
-    return _Dressed(tuple(pieces), tubes, core, len(bottom.pieces))
+    core = (tape.armness < 0.35) & (tape.points[:, 2] > 0.12)
+    mesh = join([piece.as_mesh() for piece in pieces])
+    return _Dressed(
+        mesh=mesh,
+        skinned=bind(mesh.vertices, np.concatenate([piece.weights for piece in pieces])),
+        tubes=tubes,
+        core=bind(tape.points[core], group("tights").weights[core]),
+        legs=sum(len(piece.vertices) for piece in bottom.pieces),
+    )
 
 
 def _skin(identity: Identity, hidden: np.ndarray) -> Piece:
@@ -242,22 +251,21 @@ def build(identity: Identity, pose: Pose) -> Person:
     dressed = _dress(identity)
     body, tape = rest(identity.phenotype), measure(identity.phenotype, "tights")
     segments = transforms(body, pose)
-    meshes = [piece.posed(skin(piece.vertices, piece.weights, segments)) for piece in dressed.pieces]
+    meshes = [replace(dressed.mesh, vertices=skin(dressed.skinned, segments))]
     if dressed.tubes:
-        around = [skin(tape.points[dressed.core], group("tights").weights[dressed.core], segments)]
-        around += [mesh.vertices for mesh in meshes[: dressed.legs]]
+        around = np.concatenate([skin(dressed.core, segments), meshes[0].vertices[: dressed.legs]])
         frame = _frame(segments, body.joints, tape, pose)
-        for tube in dressed.tubes:
-            meshes.append(drape(tube, np.concatenate(around), frame))
+        meshes += [drape(tube, around, frame) for tube in dressed.tubes]
     for side, letter in (("L", "l"), ("R", "r")):
         hand = _moved(segments, f"hand.{side}", body.joints[f"joint-{letter}-finger-3-2"])
         thing = carried.held(pose.held(side), identity.bag, hand)
         if thing is not None:
             meshes.append(thing)
     mesh = join(meshes)
+    mesh = replace(mesh, faces=mesh.faces.astype(np.int32))
     joints = _joints(identity, segments)
     origin = _moved(segments, "pelvis", body.joints["joint-pelvis"])
-    lowest = min(float(part.vertices[:, 2].min()) for part in meshes[: len(dressed.pieces)])
+    lowest = meshes[0].vertices[:, 2].min()
     shift = np.array([origin[0], origin[1], lowest], dtype=np.float32)
     return Person(replace(mesh, vertices=mesh.vertices - shift), (joints - shift).astype(np.float32))
 

@@ -29,9 +29,10 @@ class Piece:
     surfaces: tuple[Surface, ...]
     smooth: bool = True
 
-    def posed(self, vertices: np.ndarray) -> Mesh:
+    def as_mesh(self) -> Mesh:
+        """In the rest pose."""
         smooth = np.full(len(self.faces), self.smooth)
-        return Mesh(vertices, self.faces, self.part, self.surface, self.coords, smooth, self.surfaces)
+        return Mesh(self.vertices, self.faces, self.part, self.surface, self.coords, smooth, self.surfaces)
 
 
 def compact(piece: Piece) -> Piece:

@@ -9,6 +9,8 @@ import numpy as np
 
 from pipeline.synped.body import PARENT, SEGMENT, SEGMENTS, SIDES, Rest, pivot_of
 
+_BONES = 4  # segments that may pull at one vertex
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -147,10 +149,35 @@ def _chain(body: Rest, rotation: dict[str, np.ndarray]) -> np.ndarray:
     return result.astype(np.float32)
 
 
-def skin(vertices: np.ndarray, weights: np.ndarray, segments: np.ndarray) -> np.ndarray:
-    """Linear blend skinning: [V, 3], [V, S], [S, 3, 4] -> [V, 3] float32."""
-    blended = (weights @ segments.reshape(len(segments), 12)).reshape(-1, 3, 4)
-    return (blended[:, :, :3] * vertices[:, None]).sum(axis=2) + blended[:, :, 3]
+@dataclass(frozen=True)
+class Skinned:
+    """Rest vertices [n, 3] float32 and, for each, its _BONES strongest segments [n, _BONES] and their weights, which
+    add up to 1."""
+
+    vertices: np.ndarray
+    segments: np.ndarray
+    weights: np.ndarray
+
+
+def bind(vertices: np.ndarray, weights: np.ndarray) -> Skinned:
+    """Prepare [n, 3] vertices with weights [n, S] for `skin`."""
+    strongest = np.argsort(-weights, axis=1, kind="stable")[:, :_BONES]
+    kept = np.take_along_axis(weights, strongest, axis=1)
+    return Skinned(vertices, strongest, kept / kept.sum(axis=1, keepdims=True))
+
+
+def skin(skinned: Skinned, transform: np.ndarray) -> np.ndarray:
+    """Linear blend skinning with transforms [S, 3, 4] -> [n, 3] float32.
+
+    Sums are written out: a matrix product may round differently with the number of threads it is given.
+    """
+    x, y, z = (skinned.vertices[:, axis, None] for axis in range(3))
+    result = np.zeros_like(skinned.vertices)
+    for bone in range(_BONES):
+        matrix = transform[skinned.segments[:, bone]]
+        moved = matrix[:, :, 0] * x + matrix[:, :, 1] * y + matrix[:, :, 2] * z + matrix[:, :, 3]
+        result += skinned.weights[:, bone, None] * moved
+    return result
 
 
 def draw_walk(rng: np.random.Generator) -> tuple[Leg, Leg, float]:

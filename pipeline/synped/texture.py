@@ -17,11 +17,11 @@ TILE = 192  # texels per period: 2 mm at a period of 0.4 m, half a pixel of a 38
 # name -> (weight, lightness range, chroma range, hue range in degrees), OKLCH. Weights follow street clothes: mostly
 # dark, white, grey, blue and earth colours, with a tail of everything else.
 _CLOTH_COLOURS = {
-    "black": (0.19, (0.12, 0.24), (0.0, 0.02), (0, 360)),
-    "charcoal": (0.09, (0.26, 0.42), (0.0, 0.02), (0, 360)),
+    "black": (0.19, (0.2, 0.29), (0.0, 0.02), (0, 360)),
+    "charcoal": (0.09, (0.3, 0.43), (0.0, 0.02), (0, 360)),
     "grey": (0.11, (0.45, 0.75), (0.0, 0.015), (0, 360)),
     "white": (0.13, (0.86, 0.96), (0.0, 0.02), (40, 300)),
-    "navy": (0.10, (0.18, 0.33), (0.03, 0.09), (255, 280)),
+    "navy": (0.10, (0.22, 0.34), (0.03, 0.09), (255, 280)),
     "blue": (0.07, (0.35, 0.7), (0.05, 0.16), (225, 270)),
     "beige": (0.07, (0.6, 0.86), (0.02, 0.07), (60, 95)),
     "brown": (0.05, (0.25, 0.5), (0.03, 0.09), (35, 75)),
@@ -106,9 +106,13 @@ def lookup(image: np.ndarray, across: np.ndarray, down: np.ndarray, period: floa
 def waves(points: np.ndarray, size: float, seed: int, count: int = 5) -> np.ndarray:
     """Smooth pseudo-random field [n, 3] -> [n] of mean 0 and about unit spread, with bumps of about `size` metres."""
     rng = np.random.default_rng(seed)
-    directions = rng.normal(size=(count, 3)) * (2.0 / size)
-    phases = rng.uniform(0, 2 * np.pi, count)
-    return np.sin(points @ directions.T.astype(np.float32) + phases.astype(np.float32)).sum(axis=1) * np.sqrt(2 / count)
+    directions = (rng.normal(size=(count, 3)) * (2.0 / size)).astype(np.float32)
+    phases = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
+    field = np.zeros(len(points), dtype=np.float32)
+    # Written out, not a matrix product: that may round differently with the number of threads it is given.
+    for (x, y, z), phase in zip(directions, phases, strict=True):
+        field += np.sin(points[:, 0] * x + points[:, 1] * y + points[:, 2] * z + phase)
+    return field * np.float32(np.sqrt(2 / count))
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
