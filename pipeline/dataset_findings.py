@@ -46,7 +46,7 @@ def _expected_images(
 ) -> Finding | None:
     """None where a set has the images that it should have."""
     got, expected = len(records), image_set.images or 0
-    other = _looks_like(manifest, image_set, got)
+    other = _looks_like(manifest, image_set, got) if got != expected else ""
     if got < expected:
         wrong = f"{folder} holds {got:,} of {expected:,} images, {expected - got:,} are missing{other}"
         if manifest.subset:

@@ -75,7 +75,11 @@ def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tupl
     """Sorted relative names in a folder: images, other files. Leftovers of file managers are in neither."""
     images: list[str] = []
     others: list[str] = []
-    for name in sorted(_walk(str(folder), "", nested)):
+    try:
+        names = sorted(_walk(str(folder), "", nested))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be listed: {error.strerror}", "See that you may read it.") from error
+    for name in names:
         base = name.rpartition("/")[2].lower()
         if base.startswith(".") or base in LEFTOVERS:
             continue

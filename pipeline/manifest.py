@@ -218,7 +218,9 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
     base = table.pop("base", "")
     if base:
         beside = origin.parent / base
-        table = _read(str(beside) if base.endswith(".toml") else base)[0] | table
+        theirs = _read(str(beside) if base.endswith(".toml") else base)[0]
+        # A name of its own, so that its outputs are not taken for those of the other.
+        table = theirs | {"name": _safe_name(origin.stem)} | table
     return table, origin
 
 

@@ -92,9 +92,9 @@ def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
     root = _rendered_root(manifest, paths)
     recipe = [RENDERER_VERSION, repr(SIZES.get(manifest.rendered.size)), manifest.rendered.seed]
     last = stamp.read(paths.folder(NAME))
-    rendering = last.inputs.get("images", RENDERING.format(1)) if last else RENDERING.format(1)
-    damaged = _damaged(manifest, root, paths) if last and paths.records.is_file() else 0
-    if damaged:
+    rendering = last.inputs["images"] if last and "renderer" in last.inputs else RENDERING.format(1)
+    damaged = _damaged(manifest, root, paths)
+    if last and damaged:
         number = int(rendering.split()[1]) + 1
         rendering = f"{RENDERING.format(number)} ({damaged} were missing or changed)"
     return {"renderer": stamp.digest_json(recipe), "folder": str(root), "images": rendering}
@@ -104,9 +104,17 @@ def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
     """How many images were changed since they were read, or lack their mask."""
     return sum(
         not (_unchanged(record.path, file) and mask_path(manifest, root, record).is_file())
-        for record, file in read_rows(paths)
+        for record, file in _known(paths)
         if record.path.is_relative_to(root)
     )
+
+
+def _known(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
+    """What the last run wrote; nothing where there is none or it was damaged since, which the stamp tells."""
+    try:
+        return read_rows(paths)
+    except UserError:
+        return []
 
 
 def _unchanged(path: Path, file: ImageFile) -> bool:
@@ -133,7 +141,7 @@ def _mendable(finding: Finding, paths: Paths) -> Finding:
 
 def _read_files(records: list[ImageRecord], paths: Paths, workers: int) -> list[ImageFile]:
     """Every image read and decoded once; one that was not written since keeps what is known of it."""
-    known = {record.path: file for record, file in read_rows(paths)} if paths.records.is_file() else {}
+    known = {record.path: file for record, file in _known(paths)}
     files = {r.path: known[r.path] for r in records if r.path in known and _unchanged(r.path, known[r.path])}
     unread = list({record.path: record for record in records if record.path not in files}.values())
     results = list(read_all(read_file, unread, "data", workers))

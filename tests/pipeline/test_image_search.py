@@ -257,6 +257,17 @@ def test_a_name_must_parse_from_end_to_end(tmp_path: Path, make_images) -> None:
     assert "1 of 1 names" in errors(find_records(manifest, tmp_path))[0]
 
 
+def test_a_folder_that_may_not_be_read(tmp_path: Path, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_images(tmp_path / "small" / "train", ["1_1.jpg"])
+
+    def refuse(folder: str) -> None:
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"small/train cannot be listed: Permission denied"):
+        find_records(small(tmp_path), tmp_path)
+
+
 def test_empty_folder_says_what_else_is_there(tmp_path: Path, make_images) -> None:
     make_images(tmp_path / "small" / "train", ["1_1.png"])
     assert "holds no .jpg image, but 1 other files: 1_1.png" in errors(find_records(small(tmp_path), tmp_path))[0]

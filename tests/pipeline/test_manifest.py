@@ -70,9 +70,9 @@ def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path: Path, old: str, ne
 
 
 def test_base_takes_another_manifest_and_replaces_keys(tmp_path: Path) -> None:
-    mine = load_manifest(write(tmp_path, 'base = "market1501"\nname = "part"\nsubset = true\n'))
+    mine = load_manifest(write(tmp_path, 'base = "market1501"\nsubset = true\n', "my part.toml"))
     theirs = load_manifest("market1501")
-    assert (mine.name, mine.subset) == ("part", True)
+    assert (mine.name, mine.subset) == ("my_part", True)
     assert (mine.pattern, mine.set, mine.junk_pids) == (theirs.pattern, theirs.set, (-1,))
     assert mine.digest() != theirs.digest()
 

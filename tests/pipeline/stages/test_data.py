@@ -131,6 +131,14 @@ def test_workers_change_nothing(paths: Paths) -> None:
     assert (paths.records.read_bytes(), paths.data_summary.read_bytes()) == before
 
 
+def test_damaged_records_are_written_again(paths: Paths) -> None:
+    run(paths)
+    before = paths.records.read_bytes()
+    paths.records.write_bytes(before[:200])
+    assert "records.csv was changed" in driver.state(data, Config(), paths).reasons[0]  # type: ignore[arg-type]
+    assert run(paths) and paths.records.read_bytes() == before
+
+
 def truncate(root: Path) -> None:
     Image.effect_noise((60, 120), 50).save(root / "train/1_1.jpg")
     (root / "train/1_1.jpg").write_bytes((root / "train/1_1.jpg").read_bytes()[:900])
@@ -167,7 +175,7 @@ def test_an_incomplete_dataset_is_refused_and_a_part_on_purpose_is_recorded(path
     with pytest.raises(UserError, match=r"train holds 2 of 9 images, 7 are missing\. Copy that folder again"):
         run(paths)
     part = tmp_path / "part.toml"
-    part.write_text(f'base = "{manifest.name}"\nname = "part"\nsubset = true\n')
+    part.write_text(f'base = "{manifest.name}"\nsubset = true\n')
     partly = Paths(str(part), "none", paths.data_root, paths.runs, name="part")
     assert run(partly)
     assert [finding["level"] for finding in summary(partly)["findings"]] == ["warning"]
@@ -221,6 +229,13 @@ def test_synped_is_rendered_once(tmp_path: Path, renders: list[str]) -> None:
     records = read_records(synped)
     manifest, root = load_manifest("synped_demo"), tmp_path / "data" / "synped_demo"
     assert len(records) == 12 and all(mask_path(manifest, root, record).is_file() for record in records)
+
+
+def test_damaged_records_of_synped_are_written_again(tmp_path: Path, renders: list[str]) -> None:
+    synped = Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
+    run(synped)
+    synped.records.write_text("name,path\n")
+    assert run(synped) and not run(synped)
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
