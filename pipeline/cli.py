@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.labelers import LABELERS
 from pipeline.layout import Paths
 from pipeline.manifest import known_datasets, load_manifest
+from pipeline.trained_run import find_run, image_size
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
 
@@ -27,7 +28,7 @@ data_root_option = click.option(
 
 
 def stages() -> dict[str, driver.Stage]:
-    return {name: importlib.import_module(f"pipeline.stages.{name}") for name in driver.ORDER}  # type: ignore[misc]
+    return {name: importlib.import_module(f"pipeline.stages.{name}") for name in driver.ORDER}
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,28 +73,14 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
             runtime = Runtime(workers, device)
         except ValueError as error:
             raise UserError(str(error), "See --help.") from error
-        config = load_config(config_name or manifest.default_config, overrides, runtime)
         source = find_run(runs, trained_on) if trained_on else None
         paths = Paths(dataset, labeler or manifest.default_labeler, data_root, runs, source, manifest.name)
+        if source:  # the images must be of the size that the checkpoint knows
+            overrides = (f"masks.image_size={list(image_size(paths))}", *overrides)
+        config = load_config(config_name or manifest.default_config, overrides, runtime)
         return command(config=config, paths=paths, **own)
 
     return wrapped
-
-
-def find_run(runs: Path, trained_on: str) -> str:
-    """Name of the finished training run meant by `--trained-on market1501` or `--trained-on market1501-densepose`."""
-    if (runs / trained_on / "train").is_dir():
-        return trained_on
-    found = sorted(
-        folder.name for folder in runs.glob(f"{trained_on}-*") if (folder / "train" / "stamp.json").is_file()
-    )
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UserError(
-            f"several runs were trained on {trained_on}: {', '.join(found)}", "Name one of them as TRAINED_ON."
-        )
-    raise UserError(f"no finished training run of '{trained_on}' in {runs}", f"Run: make train DATASET={trained_on}")
 
 
 class Commands(click.Group):
@@ -189,5 +176,8 @@ def status(config: Config, paths: Paths) -> None:
 @common
 def clean(config: Config, paths: Paths) -> None:
     """Remove the outputs of this dataset and labeler: records, shards, checkpoint, report. The dataset stays."""
-    for folder in driver.clean(paths) or [None]:
-        click.echo(f"removed {folder}" if folder else f"nothing to remove for {paths.run_name} in {paths.runs}")
+    removed = driver.clean(paths)
+    for folder in removed:
+        click.echo(f"removed {folder}")
+    if not removed:
+        click.echo(f"nothing to remove for {paths.run_name} in {paths.runs}")

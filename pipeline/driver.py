@@ -93,8 +93,15 @@ def execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, f
     click.echo(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
     start = time.monotonic()
     stamp.remove(folder)
-    main = stage.run(config, paths, stamp.fingerprint(name, stage.VERSION, inputs, settings))
-    stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
+    try:
+        main = stage.run(config, paths, stamp.fingerprint(name, stage.VERSION, inputs, settings))
+        stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
+    except OSError as error:  # a full disk, a read-only folder, a file that went away
+        where = error.filename or folder
+        raise UserError(
+            f"{name} could not read or write {where}: {error.strerror or error}",
+            f"Check that {folder} can be written and has room, then run again: {command(name, paths)}",
+        ) from error
     click.echo(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
     return main
 

@@ -20,7 +20,7 @@ TORCH_FREE = [
 LAYERS = [  # each may import from itself downwards
     {"__main__"},
     {"cli"},
-    {"driver"},
+    {"driver", "trained_run"},
     {"stages"},
     {"training"},
     {"report", "labelers", "synped", "shard_dataset", "shard_plan", "manifest_check"},
