@@ -14,7 +14,7 @@ import click
 from pipeline import driver
 from pipeline.config import Config, Runtime, load_config, presets
 from pipeline.errors import UserError
-from pipeline.labelers import LABELERS
+from pipeline.labelers import LABELERS, require_known
 from pipeline.layout import Paths
 from pipeline.manifest import known_datasets, load_manifest
 from pipeline.trained_run import find_run, image_size
@@ -69,6 +69,8 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         **own: Any,
     ) -> Any:
         manifest = load_manifest(dataset)
+        if labeler:
+            require_known(labeler)
         try:
             runtime = Runtime(workers, device)
         except ValueError as error:

@@ -41,7 +41,7 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class State:
-    """Of one stage: fresh when there are no reasons; `remedy` is the command that makes it fresh."""
+    """Of one stage: fresh when there are no reasons; `remedy` is the sentence that says how to make it fresh."""
 
     stage: str
     folder: Path
@@ -55,14 +55,14 @@ def chain(paths: Paths) -> tuple[str, ...]:
 
 
 def state(stage: Stage, config: Config, paths: Paths) -> State:
-    folder = paths.folder(stage.NAME)
+    folder, remedy = paths.folder(stage.NAME), f"Run: {command(stage.NAME, paths)}"
     try:
         reasons = stamp.why_stale(
             folder, stage.NAME, stage.VERSION, stage.inputs(config, paths), stage.settings(config, paths)
         )
     except UserError as error:
-        reasons = [error.wrong]
-    return State(stage.NAME, folder, reasons, command(stage.NAME, paths))
+        reasons, remedy = [error.wrong], error.remedy
+    return State(stage.NAME, folder, reasons, remedy)
 
 
 def command(name: str, paths: Paths) -> str:
@@ -82,7 +82,7 @@ def execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, f
         if earlier.reasons:
             raise UserError(
                 f"{name} needs a fresh {before} stage, but {earlier.folder} is stale: {earlier.reasons[0]}",
-                f"Run: {earlier.remedy}",
+                earlier.remedy,
             )
     stage, folder = stages[name], paths.folder(name)
     settings, inputs = stage.settings(config, paths), stage.inputs(config, paths)

@@ -139,7 +139,7 @@ def test_status_is_quick_and_says_why(finished):
     text = finished.make("status")
     assert text.count(" fresh ") == 4 and time.monotonic() - start < 3  # a loaded test machine; alone it is under 1 s
     stale = finished.make("status", args="--set train.seed=1")
-    assert "option train.seed changed: 0 -> 1" in stale and "-> make train" in stale
+    assert "option train.seed changed: 0 -> 1" in stale and "-> Run: make train" in stale
 
 
 def test_a_failed_stage_leaves_no_stamp_and_keeps_what_was_good(project):

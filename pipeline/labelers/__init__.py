@@ -22,8 +22,8 @@ LABELERS = {
 PLANNED = ("danet", "densepose", "torchvision")
 
 
-def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:
-    """The labeler of that name with its options checked. Raises UserError for an unknown or planned one."""
+def require_known(name: str) -> None:
+    """Raise UserError for a labeler that is unknown, or planned and not here yet."""
     if name in PLANNED:
         raise UserError(
             f"labeler '{name}' is not part of this version yet",
@@ -32,5 +32,10 @@ def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:
         )
     if name not in LABELERS:
         raise UserError(f"unknown labeler '{name}'; known: {', '.join(sorted(LABELERS))}", "Choose one: LABELER=import")
+
+
+def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:
+    """The labeler of that name with its options checked. Raises UserError for an unknown or planned one."""
+    require_known(name)
     module, _, kind = LABELERS[name].partition(":")
     return getattr(importlib.import_module(module), kind)(options, source)
