@@ -65,6 +65,13 @@ def _belt(points: np.ndarray, origin: np.ndarray, first: np.ndarray, second: np.
     return (origin + ring[:, :1] * first + ring[:, 1:] * second).astype(np.float32)
 
 
+def _strap(path: np.ndarray, origin: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A padded band along a closed path, its edges on the body."""
+    closed = np.concatenate([path, path[:1]])
+    outward = (closed - origin) / np.linalg.norm(closed - origin, axis=1, keepdims=True)
+    return strip(closed - 0.008 * outward, np.tile(half, (COLUMNS + 1, 1)), 0.016 * outward)
+
+
 def _on_body(strap: Piece, points: np.ndarray, weights: np.ndarray) -> Piece:
     """Give each vertex the skin weights of the nearest body point."""
 
@@ -94,7 +101,7 @@ def _backpack(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
         origin = np.array([across, tape.centre, top - 0.16], dtype=np.float32)
         high = points[slab][points[slab][:, 2] > top - 0.27]
         path = _belt(high, origin, np.array([0, -1.0, 0]), np.array([0, 0, 1.0]), ease + 0.012)
-        ribbon, faces = strip(np.concatenate([path, path[:1]]), np.tile([0.026, 0, 0], (COLUMNS + 1, 1)))
+        ribbon, faces = _strap(path, origin, np.array([0.028, 0, 0]))
         pieces.append(_on_body(rigid(ribbon, faces, BACKGROUND, look, "chest"), points, weights))
     return pieces
 
@@ -113,7 +120,7 @@ def _shoulder_bag(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
     slab = np.abs((points - origin) @ normal) < 0.03
     path = _belt(points[slab], origin, ahead, along, ease + 0.012)
     look = plain_surface(bag.colour, 0.12, 0.05)
-    ribbon, faces = strip(np.concatenate([path, path[:1]]), np.tile(0.018 * normal, (COLUMNS + 1, 1)))
+    ribbon, faces = _strap(path, origin, 0.02 * normal)
     strap = _on_body(rigid(ribbon, faces, BACKGROUND, look, "chest"), points, weights)
     end = path[np.argmin((path - origin) @ along)]
     centre = end + np.array([-0.04 * sign, 0.03, -0.35 * bag.size])

@@ -18,6 +18,9 @@ from pipeline.synped.texture import Colour, Fabric, lookup, tile, waves
 
 # Where cloth is wrapped round -> radius in metres that turns an angle into a width of cloth.
 _RADIUS = {"torso": 0.17, "sleeve": 0.055, "legs": 0.09}
+# Folds are longer than wide on the body and legs, wider than long on sleeves. The bump of a Surface knows no
+# direction, so heights are stored multiplied by this.
+_FOLD_STRETCH = {"torso": 0.45, "sleeve": 1.5, "legs": 0.6}
 LEG_AXIS = 0.105  # metres from the middle of the body to the axis of a leg
 
 
@@ -43,6 +46,11 @@ class Cloth:
     bump: float = 0.16
     bump_scale: float = 0.06
     gloss: float = 0.0
+
+
+def stored(coords: np.ndarray, wrap: str) -> np.ndarray:
+    """Garment coordinates [..., 3] -> what a mesh carries as `coords`."""
+    return (coords * np.array([1, 1, _FOLD_STRETCH[wrap]])).astype(np.float32)
 
 
 def surface(cloth: Cloth, wrap: str) -> Surface:
@@ -77,6 +85,7 @@ def _plain(colour: Colour, spread: float, coords: np.ndarray) -> np.ndarray:
 
 
 def _albedo(cloth: Cloth, wrap: str, coords: np.ndarray) -> np.ndarray:
+    coords = coords / np.array([1, 1, _FOLD_STRETCH[wrap]], dtype=np.float32)
     across, front = _unroll(coords, wrap)
     height = coords[:, 2]
     albedo = _woven(cloth.fabric, across, height)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.synped.cloth import stored
 from pipeline.synped.mesh import Mesh, Surface
 from sorn.parts import LOWER_LEG, TORSO, UPPER_LEG
 
@@ -72,7 +73,7 @@ def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
     angle = DIRECTIONS[None] - frame.twist * np.clip(up / 0.3, 0, 1)[:, None]
     girth = radius[:1] * frame.scale
     coords = np.stack([girth * np.sin(angle), -girth * np.cos(angle), np.repeat(up[:, None], COLUMNS, axis=1)], axis=2)
-    return _mesh(tube, vertices, coords.reshape(-1, 3).astype(np.float32), up, frame)
+    return _mesh(tube, vertices, stored(coords.reshape(-1, 3), "torso"), up, frame)
 
 
 def turned(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -97,7 +98,7 @@ def outlines(local: np.ndarray, heights: np.ndarray) -> np.ndarray:
 
 def _hang(tube: Tube, outline: np.ndarray, up: np.ndarray, scale: float) -> np.ndarray:
     step = float(up[0] - up[1]) / scale
-    least = outline + tube.ease / scale
+    least = outline + (tube.ease + 0.003) / scale  # the shell above ends just inside
     support = least.copy()
     support[0] = outline[0] + 0.2 * tube.ease / scale  # the top edge hides beneath the shell above
     for index in range(1, len(up)):

@@ -92,15 +92,15 @@ def draw_cloth(rng: np.random.Generator, kind: str) -> tuple[Cloth, Cloth]:
         fade=float(rng.uniform(0, 0.55)) if fabric.kind == "denim" and kind != "jacket" else 0.0,
         shade=float(rng.uniform(0.08, 0.22)),
         seed=seed,
-        bump=float(rng.uniform(0.1, 0.22)) * (1.25 if heavy else 1.0) * (0.4 if kind == "leggings" else 1.0),
-        bump_scale=float(rng.uniform(0.04, 0.09)),
+        bump=float(rng.uniform(0.12, 0.28)) * (1.25 if heavy else 1.0) * (0.4 if kind == "leggings" else 1.0),
+        bump_scale=float(rng.uniform(0.06, 0.13)),
         gloss=float(rng.uniform(0.0, 0.12)) if kind in ("down", "leggings", "jacket") else 0.0,
     )
     sleeve_fabric = fabric
     if kind in _CONTRAST_SLEEVES and rng.uniform() < 0.16:
         sleeve_fabric = _draw_fabric(rng, {"stripes": 0.2}, draw_accent(rng, ground))
     return cloth, Cloth(
-        sleeve_fabric, shade=cloth.shade, seed=seed + 7, bump=cloth.bump, bump_scale=0.04, gloss=cloth.gloss
+        sleeve_fabric, shade=cloth.shade, seed=seed + 7, bump=cloth.bump, bump_scale=0.07, gloss=cloth.gloss
     )
 
 

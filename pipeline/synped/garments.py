@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.synped.body import SIDES, Phenotype, Rest, group, rest
-from pipeline.synped.cloth import LEG_AXIS, Cloth, plain_surface, shoe_surface, surface
+from pipeline.synped.cloth import LEG_AXIS, Cloth, plain_surface, shoe_surface, stored, surface
 from pipeline.synped.drape import Tube
 from pipeline.synped.measures import Measures, measure
 from pipeline.synped.mesh import Surface
 from pipeline.synped.piece import Piece, clip, compact
 from pipeline.synped.wardrobe import Bottom, Shoes, Top
 
-TUBE_TOP = (
-    0.33  # metres above the hip joints, just below the armpits: above it a top is a shell, below it hangs as a tube
-)
-_OVERLAP = 0.05
+# Metres above the hip joints, at the armpits: above it a top is a shell, below it hangs as a tube.
+TUBE_TOP = 0.36
+_OVERLAP = 0.045
+_SLEEVELESS = 0.05  # sleeves that end before this, along the arm, are no sleeves
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,14 @@ def make_top(top: Top, phenotype: Phenotype, waist: float) -> Garment:
     keep = np.minimum(neckline, np.abs(tape.around) - top.open)
     lower = np.maximum(top.hem, TUBE_TOP - _OVERLAP)
     armhole = 0.5 - tape.armness
-    torso = _shell(points, garment_coords(tape.points, tape), surface(top.cloth, "torso"))
-    pieces = [_cut(torso, (keep, tape.up - lower, np.minimum(armhole, top.sleeve - tape.arm)))]
-    if top.sleeve > 0.05:
+    if top.sleeve <= _SLEEVELESS:
+        armhole = np.minimum(armhole, _armhole(top, body, tape))
+    torso = _shell(points, stored(garment_coords(tape.points, tape), "torso"), surface(top.cloth, "torso"))
+    pieces = [_cut(torso, (keep, tape.up - lower, armhole))]
+    if top.sleeve > _SLEEVELESS:
         for _, letter, sign in SIDES:
-            sleeve = _shell(points, _sleeve_coords(body, tape, letter), surface(top.sleeve_cloth, "sleeve"))
+            coords = stored(_sleeve_coords(body, tape, letter), "sleeve")
+            sleeve = _shell(points, coords, surface(top.sleeve_cloth, "sleeve"))
             pieces.append(_cut(sleeve, (sign * tape.points[:, 0], top.sleeve - tape.arm, -armhole)))
     pieces += _collar(top, body, tape, neckline)
     tubes: tuple[Tube, ...] = ()
@@ -66,7 +69,11 @@ def make_top(top: Top, phenotype: Phenotype, waist: float) -> Garment:
         )
     skin = measure(phenotype, "skin")
     covers = (skin.neck - _neck_drop(top, skin) > 0.025) & (skin.up > (waist if top.tucked else top.hem) + 0.04)
-    return Garment(tuple(pieces), tubes, covers & (skin.arm < top.sleeve - 0.12) & (top.open == 0.0))
+    if top.sleeve > _SLEEVELESS:
+        covers &= skin.arm < top.sleeve - 0.12
+    else:
+        covers &= (_armhole(top, body, skin) > 0.03) & (skin.armness < 0.3)
+    return Garment(tuple(pieces), tubes, covers & (top.open == 0.0))
 
 
 def make_bottom(bottom: Bottom, phenotype: Phenotype) -> Garment:
@@ -89,15 +96,17 @@ def make_bottom(bottom: Bottom, phenotype: Phenotype) -> Garment:
         return Garment((), (tube,), covers)
     points = tape.points + (bottom.ease / tape.scale) * tape.normals
     points = _fill_legs(points, body, tape, bottom)
-    trousers = _shell(points, _leg_coords(body, tape), surface(bottom.cloth, "legs"))
+    trousers = _shell(points, stored(_leg_coords(body, tape), "legs"), surface(bottom.cloth, "legs"))
     off_arm = 0.5 - tape.armness
     pieces = [_cut(trousers, (bottom.rise - tape.up, bottom.length - tape.leg, off_arm))]
     covers = (skin.up < bottom.rise - 0.03) & (skin.leg < bottom.length - 0.1) & (skin.armness < 0.1)
     return Garment(tuple(pieces), (), covers)
 
 
-def make_shoes(shoes: Shoes, phenotype: Phenotype) -> Garment:
-    """Shoes with soles, and socks above them."""
+def make_shoes(shoes: Shoes, phenotype: Phenotype, bottom: Bottom) -> Garment:
+    """Shoes with soles, and socks above them. Shafts of boots end beneath long trousers."""
+    covered = bottom.kind == "trousers" and bottom.length > 1.6 and bottom.hem_width > 0
+    height = min(shoes.height, 0.03) if covered else shoes.height
     body, tape = rest(phenotype), measure(phenotype, "tights")
     ankle = float(body.joints["joint-l-ankle"][2])
     above = tape.points[:, 2] - ankle
@@ -115,7 +124,7 @@ def make_shoes(shoes: Shoes, phenotype: Phenotype) -> Garment:
     look = shoe_surface(shoes.upper, shoes.sole_colour, shoes.accent, shoes.kind == "sneakers")
     shell = _shell(points, coords, look)
     # The opening is low at the front and higher at the heel.
-    opening = shoes.height + 0.3 * np.maximum(0, tape.points[:, 1] - body.joints["joint-l-ankle"][1])
+    opening = height + 0.3 * np.maximum(0, tape.points[:, 1] - body.joints["joint-l-ankle"][1])
     pieces.append(_cut(shell, (0.012 + opening - above,)))
     bare = shoes.kind == "sandals"
     if bare:
@@ -176,6 +185,12 @@ def _neck_drop(top: Top, tape: Measures) -> np.ndarray:
     return (top.neck + 0.09) * np.clip(1 - np.abs(tape.around) / 0.55, 0, 1)
 
 
+def _armhole(top: Top, body: Rest, tape: Measures) -> np.ndarray:
+    """Metres inside the upright cut across the shoulder of a sleeveless top, [n]."""
+    across = float(body.joints["joint-l-shoulder"][0]) + 0.06 * top.sleeve / tape.scale - np.abs(tape.points[:, 0])
+    return np.maximum(across, TUBE_TOP - 0.02 - tape.up)
+
+
 def _smooth(values: np.ndarray, low: float, high: float) -> np.ndarray:
     share = np.clip((values - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
@@ -195,7 +210,7 @@ def _push_out(
 
 def _fill_sleeves(points: np.ndarray, body: Rest, tape: Measures, top: Top) -> np.ndarray:
     """Cloth is a tube round the arm: at least as wide everywhere as the armhole lets it hang."""
-    if top.sleeve <= 0.05:
+    if top.sleeve <= _SLEEVELESS:
         return points
     for _, letter, sign in SIDES:
         shoulder, elbow, wrist = (body.joints[f"joint-{letter}-{name}"] for name in ("shoulder", "elbow", "hand"))
@@ -256,7 +271,7 @@ def _collar(top: Top, body: Rest, tape: Measures, neckline: np.ndarray) -> list[
     points = tape.points + ((top.ease + bulge * (0.5 + 0.5 * middle)) / tape.scale)[:, None] * tape.normals
     cloth = Cloth(replace(top.cloth.fabric, kind="plain", colours=(top.collar_colour,)), seed=top.cloth.seed, bump=0.2)
     look = surface(top.cloth if top.collar == "hood" else cloth, "torso")
-    shell = _shell(points, garment_coords(tape.points, tape), look)
+    shell = _shell(points, stored(garment_coords(tape.points, tape), "torso"), look)
     gap = np.abs(tape.around) - (0.12 if top.collar in ("shirt", "high") else -1.0)
     return [_cut(shell, (neckline + high, low - neckline, gap, 0.4 - tape.armness))]
 

@@ -225,8 +225,8 @@ def _curtain(body: Rest, look: Surface, hair: Hair) -> Piece:
     radius = radius * (1 + 0.02 * np.clip(-heights / 0.1, 0, 1)[:, None] * locks[None])
     # Hair lies on the shoulders; it is not carried by them like a cape.
     angle = np.minimum(DIRECTIONS, 2 * np.pi - DIRECTIONS)
-    widest = np.where(np.sin(angle) > 0, 0.115 / np.maximum(np.sin(angle), 0.2), 9.0)
-    radius = np.where(heights[:, None] < -0.15, np.minimum(radius, widest[None]), radius)
+    widest = np.where(np.sin(angle) > 0, 0.1 / np.maximum(np.sin(angle), 0.2), 9.0)
+    radius = np.where(heights[:, None] < -0.12, np.minimum(radius, widest[None]), radius)
     points = np.concatenate(
         [
             np.stack([radius * np.sin(DIRECTIONS), -radius * np.cos(DIRECTIONS)], axis=2),

@@ -207,7 +207,7 @@ def _dress(identity: Identity) -> _Dressed:
     tape = measure(phenotype, "tights")
     bottom = garments.make_bottom(outfit.bottom, phenotype)
     tops = [garments.make_top(top, phenotype, outfit.bottom.rise) for top in outfit.tops]
-    shoes = garments.make_shoes(outfit.shoes, phenotype)
+    shoes = garments.make_shoes(outfit.shoes, phenotype, outfit.bottom)
     worn = [bottom, *tops, shoes]
     hidden = np.any([garment.covers for garment in worn], axis=0)
     pieces = [*bottom.pieces, _skin(identity, hidden)]
@@ -255,7 +255,9 @@ def build(identity: Identity, pose: Pose) -> Person:
     if dressed.tubes:
         around = np.concatenate([skin(dressed.core, segments), meshes[0].vertices[: dressed.legs]])
         frame = _frame(segments, body.joints, tape, pose)
-        meshes += [drape(tube, around, frame) for tube in dressed.tubes]
+        for tube in dressed.tubes:
+            meshes.append(drape(tube, around, frame))
+            around = np.concatenate([around, meshes[-1].vertices])  # the next one goes over this one
     for side, letter in (("L", "l"), ("R", "r")):
         hand = _moved(segments, f"hand.{side}", body.joints[f"joint-{letter}-finger-3-2"])
         thing = carried.held(pose.held(side), identity.bag, hand)

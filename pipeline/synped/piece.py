@@ -152,7 +152,8 @@ def box(
     return (np.asarray(centre) + vertices * np.asarray(sizes) / 2).astype(np.float32), faces
 
 
-def strip(path: np.ndarray, wide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A ribbon along path [n, 3] with half-width vectors `wide` [n, 3] (a strap, a cord)."""
-    vertices = np.stack([path - wide, path, path + wide], axis=1).reshape(-1, 3)
+def strip(path: np.ndarray, wide: np.ndarray, thick: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """A ribbon along path [n, 3] with half-width vectors `wide` [n, 3] (a strap, a cord), its middle raised by
+    `thick`."""
+    vertices = np.stack([path - wide, path + thick, path + wide], axis=1).reshape(-1, 3)
     return vertices.astype(np.float32), grid_faces(len(path), 3)

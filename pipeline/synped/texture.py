@@ -269,7 +269,7 @@ def _quilted(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
 def _denim(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     y, x = _grid()
     twill = 0.94 + 0.06 * np.cos(2 * np.pi * 60 * (x + y))
-    return colours[0] * (twill * (1 + 0.06 * _fourier(rng, 24)))[..., None]
+    return colours[0] * (twill * (1 + 0.03 * _fourier(rng, 24)))[..., None]
 
 
 KINDS = {

@@ -87,11 +87,15 @@ def draw_outfit(rng: np.random.Generator, female: bool) -> Outfit:
     if female and season != "winter" and rng.uniform() < 0.2:
         dress = draw_top(rng, "dress")
         under = draw_bottom(rng, "leggings" if rng.uniform() < 0.3 else "briefs")
-        outer = (draw_top(rng, "cardigan"),) if rng.uniform() < 0.25 else ()
-        return Outfit((dress, *outer), under, draw_shoes(rng, season, female))
+        if rng.uniform() < 0.25:
+            cardigan = draw_top(rng, "cardigan")
+            return Outfit((_beneath(dress, cardigan), cardigan), under, draw_shoes(rng, season, female))
+        return Outfit((dress,), under, draw_shoes(rng, season, female))
     tops = tuple(draw_top(rng, kind) for kind in _draw_layers(rng, str(season), female))
     if tops[0].open > 0:  # nobody wears an open coat on the skin
         tops = (draw_top(rng, str(rng.choice(["tshirt", "longsleeve", "sweater"]))), *tops)
+    if len(tops) == 2:
+        tops = (_beneath(tops[0], tops[1]), tops[1])
     bottom = draw_bottom(rng, _draw_bottom_kind(rng, str(season), female))
     if (
         bottom.kind == "skirt"
@@ -106,6 +110,12 @@ def draw_outfit(rng: np.random.Generator, female: bool) -> Outfit:
 def _tucked(top: Top) -> Top:
 
     return replace(top, tucked=True)
+
+
+def _beneath(inner: Top, outer: Top) -> Top:
+    """Close to the skin, with sleeves that end inside those of the outer garment."""
+    sleeve = min(inner.sleeve, outer.sleeve - 0.15)
+    return replace(inner, ease=0.009, width=0.0, waves=0.003, flare=0.0, sleeve=sleeve)
 
 
 def _draw_layers(rng: np.random.Generator, season: str, female: bool) -> tuple[str, ...]:
