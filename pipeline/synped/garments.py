@@ -259,16 +259,21 @@ def _collar(top: Top, body: Rest, tape: Measures, neckline: np.ndarray) -> list[
     if not top.collar:
         return []
     behind = _smooth(np.abs(tape.around), 0.8, 2.6)
+    bulge = np.full_like(behind, 0.014)
+    high: float
+    low: float | np.ndarray
     if top.collar == "shirt":
-        bulge, high, low = 0.014 + 0 * behind, 0.03, 0.03
+        high, low = 0.03, 0.03
     elif top.collar == "high":
-        bulge, high, low = 0.02 + 0 * behind, 0.055, 0.02
+        bulge, high, low = bulge + 0.006, 0.055, 0.02
     elif top.collar == "hood":
-        bulge, high, low = 0.02 + 0.06 * behind, 0.05, 0.03
+        bulge, high, low = 0.02 + 0.06 * behind, 0.05, 0.04 + 0.05 * behind
     else:  # scarf
         bulge, high, low = 0.04 + 0.008 * np.sin(5 * tape.around), 0.06, 0.04
-    middle = np.clip(1 - np.abs(neckline) / max(high, low), 0, 1) ** 0.5
-    points = tape.points + ((top.ease + bulge * (0.5 + 0.5 * middle)) / tape.scale)[:, None] * tape.normals
+    # Fullest in the middle; the lower edge lies on the garment, the upper one stands off the neck.
+    place = np.clip((neckline + high) / (low + high), 0, 1)
+    full = np.where(place < 0.5, 0.45 + 1.1 * place, 4 * place * (1 - place)) ** 0.7
+    points = tape.points + ((top.ease + 0.002 + bulge * full) / tape.scale)[:, None] * tape.normals
     cloth = Cloth(replace(top.cloth.fabric, kind="plain", colours=(top.collar_colour,)), seed=top.cloth.seed, bump=0.2)
     look = surface(top.cloth if top.collar == "hood" else cloth, "torso")
     shell = _shell(points, stored(garment_coords(tape.points, tape), "torso"), look)

@@ -250,7 +250,9 @@ def _curtain(body: Rest, look: Surface, hair: Hair) -> Piece:
     around = np.abs(np.arctan2(points[:, 0], -points[:, 1]))
     rng = np.random.default_rng(hair.seed)
     opening = np.interp(points[:, 2], [-0.2, -0.1, 0.0, 0.06], [rng.uniform(1.4, 2.2), 1.35, 1.15, 1.1])
-    return clip(piece, (around - opening + 0.05 * np.sin(19 * points[:, 2])).astype(np.float32))
+    # Tips end unevenly.
+    tips = points[:, 2] + hair.length - 0.02 - 0.015 * (np.sin(23 * around) + np.sin(11 * points[:, 0] / 0.05))
+    return clip(piece, (np.minimum(around - opening, tips)).astype(np.float32))
 
 
 def _tail(body: Rest, look: Surface, hair: Hair) -> Piece:
