@@ -13,8 +13,10 @@ from pipeline.synped.raycast import unit
 
 @dataclass(frozen=True)
 class Camera:
-    """camid; place: a key of PLACES. height: metres above the ground. sunny: share of sunny pictures; azimuth: of the sun there.
-    pixels: native height of a person 1.75 m tall 8 m away. heading: the direction most people walk, radians; 0 = to the camera."""
+    """place: a key of PLACES. height: metres above the ground. sunny: share of sunny pictures; azimuth: of the sun.
+
+    pixels: native height of a person 1.75 m tall 8 m away. heading: where most people walk, radians; 0 = to the camera.
+    """
 
     camid: int
     place: str
@@ -63,6 +65,11 @@ class View:
         """Unit directions [len(y) * len(x), 3] through the tangents x (columns) and y (rows)."""
         directions = self.forward + x[None, :, None] * self.right - y[:, None, None] * self.up
         return unit(directions.reshape(-1, 3).astype(np.float32))
+
+    def origins_and_rays(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rays through the tangents x and y as the ray caster wants them: [n, 3] each."""
+        directions = self.rays(x, y)
+        return np.tile(self.eye, (len(directions), 1)), directions
 
 
 def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
@@ -113,12 +120,12 @@ def box_around(points: np.ndarray) -> Box:
 def jitter(tight: Box, rng: np.random.Generator) -> Box:
     """A box as a detector or a person draws it: margins differ, sometimes a little of the head or feet is cut off."""
     unit_length = tight.height
-    margin = np.clip(rng.normal([0.03, 0.025, 0.03, 0.03], [0.03, 0.025, 0.03, 0.035]), -0.05, 0.14) * unit_length
+    margin = np.clip(rng.normal([0.015, 0.02, 0.015, 0.025], [0.03, 0.025, 0.03, 0.035]), -0.05, 0.14) * unit_length
     left, right = tight.left - margin[0], tight.right + margin[2]
     top, bottom = tight.top - margin[1], tight.bottom + margin[3]
     height = bottom - top
     middle = 0.5 * (left + right) + rng.normal(0, 0.012) * unit_length
-    width = np.clip(right - left, rng.uniform(0.3, 0.4) * height, rng.uniform(0.42, 0.54) * height)
+    width = np.clip(right - left, rng.uniform(0.26, 0.36) * height, rng.uniform(0.38, 0.5) * height)
     return Box(float(middle - width / 2), float(top), float(middle + width / 2), float(bottom))
 
 

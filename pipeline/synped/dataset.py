@@ -1,9 +1,9 @@
-"""SynPed on disk. Reads the plan and a half-finished folder; writes images/, masks/, joints/ and synped.json under one root.
+"""SynPed on disk. Reads the plan and a half-finished folder; writes images/, masks/, joints/ and synped.json.
 
-    images/<split>/<pid:04d>_c<camid:02d>_<index:06d>.jpg    the photograph
-    masks/<split>/<same stem>.png                            8-bit palette PNG: class ids of sorn.parts; joints as a text chunk
-    joints/<split>.csv                                       name, then x, y, visible of 17 COCO joints, gathered from the masks
-    synped.json                                              size, seed and renderer version; "complete" once all is there
+    images/<split>/<pid:04d>_c<camid:02d>_<index:06d>.jpg   the photograph
+    masks/<split>/<same stem>.png   8-bit palette PNG: class ids of sorn.parts; joints as a text chunk
+    joints/<split>.csv              name, then x, y, visible of 17 COCO joints, gathered from the masks
+    synped.json                     size, seed and renderer version; "complete" once all is there
 
 A file that exists is finished (it got its name by os.replace), so an interrupted rendering goes on where it stopped.
 """
@@ -58,7 +58,7 @@ JOINTS = (
 def write_dataset(root: Path, size: str | Size, seed: int, workers: int) -> None:
     """Render what is missing under `root`. The result does not depend on `workers`.
 
-    size: a name of SIZES, or a Size. Raises UserError for an unknown size, for a folder that is not SynPed's and for a full disk.
+    size: a name of SIZES, or a Size. Raises UserError for an unknown size, a folder that is not SynPed's, a full disk.
     """
     if isinstance(size, str) and size not in SIZES:
         raise UserError(f"unknown size of SynPed '{size}'", f"Known: {', '.join(SIZES)}.")

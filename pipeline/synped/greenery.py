@@ -1,4 +1,4 @@
-"""Plants: hedges, bushes, trees, branches, potted plants, as clouds of leaves around a dark core. Reads and writes nothing."""
+"""Plants: hedges, bushes, trees, branches, as clouds of leaves around a dark core. Reads and writes nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.synped.materials import Colour, bark, leaf, paint, vary
 from pipeline.synped.mesh import Mesh, join
-from pipeline.synped.solids import box, lathe, leaves, tube
+from pipeline.synped.solids import box, lathe, leaves, solid, tube
 
 # sRGB of foliage as seen on campus photographs: rather dark, more yellow than a paint box green.
 GREENS: tuple[Colour, ...] = ((84, 104, 46), (66, 92, 44), (104, 122, 58), (58, 82, 50), (112, 118, 70), (74, 88, 60))
@@ -18,7 +18,7 @@ def green(rng: np.random.Generator) -> Colour:
 
 
 def _dark(colour: Colour) -> Colour:
-    return (colour[0] * 0.45, colour[1] * 0.45, colour[2] * 0.45)
+    return (colour[0] * 0.66, colour[1] * 0.68, colour[2] * 0.62)
 
 
 def hedge(
@@ -46,6 +46,22 @@ def _hedge_shares(length: float, height: float, depth: float) -> np.ndarray:
     return areas / areas.sum()
 
 
+def clumps(
+    rng: np.random.Generator, centres: np.ndarray, radii: np.ndarray, colour: Colour, leaf_size: float, count: int
+) -> Mesh:
+    """`count` leaves around dark balls at centres [k, 3] with half axes radii [k, 3], more on the larger ones."""
+    share = radii.prod(axis=1) ** (2 / 3)
+    which = rng.choice(len(centres), count, p=share / share.sum())
+    direction = rng.standard_normal((count, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    points = centres[which] + radii[which] * direction * rng.uniform(0.75, 1.08, (count, 1))
+    ball = lathe([(max(np.sin(a), 0.02), -np.cos(a)) for a in np.linspace(0, np.pi, 5)], leaf(_dark(colour)), 7)
+    vertices = (0.72 * radii[:, None] * ball.vertices + centres[:, None]).reshape(-1, 3)
+    faces = (ball.faces + len(ball.vertices) * np.arange(len(centres))[:, None, None]).reshape(-1, 3)
+    core = solid(vertices, faces, leaf(_dark(colour), 0.5), coords=rng.random(vertices.shape))
+    return join([leaves(points, leaf_size, leaf(colour, 0.35), rng), core])
+
+
 def crown(
     rng: np.random.Generator,
     radii: tuple[float, float, float],
@@ -53,26 +69,24 @@ def crown(
     colour: Colour,
     leaf_size: float,
     count: int,
-    lumps: int = 7,
+    lumps: int = 8,
 ) -> Mesh:
     """A lumpy cloud of leaves: the crown of a tree, a bush, a branch."""
     bumps = rng.standard_normal((lumps, 3))
-    bumps /= np.linalg.norm(bumps, axis=1, keepdims=True)
-    bumps = bumps * 0.55
-    which = rng.integers(lumps, size=count)
-    direction = rng.standard_normal((count, 3))
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    points = bumps[which] + direction * rng.uniform(0.35, 0.6, (count, 1))
-    points = points * np.asarray(radii) + np.asarray(centre)
-    foliage = leaves(points, leaf_size, leaf(colour, 0.35), rng)
-    profile = [(max(np.sin(a), 0.02) * 0.55, -np.cos(a) * 0.55) for a in np.linspace(0, np.pi, 6)]
-    core = lathe(profile, paint(_dark(colour), wear=0.4), 8)
-    vertices = (core.vertices * np.asarray(radii) + np.asarray(centre)).astype(np.float32)
-    return join([foliage, _with_vertices(core, vertices)])
+    bumps *= rng.uniform(0.35, 0.62, (lumps, 1)) / np.linalg.norm(bumps, axis=1, keepdims=True)
+    sizes = rng.uniform(0.36, 0.58, (lumps, 1))
+    return clumps(rng, bumps * radii + centre, sizes * radii, colour, leaf_size, count)
 
 
-def _with_vertices(mesh: Mesh, vertices: np.ndarray) -> Mesh:
-    return Mesh(vertices, mesh.faces, mesh.part, mesh.surface, vertices, mesh.smooth, mesh.surfaces)
+def thicket(rng: np.random.Generator, width: float, height: float, leaf_size: float, count: int) -> Mesh:
+    """Shrubs and young trees grown together, along x: the green that closes most campus pictures."""
+    number = int(2.2 * width * height / 3)
+    centres = rng.uniform([-width / 2, -0.8, 0.2], [width / 2, 1.2, height], (number, 3))
+    centres[:, 2] *= rng.uniform(0.5, 1.0, number)
+    sizes = rng.uniform(0.5, 1.1, (number, 1)) * [1.2, 1.0, 0.9]
+    half = number // 2
+    first = clumps(rng, centres[:half], sizes[:half], green(rng), leaf_size, count // 2)
+    return join([first, clumps(rng, centres[half:], sizes[half:], green(rng), leaf_size, count // 2)])
 
 
 def bush(rng: np.random.Generator, width: float, height: float, leaf_size: float = 0.07, count: int = 1800) -> Mesh:
@@ -86,9 +100,9 @@ def trunk(rng: np.random.Generator, radius: float, height: float) -> Mesh:
     return tube(path, radius, bark(vary(BARK, rng, 0.2)), segments=10)
 
 
-def tree(rng: np.random.Generator, height: float, leaf_size: float = 0.16, count: int = 2600) -> Mesh:
+def tree(rng: np.random.Generator, height: float, leaf_size: float = 0.2, count: int = 2600) -> Mesh:
     """A tree with its trunk at the origin."""
-    spread = height * rng.uniform(0.25, 0.4)
+    spread = height * rng.uniform(0.3, 0.48)
     stem = rng.uniform(0.25, 0.42) * height
     top = crown(
         rng,
@@ -108,7 +122,7 @@ def branch(rng: np.random.Generator, width: float) -> Mesh:
     parts = [crown(rng, (width * 0.5, width * 0.4, width * 0.35), (0, 0, 0), green(rng), 0.09, count, 6)]
     for _ in range(5):
         end = rng.normal(0, 0.35, 3) * width
-        parts.append(tube([(0, 0, width * 0.3), end * 0.5, end], 0.012, bark(BARK), 5))
+        parts.append(tube([(0, 0, width * 0.3), tuple(end * 0.5), tuple(end)], 0.012, bark(BARK), 5))
     return join(parts)
 
 

@@ -1,13 +1,13 @@
 """Light: sun or lamps, sky, and what they make of ray hits. Hits -> linear radiance; reads and writes nothing.
 
-Sun and sky are visible or hidden per ray hit (one random ray each, then averaged over neighbours on the same layer): this
+Sun and sky are visible or hidden per ray hit (one ray each, then averaged over neighbours of the same layer): this
 gives soft shadows, darker folds and the shadow under the shoes that glues a person to the ground.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,9 +21,10 @@ OFFSET = 0.004  # metres by which shadow rays start off the surface
 class Light:
     """Colours are linear RGB [3]; a white matt surface that faces `sky` alone has radiance `sky`.
 
-    sun: unit vector towards the sun or the lamps. sun_colour: irradiance at normal incidence, 0 = overcast. spread: radius of
-    the light in radians (lamps: large). sun_reach, sky_reach: metres beyond which nothing casts a shadow (ceilings must not).
-    ground: light that comes back from below. side, side_share: where the sky is brighter (windows), by how much.
+    sun: unit vector towards the sun or the lamps. sun_colour: irradiance at normal incidence, 0 = overcast. spread:
+    radius of the light in radians (lamps: large). sun_reach, sky_reach: metres beyond which nothing casts a shadow
+    (ceilings must not). ground: light that comes back from below. side, side_share: where the sky is brighter
+    (windows), by how much.
     """
 
     sun: np.ndarray
@@ -61,7 +62,7 @@ def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.nd
     sun_colour = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32) * (
         rng.uniform(0.9, 2.2) if sunny else rng.uniform(0, 0.35)
     )
-    cold = rng.uniform(-0.02, 0.08) * (1.6 if sunny else 1.0)
+    cold = rng.uniform(0.0, 0.1) if sunny else rng.uniform(-0.03, 0.03)  # cameras balance an overcast sky away
     sky = np.array([1 - cold, 1, 1 + cold], dtype=np.float32) * rng.uniform(0.8, 1.1)
     below = ground * (sky + sun_colour * sun[2]) * 0.85
     haze = np.array([0.95, 1.0, 1.05], dtype=np.float32) * rng.uniform(0.9, 1.3)
@@ -78,7 +79,7 @@ def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.nd
         side,
         float(rng.uniform(0.05, 0.35)),
         haze,
-        float(rng.uniform(150, 500)),
+        float(rng.uniform(300, 1500)),
     )
 
 
@@ -157,7 +158,8 @@ class _Points:
 
 def _surface_points(scenes: Sequence[Scene], hits: Hits, directions: np.ndarray, found: np.ndarray) -> _Points:
     count = len(found)
-    points = _Points(*(np.empty((count, 3), np.float32) for _ in range(3)), np.zeros(count, np.float32))
+    normals, flat, colour = (np.empty((count, 3), np.float32) for _ in range(3))
+    points = _Points(normals, flat, colour, np.zeros(count, np.float32))
     layers = hits.layer[found]
     for layer, scene in enumerate(scenes):
         here = np.flatnonzero(layers == layer)
@@ -193,7 +195,7 @@ def _surfaces(
         albedo[group] = look.albedo(place[group])
         gloss[group] = look.gloss
         if look.bump > 0:
-            normal[group] += look.bump * smooth3(place[group], look.bump_scale)
+            normal[group] += 0.5 * look.bump * smooth3(place[group], look.bump_scale)
     return albedo, unit(normal), gloss
 
 
@@ -216,8 +218,9 @@ def _visibility(
     layers = np.full(grid[0] * grid[1], NOTHING, np.int16)
     layers[found] = hits.layer[found]
     chosen = np.flatnonzero(asks)
-    random = rng.random((3, len(chosen)), dtype=np.float32)
-    towards_sky = unit(points.flat[chosen] * np.float32(1.001) + _on_ball(random[0], random[1]))  # cosine distribution
+    first = _spread_out(row[chosen] * 0.7548776662 + column[chosen] * 0.5698402910 + rng.random())
+    second = _spread_out(row[chosen] * 0.8191725134 + column[chosen] * 0.6710436067 + rng.random())
+    towards_sky = unit(points.flat[chosen] * np.float32(1.001) + _on_ball(first, second))  # cosine distribution
     blocked_sky = blocked(scenes, position[chosen], towards_sky, light.sky_reach)
     sky_free = _averaged(1 - blocked_sky.astype(np.float32), found, chosen, layers, grid, 3)
     sun_free = np.ones(len(found), np.float32)
@@ -233,6 +236,11 @@ def _visibility(
     return sun_free, sky_free
 
 
+def _spread_out(value: np.ndarray) -> np.ndarray:
+    """Multiples of irrational numbers -> [0, 1), float32: neighbours differ, a mean over few is smooth."""
+    return (value - np.floor(value)).astype(np.float32)
+
+
 def _on_ball(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Two uniform numbers per point -> uniform directions [n, 3]."""
     angle, z = 2 * np.pi * first, 1 - 2 * second
@@ -243,7 +251,7 @@ def _on_ball(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _averaged(
     values: np.ndarray, found: np.ndarray, chosen: np.ndarray, layers: np.ndarray, grid: tuple[int, int], reach: int
 ) -> np.ndarray:
-    """Values known at found[chosen] -> at every hit the mean over known neighbours of the same layer, (2 reach + 1)^2."""
+    """Values known at found[chosen] -> at every hit the mean over known neighbours of its layer."""
     image = np.zeros(len(layers), np.float32)
     image[found[chosen]] = values
     known = np.zeros(len(layers), np.float32)
@@ -281,14 +289,4 @@ def _mirror(
     spot = np.clip(mirrored @ light.sun, 0, None) ** 60 * sun_free[shiny] * 3
     return share[:, None] * (
         light.environment(mirrored) * (0.4 + 0.6 * sky_free[shiny, None]) + light.sun_colour * spot[:, None]
-    )
-
-
-def brighter(light: Light, factor: float) -> Light:
-    """The same light, stronger or weaker by `factor`."""
-    return replace(
-        light,
-        sun_colour=light.sun_colour * np.float32(factor),
-        sky=light.sky * np.float32(factor),
-        ground=light.ground * np.float32(factor),
     )

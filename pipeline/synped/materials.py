@@ -26,7 +26,7 @@ def linear(colour: Colour) -> np.ndarray:
 def vary(colour: Colour, rng: np.random.Generator, amount: float = 0.12) -> Colour:
     """The colour, brighter or darker and a little of another hue; `amount` is the relative deviation."""
     common = rng.normal(1, amount)
-    each = rng.normal(1, amount / 4, 3)
+    each = rng.normal(1, amount / 9, 3)
     return tuple(float(np.clip(c * common * e, 4, 248)) for c, e in zip(colour, each, strict=True))  # type: ignore[return-value]
 
 
@@ -47,7 +47,7 @@ def paint(colour: Colour, gloss: float = 0.0, wear: float = 0.06) -> Surface:
     """One colour with faint clouds of dirt."""
     base = linear(colour)
     return Surface(
-        lambda p: _shaded(base, 1 + wear * fractal(p[:, 0] + p[:, 1], p[:, 2] + 0.3 * p[:, 1], 0.7)), gloss=gloss
+        lambda p: _shaded(base, 1 + 0.6 * wear * fractal(p[:, 0] + p[:, 1], p[:, 2] + 0.3 * p[:, 1], 0.7)), gloss=gloss
     )
 
 
@@ -109,7 +109,7 @@ def tiles(colour: Colour, joint: Colour, size: float, contrast: float = 0.08, wi
         column, row = np.floor(x / size), np.floor(y / size)
         is_joint = (x - column * size < width) | (y - row * size < width)
         shade = (
-            1 + contrast * (2 * white(column, row) - 1) + 0.09 * fractal(x, y, 2.0) + 0.05 * fractal(x, y, 0.15, 0.4)
+            1 + contrast * (2 * white(column, row) - 1) + 0.06 * fractal(x, y, 2.0) + 0.025 * fractal(x, y, 0.15, 0.4)
         )
         return np.where(is_joint[:, None], dark, _shaded(base, shade))
 
@@ -139,7 +139,7 @@ def asphalt(colour: Colour) -> Ground:
     def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         grain = white(np.floor(x * 90), np.floor(y * 90)) - 0.5
         crack = np.abs(fractal(x, y, 3.0, 0.7)) < 0.015
-        shade = 1 + 0.16 * fractal(x, y, 4.0) + 0.35 * grain - 0.35 * crack
+        shade = 1 + 0.09 * fractal(x, y, 5.0) + 0.35 * grain - 0.35 * crack
         return _shaded(base, shade)
 
     return texture
@@ -150,8 +150,8 @@ def dirt(colour: Colour) -> Ground:
     return lambda x, y: _shaded(
         base,
         1
-        + 0.2 * fractal(x, y, 1.5)
-        + 0.3 * fractal(x, y, 0.12, 0.2)
+        + 0.14 * fractal(x, y, 3.0)
+        + 0.1 * fractal(x, y, 0.7, 0.2)
         + 0.2 * (white(np.floor(x * 60), np.floor(y * 60)) - 0.5),
     )
 
@@ -173,10 +173,7 @@ def plaster(colour: Colour, dirt_amount: float = 0.08) -> Ground:
     base = linear(colour)
     return lambda x, y: _shaded(
         base,
-        1
-        + dirt_amount * fractal(0.3 * x, y, 2.5)
-        + 0.03 * fractal(x, y, 0.3, 0.5)
-        - 0.25 * dirt_amount * np.exp(-y * 4),
+        1 + 0.5 * dirt_amount * fractal(0.3 * x, y, 4.0) - 0.25 * dirt_amount * np.exp(-y * 4),
     )
 
 
@@ -199,7 +196,7 @@ def windows(
 
 
 def clutter(colours: list[Colour], size: tuple[float, float], ground: Colour, fill: float = 0.7) -> Ground:
-    """Books on shelves, posters on a board, goods: rectangles of `colours`, each cell (size in metres) filled or not."""
+    """Books on shelves, posters on a board: cells (size in metres) filled with rectangles of `colours`, or empty."""
     palette = np.stack([linear(colour) for colour in colours])
     empty = linear(ground)
 

@@ -1,7 +1,7 @@
 """Pseudo-random fields for textures, bumps and foliage: tables made once, then looked up. Reads and writes nothing.
 
-A lookup in a periodic table costs one gather per point; computing noise from a hash at every ray hit would cost ten times
-as much as tracing the rays.
+A lookup in a periodic table costs one gather per point; noise from a hash at every ray hit would cost ten times as much
+as tracing the rays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIZE = 512  # table side, a power of two so that `& (SIZE - 1)` wraps
 @lru_cache(maxsize=1)
 def _fractal_table() -> np.ndarray:
     """Periodic 1/f noise, [SIZE, SIZE] float32, mean 0, standard deviation 1, cut at 3."""
-    return _filtered(11, lambda radius: 1 / np.maximum(radius, 3.0) ** 1.6)[..., 0]
+    return _filtered(11, lambda radius: 1 / np.maximum(radius, 3.0) ** 2)[..., 0]
 
 
 @lru_cache(maxsize=1)

@@ -11,17 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.synped import furniture, greenery, vehicles
+from pipeline.synped import furniture, greenery, structures, vehicles
 from pipeline.synped.mesh import Mesh, join
 from pipeline.synped.raycast import Scene
+
+NEAREST = 0.8  # metres in front of the camera that stay free
 
 Stranger = Callable[[], Scene]  # another rendered person, background, at the origin
 
 
 @dataclass(frozen=True)
 class Kind:
-    """build: rng, stranger -> a thing around the origin. stance: "low" stands before the legs, "side" hides one side, "held" hangs
-    at the height on the body given by `heights` (metres above the ground). gap: metres in front of the person."""
+    """build: rng, stranger -> a thing around the origin. gap: metres in front of the person.
+
+    stance: "low" stands before the legs, "side" hides one side, "held" hangs before the body at `heights` (metres).
+    """
 
     build: Callable[[np.random.Generator, Stranger], Scene]
     stance: str
@@ -37,6 +41,10 @@ def _thing(build: Callable[[np.random.Generator], Mesh]) -> Callable[[np.random.
 
 def _hedge(rng: np.random.Generator) -> Mesh:
     return greenery.hedge(rng, rng.uniform(1.6, 3), rng.uniform(0.7, 1.35), rng.uniform(0.5, 0.9), 0.055, 5200)
+
+
+def _far_hedge(rng: np.random.Generator) -> Mesh:
+    return greenery.hedge(rng, rng.uniform(2, 5), rng.uniform(0.7, 1.6), 0.8, 0.12, 1500)
 
 
 def _bush(rng: np.random.Generator) -> Mesh:
@@ -69,13 +77,13 @@ KINDS: dict[str, Kind] = {
     "car": Kind(_thing(vehicles.car), "low", (0.9, 2.5)),
     "hedge": Kind(_thing(_hedge), "low", (0.5, 2.0), turn=0.4),
     "bin": Kind(_thing(furniture.litter_bin), "low", (0.3, 1.5)),
-    "railing": Kind(_thing(furniture.railing), "low", (0.3, 1.5), turn=0.4),
-    "pillar": Kind(_thing(furniture.pillar), "side", (0.5, 2.5), turn=0.3),
-    "pole": Kind(_thing(furniture.pole), "side", (0.4, 2.5), turn=0.5),
+    "railing": Kind(_thing(structures.railing), "low", (0.3, 1.5), turn=0.4),
+    "pillar": Kind(_thing(structures.pillar), "side", (0.5, 2.5), turn=0.3),
+    "pole": Kind(_thing(structures.pole), "side", (0.4, 2.5), turn=0.5),
     "chair": Kind(_thing(furniture.chair), "low", (0.3, 1.2), turn=0.7),
     "umbrella": Kind(_thing(furniture.umbrella), "held", (0.4, 1.2), (0.5, 1.75), turn=0.5),
     "suitcase": Kind(_thing(furniture.suitcase), "low", (0.3, 1.2), turn=0.8),
-    "low wall": Kind(_thing(furniture.low_wall), "low", (0.4, 2.0), turn=0.4),
+    "low wall": Kind(_thing(structures.low_wall), "low", (0.4, 2.0), turn=0.4),
     "person": Kind(lambda rng, stranger: stranger(), "side", (0.4, 1.8)),
     # test
     "bicycle": Kind(_thing(vehicles.bicycle), "low", (0.4, 1.2), turn=1.9),
@@ -84,18 +92,18 @@ KINDS: dict[str, Kind] = {
     "bench": Kind(_thing(furniture.bench), "low", (0.4, 1.5), turn=0.5),
     "table": Kind(_thing(furniture.table), "low", (0.4, 1.5), turn=0.4),
     "board": Kind(_thing(furniture.board), "held", (0.3, 0.8), (0.5, 1.6), turn=0.4),
-    "tree": Kind(_thing(furniture.tree_trunk), "side", (0.4, 2.5)),
+    "tree": Kind(_thing(structures.tree_trunk), "side", (0.4, 2.5)),
     "bush": Kind(_thing(_bush), "low", (0.5, 2.0)),
     "crates": Kind(_thing(furniture.crates), "low", (0.3, 1.2), turn=0.5),
     "branch": Kind(_thing(_branch), "held", (0.4, 1.5), (0.9, 1.8)),
     "cyclist": Kind(_cyclist, "side", (0.6, 1.8)),
     # labeler and validation
     "pram": Kind(_thing(vehicles.pram), "low", (0.4, 1.2)),
-    "door": Kind(_thing(furniture.door), "side", (0.4, 1.5), turn=0.6),
+    "door": Kind(_thing(structures.door), "side", (0.4, 1.5), turn=0.6),
     "counter": Kind(_thing(furniture.counter), "low", (0.4, 1.2), turn=0.3),
     "cabinet": Kind(_thing(furniture.cabinet), "low", (0.4, 1.5), turn=0.4),
-    "planter": Kind(_thing(furniture.planter), "low", (0.4, 1.5), turn=0.4),
-    "barrier": Kind(_thing(furniture.barrier), "low", (0.4, 1.5), turn=0.4),
+    "planter": Kind(_thing(structures.planter), "low", (0.4, 1.5), turn=0.4),
+    "barrier": Kind(_thing(structures.barrier), "low", (0.4, 1.5), turn=0.4),
     "potted plant": Kind(_thing(_plant), "low", (0.3, 1.2)),
     "porter": Kind(_porter, "side", (0.8, 1.8)),
 }
@@ -126,13 +134,41 @@ KINDS_OF = {
 }
 
 
+# What stands behind people, as a background only.
+OUTDOOR_THINGS = (
+    vehicles.car,
+    vehicles.bicycle,
+    vehicles.scooter,
+    furniture.litter_bin,
+    furniture.bench,
+    structures.planter,
+    structures.tree_trunk,
+    _bush,
+    _far_hedge,
+)
+INDOOR_THINGS = (
+    furniture.chair,
+    furniture.table,
+    furniture.cabinet,
+    furniture.counter,
+    furniture.suitcase,
+    furniture.crates,
+    _plant,
+    furniture.litter_bin,
+)
+
+
 def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.random.Generator) -> Scene:
     """Put an obstacle, built around the origin, between the camera at `eye` [3] and the person at `feet` [3]."""
     distance, view, right = _line_of_sight(eye, feet)
     gap = min(float(rng.uniform(*kind.gap)), 0.6 * distance)
     nearer = (distance - gap) / distance  # what is nearer looks larger: offsets shrink towards the camera
-    yaw = float(np.arctan2(view[1], view[0]) - np.pi / 2 + rng.uniform(-kind.turn, kind.turn))
-    outline = thing.mesh.vertices[:, :2] @ np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+    facing = float(np.arctan2(view[1], view[0]) - np.pi / 2)
+    yaw = facing + float(rng.uniform(-kind.turn, kind.turn))
+    outline = _outline(thing, yaw)
+    if np.ptp(outline @ view) > distance - gap - NEAREST:  # a car would reach the camera: show its side
+        yaw = facing + np.pi / 2 + float(rng.uniform(-0.25, 0.25))
+        outline = _outline(thing, yaw)
     across, along = outline @ right, outline @ view
     aside = float(rng.normal(0, 0.2)) * nearer
     if kind.stance == "side":
@@ -148,6 +184,12 @@ def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.r
     return thing.placed(yaw, (where[0], where[1], height))
 
 
+def _outline(thing: Scene, yaw: float) -> np.ndarray:
+    """The thing's vertices seen from above, turned by yaw: [V, 2]."""
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    return thing.mesh.vertices[:, :2] @ np.array([[cos, sin], [-sin, cos]])
+
+
 def _line_of_sight(eye: np.ndarray, feet: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Distance on the ground, unit vector from the camera to the person, unit vector to the right of it."""
     view = (feet - eye)[:2]
@@ -159,7 +201,7 @@ def _line_of_sight(eye: np.ndarray, feet: np.ndarray) -> tuple[float, np.ndarray
 def behind(
     eye: np.ndarray, feet: np.ndarray, rng: np.random.Generator, reach: tuple[float, float]
 ) -> tuple[float, tuple[float, float, float]]:
-    """A turn and a spot behind the person, near the line of sight, `reach` metres away: for bystanders and parked things."""
+    """A turn and a spot behind the person, near the line of sight, `reach` metres away."""
     distance, view, right = _line_of_sight(eye, feet)
     away = float(rng.uniform(*reach))
     aside = float(rng.uniform(-0.55, 0.55)) * (distance + away) / distance

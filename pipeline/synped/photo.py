@@ -1,4 +1,4 @@
-"""From light to a photograph: exposure, lens, sensor, processing. Linear radiance -> 8-bit RGB; reads and writes nothing.
+"""From light to a photograph: exposure, lens, sensor. Linear radiance -> 8-bit RGB; reads and writes nothing.
 
 The response of a camera is mild on purpose: hard colour casts taught a network to ignore colour, which is most of what
 tells people apart.
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+
+SMALLEST = 84  # rows below which a picture is not degraded further
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,17 @@ class Response:
 
 
 def draw_response(rng: np.random.Generator) -> Response:
-    warm, green = rng.normal(0, 0.035), rng.normal(0, 0.015)
-    low = float(rng.uniform(0.6, 0.95))
+    warm, green = rng.normal(0, 0.03), rng.normal(0, 0.008)
+    low = float(rng.uniform(0.7, 1.0))
     return Response(
         exposure=float(rng.normal(-0.1, 0.2)),
         balance=(float(1 + warm), float(1 + green), float(1 - warm)),
         gamma=float(rng.uniform(0.92, 1.1)),
-        contrast=float(rng.uniform(1.0, 1.3)),
+        contrast=float(rng.uniform(1.05, 1.35)),
         saturation=float(rng.uniform(0.85, 1.15)),
         black=float(rng.uniform(0.0, 0.02)),
         vignette=float(rng.uniform(0.0, 0.15)),
-        blur=float(rng.uniform(0.25, 0.7)),
+        blur=float(rng.uniform(0.2, 0.6)),
         noise=float(rng.uniform(0.002, 0.011)),
         sharpen=float(rng.uniform(0.0, 0.9)),
         resample=(low, 1.0),
@@ -58,12 +60,12 @@ def develop(
 ) -> np.ndarray:
     """A photograph, uint8 [h, w, 3] RGB.
 
-    radiance: linear [h, w, 3]. level: mean irradiance of the scene, for the exposure meter. far: bool [h, w], what lies well
-    behind the person and may be out of focus.
+    radiance: linear [h, w, 3]. level: mean irradiance of the scene, for the exposure meter. far: bool [h, w], what lies
+    well behind the person and may be out of focus.
     """
     stops = response.exposure + rng.normal(0, 0.22)
     image = radiance * np.float32(2.0**stops / max(level, 1e-3) ** 0.9)
-    image = _out_of_focus(np.minimum(image, 3), far, float(rng.choice([0, 0.6, 1.2, 2.2], p=[0.35, 0.3, 0.2, 0.15])))
+    image = _out_of_focus(np.minimum(image, 3), far, float(rng.choice([0, 0.6, 1.2, 2.2], p=[0.4, 0.3, 0.2, 0.1])))
     image = blur(image, response.blur * rng.uniform(0.7, 1.4))
     if rng.random() < 0.12:
         image = _motion(image, rng)
@@ -111,7 +113,7 @@ def _motion(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angle, length = rng.uniform(-0.5, 0.5), rng.uniform(1, 3)
     steps = np.linspace(-0.5, 0.5, 5) * length
     shifted = [np.roll(image, (round(s * np.sin(angle)), round(s * np.cos(angle))), (0, 1)) for s in steps]
-    return np.mean(shifted, axis=0, dtype=np.float32)
+    return np.stack(shifted).mean(axis=0)
 
 
 def _vignette(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -124,6 +126,7 @@ def _vignette(shape: tuple[int, ...], strength: float, rng: np.random.Generator)
 def _resampled(image: np.ndarray, share: float) -> np.ndarray:
     """Scaled down to `share` of its size and up again."""
     height, width = image.shape[:2]
+    share = max(share, SMALLEST / height)
     if share > 0.97:
         return image
     picture = Image.fromarray(image)
@@ -140,11 +143,7 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
         pad = [(reach, reach) if k == axis else (0, 0) for k in range(3)]
         padded = np.pad(image, pad, mode="edge")
         length = image.shape[axis]
-        image = sum(
-            (
-                weight * (padded[k : k + length] if axis == 0 else padded[:, k : k + length])
-                for k, weight in enumerate(kernel)
-            ),
-            np.float32(0),
-        )
+        image = np.zeros_like(image)
+        for k, weight in enumerate(kernel):
+            image += weight * (padded[k : k + length] if axis == 0 else padded[:, k : k + length])
     return image

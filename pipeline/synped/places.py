@@ -1,43 +1,20 @@
-"""Places: what stands still around a camera - lawns, streets, squares, corridors, offices. Reads and writes nothing.
-
-The camera stands at the origin and looks along +y; people walk in a wedge in front of it, which a place leaves free. What
-surrounds them begins behind and beside that wedge.
-"""
+"""Places in the open: lawn, street, square, alley, bicycle racks; the list of all. Reads and writes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.synped import materials as m
-from pipeline.synped.furniture import PLAINS, STEEL, WOODS, bench, litter_bin, pick, pillar, railing
-from pipeline.synped.greenery import GREENS, bush, hedge, potted_plant, tree
+from pipeline.synped.furniture import PLAINS, STEEL, bench, litter_bin, pick
+from pipeline.synped.greenery import GREENS, bush, hedge, potted_plant, thicket, tree
+from pipeline.synped.interiors import corridor, hall, office
 from pipeline.synped.mesh import Mesh, join
+from pipeline.synped.place import SIDE, Place, ground_plane
 from pipeline.synped.solids import box, tube
+from pipeline.synped.structures import pillar, railing
 from pipeline.synped.vehicles import bicycle, car
-
-SIDE = 0.75  # tangent of the wedge's half angle
-
-
-@dataclass(frozen=True)
-class Place:
-    """mesh: everything fixed. indoor: which light. near, far: distances from the camera at which people walk, metres.
-    half_width: how far aside. ground: mean albedo of the ground [3], the light that comes back from it."""
-
-    mesh: Mesh
-    indoor: bool
-    near: float
-    far: float
-    half_width: float
-    ground: np.ndarray
-
-
-def _ground(texture: m.Ground, gloss: float = 0.0, bump: float = 0.0) -> tuple[Mesh, np.ndarray]:
-    floor = box((160, 160, 0.2), (0, 40, -0.1), m.floor_surface(texture, bump=bump, gloss=gloss))
-    x, y = np.meshgrid(np.linspace(-4, 4, 40, dtype=np.float32), np.linspace(4, 14, 40, dtype=np.float32))
-    return floor, texture(x.ravel(), y.ravel()).mean(axis=0)
 
 
 def _hard_ground(rng: np.random.Generator) -> m.Ground:
@@ -96,18 +73,15 @@ def _beside_wedge(rng: np.random.Generator, y: float, gap: float = 1.5) -> float
 
 
 def _greens_behind(rng: np.random.Generator, y: float) -> list[Mesh]:
-    """A line of trees, bushes and hedges across the view from distance y on."""
+    """What closes the view from distance y on: a hedge, shrubs grown together, trees."""
     parts = []
-    if rng.random() < 0.7:
+    if rng.random() < 0.5:
         parts.append(hedge(rng, 40, rng.uniform(0.7, 1.8), 1.0, 0.16, 9000).placed(0, (0, y, 0)))
-    for x in np.arange(-18, 18, rng.uniform(2.5, 5)):
+    if rng.random() < 0.75:
+        parts.append(thicket(rng, 44, rng.uniform(1.8, 4.5), 0.24, 9000).placed(0, (0, y + rng.uniform(2, 5), 0)))
+    for x in np.arange(-20, 20, rng.uniform(3, 6)):
         where = (x + rng.normal(0, 1), y + rng.uniform(1, 8), 0)
-        if rng.random() < 0.65:
-            parts.append(tree(rng, rng.uniform(5, 10), 0.26, 1700).placed(rng.uniform(0, 6), where))
-        else:
-            parts.append(
-                bush(rng, rng.uniform(1.5, 3), rng.uniform(1.2, 2.5), 0.16, 900).placed(rng.uniform(0, 6), where)
-            )
+        parts.append(tree(rng, rng.uniform(5, 11), 0.34, 1800).placed(rng.uniform(0, 6), where))
     return parts
 
 
@@ -130,7 +104,7 @@ def _green_walls(rng: np.random.Generator, near: float, far: float) -> list[Mesh
 
 def lawn(rng: np.random.Generator) -> Place:
     far = float(rng.uniform(11, 16))
-    floor, mean = _ground(_path(rng, _hard_ground(rng), _lawn_texture(rng)))
+    floor, mean = ground_plane(_path(rng, _hard_ground(rng), _lawn_texture(rng)))
     parts = [floor, _facade(rng, far + rng.uniform(22, 40)), *_greens_behind(rng, far + 2), *_green_walls(rng, 5, far)]
     return Place(join(parts), False, 4.0, far, 8.0, mean)
 
@@ -142,7 +116,7 @@ def street(rng: np.random.Generator) -> Place:
     kerb = m.tiles((176, 174, 168), (120, 118, 114), 0.8)
     edge = far - rng.uniform(0, 2.5)
     texture = m.beside(pavement, m.beside(kerb, road, lambda x, y: y < edge + 0.14), lambda x, y: y < edge)
-    floor, mean = _ground(texture)
+    floor, mean = ground_plane(texture)
     parts = [floor]
     for x in np.arange(-16, 16, 5.3):
         if rng.random() < 0.75:
@@ -159,7 +133,7 @@ def street(rng: np.random.Generator) -> Place:
 def square(rng: np.random.Generator) -> Place:
     """Paved, a building close behind, with columns, bins, bicycles along its foot."""
     far = float(rng.uniform(10, 15))
-    floor, mean = _ground(_hard_ground(rng))
+    floor, mean = ground_plane(_hard_ground(rng))
     wall = far + rng.uniform(2.5, 6)
     parts = [floor, _facade(rng, wall)]
     for x in np.arange(-14, 14, rng.uniform(3, 5)):
@@ -180,7 +154,7 @@ def square(rng: np.random.Generator) -> Place:
 def racks(rng: np.random.Generator) -> Place:
     """Rows of bicycles and cars, greenery and a wall behind."""
     far = float(rng.uniform(9, 13))
-    floor, mean = _ground(_hard_ground(rng))
+    floor, mean = ground_plane(_hard_ground(rng))
     parts = [floor, *_greens_behind(rng, far + 4), railing(rng).placed(0, (0, far + 3, 0))]
     for x in np.arange(-9, 9, 0.62):
         if rng.random() < 0.75:
@@ -191,7 +165,7 @@ def racks(rng: np.random.Generator) -> Place:
 def alley(rng: np.random.Generator) -> Place:
     """Between a wall and a hedge."""
     far = float(rng.uniform(12, 17))
-    floor, mean = _ground(_path(rng, _hard_ground(rng), _lawn_texture(rng)))
+    floor, mean = ground_plane(_path(rng, _hard_ground(rng), _lawn_texture(rng)))
     wall = m.wall_surface(
         m.bricks(m.vary((150, 100, 82), rng, 0.15), (160, 152, 144))
         if rng.random() < 0.6
@@ -204,104 +178,6 @@ def alley(rng: np.random.Generator) -> Place:
     )
     parts += _greens_behind(rng, far + 5)
     return Place(join(parts), False, 4.0, far, 2.2, mean)
-
-
-def _room(
-    rng: np.random.Generator, width: float, depth: float, wall: m.Ground, floor: m.Ground, gloss: float
-) -> tuple[list[Mesh], np.ndarray]:
-    """Floor, ceiling with lamps, side walls and an end wall with a skirting."""
-    surface = m.wall_surface(wall)
-    ground, mean = _ground(floor, gloss=gloss)
-    lamps = m.tiles((205, 205, 202), (150, 150, 148), 0.6)
-    parts = [ground, box((width, depth, 0.1), (0, depth / 2, 3.05), m.floor_surface(lamps))]
-    parts += [box((0.2, depth, 3), (s * (width / 2 + 0.1), depth / 2, 1.5), surface) for s in (-1, 1)]
-    parts.append(box((width, 0.2, 3), (0, depth + 0.1, 1.5), surface))
-    skirting = m.paint(pick(PLAINS + WOODS, rng))
-    parts += [box((0.04, depth, 0.12), (s * width / 2, depth / 2, 0.06), skirting) for s in (-1, 1)]
-    parts.append(box((width, 0.04, 0.12), (0, depth, 0.06), skirting))
-    return parts, mean
-
-
-def _indoor_floor(rng: np.random.Generator) -> tuple[m.Ground, float]:
-    kinds: list[tuple[m.Ground, float]] = [
-        (m.tiles(m.vary((178, 174, 166), rng, 0.15), (130, 126, 120), float(rng.uniform(0.4, 0.8)), 0.04, 0.008), 0.12),
-        (m.plaster(m.vary((120, 142, 136), rng, 0.2), 0.05), 0.12),
-        (m.dirt(m.vary((134, 128, 122), rng, 0.2)), 0.04),
-        (m.bricks(m.vary((160, 124, 88), rng), (120, 92, 66), 0.9, 0.1), 0.1),
-        (m.plaster(m.vary((104, 108, 112), rng, 0.2), 0.08), 0.0),
-    ]
-    return kinds[rng.integers(len(kinds))]
-
-
-def _along_wall(rng: np.random.Generator, x: float, near: float, far: float) -> list[Mesh]:
-    """Doors, notice boards and windows on a side wall at x."""
-    parts = []
-    inward = -np.sign(x)
-    for y in np.arange(near, far, rng.uniform(2.2, 3.2)):
-        draw = rng.random()
-        if draw < 0.4:
-            parts.append(box((0.06, 0.95, 2.1), (x + 0.03 * inward, y, 1.05), m.wood(pick(WOODS, rng), 0.1)))
-        elif draw < 0.65:
-            board = m.clutter(
-                [pick(PLAINS, rng) for _ in range(4)] + [pick(WOODS, rng)], (0.25, 0.33), pick(WOODS, rng)
-            )
-            parts.append(box((0.04, 1.6, 1.0), (x + 0.02 * inward, y, 1.5), m.wall_surface(board)))
-        elif draw < 0.85:
-            parts.append(box((0.04, 1.5, 1.5), (x + 0.02 * inward, y, 1.75), m.paint((226, 232, 236), 0.3, 0.01)))
-    return parts
-
-
-def corridor(rng: np.random.Generator) -> Place:
-    width, depth = float(rng.uniform(2.8, 4.5)), float(rng.uniform(14, 20))
-    floor, gloss = _indoor_floor(rng)
-    plain = m.plaster(pick(PLAINS, rng) if rng.random() < 0.3 else m.vary((208, 204, 194), rng, 0.08), 0.04)
-    lower = m.tiles(m.vary((170, 178, 172), rng), (130, 132, 130), 0.25) if rng.random() < 0.4 else plain
-    wall = m.beside(lower, plain, lambda x, y: y < 1.2)
-    parts, mean = _room(rng, width, depth, wall, floor, gloss)
-    parts += _along_wall(rng, -width / 2, 4, depth) + _along_wall(rng, width / 2, 4, depth)
-    return Place(join(parts), True, 3.5, depth - 3, width / 2 - 0.5, mean)
-
-
-def office(rng: np.random.Generator) -> Place:
-    """Desks, shelves and cabinets along white walls."""
-    width, depth = float(rng.uniform(8, 12)), float(rng.uniform(9, 13))
-    floor, gloss = _indoor_floor(rng)
-    parts, mean = _room(rng, width, depth, m.plaster(m.vary((212, 210, 204), rng, 0.06), 0.03), floor, gloss)
-    goods = [pick(PLAINS, rng) for _ in range(4)] + [
-        pick(WOODS, rng),
-        m.vary((60, 70, 96), rng),
-        m.vary((120, 60, 52), rng),
-    ]
-    for x in np.arange(-width / 2 + 0.8, width / 2 - 0.5, 1.3):
-        draw = rng.random()
-        if draw < 0.3:
-            parts.append(
-                box(
-                    (1.2, 0.35, 2.0),
-                    (x, depth - 0.25, 1.0),
-                    m.wall_surface(m.clutter(goods, (0.07, 0.36), pick(WOODS, rng), 0.8)),
-                )
-            )
-        elif draw < 0.65:
-            parts.append(box((1.25, 0.7, 0.04), (x, depth - 0.5, 0.74), m.wood(pick(WOODS, rng), 0.1)))
-            parts.append(box((1.2, 0.03, 0.5), (x, depth - 0.3, 0.45), m.wood(pick(WOODS, rng), 0.1)))
-            parts.append(box((0.5, 0.05, 0.32), (x + rng.normal(0, 0.2), depth - 0.4, 1.0), m.paint((34, 36, 40), 0.2)))
-        elif draw < 0.85:
-            parts.append(box((0.9, 0.45, 1.8), (x, depth - 0.3, 0.9), m.paint(pick(PLAINS, rng), 0.08)))
-    parts += _along_wall(rng, -width / 2, 4, depth) + _along_wall(rng, width / 2, 4, depth)
-    return Place(join(parts), True, 3.2, depth - 2.2, width / 2 - 1, mean)
-
-
-def hall(rng: np.random.Generator) -> Place:
-    """A wide hall: large tiles, columns, a wall of glass or panels at the end."""
-    width, depth = float(rng.uniform(14, 20)), float(rng.uniform(14, 18))
-    floor, _ = _indoor_floor(rng)
-    glass = m.windows(m.plaster(pick(PLAINS, rng)), (1.6, 3.0), (1.45, 2.0), (120, 122, 124), (150, 168, 176))
-    wall = glass if rng.random() < 0.5 else m.tiles(m.vary((188, 180, 166), rng), (140, 134, 124), 0.9)
-    parts, mean = _room(rng, width, depth, wall, floor, 0.15)
-    parts += [pillar(rng).placed(0, (x, depth - rng.uniform(1, 3), 0)) for x in np.arange(-width / 2 + 1, width / 2, 4)]
-    parts += [potted_plant(rng, 1.5).placed(0, (rng.uniform(-0.45, 0.45) * width, depth - 0.6, 0)) for _ in range(4)]
-    return Place(join(parts), True, 4.0, depth - 4, width / 2 - 2, mean)
 
 
 PLACES: dict[str, Callable[[np.random.Generator], Place]] = {

@@ -1,4 +1,4 @@
-"""The plan of SynPed: who is in which split, which picture shows whom, from where, hidden or not. Reads and writes nothing.
+"""The plan of SynPed: who is in which split, which picture shows whom, from where. Reads and writes nothing.
 
 A plan is drawn from (size, seed) alone. The picture `index` then depends on default_rng([seed, index]), its person on
 default_rng([seed, IDENTITY_STREAM, pid]) and its camera on default_rng([seed, CAMERA_STREAM, camid]).

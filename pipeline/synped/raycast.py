@@ -21,7 +21,7 @@ FAR = np.float32(1e6)
 
 
 class Scene:
-    """A mesh prepared for ray queries. Preparing one costs more than asking it, so one Scene can stand in many places."""
+    """A mesh prepared for rays. Preparing one costs more than asking it, so one Scene can stand in many places."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
@@ -44,13 +44,17 @@ class Scene:
         self._is_placed = False
 
     def placed(self, yaw: float, position: Sequence[float]) -> Scene:
-        """The same thing turned by `yaw` radians around z, then moved to `position`: rays are moved instead of the mesh."""
+        """The same turned by `yaw` radians around z, then moved to `position`: rays are moved instead of the mesh."""
         other = copy(self)
         cos, sin = np.cos(yaw), np.sin(yaw)
         other.turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=np.float32)
         other._shift = np.asarray(position, dtype=np.float32)
         other._is_placed = True
         return other
+
+    def to_world(self, points: np.ndarray) -> np.ndarray:
+        """Points [n, 3] in the mesh's own coordinates -> where they are now."""
+        return (points @ self.turn.T + self._shift).astype(np.float32)
 
     def query(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """First hits of rays [n, 3] with unit directions: which rays may hit at all [m], and for these `tfar` (metres),
@@ -70,7 +74,7 @@ class Scene:
         """Rays that come near a placed thing, in its own coordinates; all rays, unchanged, where nothing was placed."""
         if not self._is_placed:
             return np.arange(len(origins)), origins, directions
-        offset = self._middle @ self.turn.T + self._shift - origins
+        offset = self.to_world(self._middle) - origins
         along = np.maximum(np.einsum("ij,ij->i", offset, directions), 0)
         missed = np.einsum("ij,ij->i", offset, offset) - along * along
         near = np.flatnonzero(missed < self._radius**2)
@@ -116,7 +120,7 @@ def trace(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray) 
 
 
 def blocked(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray, reach: float) -> np.ndarray:
-    """[n] bool: does any scene stand in the ray's way within `reach` metres. Rays already blocked are not traced again."""
+    """[n] bool: does any scene stand in the ray's way within `reach` metres."""
     result = np.zeros(len(origins), dtype=bool)
     for scene in scenes:
         free = np.flatnonzero(~result)

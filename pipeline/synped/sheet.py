@@ -25,8 +25,10 @@ def overlay(image: np.ndarray, mask: np.ndarray, strength: float = 0.6) -> np.nd
 def contact_sheet(
     root: Path, path: Path, rows: int = 6, columns: int = 16, seed: int = 0, split: str | None = None
 ) -> None:
-    """Write `rows` x `columns` randomly chosen pictures of the dataset under `root`; every second row shows the masks of
-    the row above. split: one of SPLITS, or None for all. Raises UserError where there are no pictures."""
+    """Write randomly chosen pictures of the dataset under `root`, every second row the masks of the row above.
+
+    split: one of SPLITS, or None for all. Raises UserError where there are no pictures.
+    """
     names = sorted(p for name in ([split] if split else SPLITS) for p in (root / "images" / name).glob("*.jpg"))
     if not names:
         raise UserError(f"{root} holds no pictures", "Render them first: make data DATASET=synped_demo.")

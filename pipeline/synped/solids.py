@@ -1,7 +1,7 @@
 """Simple solids as meshes: boxes, tubes, turned and extruded shapes, leaves. Reads and writes nothing.
 
-Everything is built in its own coordinates (metres, z up); texture coordinates are the vertices there, so textures do not
-swim when a thing is placed. Nothing here is a body part: part = 0.
+Everything is built in its own coordinates (metres, z up); texture coordinates are the vertices there, so textures do
+not swim when a thing is placed. Nothing here is a body part: part = 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.synped.mesh import Mesh, Surface
 
-Point = Sequence[float]
+Point = Sequence[float] | np.ndarray
 
 
 def solid(
@@ -112,7 +112,7 @@ def leaves(centres: np.ndarray, size: float, surface: Surface, rng: np.random.Ge
     a, b = along * length * 0.5, across * length * 0.3
     vertices = np.stack([centres - a, centres + b, centres + a, centres - b], axis=1).reshape(-1, 3)
     first = 4 * np.arange(count)[:, None]
-    faces = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]])
+    faces = np.concatenate([first + np.array([0, 1, 2]), first + np.array([0, 2, 3])])
     own = np.repeat(rng.random((count, 3)), 4, axis=0)
     return solid(vertices, faces, surface, coords=own)
 

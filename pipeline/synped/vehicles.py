@@ -131,21 +131,14 @@ def bicycle(rng: np.random.Generator) -> Mesh:
         tube([head, (0, 0.34, 1.0)], 0.015, steel),
     ]
     parts.append(box((0.16, 0.27, 0.06), (0, -0.21, 0.86), rubber))
+    arc = np.linspace(0.4, 2.6, 7)
     for centre in (back, front):
         parts.append(hoop(radius, 0.02, rubber).placed(0, centre))
         for angle in np.linspace(0, np.pi, 6, endpoint=False):
             reach = np.array([0, np.cos(angle), np.sin(angle)]) * radius
             parts.append(tube([np.array(centre) - reach, np.array(centre) + reach], 0.004, steel, 3))
-        parts.append(
-            tube(
-                [
-                    np.array(centre) + [0, (radius + 0.04) * np.cos(a), (radius + 0.04) * np.sin(a)]
-                    for a in np.linspace(0.4, 2.6, 7)
-                ],
-                0.025,
-                frame,
-            )
-        )
+        guard = [(0, centre[1] + (radius + 0.04) * np.cos(a), radius + (radius + 0.04) * np.sin(a)) for a in arc]
+        parts.append(tube(guard, 0.025, frame))
     if rng.random() < 0.55:
         parts.append(_basket((0, 0.56, 0.86), (0.34, 0.28, 0.22), paint(vary((70, 70, 72), rng))))
     if rng.random() < 0.5:

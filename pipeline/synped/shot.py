@@ -1,0 +1,205 @@
+"""Composing one picture: who stands where, what hides them, which crop is taken. Reads and writes no files.
+
+What is costly and shared (a camera's place, the pool of passers-by) is drawn from streams of its own and kept per
+process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline.synped import obstacles, people
+from pipeline.synped.camera import Box, Camera, View, box_around, cut, draw_camera, jitter, look_at
+from pipeline.synped.people import Identity, Person
+from pipeline.synped.place import SIDE, Place
+from pipeline.synped.places import PLACES
+from pipeline.synped.plan import CAMERA_STREAM, IDENTITY_STREAM, STRANGER_STREAM, ImageSpec, Plan
+from pipeline.synped.raycast import Hits, Scene, trace
+from sorn.parts import BACKGROUND
+
+HIDDEN = (0.15, 0.75)  # share of the body that an obstacle hides in an `occluded` picture
+CLEAR = 0.05  # largest share that anything may hide in any other picture
+STANDS = 6  # spots tried until the view is clear
+TRIES = 16  # obstacles tried; a new kind after every fourth
+STRANGERS = 12  # passers-by per group: rendered people are costly to build
+TARGET = 0  # the target's place in Shot.scenes
+
+# Chances, so that they can be read in one place.
+FACING = ((0.0, 0.5), (np.pi, 0.3), (0.5 * np.pi, 0.1), (-0.5 * np.pi, 0.1))  # turn away from the main direction
+PASSERS_BY = (0.62, 0.28, 0.1)  # none, one, two behind the person
+THINGS = (0.5, 0.35, 0.15)
+CUT_BOX = 0.07  # a clear picture whose box misses legs or head
+VISIBLE_BOX = 0.12  # an occluded picture whose box surrounds only what is visible
+
+
+@dataclass(frozen=True)
+class Shot:
+    """scenes: the target first. joints: [17, 3] float32 metres. hidden: hidden share of the body in the full box."""
+
+    view: View
+    box: Box
+    scenes: tuple[Scene, ...]
+    joints: np.ndarray
+    hidden: float
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """A person in front of a camera. eye, feet: [3] metres."""
+
+    eye: np.ndarray
+    feet: np.ndarray
+    view: View
+    box: Box
+    target: Scene
+    joints: np.ndarray
+
+
+def compose(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Shot:
+    """The shot of one picture of the plan."""
+    camera, place, still = camera_of(plan, spec.camid)
+    who = identity(plan, spec.pid)
+    person = people.build(who, people.draw_pose(rng, who))
+    upright = Scene(person.mesh)
+    for _ in range(STANDS):
+        stand = _stand(camera, place, person, upright, rng)
+        others = _surroundings(plan, spec, place, stand, rng)
+        hidden = hidden_share(stand.target, [still, *others], stand.view, stand.box)
+        if hidden <= CLEAR:
+            break
+    box = stand.box
+    if spec.occluded:
+        obstacle, hidden = _obstacle(plan, spec, stand, rng)
+        others.append(obstacle)
+        if rng.random() < VISIBLE_BOX:
+            box = _around_visible(stand, obstacle)
+    elif rng.random() < CUT_BOX:
+        head, legs = (0.0, rng.uniform(0.12, 0.5)) if rng.random() < 0.75 else (rng.uniform(0.08, 0.4), 0.0)
+        box = cut(box, rng, head, legs)
+    return Shot(stand.view, box, (stand.target, still, *others), stand.joints, hidden)
+
+
+def camera_of(plan: Plan, camid: int) -> tuple[Camera, Place, Scene]:
+    """A camera, its place, and the place prepared for rays."""
+    return _camera(plan.seed, camid)
+
+
+@lru_cache(maxsize=16)
+def _camera(seed: int, camid: int) -> tuple[Camera, Place, Scene]:
+    rng = np.random.default_rng([seed, CAMERA_STREAM, camid])
+    camera = draw_camera(rng, camid)
+    place = PLACES[camera.place](rng)
+    return camera, place, Scene(place.mesh)
+
+
+@lru_cache(maxsize=64)
+def identity(plan: Plan, pid: int) -> Identity:
+    """The person `pid`: drawn, or a look-alike of another one."""
+    rng = np.random.default_rng([plan.seed, IDENTITY_STREAM, pid])
+    if pid in plan.look_alike:
+        return people.look_alike(identity(plan, plan.look_alike[pid]), rng)
+    return people.draw_identity(rng)
+
+
+def _stranger(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
+    """A passer-by of the pool of the picture's group; distractors are of the test group."""
+    group = plan.groups[spec.pid]
+    pools = ("train", "val", "test", "labeler")
+    return _pooled(plan.seed, pools.index("test" if group == "distractor" else group), int(rng.integers(STRANGERS)))
+
+
+@lru_cache(maxsize=STRANGERS * 2)
+def _pooled(seed: int, pool: int, number: int) -> Scene:
+    rng = np.random.default_rng([seed, STRANGER_STREAM, pool, number])
+    somebody = people.draw_identity(rng)
+    return Scene(people.build(somebody, people.draw_pose(rng, somebody)).mesh.as_background())
+
+
+def _stand(camera: Camera, place: Place, person: Person, upright: Scene, rng: np.random.Generator) -> _Stand:
+    """Put the person, prepared as `upright`, before the camera. People stand nearer more often than at the far end."""
+    distance = place.near + rng.beta(1.3, 2.0) * (place.far - place.near)
+    aside = min(SIDE * 0.8 * distance, place.half_width)
+    feet = np.array([rng.uniform(-aside, aside), distance, 0.0])
+    eye = np.array([rng.normal(0, 0.3), rng.normal(0, 0.3), camera.height * rng.normal(1, 0.03)])
+    towards = np.arctan2(eye[1] - feet[1], eye[0] - feet[0]) + np.pi / 2  # yaw that looks into the camera
+    turns, chances = zip(*FACING, strict=True)
+    yaw = float(towards + camera.heading + rng.choice(turns, p=chances) + rng.normal(0, 0.45))
+    target = upright.placed(yaw, feet.tolist())
+    aim = np.array([feet[0], feet[1], 0.9]) + rng.normal(0, [0.5, 0, 0.25])
+    view = look_at(eye, aim, float(rng.normal(0, 0.012)))
+    box = jitter(box_around(view.project(target.to_world(person.mesh.vertices))), rng)
+    return _Stand(eye, feet, view, box, target, target.to_world(person.joints))
+
+
+def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng: np.random.Generator) -> list[Scene]:
+    """Passers-by and parked things behind the person."""
+    parts = []
+    for _ in range(int(rng.choice(len(PASSERS_BY), p=PASSERS_BY))):
+        yaw, where = obstacles.behind(stand.eye, stand.feet, rng, (0.9, 7.0))
+        parts.append(_stranger(plan, spec, rng).placed(yaw, where))
+    things = obstacles.INDOOR_THINGS if place.indoor else obstacles.OUTDOOR_THINGS
+    for _ in range(int(rng.choice(len(THINGS), p=THINGS))):
+        yaw, where = obstacles.behind(stand.eye, stand.feet, rng, (2.6, 8.0))
+        parts.append(Scene(things[rng.integers(len(things))](rng)).placed(yaw, where))
+    return parts
+
+
+def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generator) -> tuple[Scene, float]:
+    """An obstacle that hides about a wanted share of the body, within HIDDEN; the nearest of TRIES. And its share."""
+    wanted = float(rng.uniform(0.2, 0.7))
+    kinds = obstacles.KINDS_OF[spec.split]
+    best: tuple[float, Scene, float] | None = None
+    for attempt in range(TRIES):
+        if attempt % 4 == 0:
+            kind = obstacles.KINDS[kinds[rng.integers(len(kinds))]]
+            thing = kind.build(rng, lambda: _stranger(plan, spec, rng))
+        placed = obstacles.place(kind, thing, stand.eye, stand.feet, rng)
+        share = hidden_share(stand.target, [placed], stand.view, stand.box)
+        outside = not HIDDEN[0] + 0.03 < share < HIDDEN[1] - 0.03
+        miss = abs(share - wanted) + outside
+        if best is None or miss < best[0]:
+            best = (miss, placed, share)
+        if miss < 0.1:
+            break
+    assert best is not None
+    return best[1], best[2]
+
+
+def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, rows: int = 72) -> float:
+    """Share of the target's body in the box that `others` hide."""
+    columns = max(8, round(rows * box.width / box.height))
+    origins, directions = view.origins_and_rays(*box.centres(rows, columns))
+    body = _body(target, trace([target], origins, directions))
+    if not body.any():
+        return 1.0
+    seen = trace([target, *others], origins[body], directions[body])
+    return float((seen.layer != TARGET).mean())
+
+
+def _body(target: Scene, hits: Hits) -> np.ndarray:
+    """[n] bool: rays that meet a part of the body, not a bag."""
+    found = hits.layer == TARGET
+    found[found] = target.mesh.part[hits.face[found]] != BACKGROUND
+    return found
+
+
+def _around_visible(stand: _Stand, obstacle: Scene) -> Box:
+    """The box that a detector draws around what is left of a half-hidden person."""
+    rows, columns, box = 72, 28, stand.box
+    x, y = box.centres(rows, columns)
+    hits = trace([stand.target, obstacle], *stand.view.origins_and_rays(x, y))
+    seen = _body(stand.target, hits).reshape(rows, columns)
+    if seen.mean() < 0.04:
+        return box
+    down, across = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    margin = 0.04 * box.height
+    return Box(
+        max(box.left, float(x[across[0]]) - margin),
+        max(box.top, float(y[down[0]]) - margin),
+        min(box.right, float(x[across[-1]]) + margin),
+        min(box.bottom, float(y[down[-1]]) + margin),
+    )

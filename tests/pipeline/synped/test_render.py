@@ -1,0 +1,74 @@
+"""Rendered pictures: exact masks, joints, shares, and dependence on nothing but seed and index."""
+
+import numpy as np
+import pytest
+
+from pipeline.synped.plan import Size, make_plan
+from pipeline.synped.render import render
+from pipeline.synped.shot import CLEAR, HIDDEN
+from sorn.parts import CLASSES, FOOT, HEAD
+
+TINY = Size(1, 3, 1, 1, 2, 1, 2, 2, 1, 1, 1, 2, train_occluded=0.34)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan(TINY, seed=1)
+
+
+@pytest.fixture(scope="module")
+def pictures(plan):
+    return [render(plan, index) for index in range(len(plan.images))]
+
+
+def test_image_and_mask_agree_in_size_and_type(pictures):
+    for picture in pictures:
+        assert picture.image.dtype == picture.mask.dtype == np.uint8
+        assert picture.image.shape == (*picture.mask.shape, 3)
+        assert 96 <= picture.mask.shape[0] <= 320
+        assert picture.mask.max() < len(CLASSES)
+        assert 0.02 < (picture.mask > 0).mean() < 0.9
+
+
+def test_a_clear_person_is_whole_and_upright(plan, pictures):
+    for spec, picture in zip(plan.images, pictures, strict=True):
+        rows = {part: np.flatnonzero((picture.mask == part).any(axis=1)) for part in (HEAD, FOOT)}
+        if not spec.occluded and len(rows[HEAD]) and len(rows[FOOT]):
+            assert rows[HEAD].mean() < rows[FOOT].mean()
+
+
+def test_occluded_pictures_hide_a_share_and_the_others_do_not(plan, pictures):
+    for spec, picture in zip(plan.images, pictures, strict=True):
+        if spec.occluded:
+            assert HIDDEN[0] <= picture.hidden <= HIDDEN[1], spec
+        else:
+            assert picture.hidden <= CLEAR, spec
+
+
+def test_visible_joints_lie_on_the_person(pictures):
+    on_body = []
+    for picture in pictures:
+        assert picture.joints.shape == (17, 3)
+        for x, y, visible in picture.joints:
+            if visible:
+                on_body.append(picture.mask[int(y), int(x)] > 0)
+    assert np.mean(on_body) > 0.9  # a bag may hang in front of a joint
+    assert len(on_body) > 5 * len(pictures)
+
+
+def test_pictures_are_neither_black_nor_white(pictures):
+    means = np.array([picture.image.mean() / 255 for picture in pictures])
+    assert ((means > 0.15) & (means < 0.85)).all()
+    assert np.mean([picture.image.std() / 255 for picture in pictures]) > 0.12
+
+
+def test_a_picture_does_not_depend_on_what_was_rendered_before(plan, pictures):
+    for index in (len(plan.images) - 1, 0):
+        again = render(plan, index)
+        assert np.array_equal(again.image, pictures[index].image)
+        assert np.array_equal(again.mask, pictures[index].mask)
+        assert np.array_equal(again.joints, pictures[index].joints)
+
+
+def test_another_seed_is_another_picture(plan, pictures):
+    assert not np.array_equal(render(make_plan(TINY, seed=2), 0).image, pictures[0].image)
