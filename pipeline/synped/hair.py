@@ -161,8 +161,9 @@ def _hair_albedo(hair: Hair, coords: np.ndarray) -> np.ndarray:
     return np.clip(np.asarray(hair.colour) * np.clip(tone, 0.4, 1.8)[:, None], 0, 1).astype(np.float32)
 
 
-def make_hair(hair: Hair, phenotype: Phenotype, covered: bool) -> list[Piece]:
-    """Pieces of a hair style; covered: a hat is worn, so that nothing stands up."""
+def make_hair(hair: Hair, phenotype: Phenotype, covered: bool, clothes: float) -> list[Piece]:
+    """Pieces of a hair style; covered: a hat is worn, so that nothing stands up. clothes: metres of cloth on the
+    shoulders, which long hair lies on."""
     if hair.kind in ("bald", "buzz"):
         return []
     body = rest(phenotype)
@@ -171,7 +172,7 @@ def make_hair(hair: Hair, phenotype: Phenotype, covered: bool) -> list[Piece]:
     pieces = [_cap(body, look, hair, volume)]
     origin, scale = _head_frame(body)
     if hair.kind in ("bob", "long"):
-        pieces.append(_curtain(body, look, hair))
+        pieces.append(_curtain(body, look, hair, clothes))
     elif hair.kind == "bun":
         vertices, faces = ellipsoid((0, 0.1, 0.045), (0.042, 0.036, 0.04))
         pieces.append(rigid(vertices * scale + origin, faces, HEAD, look, "head"))
@@ -205,7 +206,7 @@ def _cap(body: Rest, look: Surface, hair: Hair, volume: float) -> Piece:
     return clip(piece, np.minimum(above, inside).astype(np.float32))
 
 
-def _curtain(body: Rest, look: Surface, hair: Hair) -> Piece:
+def _curtain(body: Rest, look: Surface, hair: Hair, clothes: float) -> Piece:
     """Hair that falls to the jaw, the shoulders or down the back, with a gap for the face."""
     base = template()
     origin, scale = _head_frame(body)
@@ -217,6 +218,7 @@ def _curtain(body: Rest, look: Surface, hair: Hair) -> Piece:
     local = head_coords(body.vertices[solid], body)
     heights = np.linspace(0.085, -hair.length, 14, dtype=np.float32)
     support = outlines(local * np.array([0.93, 1, 1], dtype=np.float32), heights) + 0.008 + 0.5 * hair.volume
+    support += clothes * np.clip((-0.09 - heights) / 0.05, 0, 1)[:, None]
     for row in range(1, len(heights)):
         fall = heights[row - 1] - heights[row]
         support[row] = np.maximum(support[row], support[row - 1] - (0.12 if heights[row] > -0.08 else 0.35) * fall)

@@ -14,6 +14,7 @@ from pipeline.synped import carried, garments
 from pipeline.synped.body import SEGMENT, Phenotype, group, rest, template
 from pipeline.synped.carried import Bag, draw_bag
 from pipeline.synped.drape import Frame, Tube, drape
+from pipeline.synped.gesture import draw_gesture
 from pipeline.synped.hair import (
     Face,
     Hair,
@@ -29,7 +30,7 @@ from pipeline.synped.hair import (
 from pipeline.synped.measures import Measures, measure
 from pipeline.synped.mesh import Mesh, join
 from pipeline.synped.piece import Piece, compact
-from pipeline.synped.pose import Arm, Leg, Pose, Skinned, bind, draw_walk, skin, transforms
+from pipeline.synped.pose import Pose, Skinned, bind, skin, transforms
 from pipeline.synped.wardrobe import Outfit, draw_outfit, draw_shoes, draw_top
 
 __all__ = ["Identity", "Person", "Pose", "build", "draw_identity", "draw_pose", "look_alike", "warm_up"]
@@ -125,67 +126,10 @@ def _draw_phenotype(rng: np.random.Generator, female: bool) -> Phenotype:
 
 def draw_pose(rng: np.random.Generator, identity: Identity) -> Pose:
     """Walking or standing, arms as people hold them, with the identity's bag in its hand."""
-    walking = bool(rng.uniform() < 0.7)
-    if walking:
-        left_leg, right_leg, stride = draw_walk(rng)
-    else:
-        spread, relaxed = rng.uniform(0.0, 0.12), rng.uniform(0, 0.25)
-        legs = [Leg(float(rng.normal(0, 0.05)), spread, 0.05, 0.0, rng.uniform(0.05, 0.35)) for _ in range(2)]
-        which = int(rng.integers(2))
-        legs[which] = replace(legs[which], swing=legs[which].swing + relaxed, bend=0.05 + 1.5 * relaxed)
-        (left_leg, right_leg), stride = legs, 0.0
-    arms = {"L": _draw_arm(rng, stride), "R": _draw_arm(rng, -stride)}
-    held = {"L": "", "R": ""}
-    gesture = rng.choice(["", "phone", "bottle", "pockets", "crossed", "front"], p=[0.72, 0.08, 0.04, 0.07, 0.04, 0.05])
-    side = str(rng.choice(["L", "R"]))
-    if gesture in ("phone", "bottle"):
-        arms[side] = Arm(
-            rng.uniform(0.1, 0.5), rng.uniform(0.05, 0.2), rng.uniform(1.5, 2.1), rng.uniform(0.1, 0.6), 0.5
-        )
-        held[side] = str(gesture)
-    elif gesture == "pockets":
-        for each in ("L", "R") if rng.uniform() < 0.7 else (side,):
-            arms[each] = Arm(
-                rng.uniform(-0.3, -0.1), rng.uniform(0.25, 0.4), rng.uniform(0.5, 0.8), rng.uniform(0.3, 0.6), 0.2
-            )
-    elif gesture in ("crossed", "front"):
-        bend = rng.uniform(1.3, 1.6) if gesture == "crossed" else rng.uniform(0.8, 1.3)
-        for each in ("L", "R"):
-            arms[each] = Arm(rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.2), bend, rng.uniform(0.9, 1.3), 0.3)
-    if identity.bag is not None and identity.bag.kind in ("hand", "tote"):
-        arms[identity.bag.side] = Arm(
-            rng.uniform(-0.1, 0.15), rng.uniform(0.12, 0.22), rng.uniform(0.05, 0.3), 0.0, 0.8
-        )
-        held[identity.bag.side] = "bag"
-    elif identity.bag is not None and identity.bag.kind == "backpack" and rng.uniform() < 0.12:
-        arms[side] = Arm(
-            rng.uniform(0.1, 0.3), rng.uniform(0.15, 0.3), rng.uniform(2.0, 2.3), rng.uniform(0.1, 0.4), 0.7
-        )
-        held[side] = ""
-    return Pose(
-        left_arm=arms["L"],
-        right_arm=arms["R"],
-        left_leg=left_leg,
-        right_leg=right_leg,
-        lean=float(rng.normal(0.05 if walking else 0.02, 0.04)),
-        bow=float(rng.normal(0, 0.02)),
-        twist=float(-0.12 * stride + rng.normal(0, 0.08)),
-        nod=float(rng.normal(0.08, 0.14)),
-        glance=float(rng.normal(0, 0.3)),
-        held_left=held["L"],
-        held_right=held["R"],
-    )
-
-
-def _draw_arm(rng: np.random.Generator, stride: float) -> Arm:
-    swing = 0.32 * stride + rng.normal(0, 0.06)
-    bend = 0.25 + 0.25 * max(0.0, stride) + abs(rng.normal(0, 0.12))
-    return Arm(
-        float(swing),
-        float(rng.uniform(0.03, 0.16)),
-        float(bend),
-        float(rng.uniform(0, 0.25)),
-        float(rng.uniform(0.2, 0.7)),
+    bag = identity.bag
+    in_hand = bag is not None and bag.kind in ("hand", "tote")
+    return draw_gesture(
+        rng, bag.side if bag is not None and in_hand else "", bag is not None and bag.kind == "backpack"
     )
 
 
@@ -212,7 +156,8 @@ def _dress(identity: Identity) -> _Dressed:
     hidden = np.any([garment.covers for garment in worn], axis=0)
     pieces = [*bottom.pieces, _skin(identity, hidden)]
     pieces += [piece for garment in (*tops, shoes) for piece in garment.pieces]
-    pieces += make_hair(identity.hair, phenotype, identity.hat is not None)
+    on_shoulders = outfit.tops[-1].ease + (0.03 if outfit.tops[-1].collar else 0.0)
+    pieces += make_hair(identity.hair, phenotype, identity.hat is not None, on_shoulders)
     if identity.hat is not None:
         pieces += make_hat(identity.hat, phenotype)
     if identity.bag is not None:

@@ -1,4 +1,4 @@
-"""Poses: what a person's limbs do in one picture, and the rigid transform of every body segment. Reads and writes
+"""Poses: angles of a person's limbs in one picture, and the rigid transform of every body segment. Reads and writes
 nothing."""
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Leg:
 @dataclass(frozen=True)
 class Pose:
     """One moment of a person. left, right: arms and legs. lean: forward, bow: sideways, twist: shoulders against hips,
-    nod: head down, glance: head to the person's left; radians. held_left, held_right: what a hand carries may be shown
-    there ("" = nothing, "bag", "phone", "bottle"). backpack_worn: False leaves the backpack off this picture."""
+    nod: head down, glance: head to the person's left; radians. held_left, held_right: what is in the hand, "" for
+    nothing, "bag" for the identity's own, "phone" or "bottle"."""
 
     left_arm: Arm
     right_arm: Arm
@@ -178,28 +178,6 @@ def skin(skinned: Skinned, transform: np.ndarray) -> np.ndarray:
         moved = matrix[:, :, 0] * x + matrix[:, :, 1] * y + matrix[:, :, 2] * z + matrix[:, :, 3]
         result += skinned.weights[:, bone, None] * moved
     return result
-
-
-def draw_walk(rng: np.random.Generator) -> tuple[Leg, Leg, float]:
-    """Legs at a random moment of a walking cycle, and the swing that the arms of such a stride have (left forward
-    positive)."""
-    phase, stride = rng.uniform(), rng.uniform(0.6, 1.15)
-    spread, turn = rng.uniform(0.0, 0.05), rng.uniform(0.0, 0.25)
-    left, right = (_stepping((phase + shift) % 1.0, stride, spread, turn) for shift in (0.0, 0.5))
-    return left, right, -stride * np.cos(2 * np.pi * phase)
-
-
-def _stepping(phase: float, stride: float, spread: float, turn: float) -> Leg:
-    """One leg; phase 0 = heel strike, 0 to 0.6 on the ground, then in the air. Curves follow textbook gait plots."""
-
-    def bump(centre: float, width: float) -> float:
-        distance = (phase - centre + 0.5) % 1.0 - 0.5
-        return float(np.exp(-((distance / width) ** 2)))
-
-    swing = np.radians(5 + 22 * stride * np.cos(2 * np.pi * phase))
-    bend = np.radians(6 + 12 * bump(0.15, 0.09) + 52 * stride * bump(0.72, 0.13))
-    pitch = np.radians(stride * (16 * bump(0.0, 0.06) - 32 * bump(0.62, 0.1) - 14 * bump(0.75, 0.08)))
-    return Leg(float(swing), spread, float(bend), float(pitch), turn)
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.synped.body import SEGMENT, SEGMENTS, Phenotype, rest
-from pipeline.synped.pose import Arm, Leg, Pose, bind, draw_walk, skin, transforms
+from pipeline.synped.gesture import draw_gesture, draw_walk
+from pipeline.synped.pose import Arm, Leg, Pose, bind, skin, transforms
 
 _BODY = rest(Phenotype(female=False))
 _ARM, _LEG = Arm(0.0, 0.1, 0.2, 0.0, 0.4), Leg(0.0, 0.03, 0.0, 0.0, 0.1)
@@ -73,3 +74,11 @@ def test_a_walk_has_one_leg_ahead_and_the_other_arm() -> None:
         left, right, stride = draw_walk(np.random.default_rng(seed))
         assert min(left.bend, right.bend) >= 0
         assert (left.swing - right.swing) * stride <= 0  # the left arm swings against the left leg
+
+
+def test_a_bag_stays_in_its_hand() -> None:
+    poses = [draw_gesture(np.random.default_rng(seed), "R", backpack=False) for seed in range(60)]
+    assert all(pose.held_right == "bag" for pose in poses)
+    assert {pose.held_left for pose in poses} <= {"", "phone", "bottle"}
+    free = [draw_gesture(np.random.default_rng(seed), "", backpack=True) for seed in range(60)]
+    assert not any("bag" in (pose.held_left, pose.held_right) for pose in free)
