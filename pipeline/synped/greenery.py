@@ -90,7 +90,7 @@ def thicket(rng: np.random.Generator, width: float, height: float, leaf_size: fl
 
 
 def bush(rng: np.random.Generator, width: float, height: float, leaf_size: float = 0.07, count: int = 1800) -> Mesh:
-    return crown(rng, (width * 0.5, width * 0.45, height * 0.5), (0, 0, height * 0.48), green(rng), leaf_size, count)
+    return crown(rng, (width * 0.5, width * 0.45, height * 0.5), (0, 0, height * 0.42), green(rng), leaf_size, count)
 
 
 def trunk(rng: np.random.Generator, radius: float, height: float) -> Mesh:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.synped.noise import smooth3
 from pipeline.synped.raycast import NOTHING, Hits, Scene, blocked, unit
 
+SHARP = 0.015  # radians of the light below which the edge of a shadow needs no smoothing
 OFFSET = 0.004  # metres by which shadow rays start off the surface
 
 
@@ -231,8 +232,8 @@ def _visibility(
         jitter = rng.random((len(lit), 3), dtype=np.float32) * 2 - 1
         towards_sun = unit(light.sun + np.float32(light.spread) * jitter)
         sun_free[lit] = 1 - blocked(scenes, position[lit], towards_sun, light.sun_reach).astype(np.float32)
-        if not hard:
-            sun_free = _averaged(sun_free[chosen], found, chosen, layers, grid, 3)
+        if light.spread > SHARP:
+            sun_free = _averaged(sun_free[ask], found, ask, layers, grid, 2 if hard else 3)
     return sun_free, sky_free
 
 

@@ -40,10 +40,10 @@ def draw_response(rng: np.random.Generator) -> Response:
     warm, green = rng.normal(0, 0.03), rng.normal(0, 0.008)
     low = float(rng.uniform(0.7, 1.0))
     return Response(
-        exposure=float(rng.normal(-0.1, 0.2)),
+        exposure=float(rng.normal(-0.12, 0.14)),
         balance=(float(1 + warm), float(1 + green), float(1 - warm)),
         gamma=float(rng.uniform(0.92, 1.1)),
-        contrast=float(rng.uniform(1.05, 1.35)),
+        contrast=float(rng.uniform(1.0, 1.25)),
         saturation=float(rng.uniform(0.85, 1.15)),
         black=float(rng.uniform(0.0, 0.02)),
         vignette=float(rng.uniform(0.0, 0.15)),
@@ -63,9 +63,9 @@ def develop(
     radiance: linear [h, w, 3]. level: mean irradiance of the scene, for the exposure meter. far: bool [h, w], what lies
     well behind the person and may be out of focus.
     """
-    stops = response.exposure + rng.normal(0, 0.22)
+    stops = response.exposure + rng.normal(0, 0.18)
     image = radiance * np.float32(2.0**stops / max(level, 1e-3) ** 0.9)
-    image = _out_of_focus(np.minimum(image, 3), far, float(rng.choice([0, 0.6, 1.2, 2.2], p=[0.4, 0.3, 0.2, 0.1])))
+    image = _out_of_focus(np.minimum(image, 3), far, float(rng.choice([0, 0.6, 1.2, 2.2], p=[0.4, 0.35, 0.2, 0.05])))
     image = blur(image, response.blur * rng.uniform(0.7, 1.4))
     if rng.random() < 0.12:
         image = _motion(image, rng)

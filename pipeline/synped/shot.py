@@ -19,6 +19,7 @@ from pipeline.synped.place import SIDE, Place
 from pipeline.synped.places import PLACES
 from pipeline.synped.plan import CAMERA_STREAM, IDENTITY_STREAM, STRANGER_STREAM, ImageSpec, Plan
 from pipeline.synped.raycast import Hits, Scene, trace
+from pipeline.synped.simplify import simplified
 from sorn.parts import BACKGROUND
 
 HIDDEN = (0.15, 0.75)  # share of the body that an obstacle hides in an `occluded` picture
@@ -26,13 +27,14 @@ CLEAR = 0.05  # largest share that anything may hide in any other picture
 STANDS = 6  # spots tried until the view is clear
 TRIES = 16  # obstacles tried; a new kind after every fourth
 STRANGERS = 12  # passers-by per group: rendered people are costly to build
+CELL = 0.007  # metres a camera need not resolve: about half a pixel
 TARGET = 0  # the target's place in Shot.scenes
 
 # Chances, so that they can be read in one place.
 FACING = ((0.0, 0.5), (np.pi, 0.3), (0.5 * np.pi, 0.1), (-0.5 * np.pi, 0.1))  # turn away from the main direction
 PASSERS_BY = (0.62, 0.28, 0.1)  # none, one, two behind the person
 THINGS = (0.5, 0.35, 0.15)
-CUT_BOX = 0.07  # a clear picture whose box misses legs or head
+CUT_BOX = 0.1  # a clear picture whose box misses legs or head
 VISIBLE_BOX = 0.12  # an occluded picture whose box surrounds only what is visible
 
 
@@ -64,7 +66,7 @@ def compose(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Shot:
     camera, place, still = camera_of(plan, spec.camid)
     who = identity(plan, spec.pid)
     person = people.build(who, people.draw_pose(rng, who))
-    upright = Scene(person.mesh)
+    upright = Scene(simplified(person.mesh, CELL))
     for _ in range(STANDS):
         stand = _stand(camera, place, person, upright, rng)
         others = _surroundings(plan, spec, place, stand, rng)
@@ -116,7 +118,8 @@ def _stranger(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
 def _pooled(seed: int, pool: int, number: int) -> Scene:
     rng = np.random.default_rng([seed, STRANGER_STREAM, pool, number])
     somebody = people.draw_identity(rng)
-    return Scene(people.build(somebody, people.draw_pose(rng, somebody)).mesh.as_background())
+    mesh = people.build(somebody, people.draw_pose(rng, somebody)).mesh
+    return Scene(simplified(mesh.as_background(), CELL))
 
 
 def _stand(camera: Camera, place: Place, person: Person, upright: Scene, rng: np.random.Generator) -> _Stand:
