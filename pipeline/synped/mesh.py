@@ -16,7 +16,7 @@ class Surface:
     """How a material looks.
 
     albedo: texture coordinates [n, 3] float32 -> linear RGB [n, 3] float32 in [0, 1].
-    bump: amplitude of the pseudo-random tilt of the normal (folds of cloth, bark), 0 = smooth. bump_scale: its size in metres.
+    bump: amplitude of the random tilt of the normal (folds of cloth, bark), 0 = smooth. bump_scale: its size in metres.
     gloss: share of mirrored sky in [0, 1] (car paint 0.3, leather 0.1, cloth 0).
     """
 
@@ -30,10 +30,10 @@ class Surface:
 class Mesh:
     """Triangles with a body part and a surface each.
 
-    vertices: [V, 3] float32 metres. faces: [F, 3] int32. part: [F] uint8, a class id of `sorn.parts` (0 for what is not body).
-    surface: [F] int16, index into `surfaces`. coords: [V, 3] float32, where textures are looked up: the vertex in the rest
-    pose, so that a pattern sticks to the cloth while the person walks. smooth: [F] bool, True where the ray caster should
-    interpolate vertex normals.
+    vertices: [V, 3] float32 metres. faces: [F, 3] int32. part: [F] uint8, a class id of `sorn.parts` (0: not body).
+    surface: [F] int16, index into `surfaces`. coords: [V, 3] float32, where textures are looked up: the vertex in the
+    rest pose, so that a pattern sticks to the cloth while the person walks. smooth: [F] bool, True where the ray caster
+    should interpolate vertex normals.
     """
 
     vertices: np.ndarray
@@ -57,15 +57,13 @@ class Mesh:
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
     """One mesh of several; surfaces are renumbered."""
-    vertex_offsets = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
-    surface_offsets = np.cumsum([0] + [len(mesh.surfaces) for mesh in meshes])
+    vertex_offsets = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes], dtype=np.int32)
+    surface_offsets = np.cumsum([0] + [len(mesh.surfaces) for mesh in meshes], dtype=np.int16)
     return Mesh(
         vertices=np.concatenate([mesh.vertices for mesh in meshes]),
         faces=np.concatenate([mesh.faces + offset for mesh, offset in zip(meshes, vertex_offsets, strict=False)]),
         part=np.concatenate([mesh.part for mesh in meshes]),
-        surface=np.concatenate(
-            [(mesh.surface + offset).astype(np.int16) for mesh, offset in zip(meshes, surface_offsets, strict=False)]
-        ),
+        surface=np.concatenate([mesh.surface + offset for mesh, offset in zip(meshes, surface_offsets, strict=False)]),
         coords=np.concatenate([mesh.coords for mesh in meshes]),
         smooth=np.concatenate([mesh.smooth for mesh in meshes]),
         surfaces=tuple(surface for mesh in meshes for surface in mesh.surfaces),

@@ -209,7 +209,6 @@ def build(identity: Identity, pose: Pose) -> Person:
         if thing is not None:
             meshes.append(thing)
     mesh = join(meshes)
-    mesh = replace(mesh, faces=mesh.faces.astype(np.int32))
     joints = _joints(identity, segments)
     origin = _moved(segments, "pelvis", body.joints["joint-pelvis"])
     lowest = meshes[0].vertices[:, 2].min()
