@@ -40,7 +40,7 @@ def draw_camera(rng: np.random.Generator, camid: int) -> Camera:
         height=float(rng.uniform(2.5, 5.0) if high else rng.uniform(1.3, 2.2)),
         sunny=float(rng.uniform(0.0, 0.6)),
         azimuth=float(rng.uniform(0, 2 * np.pi)),
-        pixels=float(rng.uniform(100, 185)),
+        pixels=float(rng.uniform(95, 170)),
         heading=float(rng.uniform(-0.9, 0.9)),
         response=draw_response(rng),
     )
@@ -65,11 +65,6 @@ class View:
         """Unit directions [len(y) * len(x), 3] through the tangents x (columns) and y (rows)."""
         directions = self.forward + x[None, :, None] * self.right - y[:, None, None] * self.up
         return unit(directions.reshape(-1, 3).astype(np.float32))
-
-    def origins_and_rays(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rays through the tangents x and y as the ray caster wants them: [n, 3] each."""
-        directions = self.rays(x, y)
-        return np.tile(self.eye, (len(directions), 1)), directions
 
 
 def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:

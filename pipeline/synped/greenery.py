@@ -9,7 +9,7 @@ from pipeline.synped.mesh import Mesh, join
 from pipeline.synped.solids import box, lathe, leaves, solid, tube
 
 # sRGB of foliage as seen on campus photographs: rather dark, more yellow than a paint box green.
-GREENS: tuple[Colour, ...] = ((84, 104, 46), (66, 92, 44), (104, 122, 58), (58, 82, 50), (112, 118, 70), (74, 88, 60))
+GREENS: tuple[Colour, ...] = ((92, 114, 50), (74, 102, 48), (114, 132, 62), (66, 92, 56), (122, 126, 76), (84, 98, 66))
 BARK: Colour = (96, 84, 70)
 
 
@@ -18,7 +18,7 @@ def green(rng: np.random.Generator) -> Colour:
 
 
 def _dark(colour: Colour) -> Colour:
-    return (colour[0] * 0.66, colour[1] * 0.68, colour[2] * 0.62)
+    return (colour[0] * 0.76, colour[1] * 0.78, colour[2] * 0.7)
 
 
 def hedge(

@@ -51,6 +51,10 @@ def _bush(rng: np.random.Generator) -> Mesh:
     return greenery.bush(rng, rng.uniform(0.9, 1.8), rng.uniform(0.9, 1.6), 0.07, 3000)
 
 
+def _far_bush(rng: np.random.Generator) -> Mesh:
+    return greenery.bush(rng, rng.uniform(0.9, 2.2), rng.uniform(0.9, 1.8), 0.13, 900)
+
+
 def _branch(rng: np.random.Generator) -> Mesh:
     return greenery.branch(rng, rng.uniform(0.6, 1.1))
 
@@ -143,7 +147,7 @@ OUTDOOR_THINGS = (
     furniture.bench,
     structures.planter,
     structures.tree_trunk,
-    _bush,
+    _far_bush,
     _far_hedge,
 )
 INDOOR_THINGS = (

@@ -56,33 +56,38 @@ class Scene:
         """Points [n, 3] in the mesh's own coordinates -> where they are now."""
         return (points @ self.turn.T + self._shift).astype(np.float32)
 
-    def query(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """First hits of rays [n, 3] with unit directions: which rays may hit at all [m], and for these `tfar` (metres),
-        `primID` (-1: none), `u`, `v` (weights of corners 1 and 2)."""
-        near, origins, directions = self._candidates(origins, directions)
-        return near, self._scene.run(origins, directions, output=True)
+    def query(
+        self, origin: np.ndarray, directions: np.ndarray, reach: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """First hits of rays from `origin` [3] in unit directions [n, 3], nearer than reach [n] metres.
+
+        Which rays may hit at all [m], and for these `tfar` (metres), `primID` (-1: none), `u`, `v` (weights of corners
+        1 and 2).
+        """
+        near = np.arange(len(directions))
+        if self._is_placed:
+            offset = self.to_world(self._middle) - origin
+            along = np.maximum(directions @ offset, 0)
+            near = np.flatnonzero(offset @ offset - along * along < self._radius**2)
+            origin, directions, reach = (origin - self._shift) @ self.turn, directions[near] @ self.turn, reach[near]
+        origins = np.tile(np.asarray(origin, np.float32), (len(near), 1))
+        reach = reach.copy()  # embreex writes its answers there
+        return near, self._scene.run(origins, np.ascontiguousarray(directions), dists=reach, output=True)
 
     def blocks(self, origins: np.ndarray, directions: np.ndarray, reach: float) -> np.ndarray:
-        """[n] bool: does the ray meet anything within `reach` metres."""
+        """[n] bool: do rays [n, 3] with unit directions meet anything within `reach` metres."""
         result = np.zeros(len(origins), dtype=bool)
-        near, origins, directions = self._candidates(origins, directions)
+        near = np.arange(len(origins))
+        if self._is_placed:
+            offset = self.to_world(self._middle) - origins
+            along = np.maximum(np.einsum("ij,ij->i", offset, directions), 0)
+            missed = np.einsum("ij,ij->i", offset, offset) - along * along
+            near = np.flatnonzero(missed < self._radius**2)
+            origins, directions = (origins[near] - self._shift) @ self.turn, directions[near] @ self.turn
         distances = np.full(len(near), reach, dtype=np.float32)
-        result[near] = self._scene.run(origins, directions, dists=distances, query="OCCLUDED") == 0
+        rays = np.ascontiguousarray(origins), np.ascontiguousarray(directions)
+        result[near] = self._scene.run(*rays, dists=distances, query="OCCLUDED") == 0
         return result
-
-    def _candidates(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rays that come near a placed thing, in its own coordinates; all rays, unchanged, where nothing was placed."""
-        if not self._is_placed:
-            return np.arange(len(origins)), origins, directions
-        offset = self.to_world(self._middle) - origins
-        along = np.maximum(np.einsum("ij,ij->i", offset, directions), 0)
-        missed = np.einsum("ij,ij->i", offset, offset) - along * along
-        near = np.flatnonzero(missed < self._radius**2)
-        return (
-            near,
-            np.ascontiguousarray((origins[near] - self._shift) @ self.turn),
-            np.ascontiguousarray(directions[near] @ self.turn),
-        )
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,9 @@ class Hits:
     v: np.ndarray
 
 
-def trace(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray) -> Hits:
-    """Nearest hit over all scenes. origins, directions: [n, 3] float32, directions of length 1."""
-    count = len(origins)
+def trace(scenes: Sequence[Scene], origin: np.ndarray, directions: np.ndarray) -> Hits:
+    """Nearest hit over all scenes of rays from origin [3] in directions [n, 3] float32 of length 1."""
+    count = len(directions)
     best = Hits(
         np.full(count, NOTHING, np.int16),
         np.full(count, NOTHING, np.int32),
@@ -108,7 +113,7 @@ def trace(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray) 
         np.zeros(count, np.float32),
     )
     for layer, scene in enumerate(scenes):
-        asked, found = scene.query(origins, directions)
+        asked, found = scene.query(origin, directions, best.distance)
         nearer = np.flatnonzero((found["primID"] >= 0) & (found["tfar"] < best.distance[asked]))
         rays = asked[nearer]
         best.layer[rays] = layer

@@ -49,7 +49,7 @@ def render(plan: Plan, index: int) -> Rendered:
     rows = int(np.clip(native, *ROWS))
     columns = max(24, round(rows * shot.box.width / shot.box.height))
     radiance, level, far = _picture(shot, light, rows, columns, rng)
-    hits = trace(shot.scenes, *shot.view.origins_and_rays(*shot.box.centres(rows, columns)))
+    hits = trace(shot.scenes, shot.view.eye, shot.view.rays(*shot.box.centres(rows, columns)))
     return Rendered(
         develop(radiance, level, far, camera.response, rng),
         _mask(shot, hits, rows, columns),
@@ -71,8 +71,8 @@ def _picture(
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Radiance [rows, columns, 3], mean irradiance, and what is far behind the person [rows, columns] bool."""
     grid = (rows * SUPERSAMPLING, columns * SUPERSAMPLING)
-    origins, directions = shot.view.origins_and_rays(*shot.box.centres(*grid))
-    hits = trace(shot.scenes, origins, directions)
+    directions = shot.view.rays(*shot.box.centres(*grid))
+    hits = trace(shot.scenes, shot.view.eye, directions)
     shaded = lighting.shade(shot.scenes, hits, shot.view.eye, directions, light, grid, rng)
     own = hits.layer == TARGET
     depth = float(np.median(hits.distance[own])) if own.any() else 8.0

@@ -26,7 +26,7 @@ HIDDEN = (0.15, 0.75)  # share of the body that an obstacle hides in an `occlude
 CLEAR = 0.05  # largest share that anything may hide in any other picture
 STANDS = 6  # spots tried until the view is clear
 TRIES = 16  # obstacles tried; a new kind after every fourth
-STRANGERS = 12  # passers-by per group: rendered people are costly to build
+STRANGERS = 10  # passers-by per group: rendered people are costly to build
 CELL = 0.007  # metres a camera need not resolve: about half a pixel
 TARGET = 0  # the target's place in Shot.scenes
 
@@ -175,11 +175,11 @@ def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generat
 def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, rows: int = 72) -> float:
     """Share of the target's body in the box that `others` hide."""
     columns = max(8, round(rows * box.width / box.height))
-    origins, directions = view.origins_and_rays(*box.centres(rows, columns))
-    body = _body(target, trace([target], origins, directions))
+    directions = view.rays(*box.centres(rows, columns))
+    body = _body(target, trace([target], view.eye, directions))
     if not body.any():
         return 1.0
-    seen = trace([target, *others], origins[body], directions[body])
+    seen = trace([target, *others], view.eye, directions[body])
     return float((seen.layer != TARGET).mean())
 
 
@@ -194,7 +194,7 @@ def _around_visible(stand: _Stand, obstacle: Scene) -> Box:
     """The box that a detector draws around what is left of a half-hidden person."""
     rows, columns, box = 72, 28, stand.box
     x, y = box.centres(rows, columns)
-    hits = trace([stand.target, obstacle], *stand.view.origins_and_rays(x, y))
+    hits = trace([stand.target, obstacle], stand.view.eye, stand.view.rays(x, y))
     seen = _body(stand.target, hits).reshape(rows, columns)
     if seen.mean() < 0.04:
         return box

@@ -22,13 +22,13 @@ def cube(centre=(0.0, 5.0, 0.5)):
 def rays_from(eye, spot, tangent=0.2, side=100):
     view = look_at(np.array(eye, float), np.array(spot, float), 0.0)
     x, y = Box(-tangent, -tangent, tangent, tangent).centres(side, side)
-    return x, y, *view.origins_and_rays(x, y)
+    return x, y, view.eye, view.rays(x, y)
 
 
 def test_a_cube_seen_from_the_front_is_the_square_it_must_be():
-    x, y, origins, directions = rays_from((0, 0, 0.5), (0, 5, 0.5))
+    x, y, origin, directions = rays_from((0, 0, 0.5), (0, 5, 0.5))
     scene = Scene(cube())
-    hits = trace([scene], origins, directions)
+    hits = trace([scene], origin, directions)
     half = 0.5 / 4.5  # half the edge over the distance of the front face
     expected = (np.abs(x)[None] < half) & (np.abs(y)[:, None] < half)
     seen = (hits.layer == 0).reshape(100, 100)
@@ -40,9 +40,9 @@ def test_a_cube_seen_from_the_front_is_the_square_it_must_be():
 
 
 def test_the_nearest_scene_wins_in_any_order():
-    _, _, origins, directions = rays_from((0, 0, 0.5), (0, 5, 0.5), side=20)
+    _, _, origin, directions = rays_from((0, 0, 0.5), (0, 5, 0.5), side=20)
     near, far = Scene(box((0.2, 0.1, 0.2), (0, 2, 0.5), GREY)), Scene(cube())
-    first, second = trace([near, far], origins, directions), trace([far, near], origins, directions)
+    first, second = trace([near, far], origin, directions), trace([far, near], origin, directions)
     middle = 10 * 20 + 10
     assert first.layer[middle] == 0
     assert second.layer[middle] == 1
@@ -50,11 +50,11 @@ def test_the_nearest_scene_wins_in_any_order():
 
 
 def test_rays_moved_around_a_thing_see_what_a_moved_thing_shows():
-    _, _, origins, directions = rays_from((0, 0, 1.5), (0.4, 5, 0.5))
+    _, _, origin, directions = rays_from((0, 0, 1.5), (0.4, 5, 0.5))
     still = cube(centre=(0, 0, 0.5))
     yaw, position = 0.6, (0.4, 5.0, 0.0)
-    moved = trace([Scene(still.placed(yaw, position))], origins, directions)
-    placed = trace([Scene(still).placed(yaw, position)], origins, directions)
+    moved = trace([Scene(still.placed(yaw, position))], origin, directions)
+    placed = trace([Scene(still).placed(yaw, position)], origin, directions)
     assert (moved.layer == placed.layer).mean() > 0.999  # rounding at the silhouette
     both = (moved.layer == 0) & (placed.layer == 0)
     assert both.sum() > 500
