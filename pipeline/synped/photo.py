@@ -38,7 +38,7 @@ class Response:
 
 def draw_response(rng: np.random.Generator) -> Response:
     warm, green = rng.normal(0, 0.03), rng.normal(0, 0.008)
-    low = float(rng.uniform(0.7, 1.0))
+    low = float(rng.uniform(0.75, 1.0))
     return Response(
         exposure=float(rng.normal(-0.12, 0.14)),
         balance=(float(1 + warm), float(1 + green), float(1 - warm)),
@@ -47,7 +47,7 @@ def draw_response(rng: np.random.Generator) -> Response:
         saturation=float(rng.uniform(0.85, 1.15)),
         black=float(rng.uniform(0.0, 0.02)),
         vignette=float(rng.uniform(0.0, 0.15)),
-        blur=float(rng.uniform(0.2, 0.6)),
+        blur=float(rng.uniform(0.15, 0.5)),
         noise=float(rng.uniform(0.002, 0.011)),
         sharpen=float(rng.uniform(0.0, 0.9)),
         resample=(low, 1.0),
@@ -67,7 +67,7 @@ def develop(
     image = radiance * np.float32(2.0**stops / max(level, 1e-3) ** 0.9)
     image = _out_of_focus(np.minimum(image, 3), far, float(rng.choice([0, 0.6, 1.2, 2.2], p=[0.4, 0.35, 0.2, 0.05])))
     image = blur(image, response.blur * rng.uniform(0.7, 1.4))
-    if rng.random() < 0.12:
+    if rng.random() < 0.08:
         image = _motion(image, rng)
     image *= _vignette(image.shape, response.vignette, rng)
     image *= np.asarray(response.balance, np.float32) * rng.normal(1, 0.01, 3).astype(np.float32)

@@ -18,7 +18,9 @@ from pipeline.synped.plan import Plan
 from pipeline.synped.raycast import Hits, trace
 from pipeline.synped.shot import TARGET, Shot, camera_of, compose
 
-SUPERSAMPLING = 2  # rays per pixel and axis
+# Two rays per pixel, a quarter of it up and left of its centre and as much down and right: edges of any direction are
+# smoothed, for half of what four rays cost.
+RAYS = 2
 ROWS = (96, 320)  # native heights of crops, pixels
 BRIGHTEST = 4.0  # radiance at which a ray saturates, so that one mirror does not light up a whole pixel
 
@@ -70,17 +72,20 @@ def _picture(
     shot: Shot, light: Light, rows: int, columns: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Radiance [rows, columns, 3], mean irradiance, and what is far behind the person [rows, columns] bool."""
-    grid = (rows * SUPERSAMPLING, columns * SUPERSAMPLING)
-    directions = shot.view.rays(*shot.box.centres(*grid))
+    grid = (rows * RAYS, columns)
+    x, y = shot.box.centres(rows, columns)
+    quarter_x, quarter_y = 0.25 * shot.box.width / columns, 0.25 * shot.box.height / rows
+    pair = [shot.view.rays(x + k * quarter_x, y + k * quarter_y).reshape(rows, columns, 3) for k in (-1, 1)]
+    directions = np.stack(pair, axis=1).reshape(-1, 3)  # [rows, 2, columns, 3] -> rays
     hits = trace(shot.scenes, shot.view.eye, directions)
     shaded = lighting.shade(shot.scenes, hits, shot.view.eye, directions, light, grid, rng)
     own = hits.layer == TARGET
     depth = float(np.median(hits.distance[own])) if own.any() else 8.0
     whole = float(shaded.irradiance.mean())
     level = 0.5 * (whole + (float(shaded.irradiance[own].mean()) if own.any() else whole))
-    fine = (rows, SUPERSAMPLING, columns, SUPERSAMPLING)
-    radiance = np.minimum(shaded.radiance, BRIGHTEST).reshape(*fine, 3).mean(axis=(1, 3))
-    far = (hits.distance > depth + 2.5).reshape(fine).mean(axis=(1, 3)) > 0.5
+    fine = (rows, RAYS, columns)
+    radiance = np.minimum(shaded.radiance, BRIGHTEST).reshape(*fine, 3).mean(axis=1)
+    far = (hits.distance > depth + 2.5).reshape(fine).all(axis=1)
     return radiance, level, far
 
 
