@@ -1,7 +1,7 @@
 """Materials of the world: ground, walls, foliage, paint. Texture coordinates -> linear RGB. Reads and writes nothing.
 
 Colours are given as sRGB triples in [0, 255], as one reads them off a photograph, and turned into linear light once.
-Places are mostly grey, brown and green: saturated surroundings taught a network to ignore colour (see docs).
+Places are mostly grey, brown and green: saturated surroundings taught a network to ignore colour.
 """
 
 from __future__ import annotations

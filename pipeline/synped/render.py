@@ -22,6 +22,7 @@ from pipeline.synped.shot import TARGET, Shot, camera_of, compose
 # smoothed, for half of what four rays cost.
 RAYS = 2
 ROWS = (96, 320)  # native heights of crops, pixels
+FAR_BEHIND = 2.5  # metres behind the person where a picture may be out of focus
 BRIGHTEST = 4.0  # radiance at which a ray saturates, so that one mirror does not light up a whole pixel
 
 
@@ -85,7 +86,7 @@ def _picture(
     level = 0.5 * (whole + (float(shaded.irradiance[own].mean()) if own.any() else whole))
     fine = (rows, RAYS, columns)
     radiance = np.minimum(shaded.radiance, BRIGHTEST).reshape(*fine, 3).mean(axis=1)
-    far = (hits.distance > depth + 2.5).reshape(fine).all(axis=1)
+    far = np.min(hits.distance.reshape(fine), axis=1) > depth + FAR_BEHIND
     return radiance, level, far
 
 
