@@ -55,8 +55,8 @@ eval: $(if $(TRAINED_ON),masks,train) ## feature bank, metrics, report -> runs/<
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)
 
-test: $(ENVIRONMENT) ## run the tests
-	$(PYTHON) -m pytest
+test: $(ENVIRONMENT) ## run the tests, one process per core
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(ENVIRONMENT) ## ruff and mypy
 	$(PYTHON) -m ruff check .

@@ -1,4 +1,4 @@
-"""A checkpoint trained elsewhere: which run is meant, and what it asks of the images. Reads runs/*/train/config.json."""
+"""A checkpoint trained elsewhere: which run is meant, what it asks of the images. Reads runs/*/train/config.json."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.layout import STAMP, Paths
 
 
 def find_run(runs: Path, trained_on: str) -> str:
-    """Name of the finished training run meant by `market1501` or `market1501-densepose`. Raises UserError if not one."""
+    """Name of the finished run meant by `market1501` or `market1501-densepose`. Raises UserError if there is not one."""
     found = sorted(path.parents[1].name for path in runs.glob(f"*/train/{STAMP}"))
     if trained_on in found:
         return trained_on

@@ -44,14 +44,10 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
-    """Write records.csv and summary.json. Raises UserError for a dataset that cannot be used."""
+    """Write records.csv, summary.json and SynPed's contact sheet. Raises UserError for a dataset that cannot be used."""
     manifest = load_manifest(paths.dataset)
     if manifest.rendered:
-        from pipeline.synped.dataset import write_dataset
-
-        write_dataset(
-            _rendered_root(manifest, paths), manifest.rendered.size, manifest.rendered.seed, config.runtime.workers
-        )
+        _render(manifest, paths, config.runtime.workers)
     found = find_records(manifest, paths.data_root)
     findings = judge(manifest, found)
     _refuse(findings, paths)
@@ -61,11 +57,16 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     summary = _summary(manifest, found, findings, rows)
     stamp.write_atomically(paths.data_summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     _tell(summary)
+    if manifest.rendered:
+        from pipeline.synped.sheet import contact_sheet
+
+        contact_sheet(_rendered_root(manifest, paths), paths.contact_sheet)
+        click.echo(f"  pictures and their masks to look at: {paths.contact_sheet}")
     return paths.records
 
 
 def outputs(paths: Paths) -> list[Path]:
-    return [paths.records, paths.data_summary]
+    return [path for path in (paths.records, paths.data_summary, paths.contact_sheet) if path.is_file()]
 
 
 def provides(paths: Paths) -> dict[str, str]:
@@ -79,6 +80,14 @@ def read_summary(paths: Paths) -> dict[str, Any]:
 
 def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
     return paths.data_root.absolute() / manifest.roots[0]
+
+
+def _render(manifest: Manifest, paths: Paths, workers: int) -> None:
+    """SynPed's pictures, as far as they are missing."""
+    from pipeline.synped.dataset import write_dataset
+
+    assert manifest.rendered is not None
+    write_dataset(_rendered_root(manifest, paths), manifest.rendered.size, manifest.rendered.seed, workers)
 
 
 def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:

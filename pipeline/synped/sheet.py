@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import UserError
-from pipeline.manifest import SPLITS
 from sorn.parts import BACKGROUND, COLOURS
 
 CELL = (96, 256)  # width, height of one picture in pixels
@@ -23,27 +22,26 @@ def overlay(image: np.ndarray, mask: np.ndarray, strength: float = 0.6) -> np.nd
 
 
 def contact_sheet(
-    root: Path, path: Path, rows: int = 6, columns: int = 16, seed: int = 0, split: str | None = None
+    root: Path, path: Path, splits: tuple[str, ...] = ("train", "query"), columns: int = 14, seed: int = 0
 ) -> None:
-    """Write randomly chosen pictures of the dataset under `root`, every second row the masks of the row above.
+    """Write randomly chosen pictures of the dataset under `root`: per split a row of them and a row of their masks.
 
-    split: one of SPLITS, or None for all. Raises UserError where there are no pictures.
+    Raises UserError where a split has no pictures.
     """
-    names = sorted(p for name in ([split] if split else SPLITS) for p in (root / "images" / name).glob("*.jpg"))
-    if not names:
-        raise UserError(f"{root} holds no pictures", "Render them first: make data DATASET=synped_demo.")
-    count = min(len(names), -(-rows // 2) * columns)
-    chosen = [names[i] for i in np.random.default_rng(seed).permutation(len(names))[:count]]
     width, height = CELL[0] + GAP, CELL[1] + GAP
-    sheet = Image.new("RGB", (columns * width - GAP, rows * height - GAP), "white")
-    for number, name in enumerate(chosen):
-        row, column = 2 * (number // columns), number % columns
-        with Image.open(name) as file:
-            image = file.convert("RGB")
-        with Image.open(root / "masks" / name.parent.name / f"{name.stem}.png") as file:
-            mask = np.array(file)
-        cells = (image, Image.fromarray(overlay(np.asarray(image), mask)))
-        for below, cell in enumerate(cells[: rows - row]):
-            sheet.paste(cell.resize(CELL, Image.Resampling.BICUBIC), (column * width, (row + below) * height))
+    sheet = Image.new("RGB", (columns * width - GAP, 2 * len(splits) * height - GAP), "white")
+    for row, split in enumerate(splits):
+        names = sorted((root / "images" / split).glob("*.jpg"))
+        if not names:
+            raise UserError(f"{root} holds no pictures of {split}", "Render them first: make data DATASET=synped_demo")
+        chosen = np.random.default_rng(seed).permutation(len(names))[:columns]
+        for column, number in enumerate(chosen):
+            with Image.open(names[number]) as file:
+                image = file.convert("RGB")
+            with Image.open(root / "masks" / split / f"{names[number].stem}.png") as file:
+                mask = np.array(file)
+            for below, cell in enumerate((image, Image.fromarray(overlay(np.asarray(image), mask)))):
+                place = (column * width, (2 * row + below) * height)
+                sheet.paste(cell.resize(CELL, Image.Resampling.BICUBIC), place)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    sheet.save(path, quality=88)

@@ -218,7 +218,9 @@ def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
                 if not all((root / part).is_file() for part in (f"images/{stem}.jpg", f"masks/{stem}.png")):
                     make_images(root, [f"images/{stem}.jpg", f"masks/{stem}.png"])
 
+    sheet = pytest.importorskip("pipeline.synped.sheet")
     monkeypatch.setattr(dataset, "write_dataset", write_dataset)
+    monkeypatch.setattr(sheet, "contact_sheet", lambda root, path: path.write_bytes(b"sheet"))
     return calls
 
 

@@ -117,8 +117,8 @@ def test_a_disk_that_takes_no_more_is_said_in_one_sentence(tmp_path, monkeypatch
 
 
 def test_the_contact_sheet_shows_pictures_over_masks(rendered, tmp_path):
-    contact_sheet(rendered, tmp_path / "sheet.png", rows=2, columns=3, seed=0)
+    contact_sheet(rendered, tmp_path / "sheet.png", ("train", "query"), columns=3)
     with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.size == (3 * 99 - 3, 2 * 259 - 3)
-    with pytest.raises(UserError, match="no pictures"):
+        assert sheet.size == (3 * 99 - 3, 4 * 259 - 3)
+    with pytest.raises(UserError, match="no pictures of train"):
         contact_sheet(tmp_path, tmp_path / "none.png")
