@@ -12,9 +12,9 @@ STAMP = "stamp.json"
 class Paths:
     """Where one dataset, labelled by one labeler, lives.
 
-    dataset: as on the command line, a name or the path of a .toml or .csv; name: what its manifest calls it. labeler: its
-    name. data_root: the folder that holds the users' dataset folders. runs: the folder for all outputs. trained_on: None,
-    or the run ("market1501-densepose") whose checkpoint evaluates this dataset.
+    dataset: as on the command line, a name or the path of a .toml or .csv; name: what its manifest calls it. labeler:
+    its name. data_root: the folder that holds the users' dataset folders. runs: the folder for all outputs. trained_on:
+    None, or the run ("market1501-densepose") whose checkpoint evaluates this dataset.
     """
 
     dataset: str

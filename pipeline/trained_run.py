@@ -10,7 +10,7 @@ from pipeline.layout import STAMP, Paths
 
 
 def find_run(runs: Path, trained_on: str) -> str:
-    """Name of the finished run meant by `market1501` or `market1501-densepose`. Raises UserError if there is not one."""
+    """Name of the finished run meant by `market1501` or `market1501-densepose`. Raises UserError for none or two."""
     found = sorted(path.parents[1].name for path in runs.glob(f"*/train/{STAMP}"))
     if trained_on in found:
         return trained_on

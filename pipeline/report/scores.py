@@ -91,9 +91,7 @@ def score(
     return Scores(query, gallery, relevant, found, chance, shown, rows)
 
 
-def choose_shown(
-    query: FeatureBank, relevant: Relevance, explained: Iterable[str], count: int, seed: int
-) -> list[int]:
+def choose_shown(query: FeatureBank, relevant: Relevance, explained: Iterable[str], count: int, seed: int) -> list[int]:
     """Positions of `count` queries drawn at random, out of those that have a match and were explained."""
     names = set(explained)
     usable = relevant.usable

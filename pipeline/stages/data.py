@@ -44,7 +44,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
-    """Write records.csv, summary.json and SynPed's contact sheet. Raises UserError for a dataset that cannot be used."""
+    """Write records.csv, summary.json and SynPed's contact sheet. Raises UserError for an unusable dataset."""
     manifest = load_manifest(paths.dataset)
     if manifest.rendered:
         _render(manifest, paths, config.runtime.workers)
