@@ -31,6 +31,8 @@ help: ## show this help
 setup: $(VENV)/.ready ## create .venv and install what everything needs
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "python3 is older than 3.11: install a newer one, or give your own environment with PYTHON=..."; exit 1; }
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --upgrade pip
 	$(VENV)/bin/python -m pip install -r requirements-dev.txt
