@@ -29,7 +29,8 @@ GALLERY = bank([[3.0, 4.0]], [[[0.0, 0.5], [-4.0, 3.0]]], [[0.4, 0.1]])
 
 
 def test_eq_11_visibility_is_the_share_of_foreground_per_stripe() -> None:
-    parts = torch.tensor([[1, 0], [0, 0], [7, 2], [3, 0], [0, 0], [0, 0]])  # [6, 2], three stripes of two rows
+    rows = torch.tensor([[1, 0], [0, 0], [7, 2], [3, 0], [0, 0], [0, 0]])
+    parts = rows.repeat_interleave(2, dim=0)  # [12, 2]: a feature map of three rows, a stripe of four mask rows each
     logits = torch.nn.functional.one_hot(parts, 8).permute(2, 0, 1)[None].float()
     assert visibility_scores(logits, 3).tolist() == [[0.25, 0.75, 0.0]]
 
