@@ -170,7 +170,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _read(name: str) -> dict[str, dict[str, Any]]:
+def _read(name: str, readers: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """Sections of a preset or file, on top of those of its base. readers: the files whose base this is."""
     path = Path(name) if name.endswith(".toml") else PRESET_DIR / f"{name}.toml"
     if not path.is_file():
         raise UserError(
@@ -182,8 +183,10 @@ def _read(name: str) -> dict[str, dict[str, Any]]:
         raise UserError(
             f"{path} is not TOML: {error}", 'Mend that line, or start from a preset: base = "paper".'
         ) from error
-    base = table.pop("base", None)
-    sections = _read(base) if base else {}
+    base = table.pop("base", "")
+    if not isinstance(base, str) or name in readers:
+        raise UserError(f"{path}: base = {base!r} leads nowhere", f"Start from a preset: {', '.join(presets())}.")
+    sections = _read(base, (*readers, name)) if base else {}
     for section, values in table.items():
         if section not in SECTIONS or not isinstance(values, dict):
             raise UserError(f"{path}: unknown section '{section}'", f"Known sections: {', '.join(SECTIONS)}.")

@@ -68,6 +68,10 @@ def test_unknown_names_are_answered_with_the_known(tmp_path):
     file.write_text("[optimiser]\nlr = 1\n")
     with pytest.raises(UserError, match=r"unknown section 'optimiser'.*masks, model"):
         load_config(str(file))
+    for base in (f'"{file}"', "5"):
+        file.write_text(f"base = {base}\n")
+        with pytest.raises(UserError, match="leads nowhere"):
+            load_config(str(file))
     file.write_text("[eval\n")
     with pytest.raises(UserError, match="is not TOML"):
         load_config(str(file))
