@@ -1,0 +1,105 @@
+"""The driver, on stages made of a few lines: when it runs one, when it refuses, and what it leaves behind."""
+
+import errno
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import driver
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.layout import Paths
+
+
+def stage(name: str, work, before: str | None = None) -> SimpleNamespace:
+    """A stage that writes out.txt with what `work` gives and hands its text on."""
+
+    def output(paths: Paths) -> Path:
+        return paths.folder(name) / "out.txt"
+
+    def run(config: Config, paths: Paths, fingerprint: str) -> Path:
+        output(paths).parent.mkdir(parents=True, exist_ok=True)
+        output(paths).write_text(work())
+        return output(paths)
+
+    def inputs(config: Config, paths: Paths) -> dict[str, str]:
+        return {"text": output_of_before(paths)} if before else {}
+
+    def output_of_before(paths: Paths) -> str:
+        return (paths.folder(before) / "out.txt").read_text()
+
+    return SimpleNamespace(
+        NAME=name,
+        VERSION=1,
+        settings=lambda config, paths: {"tau": config.eval.tau} if name == "masks" else {},
+        inputs=inputs,
+        run=run,
+        outputs=lambda paths: [output(paths)],
+        provides=lambda paths: {"text": output(paths).read_text()},
+    )
+
+
+@pytest.fixture
+def paths(tmp_path) -> Paths:
+    return Paths("mine", "import", tmp_path / "data", tmp_path / "runs")
+
+
+@pytest.fixture
+def stages():
+    return {"data": stage("data", lambda: "images"), "masks": stage("masks", lambda: "masks", "data")}
+
+
+def execute(stages, name, paths, **options):
+    return driver.execute(stages, name, Config(), paths, **options)
+
+
+def test_a_stage_runs_once_and_again_only_when_forced(stages, paths):
+    assert execute(stages, "data", paths) == paths.folder("data") / "out.txt"
+    assert execute(stages, "data", paths) is None
+    assert execute(stages, "data", paths, force=True)
+
+
+def test_a_stage_refuses_a_missing_or_stale_one_before_it(stages, paths):
+    with pytest.raises(UserError, match=r"masks needs a fresh data stage.*never finished.*make data DATASET=mine"):
+        execute(stages, "masks", paths)
+    execute(stages, "data", paths)
+    assert execute(stages, "masks", paths)
+    (paths.folder("data") / "out.txt").write_text("other images")
+    with pytest.raises(UserError, match=r"output out\.txt was changed"):
+        execute(stages, "masks", paths)
+
+
+def test_a_stage_that_fails_leaves_no_stamp(stages, paths):
+    execute(stages, "data", paths)
+
+    def fails() -> str:
+        raise UserError("nothing there", "Put something there.")
+
+    stages["data"] = stage("data", fails)
+    with pytest.raises(UserError, match="nothing there"):
+        execute(stages, "data", paths, force=True)
+    assert not paths.stamp("data").exists()
+    assert driver.state(stages["data"], Config(), paths).reasons == ["never finished"]
+
+
+def test_a_full_disk_is_one_sentence_with_the_folder_and_the_command(stages, paths):
+    def full() -> str:
+        raise OSError(errno.ENOSPC, "No space left on device", "/disk/shard")
+
+    stages["data"] = stage("data", full)
+    with pytest.raises(UserError, match=r"could not read or write /disk/shard: No space left.*has room.*make data"):
+        execute(stages, "data", paths)
+    assert not paths.stamp("data").exists()
+
+
+def test_a_checkpoint_from_elsewhere_leaves_nothing_to_train_and_gets_its_own_folder(tmp_path):
+    paths = Paths("mine", "none", tmp_path / "data", tmp_path / "runs", trained_on="market1501-import")
+    assert driver.chain(paths) == ("data", "masks", "eval")
+    assert paths.checkpoint == tmp_path / "runs/market1501-import/train/model.safetensors"
+    assert paths.folder("eval") == tmp_path / "runs/mine-none/eval-from-market1501-import"
+    assert driver.command("eval", paths).endswith("TRAINED_ON=market1501-import")
+    for folder in ("mine-none/masks", "market1501-import/train"):
+        (tmp_path / "runs" / folder).mkdir(parents=True)
+    driver.clean(paths)
+    assert not (tmp_path / "runs/mine-none").exists() and (tmp_path / "runs/market1501-import/train").exists()
