@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from pipeline import checkpoints, stamp
 from pipeline.config import Config, as_json
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.progress import Progress
@@ -52,10 +53,7 @@ class Training:
                 f"the train split has {len(self.data)} images, fewer than one batch of {config.train.batch_size}",
                 "Use a smaller batch: --set train.batch_size=...",
             )
-        try:
-            self.device = engine.pick_device(config.runtime.device)
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"device '{config.runtime.device}' cannot be used: {error}", "Use --device cpu.") from error
+        self.device = pick_device(config.runtime.device)
         self.precision = engine.pick_precision(config.train.precision, self.device)
         self.model_config = dataclasses.replace(config.model, identities=self.data.identities)
         self.epoch = self.step = 0

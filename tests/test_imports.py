@@ -22,10 +22,10 @@ LAYERS = [  # each may import from itself downwards
     {"cli"},
     {"driver", "trained_run"},
     {"stages"},
-    {"training"},
+    {"training", "extraction"},
     {"report", "labelers", "synped", "shard_dataset", "shard_plan", "manifest_check"},
-    {"shards", "shard_index", "feature_store", "checkpoints", "pixels", "image_files", "dataset_findings"},
-    {"image_search", "csv_dataset", "dataset_folders"},
+    {"shards", "shard_index", "feature_store", "checkpoints", "device", "pixels", "image_files", "dataset_findings"},
+    {"image_search", "csv_dataset", "dataset_folders", "data_summary"},
     {"manifest", "records", "layout", "stamp", "config", "progress", "disk_space"},
     {"errors"},
 ]

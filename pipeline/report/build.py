@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import stamp
 from pipeline.config import Config, as_json
+from pipeline.data_summary import read_summary
 from pipeline.feature_store import Banks
 from pipeline.layout import Paths
 from pipeline.manifest import Manifest, Protocol, load_manifest
@@ -67,7 +68,7 @@ def protocol_text(manifest: Manifest, protocol: Protocol, config: Config) -> str
 
 
 def _dataset(paths: Paths, manifest: Manifest, scores: Scores, unreadable: list[str]) -> dict[str, Any]:
-    summary = json.loads(paths.data_summary.read_text(encoding="utf-8"))
+    summary = read_summary(paths)
     warnings = [finding["wrong"] for finding in summary["findings"] if finding["level"] == "warning"]
     if unreadable:
         warnings.append(f"{len(unreadable)} unreadable images are left out: {', '.join(unreadable[:3])}")

@@ -7,8 +7,6 @@ ids, splits and contents, so that moving a dataset or touching its files retrain
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,14 @@ import click
 
 from pipeline import stamp
 from pipeline.config import Config
+from pipeline.data_summary import read_summary, summarise, tell, write_summary
 from pipeline.dataset_findings import judge
 from pipeline.errors import UserError
 from pipeline.image_files import broken_files, read_all, read_file
 from pipeline.image_search import find_records, look
 from pipeline.layout import Paths
-from pipeline.manifest import SPLITS, Manifest, load_manifest, mask_path
-from pipeline.records import Finding, Found, ImageFile, ImageRecord, content_digest, read_rows, write_records
+from pipeline.manifest import Manifest, load_manifest, mask_path
+from pipeline.records import Finding, ImageFile, ImageRecord, read_rows, write_records
 
 NAME = "data"
 VERSION = 1
@@ -54,9 +53,9 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     files = _read_files(found.records, paths, config.runtime.workers)
     rows = list(zip(found.records, files, strict=True))
     write_records(paths.records, rows)
-    summary = _summary(manifest, found, findings, rows)
-    stamp.write_atomically(paths.data_summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    _tell(summary)
+    summary = summarise(manifest, found, findings, rows)
+    write_summary(paths, summary)
+    tell(summary)
     if manifest.rendered:
         from pipeline.synped.sheet import contact_sheet
 
@@ -72,10 +71,6 @@ def outputs(paths: Paths) -> list[Path]:
 def provides(paths: Paths) -> dict[str, str]:
     """records: digest of the content. manifest: of the terms and protocols, for whoever reports them."""
     return {"records": read_summary(paths)["content"], "manifest": load_manifest(paths.dataset).digest()}
-
-
-def read_summary(paths: Paths) -> dict[str, Any]:
-    return json.loads(paths.data_summary.read_text(encoding="utf-8"))
 
 
 def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
@@ -159,59 +154,3 @@ def _read_files(records: list[ImageRecord], paths: Paths, workers: int) -> list[
         assert isinstance(result, ImageFile)
         files[record.path] = result
     return [files[record.path] for record in records]
-
-
-def _summary(
-    manifest: Manifest, found: Found, findings: list[Finding], rows: list[tuple[ImageRecord, ImageFile]]
-) -> dict[str, Any]:
-    """All that a report or a person wants to know of the data, as JSON."""
-    records = found.records
-    return {
-        "name": manifest.name,
-        "title": manifest.title,
-        "licence": manifest.licence,
-        "notice": manifest.notice,
-        "camera_policy": manifest.camera_policy,
-        "root": str(found.root),
-        "source": found.source,
-        "masks": manifest.masks,
-        "evaluation_only": all(record.split != "train" for record in records),
-        "splits": {split: _counts([r for r in records if r.split == split]) for split in SPLITS},
-        "expected_images": {s.prefix: s.images for s in manifest.set if s.images is not None},
-        "expected_ids": manifest.expected_ids,
-        "junk_dropped": found.junk,
-        "distractors_kept": sum(record.pid in manifest.distractor_pids for record in records),
-        "findings": [dataclasses.asdict(finding) for finding in findings],
-        "protocols": [dataclasses.asdict(protocol) for protocol in manifest.protocol],
-        "pid_labels": found.pid_labels,
-        "camid_labels": found.camid_labels,
-        "content": content_digest(rows),
-    }
-
-
-def _counts(records: list[ImageRecord]) -> dict[str, Any]:
-    cameras = Counter(record.camid for record in records)
-    return {
-        "images": len(records),
-        "ids": len({record.pid for record in records}),
-        "per_camera": {str(camid): cameras[camid] for camid in sorted(cameras)},
-    }
-
-
-def _tell(summary: dict[str, Any]) -> None:
-    """The one-screen summary; terms and warnings on stderr, so that they survive a redirected output."""
-    for key in ("licence", "notice"):
-        if summary[key]:
-            click.echo(f"{summary['title']}, {key}: {summary[key]}", err=True)
-    for finding in summary["findings"]:
-        remedy = f". {finding['remedy']}" if finding["remedy"] else ""
-        click.echo(f"{finding['level']}: {finding['wrong']}{remedy}", err=True)
-    for split, counts in summary["splits"].items():
-        if counts["images"]:
-            cameras = len(counts["per_camera"])
-            click.echo(f"  {split:12} {counts['images']:7,} images {counts['ids']:6,} ids {cameras:3} cameras")
-    dropped = sum(summary["junk_dropped"].values())
-    if dropped:
-        click.echo(f"  dropped {dropped:,} junk images")
-    if summary["distractors_kept"]:
-        click.echo(f"  kept {summary['distractors_kept']:,} distractor images in the gallery")

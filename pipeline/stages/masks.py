@@ -6,7 +6,6 @@ written anew and replaces the old one when it is whole. The index is written las
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from pipeline import labelers, stamp
 from pipeline.config import Config
+from pipeline.data_summary import read_summary
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Labeler, Source
 from pipeline.layout import Paths
@@ -98,11 +98,8 @@ def provides(paths: Paths) -> dict[str, str]:
 
 
 def _labeler(name: str, options: dict[str, Any], paths: Paths) -> Labeler:
-    try:
-        root = json.loads(paths.data_summary.read_text(encoding="utf-8"))["root"]
-    except FileNotFoundError as error:
-        raise UserError(f"{paths.data_summary} is missing", f"Run: make data DATASET={paths.dataset}") from error
-    return labelers.create(name, options, Source(load_manifest(paths.dataset), Path(root)))
+    root = Path(read_summary(paths)["root"])
+    return labelers.create(name, options, Source(load_manifest(paths.dataset), root))
 
 
 def _labelled_splits(config: Config) -> set[str]:
