@@ -175,7 +175,7 @@ def test_a_killed_training_ends_with_the_same_weights(project):
         start_new_session=True,
         env=ENVIRONMENT,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(project.file("train", "").glob("state-*.pt")):
         assert process.poll() is None and time.monotonic() < deadline, "no state was written before the end"
         time.sleep(0.01)
