@@ -52,7 +52,7 @@ class SORNConfig:
     # Open in the paper; features after BN are centred, so a bias brings nothing.
     logit_bound: float = 0.0
     # Open in the paper: |A_n - mean(A_n)| is scaled down to at most this before Eq. 4, so that the sigmoid keeps a
-    # gradient. 0 is Eq. 4 to the letter: on SynPed's val split, saturated maps did no harm and the bound brought nothing.
+    # gradient. 0 is Eq. 4 to the letter: on SynPed's val split saturated maps did no harm, and a bound of 6 no good.
 
     def __post_init__(self) -> None:
         check_choice("model.backbone", self.backbone, BACKBONES)
