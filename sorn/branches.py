@@ -65,6 +65,7 @@ class GlobalBranch(nn.Module):
         self.expand = nn.Conv2d(channels, sets * set_channels, kernel_size=1, bias=False)  # BN and Eq. 4 remove a bias
         # Each channel starts at the scale of T. A smaller start, with A_n at that scale, would keep the sigmoid from
         # saturating, but then the SPC loss pulls a set's channels into one direction, and the global feature is lost.
+        # Here the bound keeps its slope instead.
         nn.init.normal_(self.expand.weight, std=channels**-0.5)
         self.norm = nn.BatchNorm1d(sets * set_channels)
         self.classifier = _classifier(sets * set_channels, identities, bias)
