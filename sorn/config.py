@@ -51,8 +51,8 @@ class SORNConfig:
     classifier_bias: bool = False
     # Open in the paper; features after BN are centred, so a bias brings nothing.
     logit_bound: float = 6.0
-    # Open in the paper: |A_n - mean(A_n)| is scaled down to at most this before Eq. 4. 0 is Eq. 4 to the letter; the maps
-    # of an untrained ResNet-50 are then 0 and 1 exactly, where the SPC loss has no gradient.
+    # Open in the paper: |A_n - mean(A_n)| is scaled down to at most this before Eq. 4. 0 is Eq. 4 to the letter; an
+    # untrained ResNet-50 then has maps of exactly 0 and 1, where the SPC loss has no gradient.
 
     def __post_init__(self) -> None:
         check_choice("model.backbone", self.backbone, BACKBONES)
