@@ -1,6 +1,6 @@
 """Configuration of the stages: presets and the user's TOML files -> one frozen, validated Config. No torch.
 
-A configuration file has the sections [masks], [model], [loss], [schedule], [train], [eval] and may start from a preset
+A configuration file has the sections [labeler], [masks], [model], [loss], [schedule], [train], [eval] and may start from a preset
 with `base = "paper"`; `--set section.field=value` on the command line overrides both.
 """
 
@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from sorn.config import LossConfig, ScheduleConfig, SORNConfig, check, check_choice
+from sorn.config import DANET_BACKBONES, LossConfig, ScheduleConfig, SORNConfig, check, check_choice
 from sorn.metrics import AP_FORMULAS
 
 PRESET_DIR = Path(__file__).parent / "presets"
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 EVAL_SPLITS = ("test", "val")
+VISIBILITIES = ("network", "pose")
+BACKENDS = ("threads", "loky", "dask", "ray")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class MasksConfig:
     # Images per shard: the unit of resuming.
     options: dict[str, Any] = field(default_factory=dict)
     # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; the labeler rejects unknown ones.
+    pose: str = "none"
+    # Who finds the joints stored beside the masks of all splits, for eval.visibility = "pose": "none", "joints" (a CSV
+    # beside the images; SynPed has it) or "keypoint_rcnn".
+    pose_options: dict[str, Any] = field(default_factory=dict)
+    # The pose finder's own options.
 
     def __post_init__(self) -> None:
         height, width = self.image_size
@@ -46,6 +53,51 @@ class MasksConfig:
             "height and width that 16 divides (the backbone's stride)",
         )
         check(self.shard_images >= 1, "masks.shard_images", self.shard_images, "1 or more")
+
+
+@dataclass(frozen=True)
+class LabelerConfig:
+    """Training of the labeler DANet on the split `labeler` (the paper's own labeler; Fu et al., CVPR 2019)."""
+
+    backbone: str = "resnet50"
+    # Dilated, output stride 8. The paper names the network, not its backbone. resnet18 trains on a CPU.
+    image_size: tuple[int, int] = (256, 128)
+    # Height, width of the crops it is trained on and by default labels at.
+    epochs: int = 40
+    batch_size: int = 16
+    base_lr: float = 1e-3
+    # Of AdamW; falls to 0 as (1 - progress)^0.9 after a short linear warm-up.
+    weight_decay: float = 1e-2
+    aux_weight: float = 0.4
+    # Of the losses of the position and the channel attention's own heads; the fused sum has weight 1.
+    flip: float = 0.5
+    # Probability of a horizontal flip.
+    zoom: float = 0.3
+    # Crops are scaled within [1 - z, 1 + z] and moved by as much as that leaves.
+    jitter: float = 0.4
+    # Brightness, contrast, saturation and each colour channel are scaled within [1 - j, 1 + j].
+    init: str = "imagenet"
+    # Backbone weights: "imagenet" (torchvision), "none", or a file.
+    seed: int = 0
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_choice("labeler.backbone", self.backbone, DANET_BACKBONES)
+        check(
+            all(side > 0 and side % 8 == 0 for side in self.image_size),
+            "labeler.image_size",
+            self.image_size,
+            "height and width that 8 divides (the output stride)",
+        )
+        check(self.epochs >= 1, "labeler.epochs", self.epochs, "1 or more")
+        check(self.batch_size >= 2, "labeler.batch_size", self.batch_size, "2 or more (batch normalisation)")
+        check(self.base_lr > 0, "labeler.base_lr", self.base_lr, "a positive number")
+        check(self.weight_decay >= 0, "labeler.weight_decay", self.weight_decay, "0 or more")
+        check(self.aux_weight >= 0, "labeler.aux_weight", self.aux_weight, "0 or more")
+        check(0 <= self.flip <= 1, "labeler.flip", self.flip, "a probability")
+        check(0 <= self.zoom < 1, "labeler.zoom", self.zoom, "a number in [0, 1)")
+        check(0 <= self.jitter < 1, "labeler.jitter", self.jitter, "a number in [0, 1)")
+        check_choice("labeler.precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -103,8 +155,12 @@ class EvalConfig:
     batch_size: int = 64
     # Images per forward pass of feature extraction.
     precision: str = "auto"
+    visibility: str = "network"
+    # Where Eq. 11's scores come from: "network" (its semantic branch) or "pose" ("+P" of Table III: the highest
+    # confidence of a landmark inside the stripe; needs masks.pose).
 
     def __post_init__(self) -> None:
+        check_choice("eval.visibility", self.visibility, VISIBILITIES)
         check_choice("eval.split", self.split, EVAL_SPLITS)
         check_choice("eval.average_precision", self.average_precision, tuple(AP_FORMULAS))
         check_choice("eval.precision", self.precision, PRECISIONS)
@@ -122,15 +178,20 @@ class Runtime:
 
     workers: int = 2
     device: str = "auto"
+    backend: str = "threads"
+    # How CPU work of the masks stage is spread: "threads" of this process, or `workers` processes of joblib's "loky",
+    # "dask" or "ray" (a cluster that exists already).
 
     def __post_init__(self) -> None:
         check(self.workers >= 0, "workers", self.workers, "0 or more processes")
+        check_choice("backend", self.backend, BACKENDS)
 
 
 @dataclass(frozen=True)
 class Config:
     """One section per stage or part of the network; the names are those of the TOML sections."""
 
+    labeler: LabelerConfig = field(default_factory=LabelerConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
     model: SORNConfig = field(default_factory=SORNConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -34,9 +34,9 @@ class Paths:
         return f"{self.dataset_name}-{self.labeler}"
 
     def folder(self, stage: str) -> Path:
-        """Output folder of a stage. All labelers share the records; a foreign checkpoint gets a folder of its own."""
-        if stage == "data":
-            return self.runs / self.dataset_name / "data"
+        """Output folder of a stage. All labelers share the records and the trained DANet; a foreign checkpoint gets a folder of its own."""
+        if stage in ("data", "labeler"):
+            return self.runs / self.dataset_name / stage
         if stage == "train":
             return self.runs / (self.trained_on or self.run_name) / "train"
         if stage == "eval" and self.trained_on:
@@ -59,7 +59,28 @@ class Paths:
     def contact_sheet(self) -> Path:
         return self.folder("data") / "contact-sheet.jpg"
 
+    # labeler
+    @property
+    def labeler_checkpoint(self) -> Path:
+        return self.folder("labeler") / "danet.safetensors"
+
+    @property
+    def labeler_config(self) -> Path:
+        return self.folder("labeler") / "config.json"
+
     # masks
+    @property
+    def label_report_json(self) -> Path:
+        return self.folder("masks") / "labels.json"
+
+    @property
+    def label_report_md(self) -> Path:
+        return self.folder("masks") / "labels.md"
+
+    @property
+    def label_pictures(self) -> Path:
+        return self.folder("masks") / "pictures"
+
     @property
     def shard_index(self) -> Path:
         return self.folder("masks") / "index.json"

@@ -29,10 +29,13 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class SplitEntry:
-    """One split in the index. digest: of its content, whatever the shard boundaries. status: name -> images."""
+    """One split in the index. digest, detection_digest: of its content, and of people, boxes and keypoints, whatever
+    the shard boundaries. status: name -> images.
+    """
 
     count: int
     digest: str
+    detection_digest: str
     status: dict[str, int]
     foreground_share: float
 
@@ -43,6 +46,7 @@ class ShardIndex:
 
     fingerprint: str
     labeler: dict[str, Any]
+    pose: dict[str, Any] | None
     image_size: tuple[int, int]
     pids: tuple[int, ...]
     splits: dict[str, SplitEntry]

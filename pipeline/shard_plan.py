@@ -87,8 +87,8 @@ class ShardPlan:
         freed = sum(shard.path.stat().st_size for shard in self.missing if shard.path.exists())
         require_space(self.folder, sum(sizes) - freed + max(sizes, default=0))
 
-    def index(self, labeler: dict[str, Any]) -> ShardIndex:
-        """The index of the finished plan. labeler: its `describe()`."""
+    def index(self, labeler: dict[str, Any], pose: dict[str, Any] | None) -> ShardIndex:
+        """The index of the finished plan. labeler, pose: what those `describe()`."""
         entries, splits = [], {split: ShardContent() for split in STORED_SPLITS}
         for shard in self.shards:
             content = self.contents[shard.path]
@@ -98,10 +98,17 @@ class ShardPlan:
         return ShardIndex(
             fingerprint=self.fingerprint,
             labeler=labeler,
+            pose=pose,
             image_size=self.config.image_size,
             pids=tuple(sorted({record.pid for record in self.records({"train"})})),
             splits={
-                split: SplitEntry(len(content.items), content.digest, dict(content.status), content.foreground_share)
+                split: SplitEntry(
+                    len(content.items),
+                    content.digest,
+                    content.detection_digest,
+                    dict(content.status),
+                    content.foreground_share,
+                )
                 for split, content in splits.items()
                 if content.items
             },

@@ -25,12 +25,21 @@ from pipeline import stamp
 from pipeline.disk_space import reserve, told_when_full
 from pipeline.errors import UserError
 from sorn.parts import CLASSES
-from sorn.sample import Sample, Status
+from sorn.sample import JOINTS, Sample, Status
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REMEDY = "Run the masks stage again (`make masks`): it rewrites what is missing, damaged or of another run."
 PIXEL_BYTES = 4  # three of the image, one of the mask
-SMALL_FIELDS = {"pid": np.int64, "camid": np.int64, "status": np.uint8, "name": h5py.string_dtype("utf-8")}
+SMALL_FIELDS = {  # stored as they are in a Sample
+    "pid": np.int64,
+    "camid": np.int64,
+    "status": np.uint8,
+    "name": h5py.string_dtype("utf-8"),
+    "people": np.int64,
+    "box": np.float32,
+    "score": np.float32,
+    "keypoints": np.float32,
+}
 SMALL_BYTES = 4096  # more than these fields take per image, and more than the file's own header
 LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 
@@ -39,11 +48,13 @@ class ShardContent:
     """What a sequence of samples holds, whatever file holds it: digests, status counts, names of unreadable images.
 
     The digest covers image, mask, pid, camid, name and status, not the labeler: equal labels from another labeler are
-    equal content.
+    equal content. What else is stored of a sample, its pose above all, has a digest of its own: training does not
+    depend on it.
     """
 
     def __init__(self) -> None:
         self.items: list[str] = []
+        self.detections: list[str] = []
         self.unreadable: list[str] = []
         self.status: Counter[str] = Counter()
         self.foreground = 0.0  # sum over labelled images of the share of pixels that are not background
@@ -54,6 +65,8 @@ class ShardContent:
         digest.update(sample.image.data)
         digest.update(sample.mask.data)
         self.items.append(digest.hexdigest())
+        seen = np.array([sample.people, *sample.box, sample.score], np.float32)
+        self.detections.append(hashlib.sha256(seen.tobytes() + sample.keypoints.tobytes()).hexdigest())
         self.status[sample.status.name.lower()] += 1
         if sample.status == Status.UNREADABLE:
             self.unreadable.append(sample.name)
@@ -61,6 +74,7 @@ class ShardContent:
 
     def extend(self, other: ShardContent) -> None:
         self.items += other.items
+        self.detections += other.detections
         self.unreadable += other.unreadable
         self.status += other.status
         self.foreground += other.foreground
@@ -68,6 +82,11 @@ class ShardContent:
     @property
     def digest(self) -> str:
         return stamp.digest_json(self.items)
+
+    @property
+    def detection_digest(self) -> str:
+        """Of people, box, score and keypoints."""
+        return stamp.digest_json(self.detections)
 
     @property
     def foreground_share(self) -> float:
@@ -79,16 +98,25 @@ class ShardContent:
 class ShardWriter:
     """Writes one shard of `count` images, and publishes it under its name only when all of them are in.
 
-    Used as a context manager; leaving it by an exception removes what was written. `labeler` is the labeler's
+    Used as a context manager; leaving it by an exception removes what was written. `labeler` and `pose` are what those
     `describe()`. Raises UserError when the disk is full.
     """
 
-    def __init__(self, path: Path, count: int, image_size: tuple[int, int], fingerprint: str, labeler: dict[str, Any]):
+    def __init__(
+        self,
+        path: Path,
+        count: int,
+        image_size: tuple[int, int],
+        fingerprint: str,
+        labeler: dict[str, Any],
+        pose: dict[str, Any] | None = None,
+    ):
         self.path, self.count, self.image_size = path, count, image_size
         self.attributes = {
             "schema_version": SCHEMA_VERSION,
             "fingerprint": fingerprint,
             "labeler": json.dumps(labeler, sort_keys=True),
+            "pose": json.dumps(pose, sort_keys=True),
             "classes": list(CLASSES),
         }
         self.content = ShardContent()
@@ -123,6 +151,7 @@ class ShardWriter:
         assert sample.mask.shape == self.image_size and sample.image.shape == (*self.image_size, 3), sample.name
         assert sample.mask.dtype == np.uint8 and sample.image.dtype == np.uint8, sample.name
         assert sample.mask.max() < len(CLASSES), sample.name
+        assert sample.keypoints.shape == (len(JOINTS), 3) and sample.keypoints.dtype == np.float32, sample.name
         for array, offset in zip((sample.image, sample.mask), self._offsets, strict=True):
             self._file.seek(offset + row * array.nbytes)
             self._file.write(np.ascontiguousarray(array).data)
@@ -150,6 +179,7 @@ class ShardWriter:
                 file.create_dataset(field, data=np.array(self._small[field], dtype), dtype=dtype, track_times=False)
             file.attrs.update(self.attributes)
             file.attrs["content_digest"] = self.content.digest
+            file.attrs["detection_digest"] = self.content.detection_digest
         with open(self.temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(self.temporary, self.path)
@@ -158,7 +188,8 @@ class ShardWriter:
 class ShardReader:
     """A finished shard: its small fields in memory, its pixels read on demand.
 
-    pid, camid: [N] int64; status: [N] uint8; name: [N] str. The pixels come from a plain file handle that is opened at
+    pid, camid, people: [N] int64; status: [N] uint8; name: [N] str; box: [N, 4], score: [N], keypoints: [N, 17, 3]
+    float32, as in a Sample. The pixels come from a plain file handle that is opened at
     first use and dropped when the reader is pickled or forked into a worker, so that no two processes share a position.
     Raises UserError for a file that is missing, truncated, no shard, or of another schema version.
     """
@@ -183,14 +214,22 @@ class ShardReader:
             )
         self.fingerprint = str(file.attrs["fingerprint"])
         self.labeler: dict[str, Any] = json.loads(file.attrs["labeler"])
-        self.content_digest = str(file.attrs["content_digest"])
+        self.pose: dict[str, Any] | None = json.loads(file.attrs["pose"])
+        self.content_digest, self.detection_digest = (
+            str(file.attrs[f"{of}_digest"]) for of in ("content", "detection")
+        )
         self.pid, self.camid, self.status = (file[field][:] for field in ("pid", "camid", "status"))
+        self.people, self.box, self.score, self.keypoints = (
+            file[field][:] for field in ("people", "box", "score", "keypoints")
+        )
         self.name = file["name"].asstr()[:].astype(str)
         n, height, width = file["mask"].shape
         self.image_size = (int(height), int(width))
-        lengths = {len(self.pid), len(self.camid), len(self.status), len(self.name)}
+        lengths = {len(getattr(self, field)) for field in SMALL_FIELDS}
         if file["image"].shape != (n, height, width, 3) or lengths != {n}:
             raise ValueError("its datasets have different lengths")
+        if self.box.shape != (n, 4) or self.keypoints.shape != (n, len(JOINTS), 3):
+            raise ValueError("its boxes or keypoints have another shape")
         offsets = file["image"].id.get_offset(), file["mask"].id.get_offset()
         if None in offsets:
             raise ValueError("its images are not stored contiguous")
@@ -217,15 +256,26 @@ class ShardReader:
         image = np.empty((*self.image_size, 3), np.uint8)
         mask = np.empty(self.image_size, np.uint8)
         self.read_into(row, image, mask)
-        pid, camid, name = int(self.pid[row]), int(self.camid[row]), str(self.name[row])
-        return Sample(image, mask, pid, camid, name, Status(self.status[row]))
+        left, top, right, bottom = (float(edge) for edge in self.box[row])
+        return Sample(
+            image,
+            mask,
+            int(self.pid[row]),
+            int(self.camid[row]),
+            str(self.name[row]),
+            Status(self.status[row]),
+            int(self.people[row]),
+            (left, top, right, bottom),
+            float(self.score[row]),
+            self.keypoints[row],
+        )
 
     def verified_content(self) -> ShardContent:
         """Read everything and compare it with the digest in the shard. Raises UserError when it differs."""
         content = ShardContent()
         for row in range(len(self)):
             content.add(self.sample(row))
-        if content.digest != self.content_digest:
+        if (content.digest, content.detection_digest) != (self.content_digest, self.detection_digest):
             raise UserError(f"shard {self.path} is damaged: its content does not match its own digest", REMEDY)
         return content
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sorn.parts import LABELLINGS
 
 BACKBONES = ("resnet18", "resnet34", "resnet50")
+DANET_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
 REDUCTIONS = ("sum", "mean")
 FEATURES = ("after_bn", "before_bn")
 MASK_REDUCTIONS = ("majority", "nearest")

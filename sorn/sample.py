@@ -1,11 +1,37 @@
-"""Sample: one labelled image on its way from a labeler into a shard."""
+"""Sample: one labelled image on its way from a labeler into a shard; the 17 joints of a pose."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
+
+
+# The joints of a pose, in COCO's order.
+JOINTS = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+
+NOT_COUNTED = -1  # people: nobody looked for other people
+WHOLE = (0.0, 0.0, 1.0, 1.0)  # box: the whole image is the person's box
+NO_SCORE = -1.0  # score: no detector ran
 
 
 class Status(IntEnum):
@@ -19,6 +45,11 @@ class Status(IntEnum):
     UNLABELED = 5  # no labeler ran on this image: evaluation-only data, or a split that was not asked for
 
 
+def no_keypoints() -> np.ndarray:
+    """[17, 3] float32 zeros: no joint is known."""
+    return np.zeros((len(JOINTS), 3), np.float32)
+
+
 @dataclass(frozen=True)
 class Sample:
     """One image with its part mask, at shard size.
@@ -27,6 +58,11 @@ class Sample:
     mask: [H, W] uint8, 0 = background, 1..7 the parts of `sorn.parts`.
     pid, camid: the dataset's own person and camera number.
     name: `split/relative/path`, unique in the dataset.
+    people: how many were detected, NOT_COUNTED where no detector ran. box: of the one that was labelled, (left, top,
+    right, bottom) in fractions of the image's width and height. score: the detector's for that box, in [0, 1], or
+    NO_SCORE.
+    keypoints: [17, 3] float32, per joint of JOINTS x, y in fractions of width and height (0, 0 the upper left corner)
+    and confidence in [0, 1]; all zero where no pose was looked for or found.
     """
 
     image: np.ndarray
@@ -35,3 +71,7 @@ class Sample:
     camid: int
     name: str
     status: Status
+    people: int = NOT_COUNTED
+    box: tuple[float, float, float, float] = WHOLE
+    score: float = NO_SCORE
+    keypoints: np.ndarray = field(default_factory=no_keypoints)

@@ -23,7 +23,7 @@ LAYERS = [  # each may import from itself downwards
     {"driver", "trained_run"},
     {"stages"},
     {"training", "extraction"},
-    {"report", "labelers", "synped", "shard_dataset", "shard_plan", "manifest_check"},
+    {"report", "labelers", "poses", "synped", "shard_dataset", "shard_plan", "manifest_check"},
     {"shards", "shard_index", "feature_store", "checkpoints", "device", "pixels", "image_files", "dataset_findings"},
     {"image_search", "csv_dataset", "dataset_folders", "data_summary"},
     {"manifest", "records", "layout", "stamp", "config", "progress", "disk_space"},

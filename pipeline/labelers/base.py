@@ -11,28 +11,38 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from pipeline.config import Runtime
 from pipeline.errors import UserError
 from pipeline.manifest import Manifest
 from pipeline.records import ImageRecord
-from sorn.sample import Status
+from sorn.sample import NO_SCORE, NOT_COUNTED, WHOLE, Status
 
 Options = TypeVar("Options")
 
 
 @dataclass(frozen=True)
 class Source:
-    """The dataset that is labelled. root: its folder, absolute."""
+    """The dataset that is labelled. root: its folder, absolute. checkpoint: of a labeler that was trained on it, whether
+    it is there or not.
+    """
 
     manifest: Manifest
     root: Path
+    checkpoint: Path = Path()
 
 
 @dataclass(frozen=True)
 class Labeled:
-    """What a labeler says of one image. mask: [h, w] uint8 at the image's own size, ids of `sorn.parts`."""
+    """What a labeler says of one image. mask: [h, w] uint8 at the image's own size, ids of `sorn.parts`.
+
+    people, box, score: as in `sorn.sample.Sample`, for labelers that detect people.
+    """
 
     mask: np.ndarray
     status: Status
+    people: int = NOT_COUNTED
+    box: tuple[float, float, float, float] = WHOLE
+    score: float = NO_SCORE
 
 
 class Labeler(Protocol):
@@ -53,10 +63,9 @@ class Labeler(Protocol):
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         """name -> digest of files, besides the images, that the labels of these records come from."""
 
-    def prepare(self, records: list[ImageRecord]) -> None:
-        """Called once, before labelling starts: import the framework, load weights, see that files are there.
-
-        Raises UserError for whatever would stop the work half-way.
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+        """Called once per process, before labelling starts: import the framework, load weights onto the device, see
+        that files are there. Raises UserError for whatever would stop the work half-way.
         """
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:

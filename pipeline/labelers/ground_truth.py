@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config import Runtime
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
 from pipeline.labelers.label_maps import fit, listing_digest, read_label_map, to_parts
@@ -55,7 +56,7 @@ class GroundTruth:
         paths = [self.path(record) for record in records]
         return {"mask files": listing_digest(self.root, (path for path in paths if path.is_file()))}
 
-    def prepare(self, records: list[ImageRecord]) -> None:
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         missing = [path for path in map(self.path, records) if not path.is_file()]
         if missing:
             raise UserError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import stamp
+from pipeline.config import Runtime
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
 from pipeline.labelers.label_maps import SUFFIXES, fit, listing_digest, read_label_map, to_parts
@@ -66,7 +67,7 @@ class ImportMasks:
         maps = listing_digest(self.folder, (path for path in paths if path is not None))
         return {"label maps": maps, "class table": stamp.digest_json(self.lookup.tolist())}
 
-    def prepare(self, records: list[ImageRecord]) -> None:
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         if not self.folder.is_dir():
             raise UserError(f"there is no folder {self.folder}", "Name the label maps: --set masks.options.folder=...")
         missing = [record for record in records if self.find(record) is None]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config import Runtime
 from pipeline.labelers.base import Labeled, Source, describe, read_options
 from pipeline.records import ImageRecord
 from sorn.parts import BACKGROUND
@@ -34,7 +35,7 @@ class Unlabeled:
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         return {}
 
-    def prepare(self, records: list[ImageRecord]) -> None:
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         """Nothing to prepare."""
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:

@@ -63,7 +63,7 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     unlabeled = _labeler("none", {}, paths)
     splits = _labelled_splits(config)
     plan = ShardPlan(paths, read_records(paths), config.masks, fingerprint)
-    labeler.prepare(plan.records(splits))
+    labeler.prepare(plan.records(splits), config.runtime)
     plan.find_finished()
     plan.require_space()
     total, left = (sum(len(shard.records) for shard in shards) for shards in (plan.shards, plan.missing))
@@ -78,7 +78,7 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
             plan.contents[shard.path] = writer.content
     unreadable = [name for shard in plan.shards for name in plan.contents[shard.path].unreadable]
     _check_readable(unreadable, total, paths)
-    index = plan.index(labeler.describe())
+    index = plan.index(labeler.describe(), None)
     write_index(paths.shard_index, index)
     plan.remove_surplus()
     click.echo(f"masks: {paths.folder(NAME)}: {summary(index)}")

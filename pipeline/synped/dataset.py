@@ -28,31 +28,11 @@ from pipeline.progress import progress
 from pipeline.stamp import write_atomically
 from pipeline.synped.plan import RENDERER_VERSION, SIZES, ImageSpec, Plan, Size, make_plan
 from sorn.parts import COLOURS
+from sorn.sample import JOINTS
 
 STATE = "synped.json"
 OWN_NAME = re.compile(r"\d{4,}_c\d{2,}_\d{6,}\.(jpg|png)(\.tmp)?")
 CHUNK = 16  # pictures a worker renders before it reports
-
-# COCO order.
-JOINTS = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
 
 
 def write_dataset(root: Path, size: str | Size, seed: int, workers: int) -> None:

@@ -18,8 +18,9 @@ RENDERER_VERSION = 1
 PLAN_STREAM, IDENTITY_STREAM, CAMERA_STREAM, STRANGER_STREAM = (1_000_000_001 + k for k in range(4))
 
 CAMERAS = 8
-LABELER_CAMERAS = 4
-# Shared by train, val and test, as in the real datasets; the labeler split has its own.
+# Shared by train, val and test, as in the real datasets.
+LABELER_CAMERAS = 12
+# The labeler split has its own: a part segmenter is used on places and lights that it has never seen.
 LOOK_ALIKES = 0.25
 # Share of the identities of a group that resemble another one of that group.
 
@@ -53,8 +54,8 @@ class Size:
 
 
 SIZES = {
-    "demo": Size(100, 10, 20, 2, 3, 60, 2, 4, 20, 3, 16, 6),
-    "full": Size(500, 16, 50, 3, 6, 200, 4, 7, 100, 6, 100, 8),
+    "demo": Size(100, 10, 20, 2, 3, 60, 2, 4, 20, 3, 80, 5),
+    "full": Size(500, 16, 50, 3, 6, 200, 4, 7, 100, 6, 300, 5),
 }
 
 

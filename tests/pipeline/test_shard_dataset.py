@@ -47,8 +47,10 @@ def write_run(folder: Path, per_shard: int = 2) -> Path:
             file = path.relative_to(folder).as_posix()
             shards.append(ShardEntry(file, split, len(rows), writer.content.digest, stamp.digest_file(path)))
             whole.extend(writer.content)
-        splits[split] = SplitEntry(len(pids), whole.digest, dict(whole.status), whole.foreground_share)
-    index = ShardIndex("f", LABELER, SIZE, tuple(sorted(set(PIDS["train"]))), splits, tuple(shards))
+        splits[split] = SplitEntry(
+            len(pids), whole.digest, whole.detection_digest, dict(whole.status), whole.foreground_share
+        )
+    index = ShardIndex("f", LABELER, None, SIZE, tuple(sorted(set(PIDS["train"]))), splits, tuple(shards))
     write_index(folder / "index.json", index)
     return folder / "index.json"
 

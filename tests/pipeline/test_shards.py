@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import pickle
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.shards import ShardReader, ShardWriter
+from pipeline.shards import ShardContent, ShardReader, ShardWriter
 from sorn.parts import CLASSES
-from sorn.sample import Sample, Status
+from sorn.sample import Sample, Status, no_keypoints
 
 SIZE = (32, 16)
 LABELER = {"name": "ground_truth", "version": 1, "options": {}, "weights": None}
@@ -25,7 +26,19 @@ def make_sample(i: int, status: Status = Status.OK) -> Sample:
     rows, columns = np.indices(SIZE)
     image = np.stack([np.full(SIZE, i), rows, columns], axis=2).astype(np.uint8)
     mask = ((rows + i) % len(CLASSES)).astype(np.uint8)
-    return Sample(image, mask, pid=10 + i, camid=i % 3, name=f"train/ä/{i:03d}.jpg", status=status)
+    keypoints = np.linspace(0, 1, 51, dtype=np.float32).reshape(17, 3) / (1 + i)
+    return Sample(
+        image,
+        mask,
+        pid=10 + i,
+        camid=i % 3,
+        name=f"train/ä/{i:03d}.jpg",
+        status=status,
+        people=1 + i,
+        box=(0.0, 0.125, 0.5, 1.0),
+        score=0.25,
+        keypoints=keypoints,
+    )
 
 
 def write_shard(path: Path, count: int = 5, first: int = 0) -> ShardWriter:
@@ -43,6 +56,8 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         found, expected = reader.sample(row), make_sample(row)
         assert np.array_equal(found.image, expected.image) and np.array_equal(found.mask, expected.mask)
         assert (found.pid, found.camid, found.name, found.status) == (10 + row, row % 3, expected.name, Status.OK)
+        assert (found.people, found.box, found.score) == (1 + row, (0.0, 0.125, 0.5, 1.0), 0.25)
+        assert np.array_equal(found.keypoints, expected.keypoints)
     assert reader.verified_content().digest == writer.content.digest
 
 
@@ -51,6 +66,19 @@ def test_the_bytes_depend_on_the_content_alone(tmp_path: Path) -> None:
     assert first.path.read_bytes() == second.path.read_bytes()
     third = write_shard(tmp_path / "c.h5", first=1)
     assert third.content.digest != first.content.digest
+
+
+def test_a_pose_is_covered_by_a_digest_of_its_own(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "a.h5").path
+    posed = ShardContent()
+    for i in range(5):
+        posed.add(dataclasses.replace(make_sample(i), keypoints=no_keypoints()))
+    assert posed.digest == ShardReader(path).content_digest
+    assert posed.detection_digest != ShardReader(path).detection_digest
+    with h5py.File(path, "r+") as file:
+        file["keypoints"][2, 5, 0] += 0.5
+    with pytest.raises(UserError, match="does not match its own digest"):
+        ShardReader(path).verified_content()
 
 
 def test_foreground_is_the_mean_over_labelled_images(tmp_path: Path) -> None:
@@ -120,7 +148,7 @@ def test_another_schema_version_is_named(tmp_path: Path) -> None:
     path = write_shard(tmp_path / "shard.h5").path
     with h5py.File(path, "r+") as file:
         file.attrs["schema_version"] = 7
-    with pytest.raises(UserError, match=r"shard\.h5 is of schema version 7, this program of 1"):
+    with pytest.raises(UserError, match=r"shard\.h5 is of schema version 7, this program of 2"):
         ShardReader(path)
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline import labelers
+from pipeline.config import Runtime
 from pipeline.errors import UserError
 from pipeline.labelers.base import Source
 from pipeline.manifest import Manifest
@@ -40,7 +41,7 @@ def save_mask(path: Path, values: np.ndarray) -> Path:
 
 
 def label(labeler: labelers.Labeler, item: ImageRecord, image: np.ndarray = IMAGE) -> Any:
-    labeler.prepare([item])
+    labeler.prepare([item], Runtime())
     (found,) = labeler.label([item], [image])
     assert found.mask.dtype == np.uint8 and found.mask.shape == image.shape[:2]
     return found
@@ -93,7 +94,7 @@ def test_ground_truth_counts_the_masks_that_are_missing(tmp_path: Path) -> None:
     save_mask(tmp_path / "masks" / "train" / "0001" / "a.png", np.zeros((20, 10), np.uint8))
     labeler = labelers.create("ground_truth", {}, source(tmp_path))
     with pytest.raises(UserError, match=r"1 of 2 images of mine have no mask, first .*masks/train/0001/b\.png"):
-        labeler.prepare([record(tmp_path), record(tmp_path, "0001/b.jpg")])
+        labeler.prepare([record(tmp_path), record(tmp_path, "0001/b.jpg")], Runtime())
 
 
 @pytest.mark.parametrize("place", ["images/0001/a.png", "images/0001/a.npy", "train/0001/a.png"])
@@ -149,14 +150,14 @@ def test_import_of_missing_maps(tmp_path: Path) -> None:
     records = [record(tmp_path), record(tmp_path, "0001/b.jpg")]
     options = {"folder": str(tmp_path / "maps"), "table": "sorn8"}
     with pytest.raises(UserError, match=r"1 of 2 images have no label map, first .*b\.jpg: no .*train/0001/b\.png"):
-        labelers.create("import", options, source(tmp_path)).prepare(records)
+        labelers.create("import", options, source(tmp_path)).prepare(records, Runtime())
     lenient = labelers.create("import", {**options, "missing": "empty"}, source(tmp_path))
-    lenient.prepare(records)
+    lenient.prepare(records, Runtime())
     assert [found.status for found in lenient.label(records, [IMAGE, IMAGE])] == [Status.OK, Status.EMPTY]
     with pytest.raises(UserError, match="1 of 1 images have no label map"):
-        lenient.prepare(records[1:])
+        lenient.prepare(records[1:], Runtime())
     with pytest.raises(UserError, match="there is no folder nowhere"):
-        labelers.create("import", {**options, "folder": "nowhere"}, source(tmp_path)).prepare(records)
+        labelers.create("import", {**options, "folder": "nowhere"}, source(tmp_path)).prepare(records, Runtime())
 
 
 def test_inputs_change_with_the_masks_and_the_table(tmp_path: Path) -> None:

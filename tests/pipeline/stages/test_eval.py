@@ -66,8 +66,10 @@ def write_shards(paths: Paths, splits: dict[str, list[Sample]]) -> None:
         content = writer.content
         name = file.relative_to(paths.shard_index.parent).as_posix()
         shards.append(ShardEntry(name, split, len(samples), content.digest, stamp.digest_file(file)))
-        entries[split] = SplitEntry(len(samples), content.digest, dict(content.status), content.foreground_share)
-    write_index(paths.shard_index, ShardIndex("masks run", LABELER, SIZE, (1, 2, 3), entries, tuple(shards)))
+        entries[split] = SplitEntry(
+            len(samples), content.digest, content.detection_digest, dict(content.status), content.foreground_share
+        )
+    write_index(paths.shard_index, ShardIndex("masks run", LABELER, None, SIZE, (1, 2, 3), entries, tuple(shards)))
     provided = {split: entry.digest for split, entry in entries.items()}
     stamp.write(paths.folder("masks"), "masks", 1, {}, {}, [paths.shard_index], provided)
 
