@@ -1,7 +1,7 @@
 """Configuration of the stages: presets and the user's TOML files -> one frozen, validated Config. No torch.
 
-A configuration file has the sections [labeler], [masks], [model], [loss], [schedule], [train], [eval] and may start from a preset
-with `base = "paper"`; `--set section.field=value` on the command line overrides both.
+A configuration file has the sections [labeler], [masks], [model], [loss], [schedule], [train], [eval] and may start
+from a preset with `base = "paper"`; `--set section.field=value` on the command line overrides both.
 """
 
 from __future__ import annotations

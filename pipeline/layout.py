@@ -34,7 +34,7 @@ class Paths:
         return f"{self.dataset_name}-{self.labeler}"
 
     def folder(self, stage: str) -> Path:
-        """Output folder of a stage. All labelers share the records and the trained DANet; a foreign checkpoint gets a folder of its own."""
+        """Output folder of a stage. Records and a trained DANet are shared by all labelers; a foreign checkpoint gets its own."""
         if stage in ("data", "labeler"):
             return self.runs / self.dataset_name / stage
         if stage == "train":

@@ -7,7 +7,6 @@ from enum import IntEnum
 
 import numpy as np
 
-
 # The joints of a pose, in COCO's order.
 JOINTS = (
     "nose",

@@ -22,9 +22,7 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True)
 class Source:
-    """The dataset that is labelled. root: its folder, absolute. checkpoint: of a labeler that was trained on it, whether
-    it is there or not.
-    """
+    """The dataset that is labelled. root: its folder, absolute. checkpoint: of a labeler trained on it, there or not."""
 
     manifest: Manifest
     root: Path

@@ -122,7 +122,7 @@ def test_an_index_that_is_missing_broken_or_from_elsewhere(tmp_path: Path) -> No
     with pytest.raises(UserError, match="is not an index of shards"):
         read_index(path)
     path.write_text(json.dumps({**json.loads(text), "schema_version": 9}), encoding="utf-8")
-    with pytest.raises(UserError, match="is of schema version 9, this program of 1"):
+    with pytest.raises(UserError, match="is of schema version 9, this program of 2"):
         read_index(path)
 
 
