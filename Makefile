@@ -13,19 +13,23 @@ COMMON    := --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
              $(if $(LABELER),--labeler $(LABELER)) $(if $(CONFIG),--config $(CONFIG)) \
              $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) $(ARGS)
 
+# NPROC=n divides the work of `masks` between n processes, each with a GPU of its own where there are as many.
+RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone --nproc-per-node $(NPROC) -m pipeline
+
 # With PYTHON=... the user brings an environment; only our own is set up.
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data masks train eval status test lint clean
+.PHONY: help setup demo data labeler masks train eval status test test-slow bench lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 	@echo
 	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
+	@echo "  NPROC=processes that divide the work of masks, e.g. one per GPU"
 	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"
 
 setup: $(VENV)/.ready ## create .venv and install what everything needs
@@ -45,8 +49,12 @@ demo: ## run the whole pipeline on the embedded dataset and leave a report with 
 data: $(ENVIRONMENT) ## find the dataset's images (or render SynPed) -> runs/<dataset>/data
 	@$(SORN) data prepare $(COMMON)
 
+labeler: data ## train the labeler DANet on exact masks (split labeler) -> runs/<dataset>/labeler
+	@$(SORN) labeler $(COMMON)
+
 masks: data ## label body parts, write shards -> runs/<dataset>-<labeler>/masks
-	@$(SORN) masks $(COMMON)
+	@$(SORN) labeler --if-needed $(COMMON)
+	@$(if $(NPROC),$(RANKS),$(SORN)) masks $(COMMON)
 
 train: masks ## train SORN on the shards -> runs/<dataset>-<labeler>/train
 	@$(SORN) train $(COMMON)
@@ -58,7 +66,13 @@ status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)
 
 test: $(ENVIRONMENT) ## run the tests, one process per core
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow"
+
+test-slow: $(ENVIRONMENT) ## run the tests that take minutes, such as twenty kills of the masks stage
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m slow
+
+bench: $(ENVIRONMENT) ## measure ours beside peers and the bare hardware
+	@for file in benchmarks/bench_*.py; do echo "$$file"; $(PYTHON) $$file || exit 1; done
 
 lint: $(ENVIRONMENT) ## ruff and mypy
 	$(PYTHON) -m ruff check .

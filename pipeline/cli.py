@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline import driver
-from pipeline.config import Config, Runtime, load_config, presets
+from pipeline.config import BACKENDS, Config, Runtime, load_config, presets
 from pipeline.errors import UserError
 from pipeline.labelers import LABELERS, require_known
-from pipeline.layout import Paths
+from pipeline.layout import Comparison, Paths
 from pipeline.manifest import known_datasets, load_manifest
 from pipeline.trained_run import find_run, image_size
 
@@ -54,6 +55,12 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--trained-on", metavar="DATASET", help="Evaluate with the checkpoint of this dataset's run.")
     @click.option("--workers", default=2, show_default=True, help="Worker processes; never changes a result.")
+    @click.option(
+        "--backend",
+        default="threads",
+        show_default=True,
+        help=f"What labels: {', '.join(BACKENDS)}. All but threads use --workers processes; never changes a result.",
+    )
     @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
     @functools.wraps(command)
     def wrapped(
@@ -65,6 +72,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         runs: Path,
         trained_on: str | None,
         workers: int,
+        backend: str,
         device: str,
         **own: Any,
     ) -> Any:
@@ -72,7 +80,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         if labeler:
             require_known(labeler)
         try:
-            runtime = Runtime(workers, device)
+            runtime = Runtime(workers, device, backend)
         except ValueError as error:
             raise UserError(str(error), "See --help.") from error
         source = find_run(runs, trained_on) if trained_on else None
@@ -120,7 +128,57 @@ def stage_command(name: str, text: str) -> None:
         run_stage(name, config, paths, force)
 
 
-stage_command("masks", "Stage 1: label body parts and write image+mask shards (runs/<dataset>-<labeler>/masks).")
+@main.command("labeler")
+@common
+@click.option("--force", is_flag=True, help="Run even if nothing changed.")
+@click.option("--if-needed", is_flag=True, help="Only if the labeler of this run is one that is trained here.")
+def labeler(config: Config, paths: Paths, force: bool, if_needed: bool) -> None:
+    """Before stage 1: train the labeler DANet on the images with exact masks of the split `labeler`
+    (runs/<dataset>/labeler).
+    """
+    if not if_needed or "labeler" in driver.chain(config, paths):
+        run_stage("labeler", config, paths, force)
+
+
+@main.group("masks", invoke_without_command=True)
+@common
+@click.option("--force", is_flag=True, help="Run even if nothing changed.")
+def masks(config: Config, paths: Paths, force: bool) -> None:
+    """Stage 1: label body parts and write image+mask shards and a label report (runs/<dataset>-<labeler>/masks)."""
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        run_stage("masks", config, paths, force)
+    elif any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in context.params):
+        wrong = f"options of the stage stand before '{context.invoked_subcommand}', which does not run it"
+        raise UserError(wrong, f"Put its own behind it; see: sorn masks {context.invoked_subcommand} --help")
+
+
+@masks.command("compare")
+@click.argument("a")
+@click.argument("b")
+@click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+@click.option("--out", type=FOLDER, help="Folder for the comparison. Default: compare-A-B in --runs.")
+@click.option("--config", "config_name", default="paper", show_default=True, help="What says how stripes are chosen.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="E.g. eval.tau=0.2, model.parts=6."
+)
+@click.option("--workers", default=2, show_default=True, help="Threads; never changes a result.")
+def masks_compare(
+    a: str, b: str, runs: Path, out: Path | None, config_name: str, overrides: tuple[str, ...], workers: int
+) -> None:
+    """Say how far two labelers agree on the images that both labelled.
+
+    A and B are runs (synped_demo-danet) or paths of masks folders. Classes are compared pixel by pixel, and the stripes
+    that matching would use; the images that agree least are named and shown.
+    """
+    from pipeline.report.label_comparison import compare_labels, find_index, label_name
+
+    config = load_config(config_name, overrides, Runtime(workers))
+    indices = (find_index(runs, a), find_index(runs, b))
+    names = (label_name(indices[0]), label_name(indices[1]))
+    compare_labels(config, indices, Comparison(out) if out else Comparison.of(runs, names))
+
+
 stage_command("train", "Stage 2: train SORN on the shards; goes on where it was interrupted (.../train).")
 stage_command("eval", "Stage 3: extract features, match, write features.h5 and the report (.../eval).")
 
@@ -153,6 +211,42 @@ def data_check(dataset: str, data_root: Path, decode: bool) -> None:
     sys.exit(0 if report.usable else 1)
 
 
+@data.command("coco")
+@click.argument("annotations", type=FOLDER)
+@click.option("--images", required=True, type=FOLDER, help="Folder of COCO's images of this split, e.g. train2014.")
+@click.option("--out", required=True, type=FOLDER, help="New folder for crops and masks, or one to go on with.")
+@click.option("--margin", default=0.1, show_default=True, help="Surroundings on each side, as a share of the box.")
+@click.option("--min-height", default=32, show_default=True, help="Boxes lower than this many pixels are left out.")
+@click.option("--workers", default=2, show_default=True, help="Threads; never changes a result.")
+def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_height: int, workers: int) -> None:
+    """Make DensePose-COCO's ANNOTATIONS (JSON) a dataset to train the labeler on: crops of people and part masks."""
+    from pipeline.densepose_coco import CropOptions, convert
+
+    try:
+        options = CropOptions(margin, min_height)
+    except ValueError as error:
+        raise UserError(str(error), "See --help.") from error
+    click.echo(convert(annotations, images, out, options, workers).text())
+
+
+@main.command("doctor")
+@data_root_option
+@click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+@click.option("--weights", multiple=True, type=FOLDER, metavar="FILE", help="Say what these weights are; repeatable.")
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+def doctor(data_root: Path, runs: Path, weights: tuple[Path, ...], machine: bool) -> None:
+    """Say what this machine and environment can run, and what to type where they cannot; 1 if not even the demo."""
+    from pipeline.doctor import as_json, diagnose, summary, usable
+
+    checks = []
+    for check in diagnose(runs, data_root, weights):
+        checks.append(check)
+        if not machine:
+            click.echo(check.text())
+    click.echo(as_json(checks) if machine else summary(checks))
+    sys.exit(0 if usable(checks) else 1)
+
+
 @main.command("datasets")
 def datasets() -> None:
     """List the known datasets."""
@@ -165,20 +259,20 @@ def datasets() -> None:
 def status(config: Config, paths: Paths) -> None:
     """Say for each stage whether it is fresh, and if not, why and what to type."""
     available = stages()
-    for name in driver.chain(paths):
+    for name in driver.chain(config, paths):
         found = driver.state(available[name], config, paths)
-        click.echo(f"{name:6} {'stale' if found.reasons else 'fresh'}  {found.folder}")
+        click.echo(f"{name:7} {'stale' if found.reasons else 'fresh'}  {found.folder}")
         for reason in found.reasons:
-            click.echo(f"         {reason}")
+            click.echo(f"          {reason}")
         if found.reasons:
-            click.echo(f"         -> {found.remedy}")
+            click.echo(f"          -> {found.remedy}")
 
 
 @main.command("clean")
 @common
 def clean(config: Config, paths: Paths) -> None:
     """Remove the outputs of this dataset and labeler: records, shards, checkpoint, report. The dataset stays."""
-    removed = driver.clean(paths)
+    removed = driver.clean(config, paths)
     for folder in removed:
         click.echo(f"removed {folder}")
     if not removed:

@@ -24,6 +24,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 EVAL_SPLITS = ("test", "val")
 VISIBILITIES = ("network", "pose")
 BACKENDS = ("threads", "loky", "dask", "ray")
+OPTION_TABLES = ("options", "pose_options")  # whose own keys --set reaches: --set masks.options.table=lip20
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class LabelerConfig:
     # Of the losses of the position and the channel attention's own heads; the fused sum has weight 1.
     flip: float = 0.5
     # Probability of a horizontal flip.
-    zoom: float = 0.3
-    # Crops are scaled within [1 - z, 1 + z] and moved by as much as that leaves.
+    zoom: float = 0.25
+    # A crop shows at least 1 - z of the image's width and height.
     jitter: float = 0.4
     # Brightness, contrast, saturation and each colour channel are scaled within [1 - j, 1 + j].
     init: str = "imagenet"
@@ -268,8 +269,9 @@ def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
     except tomllib.TOMLDecodeError:
         parsed = value.strip()  # a bare word is a string: --set eval.split=val
     target = sections.setdefault(section, {})
-    if option.startswith("options."):
-        target["options"] = {**target.get("options", {}), option.removeprefix("options."): parsed}
+    table, dot, own = option.partition(".")
+    if dot and table in OPTION_TABLES:
+        target[table] = {**target.get(table, {}), own: parsed}
     else:
         target[option] = parsed
 

@@ -15,12 +15,14 @@ from typing import Any, Protocol
 
 import click
 
-from pipeline import stamp
+from pipeline import ranks, stamp
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.labelers import needs_training
 from pipeline.layout import Paths
 
-ORDER = ("data", "masks", "train", "eval")
+ORDER = ("data", "labeler", "masks", "train", "eval")
+DIVIDED = ("masks",)  # stages whose work the ranks of torchrun divide
 
 
 class Stage(Protocol):
@@ -49,9 +51,14 @@ class State:
     remedy: str
 
 
-def chain(paths: Paths) -> tuple[str, ...]:
-    """The stages of a run in order; with a checkpoint trained elsewhere there is nothing to train here."""
-    return tuple(name for name in ORDER if not (name == "train" and paths.trained_on))
+def chain(config: Config, paths: Paths) -> tuple[str, ...]:
+    """The stages of a run in order, without those it does not need: a labeler that is not trained here, and training
+    where the checkpoint comes from elsewhere.
+    """
+    left_out = {"train"} if paths.trained_on else set()
+    if not needs_training(paths.labeler, config.masks.options):
+        left_out.add("labeler")
+    return tuple(name for name in ORDER if name not in left_out)
 
 
 def state(stage: Stage, config: Config, paths: Paths) -> State:
@@ -68,7 +75,7 @@ def state(stage: Stage, config: Config, paths: Paths) -> State:
 def command(name: str, paths: Paths) -> str:
     """The command that runs a stage, as the user would type it."""
     words = [f"make {name}", f"DATASET={paths.dataset}", f"LABELER={paths.labeler}"]
-    if name == "data":
+    if name in ("data", "labeler"):
         words.pop()
     if name == "eval" and paths.trained_on:
         words.append(f"TRAINED_ON={paths.trained_on}")
@@ -76,41 +83,72 @@ def command(name: str, paths: Paths) -> str:
 
 
 def execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, force: bool = False) -> Path | None:
-    """Run one stage if it is stale; None when it is fresh. Refuses when a stage before it is missing or stale."""
-    for before in chain(paths)[: chain(paths).index(name)]:
-        earlier = state(stages[before], config, paths)
-        if earlier.reasons:
-            raise UserError(
-                f"{name} needs a fresh {before} stage, but {earlier.folder} is stale: {earlier.reasons[0]}",
-                earlier.remedy,
-            )
-    stage, folder = stages[name], paths.folder(name)
-    settings, inputs = stage.settings(config, paths), stage.inputs(config, paths)
-    reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
-    if not reasons and not force:
-        click.echo(f"{name}: fresh, nothing to do ({folder})")
-        return None
-    click.echo(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
-    start = time.monotonic()
-    stamp.remove(folder)
+    """Run one stage if it is stale; None when it is fresh. Refuses when a stage before it is missing or stale.
+
+    Under torchrun all ranks run it, and rank 0 alone writes the stamp and speaks.
+    """
+    if ranks.here().world == 1:
+        return _execute(stages, name, config, paths, force)
+    if name not in DIVIDED:
+        wrong = f"the work of {name} cannot be divided between {ranks.here().world} ranks of torchrun"
+        raise UserError(wrong, f"Run: {command(name, paths)}")
+    ranks.join()
     try:
+        return _execute(stages, name, config, paths, force)
+    except UserError as error:
+        ranks.meet(error)
+        raise
+    finally:
+        ranks.leave()
+
+
+def _execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, force: bool) -> Path | None:
+    _require_fresh_input(stages, name, config, paths)
+    stage, folder, alone = stages[name], paths.folder(name), ranks.here().number == 0
+    settings, inputs = stage.settings(config, paths), stage.inputs(config, paths)
+    # One rank decides: another might look when the old stamp is gone already.
+    reasons = ranks.meet(said=stamp.why_stale(folder, name, stage.VERSION, inputs, settings) if alone else None)
+    if not reasons and not force:
+        ranks.say(f"{name}: fresh, nothing to do ({folder})")
+        return None
+    ranks.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
+    start = time.monotonic()
+    try:
+        if alone:
+            stamp.remove(folder)
         main = stage.run(config, paths, stamp.fingerprint(name, stage.VERSION, inputs, settings))
-        stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
+        if alone:
+            stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
     except OSError as error:  # a full disk, a read-only folder, a file that went away
         where = error.filename or folder
         raise UserError(
             f"{name} could not read or write {where}: {error.strerror or error}",
             f"Check that {folder} can be written and has room, then run again: {command(name, paths)}",
         ) from error
-    click.echo(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
+    if alone:
+        click.echo(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
+    else:
+        click.echo(f"{name}: rank {ranks.here().number} has done its part in {time.monotonic() - start:.0f} s")
     return main
 
 
-def clean(paths: Paths) -> list[Path]:
+def _require_fresh_input(stages: dict[str, Stage], name: str, config: Config, paths: Paths) -> None:
+    for before in chain(config, paths):
+        if ORDER.index(before) >= ORDER.index(name):
+            continue
+        earlier = state(stages[before], config, paths)
+        if earlier.reasons:
+            raise UserError(
+                f"{name} needs a fresh {before} stage, but {earlier.folder} is stale: {earlier.reasons[0]}",
+                earlier.remedy,
+            )
+
+
+def clean(config: Config, paths: Paths) -> list[Path]:
     """Remove the output folders of one dataset and labeler; returns those that were there. Never touches a checkpoint
     trained elsewhere, nor the dataset.
     """
-    folders = [folder for folder in map(paths.folder, chain(paths)) if folder.is_dir()]
+    folders = [folder for folder in map(paths.folder, chain(config, paths)) if folder.is_dir()]
     for folder in folders:
         shutil.rmtree(folder)
         with contextlib.suppress(OSError):  # the run's folder goes when nothing else is in it

@@ -10,3 +10,7 @@ class UserError(Exception):
         super().__init__(f"{wrong.rstrip('.')}. {remedy}")
         self.wrong = wrong
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, str]]:
+        """So that a worker process can hand it to its caller."""
+        return UserError, (self.wrong, self.remedy)

@@ -1,6 +1,7 @@
 """The work of stage 3 that needs the network: checkpoint and shards -> features.h5, extracted once.
 
-Features depend on the checkpoint and the images alone: another threshold, protocol or picture starts from features.h5.
+Features depend on the checkpoint, the images and the joints stored with them alone: another threshold, protocol,
+picture or way to pick stripes starts from features.h5.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from sorn.batch import Batch
 from sorn.config import SORNConfig
 from sorn.features import FeatureBank
 from sorn.network import SORN
+from sorn.pose import stripe_visibility
 
 EXAMPLES = 256
 # Queries whose maps and parts are kept for pictures and part scores; drawn at random, whatever the protocol.
-EXTRACTION_VERSION = 1
+EXTRACTION_VERSION = 2
 # Of what features.h5 holds for a given checkpoint and images.
 
 
@@ -44,8 +46,10 @@ def features(
             f"Run: make masks DATASET={paths.dataset} ARGS='--set masks.image_size=[{size[0]},{size[1]}]'",
         )
     checkpoint = stamp.digest_file(paths.checkpoint)
-    images = [data.index.splits[data.split].digest for data in (query, gallery)]
-    fingerprint = stamp.digest_json([EXTRACTION_VERSION, checkpoint, images, config.eval.precision, EXAMPLES])
+    splits = [data.index.splits[data.split] for data in (query, gallery)]
+    images = [split.digest for split in splits]
+    joints = [] if query.index.pose is None else [split.detection_digest for split in splits]
+    fingerprint = stamp.digest_json([EXTRACTION_VERSION, checkpoint, images, joints, config.eval.precision, EXAMPLES])
     kept = _kept_features(paths, fingerprint)
     if kept is not None:
         return kept
@@ -90,7 +94,9 @@ def _extract(
     def bank(data: ShardDataset) -> FeatureBank:
         everything = batches(data, list(range(len(data))), f"features of {data.split}")
         extracted = engine.extract_features(model, everything, device, precision)
-        return FeatureBank(*extracted, data.pid, data.camid, data.name)
+        stripes = extracted[1].shape[1]
+        pose = None if data.index.pose is None else stripe_visibility(data.keypoints, stripes)
+        return FeatureBank(*extracted, data.pid, data.camid, data.name, pose)
 
     chosen = sorted(np.random.default_rng(0).permutation(len(query))[:EXAMPLES].tolist())
     seen = [engine.explain(model, batch, device, precision) for batch in batches(query, chosen, "maps and parts")]

@@ -17,11 +17,12 @@ from pipeline.disk_space import require_space, told_when_full
 from pipeline.errors import UserError
 from sorn.features import FeatureBank
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LIBVER = ("v110", "v110")  # as in pipeline.shards: equal features give equal bytes
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
 BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
+POSE = "pose"  # a bank may be without
 HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
 
 
@@ -58,8 +59,8 @@ def write_banks(
     banks = {"query": query, "gallery": gallery}
     for side, bank in banks.items():
         _require_finite(path, side, bank, DIVERGED)
-    arrays = [getattr(bank, field) for bank in banks.values() for field in BANK_FIELDS.values()]
-    arrays += [bank.name for bank in banks.values()] + ([examples.maps, examples.parts] if examples else [])
+    arrays = [array for bank in banks.values() for array in _arrays(bank).values()]
+    arrays += [examples.maps, examples.parts] if examples else []
     path.parent.mkdir(parents=True, exist_ok=True)
     require_space(path, sum(array.nbytes for array in arrays) + HEADROOM)
     temporary = path.with_name(path.name + ".tmp")
@@ -67,8 +68,7 @@ def write_banks(
         with told_when_full(path):
             with h5py.File(temporary, "w", libver=LIBVER) as file:
                 for side, bank in banks.items():
-                    fields = {key: getattr(bank, field) for key, field in BANK_FIELDS.items()}
-                    _write_group(file.create_group(side), {**fields, "name": bank.name})
+                    _write_group(file.create_group(side), _arrays(bank))
                 if examples is not None:
                     fields = {"name": examples.name, "maps": examples.maps, "parts": examples.parts}
                     _write_group(file.create_group("examples"), fields)
@@ -112,6 +112,12 @@ def read_attrs(path: Path) -> dict[str, str]:
     return {key: str(value) for key, value in attrs.items()}
 
 
+def _arrays(bank: FeatureBank) -> dict[str, np.ndarray]:
+    """Name in the file -> array."""
+    pose = {} if bank.pose is None else {POSE: bank.pose}
+    return {**{key: getattr(bank, field) for key, field in BANK_FIELDS.items()}, **pose, "name": bank.name}
+
+
 def _write_group(group: h5py.Group, arrays: dict[str, np.ndarray]) -> None:
     for key, array in arrays.items():
         if key == "name":
@@ -125,7 +131,9 @@ def _read_names(group: h5py.Group) -> np.ndarray:
 
 
 def _read_bank(group: h5py.Group) -> FeatureBank:
-    return FeatureBank(**{field: group[key][:] for key, field in BANK_FIELDS.items()}, name=_read_names(group))
+    pose = group[POSE][:] if POSE in group else None
+    fields = {field: group[key][:] for key, field in BANK_FIELDS.items()}
+    return FeatureBank(**fields, name=_read_names(group), pose=pose)
 
 
 def _read_examples(group: h5py.Group) -> Examples:
@@ -136,8 +144,11 @@ def _read_examples(group: h5py.Group) -> Examples:
 
 
 def _require_finite(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
-    for key in ("global", "local", "visibility"):
-        array = getattr(bank, BANK_FIELDS[key])
+    arrays = _arrays(bank)
+    for key in ("global", "local", "visibility", POSE):
+        if key not in arrays:
+            continue
+        array = arrays[key]
         bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
         if bad.any():
             first = bank.name[bad.argmax()]

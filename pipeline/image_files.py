@@ -1,47 +1,40 @@
-"""Image files: what one is, and whether it can be decoded. Reads images; writes nothing."""
+"""Image files: their sizes and digests, and whether they can be decoded. Reads images, in parallel; writes nothing."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image
-
 from pipeline.errors import UserError
+from pipeline.pixels import BROKEN, open_image, read_content, read_rgb, require_file, unreadable
 from pipeline.progress import progress
 from pipeline.records import Finding, ImageFile, ImageRecord
 
 Result = TypeVar("Result")
 
-# What Pillow raises for bytes that are no image, or not all of one; struct errors and others are subclasses or wrapped.
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-
 
 def read_file(path: Path) -> ImageFile:
-    """Read and decode a whole image. Raises UserError if it is unreadable or truncated."""
+    """Read and decode a whole image, as `pipeline.pixels.decode` will. Raises UserError for one that it refuses."""
     try:
-        with open(path, "rb") as file:
-            status, content = os.fstat(file.fileno()), file.read()
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            width, height = image.size
+        status = require_file(path)  # before the bytes: if they change in between, they are read again
+        content = read_content(path)
+        height, width, _ = read_rgb(content).shape
     except BROKEN as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return ImageFile(len(content), status.st_mtime_ns, hashlib.sha256(content).hexdigest(), width, height)
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the header alone. Raises UserError if there is none."""
+    """Width and height in pixels, from the header alone. Raises UserError where that shows no usable image."""
     try:
-        with Image.open(path) as image:
+        require_file(path)
+        with open_image(path) as image:
             return image.size
     except BROKEN as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def read_all(
@@ -67,8 +60,3 @@ def broken_files(results: Iterable[object]) -> list[Finding]:
         return []
     more = f" (and {len(errors) - 1:,} more files)" if len(errors) > 1 else ""
     return [Finding("error", errors[0].wrong + more, errors[0].remedy)]
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    reason = "it is empty" if path.is_file() and path.stat().st_size == 0 else str(error).replace(f" {str(path)!r}", "")
-    return UserError(f"{path} cannot be read as an image: {reason}", "Copy this file again from where you have it.")

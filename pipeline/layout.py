@@ -34,7 +34,9 @@ class Paths:
         return f"{self.dataset_name}-{self.labeler}"
 
     def folder(self, stage: str) -> Path:
-        """Output folder of a stage. Records and a trained DANet are shared by all labelers; a foreign checkpoint gets its own."""
+        """Output folder of a stage. Records and a trained DANet are shared by all labelers; a foreign checkpoint gets a
+        folder of its own.
+        """
         if stage in ("data", "labeler"):
             return self.runs / self.dataset_name / stage
         if stage == "train":
@@ -67,6 +69,10 @@ class Paths:
     @property
     def labeler_config(self) -> Path:
         return self.folder("labeler") / "config.json"
+
+    def labeler_state(self, fingerprint: str) -> Path:
+        """A run interrupted under another configuration keeps its own state file."""
+        return self.folder("labeler") / f"state-{fingerprint[:12]}.pt"
 
     # masks
     @property
@@ -121,3 +127,27 @@ class Paths:
     @property
     def pictures(self) -> Path:
         return self.folder("eval") / "pictures"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Where the comparison of two labelers is written."""
+
+    folder: Path
+
+    @staticmethod
+    def of(runs: Path, names: tuple[str, str]) -> Comparison:
+        """Beside the runs that are compared."""
+        return Comparison(runs / f"compare-{names[0]}-{names[1]}")
+
+    @property
+    def json(self) -> Path:
+        return self.folder / "comparison.json"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / "comparison.md"
+
+    @property
+    def picture(self) -> Path:
+        return self.folder / "comparison.png"

@@ -16,15 +16,18 @@ LOG_EVERY_SECONDS = 10.0
 
 
 class Progress:
-    """`done` counts up to `total`; `note` is shown behind the numbers. Use it as a context manager."""
+    """`done` counts up to `total`; `note` is shown behind the numbers. Use it as a context manager.
 
-    def __init__(self, total: int, label: str, unit: str = "images", done: int = 0) -> None:
-        self.total, self.label, self.unit = total, label, unit
+    quiet: show nothing, as another process does it.
+    """
+
+    def __init__(self, total: int, label: str, unit: str = "images", done: int = 0, quiet: bool = False) -> None:
+        self.total, self.label, self.unit, self.quiet = total, label, unit, quiet
         self.first = self.done = done
         self.start = self.last = time.monotonic()
         self.bar = (
             tqdm(total=total, initial=done, desc=label, unit=" " + unit, file=sys.stderr, smoothing=0.1)
-            if sys.stderr.isatty()
+            if sys.stderr.isatty() and not quiet
             else None
         )
 
@@ -38,6 +41,8 @@ class Progress:
     def advance(self, units: int = 1, note: str = "") -> None:
         units = min(units, self.total - self.done)
         self.done += units
+        if self.quiet:
+            return
         if self.bar is not None:
             self.bar.set_postfix_str(note, refresh=False)
             self.bar.update(units)

@@ -22,14 +22,20 @@ from pipeline.shards import REMEDY
 from sorn.batch import Batch
 from sorn.sample import Sample, Status
 
+UNKNOWN = (Status.EMPTY, Status.UNLABELED)  # nobody knows the parts of such an image
+
 
 class ShardDataset(Dataset[Sample]):
     """The readable images of one split, in the order of their names.
 
-    pid, camid: [n] int64. name: [n] str. status: [n] uint8. label: [n] int64, position of the pid in the sorted
-    training pids (`index.pids`), -1 for a person who is not trained on. unreadable: names of the images left out,
-    because they could not be decoded when the shards were made. Raises UserError as `open_shards` does, and for a
-    split that has no readable image.
+    pid, camid: [n] int64. name: [n] str. status: [n] uint8. keypoints: [n, 17, 3] float32, as in a Sample. label: [n]
+    int64, position of the pid in the sorted training pids (`index.pids`), -1 for a person who is not trained on.
+    unreadable: names of the images left out, because they could not be decoded when the shards were made. Raises
+    UserError as `open_shards` does, and for a split that has no readable image.
+
+    labelled: [n] bool, whether the mask is a label. One without any part (Status.EMPTY) is none: it would teach that a
+    person is background, and PGFA's way out, everything visible (FIELD_NOTES 4.4), would teach what nobody saw. Such an
+    image trains identity alone.
     """
 
     def __init__(self, index_path: Path, split: str) -> None:
@@ -41,9 +47,9 @@ class ShardDataset(Dataset[Sample]):
         self._row = np.concatenate([np.flatnonzero(keep) for keep in readable])  # [n], inside its shard
         if len(self._row) == 0:
             raise UserError(f"{index_path} holds no readable image of split '{split}'", REMEDY)
-        self.pid, self.camid, self.status, self.name = (
+        self.pid, self.camid, self.status, self.name, self.keypoints = (
             np.concatenate([getattr(reader, field)[keep] for reader, keep in zip(self._readers, readable, strict=True)])
-            for field in ("pid", "camid", "status", "name")
+            for field in ("pid", "camid", "status", "name", "keypoints")
         )
         left_out = [reader.name[~keep] for reader, keep in zip(self._readers, readable, strict=True)]
         self.unreadable = [str(name) for names in left_out for name in names]
@@ -51,6 +57,7 @@ class ShardDataset(Dataset[Sample]):
         position = np.searchsorted(pids, self.pid)
         known = np.isin(self.pid, pids)
         self.label = np.where(known, position, -1)
+        self.labelled = ~np.isin(self.status, UNKNOWN)
 
     @property
     def identities(self) -> int:
@@ -66,6 +73,12 @@ class ShardDataset(Dataset[Sample]):
                 f"{missing} of {len(self)} images of split '{self.split}' have no part labels (labeler {labeler})",
                 f"Choose another labeler and name '{self.split}' in masks.splits, or set model.semantic_branch=false.",
             )
+        if not self.labelled.any():
+            raise UserError(
+                f"labeler {self.index.labeler['name']} found no body part in any of the {len(self)} images of split "
+                f"'{self.split}'",
+                "Look at labels.md beside the shards, and choose other weights or another labeler.",
+            )
 
     def __len__(self) -> int:
         return len(self._row)
@@ -80,7 +93,8 @@ class ShardDataset(Dataset[Sample]):
         mask = np.empty((len(chosen), *self.image_size), np.uint8)
         for i, (shard, row) in enumerate(zip(self._shard[chosen], self._row[chosen], strict=True)):
             self._readers[shard].read_into(int(row), image[i], mask[i])
-        return Batch(*(torch.from_numpy(array) for array in (image, mask, self.label[chosen], chosen)))
+        arrays = (image, mask, self.label[chosen], chosen, self.labelled[chosen])
+        return Batch(*(torch.from_numpy(array) for array in arrays))
 
     @staticmethod
     def collate(batch: Batch) -> Batch:

@@ -6,13 +6,14 @@ Reads and verifies the shards that an interrupted run has left; removes those th
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline import stamp
+from pipeline import ranks, stamp
 from pipeline.config import MasksConfig
 from pipeline.disk_space import require_space
 from pipeline.errors import UserError
@@ -53,23 +54,23 @@ class ShardPlan:
         if not self.shards:
             raise UserError(f"{paths.records} names no images to store", f"Run: sorn data check {paths.dataset}")
 
-    @property
-    def missing(self) -> list[PlannedShard]:
-        return [shard for shard in self.shards if shard.path not in self.contents]
+    def missing(self, shards: list[PlannedShard]) -> list[PlannedShard]:
+        return [shard for shard in shards if shard.path not in self.contents]
 
     def records(self, splits: set[str]) -> list[ImageRecord]:
         return [record for shard in self.shards if shard.split in splits for record in shard.records]
 
-    def find_finished(self) -> None:
-        """Keep the shards that carry this fingerprint, hold these images and match their own digest."""
-        for shard in self.shards:
-            content = self._finished(shard) if shard.path.exists() else None
-            if content is not None:
-                self.contents[shard.path] = content
-        if self.contents:
-            click.echo(f"masks: {len(self.contents)} of {len(self.shards)} shards are finished already")
+    def find_finished(self, shards: list[PlannedShard]) -> int:
+        """Keep those that carry this fingerprint, hold these images and match their own digest; how many these are."""
+        with ThreadPoolExecutor(ranks.cores()) as pool:  # hashing leaves the interpreter lock
+            contents = list(pool.map(self._finished, shards))
+        found = {shard.path: content for shard, content in zip(shards, contents, strict=True) if content is not None}
+        self.contents |= found
+        return len(found)
 
     def _finished(self, shard: PlannedShard) -> ShardContent | None:
+        if not shard.path.exists():
+            return None
         try:
             reader = ShardReader(shard.path)
             names = [record.name for record in shard.records]
@@ -80,11 +81,11 @@ class ShardPlan:
             click.echo(f"masks: {error.wrong}; writing it again")
             return None
 
-    def require_space(self) -> None:
+    def require_space(self, shards: list[PlannedShard]) -> None:
         """Refuse what cannot fit before the work. A replaced shard frees its space only when the new one is whole."""
         height, width = self.config.image_size
-        sizes = [len(shard.records) * height * width * PIXEL_BYTES for shard in self.missing]
-        freed = sum(shard.path.stat().st_size for shard in self.missing if shard.path.exists())
+        sizes = [len(shard.records) * height * width * PIXEL_BYTES for shard in shards]
+        freed = sum(shard.path.stat().st_size for shard in shards if shard.path.exists())
         require_space(self.folder, sum(sizes) - freed + max(sizes, default=0))
 
     def index(self, labeler: dict[str, Any], pose: dict[str, Any] | None) -> ShardIndex:

@@ -245,12 +245,21 @@ class ShardReader:
 
     def read_into(self, row: int, image: np.ndarray, mask: np.ndarray) -> None:
         """Fill image [H, W, 3] and mask [H, W], both uint8 and contiguous, with those of one row."""
+        self._read(row, image, self._image_offset)
+        self._read(row, mask, self._mask_offset)
+
+    def mask(self, row: int) -> np.ndarray:
+        """[H, W] uint8 of one row, without its image."""
+        mask = np.empty(self.image_size, np.uint8)
+        self._read(row, mask, self._mask_offset)
+        return mask
+
+    def _read(self, row: int, array: np.ndarray, offset: int) -> None:
         if self._file is None or self._process != os.getpid():
             self._file, self._process = FileIO(self.path), os.getpid()
-        for array, offset in ((image, self._image_offset), (mask, self._mask_offset)):
-            self._file.seek(offset + row * array.nbytes)
-            if self._file.readinto(array.data) != array.nbytes:
-                raise UserError(f"shard {self.path} was cut off while it was read, at image {row}", REMEDY)
+        # With no position of its own to move, threads may read at once.
+        if os.preadv(self._file.fileno(), [array.data], offset + row * array.nbytes) != array.nbytes:
+            raise UserError(f"shard {self.path} was cut off while it was read, at image {row}", REMEDY)
 
     def sample(self, row: int) -> Sample:
         image = np.empty((*self.image_size, 3), np.uint8)

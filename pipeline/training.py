@@ -11,7 +11,6 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -24,11 +23,11 @@ from pipeline import checkpoints, stamp
 from pipeline.config import Config, as_json
 from pipeline.device import pick_device
 from pipeline.errors import UserError
+from pipeline.initial_weights import load_initial_weights
 from pipeline.layout import Paths
 from pipeline.progress import Progress
 from pipeline.shard_dataset import ShardDataset
 from sorn import engine
-from sorn.backbone import load_resnet
 from sorn.batch import Batch
 from sorn.network import SORN
 from sorn.schedule import build_optimizer, learning_rate, set_learning_rate
@@ -59,7 +58,7 @@ class Training:
         self.epoch = self.step = 0
         self._seed()
         self.model = SORN(self.model_config)
-        load_initial_weights(self.model, config.train.init)
+        load_initial_weights(self.model, config.train.init, config.model.backbone, "train.init")
         self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
 
@@ -181,43 +180,3 @@ class Training:
         stamp.write_atomically(self.paths.train_config, json.dumps(described, indent=1) + "\n")
         for state in self.paths.folder("train").glob("state-*.pt"):
             state.unlink()
-
-
-def load_initial_weights(model: SORN, init: str) -> None:
-    """`init`: "none", "imagenet" (torchvision), a torchvision ResNet .pth, or a .safetensors of a trained SORN.
-
-    From a trained SORN everything is taken but the identity classifiers, which belong to its own pids.
-    """
-    if init == "none":
-        return
-    try:
-        if init == "imagenet":
-            load_resnet(model.backbone, _imagenet(model.config.backbone))
-        elif Path(init).suffix == ".safetensors":
-            weights = checkpoints.read_weights(Path(init))
-            kept = {key: value for key, value in weights.items() if "classifier" not in key}
-            fit = model.load_state_dict(kept, strict=False)
-            wrong = fit.unexpected_keys + [key for key in fit.missing_keys if "classifier" not in key]
-            if wrong:
-                raise ValueError(f"weights of another network: {', '.join(wrong[:3])}")
-        else:
-            load_resnet(model.backbone, torch.load(init, map_location="cpu", weights_only=True))
-    except (ValueError, RuntimeError, OSError) as error:
-        raise UserError(
-            f"train.init = {init}: {error}",
-            "Give weights of the configured backbone, or start with --set train.init=none.",
-        ) from error
-
-
-def _imagenet(backbone: str) -> dict[str, torch.Tensor]:
-    """torchvision's ImageNet weights, from its download cache or the network."""
-    import torchvision
-
-    weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
-    try:
-        return dict(weights.get_state_dict(progress=True, check_hash=True))
-    except OSError as error:
-        raise UserError(
-            f"the ImageNet weights of {backbone} could not be downloaded: {error}",
-            f"Fetch {weights.url} elsewhere and give --set train.init=FILE, or start with --set train.init=none.",
-        ) from error

@@ -45,7 +45,7 @@ def _remove_last_stride(resnet: ResNet) -> None:
             module.stride = (1, 1)
 
 
-def load_resnet(backbone: Backbone, weights: dict[str, torch.Tensor]) -> None:
+def load_resnet(backbone: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     """Load torchvision ResNet weights, without the classifier `fc`. Raises ValueError naming what does not fit."""
     weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
     own = backbone.state_dict()

@@ -29,12 +29,14 @@ class Batch:
     image: [B, H, W, 3] uint8 RGB, contiguous. mask: [B, H, W] uint8, ids of `sorn.parts`.
     label: [B] int64, position of the person in the sorted training pids; -1 for anybody else.
     index: [B] int64, position of the image in its dataset, which knows pid, camid and name.
+    labelled: [B] bool, whether the mask says anything: a mask without any part means that the labeler failed.
     """
 
     image: Tensor
     mask: Tensor
     label: Tensor
     index: Tensor
+    labelled: Tensor
 
     def __len__(self) -> int:
         return len(self.index)

@@ -28,7 +28,12 @@ def stripe_means(maps: Tensor, count: int) -> Tensor:
 
 def visibility_scores(part_logits: Tensor, stripes: int) -> Tensor:
     """v_p of Eq. 11: the share of foreground in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
-    foreground = (part_logits.argmax(dim=1) != 0).float()  # E, [B, 4h, 4w]; label 0 is background
+    return foreground_shares(part_logits.argmax(dim=1) != 0, stripes)  # label 0 is background
+
+
+def foreground_shares(mask: Tensor, stripes: int) -> Tensor:
+    """v_p of a mask E, true where the person is: bool [B, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
+    foreground = mask.float()
     rows = foreground.shape[1] // MASK_SCALE
     bounds = stripe_bounds(rows, stripes)  # of the feature map: a stripe's score is about what its feature saw
     return torch.stack([foreground[:, a * MASK_SCALE : b * MASK_SCALE].mean(dim=(1, 2)) for a, b in bounds], dim=1)

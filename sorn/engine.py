@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sorn.batch import Batch, flip_masks, reduce_masks, to_input
 from sorn.config import LossConfig
-from sorn.losses import sorn_loss
+from sorn.losses import NO_LABEL, sorn_loss
 from sorn.network import SORN
 
 
@@ -102,7 +102,10 @@ def train_one_epoch(
 def augmented(
     model: SORN, batch: Batch, augmentation: Augmentation, rng: np.random.Generator, reduction: str
 ) -> tuple[Tensor, Tensor | None]:
-    """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64 (None without a semantic branch)."""
+    """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64 (None without a semantic branch).
+
+    An image that is not labelled has NO_LABEL everywhere: it teaches who the person is, and nothing about parts.
+    """
     size = len(batch.label)
     device, spread = batch.image.device, augmentation.brightness
     flip = torch.from_numpy(rng.random(size) < augmentation.flip).to(device)
@@ -112,7 +115,7 @@ def augmented(
         return image, None
     height, width = batch.mask.shape[1:]
     labels = reduce_masks(flip_masks(batch.mask, flip), (height // 4, width // 4), model.config.labels, reduction)
-    return image, labels
+    return image, torch.where(batch.labelled.view(-1, 1, 1), labels, NO_LABEL)
 
 
 @torch.inference_mode()

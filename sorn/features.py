@@ -14,6 +14,7 @@ class FeatureBank:
     global_: [N, Dg] float32. local: [N, P, Dl] float32, P may be 0 when the local branch is off.
     visibility: [N, P] float32 in [0, 1], the scores v_p of Eq. 11.
     pid, camid: [N] int64. name: [N] str, `split/relative/path`.
+    pose: [N, P] float32 in [0, 1], stripe visibility by landmarks (`sorn.pose`); None where no pose is known.
     """
 
     global_: np.ndarray
@@ -22,6 +23,7 @@ class FeatureBank:
     pid: np.ndarray
     camid: np.ndarray
     name: np.ndarray
+    pose: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pid)
@@ -34,6 +36,7 @@ class FeatureBank:
             "visibility": self.visibility.shape == (n, p),
             "camid": self.camid.shape == (n,),
             "name": self.name.shape == (n,),
+            "pose": self.pose is None or self.pose.shape == (n, p),
         }
         wrong = [field for field, good in shapes.items() if not good]
         if wrong:

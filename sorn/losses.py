@@ -10,6 +10,8 @@ from sorn.branches import stripe_bounds
 from sorn.config import LossConfig
 from sorn.network import SORNOutput
 
+NO_LABEL = -100  # of a pixel that L_seg leaves out
+
 
 def identity(logits: Tensor, label: Tensor) -> Tensor:
     """Cross-entropy, mean over the batch. logits [B, J] (Eq. 6) or [B, P, J], summed over the P stripes (Eq. 1)."""
@@ -32,14 +34,20 @@ def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
 
 
 def part_segmentation(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
-    """L_seg of Eq. 7-9, mean over pixels and batch. logits [B, K, 4h, 4w], target [B, 4h, 4w] int64 in 0..K-1."""
-    return functional.cross_entropy(logits.float(), target, label_smoothing=smoothing)
+    """L_seg of Eq. 7-9, mean over the labelled pixels of the batch; 0 if there is none.
+
+    logits [B, K, 4h, 4w], target [B, 4h, 4w] int64 in 0..K-1, or NO_LABEL.
+    """
+    total = functional.cross_entropy(
+        logits.float(), target, label_smoothing=smoothing, ignore_index=NO_LABEL, reduction="sum"
+    )
+    return total / (target != NO_LABEL).sum().clamp(min=1)
 
 
 def sorn_loss(output: SORNOutput, label: Tensor, parts: Tensor | None, config: LossConfig) -> dict[str, Tensor]:
     """The parts of Eq. 10 by name, and their weighted sum as "total". A branch that is off has no part.
 
-    label: [B] int64. parts: [B, 4h, 4w] int64, needed when the semantic branch is on.
+    label: [B] int64. parts: [B, 4h, 4w] int64, NO_LABEL where nothing is known; needed when the semantic branch is on.
     """
     losses, total = {}, torch.zeros((), device=label.device)
     if output.local_features.shape[1]:

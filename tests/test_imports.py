@@ -22,12 +22,24 @@ LAYERS = [  # each may import from itself downwards
     {"cli"},
     {"driver", "trained_run"},
     {"stages"},
-    {"training", "extraction"},
-    {"report", "labelers", "poses", "synped", "shard_dataset", "shard_plan", "manifest_check"},
-    {"shards", "shard_index", "feature_store", "checkpoints", "device", "pixels", "image_files", "dataset_findings"},
-    {"image_search", "csv_dataset", "dataset_folders", "data_summary"},
-    {"manifest", "records", "layout", "stamp", "config", "progress", "disk_space"},
-    {"errors"},
+    {"training", "extraction", "labeler_training"},
+    {"labeler_crops"},
+    {"report", "exact_masks", "labelers", "poses", "synped", "shard_dataset", "shard_plan", "manifest_check"}
+    | {"shard_labeling", "shard_jobs", "densepose_coco", "doctor", "doctor_probes"},
+    {
+        "shards",
+        "shard_index",
+        "feature_store",
+        "checkpoints",
+        "initial_weights",
+        "device",
+        "pixels",
+        "image_files",
+        "dataset_findings",
+    },
+    {"image_search", "csv_dataset", "dataset_folders", "data_summary", "coco_annotations"},
+    {"manifest", "records", "layout", "stamp", "config", "progress", "disk_space", "ranks"},
+    {"errors", "rle", "doctor_machine"},
 ]
 
 
@@ -79,8 +91,12 @@ def test_shards_know_no_labeler():
 
 
 def test_detectron2_is_named_by_its_labeler_only():
-    users = {module_name(path) for path in MODULES if any("detectron2" in name for name in imported(path))}
-    assert users <= {"pipeline.labelers.densepose"}
+    users = {
+        module_name(path)
+        for path in MODULES
+        if any(name.split(".")[0] in ("detectron2", "densepose") for name in imported(path))
+    }
+    assert users == {"pipeline.labelers.densepose_model"}
 
 
 def test_the_quick_modules_import_no_torch():

@@ -13,29 +13,30 @@ from pipeline.errors import UserError
 from pipeline.labelers.base import Labeler, Source
 
 LABELERS = {
+    "danet": "pipeline.labelers.danet:DANetLabeler",
+    "densepose": "pipeline.labelers.densepose:DensePose",
     "ground_truth": "pipeline.labelers.ground_truth:GroundTruth",
     "import": "pipeline.labelers.import_masks:ImportMasks",
     "none": "pipeline.labelers.unlabeled:Unlabeled",
+    "torchvision": "pipeline.labelers.torchvision_rcnn:TorchvisionRCNN",
 }
 
-# Labelers of later versions: refused by name, with what serves until then.
-PLANNED = ("danet", "densepose", "torchvision")
+TRAINED = "danet"  # the labeler that `make labeler` trains
+
+
+def needs_training(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether this labeler is to be trained on the dataset that it labels: DANet, unless a weights file is named."""
+    return name == TRAINED and not options.get("weights")
 
 
 def require_known(name: str) -> None:
-    """Raise UserError for a labeler that is unknown, or planned and not here yet."""
-    if name in PLANNED:
-        raise UserError(
-            f"labeler '{name}' is not part of this version yet",
-            "Run that segmenter yourself and import its label maps (LABELER=import), "
-            "or use LABELER=ground_truth where masks lie beside the images.",
-        )
+    """Raise UserError for a labeler that is unknown."""
     if name not in LABELERS:
         raise UserError(f"unknown labeler '{name}'; known: {', '.join(sorted(LABELERS))}", "Choose one: LABELER=import")
 
 
 def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:
-    """The labeler of that name with its options checked. Raises UserError for an unknown or planned one."""
+    """The labeler of that name with its options checked. Raises UserError for an unknown one."""
     require_known(name)
     module, _, kind = LABELERS[name].partition(":")
     return getattr(importlib.import_module(module), kind)(options, source)

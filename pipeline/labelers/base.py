@@ -22,7 +22,7 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True)
 class Source:
-    """The dataset that is labelled. root: its folder, absolute. checkpoint: of a labeler trained on it, there or not."""
+    """The dataset that is labelled. root: its folder, absolute. checkpoint: its own labeler, there or not."""
 
     manifest: Manifest
     root: Path
@@ -75,20 +75,29 @@ def describe(name: str, version: int, options: object, weights: str | None = Non
     return {"name": name, "version": version, "options": dataclasses.asdict(options), "weights": weights}  # type: ignore[call-overload]
 
 
-def read_options(kind: type[Options], labeler: str, options: Mapping[str, Any]) -> Options:
-    """[masks.options] as the labeler's dataclass. Raises UserError for an unknown option or one out of range."""
+def read_options(
+    kind: type[Options],
+    name: str,
+    options: Mapping[str, Any],
+    owner: str = "labeler",
+    section: str = "masks.options",
+) -> Options:
+    """A labeler's [masks.options] as its dataclass. owner, section: what else has such options, for messages.
+
+    Raises UserError for an unknown option or one out of range.
+    """
     known = typing.get_type_hints(kind)
     for key, value in options.items():
         if key not in known:
             names = ", ".join(sorted(known)) or "none"
-            raise UserError(f"labeler {labeler} has no option '{key}'", f"Options in [masks.options]: {names}.")
+            raise UserError(f"{owner} {name} has no option '{key}'", f"Options in [{section}]: {names}.")
         if type(value) is not known[key]:
-            wrong = f"masks.options.{key} = {value!r} is not {known[key].__name__}"
-            raise UserError(wrong, f"Correct it: --set masks.options.{key}=...")
+            wrong = f"{section}.{key} = {value!r} is not {known[key].__name__}"
+            raise UserError(wrong, f"Correct it: --set {section}.{key}=...")
     try:
         return kind(**options)
     except ValueError as error:
-        raise UserError(f"labeler {labeler}: {error}", "Correct it, e.g. --set masks.options.NAME=VALUE") from error
+        raise UserError(f"{owner} {name}: {error}", f"Correct it, e.g. --set {section}.NAME=VALUE") from error
 
 
 def labeled(mask: np.ndarray) -> Labeled:

@@ -13,12 +13,9 @@ import numpy as np
 from pipeline.config import Runtime
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
-from pipeline.labelers.label_maps import fit, listing_digest, read_label_map, to_parts
-from pipeline.labelers.tables import HANDS, load_table
+from pipeline.labelers.label_maps import exact_mask, listing_digest
 from pipeline.manifest import mask_path
 from pipeline.records import ImageRecord
-
-TABLE = "sorn8"
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,6 @@ class GroundTruth:
         pattern = self.options.pattern or source.manifest.masks
         self.manifest = dataclasses.replace(source.manifest, masks=pattern)
         self.root = source.root
-        self.lookup = load_table(TABLE, next(iter(HANDS)))
 
     def describe(self) -> dict[str, Any]:
         return describe(self.name, self.version, GroundTruthOptions(self.manifest.masks))
@@ -65,8 +61,7 @@ class GroundTruth:
             )
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
-        found = []
-        for record, image in zip(records, images, strict=True):
-            path = self.path(record)
-            found.append(labeled(fit(to_parts(read_label_map(path), self.lookup, path, TABLE), image, path)))
-        return found
+        return [
+            labeled(exact_mask(self.path(record), image.shape[:2]))
+            for record, image in zip(records, images, strict=True)
+        ]

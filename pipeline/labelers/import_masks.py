@@ -85,4 +85,4 @@ class ImportMasks:
         path = self.find(record)
         if path is None:
             return np.full(image.shape[:2], BACKGROUND, np.uint8)
-        return fit(to_parts(read_label_map(path), self.lookup, path, self.options.table), image, path)
+        return fit(to_parts(read_label_map(path), self.lookup, path, self.options.table), image.shape[:2], path)

@@ -9,6 +9,8 @@ import numpy as np
 from pipeline.config import Runtime
 from pipeline.records import ImageRecord
 
+OWNER, SECTION = "pose finder", "masks.pose_options"  # in messages about options
+
 
 class PoseFinder(Protocol):
     """One file, one line in POSES. The constructor takes (options, source), as a labeler's, and does no work."""

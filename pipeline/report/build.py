@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pipeline import stamp
 from pipeline.config import Config, as_json
 from pipeline.data_summary import read_summary
+from pipeline.exact_masks import ExactMasks
 from pipeline.feature_store import Banks
 from pipeline.layout import Paths
 from pipeline.manifest import Manifest, Protocol, load_manifest
+from pipeline.records import read_rows
 from pipeline.report.document import SCHEMA_VERSION, write_report
 from pipeline.report.illustrations import Illustrator
-from pipeline.report.scores import Scores, part_scores, restrict, score
+from pipeline.report.scores import PartReference, Scores, part_scores, restrict, score, seen_by
 from pipeline.shard_dataset import ShardDataset
+from pipeline.shard_index import ShardIndex
 from sorn.sample import Sample
 
 
@@ -37,33 +41,41 @@ def build_report(
         return data[row]
 
     options, labels = config.eval, trained["model"]["labels"]
-    asked, ranked = restrict(banks.query, protocol.query_prefix), restrict(banks.gallery, protocol.gallery_prefix)
+    asked, ranked = (
+        seen_by(restrict(bank, prefix), options.visibility)
+        for bank, prefix in ((banks.query, protocol.query_prefix), (banks.gallery, protocol.gallery_prefix))
+    )
     scores = score(asked, ranked, protocol, options, examples.name)
     manifest = load_manifest(paths.dataset)
+    exact = ExactMasks(manifest, Path(read_summary(paths)["root"]), read_rows(paths))
+    reference = PartReference(sample_of, exact, query.index.labeler["name"], labels)
     report = {
         "schema_version": SCHEMA_VERSION,
-        "protocol": protocol_text(manifest, protocol, config),
+        "protocol": protocol_text(manifest, protocol, config, query.index.pose),
         "single_shot": bool(protocol.shots),
         "unit": "fractions in [0, 1]",
         "metrics": {variant: found.figures() for variant, found in scores.metrics.items()},
         "chance": scores.chance,
-        "parts": part_scores(examples, labels, sample_of, asked.name),
+        "parts": part_scores(examples, reference, asked.name),
         "paper": [row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name],
         "dataset": _dataset(paths, manifest, scores, query.unreadable + gallery.unreadable),
-        "provenance": _provenance(config, paths, banks.attrs, trained, query.index.labeler),
+        "provenance": _provenance(config, paths, banks.attrs, trained, query.index),
     }
-    illustrator = Illustrator(paths.pictures, sample_of, labels, options.tau, options.ranked_gallery, options.seed)
+    illustrator = Illustrator(
+        paths.pictures, reference, options.tau, options.ranked_gallery, options.seed, options.visibility
+    )
     write_report(paths, report, illustrator.draw(scores, examples))
     return report
 
 
-def protocol_text(manifest: Manifest, protocol: Protocol, config: Config) -> str:
-    """The protocol's full name: dataset, query set, filter, shots, AP formula."""
+def protocol_text(manifest: Manifest, protocol: Protocol, config: Config, pose: dict[str, Any] | None) -> str:
+    """The protocol's full name: dataset, query set, filter, shots, AP formula, what picks stripes. pose: the finder."""
     options, description = config.eval, protocol.description.rstrip(".")
     shots = f"one random gallery image per person, {protocol.trials} draws" if protocol.shots else "all gallery images"
+    by_pose = f" on the landmarks of {pose['name']}" if pose and options.visibility == "pose" else ""
     return (
         f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
-        f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}"
+        f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by_pose}"
     )
 
 
@@ -85,12 +97,13 @@ def _dataset(paths: Paths, manifest: Manifest, scores: Scores, unreadable: list[
 
 
 def _provenance(
-    config: Config, paths: Paths, attrs: dict[str, Any], trained: dict[str, Any], labeler: dict[str, Any]
+    config: Config, paths: Paths, attrs: dict[str, Any], trained: dict[str, Any], index: ShardIndex
 ) -> dict[str, Any]:
     stamps = {name: stamp.read(paths.folder(name)) for name in ("data", "masks", "train")}
     train = stamps["train"]
     return {
-        "labeler": labeler,
+        "labeler": index.labeler,
+        "pose": index.pose,
         "trained_on": paths.trained_on or paths.run_name,
         "checkpoint_sha256": attrs["checkpoint_sha256"],
         "features": json.loads(attrs["config"]),

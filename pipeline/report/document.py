@@ -8,6 +8,7 @@ from typing import Any
 from pipeline import stamp
 from pipeline.layout import Paths
 from pipeline.report.illustrations import Picture
+from pipeline.report.markdown_tables import code, pipe_table
 
 SCHEMA_VERSION = 1
 
@@ -73,7 +74,7 @@ def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> li
     lines = [f"# {dataset['title']}: matching occluded people with SORN", ""]
     if dataset["notice"]:
         lines += [f"> **Notice.** {dataset['notice']}", ""]
-    lines += ["## Result", "", *_pipe_table(table_rows(report)), ""]
+    lines += ["## Result", "", *pipe_table(table_rows(report)), ""]
     lines += [f"{queries_line(report)}. {report['protocol']}.", "", VARIANTS_CAPTION, ""]
     lines += _warnings(dataset) + _paper(report) + _parts(report)
     section = ""
@@ -83,13 +84,6 @@ def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> li
             lines += [f"## {section}", ""] + ([RANKED_CAPTION, ""] if section == "Ranked lists" else [])
         lines += [f"![{picture.section}]({folder}/{picture.file})", "", picture.caption, ""]
     return lines + _provenance(report)
-
-
-def _pipe_table(rows: list[list[str]], column: str = "--:") -> list[str]:
-    """A Markdown table; column: how all columns but the first are aligned."""
-    header, *body = rows
-    rule = ["---"] + [column] * (len(header) - 1)
-    return [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
 
 
 def _warnings(dataset: dict[str, Any]) -> list[str]:
@@ -108,7 +102,7 @@ def _paper(report: dict[str, Any]) -> list[str]:
     for row in published:
         source = f"{row['source']}, trained on {row['trained_on']}" if "trained_on" in row else row["source"]
         rows.append([f"{row['method']} ({source})", *(str(row.get(name, "")) for name in figures)])
-    return ["What the paper reports on this dataset:", "", *_pipe_table(rows), ""]
+    return ["What the paper reports on this dataset:", "", *pipe_table(rows), ""]
 
 
 def _parts(report: dict[str, Any]) -> list[str]:
@@ -119,7 +113,10 @@ def _parts(report: dict[str, Any]) -> list[str]:
     shares = ["" if value is None else f"{100 * value:.1f}" for value in parts["iou"].values()]
     rows.append(["predicted", *shares, f"{100 * parts['mIoU']:.1f}"])
     accuracy = f"{100 * parts['pixel_accuracy']:.1f} % of the pixels agree"
-    return [f"Part masks against the labels of {parts['images']} queries; {accuracy}:", "", *_pipe_table(rows), ""]
+    against = " and ".join(
+        f"{kind} of {images} {'query' if images == 1 else 'queries'}" for kind, images in parts["against"].items()
+    )
+    return [f"Part masks against {against}; {accuracy}:", "", *pipe_table(rows), ""]
 
 
 def _provenance(report: dict[str, Any]) -> list[str]:
@@ -130,18 +127,14 @@ def _provenance(report: dict[str, Any]) -> list[str]:
         ["dataset", f"{dataset['name']}: {images}"],
         ["cameras", dataset["camera_policy"] or "as the dataset numbers them"],
         ["licence", dataset["licence"] or "not stated"],
-        ["labeler", _code(made["labeler"])],
+        ["labeler", code(made["labeler"])],
+        *([["pose finder", code(made["pose"])]] if made["pose"] else []),
         ["trained on", made["trained_on"]],
         ["checkpoint", f"sha256 `{made['checkpoint_sha256']}`"],
-        ["network", _code(made["training"]["model"])],
+        ["network", code(made["training"]["model"])],
         ["precision", f"{made['training']['precision']} in training, {made['features']['precision']} for the features"],
-        ["options", _code(made["config"])],
+        ["options", code(made["config"])],
         *([f"stage {name}", f"fingerprint `{value}`"] for name, value in made["stamps"].items()),
         ["trained with", ", ".join(f"{name} {value}" for name, value in made["versions"].items())],
     ]
-    return ["## Where it comes from", "", *_pipe_table(rows, "---")]
-
-
-def _code(value: dict[str, Any]) -> str:
-    """A flat table of options as inline code."""
-    return ", ".join(f"`{key} = {json.dumps(item)}`" for key, item in value.items())
+    return ["## Where it comes from", "", *pipe_table(rows, "---")]

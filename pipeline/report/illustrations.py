@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +17,8 @@ from pipeline.report.pictures import (
     draw_part_masks,
     draw_ranked_lists,
 )
-from pipeline.report.scores import Scores, labelled_parts
+from pipeline.report.scores import EXACT, PartReference, Scores
 from sorn import matching, metrics
-from sorn.sample import Sample
 
 SIDE_BY_SIDE = ("sorn", "global+local")
 # As in Fig. 6: what the choice of stripes changes.
@@ -29,6 +27,11 @@ ROW_LABELS = {
     "sorn": "sorn: the global feature and the stripes visible in both images (Eq. 15)",
     "global+local": "global+local: the global feature and every stripe",
     "global": "global: the global feature alone (Eq. 13)",
+}
+
+STRIPE_SCORES = {  # by eval.visibility
+    "network": "its coloured share (Eq. 11, 12)",
+    "pose": "the confidence of the surest landmark in it",
 }
 
 
@@ -45,15 +48,16 @@ class Picture:
 class Illustrator:
     """Draws the pictures of one report into `folder`.
 
-    sample_of: image name -> Sample. labels: K of the network. tau: threshold of Eq. 12. length: images per ranked list.
+    reference: what predicted parts are shown beside. tau: threshold of Eq. 12. length: images per ranked list.
+    visibility: what picks stripes, as in `eval.visibility`.
     """
 
     folder: Path
-    sample_of: Callable[[str], Sample]
-    labels: int
+    reference: PartReference
     tau: float
     length: int
     seed: int
+    visibility: str
 
     def draw(self, scores: Scores, examples: Examples) -> list[Picture]:
         """Replaces the folder's content. Nothing is drawn when no query is to be shown."""
@@ -64,7 +68,7 @@ class Illustrator:
         explained = self._explained(scores, examples)
         note = f"{len(explained)} queries drawn at random, seed {self.seed}"
         if explained[0].parts is not None:
-            draw_part_masks(self.folder / "part-masks.png", "Part masks", note, self.labels, explained)
+            draw_part_masks(self.folder / "part-masks.png", "Part masks", note, self.reference.labels, explained)
             pictures.append(Picture("part-masks.png", "Part masks", self._parts_caption(explained)))
         if len(explained[0].maps):
             draw_maps(self.folder / "maps.png", "Aggregation maps", note, explained)
@@ -82,7 +86,7 @@ class Illustrator:
             self.folder / file,
             f"Query {place + 1} of {len(scores.shown)}, drawn at random",
             f"person {pid}, camera {camid} · {name}",
-            self.sample_of(name).image,
+            self.reference.sample_of(name).image,
             self._visible(query.visibility[number]),
             lists,
         )
@@ -98,7 +102,7 @@ class Illustrator:
         right = np.isin(order, scores.relevant.matches[number])
         images = [
             Ranked(
-                self.sample_of(str(gallery.name[position])).image,
+                self.reference.sample_of(str(gallery.name[position])).image,
                 self._visible(gallery.visibility[position]),
                 float(row[position]),
                 bool(hit),
@@ -115,18 +119,22 @@ class Illustrator:
         explained = []
         for number in scores.shown:
             name = str(scores.query.name[number])
-            sample, parts = self.sample_of(name), examples.parts[place[name]]
-            label = labelled_parts(sample, parts.shape, self.labels) if parts.size else None
+            sample, parts = self.reference.sample_of(name), examples.parts[place[name]]
+            kind, label = (self.reference.find(name, parts.shape) if parts.size else None) or ("", None)
             maps = examples.maps[place[name]].astype(np.float32)
-            explained.append(Explained(name, sample.image, parts if parts.size else None, label, maps))
+            column = "exact" if kind == EXACT else "labelled"
+            explained.append(Explained(name, sample.image, parts if parts.size else None, label, maps, column))
         return explained
 
     def _parts_caption(self, explained: list[Explained]) -> str:
-        labelled = " and what the labeler says of them" if any(e.label is not None for e in explained) else ""
+        beside = {"exact": "their exact masks", "labelled": "what the labeler says of them"}
+        kinds = [beside[kind] for kind in beside if any(e.label is not None and e.reference == kind for e in explained)]
+        labelled = f", and {' or '.join(kinds)}" if kinds else ""
+        score = STRIPE_SCORES[self.visibility]
         return (
             f"The parts that the semantic branch sees in the same queries{labelled}. Background is grey: an obstacle, "
-            "or another person in front, should stay grey. A stripe counts as visible when its coloured share is at "
-            f"least {self.tau:g} (Eq. 11, 12)."
+            f"or another person in front, should stay grey. A stripe counts as visible when {score} is at "
+            f"least {self.tau:g}."
         )
 
 

@@ -21,6 +21,7 @@ from pipeline.report.sheet import (
     WRONG,
     Sheet,
     class_colours,
+    font,
     width_at,
 )
 
@@ -29,6 +30,7 @@ SHOWN_QUERY = 264  # height of the query beside its ranked lists
 STRIPES = 8  # width of the column that shows visible stripes
 LINE = TEXT + 8
 ROW_TEXT = 620  # room for a row's label and the rank of its first match
+TEXT_WIDTH = 180  # room for the lines beneath an image and its masks
 LEGEND = {8: 640, 5: 400, 2: 160}  # room for the names of K classes
 COLOUR_BAR = 560  # room for the colour bar and its text
 OVERLAY = 0.6  # opacity of masks and maps over the image
@@ -61,7 +63,8 @@ class Explained:
     """One image and what the network sees in it.
 
     image: [H, W, 3] uint8. parts: predicted class ids [h', w'] uint8, or None without a semantic branch. label: class
-    ids of the same labelling [h', w'] uint8, or None where the image is not labelled. maps: M_n [N, h, w] float32.
+    ids of the same labelling [h', w'] uint8 of what the parts are held against, or None where there is nothing.
+    reference: what that is called. maps: M_n [N, h, w] float32.
     """
 
     name: str
@@ -69,6 +72,19 @@ class Explained:
     parts: np.ndarray | None
     label: np.ndarray | None
     maps: np.ndarray
+    reference: str = "labelled"
+
+
+@dataclass(frozen=True)
+class Overlaid:
+    """One image [H, W, 3] uint8 and masks over it. masks: what each is called -> class ids [h', w'] uint8.
+
+    texts: lines beneath.
+    """
+
+    image: np.ndarray
+    masks: dict[str, np.ndarray]
+    texts: tuple[str, ...] = ()
 
 
 def draw_ranked_lists(
@@ -108,26 +124,57 @@ def _draw_ranked(sheet: Sheet, x: int, y: int, rank: int, ranked: Ranked) -> Non
 
 
 def draw_part_masks(path: Path, title: str, note: str, labels: int, examples: list[Explained], across: int = 4) -> None:
-    """Image, predicted parts and (where labelled) labelled parts, `across` examples per row. labels: K classes."""
-    columns = ["image", "predicted"] + (["labelled"] if any(e.label is not None for e in examples) else [])
-    tile = width_at(examples[0].image, TILE)
-    group = len(columns) * tile + (len(columns) - 1) * 4
-    across = min(across, len(examples))
-    rows = -(-len(examples) // across)
-    row_height = LINE + TILE + GAP
-    width = 2 * MARGIN + max(across * group + (across - 1) * 2 * GAP, LEGEND[labels])
-    sheet = Sheet(width, STRIP + MARGIN + LINE + GAP + rows * row_height - GAP + MARGIN, title, note)
+    """Image, predicted parts and (where there is one) the reference, `across` examples per row. labels: K classes."""
+    overlaid = []
+    for example in examples:
+        masks = {"predicted": example.parts, example.reference: example.label}
+        shown = {name: mask for name, mask in masks.items() if mask is not None}
+        overlaid.append(Overlaid(example.image, shown))
+    draw_overlays(path, title, note, labels, {"": overlaid}, across)
+
+
+def draw_overlays(
+    path: Path, title: str, note: str, labels: int, sections: dict[str, list[Overlaid]], across: int = 4
+) -> None:
+    """Images with masks over them, `across` images per row, under the heading of their section.
+
+    All images have one shape. labels: K classes of the masks.
+    """
+    everything = [example for examples in sections.values() for example in examples]
+    tile = width_at(everything[0].image, TILE)
+    tiles = 1 + max(len(example.masks) for example in everything)
+    texts = max(len(example.texts) for example in everything)
+    group = max(tiles * (tile + 4) - 4, TEXT_WIDTH if texts else 0)
+    across = min(across, max(map(len, sections.values())))
+    row_height = LINE + TILE + texts * LINE + GAP
+    heights = [bool(heading) * LINE + -(-len(found) // across) * row_height for heading, found in sections.items()]
+    headings = max(round(font(TEXT + 1).getlength(heading)) for heading in sections)
+    width = 2 * MARGIN + max(across * group + (across - 1) * 2 * GAP, LEGEND[labels], headings)
+    height = STRIP + MARGIN + LINE + GAP + sum(heights) + (len(sections) - 1) * GAP - GAP + MARGIN
+    sheet = Sheet(width, height, title, note)
     sheet.legend(MARGIN, STRIP + MARGIN, labels)
-    for number, example in enumerate(examples):
-        x = MARGIN + number % across * (group + 2 * GAP)
-        y = STRIP + MARGIN + LINE + GAP + number // across * row_height
-        masks = [None, example.parts] + [example.label] * (len(columns) - 2)
-        for column, (name, mask) in enumerate(zip(columns, masks, strict=True)):
-            at = x + column * (tile + 4)
-            sheet.text(at, y, name, TEXT - 1, MUTED)
-            shown = example.image if mask is None else overlay_parts(example.image, mask, labels)
-            sheet.picture(at, y + LINE, shown, TILE)
+    top = STRIP + MARGIN + LINE + GAP
+    for (heading, examples), section_height in zip(sections.items(), heights, strict=True):
+        sheet.text(MARGIN, top, heading, TEXT + 1, INK)
+        for number, example in enumerate(examples):
+            x = MARGIN + number % across * (group + 2 * GAP)
+            y = top + bool(heading) * LINE + number // across * row_height
+            _draw_overlaid(sheet, x, y, (tile, group), labels, example)
+        top += section_height + GAP
     sheet.save(path)
+
+
+def _draw_overlaid(sheet: Sheet, x: int, y: int, widths: tuple[int, int], labels: int, example: Overlaid) -> None:
+    """widths: of one tile, and of the whole group with its texts."""
+    tile, group = widths
+    shown = {"image": example.image}
+    shown |= {name: overlay_parts(example.image, mask, labels) for name, mask in example.masks.items()}
+    for column, (name, pixels) in enumerate(shown.items()):
+        at = x + column * (tile + 4)
+        sheet.text(at, y, name, TEXT - 1, MUTED)
+        sheet.picture(at, y + LINE, pixels, TILE)
+    for number, text in enumerate(example.texts):
+        sheet.tail(x, y + LINE + TILE + 4 + number * LINE, group, text, TEXT - 1, MUTED if number else INK)
 
 
 def draw_maps(path: Path, title: str, note: str, examples: list[Explained], across: int = 4) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from pipeline.config import EvalConfig
 from pipeline.errors import UserError
+from pipeline.exact_masks import ExactMasks
 from pipeline.feature_store import Examples
 from pipeline.manifest import Protocol
 from pipeline.shard_dataset import ShardDataset
@@ -20,6 +23,7 @@ from sorn.metrics import Metrics, Relevance
 from sorn.parts import LABELLINGS
 from sorn.sample import Sample, Status
 
+EXACT = "exact masks"
 LABELLED = (Status.OK, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE)
 
 
@@ -67,7 +71,19 @@ def restrict(bank: FeatureBank, prefix: str) -> FeatureBank:
     chosen = np.char.startswith(bank.name.astype(str), prefix)
     if chosen.all():
         return bank
-    return FeatureBank(**{field.name: getattr(bank, field.name)[chosen] for field in fields(bank)})
+    arrays = {field.name: getattr(bank, field.name) for field in fields(bank)}
+    kept: dict[str, Any] = {name: None if array is None else array[chosen] for name, array in arrays.items()}
+    return FeatureBank(**kept)
+
+
+def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
+    """The bank as it is for "network"; for "pose" with the landmarks' scores in place of Eq. 11's. visibility: as in
+    `eval.visibility`.
+    """
+    if visibility == "network":
+        return bank
+    assert bank.pose is not None, "the eval stage asks for poses among its inputs"
+    return replace(bank, visibility=bank.pose)
 
 
 def score(
@@ -110,34 +126,51 @@ def _remember(
         yield part, block
 
 
-def labelled_parts(sample: Sample, size: tuple[int, int], labels: int) -> np.ndarray | None:
-    """The label map at the size and in the classes of the network's, uint8 [h', w']; None for an unlabelled image."""
-    if sample.status not in LABELLED:
-        return None
-    mask = torch.from_numpy(sample.mask)[None]
-    return reduce_masks(mask, size, labels, "majority")[0].numpy().astype(np.uint8)
+@dataclass(frozen=True)
+class PartReference:
+    """What predicted parts are held against: the exact mask of an image that has one, else its label.
 
-
-def part_scores(
-    examples: Examples, labels: int, sample_of: Callable[[str], Sample], names: Iterable[str]
-) -> dict[str, object] | None:
-    """Predicted parts of the explained queries among `names` against their labels; None where none is labelled.
-
-    iou is None for a class that neither shows.
+    sample_of: image name -> Sample. labeler: who made the labels. labels: K of the network.
     """
-    chosen, counts, images = set(names), np.zeros((labels, labels), np.int64), 0
+
+    sample_of: Callable[[str], Sample]
+    exact: ExactMasks
+    labeler: str
+    labels: int
+
+    def find(self, name: str, size: tuple[int, int]) -> tuple[str, np.ndarray] | None:
+        """What there is, in words, and its class ids uint8 [h', w'] at the network's size; None for neither."""
+        sample = self.sample_of(name)
+        mask, kind = self.exact.read(name, sample.mask.shape), EXACT
+        if mask is None:
+            if sample.status not in LABELLED:
+                return None
+            mask, kind = sample.mask, f"the labels of {self.labeler}"
+        reduced = reduce_masks(torch.from_numpy(np.array(mask))[None], size, self.labels, "majority")
+        return kind, reduced[0].numpy().astype(np.uint8)
+
+
+def part_scores(examples: Examples, reference: PartReference, names: Iterable[str]) -> dict[str, object] | None:
+    """Predicted parts of the explained queries among `names` against their reference; None where none has one.
+
+    against: what that is, in words -> images. iou is None for a class that neither shows.
+    """
+    labels = reference.labels
+    chosen, counts, against = set(names), np.zeros((labels, labels), np.int64), Counter[str]()
     for name, parts in zip(examples.name, examples.parts, strict=True):
         if str(name) not in chosen or parts.size == 0:
             continue
-        label = labelled_parts(sample_of(str(name)), parts.shape, labels)
-        if label is not None:
+        found = reference.find(str(name), parts.shape)
+        if found is not None:
+            kind, label = found
             counts += metrics.confusion(parts, label, labels)
-            images += 1
-    if images == 0:
+            against[kind] += 1
+    if not against:
         return None
     iou = [None if np.isnan(value) else float(value) for value in metrics.class_iou(counts)]
     return {
-        "images": images,
+        "images": against.total(),
+        "against": dict(against),
         "mIoU": metrics.mean_iou(counts),
         "pixel_accuracy": metrics.pixel_accuracy(counts),
         "iou": dict(zip(LABELLINGS[labels], iou, strict=True)),

@@ -56,6 +56,13 @@ class Sheet:
     def text(self, x: int, y: int, text: str, size: int = TEXT, colour: Colour = INK, anchor: str = "la") -> None:
         self.draw.text((x, y), text, fill=colour, font=font(size), anchor=anchor)
 
+    def tail(self, x: int, y: int, width: int, text: str, size: int = TEXT, colour: Colour = INK) -> None:
+        """A text of at most that width; of a longer one its end, which tells names apart."""
+        shown = text
+        while font(size).getlength(shown) > width and len(shown) > 2:
+            shown = "…" + shown[2:]
+        self.text(x, y, shown, size, colour)
+
     def picture(self, x: int, y: int, pixels: np.ndarray, height: int) -> int:
         """Show an image [H, W, 3] uint8 `height` high -> its width."""
         width = width_at(pixels, height)

@@ -1,6 +1,7 @@
 """Stage 3: reads a checkpoint and the query and gallery shards, writes features.h5, report.json, report.md, pictures.
 
-Features depend on the checkpoint and the images alone: another threshold, protocol or picture starts from features.h5.
+Features depend on the checkpoint, the images and the joints stored with them alone: another threshold, protocol,
+picture or way to pick stripes starts from features.h5.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pipeline.manifest import QUERY_SPLITS, Protocol, load_manifest
 NAME = "eval"
 VERSION = 1
 
+POSE = "pose"  # among what the masks stage provides: the digest of its joints, if it looked for any
 QUERY_SPLIT = {"test": "query", "val": "val_query"}
 
 
@@ -39,9 +41,15 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
     digests = {"manifest": data["manifest"], "records": data["records"], "checkpoint": train["checkpoint"]}
     for split in _splits(config):
         if split not in masks:
-            stored = ", ".join(sorted(masks))
+            stored = ", ".join(sorted(masks.keys() - {POSE}))
             raise UserError(f"{paths.dataset} has no images of split '{split}'", f"It has: {stored}; see eval.split.")
         digests[f"images of {split}"] = masks[split]
+    if config.eval.visibility == "pose":
+        if POSE not in masks:
+            wrong = f"eval.visibility = pose needs joints, and the shards in {paths.folder('masks')} hold none"
+            options = "--set masks.pose=joints --set eval.visibility=pose"
+            raise UserError(wrong, f"Run: make eval DATASET={paths.dataset} ARGS='{options}', or with keypoint_rcnn.")
+        digests[POSE] = masks[POSE]
     return digests
 
 

@@ -1,46 +1,45 @@
-"""Stage 1, masks: reads the images of records.csv, labels body parts, writes shards of both and their index.
+"""Stage 1, masks: reads the images of records.csv, labels body parts, writes shards of both, their index and a report.
 
-A shard is the unit of resuming: one that carries today's fingerprint and matches its own digest is kept, every other is
-written anew and replaces the old one when it is whole. The index is written last; then shards it does not name go.
+A shard is the unit of resuming and of sharing work: one that carries today's fingerprint and matches its own digest is
+kept, every other is written anew and replaces the old one when it is whole. Ranks of torchrun take every n-th shard and
+need a file system that all of them see. The index is written last; then shards it does not name go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import click
-import numpy as np
-
-from pipeline import labelers, stamp
+from pipeline import labelers, poses, ranks, stamp
 from pipeline.config import Config
 from pipeline.data_summary import read_summary
 from pipeline.errors import UserError
-from pipeline.labelers.base import Labeled, Labeler, Source
+from pipeline.labelers.base import Labeler, Source
 from pipeline.layout import Paths
 from pipeline.manifest import load_manifest
-from pipeline.pixels import decode, resize_image, resize_mask
+from pipeline.poses.base import PoseFinder
 from pipeline.progress import Progress
-from pipeline.records import ImageRecord, read_records
+from pipeline.records import read_records
+from pipeline.report.labels import write_label_report
 from pipeline.shard_index import read_index, summary, write_index
+from pipeline.shard_jobs import require_backend, write_shards
+from pipeline.shard_labeling import Labeling, ShardLabeler
 from pipeline.shard_plan import STORED_SPLITS, PlannedShard, ShardPlan
-from pipeline.shards import ShardWriter
-from sorn.sample import Sample, Status
+from pipeline.shards import ShardContent
 
 NAME = "masks"
-VERSION = 1
+VERSION = 2
 
-LABEL_BATCH = 64  # images decoded and labelled at a time: enough for a GPU, little memory
 UNREADABLE_LIMIT = 0.05  # above this share something is wrong with the dataset, not with an image
 SHOWN = 5  # names of unreadable images in a message
 
 
 def settings(config: Config, paths: Paths) -> dict[str, Any]:
-    masks = config.masks
+    masks, finder = config.masks, _finder(config, paths)
     return {
-        "labeler": _labeler(paths.labeler, config.masks.options, paths).describe(),
+        "labeler": _labeler(config, paths).describe(),
+        "pose": finder.describe() if finder else None,
         "image_size": list(masks.image_size),
         "splits": sorted(_labelled_splits(config)),
         "shard_images": masks.shard_images,
@@ -52,54 +51,64 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
     if before is None:
         wrong = f"the data stage has not finished in {paths.folder('data')}"
         raise UserError(wrong, f"Run: make data DATASET={paths.dataset}")
-    records = [record for record in read_records(paths) if record.split in _labelled_splits(config)]
-    labeler = _labeler(paths.labeler, config.masks.options, paths)
-    return {"records": before.provides["records"], **labeler.inputs(records)}
+    records, splits = read_records(paths), _labelled_splits(config)
+    found = {"records": before.provides["records"]}
+    found |= _labeler(config, paths).inputs([record for record in records if record.split in splits])
+    finder = _finder(config, paths)
+    if finder is not None:
+        found |= finder.inputs([record for record in records if record.split in STORED_SPLITS])
+    return found
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     """Write the shards that are missing, then the index. Raises UserError for bad images or masks or a full disk."""
-    labeler = _labeler(paths.labeler, config.masks.options, paths)
-    unlabeled = _labeler("none", {}, paths)
-    splits = _labelled_splits(config)
     plan = ShardPlan(paths, read_records(paths), config.masks, fingerprint)
-    labeler.prepare(plan.records(splits), config.runtime)
-    plan.find_finished()
-    plan.require_space()
-    total, left = (sum(len(shard.records) for shard in shards) for shards in (plan.shards, plan.missing))
-    with Progress(total, "masks", done=total - left) as shown:
-        for shard in plan.missing:
-            size = config.masks.image_size
-            with ShardWriter(shard.path, len(shard.records), size, fingerprint, labeler.describe()) as writer:
-                for sample in _samples(shard, labeler if shard.split in splits else unlabeled, config):
-                    writer.append(sample)
-                    shown.advance()
-                paths.shard_index.unlink(missing_ok=True)  # it names the old shard, which is replaced next
-            plan.contents[shard.path] = writer.content
-    unreadable = [name for shard in plan.shards for name in plan.contents[shard.path].unreadable]
-    _check_readable(unreadable, total, paths)
-    index = plan.index(labeler.describe(), None)
-    write_index(paths.shard_index, index)
-    plan.remove_surplus()
-    click.echo(f"masks: {paths.folder(NAME)}: {summary(index)}")
-    if unreadable:
-        click.echo(f"masks: {_some(unreadable, total)} cannot be read and will be left out")
+    labeler = ShardLabeler(_labeling(config, paths, fingerprint))
+    own = plan.shards[ranks.here().number :: ranks.here().world]
+    labeler.prepare(plan.records(set(STORED_SPLITS)))
+    finished = plan.find_finished(own)
+    if finished:
+        ranks.say(f"masks: {finished} of {len(own)} shards are finished already")
+    missing = plan.missing(own)
+    plan.require_space(missing)
+    total, left = (sum(len(shard.records) for shard in shards) for shards in (own, missing))
+    with Progress(total, "masks", done=total - left, quiet=ranks.here().number > 0) as shown:
+        for path, content in _written(labeler, missing, shown):
+            plan.contents[path] = content
+    ranks.meet()
+    ranks.leave()
+    if ranks.here().number == 0:
+        _finish(config, paths, plan, labeler)
     return paths.shard_index
 
 
 def outputs(paths: Paths) -> list[Path]:
     folder = paths.folder(NAME)
-    return [paths.shard_index, *(folder / entry.file for entry in read_index(paths.shard_index).shards)]
+    report = [paths.label_report_json, paths.label_report_md, *sorted(paths.label_pictures.glob("*"))]
+    return [paths.shard_index, *(folder / entry.file for entry in read_index(paths.shard_index).shards), *report]
 
 
 def provides(paths: Paths) -> dict[str, str]:
-    """split -> digest of its content, whatever labelled it and wherever the shards are cut."""
-    return {split: entry.digest for split, entry in read_index(paths.shard_index).splits.items()}
+    """split -> digest of its content, whatever labelled it and wherever the shards are cut; the same of all keypoints
+    as "pose", if anybody looked for them.
+    """
+    index = read_index(paths.shard_index)
+    content = {split: entry.digest for split, entry in index.splits.items()}
+    if index.pose is None:
+        return content
+    return content | {"pose": stamp.digest_json([[split, e.detection_digest] for split, e in index.splits.items()])}
 
 
-def _labeler(name: str, options: dict[str, Any], paths: Paths) -> Labeler:
-    root = Path(read_summary(paths)["root"])
-    return labelers.create(name, options, Source(load_manifest(paths.dataset), root))
+def _source(paths: Paths) -> Source:
+    return Source(load_manifest(paths.dataset), Path(read_summary(paths)["root"]), paths.labeler_checkpoint)
+
+
+def _labeler(config: Config, paths: Paths) -> Labeler:
+    return labelers.create(paths.labeler, config.masks.options, _source(paths))
+
+
+def _finder(config: Config, paths: Paths) -> PoseFinder | None:
+    return poses.create(config.masks.pose, config.masks.pose_options, _source(paths))
 
 
 def _labelled_splits(config: Config) -> set[str]:
@@ -109,32 +118,56 @@ def _labelled_splits(config: Config) -> set[str]:
     return set(config.masks.splits)
 
 
-def _samples(shard: PlannedShard, labeler: Labeler, config: Config) -> Iterator[Sample]:
-    """Decode, label and resize the shard's images; in their order, whatever the number of workers."""
-    size = config.masks.image_size
-    nothing = Labeled(np.zeros(size, np.uint8), Status.UNREADABLE)
+def _labeling(config: Config, paths: Paths, fingerprint: str) -> Labeling:
+    """What the shards are made by. The machine's cores are shared between its ranks, and between their processes."""
+    masks, runtime = config.masks, config.runtime
+    require_backend(runtime.backend)
+    alone = runtime.backend == "threads"
+    threads = ranks.cores() // (1 if alone else max(1, runtime.workers))
+    return Labeling(
+        _source(paths),
+        paths.labeler,
+        masks.options,
+        masks.pose,
+        masks.pose_options,
+        frozenset(_labelled_splits(config)),
+        masks.image_size,
+        fingerprint,
+        paths.shard_index,
+        runtime,
+        threads=max(1, threads),
+    )
 
-    def sample(record: ImageRecord, image: np.ndarray | None, found: Labeled) -> Sample:
-        pixels = np.zeros((*size, 3), np.uint8) if image is None else resize_image(image, size)
-        return Sample(pixels, resize_mask(found.mask, size), record.pid, record.camid, record.name, found.status)
 
-    # Threads are enough: Pillow leaves the interpreter lock while it decodes and resizes.
-    with ThreadPoolExecutor(max(1, config.runtime.workers)) as pool:
-        for first in range(0, len(shard.records), LABEL_BATCH):
-            records = shard.records[first : first + LABEL_BATCH]
-            images = list(pool.map(decode, [record.path for record in records]))
-            readable = [(record, image) for record, image in zip(records, images, strict=True) if image is not None]
-            found = labeler.label([record for record, _ in readable], [image for _, image in readable])
-            assert len(found) == len(readable), labeler.name
-            rest = iter(found)
-            yield from pool.map(sample, records, images, [nothing if image is None else next(rest) for image in images])
+def _written(labeler: ShardLabeler, shards: list[PlannedShard], shown: Progress) -> Iterator[tuple[Path, ShardContent]]:
+    """Every shard when it is written, by threads of this process or by the backend that the user chose."""
+    if labeler.work.runtime.backend == "threads":
+        yield from labeler.write(shards, shown.advance)
+        return
+    for path, content in write_shards(labeler.work, shards):
+        shown.advance(len(content.items))
+        yield path, content
 
 
-def _check_readable(unreadable: list[str], total: int, paths: Paths) -> None:
+def _finish(config: Config, paths: Paths, plan: ShardPlan, labeler: ShardLabeler) -> None:
+    """What follows the last shard: verify those of other ranks, then index, report, and no more surplus files."""
+    plan.find_finished(plan.missing(plan.shards))
+    lost = plan.missing(plan.shards)
+    if lost:
+        wrong = f"another rank has written {lost[0].path}, but it is not here"
+        raise UserError(wrong, "All machines must see the same folder of runs: choose one with RUNS=.")
+    unreadable = [name for shard in plan.shards for name in plan.contents[shard.path].unreadable]
+    total = sum(len(shard.records) for shard in plan.shards)
     if len(unreadable) > UNREADABLE_LIMIT * total:
-        raise UserError(
-            f"{_some(unreadable, total)} cannot be read", f"Copy them again; see: sorn data check {paths.dataset}"
-        )
+        remedy = f"Copy them again; see: sorn data check {paths.dataset}"
+        raise UserError(f"{_some(unreadable, total)} cannot be read", remedy)
+    index = plan.index(labeler.labeler.describe(), labeler.describe_pose())
+    write_index(paths.shard_index, index)
+    plan.remove_surplus()
+    ranks.say(f"masks: {paths.folder(NAME)}: {summary(index)}")
+    if unreadable:
+        ranks.say(f"masks: {_some(unreadable, total)} cannot be read and will be left out")
+    write_label_report(config, paths)
 
 
 def _some(names: list[str], total: int) -> str:

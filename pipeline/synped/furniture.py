@@ -183,6 +183,14 @@ def board(rng: np.random.Generator) -> Mesh:
     return box(size, (0, 0, 0), surface)
 
 
+def parcel(rng: np.random.Generator) -> Mesh:
+    """A carton, a folder or an open book; its middle at the origin, as if held before face or chest."""
+    size = (rng.uniform(0.25, 0.55), rng.uniform(0.02, 0.3), rng.uniform(0.2, 0.5))
+    colour = pick(WOODS if rng.random() < 0.5 else CLOTHS, rng)
+    label = wall_surface(clutter([pick(PLAINS, rng), pick(CLOTHS, rng)], (0.13, 0.09), colour, 0.3))
+    return box(size, (0, 0, 0), label if rng.random() < 0.6 else paint(colour, wear=0.05))
+
+
 def umbrella(rng: np.random.Generator) -> Mesh:
     """An open umbrella, its cloth facing -y, middle at the origin: held against rain, sun or the camera."""
     radius, deep, ribs = rng.uniform(0.46, 0.6), rng.uniform(0.16, 0.26), 8

@@ -126,6 +126,14 @@ def branch(rng: np.random.Generator, width: float) -> Mesh:
     return join(parts)
 
 
+def foliage(rng: np.random.Generator, width: float, height: float) -> Mesh:
+    """A loose screen of leaves around the origin: a climber or young tree that somebody stands behind."""
+    lumps = int(rng.integers(5, 10))
+    centres = rng.uniform([-0.5, -0.15, -0.5], [0.5, 0.15, 0.5], (lumps, 3)) * [width, width, height]
+    sizes = rng.uniform(0.12, 0.3, (lumps, 1)) * [width, 0.6 * width, width]
+    return clumps(rng, centres, sizes, green(rng), rng.uniform(0.05, 0.12), int(900 * width * height + 400))
+
+
 def potted_plant(rng: np.random.Generator, height: float) -> Mesh:
     pot_height = height * rng.uniform(0.3, 0.45)
     radius = rng.uniform(0.2, 0.3)

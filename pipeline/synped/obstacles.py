@@ -76,6 +76,17 @@ def _porter(rng: np.random.Generator, stranger: Stranger) -> Scene:
     return Scene(join([vehicles.cart(rng), stranger().mesh.placed(np.pi, (0, -0.85, 0))]))
 
 
+def _foliage(rng: np.random.Generator) -> Mesh:
+    return greenery.foliage(rng, rng.uniform(0.6, 1.3), rng.uniform(0.6, 1.5))
+
+
+def _couple(rng: np.random.Generator, stranger: Stranger) -> Scene:
+    """Two people close together."""
+    beside = (rng.uniform(0.35, 0.6), rng.uniform(-0.25, 0.25), 0)
+    turns = rng.uniform(0, 2 * np.pi, size=2)
+    return Scene(join([stranger().mesh.placed(turns[0], (0, 0, 0)), stranger().mesh.placed(turns[1], beside)]))
+
+
 KINDS: dict[str, Kind] = {
     # training
     "car": Kind(_thing(vehicles.car), "low", (0.9, 2.5)),
@@ -110,6 +121,9 @@ KINDS: dict[str, Kind] = {
     "barrier": Kind(_thing(structures.barrier), "low", (0.4, 1.5), turn=0.4),
     "potted plant": Kind(_thing(_plant), "low", (0.3, 1.2)),
     "porter": Kind(_porter, "side", (0.8, 1.8)),
+    "couple": Kind(_couple, "side", (0.5, 2.0)),
+    "parcel": Kind(_thing(furniture.parcel), "held", (0.25, 0.6), (0.9, 1.75), turn=0.5),
+    "foliage": Kind(_thing(_foliage), "held", (0.4, 1.5), (0.5, 1.8)),
 }
 
 TRAIN_KINDS = (
@@ -126,7 +140,19 @@ TRAIN_KINDS = (
     "person",
 )
 TEST_KINDS = ("bicycle", "scooter", "van", "bench", "table", "board", "tree", "bush", "crates", "branch", "cyclist")
-LABELER_KINDS = ("pram", "door", "counter", "cabinet", "planter", "barrier", "potted plant", "porter")
+LABELER_KINDS = (
+    "pram",
+    "door",
+    "counter",
+    "cabinet",
+    "planter",
+    "barrier",
+    "potted plant",
+    "porter",
+    "couple",
+    "parcel",
+    "foliage",
+)
 
 KINDS_OF = {
     "train": TRAIN_KINDS,

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 # Raise it when pictures change: folders rendered by another version are rendered again.
 
 # Beyond any index of a picture, so that no two streams coincide.

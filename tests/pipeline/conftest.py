@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 MakeImages = Callable[[Path, Iterable[str]], None]
+MakePng = Callable[..., Path]
 
 
 @pytest.fixture
@@ -23,5 +26,26 @@ def make_images() -> MakeImages:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (4, 8), (written % 250, written // 250 * 40 % 250, 7)).save(path)
             written += 1
+
+    return make
+
+
+@pytest.fixture
+def make_png() -> MakePng:
+    """Writes a PNG chunk by chunk, so that its header may say what Pillow would not write.
+
+    rows: the bytes of each row as stored, packed where bits < 8; they may be fewer than the header promises.
+    """
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    def make(path: Path, size: tuple[int, int], rows: Iterable[bytes], bits=8, colour=0, interlaced=False) -> Path:
+        header = struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, interlaced)
+        pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+        chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+        return path
 
     return make

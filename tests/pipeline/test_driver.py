@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import driver
+from pipeline import driver, ranks
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.layout import Paths
@@ -93,13 +93,61 @@ def test_a_full_disk_is_one_sentence_with_the_folder_and_the_command(stages, pat
     assert not paths.stamp("data").exists()
 
 
+def as_rank(monkeypatch, number: int, others_say: list[str] | None = None) -> list[object]:
+    """Two ranks, of which this is one and the other has nothing to say but `others_say`; what this one tells it."""
+    told: list[object] = []
+
+    def meet(failure=None, said=None):
+        told.append(failure or said)
+        return said if number == 0 else others_say
+
+    monkeypatch.setattr(ranks, "here", lambda: ranks.Rank(number, 2, number, 2))
+    monkeypatch.setattr(ranks, "join", lambda: told.append("joined"))
+    monkeypatch.setattr(ranks, "leave", lambda: told.append("left"))
+    monkeypatch.setattr(ranks, "meet", meet)
+    return told
+
+
+def test_rank_0_decides_stamps_and_speaks(stages, paths, monkeypatch, capsys):
+    execute(stages, "data", paths)
+    capsys.readouterr()
+    told = as_rank(monkeypatch, 0)
+    assert execute(stages, "masks", paths)
+    assert told == ["joined", ["never finished"], "left"] and paths.stamp("masks").exists()
+    assert "masks: never finished" in capsys.readouterr().out
+
+    stamped = paths.stamp("masks").read_bytes()
+    told = as_rank(monkeypatch, 1, ["option tau changed"])
+    assert execute(stages, "masks", paths), "rank 0 has looked, whatever this rank sees"
+    assert told == ["joined", None, "left"] and paths.stamp("masks").read_bytes() == stamped
+    assert capsys.readouterr().out.startswith("masks: rank 1 has done its part")
+
+    as_rank(monkeypatch, 1, [])
+    assert execute(stages, "masks", paths) is None and capsys.readouterr().out == ""
+
+
+def test_what_a_rank_cannot_do_is_told_to_the_others(stages, paths, monkeypatch):
+    execute(stages, "data", paths)
+
+    def fails() -> str:
+        raise UserError("nothing there", "Put something there.")
+
+    stages["masks"] = stage("masks", fails, "data")
+    told = as_rank(monkeypatch, 1, ["never finished"])
+    with pytest.raises(UserError, match="nothing there"):
+        execute(stages, "masks", paths)
+    assert isinstance(told[2], UserError) and told[3] == "left"
+    with pytest.raises(UserError, match=r"work of data cannot be divided between 2 ranks.*Run: make data DATASET=mine"):
+        execute(stages, "data", paths)
+
+
 def test_a_checkpoint_from_elsewhere_leaves_nothing_to_train_and_gets_its_own_folder(tmp_path):
     paths = Paths("mine", "none", tmp_path / "data", tmp_path / "runs", trained_on="market1501-import")
-    assert driver.chain(paths) == ("data", "masks", "eval")
+    assert driver.chain(Config(), paths) == ("data", "masks", "eval")
     assert paths.checkpoint == tmp_path / "runs/market1501-import/train/model.safetensors"
     assert paths.folder("eval") == tmp_path / "runs/mine-none/eval-from-market1501-import"
     assert driver.command("eval", paths).endswith("TRAINED_ON=market1501-import")
     for folder in ("mine-none/masks", "market1501-import/train"):
         (tmp_path / "runs" / folder).mkdir(parents=True)
-    driver.clean(paths)
+    driver.clean(Config(), paths)
     assert not (tmp_path / "runs/mine-none").exists() and (tmp_path / "runs/market1501-import/train").exists()

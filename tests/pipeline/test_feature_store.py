@@ -26,6 +26,7 @@ def make_bank(side: str, n: int, parts: int = 3) -> FeatureBank:
         pid=np.arange(n),
         camid=np.arange(n) % 2,
         name=np.array([f"{side}/ü{i}.jpg" for i in range(n)]),
+        pose=rng.random((n, parts), dtype=np.float32) if side == "gallery" else None,
     )
 
 
@@ -45,7 +46,8 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     for found, expected in ((banks.query, make_bank("query", 5)), (banks.gallery, make_bank("gallery", 7))):
         for field in dataclasses.fields(FeatureBank):
             a, b = getattr(found, field.name), getattr(expected, field.name)
-            assert np.array_equal(a, b) and a.dtype.kind == b.dtype.kind, field.name
+            assert (a is None) == (b is None), field.name
+            assert a is None or (np.array_equal(a, b) and a.dtype.kind == b.dtype.kind), field.name
     assert banks.attrs == read_attrs(path) == ATTRS
     assert banks.examples is not None and banks.examples.name.tolist() == ["query/ü0.jpg", "query/ü1.jpg"]
     assert banks.examples.maps.dtype == np.float16 and (banks.examples.parts == 7).all()
@@ -79,7 +81,7 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
     write(path)
     with h5py.File(path, "r+") as file:
         file.attrs["schema_version"] = 4
-    with pytest.raises(UserError, match="is of schema version 4, this program of 1"):
+    with pytest.raises(UserError, match="is of schema version 4, this program of 2"):
         read_attrs(path)
 
 
@@ -103,6 +105,11 @@ def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Pat
     with h5py.File(path, "r+") as file:
         file["gallery/global"][2, 0] = np.inf
     with pytest.raises(UserError, match="gallery/global is not finite for 1 images"):
+        read_banks(path)
+    write(path)
+    with h5py.File(path, "r+") as file:
+        file["gallery/pose"][1, 0] = np.nan
+    with pytest.raises(UserError, match="gallery/pose is not finite for 1 images"):
         read_banks(path)
 
 

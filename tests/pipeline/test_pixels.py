@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +12,69 @@ from PIL import Image
 from pipeline.pixels import decode, resize_image, resize_mask
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
-def test_every_format_becomes_rgb(tmp_path: Path, suffix: str) -> None:
-    grey = np.full((6, 4), 90, np.uint8)
-    Image.fromarray(grey).save(tmp_path / f"a.{suffix}")
-    found = decode(tmp_path / f"a.{suffix}")
+def saved(path: Path, image: Image.Image, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def colour(path: Path) -> list[int]:
+    """Of the first pixel; the image is 4 wide and 6 high."""
+    found = decode(path)
     assert found is not None and found.shape == (6, 4, 3) and found.dtype == np.uint8
-    assert np.abs(found.astype(int) - 90).max() <= 2
+    return found[0, 0].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "bmp", "gif", "webp", "pgm", "jp2"])
+def test_every_format_becomes_rgb(tmp_path: Path, suffix: str) -> None:
+    path = saved(tmp_path / f"a.{suffix}", Image.new("L", (4, 6), 90))
+    assert np.abs(np.subtract(colour(path), 90)).max() <= 2
+
+
+def test_what_is_transparent_has_the_colour_that_is_stored(tmp_path: Path) -> None:
+    assert colour(saved(tmp_path / "a.png", Image.new("LA", (4, 6), (90, 0)))) == [90, 90, 90]
+    assert colour(saved(tmp_path / "b.png", Image.new("RGBA", (4, 6), (10, 20, 30, 0)))) == [10, 20, 30]
+    assert colour(saved(tmp_path / "c.png", Image.new("RGB", (4, 6), (1, 2, 3)), transparency=(1, 2, 3))) == [1, 2, 3]
+    palette = Image.new("P", (4, 6), 1)
+    palette.putpalette([0, 0, 0, 200, 100, 50])
+    assert colour(saved(tmp_path / "d.png", palette, transparency=b"\xff\x00")) == [200, 100, 50]
+    assert colour(saved(tmp_path / "e.gif", palette, transparency=1)) == [200, 100, 50]
+
+
+def test_inks_become_light(tmp_path: Path) -> None:
+    red, green, blue = colour(saved(tmp_path / "a.jpg", Image.new("CMYK", (4, 6), (0, 255, 255, 0))))
+    assert red > 230 and green < 60 and blue < 60
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bits_are_scaled_and_not_clipped(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    for stored, expected in ((0, 0), (255, 0), (256, 1), (0x5A17, 0x5A), (65535, 255)):
+        Image.fromarray(np.full((6, 4), stored, np.uint16)).save(path)
+        assert colour(path) == [expected] * 3
+
+
+def test_16_bits_in_the_other_order_and_in_text(tmp_path: Path) -> None:
+    assert colour(saved(tmp_path / "a.tif", Image.fromarray(np.full((6, 4), 0x5A17, ">u2")))) == [0x5A] * 3
+    (tmp_path / "b.pgm").write_text("P2 4 6 65535 " + "23063 " * 24)
+    assert colour(tmp_path / "b.pgm") == [0x5A] * 3
+
+
+def test_one_bit_is_black_or_white(tmp_path: Path) -> None:
+    assert colour(saved(tmp_path / "a.png", Image.new("1", (4, 6), 1))) == [255, 255, 255]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
+def test_the_first_frame_or_page_counts(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.new("RGB", (4, 6), shade) for shade in ((250, 0, 0), (0, 250, 0))]
+    path = saved(tmp_path / f"a.{suffix}", frames[0], save_all=True, append_images=frames[1:], lossless=True)
+    assert colour(path)[1] <= 5 < 240 <= colour(path)[0]
+
+
+def test_a_single_pixel(tmp_path: Path) -> None:
+    found = decode(saved(tmp_path / "a.png", Image.new("RGB", (1, 1), (1, 2, 3))))
+    assert found is not None and found.tolist() == [[[1, 2, 3]]]
+    assert (resize_image(found, (384, 128)) == (1, 2, 3)).all()
+    assert resize_mask(np.full((1, 1), 5, np.uint8), (384, 128)).sum() == 384 * 128 * 5
 
 
 def test_orientation_tags_are_ignored(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ def make_sample(split: str, i: int) -> Sample:
     image = np.stack([np.full(SIZE, i), rows, columns], axis=2).astype(np.uint8)
     name = f"{split}/{i:03d}.jpg"
     status = Status.UNLABELED if split == "query" else Status.UNREADABLE if name in UNREADABLE else Status.OK
-    return Sample(image, ((rows + i) % len(CLASSES)).astype(np.uint8), PIDS[split][i], i, name, status)
+    mask, keypoints = ((rows + i) % len(CLASSES)).astype(np.uint8), np.full((17, 3), i, np.float32)
+    return Sample(image, mask, PIDS[split][i], i, name, status, keypoints=keypoints)
 
 
 def write_run(folder: Path, per_shard: int = 2) -> Path:
@@ -87,6 +88,11 @@ def test_a_batch_holds_what_the_shards_hold(tmp_path: Path) -> None:
     assert np.array_equal(data[3].mask, expected[0].mask) and data[3].name == "train/004.jpg"
 
 
+def test_keypoints_are_those_of_the_readable_images(tmp_path: Path) -> None:
+    data = ShardDataset(write_run(tmp_path), "train")
+    assert data.keypoints.shape == (4, 17, 3) and data.keypoints[:, 5, 1].tolist() == [0, 1, 2, 4]
+
+
 def test_forked_workers_read_the_same_as_one_process(tmp_path: Path) -> None:
     data = ShardDataset(write_run(tmp_path), "train")
     batches = [[int(i) for i in np.random.default_rng(b).permutation(4)[:3]] for b in range(12)]
@@ -106,6 +112,25 @@ def test_masks_that_are_not_there_are_missed_in_words(tmp_path: Path) -> None:
     ShardDataset(index, "train").require_labels()
     with pytest.raises(UserError, match="3 of 3 images of split 'query' have no part labels"):
         ShardDataset(index, "query").require_labels()
+
+
+def test_a_mask_without_parts_is_no_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses = {0: Status.EMPTY, 1: Status.LOW_RESOLUTION, 2: Status.SEVERAL_PEOPLE, 3: Status.UNREADABLE}
+    made = make_sample
+    monkeypatch.setitem(
+        globals(),
+        "make_sample",
+        lambda split, i: dataclasses.replace(made(split, i), status=statuses.get(i, Status.OK)),
+    )
+    data = ShardDataset(write_run(tmp_path), "train")
+    assert data.labelled.tolist() == [False, True, True, True]
+    assert data.__getitems__([2, 0]).labelled.tolist() == [True, False]
+    data.require_labels()
+    for i in range(5):
+        statuses[i] = Status.EMPTY
+    nobody = ShardDataset(write_run(tmp_path / "nobody"), "train")
+    with pytest.raises(UserError, match=r"ground_truth found no body part in any of the 5 images of split 'train'"):
+        nobody.require_labels()
 
 
 def test_a_split_that_is_not_stored(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import hashlib
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -59,6 +60,13 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         assert (found.people, found.box, found.score) == (1 + row, (0.0, 0.125, 0.5, 1.0), 0.25)
         assert np.array_equal(found.keypoints, expected.keypoints)
     assert reader.verified_content().digest == writer.content.digest
+
+
+def test_threads_read_masks_at_once(tmp_path: Path) -> None:
+    reader = ShardReader(write_shard(tmp_path / "a.h5", count=64).path)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(reader.mask, range(64)))
+    assert all(np.array_equal(mask, make_sample(row).mask) for row, mask in enumerate(found))
 
 
 def test_the_bytes_depend_on_the_content_alone(tmp_path: Path) -> None:

@@ -74,5 +74,5 @@ def test_sizes_and_names_that_cannot_be_meant_are_refused() -> None:
 
 
 def test_a_batch_moves_as_one() -> None:
-    batch = Batch(*(torch.zeros(2, dtype=torch.int64) for _ in range(4)))
+    batch = Batch(*(torch.zeros(2, dtype=torch.int64) for _ in range(5)))
     assert len(batch) == 2 and batch.to("meta").label.device.type == "meta"

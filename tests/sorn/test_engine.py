@@ -9,6 +9,7 @@ import torch
 from sorn import engine
 from sorn.batch import Batch, to_input
 from sorn.config import LossConfig, ScheduleConfig, SORNConfig
+from sorn.losses import NO_LABEL
 from sorn.network import SORN
 from sorn.schedule import build_optimizer
 
@@ -23,6 +24,7 @@ def batch(images: int = 6, seed: int = 0) -> Batch:
         torch.from_numpy(rng.integers(0, 8, (images, 64, 32), dtype=np.uint8)),
         torch.arange(images) % 3,
         torch.arange(images),
+        torch.ones(images, dtype=torch.bool),
     )
 
 
@@ -80,6 +82,19 @@ def test_image_and_labels_are_flipped_together():
     torch.testing.assert_close(image, to_input(data.image.flip(2)))
     assert labels.shape == (2, 16, 8)
     assert torch.equal(labels, data.mask.flip(2)[:, 2::4, 2::4].long())
+
+
+def test_an_image_without_labels_trains_identity_and_no_parts():
+    data = dataclasses.replace(batch(images=2), labelled=torch.tensor([True, False]))
+    _, labels = engine.augmented(network(), data, engine.Augmentation(0.0, 0.0), np.random.default_rng(0), "nearest")
+    assert torch.equal(labels[0], data.mask[0, 2::4, 2::4].long()) and (labels[1] == NO_LABEL).all()
+    nobody = dataclasses.replace(batch(), labelled=torch.zeros(6, dtype=torch.bool))
+    model = network()
+    parts = [p.clone() for p in model.semantic.classify.parameters()]
+    steps = train(model, 3, data=nobody)
+    assert all(step.losses["seg"] == 0 for step in steps)
+    assert steps[-1].losses["total"] < steps[0].losses["total"]
+    assert all(torch.equal(a, b) for a, b in zip(parts, model.semantic.classify.parameters(), strict=True))
 
 
 def test_extraction_is_the_network_in_evaluation_mode_batch_by_batch():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sorn.config import LossConfig, SORNConfig
-from sorn.losses import identity, part_segmentation, sorn_loss, spatial_patch_contrastive
+from sorn.losses import NO_LABEL, identity, part_segmentation, sorn_loss, spatial_patch_contrastive
 from sorn.network import SORN, SORNOutput
 
 
@@ -44,6 +44,20 @@ def test_segmentation_smooths_towards_the_uniform_distribution():
     assert part_segmentation(logits, target, 0.0).item() == pytest.approx(right, abs=1e-6)  # Eq. 7
     smoothed = (1 - 3 / 4 * 0.1) * right + 3 * (0.1 / 4) * wrong  # Eq. 9 with K = 4, eps = 0.1
     assert part_segmentation(logits, target, 0.1).item() == pytest.approx(smoothed, abs=1e-6)
+
+
+def test_segmentation_is_the_mean_over_labelled_pixels():
+    logits = torch.zeros(2, 4, 1, 2)
+    logits[0, 0, 0, 0] = 2.0
+    target = torch.tensor([[[0, NO_LABEL]], [[NO_LABEL, NO_LABEL]]])
+    right = math.log(math.exp(2) + 3) - 2
+    assert part_segmentation(logits, target, 0.0).item() == pytest.approx(right, abs=1e-6)
+    alone = part_segmentation(logits[:1, :, :, :1], target[:1, :, :1], 0.1)
+    assert part_segmentation(logits, target, 0.1).item() == pytest.approx(alone.item(), abs=1e-6)
+    nothing = logits.requires_grad_()
+    loss = part_segmentation(nothing, torch.full_like(target, NO_LABEL), 0.1)
+    loss.backward()
+    assert loss.item() == 0 and (nothing.grad == 0).all()
 
 
 def output_with(maps: torch.Tensor) -> SORNOutput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline import labelers
 from pipeline.config import Runtime
 from pipeline.errors import UserError
 from pipeline.labelers.base import Source
+from pipeline.labelers.label_maps import read_label_map
 from pipeline.manifest import Manifest
 from pipeline.records import ImageRecord
 from sorn.sample import Status
@@ -48,11 +50,9 @@ def label(labeler: labelers.Labeler, item: ImageRecord, image: np.ndarray = IMAG
 
 
 def test_names_that_are_no_labelers(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown labeler 'densepos'; known: ground_truth, import, none"):
+    known = "danet, densepose, ground_truth, import, none, torchvision"
+    with pytest.raises(UserError, match=f"unknown labeler 'densepos'; known: {known}"):
         labelers.create("densepos", {}, source(tmp_path))
-    for planned in ("densepose", "danet", "torchvision"):
-        with pytest.raises(UserError, match=f"labeler '{planned}' is not part of this version yet.*LABELER=import"):
-            labelers.create(planned, {}, source(tmp_path))
 
 
 def test_options_that_are_unknown_or_out_of_range(tmp_path: Path) -> None:
@@ -138,11 +138,63 @@ def test_import_refuses_values_and_files_of_another_kind(tmp_path: Path) -> None
     for array, message in (
         (np.full((20, 10), -1, np.int16), r"a\.npy holds the value -1"),
         (np.zeros((20, 10), np.float32), r"a\.npy is no label map but float32"),
-        (np.full((20, 10), {}, object), r"a\.npy cannot be read: .*allow_pickle=False"),
+        (np.full((20, 10), {}, object), r"a\.npy cannot be read: it is no array: .*Python objects"),
+        (np.zeros((20, 0), np.uint8), r"a\.npy is no label map but uint8 of shape \(20, 0\)"),
     ):
         np.save(path.with_suffix(".npy"), array, allow_pickle=True)
         with pytest.raises(UserError, match=message):
             label(labeler, record(tmp_path))
+
+
+def test_label_maps_hold_what_is_stored(tmp_path: Path, make_png) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.array([[0, 300], [65535, 7]], np.uint16)).save(path)
+    assert read_label_map(path).tolist() == [[0, 300], [65535, 7]]
+    Image.fromarray(np.array([[True, False]])).save(path)
+    assert read_label_map(path).tolist() == [[1, 0]]
+    for bits, row, stored in ((2, b"\x1b", [0, 1, 2, 3]), (4, b"\x07\x0e", [0, 7, 0, 14])):  # Pillow gives 85, 17 ...
+        make_png(path, (4, 1), [row], bits=bits)
+        assert read_label_map(path).tolist() == [stored]
+    passes = [b"\1", b"\2", b"\3\4", b"\5\6", b"\7\1"]  # Adam7 of a 4 x 4 image, up to its last pass
+    make_png(path, (4, 4), [*passes, b"\2\3\4\5", b"\6\7\1\2"], interlaced=True)
+    assert read_label_map(path).tolist() == [[1, 5, 2, 6], [2, 3, 4, 5], [3, 7, 4, 1], [6, 7, 1, 2]]
+    np.save(tmp_path / "a.npy", np.array([[1, 2]], ">i4"))
+    assert read_label_map(tmp_path / "a.npy").tolist() == [[1, 2]]
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # pytest undoes the filter of pixels.py
+def test_label_maps_that_are_none(tmp_path: Path, make_png) -> None:
+    path, array = tmp_path / "a.png", tmp_path / "a.npy"
+
+    def refused(path: Path, message: str) -> None:
+        with pytest.raises(UserError, match=rf"mask {path} {message}"):
+            read_label_map(path)
+
+    for mode, shape in (("RGB", r"\(2, 4, 3\)"), ("RGBA", r"\(2, 4, 4\)"), ("LA", r"\(2, 4, 2\)")):
+        Image.new(mode, (4, 2)).save(path)
+        refused(path, f"is no label map but uint8 of shape {shape}")
+    Image.new("L", (4, 2)).save(path, "JPEG")  # its values are not those that were saved
+    refused(path, "cannot be read: it is no PNG file")
+    make_png(path, (10000, 9000), [bytes(3000)])
+    refused(path, "cannot be read: it has 10000 x 9000 pixels")
+    array.write_bytes(pickle.dumps([1]))
+    refused(array, "cannot be read: it is no array: This file contains pickled .object. data. Write it again")
+    with open(array, "wb") as file:
+        header = {"descr": "<i8", "fortran_order": False, "shape": (10**6, 10**6)}
+        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
+    refused(array, "cannot be read: it is no array: mmap length is greater than file size")
+    with open(array, "wb") as file:
+        np.savez(file, a=np.zeros((2, 4)))
+    refused(array, "cannot be read: it is an archive of arrays")
+
+
+def test_a_single_pixel_is_labelled(tmp_path: Path) -> None:
+    save_mask(tmp_path / "masks" / "train" / "0001" / "a.png", np.full((1, 1), 3, np.uint8))
+    pixel = np.zeros((1, 1, 3), np.uint8)
+    exact = labelers.create("ground_truth", {}, source(tmp_path))
+    imported = labelers.create("import", {"folder": str(tmp_path / "masks"), "table": "sorn8"}, source(tmp_path))
+    for labeler in (exact, imported):
+        assert label(labeler, record(tmp_path), pixel).mask.tolist() == [[3]]
 
 
 def test_import_of_missing_maps(tmp_path: Path) -> None:

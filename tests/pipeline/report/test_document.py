@@ -14,7 +14,13 @@ REPORT = {
     "single_shot": False,
     "metrics": {"global": {**FIGURES, "queries": 80, "skipped_queries": 2}},
     "chance": {name: value / 100 for name, value in FIGURES.items()},
-    "parts": {"images": 9, "mIoU": 0.5, "pixel_accuracy": 0.75, "iou": {"background": 1.0, "head": None, "torso": 0.0}},
+    "parts": {
+        "images": 9,
+        "against": {"exact masks": 7, "the labels of danet": 2},
+        "mIoU": 0.5,
+        "pixel_accuracy": 0.75,
+        "iou": {"background": 1.0, "head": None, "torso": 0.0},
+    },
     "paper": [{"method": "SORN", "source": "Table V", "trained_on": "market1501", "rank-1": 76.7, "rank-3": 84.3}],
     "dataset": {
         "name": "synped",
@@ -28,6 +34,7 @@ REPORT = {
     },
     "provenance": {
         "labeler": {"name": "ground_truth"},
+        "pose": None,
         "trained_on": "synped-ground_truth",
         "checkpoint_sha256": "abc",
         "features": {"precision": "bf16"},
@@ -63,6 +70,7 @@ def test_markdown_says_all_that_a_reader_needs() -> None:
     assert "| global | 50.0 | 62.5 | 75.0 | 45.7 | 10.0 |" in text
     assert "| SORN (Table V, trained on market1501) | 76.7 | 84.3 |" in text
     assert "| predicted | 100.0 |  | 0.0 | 50.0 |" in text and "75.0 % of the pixels agree" in text
+    assert "Part masks against exact masks of 7 queries and the labels of danet of 2 queries; 75.0 %" in text
     assert "![Ranked lists](pictures/ranked-01.png)\n\nPerson 7." in text and document.RANKED_CAPTION in text
     assert text.index("## Ranked lists") < text.index("## Aggregation maps") < text.index("## Where it comes from")
     assert "`tau = 0.15`" in text and "sha256 `abc`" in text

@@ -105,6 +105,33 @@ def test_masks_and_maps_of_any_number_of_examples(tmp_path: Path, labels: int, c
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_overlays_leave_room_for_headings_and_long_names(tmp_path: Path) -> None:
+    def size(sections: dict[str, int], texts: tuple[str, ...] = ()) -> tuple[int, int]:
+        mask = np.full((96, 32), HEAD, np.uint8)
+        drawn = {
+            heading: [pictures.Overlaid(GREY, {"labelled": mask}, texts)] * count for heading, count in sections.items()
+        }
+        pictures.draw_overlays(tmp_path / "labels.png", "Labels", "", 8, drawn)
+        return Image.open(tmp_path / "labels.png").size
+
+    plain, headed, two = size({"": 4}), size({"random": 4}), size({"random": 4, "worst": 5})
+    assert plain[1] < headed[1] and two[1] - headed[1] > 2 * pictures.TILE, "the second section has two rows"
+    assert size({"random": 4}, ("a name",))[1] > headed[1]
+    name = "a very long name, of which the end is shown " * 4
+    assert size({"random": 4}, (name,)) == size({"random": 4}, ("a name",))
+    assert size({name: 4})[0] > headed[0]
+
+
+def test_the_end_of_a_long_name_is_kept() -> None:
+    drawn: list[str] = []
+    page = sheet.Sheet(400, 100, "")
+    page.text = lambda x, y, text, *_: drawn.append(text)  # type: ignore[method-assign]
+    for text in ("a.jpg", "train/deep/folder/0001_c1.jpg"):
+        page.tail(0, 0, 100, text)
+    assert drawn[0] == "a.jpg" and drawn[1].startswith("…") and drawn[1].endswith("0001_c1.jpg")
+    assert sheet.font(sheet.TEXT).getlength(drawn[1]) <= 100
+
+
 def test_maps_of_many_sets_fit(tmp_path: Path) -> None:
     example = Explained("query/0.jpg", GREY, None, None, np.full((24, 6, 2), 0.5, np.float32))
     pictures.draw_maps(tmp_path / "maps.png", "Maps", "", [example])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.config import EvalConfig
+from pipeline.exact_masks import ExactMasks
 from pipeline.feature_store import Examples
-from pipeline.manifest import Protocol
+from pipeline.manifest import Manifest, Protocol
+from pipeline.records import ImageFile, ImageRecord
 from pipeline.report import scores
 from sorn import metrics
 from sorn.features import FeatureBank
@@ -34,6 +38,15 @@ def test_restrict_keeps_the_rows_of_a_prefix() -> None:
     assert part.name.tolist() == [f"query/b/{i}.jpg" for i in (1, 3, 5, 7, 9)]
     assert (part.local == QUERY.local[1::2]).all() and (part.pid == QUERY.pid[1::2]).all()
     assert scores.restrict(QUERY, "query/") is QUERY
+
+
+def test_restrict_keeps_landmarks_and_seen_by_uses_them() -> None:
+    pose = np.linspace(0, 1, 30, dtype=np.float32).reshape(10, 3)
+    posed = dataclasses.replace(QUERY, pose=pose)
+    part = scores.restrict(posed, "query/b/")
+    assert part.pose is not None and (part.pose == pose[1::2]).all()
+    assert (scores.seen_by(part, "pose").visibility == pose[1::2]).all()
+    assert scores.seen_by(part, "network") is part
 
 
 def test_shown_lists_agree_with_the_measured_first_hit() -> None:
@@ -70,17 +83,37 @@ def labelled(status: Status) -> Sample:
     return Sample(np.zeros((8, 8, 3), np.uint8), mask, 1, 1, "query/0.jpg", status)
 
 
-def test_part_scores_by_hand() -> None:
+def reference(tmp_path: Path, status: Status, labels: int) -> scores.PartReference:
+    """The image query/0.jpg, of 8x8 pixels, in a dataset without exact masks as long as nobody writes any."""
+    record = ImageRecord("query/0.jpg", tmp_path / "0.jpg", 1, 1, "query")
+    exact = ExactMasks(Manifest("mine", "Mine"), tmp_path, [(record, ImageFile(1, 1, "s", 8, 8))])
+    return scores.PartReference(lambda name: labelled(status), exact, "danet", labels)
+
+
+def test_part_scores_by_hand(tmp_path: Path) -> None:
     predicted = np.array([[3, 3], [3, 0]], np.uint8)
     examples = Examples(np.array(["query/0.jpg", "query/1.jpg"]), np.zeros((2, 0, 2, 2)), np.stack([predicted] * 2))
-    found = scores.part_scores(examples, 5, lambda name: labelled(Status.OK), ["query/0.jpg"])
-    assert found is not None and found["images"] == 1
+    found = scores.part_scores(examples, reference(tmp_path, Status.OK, 5), ["query/0.jpg"])
+    assert found is not None and found["images"] == 1 and found["against"] == {"the labels of danet": 1}
     assert found["pixel_accuracy"] == 3 / 4
     assert found["iou"] == {"background": 1 / 2, "head": None, "torso": None, "arm": pytest.approx(2 / 3), "leg": None}
     assert found["mIoU"] == pytest.approx((1 / 2 + 2 / 3) / 2)
 
 
 @pytest.mark.parametrize("status", [Status.UNLABELED, Status.EMPTY, Status.UNREADABLE])
-def test_images_without_labels_are_not_scored(status: Status) -> None:
+def test_images_without_labels_are_not_scored(tmp_path: Path, status: Status) -> None:
     examples = Examples(np.array(["query/0.jpg"]), np.zeros((1, 0, 2, 2)), np.zeros((1, 2, 2), np.uint8))
-    assert scores.part_scores(examples, 8, lambda name: labelled(status), ["query/0.jpg"]) is None
+    assert scores.part_scores(examples, reference(tmp_path, status, 8), ["query/0.jpg"]) is None
+
+
+@pytest.mark.parametrize("status", [Status.OK, Status.UNLABELED])
+def test_an_exact_mask_is_the_reference_where_there_is_one(tmp_path: Path, status: Status) -> None:
+    exact = np.zeros((8, 8), np.uint8)
+    exact[:, :4] = 7  # left half: foot, "leg" of five classes
+    (tmp_path / "masks" / "query").mkdir(parents=True)
+    Image.fromarray(exact).save(tmp_path / "masks" / "query" / "0.png")
+    predicted = np.array([[4, 3], [4, 0]], np.uint8)
+    examples = Examples(np.array(["query/0.jpg"]), np.zeros((1, 0, 2, 2)), predicted[None])
+    found = scores.part_scores(examples, reference(tmp_path, status, 5), ["query/0.jpg"])
+    assert found is not None and found["against"] == {"exact masks": 1}
+    assert found["iou"] == {"background": 1 / 2, "head": None, "torso": None, "arm": 0, "leg": 1}

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from pipeline.config import Config, EvalConfig, Runtime, as_json
 from pipeline.driver import execute
 from pipeline.errors import UserError
 from pipeline.layout import Paths
+from pipeline.records import ImageFile, ImageRecord, write_records
 from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
 from pipeline.shards import ShardWriter
 from pipeline.stages import eval as stage
@@ -55,12 +57,12 @@ QUERY = images("query", [(pid, 1) for pid in range(1, 9)] + [(50, 1)])  # nobody
 GALLERY = images("gallery", [(pid, camid) for pid in range(1, 13) for camid in (1, 2)])
 
 
-def write_shards(paths: Paths, splits: dict[str, list[Sample]]) -> None:
-    """Shards, index and stamp, as the masks stage leaves them."""
+def write_shards(paths: Paths, splits: dict[str, list[Sample]], pose: dict[str, Any] | None = None) -> None:
+    """Shards, index and stamp, as the masks stage leaves them. pose: what the finder of the joints says of itself."""
     shards, entries = [], {}
     for split, samples in splits.items():
         file = paths.shard(split, 0)
-        with ShardWriter(file, len(samples), SIZE, "masks run", LABELER) as writer:
+        with ShardWriter(file, len(samples), SIZE, "masks run", LABELER, pose) as writer:
             for item in samples:
                 writer.append(item)
         content = writer.content
@@ -69,8 +71,10 @@ def write_shards(paths: Paths, splits: dict[str, list[Sample]]) -> None:
         entries[split] = SplitEntry(
             len(samples), content.digest, content.detection_digest, dict(content.status), content.foreground_share
         )
-    write_index(paths.shard_index, ShardIndex("masks run", LABELER, None, SIZE, (1, 2, 3), entries, tuple(shards)))
+    write_index(paths.shard_index, ShardIndex("masks run", LABELER, pose, SIZE, (1, 2, 3), entries, tuple(shards)))
     provided = {split: entry.digest for split, entry in entries.items()}
+    if pose:
+        provided["pose"] = stamp.digest_json([entry.detection_digest for entry in entries.values()])
     stamp.write(paths.folder("masks"), "masks", 1, {}, {}, [paths.shard_index], provided)
 
 
@@ -82,8 +86,11 @@ def weights(model: SORNConfig, seed: int) -> dict[str, torch.Tensor]:
 
 def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig = MODEL) -> None:
     """The stages before this one, finished."""
-    summary = {"findings": [{"level": "warning", "wrong": "3 images fewer than published", "remedy": ""}]}
-    stamp.write_atomically(paths.data_summary, json.dumps(summary))
+    findings = [{"level": "warning", "wrong": "3 images fewer than published", "remedy": ""}]
+    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(paths.runs / "dataset"), "findings": findings}))
+    everything = [(split, item) for split, samples in splits.items() for item in samples]
+    rows = [ImageRecord(item.name, Path(item.name), item.pid, item.camid, split) for split, item in everything]
+    write_records(paths.records, [(row, ImageFile(1, 1, "s", SIZE[1], SIZE[0])) for row in rows])
     provided = {"records": "r" * 64, "manifest": "m" * 64}
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.data_summary], provided)
     write_shards(paths, splits)
@@ -141,6 +148,22 @@ def test_report_holds_every_variant_and_counts_queries(finished: Paths) -> None:
     assert "standard AP" in report["protocol"] and "SynPed (demo)" in report["protocol"]
 
 
+def test_parts_are_held_against_exact_masks_where_there_are_some(paths: Paths, tmp_path: Path) -> None:
+    """Of the queries one has none: the sheet shows the others', and the text counts both kinds."""
+    assert "Part masks against the labels of ground_truth of 9 queries;" in paths.report_md.read_text()
+    shown = Image.open(paths.pictures / "part-masks.png").tobytes()
+    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(tmp_path), "findings": []}))
+    for item in QUERY:
+        mask = tmp_path / "masks" / Path(item.name).with_suffix(".png")
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full(SIZE, 7, np.uint8)).save(mask)
+    mask.unlink()
+    report = run(paths)
+    assert report["parts"]["against"] == {"exact masks": 8, "the labels of ground_truth": 1}
+    assert "against exact masks of 8 queries and the labels of ground_truth of 1 query;" in paths.report_md.read_text()
+    assert Image.open(paths.pictures / "part-masks.png").tobytes() != shown
+
+
 def test_report_tells_where_it_comes_from(finished: Paths) -> None:
     report = json.loads(finished.report_json.read_text())
     assert report["provenance"]["checkpoint_sha256"] == stamp.digest_file(finished.checkpoint)
@@ -193,6 +216,55 @@ def test_another_checkpoint_extracts_again(paths: Paths) -> None:
     checkpoints.save_weights(paths.checkpoint, weights(MODEL, 1), {})
     with pytest.raises(AssertionError, match="extracted again"):
         run(paths)
+
+
+POSE = {"name": "joints", "version": 1, "options": {}, "weights": None}
+
+
+def posed(samples: list[Sample], *heights: float) -> list[Sample]:
+    """The same images with a sure landmark at each of these heights, in fractions."""
+    keypoints = np.zeros((17, 3), np.float32)
+    for joint, height in enumerate(heights):
+        keypoints[joint] = 0.5, height, 0.8
+    return [dataclasses.replace(item, keypoints=keypoints) for item in samples]
+
+
+@pytest.mark.parametrize(("heights", "equal"), [((0.1, 0.5, 0.9), "global+local"), ((), "global")])
+def test_landmarks_pick_the_stripes_when_they_are_asked(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, heights: tuple[float, ...], equal: str
+) -> None:
+    """Eq. 15 with every stripe visible is "global+local", with none "global"."""
+    write_shards(paths, {"query": posed(QUERY, *heights), "gallery": posed(GALLERY, *heights)}, POSE)
+    by_network = run(paths)
+    banks = feature_store.read_banks(paths.features)
+    assert banks.query.pose is not None and (banks.query.pose == (np.float32(0.8) if heights else 0)).all()
+    monkeypatch.setattr(engine, "extract_features", None)  # another way to pick stripes starts from features.h5
+    report = run(paths, evaluated(visibility="pose"))
+    assert report["metrics"]["sorn"] == report["metrics"][equal]
+    assert report["metrics"][equal] == by_network["metrics"][equal]
+    assert "tau 0.15 on the landmarks of joints" in report["protocol"] and "landmark" not in by_network["protocol"]
+    assert report["provenance"]["pose"] == POSE and "surest landmark" in paths.report_md.read_text()
+
+
+def test_joints_are_an_input_of_those_who_use_them(paths: Paths) -> None:
+    asking = evaluated(visibility="pose")
+    with pytest.raises(UserError, match=r"visibility = pose needs joints.*hold none.*make eval.*masks\.pose=joints"):
+        stage.inputs(asking, paths)
+    extracted = feature_store.read_attrs(paths.features)["fingerprint"]
+    found, fingerprints = [], {extracted}
+    for height in (0.1, 0.9):
+        write_shards(paths, {"query": posed(QUERY, height), "gallery": posed(GALLERY, height)}, POSE)
+        run(paths, asking)
+        found.append((stage.inputs(CONFIG, paths), stage.inputs(asking, paths)))
+        fingerprints.add(feature_store.read_attrs(paths.features)["fingerprint"])
+    assert found[0][0] == found[1][0] and found[0][1] != found[1][1]
+    assert len(fingerprints) == 3
+
+
+def test_a_split_that_is_not_stored_names_those_that_are(paths: Paths) -> None:
+    write_shards(paths, {"query": QUERY, "gallery": GALLERY}, POSE)
+    with pytest.raises(UserError, match=r"has no images of split 'val_query'\. It has: gallery, query;"):
+        stage.inputs(evaluated(split="val"), paths)
 
 
 def test_damaged_features_are_extracted_again(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:

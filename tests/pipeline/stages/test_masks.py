@@ -13,19 +13,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import stamp
+from pipeline import labelers, poses, ranks, shard_labeling, stamp
 from pipeline.config import Config, MasksConfig, Runtime
 from pipeline.errors import UserError
+from pipeline.labelers.base import Labeled
 from pipeline.labelers.unlabeled import Unlabeled
 from pipeline.layout import Paths
 from pipeline.manifest import Manifest
 from pipeline.records import ImageFile, ImageRecord, write_records
+from pipeline.report import labels
 from pipeline.shard_dataset import ShardDataset
 from pipeline.shard_index import read_index, verify_shards
 from pipeline.shards import ShardReader
 from pipeline.stages import masks
 from sorn.parts import HEAD, TORSO, UPPER_LEG
-from sorn.sample import Status
+from sorn.sample import JOINTS, Status
 
 SIZE = (32, 16)
 COUNTS = {"train": 25, "query": 3, "gallery": 4, "labeler": 2}
@@ -55,7 +57,8 @@ def make_dataset(tmp_path: Path, counts: dict[str, int] = COUNTS) -> Paths:
 
 @pytest.fixture(autouse=True)
 def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masks, "load_manifest", lambda name: Manifest(name, "Mine"))
+    for module in (masks, labels):
+        monkeypatch.setattr(module, "load_manifest", lambda name: Manifest(name, "Mine"))
 
 
 def make_config(workers: int = 2, **options: Any) -> Config:
@@ -74,8 +77,9 @@ class Recorder(Unlabeled):
     dies_at = ""
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Any]:
-        Recorder.asked += [record.name for record in records]
-        if Recorder.dies_at in Recorder.asked:
+        names = [record.name for record in records]
+        Recorder.asked += names
+        if Recorder.dies_at in names:
             raise RuntimeError("the labeler died")
         return super().label(records, images)
 
@@ -83,9 +87,10 @@ class Recorder(Unlabeled):
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
     Recorder.asked, Recorder.dies_at = [], ""
-    monkeypatch.setattr(masks, "LABEL_BATCH", 5)
+    for name in ("LARGEST_BATCH", "SMALLEST_BATCH"):
+        monkeypatch.setattr(shard_labeling, name, 5)
     kinds = {"ground_truth": Recorder, "none": Unlabeled}
-    monkeypatch.setattr(masks.labelers, "create", lambda name, options, source: kinds[name](options, source))
+    monkeypatch.setattr(labelers, "create", lambda name, options, source: kinds[name](options, source))
     return Recorder
 
 
@@ -142,7 +147,7 @@ def test_a_crash_keeps_finished_shards_and_the_rest_is_done_later(tmp_path: Path
     assert list(tree(paths.folder("masks"))) == ["train/shard-00000.h5"]
     recorder.asked, recorder.dies_at = [], ""
     masks.run(make_config(), paths, "f")
-    assert recorder.asked == [f"train/{i:03d}.png" for i in range(10, 25)]
+    assert sorted(recorder.asked) == [f"train/{i:03d}.png" for i in range(10, 25)]
     resumed = tree(paths.folder("masks"))
     shutil.rmtree(paths.folder("masks"))
     masks.run(make_config(), paths, "f")
@@ -160,7 +165,7 @@ def test_a_damaged_shard_is_written_again(tmp_path: Path, recorder: type[Recorde
     second.write_bytes(bytes(changed))
     recorder.asked = []
     masks.run(make_config(), paths, "f")
-    assert recorder.asked == [f"train/{i:03d}.png" for i in range(20)] and third.exists()
+    assert sorted(recorder.asked) == [f"train/{i:03d}.png" for i in range(20)] and third.exists()
     assert tree(paths.folder("masks")) == whole
 
 
@@ -242,11 +247,114 @@ def test_what_cannot_be_done(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     with pytest.raises(UserError, match=r"masks\.splits names 'tarin', which is no split\. Known: train, val_query"):
         masks.run(make_config(splits=("tarin",)), paths, "f")
-    with pytest.raises(UserError, match="labeler 'densepose' is not part of this version yet"):
-        masks.settings(make_config(), dataclasses.replace(paths, labeler="densepose"))
+    with pytest.raises(UserError, match=r"unknown pose finder 'joint'; known: none, joints"):
+        masks.settings(make_config(pose="joint"), paths)
     shutil.rmtree(paths.folder("data"))
     with pytest.raises(UserError, match=r"the data stage has not finished in .*Run: make data DATASET="):
         masks.inputs(make_config(), paths)
+
+
+class Nose:
+    """A pose finder that sees a nose, at the height that the image's grey says."""
+
+    name, version = "nose", 1
+
+    def __init__(self, options: dict[str, Any], source: Any) -> None:
+        self.height = options.get("height", 1.0)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "height": self.height}
+
+    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        return {"noses": str(len(records))}
+
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+        self.splits = {record.split for record in records}
+
+    def find(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[np.ndarray]:
+        assert {record.split for record in records} <= self.splits
+        joints = np.zeros((len(images), len(JOINTS), 3), np.float32)
+        joints[:, 0] = [(0.5, self.height * image[0, 0, 0] / 255, 1) for image in images]
+        return list(joints)
+
+
+def test_a_pose_finder_sees_all_stored_splits_and_changes_no_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        poses, "create", lambda name, options, source: Nose(options, source) if name == "nose" else None
+    )
+    paths = make_dataset(tmp_path)
+    bad = tmp_path / "data" / "mine" / "images" / "train" / "004.png"
+    bad.write_bytes(b"no image")
+    masks.run(make_config(), paths, "f")
+    without = masks.provides(paths)
+    assert "pose" not in without and read_index(paths.shard_index).pose is None
+    assert masks.settings(make_config(), paths)["pose"] is None
+
+    config = make_config(pose="nose")
+    assert masks.inputs(config, paths)["noses"] == "32", "the split of the labeler is not stored"
+    assert masks.settings(config, paths)["pose"] == {"name": "nose", "height": 1.0}
+    masks.run(config, paths, "g")
+    provided = masks.provides(paths)
+    assert provided["pose"] and {**without, "pose": provided["pose"]} == provided
+    assert read_index(paths.shard_index).pose == {"name": "nose", "height": 1.0}
+    reader = ShardReader(paths.shard("train", 0))
+    assert reader.keypoints[7, 0] == pytest.approx([0.5, 70 / 255, 1]) and not reader.keypoints[7, 1:].any()
+    assert not reader.keypoints[4].any(), "nobody saw the unreadable image"
+    assert ShardReader(paths.shard("query", 0)).keypoints[2, 0, 1] == pytest.approx(20 / 255)
+
+    masks.run(make_config(pose="nose", pose_options={"height": 0.5}), paths, "h")
+    assert {key for key, digest in masks.provides(paths).items() if digest != provided[key]} == {"pose"}
+
+
+def test_what_a_detector_saw_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Detector(Unlabeled):
+        def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
+            torso = np.full((64, 32), TORSO, np.uint8)
+            return [Labeled(torso, Status.SEVERAL_PEOPLE, 2, (0.0, 0.25, 0.5, 1.0), 0.75) for _ in images]
+
+    kinds = {"ground_truth": Detector, "none": Unlabeled}
+    monkeypatch.setattr(labelers, "create", lambda name, options, source: kinds[name](options, source))
+    paths = make_dataset(tmp_path)
+    masks.run(make_config(), paths, "f")
+    sample = ShardReader(paths.shard("train", 1)).sample(3)
+    assert (sample.people, sample.box, sample.score) == (2, (0.0, 0.25, 0.5, 1.0), 0.75)
+    assert sample.status == Status.SEVERAL_PEOPLE and (sample.mask == TORSO).all()
+
+
+def test_the_stage_ends_with_a_label_report(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path)
+    masks.run(make_config(), paths, "f")
+    files = masks.outputs(paths)
+    assert {paths.label_report_json, paths.label_report_md, *paths.label_pictures.iterdir()} <= set(files)
+    assert all(path.is_file() for path in files) and "mIoU" in paths.label_report_md.read_text()
+
+
+def test_a_rank_writes_its_shards_and_leaves_the_rest_to_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = make_dataset(tmp_path)
+    monkeypatch.setattr(masks.ranks, "meet", lambda *said: None)
+    for number, files in ((1, {"query/shard-00000.h5", "train/shard-00001.h5"}), (0, None)):
+        monkeypatch.setattr(masks.ranks, "here", lambda number=number: ranks.Rank(number, 2, number, 2))
+        if files is None:
+            missing = paths.shard("train", 1)
+            kept = missing.read_bytes()
+            missing.unlink()
+            with pytest.raises(UserError, match=r"another rank has written .*shard-00001\.h5, but it is not here"):
+                masks.run(make_config(), paths, "f")
+            missing.write_bytes(kept)
+        masks.run(make_config(), paths, "f")
+        if files is not None:
+            assert set(tree(paths.folder("masks"))) == files and capsys.readouterr().out == ""
+    together = tree(paths.folder("masks"))
+    shutil.rmtree(paths.folder("masks"))
+    monkeypatch.undo()
+    monkeypatch.setattr(masks, "load_manifest", lambda name: Manifest(name, "Mine"))
+    monkeypatch.setattr(labels, "load_manifest", lambda name: Manifest(name, "Mine"))
+    masks.run(make_config(), paths, "f")
+    assert tree(paths.folder("masks")) == together
 
 
 def test_evaluation_only_data_needs_no_labels(tmp_path: Path) -> None:

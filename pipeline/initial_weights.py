@@ -1,0 +1,65 @@
+"""Where a network's weights start: from nothing, from ImageNet, or from a file. Reads weight files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pipeline import checkpoints
+from pipeline.errors import UserError
+from sorn.backbone import load_resnet
+
+OWN_IDENTITIES = "classifier"  # in the names of the layers that belong to the pids they were trained on
+
+
+def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str) -> None:
+    """Fill a network, or its `backbone` module, from what the option says.
+
+    init: "none", "imagenet" (torchvision's ResNet of that name), a torchvision ResNet .pth, or a .safetensors of a
+    network trained here, of which everything is taken but identity classifiers. option: its name, for messages.
+    Raises UserError for weights that cannot be had or do not fit.
+    """
+    if init == "none":
+        return
+    try:
+        if Path(init).suffix == ".safetensors":
+            _load_trained(model, checkpoints.read_weights(Path(init)))
+        else:
+            weights = _imagenet(backbone, option) if init == "imagenet" else _read_torch(init)
+            load_resnet(model.get_submodule("backbone"), weights)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise UserError(
+            f"{option} = {init}: {error}",
+            f"Give weights of the configured backbone, or start with --set {option}=none.",
+        ) from error
+
+
+def _read_torch(init: str) -> dict[str, Tensor]:
+    weights = torch.load(init, map_location="cpu", weights_only=True)
+    if not isinstance(weights, dict):
+        raise ValueError(f"holds a {type(weights).__name__}, not weights by name")
+    return weights
+
+
+def _load_trained(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    kept = {key: value for key, value in weights.items() if OWN_IDENTITIES not in key}
+    fit = model.load_state_dict(kept, strict=False)
+    wrong = fit.unexpected_keys + [key for key in fit.missing_keys if OWN_IDENTITIES not in key]
+    if wrong:
+        raise ValueError(f"weights of another network: {', '.join(wrong[:3])}")
+
+
+def _imagenet(backbone: str, option: str) -> dict[str, Tensor]:
+    """torchvision's ImageNet weights, from its download cache or the network."""
+    import torchvision
+
+    weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
+    try:
+        return dict(weights.get_state_dict(progress=True, check_hash=True))
+    except OSError as error:
+        raise UserError(
+            f"the ImageNet weights of {backbone} could not be downloaded: {error}",
+            f"Fetch {weights.url} elsewhere and give --set {option}=FILE, or start with --set {option}=none.",
+        ) from error

@@ -1,0 +1,65 @@
+"""Work on a device in batches that fit its memory. Reads and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pipeline.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# How PyTorch says that a device is full, in lower case: its allocators for the GPU and for the CPU (two wordings), and
+# cuDNN and cuBLAS when they ask for memory past the allocator.
+FULL = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cudnn_status_alloc_failed",
+    "cublas_status_alloc_failed",
+)
+
+
+def run_in_batches(work: Callable[[list[Item]], list[Result]], items: list[Item], batch: int) -> list[Result]:
+    """One result per item, in their order; work gets at most `batch` items at a time and returns as many results.
+
+    Where the device runs out of memory the batch is halved, and what was under way begins again. Raises UserError where
+    not even one item fits; any other error of `work` passes.
+    """
+    results: list[Result] = []
+    while len(results) < len(items):
+        chunk = items[len(results) : len(results) + batch]
+        try:
+            found = work(chunk)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_full(error):
+                raise
+            if len(chunk) == 1:
+                raise UserError(
+                    f"the device has not enough memory for a single image: {_first_line(error)}",
+                    "Free the device of other programs, make the network's input smaller, or use --device cpu.",
+                ) from error
+            batch = len(chunk) // 2
+        else:
+            assert len(found) == len(chunk), (len(found), len(chunk))
+            results += found
+            continue
+        _release()  # after the except clause: its traceback holds the tensors that did not fit
+    return results
+
+
+def _is_full(error: RuntimeError | MemoryError) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in text for sign in FULL)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _release() -> None:
+    """Give the allocator's unused blocks back, so that smaller ones can be cut from them."""
+    import torch  # here, since `describe` and `status` import the labelers and must not wait for it
+
+    torch.cuda.empty_cache()

@@ -1,0 +1,160 @@
+"""Labeler `danet`: the paper's own, a DANet trained on exact part masks. Reads its checkpoint (danet.safetensors)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline import stamp
+from pipeline.config import PRECISIONS, Runtime
+from pipeline.errors import UserError
+from pipeline.labelers.base import Labeled, Source, describe, read_options
+from pipeline.labelers.batches import run_in_batches
+from pipeline.labelers.people import status_of
+from pipeline.pixels import resize_image
+from pipeline.records import ImageRecord
+from sorn.config import check, check_choice
+from sorn.sample import Status
+
+if TYPE_CHECKING:
+    import torch
+
+INFERENCE = ("resized", "sliding")
+LONGEST = 8  # times the network's height: a longer image is squeezed, so that a line of pixels costs no memory
+
+
+@dataclass(frozen=True)
+class DANetOptions:
+    weights: str = ""
+    # A danet.safetensors; "" is the one that the labeler stage trained on this dataset.
+    inference: str = "resized"
+    # "resized" stretches the image to the network's size, as in training. "sliding" keeps its proportions: as wide as
+    # the network, in windows that overlap by half; for crops of unusual proportions.
+    flip: bool = True
+    # The mean of the image's scores and its mirror image's; twice the time.
+    batch: int = 32
+    # Images per forward pass at most.
+    low_resolution: int = 48
+    # Images of fewer rows are labelled, with the status LOW_RESOLUTION.
+    precision: str = "auto"
+    # auto: bf16 where the device computes it, else fp32.
+
+    def __post_init__(self) -> None:
+        check_choice("inference", self.inference, INFERENCE)
+        check(self.batch >= 1, "batch", self.batch, "1 or more")
+        check(self.low_resolution >= 0, "low_resolution", self.low_resolution, "0 or more rows")
+        check_choice("precision", self.precision, PRECISIONS)
+
+
+class DANetLabeler:
+    """Labels the person that fills the crop; whoever else is in it should be background to the network."""
+
+    name = "danet"
+    version = 1
+
+    def __init__(self, options: Mapping[str, Any], source: Source) -> None:
+        self.options = read_options(DANetOptions, self.name, options)
+        self.path = Path(self.options.weights) if self.options.weights else source.checkpoint
+
+    def describe(self) -> dict[str, Any]:
+        """Without the file's place and the batch: neither is meant to change a label."""
+        self._require_file()
+        found = describe(self.name, self.version, self.options, stamp.digest_file(self.path))
+        del found["options"]["weights"], found["options"]["batch"]
+        return found
+
+    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        return {}
+
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+        import torch
+
+        from pipeline import checkpoints
+        from pipeline.device import pick_device
+        from sorn import engine
+        from sorn.danet import DANet
+
+        self._require_file()
+        made = checkpoints.read_metadata(self.path)
+        if made.get("network") != "danet":
+            raise UserError(f"{self.path} holds no DANet", "Give a danet.safetensors, made by `make labeler`.")
+        self.size: tuple[int, int] = tuple(made["image_size"])
+        self.device = pick_device(runtime.device)
+        self.precision = engine.pick_precision(self.options.precision, self.device)
+        model = DANet(made["backbone"])
+        checkpoints.load_weights(self.path, model)
+        self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
+        windows = [self._windows(image) for image in images]
+        scores = run_in_batches(self.forward, [pixels for found in windows for pixels in found], self.options.batch)
+        rest = iter(scores)
+        return [self._labeled(image, [next(rest) for _ in found]) for image, found in zip(images, windows, strict=True)]
+
+    def forward(self, windows: list[np.ndarray]) -> list[torch.Tensor]:
+        """Scores [K, H/8, W/8] float32 of each window [H, W, 3] uint8, on the device."""
+        import torch
+
+        from sorn import engine
+        from sorn.batch import to_input
+        from sorn.danet import part_scores
+
+        image = to_input(torch.from_numpy(np.stack(windows)).to(self.device))
+        with engine.autocast(self.device, self.precision):
+            return list(part_scores(self.model, image, self.options.flip))
+
+    def _require_file(self) -> None:
+        if not self.path.is_file():
+            raise UserError(
+                f"the DANet {self.path} does not exist",
+                "Train it (make labeler DATASET=synped) and give it: --set masks.options.weights=FILE",
+            )
+
+    def _windows(self, image: np.ndarray) -> list[np.ndarray]:
+        """What the network sees of one image: the whole of it, or windows from top to bottom, each [H, W, 3] uint8."""
+        rows, columns = self.size
+        if self.options.inference == "resized":
+            return [resize_image(image, self.size)]
+        height = self._height(image)
+        whole = resize_image(image, (height, columns))
+        if height < rows:
+            return [np.pad(whole, ((0, rows - height), (0, 0), (0, 0)), mode="edge")]
+        return [whole[top : top + rows] for top in window_tops(height, rows)]
+
+    def _height(self, image: np.ndarray) -> int:
+        """Rows of an image that is as wide as the network, with its own proportions."""
+        height, width = image.shape[:2]
+        return min(max(round(height * self.size[1] / width), 1), LONGEST * self.size[0])
+
+    def _labeled(self, image: np.ndarray, scores: list[torch.Tensor]) -> Labeled:
+        from sorn.danet import enlarged
+
+        height, width = image.shape[:2]
+        whole = scores[0]
+        if self.options.inference == "sliding":
+            whole = joined([enlarged(found[None], self.size)[0] for found in scores], self._height(image))
+        parts = enlarged(whole[None], (height, width)).argmax(dim=1)[0].cpu().numpy().astype(np.uint8)
+        status = status_of(1, height, self.options.low_resolution) if parts.any() else Status.EMPTY
+        return Labeled(parts, status)
+
+
+def window_tops(height: int, rows: int) -> list[int]:
+    """First rows of windows of `rows` that cover `height` rows and overlap by half at least."""
+    count = max(1, -(-2 * (height - rows) // rows) + 1)
+    return np.linspace(0, height - rows, count).round().astype(int).tolist()
+
+
+def joined(scores: list[torch.Tensor], height: int) -> torch.Tensor:
+    """Scores [K, rows, W] of the windows of an image -> their mean at every place, [K, height, W]."""
+    classes, rows, columns = scores[0].shape
+    if height < rows:  # one window, filled up below
+        return scores[0][:, :height]
+    total, seen = scores[0].new_zeros(classes, height, columns), scores[0].new_zeros(height, 1)
+    for found, top in zip(scores, window_tops(height, rows), strict=True):
+        total[:, top : top + rows] += found
+        seen[top : top + rows] += 1
+    return total / seen

@@ -1,0 +1,48 @@
+"""Which of several detected people a crop is about, and what the status says of it. Reads and writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sorn.sample import Status
+
+
+@dataclass(frozen=True)
+class Choice:
+    """number: position of the chosen person among the detections. people: how many there were. box: (left, top, right,
+    bottom) in fractions of the image, within it. score: the detector's.
+    """
+
+    number: int
+    people: int
+    box: tuple[float, float, float, float]
+    score: float
+
+
+def choose(boxes: np.ndarray, scores: np.ndarray) -> Choice | None:
+    """The person with the greatest score x overlap x centrality; the first of equals. None where nobody was detected.
+
+    boxes: [n, 4] in fractions of the image's width and height; scores: [n] in [0, 1]. Overlap is the share of the image
+    that the box covers, centrality 1 - |2 x - 1| for the x of its middle: a crop was cut around its person. The height
+    of the middle says nothing: what is left of an occluded person may lie anywhere. People are never united.
+    """
+    if len(boxes) == 0:
+        return None
+    within = boxes.astype(np.float64).clip(0, 1)
+    width, height = within[:, 2] - within[:, 0], within[:, 3] - within[:, 1]
+    centrality = 1 - np.abs(within[:, 0] + within[:, 2] - 1)
+    best = int((scores * width * height * centrality).argmax())
+    left, top, right, bottom = (float(edge) for edge in within[best])
+    return Choice(best, len(boxes), (left, top, right, bottom), float(scores[best]))
+
+
+def status_of(people: int, image_height: int, low_resolution: int) -> Status:
+    """Status of an image with a labelled person. image_height, low_resolution: in pixels of the original image.
+
+    LOW_RESOLUTION comes first: it doubts the label; that there were others is also told by Sample.people.
+    """
+    if image_height < low_resolution:
+        return Status.LOW_RESOLUTION
+    return Status.SEVERAL_PEOPLE if people > 1 else Status.OK

@@ -1,0 +1,18 @@
+"""Tables and options in Markdown. Reads and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def pipe_table(rows: list[list[str]], column: str = "--:") -> list[str]:
+    """A Markdown table; column: how all columns but the first are aligned."""
+    header, *body = rows
+    rule = ["---"] + [column] * (len(header) - 1)
+    return [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
+
+
+def code(value: dict[str, Any]) -> str:
+    """A flat table of options as inline code."""
+    return ", ".join(f"`{key} = {json.dumps(item)}`" for key, item in value.items())

@@ -1,0 +1,148 @@
+"""How far part masks agree with a reference: pixels, classes, and the stripes that matching would choose. No files.
+
+Stripes are those of matching: the mask reduced by majority to 4h x 4w, as training sees it (Section III-E), v_p the
+share of foreground in stripe p of the feature map (Eq. 11), visible where v_p >= tau (Eq. 12).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import Config
+from sorn import metrics
+from sorn.parts import CLASSES
+
+STRIDE = 16  # of the backbone: the feature map is H/16 x W/16
+BATCH = 16  # masks compared at a time: enough for torch, and what they become stays in the cache
+
+Masks = Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """count: P. labels: K, the classes that training reduces masks in. tau: threshold of Eq. 12."""
+
+    count: int
+    labels: int
+    tau: float
+
+    @staticmethod
+    def of(config: Config) -> Stripes:
+        return Stripes(config.model.parts, config.model.labels, config.eval.tau)
+
+    def fit(self, size: tuple[int, int]) -> bool:
+        """Whether images of that height and width have a row of features for every stripe."""
+        return self.count <= size[0] // STRIDE
+
+    def visible(self, masks: np.ndarray) -> np.ndarray:
+        """I_p: masks [B, H, W] uint8 -> bool [B, P]."""
+        import torch  # takes seconds to import, and labels without a reference need none
+
+        from sorn.batch import reduce_masks
+        from sorn.branches import MASK_SCALE, foreground_shares
+        from sorn.matching import indicators
+
+        height, width = (side // STRIDE * MASK_SCALE for side in masks.shape[1:])
+        reduced = reduce_masks(torch.from_numpy(masks), (height, width), self.labels, "majority")
+        return indicators(foreground_shares(reduced != 0, self.count).numpy(), self.tau) > 0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of n images. counts: pixels, int64 [n, 8, 8], [reference, mask].
+
+    true, said: bool [n, P], the visible stripes of the reference and of the masks; P = 0 where the images are too low
+    for that many stripes.
+    """
+
+    counts: np.ndarray
+    true: np.ndarray
+    said: np.ndarray
+    stripes: Stripes
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def of(self, chosen: np.ndarray) -> Agreement:
+        """That of the images which bool [n] or int64 [m] chooses."""
+        return Agreement(self.counts[chosen], self.true[chosen], self.said[chosen], self.stripes)
+
+    def stripe_agreement(self) -> np.ndarray:
+        """Share of the stripes on which both agree, float64 [n]; 1 where there are none."""
+        return (self.true == self.said).mean(axis=1) if self.true.shape[1] else np.ones(len(self))
+
+    def image_iou(self) -> np.ndarray:
+        """mIoU of each image over the classes that occur in it, float64 [n]."""
+        return np.array([metrics.mean_iou(counts) for counts in self.counts])
+
+    def worst_first(self) -> np.ndarray:
+        """Positions, int64 [n]: the fewest agreeing stripes first, and among equals the lowest mIoU."""
+        return np.lexsort((self.image_iou(), self.stripe_agreement()))
+
+    def worst(self, names: np.ndarray, count: int) -> list[dict[str, Any]]:
+        """JSON of the first `count` of those that differ at all; names [n] str."""
+        iou, same = self.image_iou(), self.stripe_agreement()
+        first = [i for i in self.worst_first().tolist() if iou[i] < 1][:count]
+        return [{"name": str(names[i]), "mIoU": float(iou[i]), "stripe_agreement": float(same[i])} for i in first]
+
+    def figures(self) -> dict[str, Any]:
+        """JSON; IoU is None for a class that neither shows. Shares of stripes are of all stripes: they add up to 1."""
+        total = self.counts.sum(axis=0)
+        iou = [None if np.isnan(value) else float(value) for value in metrics.class_iou(total)]
+        return {
+            "images": len(self),
+            "mIoU": metrics.mean_iou(total),
+            "pixel_accuracy": metrics.pixel_accuracy(total),
+            "iou": dict(zip(CLASSES, iou, strict=True)),
+            "stripes": self._stripes() if self.true.shape[1] else None,
+        }
+
+    def _stripes(self) -> dict[str, Any]:
+        same = self.true == self.said
+        return {
+            "count": self.stripes.count,
+            "tau": self.stripes.tau,
+            "agreement": float(same.mean()),
+            "per_stripe": [float(value) for value in same.mean(axis=0)],
+            "said_hidden": float((self.true & ~self.said).mean()),
+            "said_visible": float((~self.true & self.said).mean()),
+            "visible_share": float(self.true.mean()),
+        }
+
+
+def measure(batches: Iterable[Masks], stripes: Stripes, workers: int = 1) -> Agreement:
+    """batches: at least one call that returns masks and their references, both uint8 [B, H, W] of one size.
+
+    They are made by `workers` threads, so that reading and computing share the cores; results keep their order.
+    """
+
+    def compare(read: Masks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        masks, references = read()
+        pairs = zip(masks, references, strict=True)
+        counts = [metrics.confusion(mask, reference, len(CLASSES)) for mask, reference in pairs]
+        if not stripes.fit(masks.shape[1:]):
+            return np.stack(counts), np.zeros((len(masks), 0), bool), np.zeros((len(masks), 0), bool)
+        return np.stack(counts), stripes.visible(references), stripes.visible(masks)
+
+    with one_thread_each(), ThreadPoolExecutor(max(1, workers)) as pool:
+        counts, true, said = (np.concatenate(field) for field in zip(*pool.map(compare, batches), strict=True))
+    return Agreement(counts, true, said, stripes)
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """torch computes in the calling thread: steps this small took ten times longer when its own threads had to wait."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

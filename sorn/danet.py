@@ -1,0 +1,160 @@
+"""DANet, the paper's own labeler: a dilated ResNet with position and channel attention (Fu et al., CVPR 2019).
+
+Input: crops of people; output: scores of the eight part classes. The paper labels its training images with such a
+network (Section IV-B) and leaves its backbone open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models import ResNet
+
+from sorn.parts import CLASSES
+
+STRIDE = 8  # of the feature maps: both last stages keep their resolution and see further by dilation instead
+DILATIONS = {"layer3": 2, "layer4": 4}
+REDUCTION = 4  # the heads work on a quarter of the backbone's channels
+KEY_REDUCTION = 8  # the position attention compares vectors of an eighth of those
+
+
+@dataclass(frozen=True)
+class DANetOutput:
+    """Scores before softmax at stride 8, each [B, K, H/8, W/8]: of the fused sum, and of either attention alone.
+
+    Training needs all three; a label is the fused one.
+    """
+
+    fused: Tensor
+    position: Tensor
+    channel: Tensor
+
+
+class DANet(nn.Module):
+    """Input: [B, 3, H, W] float, normalised by the ImageNet mean and deviation; H and W divisible by 8."""
+
+    def __init__(self, backbone: str, labels: int = len(CLASSES)) -> None:
+        super().__init__()
+        self.backbone = DilatedBackbone(backbone)
+        width = self.backbone.channels // REDUCTION
+        self.to_position, self.to_channel = (_convolution(self.backbone.channels, width) for _ in range(2))
+        self.position_attention, self.channel_attention = PositionAttention(width), ChannelAttention()
+        self.after_position, self.after_channel = (_convolution(width, width) for _ in range(2))
+        self.classify_position, self.classify_channel, self.classify_fused = (
+            nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(width, labels, kernel_size=1)) for _ in range(3)
+        )
+
+    def forward(self, image: Tensor) -> DANetOutput:
+        features = self.backbone(image)  # [B, c, H/8, W/8]
+        position = self.after_position(self.position_attention(self.to_position(features)))
+        channel = self.after_channel(self.channel_attention(self.to_channel(features)))
+        return DANetOutput(
+            self.classify_fused(position + channel), self.classify_position(position), self.classify_channel(channel)
+        )
+
+
+class DilatedBackbone(nn.Module):
+    """torchvision's ResNet at output stride 8; parameter names are torchvision's, so its weight files fit."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        resnet: ResNet = getattr(torchvision.models, name)(weights=None)
+        for stage, dilation in DILATIONS.items():
+            _dilate(getattr(resnet, stage), dilation)
+        self.conv1, self.bn1, self.relu, self.maxpool = resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool
+        self.layer1, self.layer2, self.layer3, self.layer4 = resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4
+        self.channels: int = resnet.fc.in_features
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def _dilate(stage: nn.Module, dilation: int) -> None:
+    """No stride, 3x3 convolutions dilated. torchvision offers this for bottlenecks only, not for ResNet-18 and 34."""
+    for module in stage.modules():
+        if isinstance(module, nn.Conv2d):
+            module.stride = (1, 1)
+            if module.kernel_size == (3, 3):
+                module.dilation = module.padding = (dilation, dilation)
+
+
+class PositionAttention(nn.Module):
+    """Every position takes up the features of all positions that resemble it (Fu et al., Eq. 1 and 2)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = max(channels // KEY_REDUCTION, 1)
+        self.query, self.key = (nn.Conv2d(channels, inner, kernel_size=1) for _ in range(2))
+        self.value = nn.Conv2d(channels, channels, kernel_size=1)
+        self.scale = nn.Parameter(torch.zeros(1))  # alpha: attention fades in from nothing
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, c, h, w] -> the same shape. float32: sums over all positions lose too much in bf16."""
+        query, key, value = (conv(features).flatten(2) for conv in (self.query, self.key, self.value))
+        with torch.autocast(features.device.type, enabled=False):
+            affinity = torch.bmm(query.float().transpose(1, 2), key.float()).softmax(dim=2)  # [B, hw, hw]
+            gathered = torch.bmm(value.float(), affinity.transpose(1, 2)).view(features.shape)
+            return self.scale * gathered + features.float()
+
+
+class ChannelAttention(nn.Module):
+    """Every channel takes up the channels that resemble it (Fu et al., Eq. 3 and 4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(1))  # beta
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, c, h, w] -> the same shape, float32. The products are divided by the root of their length.
+
+        Without it (Eq. 3 to the letter) the softmax over sums of some hundred squares picks one channel and has no
+        gradient.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            flat = features.float().flatten(2)  # [B, c, hw]
+            affinity = torch.bmm(flat, flat.transpose(1, 2)) * flat.shape[2] ** -0.5
+            return self.scale * torch.bmm(affinity.softmax(dim=2), flat).view(features.shape) + features.float()
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def danet_loss(output: DANetOutput, target: Tensor, aux_weight: float) -> dict[str, Tensor]:
+    """Cross-entropies, mean over pixels and batch, by name, and their weighted sum as "total".
+
+    target: [B, H, W] int64. Scores are enlarged to the target's size, so that thin parts keep their pixels.
+    """
+    height, width = target.shape[1:]
+    losses = {
+        name: functional.cross_entropy(enlarged(getattr(output, name), (height, width)), target)
+        for name in ("fused", "position", "channel")
+    }
+    total = losses["fused"] + aux_weight * (losses["position"] + losses["channel"])
+    return {**losses, "total": total}
+
+
+@torch.inference_mode()
+def part_scores(model: DANet, image: Tensor, flip: bool) -> Tensor:
+    """Fused scores [B, K, H/8, W/8] float32 of network inputs [B, 3, H, W]; `enlarged` brings them to any size.
+
+    flip: mean with those of the mirrored images; every class is side-symmetric, so no label changes.
+    """
+    scores = model(image).fused.float()
+    if not flip:
+        return scores
+    return (scores + model(image.flip(3)).fused.float().flip(3)) / 2
+
+
+def enlarged(scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """[B, K, h, w] -> float32 [B, K, H, W], bilinear."""
+    return functional.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)

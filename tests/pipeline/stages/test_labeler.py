@@ -1,0 +1,129 @@
+"""The labeler stage: what it trains on, a checkpoint that can be shared, and a resumed run that ends the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import checkpoints, labelers, stamp
+from pipeline.config import Config, LabelerConfig, Runtime
+from pipeline.errors import UserError
+from pipeline.labeler_training import LabelerTraining, learning_rate
+from pipeline.labelers.base import Source
+from pipeline.layout import Paths
+from pipeline.manifest import Manifest
+from pipeline.records import ImageFile, ImageRecord, write_records
+from pipeline.stages import labeler
+from sorn.parts import TORSO
+from sorn.sample import Status
+
+TINY = LabelerConfig("resnet18", (32, 16), epochs=2, batch_size=4, init="none", precision="fp32")
+CONFIG = Config(labeler=TINY, runtime=Runtime(workers=0, device="cpu"))
+
+
+def make_dataset(tmp_path: Path, count: int = 9, split: str = "labeler") -> Paths:
+    """White people on black, the left half of every third hidden."""
+    root, rows = tmp_path / "data" / "mine", []
+    for i in range(count):
+        mask = np.zeros((40, 20), np.uint8)
+        mask[8:, 4 + i % 3 : 16] = TORSO
+        image = np.repeat((mask > 0)[..., None], 3, axis=2).astype(np.uint8) * 255
+        name = f"{split}/{i:03d}.png"
+        for folder, pixels in (("images", image), ("masks", mask)):
+            path = root / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+        rows.append((ImageRecord(name, root / "images" / name, i, 1, split), ImageFile(1, 1, "s", 20, 40)))
+    paths = Paths("mine", "danet", tmp_path / "data", tmp_path / "runs")
+    write_records(paths.records, rows)
+    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(root)}))
+    stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.records], {"records": "r"})
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labeler, "load_manifest", lambda name: Manifest(name, "Mine"))
+
+
+def source(paths: Paths) -> Source:
+    return Source(Manifest("mine", "Mine"), paths.data_root, paths.labeler_checkpoint)
+
+
+def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path)
+    assert labeler.run(CONFIG, paths, "f" * 64) == paths.labeler_checkpoint
+    assert labeler.outputs(paths) == [paths.labeler_checkpoint, paths.labeler_config]
+    made = checkpoints.read_metadata(paths.labeler_checkpoint)
+    assert (made["network"], made["backbone"], made["image_size"]) == ("danet", "resnet18", [32, 16])
+    assert labeler.provides(paths) == {"checkpoint": stamp.digest_file(paths.labeler_checkpoint)}
+    elsewhere = tmp_path / "shared.safetensors"
+    elsewhere.write_bytes(paths.labeler_checkpoint.read_bytes())
+    own = labelers.create("danet", {}, source(paths))
+    named = labelers.create("danet", {"weights": str(elsewhere)}, source(paths))
+    assert own.describe() == named.describe()
+    named.prepare([], CONFIG.runtime)
+    image = np.zeros((50, 20, 3), np.uint8)
+    (found,) = named.label([], [image])
+    assert found.mask.shape == (50, 20) and found.mask.dtype == np.uint8 and found.status in (Status.OK, Status.EMPTY)
+
+
+def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = make_dataset(tmp_path)
+    labeler.run(CONFIG, paths, "f" * 64)
+    undisturbed = paths.labeler_checkpoint.read_bytes()
+    paths.labeler_checkpoint.unlink()
+
+    steps = 0
+    step = LabelerTraining._step
+
+    def dies(self: LabelerTraining, *args: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            raise RuntimeError("power cut")
+        return step(self, *args)
+
+    monkeypatch.setattr("pipeline.labeler_training.STATE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelerTraining, "_step", dies)
+        with pytest.raises(RuntimeError, match="power cut"):
+            labeler.run(CONFIG, paths, "f" * 64)
+    assert not paths.labeler_checkpoint.exists() and paths.labeler_state("f" * 64).exists()
+    labeler.run(CONFIG, paths, "f" * 64)
+    assert paths.labeler_checkpoint.read_bytes() == undisturbed
+    assert not list(paths.folder("labeler").glob("state-*"))
+
+
+def test_inputs_follow_images_and_masks(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path)
+    before = labeler.inputs(CONFIG, paths)
+    mask = paths.data_root / "mine" / "masks" / "labeler" / "003.png"
+    mask.write_bytes(mask.read_bytes() + b" ")
+    assert labeler.inputs(CONFIG, paths) != before
+    mask.unlink()
+    with pytest.raises(UserError, match=r"1 of 9 images of the split 'labeler' have no mask, first .*003\.png"):
+        labeler.inputs(CONFIG, paths)
+
+
+def test_a_dataset_without_exact_masks_is_told_where_to_train(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path, split="train")
+    with pytest.raises(UserError, match=r"mine has no split 'labeler'.*masks\.options\.weights="):
+        labeler.inputs(CONFIG, paths)
+
+
+def test_fewer_images_than_a_batch(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path, count=3)
+    with pytest.raises(UserError, match=r"3 images, fewer than one batch of 4.*labeler\.batch_size"):
+        labeler.run(CONFIG, paths, "f" * 64)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    rates = [learning_rate(1.0, share) for share in (0.0, 0.05, 0.5, 0.999)]
+    assert rates[0] == pytest.approx(0.02) and rates[1] == pytest.approx(0.95**0.9)
+    assert rates[2] == pytest.approx(0.5**0.9) and rates[3] < 0.003
