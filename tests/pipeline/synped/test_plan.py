@@ -73,7 +73,8 @@ def test_look_alikes_stay_in_their_group_and_resemble_ordinary_people(plan):
 
 def test_sizes():
     counts = {name: Counter(image.split for image in make_plan(size, 0).images) for name, size in SIZES.items()}
-    assert sum(counts["demo"].values()) <= 1900
+    assert sum(counts["demo"].values()) <= 2000
+    assert counts["demo"]["labeler"] == 400 and counts["full"]["labeler"] == 1500
     full = SIZES["full"]
     assert full.train_ids >= 400
     assert full.train_images >= 16
