@@ -75,6 +75,9 @@ class LabelerConfig:
     # Probability of a horizontal flip.
     zoom: float = 0.25
     # A crop shows at least 1 - z of the image's width and height.
+    disturb: float = 0.4
+    # Chances of a crop without head or legs, of one that a patch of another image covers, and of a coarser one. A short
+    # training learns more from fewer: mIoU 0.46 with 0.15, 0.40 with 0.4 after 600 steps.
     jitter: float = 0.4
     # Brightness, contrast, saturation and each colour channel are scaled within [1 - j, 1 + j].
     init: str = "imagenet"
@@ -97,6 +100,7 @@ class LabelerConfig:
         check(self.aux_weight >= 0, "labeler.aux_weight", self.aux_weight, "0 or more")
         check(0 <= self.flip <= 1, "labeler.flip", self.flip, "a probability")
         check(0 <= self.zoom < 1, "labeler.zoom", self.zoom, "a number in [0, 1)")
+        check(0 <= self.disturb <= 1, "labeler.disturb", self.disturb, "a probability")
         check(0 <= self.jitter < 1, "labeler.jitter", self.jitter, "a number in [0, 1)")
         check_choice("labeler.precision", self.precision, PRECISIONS)
 

@@ -7,7 +7,7 @@
 
 The layout is that of any CSV dataset, so `make labeler DATASET=FOLDER/densepose_coco.toml` (or .csv) finds the masks. A
 file that exists is finished (it got its name by os.replace): an interrupted run goes on where it stopped. The format
-of the annotations: FIELD_NOTES 4.5; DensePose, doc/DENSEPOSE_DATASETS.md.
+of the annotations: DensePose, doc/DENSEPOSE_DATASETS.md.
 """
 
 from __future__ import annotations

@@ -26,14 +26,11 @@ from sorn.parts import BACKGROUND
 
 CROPS = 2  # stream of random numbers under the seed; 0 is the order of the crops
 
-# Chances and ranges, so that they can be read in one place. What a labeler is handed may be a detector's box of a half
-# hidden person, blurred, dark, and with somebody else's elbow in it.
-PARTIAL = 0.35  # a part of the body is cut away at the top or at the bottom
-PARTIAL_KEEPS = (0.2, 0.9)  # share of the height that stays
-COVERED = 0.4  # a patch of another image is laid over the person
-COVER_SIDES = (0.15, 0.6)  # its sides, in shares of height and width
-COARSE = 0.4  # the crop comes from fewer pixels
-COARSE_SHARE = (0.25, 0.8)
+# What a labeler is handed may be a detector's box of a half hidden person, blurred, dark, and with somebody else's elbow
+# in it. The chance of each disturbance is an option (`labeler.disturb`); these are their ranges.
+PARTIAL_KEEPS = (0.2, 0.9)  # share of the height that stays where head or legs are cut away
+COVER_SIDES = (0.15, 0.6)  # sides of a patch laid over the person, in shares of height and width
+COARSE_SHARE = (0.25, 0.8)  # share of the pixels that a coarser crop has in either direction
 NOISE = 0.05  # largest standard deviation of added noise
 GREY = 0.05  # the crop loses its colours
 
@@ -82,11 +79,13 @@ class CropDataset(Dataset[Crops]):
         rng = np.random.default_rng([self.config.seed, CROPS, self.epoch, index])
         image, mask = self.load(index)
         image, mask = cut(image, mask, self.config, rng)
-        if rng.random() < COVERED:
+        if rng.random() < self.config.disturb:
             image, mask = covered(image, mask, self.load(int(rng.integers(len(self))))[0], rng)
         if rng.random() < self.config.flip:
             image, mask = image[:, ::-1], mask[:, ::-1]
-        return coloured(degraded(image, rng), self.config.jitter, rng), np.ascontiguousarray(mask)
+        if rng.random() < self.config.disturb:
+            image = coarser(image, rng)
+        return coloured(image, self.config.jitter, rng), np.ascontiguousarray(mask)
 
 
 def cut(
@@ -95,7 +94,7 @@ def cut(
     """A box inside the image, sometimes without head or legs, at the configured size: [H, W, 3] and [H, W] uint8."""
     height, width = mask.shape
     top, bottom = 0.0, 1.0
-    if rng.random() < PARTIAL:
+    if rng.random() < config.disturb:
         keeps = rng.uniform(*PARTIAL_KEEPS)
         top, bottom = (0.0, keeps) if rng.random() < 0.6 else (1 - keeps, 1.0)
     share_x, share_y = rng.uniform(1 - config.zoom, 1, size=2) * (1, bottom - top)
@@ -123,10 +122,8 @@ def covered(
     return image, mask
 
 
-def degraded(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Sometimes from fewer pixels, as a person far away is."""
-    if rng.random() >= COARSE:
-        return image
+def coarser(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """From fewer pixels, as a person far away is."""
     rows, columns = image.shape[:2]
     share = rng.uniform(*COARSE_SHARE)
     small = Image.fromarray(image).resize((max(4, round(columns * share)), max(4, round(rows * share))))

@@ -34,7 +34,7 @@ class ShardDataset(Dataset[Sample]):
     UserError as `open_shards` does, and for a split that has no readable image.
 
     labelled: [n] bool, whether the mask is a label. One without any part (Status.EMPTY) is none: it would teach that a
-    person is background, and PGFA's way out, everything visible (FIELD_NOTES 4.4), would teach what nobody saw. Such an
+    person is background, and PGFA's way out, everything visible, would teach what nobody saw. Such an
     image trains identity alone.
     """
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sorn.config import MASK_REDUCTIONS, check_choice
-from sorn.parts import COLLAPSE
+from sorn.parts import CLASSES, COLLAPSE
 
 # Of ImageNet's training images, RGB, in units of the full range; torchvision's pretrained weights expect them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -96,7 +96,9 @@ def reduce_masks(mask: Tensor, size: tuple[int, int], labels: int, how: str) -> 
     block_h, block_w = full_h // h, full_w // w
     if how == "nearest":
         mask = mask[:, block_h // 2 :: block_h, block_w // 2 :: block_w]  # [B, h, w]
-    collapsed = torch.from_numpy(COLLAPSE[labels]).to(mask.device)[mask.int()]
+    collapsed = (
+        mask if labels == len(CLASSES) else torch.take(torch.from_numpy(COLLAPSE[labels]).to(mask.device), mask.long())
+    )
     return collapsed.long() if how == "nearest" else _majority(collapsed, labels, block_h, block_w)
 
 

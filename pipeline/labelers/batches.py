@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,6 +50,16 @@ def run_in_batches(work: Callable[[list[Item]], list[Result]], items: list[Item]
             continue
         _release()  # after the except clause: its traceback holds the tensors that did not fit
     return results
+
+
+def require_finite(scores: list[torch.Tensor], labeler: str, precision: str) -> None:
+    """Raise UserError for scores with NaN or infinity: their argmax would be a mask that looks like any other."""
+    if all(bool(one.isfinite().all()) for one in scores):
+        return
+    remedy = "Compute in fp32: --set masks.options.precision=fp32."
+    if precision == "fp32":
+        remedy = "Its weights are damaged or of another network: copy them again."
+    raise UserError(f"labeler {labeler} computed scores that are not finite, in {precision}", remedy)
 
 
 def _is_full(error: RuntimeError | MemoryError) -> bool:

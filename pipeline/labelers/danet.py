@@ -13,7 +13,7 @@ from pipeline import stamp
 from pipeline.config import PRECISIONS, Runtime
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source, describe, read_options
-from pipeline.labelers.batches import run_in_batches
+from pipeline.labelers.batches import require_finite, run_in_batches
 from pipeline.labelers.people import status_of
 from pipeline.pixels import resize_image
 from pipeline.records import ImageRecord
@@ -105,7 +105,9 @@ class DANetLabeler:
 
         image = to_input(torch.from_numpy(np.stack(windows)).to(self.device))
         with engine.autocast(self.device, self.precision):
-            return list(part_scores(self.model, image, self.options.flip))
+            scores = list(part_scores(self.model, image, self.options.flip))
+        require_finite(scores, self.name, self.precision)
+        return scores
 
     def _require_file(self) -> None:
         if not self.path.is_file():

@@ -18,7 +18,7 @@ from pipeline.config import PRECISIONS, Runtime
 from pipeline.errors import UserError
 from pipeline.labelers import densepose_zoo
 from pipeline.labelers.base import Labeled, Source, describe, read_options
-from pipeline.labelers.batches import run_in_batches
+from pipeline.labelers.batches import require_finite, run_in_batches
 from pipeline.labelers.people import choose, status_of
 from pipeline.labelers.tables import HANDS, load_table
 from pipeline.pixels import resize_image, resize_mask
@@ -155,6 +155,7 @@ class DensePose:
         with torch.inference_mode():
             with autocast(self.device, precision):
                 people = run(self.network, np.stack([one.pixels for one in crops]), boxes)
+            require_finite([scores for whom in people for scores in (whom.coarse, whom.fine)], self.name, precision)
             finish = self._detected if boxes is None else self._given
             return [finish(one, whom) for one, whom in zip(crops, people, strict=True)]
 
@@ -228,7 +229,7 @@ def fractions(boxes: np.ndarray, frame: np.ndarray) -> np.ndarray:
 def whole_pixels(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Box [4] in fractions -> left, top, width, height in whole pixels of an image of size (h, w).
 
-    Each is cut off and sides are 1 or more, as upstream's converters do (FIELD_NOTES 4.3).
+    Each is cut off and sides are 1 or more, as upstream's converters do.
     """
     left, top, right, bottom = box * np.array([size[1], size[0]] * 2)
     return int(left), int(top), max(int(right - left), 1), max(int(bottom - top), 1)

@@ -31,7 +31,7 @@ PROPOSALS, DETECTIONS = 100, 10
 class People:
     """The n people of one crop, on the device. boxes: [n, 4] left, top, right, bottom in pixels of the network's input;
     scores: [n] in [0, 1], the detector's, or 1 for a given box; coarse: [n, K, s, s] and fine: [n, 25, s, s] float32,
-    unnormalised, over the box (FIELD_NOTES 4.2).
+    unnormalised, over the box.
     """
 
     boxes: Tensor
@@ -149,7 +149,7 @@ def soft_parts(coarse: Tensor, fine: Tensor, size: tuple[int, int], lookup: np.n
 
     P(class) = P(foreground) x the sum of softmax(fine) over the class's patches; P(background) has the rest. So the two
     halves of a limb support each other. P(foreground) = 1 - softmax(coarse)[0], for 2 channels and the 15 of legacy
-    models alike. Scores are upsampled to the box first, as upstream does (FIELD_NOTES 4.3).
+    models alike. Scores are upsampled to the box first, as upstream does.
     """
     coarse, fine = _upsample(coarse, size).softmax(0), _upsample(fine, size).softmax(0)
     members = torch.from_numpy(lookup).to(fine.device) == torch.arange(len(CLASSES), device=fine.device)[:, None]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.labelers.batches import run_in_batches
+from pipeline.labelers.batches import require_finite, run_in_batches
 
 
 def device_of(size: int, sizes: list[int], error: Callable[[], Exception]) -> Callable[[list[int]], list[int]]:
@@ -70,3 +70,14 @@ def test_other_errors_pass() -> None:
 def test_naming_it_imports_no_torch() -> None:
     code = "import sys, pipeline.labelers.batches; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_scores_that_are_not_finite_stop_the_work() -> None:
+    good, bad = torch.zeros(8, 2, 2), torch.full((8, 2, 2), float("nan"))
+    require_finite([good, good], "danet", "fp16")
+    with pytest.raises(
+        UserError, match=r"labeler danet computed scores that are not finite, in fp16\. Compute in fp32"
+    ):
+        require_finite([good, bad], "danet", "fp16")
+    with pytest.raises(UserError, match=r"not finite, in fp32\. Its weights are damaged"):
+        require_finite([bad], "danet", "fp32")
