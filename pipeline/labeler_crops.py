@@ -26,8 +26,8 @@ from sorn.parts import BACKGROUND
 
 CROPS = 2  # stream of random numbers under the seed; 0 is the order of the crops
 
-# What a labeler is handed may be a detector's box of a half hidden person, blurred, dark, and with somebody else's elbow
-# in it. The chance of each disturbance is an option (`labeler.disturb`); these are their ranges.
+# What a labeler is handed may be a detector's box of a half hidden person, blurred, dark, with somebody else's elbow in
+# it. The chance of each disturbance is an option (`labeler.disturb`); these are their ranges.
 PARTIAL_KEEPS = (0.2, 0.9)  # share of the height that stays where head or legs are cut away
 COVER_SIDES = (0.15, 0.6)  # sides of a patch laid over the person, in shares of height and width
 COARSE_SHARE = (0.25, 0.8)  # share of the pixels that a coarser crop has in either direction

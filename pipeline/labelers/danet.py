@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,14 @@ class DANetLabeler:
         self.options = read_options(DANetOptions, self.name, options)
         self.path = Path(self.options.weights) if self.options.weights else source.checkpoint
 
+    @cached_property
+    def _digest(self) -> str:
+        self._require_file()
+        return stamp.digest_file(self.path)
+
     def describe(self) -> dict[str, Any]:
         """Without the file's place and the batch: neither is meant to change a label."""
-        self._require_file()
-        found = describe(self.name, self.version, self.options, stamp.digest_file(self.path))
+        found = describe(self.name, self.version, self.options, self._digest)
         del found["options"]["weights"], found["options"]["batch"]
         return found
 
