@@ -30,7 +30,7 @@ from pipeline.labelers.base import Source
 from pipeline.layout import Paths
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.pixels import decode, resize_image
-from pipeline.shard_labeling import use_one_torch_thread
+from pipeline.torch_threads import use_one_torch_thread
 from sorn.danet import DANet
 
 STAGE, IN_TURN, SIDE_BY_SIDE = "make masks", "forward, one batch on all cores", "forward, one batch per core"

@@ -76,8 +76,8 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     _write(path, lambda temporary: torch.save(state, temporary))
 
 
-def load_state(path: Path) -> dict[str, Any]:
-    """Read a training state to the CPU. Raises UserError for one that is missing or damaged.
+def load_state(path: Path, fingerprint: str) -> dict[str, Any]:
+    """Read a training state to the CPU. Raises UserError for one that is missing, damaged, or of another run.
 
     torch.save stores a CRC-32 of every record; torch.load does not look at it, so it is checked here.
     """
@@ -86,12 +86,15 @@ def load_state(path: Path) -> dict[str, Any]:
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"{damaged} does not match its checksum")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise UserError(
             f"{path} is no complete training state: {str(error).splitlines()[0]}",
             f"Delete {path} to train from the beginning.",
         ) from error
+    if state.get("fingerprint") != fingerprint:
+        raise UserError(f"{path} belongs to another run", f"Delete {path} and run the stage again.")
+    return state
 
 
 def _write(path: Path, save: Callable[[Path], None]) -> None:

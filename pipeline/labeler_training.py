@@ -135,9 +135,7 @@ class LabelerTraining:
         path = self.paths.labeler_state(self.fingerprint)
         if not path.exists():
             return
-        state = checkpoints.load_state(path)
-        if state["fingerprint"] != self.fingerprint:
-            raise UserError(f"{path} belongs to another run", f"Delete {path} and run the stage again.")
+        state = checkpoints.load_state(path, self.fingerprint)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.done = state["done"]

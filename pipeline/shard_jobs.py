@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.shard_labeling import Labeling, ShardLabeler, use_one_torch_thread
+from pipeline.shard_labeling import Labeling, ShardLabeler
 from pipeline.shard_plan import PlannedShard
 from pipeline.shards import ShardContent
+from pipeline.torch_threads import use_one_torch_thread
 
 PACKAGES = {"dask": ("dask", "distributed"), "ray": ("ray",)}
 STREAMING = ("loky", "dask")  # backends that give results while others are computed; ray's gives all at the end

@@ -31,6 +31,7 @@ from pipeline.poses.base import PoseFinder
 from pipeline.records import ImageRecord
 from pipeline.shard_plan import PlannedShard
 from pipeline.shards import ShardContent, ShardWriter
+from pipeline.torch_threads import single_torch_thread, use_one_torch_thread
 from sorn.sample import Sample, Status, no_keypoints
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 8  # images decoded and labelled at a time: enough for a GPU, little memory
@@ -181,27 +182,3 @@ def _ahead(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-@contextmanager
-def single_torch_thread() -> Iterator[None]:
-    """torch computes with one thread in here, in the calling thread, if it is there at all."""
-    if "torch" not in sys.modules:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def use_one_torch_thread() -> None:
-    """For threads of a pool: OpenMP's number of threads is a thread's own."""
-    if "torch" in sys.modules:
-        import torch
-
-        torch.set_num_threads(1)

@@ -154,9 +154,7 @@ class Training:
         if not path.exists():
             shutil.rmtree(self.paths.tensorboard, ignore_errors=True)  # scalars of a run that was something else
             return
-        state = checkpoints.load_state(path)
-        if state["fingerprint"] != self.fingerprint:
-            raise UserError(f"{path} belongs to another run", f"Delete {path} and run the stage again.")
+        state = checkpoints.load_state(path, self.fingerprint)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step = state["epoch"], state["step"]

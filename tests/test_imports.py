@@ -39,7 +39,7 @@ LAYERS = [  # each may import from itself downwards
     },
     {"image_search", "csv_dataset", "dataset_folders", "data_summary", "coco_annotations"},
     {"manifest", "records", "layout", "stamp", "config", "progress", "disk_space", "ranks"},
-    {"errors", "rle", "doctor_machine"},
+    {"errors", "rle", "doctor_machine", "torch_threads"},
 ]
 
 

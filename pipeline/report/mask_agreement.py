@@ -6,8 +6,7 @@ share of foreground in stripe p of the feature map (Eq. 11), visible where v_p >
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Config
+from pipeline.torch_threads import single_torch_thread, use_one_torch_thread
 from sorn import metrics
 from sorn.parts import CLASSES
 
@@ -130,19 +130,10 @@ def measure(batches: Iterable[Masks], stripes: Stripes, workers: int = 1) -> Agr
             return np.stack(counts), np.zeros((len(masks), 0), bool), np.zeros((len(masks), 0), bool)
         return np.stack(counts), stripes.visible(references), stripes.visible(masks)
 
-    with one_thread_each(), ThreadPoolExecutor(max(1, workers)) as pool:
+    # Steps this small took ten times longer when torch's own threads had to wait for each other.
+    with (
+        single_torch_thread(needed=True),
+        ThreadPoolExecutor(max(1, workers), initializer=use_one_torch_thread) as pool,
+    ):
         counts, true, said = (np.concatenate(field) for field in zip(*pool.map(compare, batches), strict=True))
     return Agreement(counts, true, said, stripes)
-
-
-@contextlib.contextmanager
-def one_thread_each() -> Iterator[None]:
-    """torch computes in the calling thread: steps this small took ten times longer when its own threads had to wait."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -76,10 +76,16 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
     optimizer.step()
     path = tmp_path / "state.pt"
     save_state(path, {"epoch": 3, "fingerprint": "f", "model": model.state_dict(), "optimizer": optimizer.state_dict()})
-    state = load_state(path)
+    state = load_state(path, "f")
     assert (state["epoch"], state["fingerprint"]) == (3, "f")
     assert torch.equal(state["model"]["body.weight"], model.body.weight)
     assert torch.equal(state["optimizer"]["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"])
+
+
+def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
+    save_state(tmp_path / "state.pt", {"fingerprint": "g"})
+    with pytest.raises(UserError, match=r"state\.pt belongs to another run\. Delete"):
+        load_state(tmp_path / "state.pt", "f")
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
@@ -88,15 +94,15 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"state\.pt is no complete training state: .*Delete .*state\.pt to train"):
-        load_state(path)
+        load_state(path, "f")
     flipped = bytearray(whole)
     flipped[whole.index(torch.arange(4096.0)[100:120].numpy().tobytes())] ^= 1
     path.write_bytes(bytes(flipped))
     with pytest.raises(UserError, match=r"does not match its checksum|Bad CRC"):
-        load_state(path)
+        load_state(path, "f")
     path.unlink()
     with pytest.raises(UserError, match="is no complete training state"):
-        load_state(path)
+        load_state(path, "f")
 
 
 def test_a_state_cannot_run_code(tmp_path: Path) -> None:
@@ -108,16 +114,16 @@ def test_a_state_cannot_run_code(tmp_path: Path) -> None:
 
     torch.save({"x": Evil()}, path)
     with pytest.raises(UserError, match="is no complete training state"):
-        load_state(path)
+        load_state(path, "f")
     path.write_bytes(pickle.dumps(Evil()))
     with pytest.raises(UserError, match="is no complete training state"):
-        load_state(path)
+        load_state(path, "f")
     assert not ran.exists()
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.pt"
-    save_state(path, {"epoch": 1})
+    save_state(path, {"epoch": 1, "fingerprint": "f"})
 
     def full(*args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -126,4 +132,4 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(UserError, match=r"disk is full: .*state\.pt"):
         save_state(path, {"epoch": 2})
     monkeypatch.undo()
-    assert load_state(path) == {"epoch": 1} and [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+    assert load_state(path, "f")["epoch"] == 1 and [p.name for p in tmp_path.iterdir()] == ["state.pt"]

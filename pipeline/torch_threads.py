@@ -1,0 +1,34 @@
+"""How many threads torch computes with, where several batches are computed at a time. Reads and writes nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def single_torch_thread(needed: bool = False) -> Iterator[None]:
+    """torch computes with one thread in here, in the calling thread. needed: import it if it is not there yet."""
+    if needed:
+        importlib.import_module("torch")
+    if "torch" not in sys.modules:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def use_one_torch_thread() -> None:
+    """The initializer of a pool's threads: OpenMP's number of threads is a thread's own."""
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
