@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,21 @@ def require_backend(name: str) -> None:
             "backend 'dask' needs a cluster, and DASK_SCHEDULER_ADDRESS does not say where one is",
             "Start `dask scheduler` and `dask worker`, and set DASK_SCHEDULER_ADDRESS=tcp://HOST:8786.",
         )
+
+
+def write_all(
+    labeler: ShardLabeler, shards: list[PlannedShard], advance: Callable[[int], None]
+) -> Iterator[tuple[Path, ShardContent]]:
+    """Every shard when it is written, by threads of this process or by the backend that the user chose.
+
+    labeler: prepared. advance: called with the number of images written since its last call.
+    """
+    if labeler.work.runtime.backend == "threads":
+        yield from labeler.write(shards, lambda: advance(1))
+        return
+    for path, content in write_shards(labeler.work, shards):
+        advance(len(content.items))
+        yield path, content
 
 
 def write_shards(work: Labeling, shards: list[PlannedShard]) -> Iterator[tuple[Path, ShardContent]]:

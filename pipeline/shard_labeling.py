@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import labelers, poses
-from pipeline.config import Runtime
+from pipeline import labelers, poses, ranks
+from pipeline.config import Config, Runtime
 from pipeline.labelers.base import Labeled, Labeler, Source
+from pipeline.layout import Paths
 from pipeline.pixels import decode, resize_image, resize_mask
 from pipeline.poses.base import PoseFinder
 from pipeline.records import ImageRecord
@@ -56,6 +57,25 @@ class Labeling:
     index: Path
     runtime: Runtime
     threads: int
+
+    @staticmethod
+    def of(config: Config, paths: Paths, source: Source, splits: set[str], fingerprint: str) -> Labeling:
+        """The machine's cores are shared between its ranks, and between the processes of each."""
+        masks, runtime = config.masks, config.runtime
+        processes = 1 if runtime.backend == "threads" else max(1, runtime.workers)
+        return Labeling(
+            source,
+            paths.labeler,
+            masks.options,
+            masks.pose,
+            masks.pose_options,
+            frozenset(splits),
+            masks.image_size,
+            fingerprint,
+            paths.shard_index,
+            runtime,
+            threads=max(1, ranks.cores() // processes),
+        )
 
 
 @dataclass

@@ -7,7 +7,6 @@ need a file system that all of them see. The index is written last; then shards 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,9 @@ from pipeline.progress import Progress
 from pipeline.records import read_records
 from pipeline.report.labels import write_label_report
 from pipeline.shard_index import read_index, summary, write_index
-from pipeline.shard_jobs import require_backend, write_shards
+from pipeline.shard_jobs import require_backend, write_all
 from pipeline.shard_labeling import Labeling, ShardLabeler
-from pipeline.shard_plan import STORED_SPLITS, PlannedShard, ShardPlan
-from pipeline.shards import ShardContent
+from pipeline.shard_plan import STORED_SPLITS, ShardPlan
 
 NAME = "masks"
 VERSION = 2
@@ -62,8 +60,9 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     """Write the shards that are missing, then the index. Raises UserError for bad images or masks or a full disk."""
+    require_backend(config.runtime.backend)
     plan = ShardPlan(paths, read_records(paths), config.masks, fingerprint)
-    labeler = ShardLabeler(_labeling(config, paths, fingerprint))
+    labeler = ShardLabeler(Labeling.of(config, paths, _source(paths), _labelled_splits(config), fingerprint))
     own = plan.shards[ranks.here().number :: ranks.here().world]
     labeler.prepare(plan.records(set(STORED_SPLITS)))
     finished = plan.find_finished(own)
@@ -73,7 +72,7 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     plan.require_space(missing)
     total, left = (sum(len(shard.records) for shard in shards) for shards in (own, missing))
     with Progress(total, "masks", done=total - left, quiet=ranks.here().number > 0) as shown:
-        for path, content in _written(labeler, missing, shown):
+        for path, content in write_all(labeler, missing, shown.advance):
             plan.contents[path] = content
     ranks.meet()
     ranks.leave()
@@ -116,37 +115,6 @@ def _labelled_splits(config: Config) -> set[str]:
         if split not in STORED_SPLITS:
             raise UserError(f"masks.splits names '{split}', which is no split", f"Known: {', '.join(STORED_SPLITS)}.")
     return set(config.masks.splits)
-
-
-def _labeling(config: Config, paths: Paths, fingerprint: str) -> Labeling:
-    """What the shards are made by. The machine's cores are shared between its ranks, and between their processes."""
-    masks, runtime = config.masks, config.runtime
-    require_backend(runtime.backend)
-    alone = runtime.backend == "threads"
-    threads = ranks.cores() // (1 if alone else max(1, runtime.workers))
-    return Labeling(
-        _source(paths),
-        paths.labeler,
-        masks.options,
-        masks.pose,
-        masks.pose_options,
-        frozenset(_labelled_splits(config)),
-        masks.image_size,
-        fingerprint,
-        paths.shard_index,
-        runtime,
-        threads=max(1, threads),
-    )
-
-
-def _written(labeler: ShardLabeler, shards: list[PlannedShard], shown: Progress) -> Iterator[tuple[Path, ShardContent]]:
-    """Every shard when it is written, by threads of this process or by the backend that the user chose."""
-    if labeler.work.runtime.backend == "threads":
-        yield from labeler.write(shards, shown.advance)
-        return
-    for path, content in write_shards(labeler.work, shards):
-        shown.advance(len(content.items))
-        yield path, content
 
 
 def _finish(config: Config, paths: Paths, plan: ShardPlan, labeler: ShardLabeler) -> None:
