@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import driver, ranks
-from pipeline.config import Config
+from pipeline.config import Config, MasksConfig
 from pipeline.errors import UserError
 from pipeline.layout import Paths
 
@@ -151,3 +151,23 @@ def test_a_checkpoint_from_elsewhere_leaves_nothing_to_train_and_gets_its_own_fo
         (tmp_path / "runs" / folder).mkdir(parents=True)
     driver.clean(Config(), paths)
     assert not (tmp_path / "runs/mine-none").exists() and (tmp_path / "runs/market1501-import/train").exists()
+
+
+def test_a_labeler_is_trained_only_where_the_run_needs_one(tmp_path):
+    danet = Paths("d", "danet", tmp_path, tmp_path / "runs")
+    assert driver.chain(Config(), danet) == ("data", "labeler", "masks", "train", "eval")
+    elsewhere = Config(masks=MasksConfig(options={"weights": "danet.safetensors"}))
+    assert driver.chain(elsewhere, danet) == ("data", "masks", "train", "eval")
+    assert driver.chain(Config(), Paths("d", "import", tmp_path, tmp_path / "runs")) == driver.chain(elsewhere, danet)
+    assert driver.command("labeler", danet) == "make labeler DATASET=d"
+
+
+def test_masks_refuse_a_labeler_that_is_not_trained_yet(tmp_path):
+    names = {"data": None, "labeler": "data", "masks": "labeler"}
+    stages = {name: stage(name, lambda: "x", before) for name, before in names.items()}
+    paths = Paths("d", "danet", tmp_path, tmp_path / "runs")
+    driver.execute(stages, "data", Config(), paths)
+    with pytest.raises(UserError, match=r"masks needs a fresh labeler stage.*Run: make labeler DATASET=d"):
+        driver.execute(stages, "masks", Config(), paths)
+    driver.execute(stages, "labeler", Config(), paths)
+    assert driver.execute(stages, "masks", Config(), paths) is not None
