@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from click.core import ParameterSource
 from pipeline import driver
 from pipeline.config import BACKENDS, Config, Runtime, load_config, presets
 from pipeline.errors import UserError
-from pipeline.labelers import LABELERS, require_known
+from pipeline.labelers import LABELERS, about, require_known
 from pipeline.layout import Comparison, Paths
 from pipeline.manifest import known_datasets, load_manifest
 from pipeline.trained_run import find_run, image_size
@@ -252,6 +253,16 @@ def datasets() -> None:
     """List the known datasets."""
     for name in known_datasets():
         click.echo(f"{name:16} {load_manifest(name).title}")
+
+
+@main.command("labelers")
+def labelers() -> None:
+    """List the labelers and their options, for --set masks.options.NAME=VALUE."""
+    for name in sorted(LABELERS):
+        sentence, options = about(name)
+        click.echo(sentence)
+        for option, default in options.items():
+            click.echo(f"    {option} = {json.dumps(default)}")
 
 
 @main.command("status")

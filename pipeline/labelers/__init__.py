@@ -5,6 +5,7 @@ Nothing is imported before a labeler is asked for, so `--help`, `status` and eve
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -33,6 +34,13 @@ def require_known(name: str) -> None:
     """Raise UserError for a labeler that is unknown."""
     if name not in LABELERS:
         raise UserError(f"unknown labeler '{name}'; known: {', '.join(sorted(LABELERS))}", "Choose one: LABELER=import")
+
+
+def about(name: str) -> tuple[str, dict[str, Any]]:
+    """What a labeler is, in a sentence, and its options with their defaults; reasons stand beside them in its file."""
+    module = importlib.import_module(LABELERS[name].partition(":")[0])
+    (kind,) = (value for key, value in vars(module).items() if key.endswith("Options") and key != "Options")
+    return (module.__doc__ or "").splitlines()[0], {field.name: field.default for field in dataclasses.fields(kind)}
 
 
 def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:

@@ -76,3 +76,10 @@ def test_clean_removes_outputs_of_one_run_and_nothing_else(tmp_path):
     run("clean", *common(tmp_path))
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if not any(path.iterdir()))
     assert left == ["data/synped_demo", "runs/synped_demo-import/masks"]
+
+
+def test_labelers_are_listed_with_their_options():
+    text = run("labelers")
+    for name in LABELERS:
+        assert f"Labeler `{name}`: " in text
+    assert 'mode = "given_box"' in text and "flip = true" in text and 'missing = "error"' in text
