@@ -105,6 +105,8 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
             save(temporary)
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
+            # safetensors lets nobody but its writer read a file; weights are there to be shared, like the folder.
+            temporary.chmod(path.parent.stat().st_mode & 0o666)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

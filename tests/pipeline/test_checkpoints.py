@@ -82,6 +82,15 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
     assert torch.equal(state["optimizer"]["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"])
 
 
+def test_weights_are_as_readable_as_their_folder(tmp_path: Path) -> None:
+    for mode, expected in ((0o755, 0o644), (0o770, 0o660), (0o700, 0o600)):
+        folder = tmp_path / oct(mode)
+        folder.mkdir()
+        folder.chmod(mode)
+        save_weights(folder / "a.safetensors", Net().state_dict(), {})
+        assert (folder / "a.safetensors").stat().st_mode & 0o777 == expected
+
+
 def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     save_state(tmp_path / "state.pt", {"fingerprint": "g"})
     with pytest.raises(UserError, match=r"state\.pt belongs to another run\. Delete"):
