@@ -115,7 +115,7 @@ class Sheet:
         temporary = path.with_name(path.name + ".tmp")
         try:
             with open(temporary, "wb") as file:
-                self.canvas.save(file, format="PNG")
+                self.canvas.save(file, format="PNG", compress_level=1)  # 0.04 s instead of 0.13, a sixth larger
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
