@@ -81,7 +81,8 @@ def _extract(
     """Both banks, what the network sees in some queries, and the precision it computed in."""
     device = pick_device(config.runtime.device)
     precision = engine.pick_precision(config.eval.precision, device)
-    model = SORN(SORNConfig(**trained["model"]))
+    with torch.device("meta"):
+        model = SORN(SORNConfig(**trained["model"]))
     checkpoints.load_weights(paths.checkpoint, model)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

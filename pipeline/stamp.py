@@ -7,6 +7,7 @@ version, inputs and config with today's, and the output files with what was reco
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -43,7 +44,13 @@ class Stamp:
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal."""
+    """sha256 of a file's bytes, hexadecimal. A process reads a file once, as long as nobody writes to it."""
+    now = path.stat()
+    return _digest(path, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: Path, *_: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

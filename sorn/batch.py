@@ -104,18 +104,17 @@ def reduce_masks(mask: Tensor, size: tuple[int, int], labels: int, how: str) -> 
 
 def _majority(mask: Tensor, labels: int, block_h: int, block_w: int) -> Tensor:
     """[B, H, W] uint8 -> [B, h, w] int64: the most frequent class of every block, ties to the lower id."""
-    most = _block_sum(mask == 0, block_h, block_w)
-    winner = torch.zeros_like(most, dtype=torch.int64)
-    for label in range(1, labels):
-        count = _block_sum(mask == label, block_h, block_w)
-        winner = torch.where(count > most, label, winner)
-        most = torch.maximum(most, count)
-    return winner
+    chosen = torch.empty_like(mask, dtype=torch.int16)
+    best = torch.zeros((), dtype=torch.int32, device=mask.device)
+    for label in range(labels):
+        torch.eq(mask, label, out=chosen)  # a tenth of the time of making bools on a CPU
+        count = _block_sum(chosen, block_h, block_w).to(torch.int32)
+        best = torch.maximum(best, count * labels + labels - 1 - label)  # among equal counts, the lower id is larger
+    return (labels - 1 - best % labels).long()
 
 
-def _block_sum(chosen: Tensor, block_h: int, block_w: int) -> Tensor:
-    """[B, H, W] bool -> [B, h, w] int16, how many are true per block. Strided slices add up faster than `sum`."""
-    x = chosen.to(torch.int16)
+def _block_sum(x: Tensor, block_h: int, block_w: int) -> Tensor:
+    """[B, H, W] -> [B, h, w], the sum of every block. Strided slices add up faster than `sum`."""
     rows = sum((x[:, i::block_h] for i in range(1, block_h)), start=x[:, ::block_h])  # [B, h, W]
     return sum((rows[:, :, i::block_w] for i in range(1, block_w)), start=rows[:, :, ::block_w])
 

@@ -90,7 +90,8 @@ class DANetLabeler:
         self.size: tuple[int, int] = tuple(made["image_size"])
         self.device = pick_device(runtime.device)
         self.precision = engine.pick_precision(self.options.precision, self.device)
-        model = DANet(made["backbone"])
+        with torch.device("meta"):
+            model = DANet(made["backbone"])
         checkpoints.load_weights(self.path, model)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 

@@ -32,6 +32,15 @@ def test_weights_come_back_with_their_metadata(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
+def test_a_network_on_the_meta_device_is_filled_on_the_cpu(tmp_path: Path) -> None:
+    model, path = Net(), tmp_path / "model.safetensors"
+    save_weights(path, model.state_dict(), {})
+    with torch.device("meta"):
+        other = Net()
+    load_weights(path, other)
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
+
+
 def test_equal_weights_give_equal_bytes(tmp_path: Path) -> None:
     model = Net()
     for name in ("a", "b"):

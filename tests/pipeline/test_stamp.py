@@ -1,5 +1,6 @@
 """Freshness: what makes a stage stale, and the words it is told in."""
 
+import hashlib
 import json
 import os
 
@@ -87,3 +88,14 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, monkeyp
     with pytest.raises(OSError):
         stamp.write_atomically(path, "new")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path):
+    path = tmp_path / "weights"
+    digests = set()
+    for content in (b"one", b"two"):
+        (tmp_path / "new").write_bytes(content)
+        os.replace(tmp_path / "new", path)
+        digests.add(stamp.digest_file(path))
+        assert stamp.digest_file(path) == hashlib.sha256(content).hexdigest()
+    assert len(digests) == 2
