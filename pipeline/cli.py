@@ -14,7 +14,8 @@ import click
 from click.core import ParameterSource
 
 from pipeline import driver
-from pipeline.config import BACKENDS, Config, Runtime, load_config, presets
+from pipeline.config import BACKENDS, Config, Runtime
+from pipeline.config_files import load_config, presets
 from pipeline.errors import UserError
 from pipeline.labelers import LABELERS, about, require_known
 from pipeline.layout import Comparison, Paths

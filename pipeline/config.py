@@ -1,30 +1,19 @@
-"""Configuration of the stages: presets and the user's TOML files -> one frozen, validated Config. No torch.
-
-A configuration file has the sections [labeler], [masks], [model], [loss], [schedule], [train], [eval] and may start
-from a preset with `base = "paper"`; `--set section.field=value` on the command line overrides both.
-"""
+"""Configuration of the stages: frozen, validated, each field with its reason beneath. Reads no file, needs no torch."""
 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
-import types
 import typing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
 from sorn.config import DANET_BACKBONES, LossConfig, ScheduleConfig, SORNConfig, check, check_choice
 from sorn.metrics import AP_FORMULAS
 
-PRESET_DIR = Path(__file__).parent / "presets"
-
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 EVAL_SPLITS = ("test", "val")
-VISIBILITIES = ("network", "pose")
+VISIBILITIES = ("network", "pose", "segmenter")
 BACKENDS = ("threads", "loky", "dask", "ray")
-OPTION_TABLES = ("options", "pose_options")  # whose own keys --set reaches: --set masks.options.table=lip20
 
 
 @dataclass(frozen=True)
@@ -125,6 +114,16 @@ class TrainConfig:
     # Open in the paper.
     last_batch: str = "drop"
     # "drop" or "keep" an incomplete last batch; batch normalisation suffers from a batch of few images.
+    accumulate: int = 1
+    # A batch passes in this many pieces, whose gradients add up: less memory, but batch normalisation sees a piece.
+    batch_norm: str = "local"
+    # With several processes: "local" to each, or "sync", over the whole batch as one process computes it.
+    compile: bool = False
+    # torch.compile the network: minutes before the first step, then faster steps on a GPU.
+    validate_every: int = 0
+    # Epochs between evaluations of the val split on the way; 0 is never.
+    keep: str = "last"
+    # Weights of the "last" epoch, as the paper, or of the "best" one: the highest mAP on val; needs validate_every.
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 2, "train.batch_size", self.batch_size, "2 or more (batch normalisation)")
@@ -133,6 +132,21 @@ class TrainConfig:
         check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
         check_choice("train.precision", self.precision, PRECISIONS)
         check_choice("train.last_batch", self.last_batch, ("drop", "keep"))
+        check(
+            self.accumulate >= 1 and self.batch_size >= 2 * self.accumulate and self.batch_size % self.accumulate == 0,
+            "train.accumulate",
+            self.accumulate,
+            f"a divisor of train.batch_size ({self.batch_size}) that leaves 2 images or more",
+        )
+        check_choice("train.batch_norm", self.batch_norm, ("local", "sync"))
+        check(self.validate_every >= 0, "train.validate_every", self.validate_every, "0 (never) or more epochs")
+        check_choice("train.keep", self.keep, ("last", "best"))
+        check(
+            self.keep == "last" or self.validate_every > 0,
+            "train.keep",
+            self.keep,
+            "last, unless validate_every is set",
+        )
 
 
 @dataclass(frozen=True)
@@ -161,11 +175,20 @@ class EvalConfig:
     # Images per forward pass of feature extraction.
     precision: str = "auto"
     visibility: str = "network"
-    # Where Eq. 11's scores come from: "network" (its semantic branch) or "pose" ("+P" of Table III: the highest
-    # confidence of a landmark inside the stripe; needs masks.pose).
+    # Where Eq. 11's scores come from: "network" (its semantic branch), "pose" ("+P" of Table III: the highest
+    # confidence of a landmark inside the stripe; needs masks.pose), or "segmenter" ("+S": another network's semantic
+    # branch).
+    segmenter: str = ""
+    # That network: a folder with its model.safetensors and config.json, e.g. runs/market1501-densepose/train.
 
     def __post_init__(self) -> None:
         check_choice("eval.visibility", self.visibility, VISIBILITIES)
+        check(
+            (self.visibility == "segmenter") == bool(self.segmenter),
+            "eval.segmenter",
+            self.segmenter,
+            'a training folder with eval.visibility = "segmenter", and nothing without',
+        )
         check_choice("eval.split", self.split, EVAL_SPLITS)
         check_choice("eval.average_precision", self.average_precision, tuple(AP_FORMULAS))
         check_choice("eval.precision", self.precision, PRECISIONS)
@@ -209,24 +232,6 @@ class Config:
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}
 
 
-def presets() -> list[str]:
-    return sorted(path.stem for path in PRESET_DIR.glob("*.toml"))
-
-
-def load_config(name: str, overrides: tuple[str, ...] = (), runtime: Runtime | None = None) -> Config:
-    """Preset name or path of a TOML file, plus `section.field=value` overrides -> Config.
-
-    Raises UserError for an unknown preset, section or field (with the known ones) and for a value out of range.
-    """
-    sections = _read(name)
-    for text in overrides:
-        _override(sections, text)
-    return dataclasses.replace(
-        Config(**{section: _build(section, values, name) for section, values in sections.items()}),
-        runtime=runtime or Runtime(),
-    )
-
-
 def as_json(config: object) -> dict[str, Any]:
     """A config section as plain JSON values, for stamps and checkpoints."""
     return {key: _plain(value) for key, value in dataclasses.asdict(config).items()}  # type: ignore[call-overload]
@@ -234,82 +239,3 @@ def as_json(config: object) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _read(name: str, readers: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
-    """Sections of a preset or file, on top of those of its base. readers: the files whose base this is."""
-    path = Path(name) if name.endswith(".toml") else PRESET_DIR / f"{name}.toml"
-    if not path.is_file():
-        raise UserError(
-            f"no configuration '{name}'", f"Known presets: {', '.join(presets())}; or give the path of a .toml file."
-        )
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not TOML: {error}", 'Mend that line, or start from a preset: base = "paper".'
-        ) from error
-    base = table.pop("base", "")
-    if not isinstance(base, str) or name in readers:
-        raise UserError(f"{path}: base = {base!r} leads nowhere", f"Start from a preset: {', '.join(presets())}.")
-    sections = _read(base, (*readers, name)) if base else {}
-    for section, values in table.items():
-        if section not in SECTIONS or not isinstance(values, dict):
-            raise UserError(f"{path}: unknown section '{section}'", f"Known sections: {', '.join(SECTIONS)}.")
-        sections.setdefault(section, {}).update(values)
-    return sections
-
-
-def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
-    key, equals, value = text.partition("=")
-    section, dot, option = key.strip().partition(".")
-    if not equals or not dot or section not in SECTIONS:
-        raise UserError(
-            f"--set {text}: not of the form section.field=value",
-            f"Sections: {', '.join(SECTIONS)}; e.g. --set eval.tau=0.2",
-        )
-    try:
-        parsed = tomllib.loads(f"x = {value.strip()}")["x"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()  # a bare word is a string: --set eval.split=val
-    target = sections.setdefault(section, {})
-    table, dot, own = option.partition(".")
-    if dot and table in OPTION_TABLES:
-        target[table] = {**target.get(table, {}), own: parsed}
-    else:
-        target[option] = parsed
-
-
-def _build(section: str, values: dict[str, Any], source: str) -> Any:
-    kind = SECTIONS[section]
-    known = typing.get_type_hints(kind)
-    for key in values:
-        if key not in known:
-            raise UserError(
-                f"{source}: unknown option {section}.{key}", f"Known in [{section}]: {', '.join(sorted(known))}."
-            )
-    try:
-        return kind(**{key: _coerce(f"{section}.{key}", value, known[key]) for key, value in values.items()})
-    except ValueError as error:
-        raise UserError(f"{source}: {error}", f"Change [{section}] there, or override it with --set.") from error
-
-
-def _coerce(name: str, value: Any, hint: Any) -> Any:
-    """TOML value -> the annotated type: lists become tuples, integers become floats, nothing else is guessed."""
-    origin = typing.get_origin(hint)
-    if origin is tuple:
-        check(isinstance(value, list), name, value, "a list, e.g. [1, 2]")
-        inner = typing.get_args(hint)
-        length = len(value) if inner[-1] is Ellipsis else len(inner)
-        check(len(value) == length, name, value, f"a list of {length}")
-        return tuple(_coerce(name, item, inner[0]) for item in value)
-    if origin is dict or hint is dict:
-        check(isinstance(value, dict), name, value, "a table of options")
-        return value
-    if isinstance(hint, types.UnionType):
-        hint = typing.get_args(hint)[0]
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(hint, "text")
-    check(type(value) is hint, name, value, expected)
-    return value

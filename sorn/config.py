@@ -8,6 +8,8 @@ from sorn.parts import LABELLINGS
 
 BACKBONES = ("resnet18", "resnet34", "resnet50")
 DANET_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
+LOCAL_HEADS = ("bn", "pcb")
+OPTIMIZERS = ("adam", "sgd")
 REDUCTIONS = ("sum", "mean")
 FEATURES = ("after_bn", "before_bn")
 MASK_REDUCTIONS = ("majority", "nearest")
@@ -37,6 +39,11 @@ class SORNConfig:
     # N, channel sets of the global branch; 1 means no SPC loss (Section IV-E).
     set_channels: int = 0
     # c', open in the paper: channels per set. 0 takes half of the backbone's channels, so that N c' > c ("extended").
+    local_head: str = "bn"
+    # What a stripe's mean passes on its way to its classifier: "bn" is Section III-B. "pcb" is that of PCB (Sun et al.,
+    # ECCV 2018): a 1x1 convolution to `head_channels`, BN, ReLU.
+    head_channels: int = 256
+    # Of the head "pcb"; 256 in its paper.
     labels: int = 8
     # K, semantic classes: 8, 5 or 2 (Table III).
     semantic_channels: int = 256
@@ -44,7 +51,7 @@ class SORNConfig:
     local_branch: bool = True
     # False: "Global+Semantic" of Table I.
     global_branch: bool = True
-    # False: "Local+Semantic" of Table I.
+    # False: "Local+Semantic" of Table I. Neither: a segmenter alone, the external one of "+S" in Table III.
     semantic_branch: bool = True
     # False: "w/o Semantic" of Table III; every stripe then counts as visible.
     feature: str = "after_bn"
@@ -59,6 +66,8 @@ class SORNConfig:
         check_choice("model.backbone", self.backbone, BACKBONES)
         check_choice("model.labels", self.labels, tuple(sorted(LABELLINGS)))
         check_choice("model.feature", self.feature, FEATURES)
+        check_choice("model.local_head", self.local_head, LOCAL_HEADS)
+        check(self.head_channels > 0, "model.head_channels", self.head_channels, "1 or more")
         check(self.identities >= 0, "model.identities", self.identities, "0 or more")
         check(
             1 <= self.parts <= 24, "model.parts", self.parts, "1 to 24 stripes (the feature map has 24 rows at 384x128)"
@@ -68,10 +77,10 @@ class SORNConfig:
         check(self.semantic_channels > 0, "model.semantic_channels", self.semantic_channels, "1 or more")
         check(self.logit_bound >= 0, "model.logit_bound", self.logit_bound, "0 (off) or a positive number")
         check(
-            self.local_branch or self.global_branch,
+            self.local_branch or self.global_branch or self.semantic_branch,
             "model.local_branch",
             False,
-            "at least one of the local and global branches",
+            "at least one of the local, global and semantic branches",
         )
 
 
@@ -113,11 +122,20 @@ class ScheduleConfig:
     milestones: tuple[int, ...] = (30, 60)
     # Epochs at which the rate is multiplied by gamma.
     gamma: float = 0.1
+    optimizer: str = "adam"
+    # "adam" (Section IV-B), or "sgd" as PCB is trained.
+    momentum: float = 0.9
+    # Of SGD.
+    backbone_rate: float = 1.0
+    # The backbone's share of the rate; PCB's pretrained layers have a tenth.
 
     def __post_init__(self) -> None:
         check(self.epochs >= 1, "schedule.epochs", self.epochs, "1 or more")
         check(self.base_lr > 0, "schedule.base_lr", self.base_lr, "a positive number")
         check(self.warmup_start_lr > 0, "schedule.warmup_start_lr", self.warmup_start_lr, "a positive number")
         check(self.warmup_epochs >= 0, "schedule.warmup_epochs", self.warmup_epochs, "0 or more")
+        check_choice("schedule.optimizer", self.optimizer, OPTIMIZERS)
+        check(0 <= self.momentum < 1, "schedule.momentum", self.momentum, "a number in [0, 1)")
+        check(self.backbone_rate > 0, "schedule.backbone_rate", self.backbone_rate, "a positive number")
         check(0 < self.gamma <= 1, "schedule.gamma", self.gamma, "a number in (0, 1]")
         check(list(self.milestones) == sorted(self.milestones), "schedule.milestones", self.milestones, "rising epochs")

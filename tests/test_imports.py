@@ -14,7 +14,17 @@ TORCH_FREE = [
     *(f"sorn.{name}" for name in ("parts", "sample", "features", "config", "metrics")),
     *(
         f"pipeline.{name}"
-        for name in ("cli", "config", "driver", "manifest", "layout", "stamp", "shards", "feature_store")
+        for name in (
+            "cli",
+            "config",
+            "config_files",
+            "driver",
+            "manifest",
+            "layout",
+            "stamp",
+            "shards",
+            "feature_store",
+        )
     ),
 ]
 LAYERS = [  # each may import from itself downwards
@@ -38,7 +48,7 @@ LAYERS = [  # each may import from itself downwards
         "dataset_findings",
     },
     {"image_search", "csv_dataset", "dataset_folders", "data_summary", "coco_annotations"},
-    {"manifest", "records", "layout", "stamp", "config", "progress", "disk_space", "ranks"},
+    {"manifest", "records", "layout", "stamp", "config", "config_files", "progress", "disk_space", "ranks"},
     {"errors", "rle", "doctor_machine", "torch_threads"},
 ]
 

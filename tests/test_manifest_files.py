@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import presets
+from pipeline.config_files import presets
 from pipeline.manifest import Manifest, known_datasets, load_manifest
 
 FOLDER = Path(__file__).parent.parent / "data_manifests"

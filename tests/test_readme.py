@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.cli import main
-from pipeline.config import presets
+from pipeline.config_files import presets
 from pipeline.labelers import LABELERS
 from pipeline.manifest import known_datasets
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.config import SECTIONS, Config, load_config, presets
+from pipeline.config import SECTIONS, Config
+from pipeline.config_files import load_config, presets
 from pipeline.errors import UserError
 
 

@@ -52,7 +52,7 @@ def test_branches_can_be_off():
     assert no_global.global_feature.shape == (1, 0) and no_global.maps.shape[1] == 0
     no_semantic = small(semantic_branch=False)(image)
     assert no_semantic.part_logits is None and no_semantic.visibility.tolist() == [[1.0, 1.0, 1.0]]
-    with pytest.raises(ValueError, match="at least one of the local and global branches"):
+    with pytest.raises(ValueError, match="at least one of the local, global and semantic branches"):
         small(local_branch=False, global_branch=False)
 
 

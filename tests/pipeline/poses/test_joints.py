@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline import poses
-from pipeline.config import Runtime, load_config
+from pipeline.config import Runtime
+from pipeline.config_files import load_config
 from pipeline.errors import UserError
 from pipeline.labelers.base import Source
 from pipeline.manifest import Manifest
