@@ -53,7 +53,7 @@ def test_branches_can_be_off():
     no_semantic = small(semantic_branch=False)(image)
     assert no_semantic.part_logits is None and no_semantic.visibility.tolist() == [[1.0, 1.0, 1.0]]
     with pytest.raises(ValueError, match="at least one of the local, global and semantic branches"):
-        small(local_branch=False, global_branch=False)
+        small(local_branch=False, global_branch=False, semantic_branch=False)
 
 
 @torch.inference_mode()
