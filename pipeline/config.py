@@ -109,7 +109,7 @@ class TrainConfig:
     init: str = "imagenet"
     # Backbone weights: "imagenet" (torchvision), "none", or a .safetensors file of a trained SORN.
     precision: str = "auto"
-    # auto: bf16 where the device computes it, else fp32. A different precision is a different result.
+    # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. Another precision is another result.
     weight_decay: float = 0.0
     # Open in the paper.
     last_batch: str = "drop"

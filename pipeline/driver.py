@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,9 +21,10 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.labelers import needs_training
 from pipeline.layout import Paths
+from pipeline.stage_lock import held
 
 ORDER = ("data", "labeler", "masks", "train", "eval")
-DIVIDED = ("masks",)  # stages whose work the ranks of torchrun divide
+DIVIDED = ("masks", "train")  # stages whose work the ranks of torchrun divide
 
 
 class Stage(Protocol):
@@ -106,30 +108,42 @@ def _execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, 
     _require_fresh_input(stages, name, config, paths)
     stage, folder, alone = stages[name], paths.folder(name), ranks.here().number == 0
     settings, inputs = stage.settings(config, paths), stage.inputs(config, paths)
-    # One rank decides: another might look when the old stamp is gone already.
-    reasons = ranks.meet(said=stamp.why_stale(folder, name, stage.VERSION, inputs, settings) if alone else None)
-    if not reasons and not force:
-        ranks.say(f"{name}: fresh, nothing to do ({folder})")
-        return None
-    ranks.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
-    start = time.monotonic()
-    try:
+    with contextlib.ExitStack() as until_done:
+        until_done.enter_context(_told_by_name(name, folder, paths))
+        reasons = None
+        if alone:  # one rank decides: another might look when the old stamp is gone already
+            reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
+            if reasons or force:
+                until_done.enter_context(held(folder, name))
+        reasons = ranks.meet(said=reasons)
+        if not reasons and not force:
+            ranks.say(f"{name}: fresh, nothing to do ({folder})")
+            return None
+        ranks.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
+        start = time.monotonic()
         if alone:
             stamp.remove(folder)
         main = stage.run(config, paths, stamp.fingerprint(name, stage.VERSION, inputs, settings))
         if alone:
             stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
-    except OSError as error:  # a full disk, a read-only folder, a file that went away
-        where = error.filename or folder
-        raise UserError(
-            f"{name} could not read or write {where}: {error.strerror or error}",
-            f"Check that {folder} can be written and has room, then run again: {command(name, paths)}",
-        ) from error
     if alone:
         click.echo(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
     else:
         click.echo(f"{name}: rank {ranks.here().number} has done its part in {time.monotonic() - start:.0f} s")
     return main
+
+
+@contextlib.contextmanager
+def _told_by_name(name: str, folder: Path, paths: Paths) -> Iterator[None]:
+    """A full disk, a read-only folder, a file that went away: a UserError naming it and the folder to look at."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or folder
+        raise UserError(
+            f"{name} could not read or write {where}: {error.strerror or error}",
+            f"Check that {folder} can be written and has room, then run again: {command(name, paths)}",
+        ) from error
 
 
 def _require_fresh_input(stages: dict[str, Stage], name: str, config: Config, paths: Paths) -> None:
@@ -146,11 +160,29 @@ def _require_fresh_input(stages: dict[str, Stage], name: str, config: Config, pa
 
 def clean(config: Config, paths: Paths) -> list[Path]:
     """Remove the output folders of one dataset and labeler; returns those that were there. Never touches a checkpoint
-    trained elsewhere, nor the dataset.
+    trained elsewhere, nor the dataset. Removes nothing, and raises UserError, while a stage is at work in any of them.
     """
-    folders = [folder for folder in map(paths.folder, chain(config, paths)) if folder.is_dir()]
+    places = [paths.folder(name) for name in chain(config, paths)]
+    folders = [folder for folder in places if folder.is_dir()]
+    with _told_by_name("clean", paths.runs, paths):
+        with contextlib.ExitStack() as locks:
+            for folder in folders:
+                locks.enter_context(held(folder, "clean"))
+            _remove_leaving(places)  # of a command that was killed
+            for folder in folders:  # all at once, and out of the way: NFS cannot remove a lock's file that is open
+                folder.rename(_leaving(folder))
+        _remove_leaving(places)
     for folder in folders:
-        shutil.rmtree(folder)
         with contextlib.suppress(OSError):  # the run's folder goes when nothing else is in it
             folder.parent.rmdir()
     return folders
+
+
+def _leaving(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".removed")
+
+
+def _remove_leaving(places: list[Path]) -> None:
+    for folder in map(_leaving, places):
+        if folder.is_dir():
+            shutil.rmtree(folder)

@@ -22,7 +22,7 @@ LIBVER = ("v110", "v110")  # as in pipeline.shards: equal features give equal by
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
 BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
-POSE = "pose"  # a bank may be without
+OPTIONAL = ("pose", "segmenter")  # stripe visibility by others than the network; a bank may be without
 HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
 
 
@@ -114,8 +114,8 @@ def read_attrs(path: Path) -> dict[str, str]:
 
 def _arrays(bank: FeatureBank) -> dict[str, np.ndarray]:
     """Name in the file -> array."""
-    pose = {} if bank.pose is None else {POSE: bank.pose}
-    return {**{key: getattr(bank, field) for key, field in BANK_FIELDS.items()}, **pose, "name": bank.name}
+    optional = {key: getattr(bank, key) for key in OPTIONAL if getattr(bank, key) is not None}
+    return {**{key: getattr(bank, field) for key, field in BANK_FIELDS.items()}, **optional, "name": bank.name}
 
 
 def _write_group(group: h5py.Group, arrays: dict[str, np.ndarray]) -> None:
@@ -131,9 +131,9 @@ def _read_names(group: h5py.Group) -> np.ndarray:
 
 
 def _read_bank(group: h5py.Group) -> FeatureBank:
-    pose = group[POSE][:] if POSE in group else None
+    optional = {key: group[key][:] for key in OPTIONAL if key in group}
     fields = {field: group[key][:] for key, field in BANK_FIELDS.items()}
-    return FeatureBank(**fields, name=_read_names(group), pose=pose)
+    return FeatureBank(**fields, name=_read_names(group), **optional)
 
 
 def _read_examples(group: h5py.Group) -> Examples:
@@ -145,7 +145,7 @@ def _read_examples(group: h5py.Group) -> Examples:
 
 def _require_finite(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
     arrays = _arrays(bank)
-    for key in ("global", "local", "visibility", POSE):
+    for key in ("global", "local", "visibility", *OPTIONAL):
         if key not in arrays:
             continue
         array = arrays[key]

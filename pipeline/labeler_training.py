@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from pipeline import checkpoints, stamp
+from pipeline import checkpoints, interruption, stamp
 from pipeline.config import Config, as_json
 from pipeline.device import pick_device
 from pipeline.errors import UserError
@@ -27,6 +27,7 @@ from pipeline.labeler_crops import CropDataset, Crops
 from pipeline.layout import Paths
 from pipeline.progress import Progress
 from pipeline.records import ImageRecord
+from pipeline.training_states import TrainingStates
 from sorn import engine
 from sorn.batch import to_input
 from sorn.danet import DANet, danet_loss
@@ -63,6 +64,7 @@ class LabelerTraining:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=options.base_lr, weight_decay=options.weight_decay, fused=True
         )
+        self.states = TrainingStates(paths, "labeler", fingerprint)
         self.done = 0  # steps
 
     def run(self) -> None:
@@ -74,15 +76,18 @@ class LabelerTraining:
         )
         self.saved = time.monotonic()
         self.model.train()
-        with Progress(total, "labeler", "steps", self.done) as shown:
+        with interruption.deferred("labeler") as asked, Progress(total, "labeler", "steps", self.done) as shown:
             while self.done < total:
                 for crops in self._epoch():
                     losses = self._step(crops, total)
                     self.done += 1
                     parts = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
                     shown.advance(1, f"epoch {(self.done - 1) // self.steps + 1}/{self.options.epochs}, {parts}")
-                    if time.monotonic() - self.saved > STATE_EVERY_SECONDS:
+                    if asked.signal or time.monotonic() - self.saved > STATE_EVERY_SECONDS:
                         self._save_state()
+                    if asked.signal:
+                        click.echo(f"labeler: stopped before step {self.done}; the same command goes on from there")
+                        asked.exit()
                 self._save_state()
         self._publish()
 
@@ -123,19 +128,18 @@ class LabelerTraining:
     def _save_state(self) -> None:
         """Called between steps only: `done` is the number of the next one."""
         state = {
-            "fingerprint": self.fingerprint,
             "done": self.done,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        checkpoints.save_state(self.paths.labeler_state(self.fingerprint), state)
+        self.states.save(self.done, state)
         self.saved = time.monotonic()
 
     def _resume(self) -> None:
-        path = self.paths.labeler_state(self.fingerprint)
-        if not path.exists():
+        found = self.states.load()
+        if found is None:
             return
-        state = checkpoints.load_state(path, self.fingerprint)
+        path, state = found
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.done = state["done"]
@@ -154,8 +158,7 @@ class LabelerTraining:
         }
         checkpoints.save_weights(self.paths.labeler_checkpoint, self.model.state_dict(), described)
         stamp.write_atomically(self.paths.labeler_config, json.dumps(described, indent=1) + "\n")
-        for state in self.paths.folder("labeler").glob("state-*.pt"):
-            state.unlink()
+        self.states.remove()
 
 
 def learning_rate(base: float, progress: float) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STAMP = "stamp.json"
+WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ class Paths:
     def stamp(self, stage: str) -> Path:
         return self.folder(stage) / STAMP
 
+    def state(self, stage: str, fingerprint: str, number: int) -> Path:
+        """Of a training before step `number`."""
+        return self.folder(stage) / f"state-{fingerprint[:12]}-{number:08d}.pt"
+
+    def states(self, stage: str, fingerprint: str = "") -> list[Path]:
+        """Those that are there, by step; of every fingerprint if none is given."""
+        return sorted(self.folder(stage).glob(f"state-{fingerprint[:12]}*.pt"))
+
     # data
     @property
     def records(self) -> Path:
@@ -69,10 +78,6 @@ class Paths:
     @property
     def labeler_config(self) -> Path:
         return self.folder("labeler") / "config.json"
-
-    def labeler_state(self, fingerprint: str) -> Path:
-        """A run interrupted under another configuration keeps its own state file."""
-        return self.folder("labeler") / f"state-{fingerprint[:12]}.pt"
 
     # masks
     @property
@@ -97,15 +102,11 @@ class Paths:
     # train
     @property
     def checkpoint(self) -> Path:
-        return self.folder("train") / "model.safetensors"
+        return self.folder("train") / WEIGHTS
 
     @property
     def train_config(self) -> Path:
-        return self.folder("train") / "config.json"
-
-    def training_state(self, fingerprint: str) -> Path:
-        """A run interrupted under another configuration keeps its own state file."""
-        return self.folder("train") / f"state-{fingerprint[:12]}.pt"
+        return self.folder("train") / DESCRIPTION
 
     @property
     def tensorboard(self) -> Path:

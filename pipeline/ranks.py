@@ -60,10 +60,15 @@ def say(text: str) -> None:
 
 def join() -> None:
     """Wait until all ranks have started. Raises UserError where they cannot find each other."""
+    import torch
     import torch.distributed as dist
 
+    backends = "gloo"
+    if torch.cuda.is_available():  # ranks speak by gloo, gradients go by nccl
+        backends = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(here().local % torch.cuda.device_count())
     try:
-        dist.init_process_group("gloo", timeout=LONGEST_WAIT)
+        dist.init_process_group(backends, timeout=LONGEST_WAIT)
     except (ValueError, RuntimeError) as error:
         raise UserError(
             f"the ranks cannot find each other: {_first_line(error)}",
@@ -89,8 +94,7 @@ def meet(failure: UserError | None = None, said: Any = None) -> Any:
     try:
         dist.all_gather_object(answers, (mine, said if rank.number == 0 else None))
     except RuntimeError as error:
-        wrong = f"another rank than {rank.number} ended before its work was done: {_first_line(error)}"
-        raise UserError(wrong, "See what it said, and run again: what is finished is kept.") from error
+        raise _lost(error) from error
     failures = [(number, *theirs) for number, (theirs, _) in enumerate(answers) if theirs]
     if failures:
         leave()
@@ -100,6 +104,23 @@ def meet(failure: UserError | None = None, said: Any = None) -> Any:
         number, wrong, remedy = failures[0]
         raise UserError(f"rank {number}: {wrong}" if number else wrong, remedy)
     return answers[0][1]
+
+
+def lost(error: RuntimeError) -> UserError | None:
+    """What a failed exchange of gradients means: another rank has ended. None for an error of another kind. After it
+    there is nobody left to meet.
+    """
+    import torch.distributed as dist
+
+    if here().world == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+        return None
+    leave()
+    return _lost(error)
+
+
+def _lost(error: RuntimeError) -> UserError:
+    wrong = f"another rank than {here().number} ended before its work was done: {_first_line(error)}"
+    return UserError(wrong, "See what it said, and run again: what is finished is kept.")
 
 
 def leave() -> None:

@@ -1,10 +1,10 @@
 """A torch dataset over one split's shards: whole batches of images, masks and labels. Reads index.json and shards.
 
     data = ShardDataset(paths.shard_index, "train")
-    loader = DataLoader(data, batch_sampler=..., num_workers=2, collate_fn=ShardDataset.collate)
+    batch = data.__getitems__([5, 3, 8])
 
-The shards' file handles are opened by the process that reads, at its first read (see ShardReader), so workers may be
-forked or spawned at any time.
+Threads may read at once, as pipeline.batch_loader does. The shards' files are opened at their first read (see
+ShardReader), so the workers of torch's DataLoader may be forked or spawned at any time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from pipeline.errors import UserError
@@ -43,10 +44,10 @@ class ShardDataset(Dataset[Sample]):
         self.index, self._readers = open_shards(index_path, split)
         self.image_size = self.index.image_size
         readable = [reader.status != Status.UNREADABLE for reader in self._readers]
+        if not any(keep.any() for keep in readable):
+            raise UserError(f"{index_path} holds no readable image of split '{split}'", REMEDY)
         self._shard = np.concatenate([np.full(keep.sum(), i) for i, keep in enumerate(readable)])  # [n]
         self._row = np.concatenate([np.flatnonzero(keep) for keep in readable])  # [n], inside its shard
-        if len(self._row) == 0:
-            raise UserError(f"{index_path} holds no readable image of split '{split}'", REMEDY)
         self.pid, self.camid, self.status, self.name, self.keypoints = (
             np.concatenate([getattr(reader, field)[keep] for reader, keep in zip(self._readers, readable, strict=True)])
             for field in ("pid", "camid", "status", "name", "keypoints")
@@ -87,16 +88,26 @@ class ShardDataset(Dataset[Sample]):
         return self._readers[self._shard[index]].sample(int(self._row[index]))
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The images at these positions as one Batch; torch's DataLoader calls it once per batch."""
-        chosen = np.asarray(indices, np.int64)
-        image = np.empty((len(chosen), *self.image_size, 3), np.uint8)
-        mask = np.empty((len(chosen), *self.image_size), np.uint8)
-        for i, (shard, row) in enumerate(zip(self._shard[chosen], self._row[chosen], strict=True)):
-            self._readers[shard].read_into(int(row), image[i], mask[i])
-        arrays = (image, mask, self.label[chosen], chosen, self.labelled[chosen])
-        return Batch(*(torch.from_numpy(array) for array in arrays))
+        """The images at these positions as one Batch. torch's DataLoader calls it once per batch, too."""
+        return self.read(np.asarray(indices, np.int64), *self.empty(len(indices)))
 
-    @staticmethod
-    def collate(batch: Batch) -> Batch:
-        """What `__getitems__` returns is a batch already."""
-        return batch
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of one image and of one mask, both uint8."""
+        return (*self.image_size, 3), self.image_size
+
+    def empty(self, count: int, pin: bool = False) -> tuple[Tensor, Tensor]:
+        """Memory for `count` images and their masks, see `read`. pin: page-locked, for copies to a GPU."""
+        image, mask = (torch.empty((count, *shape), dtype=torch.uint8, pin_memory=pin) for shape in self.shapes)
+        return image, mask
+
+    def read(self, chosen: np.ndarray, image: Tensor, mask: Tensor) -> Batch:
+        """The images at these positions, int64 [B], read into image [B, H, W, 3] and mask [B, H, W], both uint8.
+
+        One plain read per image and per mask. Raises UserError for a shard that cannot be read any more.
+        """
+        shards, rows = self._shard[chosen].tolist(), self._row[chosen].tolist()
+        for shard, row, pixels, parts in zip(shards, rows, image.numpy(), mask.numpy(), strict=True):
+            self._readers[shard].read_into(row, pixels, parts)
+        small = (self.label[chosen], chosen, self.labelled[chosen])
+        return Batch(image, mask, *(torch.from_numpy(array) for array in small))

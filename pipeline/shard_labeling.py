@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import labelers, poses, ranks
+from pipeline.ahead import ahead
 from pipeline.config import Config, Runtime
 from pipeline.labelers.base import Labeled, Labeler, Source
 from pipeline.layout import Paths
@@ -135,11 +134,9 @@ class ShardLabeler:
         """The samples of all batches, in order, computed ahead of whoever takes them."""
         # Computed here, before the threads may race for it.
         self._computing  # noqa: B018
-        with single_torch_thread(), ThreadPoolExecutor(self.work.threads, initializer=use_one_torch_thread) as pool:
-            try:
-                yield chain.from_iterable(_ahead(pool, self._samples, batches, 2 * self.work.threads))
-            finally:
-                pool.shutdown(cancel_futures=True)
+        computed = ahead(self._samples, batches, self.work.threads, use_one_torch_thread)
+        with single_torch_thread(), closing(computed):
+            yield chain.from_iterable(computed)
 
     def _samples(self, shard: PlannedShard, records: list[ImageRecord]) -> list[Sample]:
         """One batch from end to end, in the calling thread."""
@@ -186,19 +183,3 @@ def cut(records: list[ImageRecord]) -> list[list[ImageRecord]]:
         batches.append(records[first : first + size])
         first += size
     return batches
-
-
-def _ahead(
-    pool: ThreadPoolExecutor,
-    function: Callable[..., list[Sample]],
-    arguments: Iterable[tuple[Any, ...]],
-    ahead: int,
-) -> Iterator[list[Sample]]:
-    """Results in the order of the arguments; at most `ahead` more than were taken are computed or wait."""
-    waiting: deque[Future[list[Sample]]] = deque()
-    for one in arguments:
-        waiting.append(pool.submit(function, *one))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

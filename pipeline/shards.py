@@ -189,8 +189,8 @@ class ShardReader:
     """A finished shard: its small fields in memory, its pixels read on demand.
 
     pid, camid, people: [N] int64; status: [N] uint8; name: [N] str; box: [N, 4], score: [N], keypoints: [N, 17, 3]
-    float32, as in a Sample. The pixels come from a plain file handle that is opened at
-    first use and dropped when the reader is pickled or forked into a worker, so that no two processes share a position.
+    float32, as in a Sample. The pixels come from a plain file handle that is opened at first use and dropped when the
+    reader is pickled. Reads name their place, none moves a position: threads and forked workers may share the handle.
     Raises UserError for a file that is missing, truncated, no shard, or of another schema version.
     """
 
@@ -204,7 +204,6 @@ class ShardReader:
         except (OSError, KeyError, RuntimeError, ValueError) as error:
             raise UserError(f"shard {path} is truncated or no shard: {error}", REMEDY) from error
         self._file: FileIO | None = None
-        self._process = 0
 
     def _read_header(self, file: h5py.File) -> None:
         version = file.attrs["schema_version"]
@@ -224,6 +223,8 @@ class ShardReader:
         )
         self.name = file["name"].asstr()[:].astype(str)
         n, height, width = file["mask"].shape
+        if n == 0:
+            raise ValueError("it holds no image")
         self.image_size = (int(height), int(width))
         lengths = {len(getattr(self, field)) for field in SMALL_FIELDS}
         if file["image"].shape != (n, height, width, 3) or lengths != {n}:
@@ -241,7 +242,7 @@ class ShardReader:
         return len(self.pid)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_process": 0}
+        return {**self.__dict__, "_file": None}
 
     def read_into(self, row: int, image: np.ndarray, mask: np.ndarray) -> None:
         """Fill image [H, W, 3] and mask [H, W], both uint8 and contiguous, with those of one row."""
@@ -255,10 +256,14 @@ class ShardReader:
         return mask
 
     def _read(self, row: int, array: np.ndarray, offset: int) -> None:
-        if self._file is None or self._process != os.getpid():
-            self._file, self._process = FileIO(self.path), os.getpid()
-        # With no position of its own to move, threads may read at once.
-        if os.preadv(self._file.fileno(), [array.data], offset + row * array.nbytes) != array.nbytes:
+        try:
+            file = self._file
+            if file is None:  # of two threads that come first both may open the file; each keeps its own while it reads
+                file = self._file = FileIO(self.path)
+            read = os.preadv(file.fileno(), [array.data], offset + row * array.nbytes)
+        except OSError as error:
+            raise UserError(f"shard {self.path} can no longer be read: {error}", REMEDY) from error
+        if read != array.nbytes:
             raise UserError(f"shard {self.path} was cut off while it was read, at image {row}", REMEDY)
 
     def sample(self, row: int) -> Sample:

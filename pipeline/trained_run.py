@@ -1,12 +1,14 @@
-"""A checkpoint trained elsewhere: which run is meant, what it asks of the images. Reads runs/*/train/config.json."""
+"""Trained networks: which run is meant, what its network is and asks of the images. Reads runs/*/train/config.json."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.layout import STAMP, Paths
+from pipeline.layout import DESCRIPTION, STAMP, Paths
+from sorn.config import SORNConfig
 
 
 def find_run(runs: Path, trained_on: str) -> str:
@@ -25,10 +27,19 @@ def find_run(runs: Path, trained_on: str) -> str:
     )
 
 
+def describe(folder: Path) -> dict[str, Any]:
+    """What the network in the folder of a training is, its config.json. Raises UserError for a folder without."""
+    path = folder / DESCRIPTION
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        SORNConfig(**found["model"])  # options of another program, or of another version, are refused
+        height, width = map(int, found["image_size"])
+        return {**found, "image_size": (height, width)}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} does not describe a trained network", "Train that run again.") from error
+
+
 def image_size(paths: Paths) -> tuple[int, int]:
     """Height and width of the images that the checkpoint was trained on."""
-    try:
-        height, width = json.loads(paths.train_config.read_text(encoding="utf-8"))["image_size"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{paths.train_config} does not describe a trained network", "Train that run again.") from error
-    return height, width
+    size: tuple[int, int] = describe(paths.folder("train"))["image_size"]
+    return size

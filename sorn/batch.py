@@ -41,6 +41,9 @@ class Batch:
     def __len__(self) -> int:
         return len(self.index)
 
+    def of(self, images: slice) -> Batch:
+        return Batch(*(getattr(self, f.name)[images] for f in fields(self)))
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         return Batch(*(getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)))
 

@@ -22,8 +22,17 @@ def stripe_bounds(rows: int, count: int) -> list[tuple[int, int]]:
 
 
 def stripe_means(maps: Tensor, count: int) -> Tensor:
-    """Mean over each stripe. maps: [B, C, H, W] -> [B, count, C]."""
-    return torch.stack([maps[:, :, a:b].mean(dim=(2, 3)) for a, b in stripe_bounds(maps.shape[2], count)], dim=1)
+    """Mean over each stripe. maps: [B, C, H, W] -> [B, count, C].
+
+    `split` joins the stripes' gradients into one map; slices would each fill and add up a whole one.
+    """
+    sizes = [stop - start for start, stop in stripe_bounds(maps.shape[2], count)]
+    return torch.stack([means(stripe) for stripe in maps.split(sizes, dim=2)], dim=1)
+
+
+def means(maps: Tensor) -> Tensor:
+    """Mean over positions, [B, C, H, W] -> [B, C]. With channels last, its gradient is channels_last from the start."""
+    return maps.permute(0, 2, 3, 1).mean(dim=(1, 2))
 
 
 def visibility_scores(part_logits: Tensor, stripes: int) -> Tensor:
@@ -40,18 +49,26 @@ def foreground_shares(mask: Tensor, stripes: int) -> Tensor:
 
 
 class LocalBranch(nn.Module):
-    """P stripes: GAP -> BN -> f_local^p, and one identity classifier per stripe (Section III-B)."""
+    """P stripes: GAP -> BN -> f_local^p, and one identity classifier per stripe (Section III-B).
 
-    def __init__(self, channels: int, stripes: int, identities: int, bias: bool) -> None:
+    With reduced > 0, the head of PCB (Sun et al., ECCV 2018, Section 3): GAP gives G_p, and 1x1 convolution -> BN ->
+    ReLU gives H_p of so many channels. The stripes share the convolution and BN, as in its authors' code.
+    """
+
+    def __init__(self, channels: int, stripes: int, identities: int, bias: bool, reduced: int = 0) -> None:
         super().__init__()
         self.stripes = stripes
-        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in range(stripes))
-        self.classifiers = nn.ModuleList(_classifier(channels, identities, bias) for _ in range(stripes))
+        self.reduce = _pcb_head(channels, reduced) if reduced else None
+        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in range(0 if reduced else stripes))
+        self.classifiers = nn.ModuleList(_classifier(reduced or channels, identities, bias) for _ in range(stripes))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """features: T [B, c, h, w] -> pooled [B, P, c], normalised [B, P, c], logits [B, P, J]."""
+        """features: T [B, c, h, w] -> pooled [B, P, c], normalised [B, P, c or reduced], logits [B, P, J]."""
         pooled = stripe_means(features, self.stripes)
-        normed = torch.stack([norm(pooled[:, p]) for p, norm in enumerate(self.norms)], dim=1)
+        if self.reduce is not None:
+            normed = self.reduce(pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])
+        else:
+            normed = torch.stack([norm(pooled[:, p]) for p, norm in enumerate(self.norms)], dim=1)
         logits = torch.stack([classify(normed[:, p]) for p, classify in enumerate(self.classifiers)], dim=1)
         return pooled, normed, logits
 
@@ -78,7 +95,7 @@ class GlobalBranch(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """features: T [B, c, h, w] -> pooled, normalised [B, N c'], logits [B, J], maps M_n [B, N, h, w] in (0, 1)."""
         weight = self.expand.weight.flatten(1)  # [N c', c]
-        pooled = nn.functional.linear(features.mean(dim=(2, 3)), weight)
+        pooled = nn.functional.linear(means(features), weight)
         normed = self.norm(pooled)
         set_weight = weight.unflatten(0, (self.sets, -1)).sum(dim=1)  # [N, c]
         aggregation = nn.functional.conv2d(features, set_weight[:, :, None, None])  # A_n, Eq. 2
@@ -121,6 +138,13 @@ def _deconvolution(inputs: int, outputs: int) -> nn.Sequential:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def _pcb_head(channels: int, reduced: int) -> nn.Sequential:
+    """G_p [B, c] -> H_p [B, reduced]; of one position, a 1x1 convolution is a linear layer."""
+    reduce = nn.Linear(channels, reduced, bias=False)
+    nn.init.kaiming_normal_(reduce.weight, mode="fan_out")  # as the authors' code
+    return nn.Sequential(reduce, nn.BatchNorm1d(reduced), nn.ReLU())
 
 
 def _classifier(features: int, identities: int, bias: bool) -> nn.Module:

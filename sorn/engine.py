@@ -1,24 +1,37 @@
-"""One epoch of training, feature extraction, and the pictures behind the features. Knows batches, never files."""
+"""Steps of training, feature extraction, and the pictures behind the features. Knows batches, never files."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from sorn.batch import Batch, flip_masks, reduce_masks, to_input
 from sorn.config import LossConfig
-from sorn.losses import NO_LABEL, sorn_loss
+from sorn.losses import NO_LABEL, loss_parts, sorn_loss
 from sorn.network import SORN
 
 
 class Diverged(ValueError):
     """A loss became NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random choices for n images. flip: bool [n]. factors: [2, n] float64, brightness and contrast, or None."""
+
+    flip: np.ndarray
+    factors: np.ndarray | None
+
+    def of(self, images: slice) -> Draw:
+        return Draw(self.flip[images], None if self.factors is None else self.factors[:, images])
 
 
 @dataclass(frozen=True)
@@ -28,14 +41,10 @@ class Augmentation:
     flip: float
     brightness: float
 
-
-@dataclass(frozen=True)
-class Step:
-    """One optimisation step, as reported: its number within the epoch, loss parts as floats, images in the batch."""
-
-    number: int
-    losses: dict[str, float]
-    images: int
+    def draw(self, rng: np.random.Generator, images: int) -> Draw:
+        flip = rng.random(images) < self.flip
+        spread = self.brightness
+        return Draw(flip, rng.uniform(1 - spread, 1 + spread, size=(2, images)) if spread else None)
 
 
 def pick_device(name: str) -> torch.device:
@@ -49,11 +58,11 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """ "auto": bf16 where the device computes it in hardware, else fp32."""
+    """ "auto": bf16 where the device computes it in hardware, else fp16 on a GPU and fp32 on a CPU."""
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
 
 
@@ -62,55 +71,114 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Non
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
 
 
-def train_one_epoch(
-    model: SORN,
-    batches: Iterable[tuple[int, Batch]],
-    optimizer: torch.optim.Optimizer,
-    config: LossConfig,
-    augmentation: Augmentation,
-    rng: Callable[[int], np.random.Generator],
-    before_step: Callable[[int], None],
-    after_step: Callable[[Step], None],
-    device: torch.device,
-    precision: str,
-) -> None:
-    """Train on (step number, batch) pairs; a resumed epoch starts at a later number.
+class Objective(nn.Module):
+    """The network and its losses as one module: what torch.compile compiles and DistributedDataParallel wraps."""
 
-    rng(step) gives the generator of a step's augmentation: every random choice is a function of the step alone, so
-    that a resumed run repeats them. Raises Diverged naming the step and the loss part that is not finite.
+    def __init__(self, model: SORN, loss: LossConfig, precision: str) -> None:
+        super().__init__()
+        self.model, self.loss, self.precision = model, loss, precision
+
+    def forward(self, image: Tensor, label: Tensor, parts: Tensor | None, labelled: Tensor) -> Tensor:
+        """Input as `augmented` gives it, label [B] int64 -> losses [n] float32, in the order of `loss_parts`."""
+        with autocast(image.device, self.precision):
+            output = self.model(image)
+        return torch.stack(list(sorn_loss(output, label, parts, self.loss, labelled).values()))
+
+
+class Stepper:
+    """Optimisation steps. None of them waits for the device: losses stay on it until somebody reads them.
+
+    pieces: a batch passes in this many, and their gradients add up. wrap: makes of the Objective what is called in its
+    place, e.g. DistributedDataParallel over processes that each have an equal part of the batch.
     """
-    model.train()
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
-    for number, batch in batches:
-        before_step(number)
-        batch = batch.to(device)
-        image, parts = augmented(model, batch, augmentation, rng(number), config.mask_reduction)
-        with autocast(device, precision):
-            output = model(image)
-        losses = sorn_loss(output, batch.label, parts, config)
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(losses["total"]).backward()
-        values = {name: value.item() for name, value in losses.items()}
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise Diverged(f"loss part '{name}' is {value} at step {number} of the epoch")
-        scaler.step(optimizer)
-        scaler.update()
-        after_step(Step(number, values, len(batch.label)))
+
+    def __init__(
+        self,
+        model: SORN,
+        optimizer: torch.optim.Optimizer,
+        loss: LossConfig,
+        precision: str,
+        pieces: int = 1,
+        wrap: Callable[[nn.Module], nn.Module] = lambda objective: objective,
+    ) -> None:
+        self.model, self.optimizer, self.loss, self.pieces = model, optimizer, loss, pieces
+        self.names = loss_parts(model.config)
+        device = next(model.parameters()).device
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.objective = wrap(Objective(model, loss, precision))
+
+    def step(self, batch: Batch, draw: Draw, labelled: float) -> Tensor:
+        """Losses [n] float32 of this batch, on the device, in the order of `names`.
+
+        batch: on the device. draw: for its images. labelled: how many images of a piece have labels, on average over
+        all pieces of all processes.
+        """
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        images = torch.full((), labelled, device=batch.image.device)
+        size = -(-len(batch) // self.pieces)
+        losses = []
+        for first in range(0, len(batch), size):
+            rows = slice(first, first + size)
+            piece = batch.of(rows)
+            image, parts = augmented(self.model, piece, draw.of(rows), self.loss.mask_reduction)
+            last = first + size >= len(batch)
+            with nullcontext() if last else self._alone():
+                found = self.objective(image, piece.label, parts, images)
+                self.scaler.scale(found[-1] / self.pieces).backward()
+            losses.append(found.detach())
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return torch.stack(losses).mean(dim=0)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Gradients of all pieces but the last stay in this process."""
+        return self.objective.no_sync() if isinstance(self.objective, DistributedDataParallel) else nullcontext()
 
 
-def augmented(
-    model: SORN, batch: Batch, augmentation: Augmentation, rng: np.random.Generator, reduction: str
-) -> tuple[Tensor, Tensor | None]:
+class Readout:
+    """Numbers on their way from the device to the host. On a GPU those of the newest step are left there, so that the
+    host can prepare the next one while it computes.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.lag = 1 if device.type == "cuda" else 0
+        self._waiting: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
+
+    def put(self, number: int, values: Tensor) -> None:
+        """number: of the step. values: float [n]."""
+        copied = None
+        host = values.to("cpu", non_blocking=True)  # pinned, if it comes from a GPU
+        if values.is_cuda:
+            copied = torch.cuda.Event()
+            copied.record()
+        self._waiting.append((number, host, copied))
+
+    def read(self, everything: bool = False) -> Iterator[tuple[int, list[float]]]:
+        """(step, values) in order, of all steps but the newest `lag`, or of everything."""
+        while len(self._waiting) > (0 if everything else self.lag):
+            number, host, copied = self._waiting.popleft()
+            if copied is not None:
+                copied.synchronize()
+            yield number, host.tolist()
+
+
+def require_finite(losses: dict[str, float], step: int) -> None:
+    """Raise Diverged naming the step of the epoch and the first loss part that is not finite."""
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise Diverged(f"loss part '{name}' is {value} at step {step} of the epoch")
+
+
+def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Tensor, Tensor | None]:
     """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64 (None without a semantic branch).
 
     An image that is not labelled has NO_LABEL everywhere: it teaches who the person is, and nothing about parts.
     """
-    size = len(batch.label)
-    device, spread = batch.image.device, augmentation.brightness
-    flip = torch.from_numpy(rng.random(size) < augmentation.flip).to(device)
-    factors = torch.from_numpy(rng.uniform(1 - spread, 1 + spread, size=(2, size))).to(device)
-    image = to_input(batch.image, flip, *(factors if spread else ()))
+    device = batch.image.device
+    flip = torch.from_numpy(draw.flip).to(device, non_blocking=True)
+    factors = () if draw.factors is None else torch.from_numpy(draw.factors).to(device, non_blocking=True)
+    image = to_input(batch.image, flip, *factors)
     if model.semantic is None:
         return image, None
     height, width = batch.mask.shape[1:]

@@ -15,6 +15,7 @@ class FeatureBank:
     visibility: [N, P] float32 in [0, 1], the scores v_p of Eq. 11.
     pid, camid: [N] int64. name: [N] str, `split/relative/path`.
     pose: [N, P] float32 in [0, 1], stripe visibility by landmarks (`sorn.pose`); None where no pose is known.
+    segmenter: [N, P] float32 in [0, 1], the scores v_p by another network's semantic branch; None where none was asked.
     """
 
     global_: np.ndarray
@@ -24,6 +25,7 @@ class FeatureBank:
     camid: np.ndarray
     name: np.ndarray
     pose: np.ndarray | None = None
+    segmenter: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pid)
@@ -37,6 +39,7 @@ class FeatureBank:
             "camid": self.camid.shape == (n,),
             "name": self.name.shape == (n,),
             "pose": self.pose is None or self.pose.shape == (n, p),
+            "segmenter": self.segmenter is None or self.segmenter.shape == (n, p),
         }
         wrong = [field for field, good in shapes.items() if not good]
         if wrong:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sorn.branches import stripe_bounds
-from sorn.config import LossConfig
+from sorn.config import LossConfig, SORNConfig
 from sorn.network import SORNOutput
 
 NO_LABEL = -100  # of a pixel that L_seg leaves out
@@ -33,21 +33,34 @@ def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
     return total / (rows * columns) if reduction == "mean" else total
 
 
-def part_segmentation(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
-    """L_seg of Eq. 7-9, mean over the labelled pixels of the batch; 0 if there is none.
+def part_segmentation(logits: Tensor, target: Tensor, smoothing: float, labelled: Tensor | None = None) -> Tensor:
+    """L_seg of Eq. 7-9, mean over the labelled pixels; 0 if there is none.
 
-    logits [B, K, 4h, 4w], target [B, 4h, 4w] int64 in 0..K-1, or NO_LABEL.
+    logits [B, K, 4h, 4w], target [B, 4h, 4w] int64 in 0..K-1, or NO_LABEL. labelled: float scalar, the images over
+    whose pixels the mean is; default: the labelled ones of this batch. Given the pieces of a larger batch and how many
+    of its images are labelled per piece, the mean of the pieces is that of the batch.
     """
     total = functional.cross_entropy(
         logits.float(), target, label_smoothing=smoothing, ignore_index=NO_LABEL, reduction="sum"
     )
-    return total / (target != NO_LABEL).sum().clamp(min=1)
+    if labelled is None:
+        return total / (target != NO_LABEL).sum().clamp(min=1)
+    return total / (labelled.clamp(min=1e-9) * target[0].numel())  # without labels the sum is 0
 
 
-def sorn_loss(output: SORNOutput, label: Tensor, parts: Tensor | None, config: LossConfig) -> dict[str, Tensor]:
+def loss_parts(config: SORNConfig) -> tuple[str, ...]:
+    """Names of what `sorn_loss` returns for this network, in its order."""
+    parts = {"local": config.local_branch, "global": config.global_branch, "spc": config.global_branch}
+    return (*(name for name, on in {**parts, "seg": config.semantic_branch}.items() if on), "total")
+
+
+def sorn_loss(
+    output: SORNOutput, label: Tensor, parts: Tensor | None, config: LossConfig, labelled: Tensor | None = None
+) -> dict[str, Tensor]:
     """The parts of Eq. 10 by name, and their weighted sum as "total". A branch that is off has no part.
 
     label: [B] int64. parts: [B, 4h, 4w] int64, NO_LABEL where nothing is known; needed when the semantic branch is on.
+    labelled: as in `part_segmentation`.
     """
     losses, total = {}, torch.zeros((), device=label.device)
     if output.local_features.shape[1]:
@@ -60,6 +73,6 @@ def sorn_loss(output: SORNOutput, label: Tensor, parts: Tensor | None, config: L
     if output.part_logits is not None:
         if parts is None:
             raise ValueError("the semantic branch is on, but the batch has no part labels")
-        losses["seg"] = part_segmentation(output.part_logits, parts, config.label_smoothing)
+        losses["seg"] = part_segmentation(output.part_logits, parts, config.label_smoothing, labelled)
         total = total + config.seg_weight * losses["seg"]
     return {**losses, "total": total}

@@ -16,10 +16,11 @@ from sorn.config import SORNConfig
 class SORNOutput:
     """What one forward pass gives; a branch that is off gives tensors of width 0, so that shapes stay predictable.
 
-    global_feature: [B, N c'] (width 0 when off). local_features: [B, P, c] ([B, 0, c] when off). Both as matching uses
-    them, float32. global_logits: [B, J]; local_logits: [B, P, J]. maps: M_n, [B, N, h, w] float32 in (0, 1).
-    part_logits: [B, K, 4h, 4w], or None without a semantic branch. visibility: v_p of Eq. 11, [B, P] float32; ones
-    without a semantic branch.
+    global_feature: [B, N c'] (width 0 when off). local_features: [B, P, c] ([B, 0, c] when off), after the
+    head "pcb" [B, P, head_channels]. Both as matching uses them, float32. global_logits: [B, J]; local_logits:
+    [B, P, J]. maps: M_n, [B, N, h, w] float32 in (0, 1). part_logits: [B, K, 4h, 4w], or None without a semantic
+    branch. visibility: v_p of Eq. 11, [B, P] float32; ones without a semantic branch; [B, 0] beside a global branch
+    alone, which has no stripes, but [B, P] in a segmenter alone, which may pick those of another network.
     """
 
     global_feature: Tensor
@@ -40,7 +41,8 @@ class SORN(nn.Module):
         self.backbone = Backbone(config.backbone)
         block2, block3, c = self.backbone.channels
         j, bias = config.identities, config.classifier_bias
-        self.local = LocalBranch(c, config.parts, j, bias) if config.local_branch else None
+        reduced = config.head_channels if config.local_head == "pcb" else 0
+        self.local = LocalBranch(c, config.parts, j, bias, reduced) if config.local_branch else None
         self.global_ = (
             GlobalBranch(c, config.channel_sets, config.set_channels or c // 2, j, bias, config.logit_bound)
             if config.global_branch
@@ -72,7 +74,8 @@ class SORN(nn.Module):
                 global_feature = normed if after_bn else pooled
 
         part_logits = None
-        stripes = local_features.shape[1]
+        segmenter = self.local is None and self.global_ is None
+        stripes = self.config.parts if segmenter else local_features.shape[1]
         visibility = torch.ones(batch, stripes, device=image.device)
         if self.semantic is not None:
             part_logits = self.semantic(*stages)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -17,11 +19,30 @@ def learning_rate(config: ScheduleConfig, epoch: float) -> float:
     return config.base_lr * config.gamma**drops
 
 
-def build_optimizer(model: nn.Module, config: ScheduleConfig, weight_decay: float) -> torch.optim.Adam:
-    """Adam over all parameters, fused into one kernel per step."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate(config, 0), weight_decay=weight_decay, fused=True)
+def build_optimizer(model: nn.Module, config: ScheduleConfig, weight_decay: float) -> torch.optim.Optimizer:
+    """Adam or SGD over all parameters of a SORN, fused into one kernel per step.
+
+    Each group of parameters carries `share`, its part of the scheduled rate. The first group has the whole rate; with
+    backbone_rate other than 1 the backbone's parameters are a second one.
+    """
+
+    def share_of(name: str) -> float:
+        return config.backbone_rate if name.startswith("backbone.") else 1.0
+
+    groups: list[dict[str, Any]] = [
+        {"params": [value for name, value in model.named_parameters() if share_of(name) == share], "share": share}
+        for share in dict.fromkeys((1.0, config.backbone_rate))  # one group where both are the same
+    ]
+    optimizer: torch.optim.Optimizer
+    if config.optimizer == "sgd":
+        optimizer = torch.optim.SGD(groups, momentum=config.momentum, weight_decay=weight_decay, fused=True)
+    else:
+        optimizer = torch.optim.Adam(groups, weight_decay=weight_decay, fused=True)
+    set_learning_rate(optimizer, learning_rate(config, 0))
+    return optimizer
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The scheduled rate, for every group of `build_optimizer` by its share."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["share"]

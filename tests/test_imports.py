@@ -30,26 +30,31 @@ TORCH_FREE = [
 LAYERS = [  # each may import from itself downwards
     {"__main__"},
     {"cli"},
-    {"driver", "trained_run"},
+    {"driver"},
     {"stages"},
     {"training", "extraction", "labeler_training"},
+    {"training_log", "validation", "batch_order"},
     {"labeler_crops"},
     {"report", "exact_masks", "labelers", "poses", "synped", "shard_dataset", "shard_plan", "manifest_check"}
-    | {"shard_labeling", "shard_jobs", "densepose_coco", "doctor", "doctor_probes"},
+    | {"batch_loader", "shard_labeling", "shard_jobs", "densepose_coco", "doctor", "doctor_probes"},
     {
         "shards",
         "shard_index",
         "feature_store",
         "checkpoints",
+        "training_states",
         "initial_weights",
+        "trained_run",
+        "segmenter",
         "device",
         "pixels",
         "image_files",
         "dataset_findings",
     },
     {"image_search", "csv_dataset", "dataset_folders", "data_summary", "coco_annotations"},
-    {"manifest", "records", "layout", "stamp", "config", "config_files", "progress", "disk_space", "ranks"},
-    {"errors", "rle", "doctor_machine", "torch_threads"},
+    {"manifest", "records", "layout", "stamp", "config", "config_files", "progress", "disk_space", "ranks"}
+    | {"stage_lock"},
+    {"errors", "ahead", "interruption", "rle", "doctor_machine", "torch_threads"},
 ]
 
 

@@ -51,7 +51,7 @@ def build_report(
     reference = PartReference(sample_of, exact, query.index.labeler["name"], labels)
     report = {
         "schema_version": SCHEMA_VERSION,
-        "protocol": protocol_text(manifest, protocol, config, query.index.pose),
+        "protocol": protocol_text(manifest, protocol, config, query.index.pose, banks.attrs),
         "single_shot": bool(protocol.shots),
         "unit": "fractions in [0, 1]",
         "metrics": {variant: found.figures() for variant, found in scores.metrics.items()},
@@ -68,14 +68,20 @@ def build_report(
     return report
 
 
-def protocol_text(manifest: Manifest, protocol: Protocol, config: Config, pose: dict[str, Any] | None) -> str:
-    """The protocol's full name: dataset, query set, filter, shots, AP formula, what picks stripes. pose: the finder."""
+def protocol_text(
+    manifest: Manifest, protocol: Protocol, config: Config, pose: dict[str, Any] | None, attrs: dict[str, str]
+) -> str:
+    """The protocol's full name: dataset, query set, filter, shots, AP formula, what picks stripes. pose: the finder.
+    attrs: of the features.
+    """
     options, description = config.eval, protocol.description.rstrip(".")
     shots = f"one random gallery image per person, {protocol.trials} draws" if protocol.shots else "all gallery images"
-    by_pose = f" on the landmarks of {pose['name']}" if pose and options.visibility == "pose" else ""
+    by = f" on the landmarks of {pose['name']}" if pose and options.visibility == "pose" else ""
+    if options.visibility == "segmenter":
+        by = f" on the part masks of a segmenter trained on {json.loads(attrs['segmenter'])['trained_on']}"
     return (
         f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
-        f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by_pose}"
+        f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by}"
     )
 
 
@@ -104,6 +110,7 @@ def _provenance(
     return {
         "labeler": index.labeler,
         "pose": index.pose,
+        "segmenter": json.loads(attrs["segmenter"]) if config.eval.visibility == "segmenter" else None,
         "trained_on": paths.trained_on or paths.run_name,
         "checkpoint_sha256": attrs["checkpoint_sha256"],
         "features": json.loads(attrs["config"]),

@@ -129,6 +129,7 @@ def _provenance(report: dict[str, Any]) -> list[str]:
         ["licence", dataset["licence"] or "not stated"],
         ["labeler", code(made["labeler"])],
         *([["pose finder", code(made["pose"])]] if made["pose"] else []),
+        *([["segmenter", code(made["segmenter"])]] if made["segmenter"] else []),
         ["trained on", made["trained_on"]],
         ["checkpoint", f"sha256 `{made['checkpoint_sha256']}`"],
         ["network", code(made["training"]["model"])],

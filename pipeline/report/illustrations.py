@@ -32,6 +32,7 @@ ROW_LABELS = {
 STRIPE_SCORES = {  # by eval.visibility
     "network": "its coloured share (Eq. 11, 12)",
     "pose": "the confidence of the surest landmark in it",
+    "segmenter": "the share of it that the external segmenter calls a part of the body",
 }
 
 

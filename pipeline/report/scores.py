@@ -77,13 +77,14 @@ def restrict(bank: FeatureBank, prefix: str) -> FeatureBank:
 
 
 def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
-    """The bank as it is for "network"; for "pose" with the landmarks' scores in place of Eq. 11's. visibility: as in
-    `eval.visibility`.
+    """The bank as it is for "network"; for "pose" and "segmenter" with their scores in place of its own. visibility: as
+    in `eval.visibility`.
     """
     if visibility == "network":
         return bank
-    assert bank.pose is not None, "the eval stage asks for poses among its inputs"
-    return replace(bank, visibility=bank.pose)
+    scores = {"pose": bank.pose, "segmenter": bank.segmenter}[visibility]
+    assert scores is not None, "the eval stage asks for either among its inputs"
+    return replace(bank, visibility=scores)
 
 
 def score(

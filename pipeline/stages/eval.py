@@ -1,13 +1,12 @@
 """Stage 3: reads a checkpoint and the query and gallery shards, writes features.h5, report.json, report.md, pictures.
 
 Features depend on the checkpoint, the images and the joints stored with them alone: another threshold, protocol,
-picture or way to pick stripes starts from features.h5.
+picture or way to pick stripes starts from features.h5. Only a new external segmenter looks at the images again.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from pipeline.config import Config, as_json
 from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.manifest import QUERY_SPLITS, Protocol, load_manifest
+from pipeline.segmenter import Segmenter, find_segmenter
+from pipeline.trained_run import describe
 
 NAME = "eval"
 VERSION = 1
@@ -27,7 +28,9 @@ QUERY_SPLIT = {"test": "query", "val": "val_query"}
 
 
 def settings(config: Config, paths: Paths) -> dict[str, Any]:
-    return {"eval": as_json(config.eval), "protocol": dataclasses.asdict(_protocol(config, paths))}
+    options = as_json(config.eval)
+    del options["segmenter"]  # where it lies changes nothing; what it is, is an input
+    return {"eval": options, "protocol": dataclasses.asdict(_protocol(config, paths))}
 
 
 def inputs(config: Config, paths: Paths) -> dict[str, str]:
@@ -50,6 +53,9 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
             options = "--set masks.pose=joints --set eval.visibility=pose"
             raise UserError(wrong, f"Run: make eval DATASET={paths.dataset} ARGS='{options}', or with keypoint_rcnn.")
         digests[POSE] = masks[POSE]
+    segmenter = _segmenter(config)
+    if segmenter is not None:
+        digests["segmenter"] = segmenter.sha256
     return digests
 
 
@@ -63,8 +69,9 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     protocol = _protocol(config, paths)
     query, gallery = (ShardDataset(paths.shard_index, split) for split in _splits(config))
     check_answerable(paths.dataset, protocol, query, gallery)
-    trained = json.loads(paths.train_config.read_text(encoding="utf-8"))
-    banks = features(config, paths, trained, query, gallery)
+    trained = describe(paths.folder("train"))
+    _require_features(config, paths, trained["model"])
+    banks = features(config, paths, trained, query, gallery, _segmenter(config))
     report = build_report(config, paths, protocol, banks, trained, query, gallery)
     click.echo("\n".join(terminal_lines(report)))
     return paths.report_md
@@ -76,6 +83,25 @@ def outputs(paths: Paths) -> list[Path]:
 
 def provides(paths: Paths) -> dict[str, str]:
     return {}
+
+
+def _segmenter(config: Config) -> Segmenter | None:
+    return find_segmenter(Path(config.eval.segmenter)) if config.eval.segmenter else None
+
+
+def _require_features(config: Config, paths: Paths, model: dict[str, Any]) -> None:
+    """Raise UserError for a network that has nothing to match, or no stripes for a segmenter to pick."""
+    if not model["local_branch"] and not model["global_branch"]:
+        raise UserError(
+            f"the network in {paths.folder('train')} is a segmenter alone: it has no features to match",
+            "Let it pick the stripes of another network: --set eval.visibility=segmenter --set eval.segmenter=FOLDER, "
+            "a copy of that folder.",
+        )
+    if config.eval.segmenter and not model["local_branch"]:
+        raise UserError(
+            f"the network in {paths.folder('train')} has no local branch, and so no stripes for eval.segmenter to pick",
+            "Evaluate it without, or train it with --set model.local_branch=true.",
+        )
 
 
 def _splits(config: Config) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Stage 2: reads the shards of the train split, writes model.safetensors, config.json and TensorBoard scalars.
 
 A run that was killed goes on from its last state and ends with the same weights, bit for bit (pipeline.training).
+Ranks of torchrun share its batches.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pipeline.errors import UserError
 from pipeline.layout import Paths
 
 NAME = "train"
-VERSION = 1
+VERSION = 2
+VALIDATED = ("val_query", "val_gallery")
 
 
 def settings(config: Config, paths: Paths) -> dict[str, Any]:
@@ -24,6 +26,8 @@ def settings(config: Config, paths: Paths) -> dict[str, Any]:
         if not init.is_file():
             raise UserError(f"train.init = {init}: no such file", "Give a .safetensors file, 'imagenet' or 'none'.")
         sections["train"]["init"] = {"file": init.name, "sha256": stamp.digest_file(init)}
+    if config.train.keep == "best":
+        sections["chosen by"] = {name: getattr(config.eval, name) for name in ("tau", "average_precision")}
     return sections
 
 
@@ -36,7 +40,8 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
             f"{paths.dataset} has no train split: it is for evaluation only",
             f"Train on another dataset, then: make eval DATASET={paths.dataset} TRAINED_ON=<dataset>",
         )
-    return {"masks of train": masks.provides["train"]}
+    splits = ["train", *(VALIDATED if config.train.validate_every else ())]
+    return {f"masks of {split}": masks.provides[split] for split in splits if split in masks.provides}
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:

@@ -1,5 +1,7 @@
 """Presets, files and overrides, and what is refused."""
 
+import dataclasses
+
 import pytest
 
 from pipeline.config import SECTIONS, Config
@@ -28,6 +30,25 @@ def test_the_paper_preset_is_section_4b():
     assert (config.schedule.warmup_start_lr, config.schedule.base_lr) == (3e-5, 3e-4)
     assert (config.train.batch_size, config.train.flip, config.train.brightness) == (32, 0.5, 0.0)
     assert config.eval.tau == 0.15
+
+
+def test_the_pcb_preset_is_its_papers():
+    config = load_config("pcb")
+    model, schedule, train = config.model, config.schedule, config.train
+    assert (config.masks.image_size, model.backbone, model.parts) == ((384, 128), "resnet50", 6)
+    assert (model.local_head, model.head_channels, model.feature) == ("pcb", 256, "before_bn")
+    assert (model.local_branch, model.global_branch, model.semantic_branch) == (True, False, False)
+    assert (schedule.optimizer, schedule.momentum, train.weight_decay) == ("sgd", 0.9, 5e-4)
+    assert (train.batch_size, train.flip, schedule.epochs) == (64, 0.5, 60)
+    rates = [schedule.base_lr * schedule.gamma ** sum(e >= m for m in schedule.milestones) for e in (0, 39, 40, 59)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
+    assert (schedule.warmup_epochs, schedule.backbone_rate) == (0, 0.1)
+
+
+def test_the_segmenter_preset_is_the_paper_without_features():
+    paper, segmenter = load_config("paper"), load_config("segmenter")
+    alone = dataclasses.replace(paper.model, local_branch=False, global_branch=False)
+    assert segmenter == dataclasses.replace(paper, model=alone)
 
 
 def test_a_file_starts_from_a_preset_and_the_command_line_wins(tmp_path):

@@ -27,6 +27,7 @@ def make_bank(side: str, n: int, parts: int = 3) -> FeatureBank:
         camid=np.arange(n) % 2,
         name=np.array([f"{side}/ü{i}.jpg" for i in range(n)]),
         pose=rng.random((n, parts), dtype=np.float32) if side == "gallery" else None,
+        segmenter=rng.random((n, parts), dtype=np.float32) if side == "query" else None,
     )
 
 
@@ -110,6 +111,12 @@ def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Pat
     with h5py.File(path, "r+") as file:
         file["gallery/pose"][1, 0] = np.nan
     with pytest.raises(UserError, match="gallery/pose is not finite for 1 images"):
+        read_banks(path)
+    write(path)
+    with h5py.File(path, "r+") as file:
+        assert sorted(file["query"]) == ["camid", "global", "local", "name", "pid", "segmenter", "visibility"]
+        file["query/segmenter"][1, 0] = np.nan
+    with pytest.raises(UserError, match="query/segmenter is not finite for 1 images"):
         read_banks(path)
 
 

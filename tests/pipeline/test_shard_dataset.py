@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -96,10 +97,10 @@ def test_keypoints_are_those_of_the_readable_images(tmp_path: Path) -> None:
 def test_forked_workers_read_the_same_as_one_process(tmp_path: Path) -> None:
     data = ShardDataset(write_run(tmp_path), "train")
     batches = [[int(i) for i in np.random.default_rng(b).permutation(4)[:3]] for b in range(12)]
-    data.__getitems__([0, 1, 2, 3])  # the handles are open before the fork: the workers must not share them
+    data.__getitems__([0, 1, 2, 3])  # the handles are open before the fork: the workers share them
 
     def read(workers: int) -> list[torch.Tensor]:
-        loader = DataLoader(data, batch_sampler=batches, num_workers=workers, collate_fn=ShardDataset.collate)
+        loader = DataLoader(data, batch_sampler=batches, num_workers=workers, collate_fn=lambda batch: batch)
         return [torch.cat([batch.image.flatten(), batch.mask.flatten(), batch.index]) for batch in loader]
 
     alone, two = read(0), read(2)
@@ -136,6 +137,40 @@ def test_a_mask_without_parts_is_no_label(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_split_that_is_not_stored(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no split 'gallery'\. It holds: query, train"):
         ShardDataset(write_run(tmp_path), "gallery")
+
+
+def test_a_split_without_an_image_that_can_be_read(tmp_path: Path) -> None:
+    path = write_run(tmp_path)
+    index = read_index(path)
+    others = tuple(entry for entry in index.shards if entry.split != "query")
+    write_index(path, dataclasses.replace(index, shards=others))
+    with pytest.raises(UserError, match=r"index\.json holds no readable image of split 'query'\. Run the masks stage"):
+        ShardDataset(path, "query")
+
+
+def test_a_shard_without_images(tmp_path: Path) -> None:
+    path = write_run(tmp_path)
+    with h5py.File(tmp_path / "query" / "shard-00000.h5", "r+") as file:
+        for name in list(file):
+            nothing = file[name][:0]
+            del file[name]
+            file.create_dataset(name, data=nothing, dtype=h5py.string_dtype("utf-8") if name == "name" else None)
+    with pytest.raises(UserError, match=r"query/shard-00000\.h5 is truncated or no shard: it holds no image"):
+        ShardDataset(path, "query")
+
+
+def test_shards_of_another_schema_are_refused(tmp_path: Path) -> None:
+    path = write_run(tmp_path)
+    with h5py.File(tmp_path / "train" / "shard-00001.h5", "r+") as file:
+        file.attrs["schema_version"] = 1
+    with pytest.raises(UserError, match=r"shard-00001\.h5 is of schema version 1, this program of 2"):
+        ShardDataset(path, "train")
+
+
+def test_one_image_per_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PIDS, "train", (30, 7, 21, 2, 9))
+    data = ShardDataset(write_run(tmp_path), "train")
+    assert data.identities == 5 and data.label.tolist() == [4, 1, 3, 2]  # that of pid 2 cannot be read
 
 
 def test_an_index_that_is_missing_broken_or_from_elsewhere(tmp_path: Path) -> None:

@@ -76,3 +76,20 @@ def test_visibility_looks_at_the_rows_of_the_stripes_features():
     for a, b in stripe_bounds(24, 5)[::2]:
         logits[0, 1, 4 * a : 4 * b] = 1
     assert visibility_scores(logits, 5).tolist() == [[1.0, 0.0, 1.0, 0.0, 1.0]]
+
+
+def test_the_head_of_pcb_by_hand():
+    """One channel: every stripe's mean G times 1x1 weights, normalised over batch and stripes, cut off at 0."""
+    branch = LocalBranch(channels=1, stripes=2, identities=3, bias=True, reduced=2).train()
+    with torch.no_grad():
+        branch.reduce[0].weight.copy_(torch.tensor([[2.0], [-1.0]]))
+    maps = torch.tensor([[1.0, 3.0], [3.0, 7.0]]).reshape(2, 1, 2, 1)  # two images, two rows: G = 1 and 3, 3 and 7
+    pooled, features, logits = branch(maps)
+    assert pooled.tolist() == [[[1.0], [3.0]], [[3.0], [7.0]]]
+    # 1, 3, 3, 7 have mean 3.5 and variance 4.75; the weight 2 changes nothing, -1 turns the sign, those below 0 go
+    low, middle, high = 2.5 / 4.75**0.5, 0.5 / 4.75**0.5, 3.5 / 4.75**0.5
+    expected = torch.tensor([[[0.0, low], [0.0, middle]], [[0.0, middle], [high, 0.0]]])
+    torch.testing.assert_close(features, expected, atol=1e-4, rtol=0)
+    assert logits.shape == (2, 2, 3)
+    for p, classify in enumerate(branch.classifiers):
+        torch.testing.assert_close(logits[:, p], classify(features[:, p]))

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sorn.config import SORNConfig
+from sorn.config import LossConfig, SORNConfig
+from sorn.losses import sorn_loss
 from sorn.network import SORN
 
 
@@ -76,3 +77,50 @@ def test_every_parameter_learns():
     ).backward()
     idle = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert not idle
+
+
+@torch.inference_mode()
+def test_pcb_matches_by_its_means_or_by_what_its_head_makes_of_them():
+    torch.manual_seed(0)
+    options = {"local_head": "pcb", "head_channels": 16, "parts": 2, "global_branch": False, "semantic_branch": False}
+    before, after = small(feature="before_bn", **options), small(**options)
+    after.load_state_dict(before.state_dict())
+    image = torch.randn(2, 3, 64, 32)
+    a, b = before(image), after(image)
+    assert a.local_features.shape == (2, 2, 512) and b.local_features.shape == (2, 2, 16)
+    torch.testing.assert_close(after.local.reduce(a.local_features[:, 1]), b.local_features[:, 1])
+    assert b.local_features.min() == 0  # H is what ReLU leaves
+    assert a.visibility.tolist() == [[1.0, 1.0]] * 2
+
+
+@torch.inference_mode()
+def test_a_segmenter_alone_sees_stripes_and_has_no_features():
+    torch.manual_seed(0)
+    model = small(local_branch=False, global_branch=False, parts=2)
+    with torch.no_grad():
+        model.semantic.classify.weight.zero_()
+        model.semantic.classify.bias.copy_(torch.eye(8)[3])  # everything is an arm
+    output = model(torch.randn(1, 3, 64, 32))
+    assert output.visibility.tolist() == [[1.0, 1.0]]
+    assert output.local_features.shape[1] == output.global_feature.shape[1] == 0
+    assert {name.split(".")[0] for name in model.state_dict()} == {"backbone", "semantic"}
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"local_head": "pcb", "global_branch": False, "semantic_branch": False}, ["local", "total"]),
+        ({"local_branch": False, "global_branch": False}, ["seg", "total"]),
+    ],
+    ids=["pcb", "segmenter"],
+)
+def test_networks_beside_sorn_learn_with_every_parameter(options, parts):
+    torch.manual_seed(0)
+    model = small(**options).train()
+    labels = torch.randint(0, 8, (2, 16, 8)) if model.semantic else None
+    losses = sorn_loss(model(torch.randn(2, 3, 64, 32)), torch.tensor([0, 3]), labels, LossConfig())
+    assert list(losses) == parts
+    weight = 1.5 if parts[0] == "seg" else 1.0  # lambda_3, Eq. 10
+    assert losses["total"].item() == pytest.approx(weight * losses[parts[0]].item())
+    losses["total"].backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())

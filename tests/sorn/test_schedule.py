@@ -1,9 +1,10 @@
-"""The learning rate of Section IV-B."""
+"""The learning rate of Section IV-B, and the optimizers that follow it."""
 
 import pytest
+import torch
 
 from sorn.config import ScheduleConfig
-from sorn.schedule import learning_rate
+from sorn.schedule import build_optimizer, learning_rate, set_learning_rate
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,62 @@ def test_the_warm_up_rises_within_an_epoch_and_drops_fall_at_its_start():
 
 def test_no_warm_up_starts_at_the_base_rate():
     assert learning_rate(ScheduleConfig(warmup_epochs=0), 0) == pytest.approx(3e-4)
+
+
+def network(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return torch.nn.ModuleDict({"backbone": torch.nn.Linear(1, 1, bias=False), "head": torch.nn.Linear(1, 1)})
+
+
+def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """One step down a slope of 1."""
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    set_learning_rate(optimizer, rate)
+    optimizer.step()
+
+
+def test_sgd_by_hand():
+    """v = 0.9 v + g + decay w; w = w - rate v."""
+    model = network()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(1.0)
+    config = ScheduleConfig(optimizer="sgd", momentum=0.9, backbone_rate=0.1, base_lr=0.1, warmup_epochs=0)
+    optimizer = build_optimizer(model, config, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.1, 0.01])
+    step(model, optimizer, 0.1)  # v = 1.5
+    assert model["head"].weight.item() == pytest.approx(1 - 0.15)
+    assert model["head"].bias.item() == pytest.approx(1 - 0.15)
+    assert model["backbone"].weight.item() == pytest.approx(1 - 0.015)
+    step(model, optimizer, 0.01)  # after a drop, for both
+    assert model["head"].weight.item() == pytest.approx(0.85 - 0.01 * (0.9 * 1.5 + 1 + 0.5 * 0.85))
+    assert model["backbone"].weight.item() == pytest.approx(0.985 - 0.001 * (0.9 * 1.5 + 1 + 0.5 * 0.985))
+
+
+def test_adam_is_adam_and_the_backbone_can_be_slower():
+    """The first step of Adam is the rate, whatever the slope."""
+    model, plain = network(), network()
+    before = [parameter.item() for parameter in model.parameters()]
+    optimizer = build_optimizer(model, ScheduleConfig(), 0.0)
+    assert isinstance(optimizer, torch.optim.Adam) and len(optimizer.param_groups) == 1
+    own = torch.optim.Adam(plain.parameters(), lr=0.0, fused=True)
+    for group in own.param_groups:
+        group["share"] = 1.0
+    for rate in (0.1, 0.2):
+        step(model, optimizer, rate)
+        step(plain, own, rate)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), plain.parameters(), strict=True))
+    slow = network()
+    step(slow, build_optimizer(slow, ScheduleConfig(backbone_rate=0.5), 0.0), 0.1)
+    moved = [a - b.item() for a, b in zip(before, slow.parameters(), strict=True)]
+    assert moved == pytest.approx([0.05, 0.1, 0.1], abs=1e-5)  # the backbone, and the head's weight and bias
+
+
+def test_the_groups_come_back_from_a_state():
+    config = ScheduleConfig(optimizer="sgd", backbone_rate=0.1)
+    saved = build_optimizer(network(), config, 0.0).state_dict()
+    other = build_optimizer(network(), config, 0.0)
+    other.load_state_dict(saved)
+    set_learning_rate(other, 1.0)
+    assert [group["lr"] for group in other.param_groups] == [1.0, 0.1]

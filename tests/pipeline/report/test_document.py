@@ -35,6 +35,7 @@ REPORT = {
     "provenance": {
         "labeler": {"name": "ground_truth"},
         "pose": None,
+        "segmenter": None,
         "trained_on": "synped-ground_truth",
         "checkpoint_sha256": "abc",
         "features": {"precision": "bf16"},
@@ -74,6 +75,14 @@ def test_markdown_says_all_that_a_reader_needs() -> None:
     assert "![Ranked lists](pictures/ranked-01.png)\n\nPerson 7." in text and document.RANKED_CAPTION in text
     assert text.index("## Ranked lists") < text.index("## Aggregation maps") < text.index("## Where it comes from")
     assert "`tau = 0.15`" in text and "sha256 `abc`" in text
+
+
+def test_markdown_names_the_segmenter_where_one_picked_the_stripes() -> None:
+    report = copy.deepcopy(REPORT)
+    assert "| segmenter |" not in "\n".join(document.markdown(report, [], "pictures"))
+    report["provenance"]["segmenter"] = {"trained_on": "synped-danet", "checkpoint_sha256": "fed"}
+    text = "\n".join(document.markdown(report, [], "pictures"))
+    assert "| segmenter | `trained_on = synped-danet`" in text.replace('"', "") and "fed" in text
 
 
 def test_every_markdown_table_has_equal_columns() -> None:

@@ -40,12 +40,12 @@ def test_restrict_keeps_the_rows_of_a_prefix() -> None:
     assert scores.restrict(QUERY, "query/") is QUERY
 
 
-def test_restrict_keeps_landmarks_and_seen_by_uses_them() -> None:
+def test_restrict_keeps_what_others_saw_and_seen_by_uses_it() -> None:
     pose = np.linspace(0, 1, 30, dtype=np.float32).reshape(10, 3)
-    posed = dataclasses.replace(QUERY, pose=pose)
-    part = scores.restrict(posed, "query/b/")
+    part = scores.restrict(dataclasses.replace(QUERY, pose=pose, segmenter=1 - pose), "query/b/")
     assert part.pose is not None and (part.pose == pose[1::2]).all()
     assert (scores.seen_by(part, "pose").visibility == pose[1::2]).all()
+    assert (scores.seen_by(part, "segmenter").visibility == 1 - pose[1::2]).all()
     assert scores.seen_by(part, "network") is part
 
 

@@ -94,7 +94,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path: Path, monkey
         patch.setattr(LabelerTraining, "_step", dies)
         with pytest.raises(RuntimeError, match="power cut"):
             labeler.run(CONFIG, paths, "f" * 64)
-    assert not paths.labeler_checkpoint.exists() and paths.labeler_state("f" * 64).exists()
+    assert not paths.labeler_checkpoint.exists() and paths.states("labeler", "f" * 64)
     labeler.run(CONFIG, paths, "f" * 64)
     assert paths.labeler_checkpoint.read_bytes() == undisturbed
     assert not list(paths.folder("labeler").glob("state-*"))
