@@ -110,7 +110,9 @@ def _myself(stage: str) -> Holder:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
         user = str(os.getuid())
-    return Holder(socket.gethostname(), os.getpid(), user, datetime.now().astimezone().isoformat(timespec="minutes"), stage)
+    return Holder(
+        socket.gethostname(), os.getpid(), user, datetime.now().astimezone().isoformat(timespec="minutes"), stage
+    )
 
 
 @functools.cache  # once, however many folders a command holds

@@ -22,6 +22,14 @@ def test_stripe_means_by_hand():
     assert stripe_means(maps, 2).tolist() == [[[2.0], [6.0]]]
 
 
+def test_unequal_stripes_have_means_and_gradients_of_their_own_rows():
+    maps = torch.tensor([[1.0, 3.0], [5.0, 7.0], [10.0, 20.0]]).reshape(1, 1, 3, 2).requires_grad_()
+    means = stripe_means(maps, 2)  # rows 0 and 1, row 2
+    assert means.tolist() == [[[4.0], [15.0]]]
+    (means * torch.tensor([[[4.0], [6.0]]])).sum().backward()
+    assert maps.grad.flatten().tolist() == [1.0, 1.0, 1.0, 1.0, 3.0, 3.0]
+
+
 def test_normalised_maps_are_equations_3_and_4():
     aggregation = torch.tensor([[4.0, 0.0], [1.0, -1.0]]).reshape(1, 1, 2, 2)  # mean 1: 3, -1, 0, -2 around it
     expected = [0.952574, 0.268941, 0.5, 0.119203]  # 1 / (1 + e^-z)
