@@ -1,13 +1,14 @@
 """The training step against what the hardware allows and against peers; the real loader; memory. CPU only.
 
-Every step is a whole one at 384x128, batch 16, ResNet-50 of random weights: forward, backward, optimizer. Plain is the
-backbone with a mean over its map and one classifier; bf16 channels_last is the fastest way to run it, fp32 NCHW with
-Adam as torch sets it up is how peers run theirs. Ours is `sorn.engine`'s step from uint8 images and masks; "SORN fp32
-NCHW" is a fresh copy of the same network the peers' way, from ready tensors. What the operations allow: SORN's GFLOP at
-the best rate that plain reaches in this run. torchreid's and bpbreid's own steps are not run: their networks were once
-measured beside this plain network, run the same way, and are placed by that relation. A whole training by
-`pipeline.training` tells what the loop and its loader cost, others how much memory they ever held. Writes a temporary
-folder. Run: python benchmarks/bench_train.py [--quick] [--rounds N] [--semantic-channels N]
+Every step is a whole one at 384x128, batch 16, ResNet-50 of random weights: forward, backward, optimizer; each way in a
+fresh process, one at a time, round after round. Ratios are of the median round. Plain is the backbone with a mean over
+its map and one classifier; bf16 channels_last is the fastest way to run it, fp32 NCHW with Adam as torch sets it up is
+how peers run theirs. Ours is `sorn.engine`'s step from uint8 images and masks; "SORN fp32 NCHW" is a fresh copy of the
+same network the peers' way, from ready tensors. What the operations allow: SORN's GFLOP at the best rate that plain
+reaches in this run. torchreid's and bpbreid's own steps are not run: their networks were once measured beside this
+plain network, run the same way, and are placed by that relation. A whole training by `pipeline.training` tells what the
+loop and its loader cost, others how much memory they ever held. Writes a temporary folder. Run: python
+benchmarks/bench_train.py [--quick] [--rounds N] [--semantic-channels N]
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from report import Figure, emit, interleave, median
+from report import Figure, emit, median
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
-from training_runs import BATCH, in_own_process, peak_memory, speeds, write_run
+from training_runs import BATCH, Step, in_own_process, peak_memory, speeds, step_rate, write_run
 
 from sorn import engine
 from sorn.backbone import Backbone
@@ -44,10 +45,8 @@ ALLOWED, FASTER, WAITING = 0.9, 2.2, 0.03
 # runs) and 3.54 (bpbreid's network with its losses, 3 steps) images/s against 3.70 (9 steps of 3 runs), 384x128, batch
 # 16, Adam included, on 2 cores with AVX512-BF16.
 TORCHREID_PCB, BPBREID = 3.71 / 3.70, 3.54 / 3.70
-SMALL, SMALL_IMAGES = (128, 64), 512  # of the trainings whose memory is measured
-MEMORY_MIB = 12.0  # keeping the pixels of three epochs would add 48; the same training twice differs by up to 7
-
-Step = Callable[[], None]
+SMALL, SMALL_IMAGES = (128, 64), 1024  # of the trainings whose memory is measured
+MEMORY_MIB = 24.0  # keeping the pixels of three epochs would add 96; the same training twice differs by up to 13
 
 
 class Plain(nn.Module):
@@ -81,14 +80,9 @@ def ready(model: SORN, batch: Batch) -> tuple[Tensor, Tensor | None]:
     return image.contiguous(), parts
 
 
-def repeat(step: Step, times: int) -> None:
-    for _ in range(times):
-        step()
-
-
-def plain_step(batch: Batch, fast: bool) -> Step:
+def plain_step(fast: bool) -> Step:
     """fast: bf16, channels_last and a fused Adam; else fp32, NCHW and Adam's defaults."""
-    model = Plain().train()
+    batch, model = random_batch(BATCH), Plain().train()
     image = torch.randn(len(batch), 3, *SIZE)
     if fast:
         model.to(memory_format=torch.channels_last)
@@ -105,8 +99,9 @@ def plain_step(batch: Batch, fast: bool) -> Step:
     return step
 
 
-def our_step(batch: Batch, config: SORNConfig) -> Step:
+def our_step(config: SORNConfig) -> Step:
     """As `pipeline.training` does it on this machine."""
+    batch = random_batch(BATCH)
     model = SORN(config)
     model.to(memory_format=torch.channels_last)
     optimizer = build_optimizer(model, ScheduleConfig(), weight_decay=0.0)
@@ -120,8 +115,8 @@ def our_step(batch: Batch, config: SORNConfig) -> Step:
     return step
 
 
-def our_network_their_way(batch: Batch, config: SORNConfig) -> Step:
-    model = SORN(config).train()
+def our_network_their_way(config: SORNConfig) -> Step:
+    batch, model = random_batch(BATCH), SORN(config).train()
     image, parts = ready(model, batch)
     optimizer = torch.optim.Adam(model.parameters(), lr=ScheduleConfig().base_lr)
 
@@ -157,20 +152,24 @@ def gflops(config: SORNConfig) -> tuple[float, float]:
 
 def step_figures(rates: dict[str, list[float]], config: SORNConfig) -> dict[str, Figure]:
     """rates: images/s of each round."""
-    rate = {name: median(values) for name, values in rates.items()}
     plain, ours = gflops(config)
-    best = max(rate[PLAIN], rate[PLAIN_FP32]) * plain
+    fastest = max(PLAIN, PLAIN_FP32, key=lambda name: median(rates[name]))
+
+    def over(one: str, other: str) -> float:
+        """How many times as fast, in the median round."""
+        return median(a / b for a, b in zip(rates[one], rates[other], strict=True))
+
     goals = {
-        "sorn_over_allowed": (rate[OURS] / (best / ours), ALLOWED),
-        "sorn_over_fp32": (rate[OURS] / rate[OURS_FP32], FASTER),
-        "pcb_over_torchreid": (rate[PCB] / (rate[PLAIN_FP32] * TORCHREID_PCB), FASTER),
-        "sorn_over_torchreid_pcb": (rate[OURS] / (rate[PLAIN_FP32] * TORCHREID_PCB), FASTER),
-        "sorn_over_bpbreid": (rate[OURS] / (rate[PLAIN_FP32] * BPBREID), FASTER),
+        "sorn_over_allowed": (over(OURS, fastest) * ours / plain, ALLOWED),
+        "sorn_over_fp32": (over(OURS, OURS_FP32), FASTER),
+        "pcb_over_torchreid": (over(PCB, PLAIN_FP32) / TORCHREID_PCB, FASTER),
+        "sorn_over_torchreid_pcb": (over(OURS, PLAIN_FP32) / TORCHREID_PCB, FASTER),
+        "sorn_over_bpbreid": (over(OURS, PLAIN_FP32) / BPBREID, FASTER),
     }
     return {
         "plain_gflop_per_image": Figure(plain),
         "sorn_gflop_per_image": Figure(ours),
-        "best_plain_gflop_per_second": Figure(best),
+        "best_plain_gflop_per_second": Figure(median(rates[fastest]) * plain),
         **{name: Figure(value, f">={goal}", value >= goal) for name, (value, goal) in goals.items()},
     }
 
@@ -200,29 +199,27 @@ def run_figures(folder: Path, config: SORNConfig, images: int, bare: float) -> d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer steps and images: within four minutes")
-    parser.add_argument("--rounds", type=int, help="default 7, or 3 with --quick")
+    parser.add_argument("--rounds", type=int, help="default 5, or 3 with --quick")
     parser.add_argument("--semantic-channels", type=int, default=SORNConfig().semantic_channels)
     given = parser.parse_args()
     rounds, steps, images = (
-        given.rounds or (3 if given.quick else 7),
-        1 if given.quick else 2,
+        given.rounds or (3 if given.quick else 5),
+        2 if given.quick else 4,
         48 if given.quick else 160,
     )
-    torch.manual_seed(0)
-    batch = random_batch(BATCH)
     config = SORNConfig(identities=IDENTITIES, semantic_channels=given.semantic_channels)
     pcb = SORNConfig(identities=IDENTITIES, parts=6, local_head="pcb", global_branch=False, semantic_branch=False)
     ways = {
-        PLAIN: plain_step(batch, fast=True),
-        PLAIN_FP32: plain_step(batch, fast=False),
-        OURS: our_step(batch, config),
-        OURS_FP32: our_network_their_way(batch, config),
-        PCB: our_step(batch, pcb),
+        PLAIN: partial(plain_step, fast=True),
+        PLAIN_FP32: partial(plain_step, fast=False),
+        OURS: partial(our_step, config),
+        OURS_FP32: partial(our_network_their_way, config),
+        PCB: partial(our_step, pcb),
     }
-
-    seconds = interleave({name: partial(repeat, step, steps) for name, step in ways.items()}, rounds)
-    ways.clear()  # gigabytes
-    rates = {name: [steps * BATCH / value for value in values] for name, values in seconds.items()}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name in ways if number % 2 else reversed(ways):
+            rates[name].append(in_own_process(step_rate, ways[name], steps))
     with tempfile.TemporaryDirectory() as folder:
         figures = step_figures(rates, config) | run_figures(Path(folder), config, images, median(rates[OURS]))
     print(

@@ -1,15 +1,17 @@
-"""Whole trainings for bench_train, each in a process of its own. Reads and writes a temporary folder."""
+"""Steps and whole trainings for bench_train, in processes of their own. Reads and writes a temporary folder."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -52,6 +54,24 @@ def write_run(folder: Path, images: int, size: tuple[int, int]) -> Paths:
     index = ShardIndex("bench", labeler, None, size, tuple(range(PIDS)), {"train": split}, (entry,))
     write_index(paths.shard_index, index)
     return paths
+
+
+Step = Callable[[], None]
+
+
+def step_rate(make: Callable[[], Step], steps: int) -> float:
+    """Images/s of the median step, after one that warms caches and allocators."""
+    import torch
+
+    torch.manual_seed(0)
+    step = make()
+    step()
+    seconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return BATCH / median(seconds)
 
 
 def in_own_process(work: Callable[..., Result], *arguments: object) -> Result:

@@ -46,8 +46,9 @@ class SORNConfig:
     # Of the head "pcb"; 256 in its paper.
     labels: int = 8
     # K, semantic classes: 8, 5 or 2 (Table III).
-    semantic_channels: int = 256
-    # Width of both deconvolutions, open in the paper.
+    semantic_channels: int = 64
+    # Width of both deconvolutions, open in the paper. 256 costs 30 % more operations, and on SynPed's val (ResNet-18, two
+    # seeds each) finds no more: mIoU 29.5 and 29.6 against 28.6 and 29.4; 32 finds 27.9 and 28.3.
     local_branch: bool = True
     # False: "Global+Semantic" of Table I.
     global_branch: bool = True
