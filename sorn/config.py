@@ -47,9 +47,9 @@ class SORNConfig:
     labels: int = 8
     # K, semantic classes: 8, 5 or 2 (Table III).
     semantic_channels: int = 64
-    # Width of both deconvolutions, open in the paper. 256 costs a third more operations with ResNet-50; on the val split
-    # of synped_demo (ResNet-18, two seeds) it found the parts with mIoU 29.5 and 29.6, 64 with 28.6 and 29.4, 32 with
-    # 27.9 and 28.3 %.
+    # Width of both deconvolutions, open in the paper. 256 costs a third more operations with ResNet-50; on the val
+    # split of synped_demo (ResNet-18, two seeds) it found the parts with mIoU 29.5 and 29.6, 64 with 28.6 and 29.4, 32
+    # with 27.9 and 28.3 %.
     local_branch: bool = True
     # False: "Global+Semantic" of Table I.
     global_branch: bool = True
