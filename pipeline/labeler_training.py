@@ -65,6 +65,7 @@ class LabelerTraining:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=options.base_lr, weight_decay=options.weight_decay, fused=True
         )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.states = TrainingStates(paths, "labeler", fingerprint)
         self.done = 0  # steps
 
@@ -116,14 +117,15 @@ class LabelerTraining:
             output = self.model(image)
         losses = danet_loss(output, target, self.options.aux_weight)
         self.optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()
+        self.scaler.scale(losses["total"]).backward()
         values = {name: value.item() for name, value in losses.items()}
         if not math.isfinite(values["total"]):
             raise UserError(
                 f"the labeler's training diverged at step {self.done}: {values}",
                 "Lower the rate (--set labeler.base_lr=...) or compute in fp32 (--set labeler.precision=fp32).",
             )
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return values
 
     def _save_state(self) -> None:
@@ -132,6 +134,7 @@ class LabelerTraining:
             "done": self.done,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
         }
         self.states.save(self.done, state)
         self.saved = time.monotonic()
@@ -143,6 +146,7 @@ class LabelerTraining:
         path, state = found
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state.get("scaler", {}))
         self.done = state["done"]
         click.echo(f"labeler: going on at step {self.done} ({path})")
 

@@ -42,7 +42,7 @@ class DANetOptions:
     low_resolution: int = 48
     # Images of fewer rows are labelled, with the status LOW_RESOLUTION.
     precision: str = "auto"
-    # auto: bf16 where the device computes it, else fp32.
+    # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU.
 
     def __post_init__(self) -> None:
         check_choice("inference", self.inference, INFERENCE)

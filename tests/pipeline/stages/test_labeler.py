@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pipeline import checkpoints, labelers, stamp
@@ -71,6 +73,24 @@ def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
     image = np.zeros((50, 20, 3), np.uint8)
     (found,) = named.label([], [image])
     assert found.mask.shape == (50, 20) and found.mask.dtype == np.uint8 and found.status in (Status.OK, Status.EMPTY)
+
+
+def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) -> None:
+    config = replace(CONFIG, labeler=replace(TINY, precision="fp16"))
+    paths = make_dataset(tmp_path)
+    records, masks = labeler._pairs(paths)
+    work = LabelerTraining(config, paths, "f" * 64, records, masks)
+    work.model.train()
+    before = [parameter.clone() for parameter in work.model.parameters()]
+    work.scaler.load_state_dict({**work.scaler.state_dict(), "scale": 2.0**100})
+    crops = next(work._epoch())
+    work._step(crops, 8)
+    assert all(torch.equal(a, b) for a, b in zip(before, work.model.parameters(), strict=True))
+    assert work.scaler.get_scale() == 2.0**99
+    work._save_state()
+    again = LabelerTraining(config, paths, "f" * 64, records, masks)
+    again._resume()
+    assert again.scaler.get_scale() == 2.0**99
 
 
 def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
