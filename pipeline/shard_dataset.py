@@ -107,7 +107,10 @@ class ShardDataset(Dataset[Sample]):
         One plain read per image and per mask. Raises UserError for a shard that cannot be read any more.
         """
         shards, rows = self._shard[chosen].tolist(), self._row[chosen].tolist()
-        for shard, row, pixels, parts in zip(shards, rows, image.numpy(), mask.numpy(), strict=True):
-            self._readers[shard].read_into(row, pixels, parts)
+        area = mask[0].numel()
+        pixels, parts = (tensor.numpy().data.cast("B") for tensor in (image, mask))
+        for i, (shard, row) in enumerate(zip(shards, rows, strict=True)):
+            at, end = i * area, (i + 1) * area
+            self._readers[shard].read_into(row, pixels[3 * at : 3 * end], parts[at:end])
         small = (self.label[chosen], chosen, self.labelled[chosen])
         return Batch(image, mask, *(torch.from_numpy(array) for array in small))
