@@ -29,6 +29,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from training_runs import BATCH, Step, in_own_process, peak_memory, speeds, step_rate, write_run
 
+from pipeline.allocator import keep_freed_memory
 from sorn import engine
 from sorn.backbone import Backbone
 from sorn.batch import Batch
@@ -101,6 +102,7 @@ def plain_step(fast: bool) -> Step:
 
 def our_step(config: SORNConfig) -> Step:
     """As `pipeline.training` does it on this machine."""
+    keep_freed_memory()
     batch = random_batch(BATCH)
     model = SORN(config)
     model.to(memory_format=torch.channels_last)

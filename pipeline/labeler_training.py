@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from pipeline import checkpoints, interruption, stamp
+from pipeline.allocator import keep_freed_memory
 from pipeline.config import Config, as_json
 from pipeline.device import pick_device
 from pipeline.errors import UserError
@@ -55,6 +56,8 @@ class LabelerTraining:
             )
         self.device = pick_device(config.runtime.device)
         self.precision = engine.pick_precision(options.precision, self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         torch.manual_seed(options.seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %

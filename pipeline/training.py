@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline import checkpoints, interruption, ranks, stamp
+from pipeline.allocator import keep_freed_memory
 from pipeline.batch_loader import BatchLoader
 from pipeline.batch_order import BatchOrder
 from pipeline.config import Config, as_json
@@ -208,8 +209,10 @@ class Training:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
         torch.backends.cudnn.benchmark = False
-        if self.rank.world > 1 and self.device.type == "cpu":
-            torch.set_num_threads(ranks.cores())
+        if self.device.type == "cpu":
+            keep_freed_memory()
+            if self.rank.world > 1:
+                torch.set_num_threads(ranks.cores())
 
     def _wrap(self, objective: nn.Module) -> nn.Module:
         if self.config.train.compile:

@@ -45,6 +45,7 @@ LAYERS = [  # each may import from itself downwards
         "training_states",
         "initial_weights",
         "trained_run",
+        "trained_network",
         "segmenter",
         "device",
         "pixels",
@@ -54,7 +55,7 @@ LAYERS = [  # each may import from itself downwards
     {"image_search", "csv_dataset", "dataset_folders", "data_summary", "coco_annotations"},
     {"manifest", "records", "layout", "stamp", "config", "config_files", "progress", "disk_space", "ranks"}
     | {"stage_lock"},
-    {"errors", "ahead", "interruption", "rle", "doctor_machine", "torch_threads"},
+    {"errors", "ahead", "interruption", "rle", "doctor_machine", "torch_threads", "allocator"},
 ]
 
 
