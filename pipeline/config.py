@@ -159,6 +159,14 @@ class EvalConfig:
     # A protocol named in the dataset's manifest, e.g. "occluded" or "partial" of partial_reid.
     tau: float = 0.15
     # Visibility threshold of Eq. 12, Section IV-B.
+    tau_sweep: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
+    # Other thresholds that the report shows beside it, as in Figure 8; empty for none.
+    rerank: bool = False
+    # Also re-rank the fullest variant by k-reciprocal neighbours (sorn/rerank.py): minutes for a large gallery.
+    rerank_k1: int = 20
+    rerank_k2: int = 6
+    rerank_weight: float = 0.3
+    # Its neighbours, those that a description is averaged over, and the share of the similarity as it was (Zhong et al.)
     average_precision: str = "standard"
     # "standard": mean of the precision at hits; "trapezoid": the mean of neighbouring precisions, as in PGFA.
     shots: int = 0
@@ -193,6 +201,11 @@ class EvalConfig:
         check_choice("eval.average_precision", self.average_precision, tuple(AP_FORMULAS))
         check_choice("eval.precision", self.precision, PRECISIONS)
         check(0 <= self.tau <= 1, "eval.tau", self.tau, "a number in [0, 1]")
+        sweep = "rising numbers in [0, 1]"
+        taus = self.tau_sweep
+        check(all(0 <= tau <= 1 for tau in taus) and list(taus) == sorted(set(taus)), "eval.tau_sweep", taus, sweep)
+        check(1 <= self.rerank_k2 <= self.rerank_k1, "eval.rerank_k2", self.rerank_k2, "1 to eval.rerank_k1")
+        check(0 <= self.rerank_weight <= 1, "eval.rerank_weight", self.rerank_weight, "a number in [0, 1]")
         check(self.shots in (0, 1), "eval.shots", self.shots, "0 (all-gallery) or 1 (single-gallery-shot)")
         check(self.trials >= 1, "eval.trials", self.trials, "1 or more")
         check(self.ranked_queries >= 0, "eval.ranked_queries", self.ranked_queries, "0 or more")

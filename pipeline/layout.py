@@ -126,6 +126,14 @@ class Paths:
         return self.folder("eval") / "report.md"
 
     @property
+    def report_html(self) -> Path:
+        return self.folder("eval") / "report.html"
+
+    @property
+    def query_results(self) -> Path:
+        return self.folder("eval") / "queries.csv"
+
+    @property
     def pictures(self) -> Path:
         return self.folder("eval") / "pictures"
 

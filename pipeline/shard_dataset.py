@@ -107,8 +107,8 @@ class ShardDataset(Dataset[Sample]):
         One plain read per image and per mask. Raises UserError for a shard that cannot be read any more.
         """
         shards, rows = self._shard[chosen].tolist(), self._row[chosen].tolist()
-        area = mask[0].numel()
-        pixels, parts = (tensor.numpy().data.cast("B") for tensor in (image, mask))
+        area = self.image_size[0] * self.image_size[1]
+        pixels, parts = (tensor.numpy().reshape(-1).data for tensor in (image, mask))
         for i, (shard, row) in enumerate(zip(shards, rows, strict=True)):
             at, end = i * area, (i + 1) * area
             self._readers[shard].read_into(row, pixels[3 * at : 3 * end], parts[at:end])

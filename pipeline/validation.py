@@ -45,7 +45,8 @@ class Validation:
         """mAP and rank-1, fractions in [0, 1]."""
         query, gallery = (self._bank(model, data, device, precision) for data in (self.query, self.gallery))
         relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
-        blocks = matching.similarity_blocks(query, gallery, matching.variants(query)[-1], self.config.tau)
+        rule = matching.Rule(matching.variants(query)[-1], self.config.tau)
+        blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(query, gallery, [rule]))
         found = metrics.evaluate(blocks, relevant, self.config.average_precision)
         return {"mAP": found.mean_ap, "rank-1": found.rank(1)}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,12 @@ class FeatureBank:
 
     def __len__(self) -> int:
         return len(self.pid)
+
+    def take(self, rows: np.ndarray) -> FeatureBank:
+        """Some images of the bank. rows: positions, or bool [N]."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
+        return FeatureBank(**kept)
 
     def __post_init__(self) -> None:
         n, p = len(self.pid), self.local.shape[1]

@@ -5,7 +5,8 @@ The paper calls D a distance; it is a cosine similarity: larger is closer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,23 @@ VARIANTS = ("global", "global+local", "sorn")
 NOTHING_IN_COMMON = -1.0
 # Similarity of a pair without a common visible stripe and without global features: the lowest cosine.
 
+MEMORY = 256 << 20
+# Bytes of similarities in memory at a time: as many queries as fit, against the whole gallery.
+
+CHUNK = 16 << 20
+# Bytes of gallery features that are normalised and multiplied at a time.
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to match: a variant, and the threshold of Eq. 12, which "sorn" alone looks at."""
+
+    variant: str
+    tau: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("variant", self.variant, VARIANTS)
+
 
 def indicators(visibility: np.ndarray, tau: float) -> np.ndarray:
     """Eq. 12: visibility scores v_p [N, P] float32 -> I_p [N, P] float32, 1 where v_p >= tau, else 0."""
@@ -35,50 +53,118 @@ def variants(bank: FeatureBank) -> tuple[str, ...]:
 
 
 def similarity_blocks(
-    query: FeatureBank, gallery: FeatureBank, variant: str, tau: float, block: int = 256
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield (slice of queries, similarities [b, Ng] float32), in query order.
+    query: FeatureBank,
+    gallery: FeatureBank,
+    rules: Sequence[Rule],
+    device: torch.device | str = "cpu",
+    block: int = 0,
+) -> Iterator[tuple[slice, list[np.ndarray]]]:
+    """Yield (slice of queries, per rule similarities [b, Ng] float32) in query order; valid until the next are asked.
 
-    Eq. 15 for unit vectors, with the indicators folded into the local ones, is the product of two matrices (numerator)
-    over the product of two narrow ones (denominator). A zero vector has similarity 0 to everything. Without stripes
-    (P = 0) every variant is Eq. 13. Without global features (Dg = 0, "Local+Semantic" of Table I) the global term and
-    its 1 leave Eq. 15; a pair that shares no stripe then gets NOTHING_IN_COMMON. Raises ValueError for an unknown
-    variant, for "global" without global features, and for banks of different shapes.
+    The products D_global, D_1 ... D_P of unit vectors (Eq. 13, 14) are computed once, chunk by chunk of the gallery,
+    and every rule combines them (Eq. 15): three variants and a sweep of tau cost the operations of one product of the
+    concatenated features. A zero vector has similarity 0 to everything. Without stripes (P = 0) every variant is
+    Eq. 13. Without global features (Dg = 0, "Local+Semantic" of Table I) the global term and its 1 leave Eq. 15; a pair
+    that shares no stripe then gets NOTHING_IN_COMMON.
+
+    device: where products are computed; the features stay where they are. block: queries at a time; 0 for as many as
+    MEMORY allows. Raises ValueError for "global" without global features, and for banks of different shapes.
     """
-    check_choice("variant", variant, VARIANTS)
     if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
         raise ValueError(
             f"features of different networks: query {query.global_.shape[1:]} and {query.local.shape[1:]}, "
             f"gallery {gallery.global_.shape[1:]} and {gallery.local.shape[1:]}"
         )
-    with_global = query.global_.shape[1] > 0
-    if variant == "global" and not with_global:
+    if query.global_.shape[1] == 0 and any(rule.variant == "global" for rule in rules):
         raise ValueError('variant "global" needs global features; this network has no global branch')
-    gallery_features, gallery_weights = _folded(gallery, variant, tau)
-    for start in range(0, len(query), block):
-        rows = slice(start, min(start + block, len(query)))
-        features, weights = _folded(query, variant, tau, rows)
-        numerator = features @ gallery_features.T  # [b, Ng]
-        common = weights @ gallery_weights.T  # [b, Ng], 1 per stripe visible in both, and 1 for the global feature
-        similarity = numerator.div_(common.clamp(min=1.0))
-        if not with_global:
-            similarity.masked_fill_(common == 0, NOTHING_IN_COMMON)
-        yield rows, similarity.numpy()
+    with_stripes = any(rule.variant != "global" for rule in rules)
+    size = block or block_size(len(query), len(gallery), len(rules))
+    similarity = torch.empty(len(rules), size, len(gallery))
+    for start in range(0, len(query), size):
+        rows = slice(start, min(start + size, len(query)))
+        asked = _Units.of(query, rows, with_stripes, device)
+        for columns in _chunks(gallery):
+            ranked = _Units.of(gallery, columns, with_stripes, device)
+            products = [a @ b.T for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
+            for rule, out in zip(rules, similarity, strict=True):
+                out[: len(asked), columns] = _combined(rule, products, asked, ranked)
+        yield rows, [out[: len(asked)].numpy() for out in similarity]
 
 
-def _folded(bank: FeatureBank, variant: str, tau: float, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
-    """Unit vectors side by side, local ones times their indicator [n, D], and the weights of Eq. 15 [n, 1 + P]."""
-    global_ = torch.from_numpy(bank.global_[rows])
-    n, width = global_.shape
-    stripes = 0 if variant == "global" else bank.local.shape[1]
-    visible = indicators(bank.visibility[rows], tau) if variant == "sorn" else np.ones_like(bank.visibility[rows])
-    has_global = torch.full((n, 1), float(width > 0))
-    weights = torch.cat([has_global, torch.from_numpy(visible[:, :stripes])], dim=1)
-    features = torch.empty(n, width + stripes * bank.local.shape[2])
-    features[:, :width] = functional.normalize(global_, dim=1)
-    local = features[:, width:].view(n, stripes, -1) if stripes else None
-    for p in range(stripes):
-        unit = functional.normalize(torch.from_numpy(bank.local[rows, p]), dim=1)
-        assert local is not None
-        local[:, p] = unit * weights[:, 1 + p, None]
-    return features, weights
+def block_size(queries: int, gallery: int, rules: int) -> int:
+    """Queries whose similarities fit into MEMORY together, so that all blocks are about as large."""
+    most = max(1, MEMORY // max(1, 4 * gallery * rules))
+    blocks = -(-queries // most)
+    return -(-queries // blocks) if queries else 1
+
+
+def rules_at_once(gallery: int) -> int:
+    """How many rules leave blocks of at least 128 queries; at least one."""
+    return max(1, MEMORY // max(1, 4 * gallery * 128))
+
+
+def pair_similarities(
+    query: FeatureBank, number: int, gallery: FeatureBank, positions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eq. 13 and 14 of one query with some gallery images: D_global [n] (nan without one) and D_p [n, P], float32."""
+
+    def cosine(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+        units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one, others))
+        return torch.linalg.vecdot(*units).numpy()
+
+    if query.global_.shape[1]:
+        whole = cosine(query.global_[number][None], gallery.global_[positions])
+    else:
+        whole = np.full(len(positions), np.nan, np.float32)
+    return whole, cosine(query.local[number][None], gallery.local[positions])
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Unit vectors of some images: global [n, Dg] if there is one, then one [n, Dl] per stripe; scores v_p [n, P]."""
+
+    vectors: list[Tensor]
+    with_global: bool
+    visibility: Tensor
+
+    @staticmethod
+    def of(bank: FeatureBank, rows: slice, with_stripes: bool, device: torch.device | str) -> _Units:
+        with_global = bank.global_.shape[1] > 0
+        arrays = [bank.global_[rows]] if with_global else []
+        if with_stripes:
+            arrays += [bank.local[rows, p] for p in range(bank.local.shape[1])]
+        vectors = [functional.normalize(torch.from_numpy(array).to(device), dim=1) for array in arrays]
+        return _Units(vectors, with_global, torch.from_numpy(bank.visibility[rows]).to(device))
+
+    def __len__(self) -> int:
+        return len(self.visibility)
+
+    def weights(self, tau: float) -> Tensor:
+        """I_p [P, n] of Eq. 12."""
+        return (self.visibility >= tau).float().T
+
+
+def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units) -> Tensor:
+    """Eq. 15 for one rule [b, n]. products: of `asked` and `ranked`, in the order of their vectors."""
+    whole, stripes = (products[:1], products[1:]) if asked.with_global else ([], products)
+    if rule.variant == "global" or not stripes:
+        return whole[0]
+    if rule.variant == "global+local":
+        total = products[0].clone()
+        for product in products[1:]:
+            total += product
+        return total.div_(len(products))
+    seen, shown = asked.weights(rule.tau), ranked.weights(rule.tau)
+    total = whole[0].clone() if whole else torch.zeros_like(stripes[0])
+    for product, of_query, of_gallery in zip(stripes, seen, shown, strict=True):
+        total.addcmul_(product * of_query[:, None], of_gallery[None])
+    common = torch.addmm(torch.tensor(float(asked.with_global), device=total.device), seen.T, shown)  # [b, n]
+    total.div_(common.clamp(min=1.0))
+    return total if whole else total.masked_fill_(common == 0, NOTHING_IN_COMMON)
+
+
+def _chunks(gallery: FeatureBank) -> Iterator[slice]:
+    width = gallery.global_.shape[1] + gallery.local.shape[1] * gallery.local.shape[2]
+    size = max(64, CHUNK // (4 * max(1, width)))
+    for start in range(0, len(gallery), size):
+        yield slice(start, min(start + size, len(gallery)))

@@ -1,4 +1,4 @@
-"""Re-ID metrics under the usual filter, their chance level, and mean IoU. Arrays in, numbers out; no torch, no files.
+"""Re-ID metrics under the usual filter, and mean IoU. Arrays in, numbers out; no torch, no files.
 
 The filter: for each query, gallery images of the same person by the same camera are dropped, and a query without a
 remaining match is skipped and counted as skipped. Equal similarities rank in gallery order.
@@ -135,46 +135,97 @@ class Metrics:
         return {"mAP": self.ap, "mINP": self.inp}[name][:, self.used].mean(axis=1)
 
 
-def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, formula: str = "standard") -> Metrics:
-    """Rank the whole gallery for every query. blocks: (slice of queries, similarities [b, Ng]), covering all queries.
+class Evaluation:
+    """Ranks the whole gallery for every query, block by block.
 
-    The rank of a match is counted, not sorted for: 1 + the images before it, exact with ties, one block in memory.
-    Raises ValueError for blocks that do not cover every query once, or are not finite.
+    evaluation = Evaluation(relevant)
+    for rows, similarity in blocks:
+        evaluation.add(rows, similarity)
+    metrics = evaluation.metrics()
+
+    The ranks of the matches are counted, not sorted for: 1 + the images before them, exact with ties.
     """
-    average_precision = AP_FORMULAS[formula]
-    first_hit, ap, inp = _empty(1, len(relevant.matches))
-    for number, row in _rows(blocks, relevant):
-        matches = relevant.matches[number]
-        if len(matches):
-            ranks = np.sort([_rank(row, position) for position in matches])
-            first_hit[0, number] = ranks[0]
-            ap[0, number] = average_precision(ranks)
-            inp[0, number] = len(ranks) / ranks[-1]
-    return Metrics(first_hit, ap, inp)
+
+    def __init__(self, relevant: Relevance, formula: str = "standard", trials: int = 1) -> None:
+        queries = len(relevant.matches)
+        self.relevant, self.formula = relevant, AP_FORMULAS[formula]
+        self.first_hit = np.full((trials, queries), SKIPPED, np.int64)
+        self.ap, self.inp = np.full((2, trials, queries), np.nan)
+        self._next = 0
+
+    def add(self, rows: slice, similarity: np.ndarray) -> None:
+        """similarity: [b, Ng] of the queries `rows`, which follow those before. Raises ValueError for others, and for
+        similarities that are not finite.
+        """
+        gallery = len(self.relevant.group)
+        if rows.start != self._next or similarity.shape != (rows.stop - rows.start, gallery):
+            shape = f"similarities {similarity.shape} for queries {rows.start}:{rows.stop}"
+            raise ValueError(f"{shape}, expected query {self._next} and {gallery} gallery images")
+        for number, row in zip(range(rows.start, rows.stop), similarity, strict=True):
+            if not np.isfinite(row.sum()):
+                raise ValueError(f"similarities of query {number} are not finite")
+            if len(self.relevant.matches[number]):
+                self._rank(number, row)
+        self._next = rows.stop
+
+    def metrics(self) -> Metrics:
+        """Raises ValueError when queries are missing."""
+        if self._next != len(self.relevant.matches):
+            raise ValueError(f"similarities of {self._next} queries, expected {len(self.relevant.matches)}")
+        return Metrics(self.first_hit, self.ap, self.inp)
+
+    def _rank(self, number: int, row: np.ndarray) -> None:
+        ranks = np.sort(match_ranks(row, self.relevant.matches[number], self.relevant.dropped[number]))
+        self.first_hit[0, number] = ranks[0]
+        self.ap[0, number] = self.formula(ranks)
+        self.inp[0, number] = len(ranks) / ranks[-1]
 
 
-def evaluate_single_shot(
-    blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, trials: int, seed: int, formula: str = "standard"
-) -> Metrics:
-    """Rank a gallery of one random image per person, drawn `trials` times from default_rng(seed).
+class SingleShotEvaluation(Evaluation):
+    """Ranks a gallery of one random image per person, drawn `trials` times from default_rng(seed).
 
     A draw is one random order of the gallery; each person is shown by the first image in it that the filter leaves.
     """
-    formula_ap = AP_FORMULAS[formula]
-    shown, order = _draws(relevant.group, trials, seed)
-    first_hit, ap, inp = _empty(trials, len(relevant.matches))
-    for number, row in _rows(blocks, relevant):
-        matches = relevant.matches[number]
-        if len(matches) == 0:
-            continue
-        own = matches[order[:, matches].argmin(axis=1)][:, None]  # [trials, 1]
-        others = np.delete(shown, relevant.group[matches[0]], axis=1)  # [trials, persons - 1]
+
+    def __init__(self, relevant: Relevance, trials: int, seed: int, formula: str = "standard") -> None:
+        super().__init__(relevant, formula, trials)
+        self._shown, self._order = _draws(relevant.group, trials, seed)
+
+    def _rank(self, number: int, row: np.ndarray) -> None:
+        """Of the images that the filter drops, none is shown: their person is shown by a match."""
+        matches = self.relevant.matches[number]
+        own = matches[self._order[:, matches].argmin(axis=1)][:, None]  # [trials, 1]
+        others = np.delete(self._shown, self.relevant.group[matches[0]], axis=1)  # [trials, persons - 1]
         similarity, target = row[others], row[own]
         ahead = (similarity > target) | ((similarity == target) & (others < own))
-        first_hit[:, number] = 1 + ahead.sum(axis=1)
-        ap[:, number] = [formula_ap(rank[None]) for rank in first_hit[:, number]]
-        inp[:, number] = 1 / first_hit[:, number]
-    return Metrics(first_hit, ap, inp)
+        self.first_hit[:, number] = 1 + ahead.sum(axis=1)
+        self.ap[:, number] = [self.formula(rank[None]) for rank in self.first_hit[:, number]]
+        self.inp[:, number] = 1 / self.first_hit[:, number]
+
+
+def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, formula: str = "standard") -> Metrics:
+    """Of blocks (slice of queries, similarities [b, Ng]) that cover all queries in order, as in Evaluation."""
+    evaluation = Evaluation(relevant, formula)
+    for rows, similarity in blocks:
+        evaluation.add(rows, similarity)
+    return evaluation.metrics()
+
+
+def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np.ndarray:
+    """1-based ranks of the matches of one query, int64, in their order. row: similarities [Ng]; dropped: positions that
+    do not count. Equal similarities rank in gallery order.
+    """
+    values = row[matches]
+    near = np.flatnonzero(row >= values.min())  # nothing else can come before a match
+    similarity = row[near]
+    ranks = np.empty(len(matches), np.int64)
+    for i, (value, position) in enumerate(zip(values, matches, strict=True)):
+        ranks[i] = np.count_nonzero(similarity >= value)
+        equal = near[similarity == value]
+        ranks[i] -= np.count_nonzero(equal > position)
+    for position in dropped:
+        ranks -= (row[position] > values) | ((row[position] == values) & (position < matches))
+    return ranks
 
 
 def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> np.ndarray:
@@ -183,19 +234,6 @@ def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> n
     row[relevant.dropped[number]] = -np.inf
     kept = len(row) - len(relevant.dropped[number])
     return np.argsort(-row, kind="stable")[: min(length, kept)]
-
-
-def chance(relevant: Relevance, formula: str = "standard", single_shot: bool = False) -> dict[str, float]:
-    """Exact expectation of each figure for a gallery in random order, mean over the queries that have a match."""
-    persons = int(relevant.group.max(initial=-1)) + 1
-    pairs = [
-        (persons, 1) if single_shot else (len(relevant.group) - len(dropped), len(matches))
-        for matches, dropped in zip(relevant.matches, relevant.dropped, strict=True)
-        if len(matches)
-    ]
-    figures = {pair: _random_figures(*pair, formula) for pair in set(pairs)}
-    names = [f"rank-{k}" for k in RANKS] + ["mAP", "mINP"]
-    return {name: float(np.mean([figures[pair][name] for pair in pairs])) if pairs else float("nan") for name in names}
 
 
 def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
@@ -225,35 +263,6 @@ def pixel_accuracy(counts: np.ndarray) -> float:
     return float(np.trace(counts) / counts.sum()) if counts.any() else float("nan")
 
 
-def _empty(trials: int, queries: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    nothing = np.full((trials, queries), np.nan)
-    return np.full((trials, queries), SKIPPED, dtype=np.int64), nothing, nothing.copy()
-
-
-def _rows(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance) -> Iterable[tuple[int, np.ndarray]]:
-    """(query, its similarities [Ng], minus infinity where dropped), in query order."""
-    expected, gallery = 0, len(relevant.group)
-    for rows, similarity in blocks:
-        if rows.start != expected or similarity.shape != (rows.stop - rows.start, gallery):
-            shape = f"similarities {similarity.shape} for queries {rows.start}:{rows.stop}"
-            raise ValueError(f"{shape}, expected query {expected} and {gallery} gallery images")
-        if not np.isfinite(similarity).all():
-            raise ValueError(f"similarities of queries {rows.start}:{rows.stop} are not finite")
-        for number, row in zip(range(rows.start, rows.stop), similarity, strict=True):
-            row = row.copy()
-            row[relevant.dropped[number]] = -np.inf
-            yield number, row
-        expected = rows.stop
-    if expected != len(relevant.matches):
-        raise ValueError(f"similarities of {expected} queries, expected {len(relevant.matches)}")
-
-
-def _rank(row: np.ndarray, position: int) -> int:
-    """1-based rank of one gallery image: those before it in the gallery come first already at equal similarity."""
-    value = row[position]
-    return 1 + int(np.count_nonzero(row[:position] >= value)) + int(np.count_nonzero(row[position + 1 :] > value))
-
-
 def _draws(group: np.ndarray, trials: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Per trial: position of the image shown for each person [trials, persons], and each image's place in the order."""
     generator = np.random.default_rng(seed)
@@ -266,23 +275,3 @@ def _draws(group: np.ndarray, trials: int, seed: int) -> tuple[np.ndarray, np.nd
         _, first = np.unique(group[permutation], return_index=True)
         shown[trial] = permutation[first]
     return shown, order
-
-
-def _random_figures(n: int, m: int, formula: str) -> dict[str, float]:
-    """Expected figures when m matches lie anywhere among n images, every order alike.
-
-    A position r holds a match with probability m / n, and then each of the r - 1 before it with (m - 1) / (n - 1).
-    """
-    positions = np.arange(1, n + 1)
-    harmonic = float((1 / positions).sum())
-    pair = (m - 1) / (n - 1) if n > 1 else 0.0
-    standard = (harmonic + pair * (n - harmonic)) / n
-    # P(last match at r), from r = n downwards: P(n) = m / n, and P(r) = P(r + 1) (r - m + 1) / r.
-    steps = np.maximum(positions[:-1] - m + 1, 0) / positions[:-1]
-    last = m / n * np.append(np.cumprod(steps[::-1])[::-1], 1.0)
-    # P(no match among the first k) = product over i < k of (n - m - i) / (n - i).
-    misses = np.cumprod(np.maximum(n - m - np.arange(n), 0) / (n - np.arange(n)))
-    figures = {f"rank-{k}": 1 - float(misses[min(k, n) - 1]) for k in RANKS}
-    figures["mAP"] = standard if formula == "standard" else (standard + m / n) / 2
-    figures["mINP"] = float((last * m / positions).sum())
-    return figures

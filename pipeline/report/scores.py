@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,12 +14,16 @@ from pipeline.errors import UserError
 from pipeline.exact_masks import ExactMasks
 from pipeline.feature_store import Examples
 from pipeline.manifest import Protocol
+from pipeline.progress import Progress
 from pipeline.shard_dataset import ShardDataset
 from sorn import matching, metrics
 from sorn.batch import reduce_masks
+from sorn.chance import chance, chance_cmc
 from sorn.features import FeatureBank
-from sorn.metrics import Metrics, Relevance
+from sorn.matching import Rule
+from sorn.metrics import Evaluation, Metrics, Relevance, SingleShotEvaluation
 from sorn.parts import LABELLINGS
+from sorn.rerank import Reranking, reranked_blocks
 from sorn.sample import Sample, Status
 
 EXACT = "exact masks"
@@ -29,17 +32,20 @@ LABELLED = (Status.OK, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE)
 
 @dataclass(frozen=True)
 class Scores:
-    """metrics: per variant. chance: figure -> its expectation for a random order.
+    """metrics: per variant. chance: figure -> its expectation for a random order; chance_cmc: the curve's.
 
-    shown: positions of the queries that the pictures show. rows: variant -> per shown query its similarities [Ng].
+    sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" -> positions of the queries that
+    pictures show. rows: variant -> per shown query its similarities [Ng].
     """
 
     query: FeatureBank
     gallery: FeatureBank
     relevant: Relevance
     metrics: dict[str, Metrics]
+    sweep: dict[float, Metrics]
     chance: dict[str, float]
-    shown: list[int]
+    chance_cmc: np.ndarray
+    shown: dict[str, list[int]]
     rows: dict[str, dict[int, np.ndarray]]
 
 
@@ -69,11 +75,7 @@ def check_answerable(dataset: str, protocol: Protocol, query: ShardDataset, gall
 def restrict(bank: FeatureBank, prefix: str) -> FeatureBank:
     """The images whose name begins with the prefix."""
     chosen = np.char.startswith(bank.name.astype(str), prefix)
-    if chosen.all():
-        return bank
-    arrays = {field.name: getattr(bank, field.name) for field in fields(bank)}
-    kept: dict[str, Any] = {name: None if array is None else array[chosen] for name, array in arrays.items()}
-    return FeatureBank(**kept)
+    return bank if chosen.all() else bank.take(chosen)
 
 
 def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
@@ -88,43 +90,109 @@ def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
 
 
 def score(
-    query: FeatureBank, gallery: FeatureBank, protocol: Protocol, config: EvalConfig, explained: Iterable[str]
+    query: FeatureBank,
+    gallery: FeatureBank,
+    protocol: Protocol,
+    config: EvalConfig,
+    explained: Iterable[str],
+    device: torch.device | str = "cpu",
 ) -> Scores:
-    """Every variant under one protocol; banks already restricted to it. explained: names of queries worth showing."""
+    """Every variant and every threshold under one protocol; banks already restricted to it. explained: names of queries
+    whose maps and parts there are. device: where similarities are computed.
+    """
     relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
-    shown = choose_shown(query, relevant, explained, config.ranked_queries, config.seed)
-    found: dict[str, Metrics] = {}
-    rows: dict[str, dict[int, np.ndarray]] = {}
-    for variant in matching.variants(query):
-        rows[variant] = {}
-        blocks = _remember(matching.similarity_blocks(query, gallery, variant, config.tau), shown, rows[variant])
-        if protocol.shots:
-            found[variant] = metrics.evaluate_single_shot(
-                blocks, relevant, protocol.trials, config.seed, config.average_precision
-            )
-        else:
-            found[variant] = metrics.evaluate(blocks, relevant, config.average_precision)
-    chance = metrics.chance(relevant, config.average_precision, single_shot=bool(protocol.shots))
-    return Scores(query, gallery, relevant, found, chance, shown, rows)
+    rules = {variant: Rule(variant, config.tau if variant == "sorn" else 0.0) for variant in matching.variants(query)}
+    taus = {tau: Rule("sorn", tau) for tau in config.tau_sweep if "sorn" in rules}
+    found = _evaluated(query, gallery, [*rules.values(), *taus.values()], relevant, protocol, config, device)
+    by_variant = {variant: found[rule] for variant, rule in rules.items()}
+    last = list(rules)[-1]
+    if config.rerank:
+        by_variant[f"{last}+rerank"] = _reranked(query, gallery, rules[last], relevant, protocol, config, device)
+    shown = choose_shown(query, relevant, by_variant[last], explained, config.ranked_queries, config.seed)
+    return Scores(
+        query,
+        gallery,
+        relevant,
+        by_variant,
+        {tau: found[rule] for tau, rule in taus.items()},
+        chance(relevant, config.average_precision, single_shot=bool(protocol.shots)),
+        chance_cmc(relevant, single_shot=bool(protocol.shots)),
+        shown,
+        _rows(query, gallery, rules, sorted({number for numbers in shown.values() for number in numbers}), device),
+    )
 
 
-def choose_shown(query: FeatureBank, relevant: Relevance, explained: Iterable[str], count: int, seed: int) -> list[int]:
-    """Positions of `count` queries drawn at random, out of those that have a match and were explained."""
+def choose_shown(
+    query: FeatureBank, relevant: Relevance, found: Metrics, explained: Iterable[str], count: int, seed: int
+) -> dict[str, list[int]]:
+    """Which queries pictures show, among those that have a match: "random", `count` of those that were explained,
+    whatever they reached; "best" and "worst", half as many each, by average precision in all draws, equal ones at
+    random.
+    """
     names = set(explained)
-    usable = relevant.usable
-    order = np.random.default_rng(seed).permutation(len(query)).tolist()
-    return [number for number in order if usable[number] and str(query.name[number]) in names][:count]
+    order = [number for number in np.random.default_rng(seed).permutation(len(query)) if relevant.usable[number]]
+    drawn = [int(number) for number in order if str(query.name[number]) in names][:count]
+    reached = found.ap.mean(axis=0)
+    by_precision = [int(number) for number in sorted(order, key=lambda number: reached[number])]
+    half = min(-(-count // 2), len(order) // 2)
+    return {"random": drawn, "best": by_precision[::-1][:half], "worst": by_precision[:half]}
 
 
-def _remember(
-    blocks: Iterable[tuple[slice, np.ndarray]], wanted: list[int], rows: dict[int, np.ndarray]
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Hand blocks on, and keep the rows of the wanted queries: pictures show the very numbers that were measured."""
-    for part, block in blocks:
-        for number in wanted:
-            if part.start <= number < part.stop:
-                rows[number] = block[number - part.start].copy()
-        yield part, block
+def _new_evaluation(relevant: Relevance, protocol: Protocol, config: EvalConfig) -> Evaluation:
+    if protocol.shots:
+        return SingleShotEvaluation(relevant, protocol.trials, config.seed, config.average_precision)
+    return Evaluation(relevant, config.average_precision)
+
+
+def _evaluated(
+    query: FeatureBank,
+    gallery: FeatureBank,
+    rules: list[Rule],
+    relevant: Relevance,
+    protocol: Protocol,
+    config: EvalConfig,
+    device: torch.device | str,
+) -> dict[Rule, Metrics]:
+    """Every rule, as many in one pass over the features as leave blocks that are worth a matrix product."""
+    evaluations = {rule: _new_evaluation(relevant, protocol, config) for rule in rules}
+    distinct = list(evaluations)
+    at_once = matching.rules_at_once(len(gallery))
+    with Progress(len(query) * -(-len(distinct) // at_once), "matching", "queries") as progress:
+        for first in range(0, len(distinct), at_once):
+            chosen = distinct[first : first + at_once]
+            for rows, similarities in matching.similarity_blocks(query, gallery, chosen, device):
+                for rule, similarity in zip(chosen, similarities, strict=True):
+                    evaluations[rule].add(rows, similarity)
+                progress.advance(rows.stop - rows.start)
+    return {rule: evaluation.metrics() for rule, evaluation in evaluations.items()}
+
+
+def _reranked(
+    query: FeatureBank,
+    gallery: FeatureBank,
+    rule: Rule,
+    relevant: Relevance,
+    protocol: Protocol,
+    config: EvalConfig,
+    device: torch.device | str,
+) -> Metrics:
+    options = Reranking(config.rerank_k1, config.rerank_k2, config.rerank_weight)
+    evaluation = _new_evaluation(relevant, protocol, config)
+    for rows, similarity in reranked_blocks(query, gallery, rule, options, device):
+        evaluation.add(rows, similarity)
+    return evaluation.metrics()
+
+
+def _rows(
+    query: FeatureBank, gallery: FeatureBank, rules: dict[str, Rule], numbers: list[int], device: torch.device | str
+) -> dict[str, dict[int, np.ndarray]]:
+    """variant -> query -> its similarities [Ng]."""
+    rows: dict[str, dict[int, np.ndarray]] = {variant: {} for variant in rules}
+    asked = query.take(np.array(numbers, np.int64))
+    for part, similarities in matching.similarity_blocks(asked, gallery, list(rules.values()), device):
+        for variant, block in zip(rules, similarities, strict=True):
+            rows[variant] |= {number: row.copy() for number, row in zip(numbers[part], block, strict=True)}
+    return rows
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from sorn import matching
 from sorn.branches import visibility_scores
 from sorn.features import FeatureBank
+from sorn.matching import Rule
 
 
 def bank(global_: list | np.ndarray, local: list | np.ndarray, visibility: list | np.ndarray) -> FeatureBank:
@@ -17,10 +18,9 @@ def bank(global_: list | np.ndarray, local: list | np.ndarray, visibility: list 
     return FeatureBank(*arrays, np.arange(n), np.ones(n, np.int64), np.array([f"query/{i}.jpg" for i in range(n)]))
 
 
-def similarity(
-    query: FeatureBank, gallery: FeatureBank, variant: str, tau: float = 0.15, block: int = 256
-) -> np.ndarray:
-    return np.concatenate([values for _, values in matching.similarity_blocks(query, gallery, variant, tau, block)])
+def similarity(query: FeatureBank, gallery: FeatureBank, variant: str, tau: float = 0.15, block: int = 0) -> np.ndarray:
+    blocks = matching.similarity_blocks(query, gallery, [Rule(variant, tau)], block=block)
+    return np.concatenate([values.copy() for _, (values,) in blocks])
 
 
 # One query and one gallery image, P = 2: D_global = 0.6, D_1 = 1, D_2 = -0.8; lengths differ from 1 on purpose.
@@ -96,7 +96,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-@pytest.mark.parametrize("block", [1, 4, 256])
+@pytest.mark.parametrize("block", [0, 1, 4, 256])
 def test_product_agrees_with_a_loop_over_pairs(block: int) -> None:
     query, gallery = random_bank(0, 9), random_bank(1, 13)
     expected = np.empty((9, 13))
@@ -108,7 +108,8 @@ def test_product_agrees_with_a_loop_over_pairs(block: int) -> None:
 
 
 def test_blocks_come_in_query_order_and_cover_all() -> None:
-    slices = [rows for rows, _ in matching.similarity_blocks(random_bank(0, 9), random_bank(1, 3), "sorn", 0.15, 4)]
+    rules = [Rule("sorn", 0.15)]
+    slices = [rows for rows, _ in matching.similarity_blocks(random_bank(0, 9), random_bank(1, 3), rules, block=4)]
     assert slices == [slice(0, 4), slice(4, 8), slice(8, 9)]
 
 
@@ -124,3 +125,36 @@ def test_refuses_unknown_variant_and_banks_of_other_networks() -> None:
         similarity(QUERY, GALLERY, "semantic")
     with pytest.raises(ValueError, match="different networks"):
         similarity(QUERY, random_bank(0, 2), "sorn")
+
+
+def test_several_rules_in_one_pass_are_each_rule_alone() -> None:
+    query, gallery = random_bank(0, 9), random_bank(1, 13)
+    rules = [Rule("global"), Rule("global+local"), *(Rule("sorn", tau) for tau in (0.0, 0.15, 0.5))]
+    for rows, together in matching.similarity_blocks(query, gallery, rules, block=4):
+        for rule, found in zip(rules, together, strict=True):
+            alone = similarity(query, gallery, rule.variant, rule.tau, block=4)
+            assert (found == alone[rows]).all()
+
+
+def test_gallery_in_chunks_is_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, gallery = random_bank(0, 9), random_bank(1, 200)
+    whole = similarity(query, gallery, "sorn")
+    monkeypatch.setattr(matching, "CHUNK", 1)  # the least number of rows
+    np.testing.assert_allclose(similarity(query, gallery, "sorn"), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("queries", "gallery", "rules"), [(3368, 15913, 1), (10, 1, 3), (1000, 10**6, 1), (1, 10**9, 9)]
+)
+def test_blocks_fill_the_memory_and_no_more(queries: int, gallery: int, rules: int) -> None:
+    size = matching.block_size(queries, gallery, rules)
+    assert 1 <= size <= queries
+    assert size == 1 or 4 * size * gallery * rules <= matching.MEMORY
+    assert size == queries or 4 * 2 * (size + 1) * gallery * rules > matching.MEMORY
+
+
+def test_similarities_of_single_pairs_are_eq_13_and_14() -> None:
+    whole, stripes = matching.pair_similarities(QUERY, 0, GALLERY, np.array([0]))
+    assert whole == pytest.approx([0.6]) and stripes == pytest.approx(np.array([[1.0, -0.8]]))
+    without = bank(np.zeros((1, 0)), GALLERY.local, GALLERY.visibility)
+    assert np.isnan(matching.pair_similarities(without, 0, without, np.array([0]))[0]).all()

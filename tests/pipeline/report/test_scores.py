@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -51,21 +52,59 @@ def test_restrict_keeps_what_others_saw_and_seen_by_uses_it() -> None:
 
 def test_shown_lists_agree_with_the_measured_first_hit() -> None:
     result = scores.score(QUERY, GALLERY, ALL, EvalConfig(ranked_queries=4), QUERY.name)
-    assert len(result.shown) == 4
+    assert {kind: len(numbers) for kind, numbers in result.shown.items()} == {"random": 4, "best": 2, "worst": 2}
     for variant, found in result.metrics.items():
-        for number in result.shown:
+        for number in result.rows[variant]:
             order = metrics.ranking(result.rows[variant][number], result.relevant, number, len(GALLERY))
             first = int(np.isin(order, result.relevant.matches[number]).argmax()) + 1
             assert first == found.first_hit[0, number]
 
 
-def test_shown_queries_are_drawn_by_the_seed_among_explained_ones_with_a_match() -> None:
+def some_metrics(ap: list[float]) -> metrics.Metrics:
+    values = np.array([ap])
+    return metrics.Metrics(np.ones(values.shape, np.int64), values, values)
+
+
+def test_random_queries_are_drawn_by_the_seed_among_explained_ones_with_a_match() -> None:
     relevant = metrics.relevance(QUERY.pid, QUERY.camid, GALLERY.pid[:3], GALLERY.camid[:3])  # pids 0, 1, 2
-    names = [name for name in QUERY.name if not name.endswith("/0.jpg")]
-    drawn = scores.choose_shown(QUERY, relevant, names, 99, seed=0)
-    assert sorted(drawn) == [1, 2, 5, 6, 7]
-    assert scores.choose_shown(QUERY, relevant, names, 3, seed=0) == drawn[:3]
-    assert any(scores.choose_shown(QUERY, relevant, names, 99, seed) != drawn for seed in range(1, 5))
+    names, found = [name for name in QUERY.name if not name.endswith("/0.jpg")], some_metrics([0.5] * len(QUERY))
+
+    def drawn(count: int, seed: int) -> list[int]:
+        return scores.choose_shown(QUERY, relevant, found, names, count, seed)["random"]
+
+    assert sorted(drawn(99, 0)) == [1, 2, 5, 6, 7]
+    assert drawn(3, 0) == drawn(99, 0)[:3]
+    assert any(drawn(99, seed) != drawn(99, 0) for seed in range(1, 5))
+
+
+def test_best_and_worst_queries_are_those_of_the_highest_and_lowest_average_precision() -> None:
+    relevant = metrics.relevance(QUERY.pid, QUERY.camid, GALLERY.pid[:3], GALLERY.camid[:3])
+    ap = [0.9, 0.1, 0.5, math.nan, math.nan, 0.2, 1.0, 0.4, math.nan, math.nan]
+    shown = scores.choose_shown(QUERY, relevant, some_metrics(ap), [], 4, seed=0)
+    assert shown == {"random": [], "best": [6, 0], "worst": [1, 5]}
+
+
+def test_sweep_holds_the_figures_of_every_threshold() -> None:
+    config = EvalConfig(tau=0.3, tau_sweep=(0.0, 0.3, 0.9))
+    result = scores.score(QUERY, GALLERY, ALL, config, [])
+    assert list(result.sweep) == [0.0, 0.3, 0.9]
+    assert result.sweep[0.3].figures() == result.metrics["sorn"].figures()
+    alone = scores.score(QUERY, GALLERY, ALL, EvalConfig(tau=0.9, tau_sweep=()), [])
+    assert alone.metrics["sorn"].figures() == result.sweep[0.9].figures() and alone.sweep == {}
+
+
+def test_many_rules_take_several_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a gallery of millions, where the similarities of one rule alone fill the memory."""
+    together = scores.score(QUERY, GALLERY, ALL, EvalConfig(), [])
+    monkeypatch.setattr(scores.matching, "rules_at_once", lambda gallery: 2)
+    apart = scores.score(QUERY, GALLERY, ALL, EvalConfig(), [])
+    assert {n: m.figures() for n, m in apart.metrics.items()} == {n: m.figures() for n, m in together.metrics.items()}
+
+
+def test_reranking_is_a_variant_of_its_own() -> None:
+    result = scores.score(QUERY, GALLERY, ALL, EvalConfig(rerank=True, rerank_k1=4, rerank_k2=2), [])
+    assert list(result.metrics) == ["global", "global+local", "sorn", "sorn+rerank"]
+    assert result.metrics["sorn+rerank"].queries == result.metrics["sorn"].queries
 
 
 def test_single_shot_protocol_is_drawn_and_seeded() -> None:
