@@ -6,13 +6,18 @@ remaining match is skipped and counted as skipped. Equal similarities rank in ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 SKIPPED = 0
 # First-hit rank of a query that has no match left.
+
+NO_RANKS = np.empty(0, np.int64)
+
+FEW = 4096
+# Similarities that are faster sorted than compared with each match.
 
 RANKS = (1, 3, 5, 10)
 # The rank-k figures that papers print; rank-3 for the single-shot sets.
@@ -53,19 +58,19 @@ def relevance(
     return Relevance(matches, dropped, group.astype(np.int64))
 
 
-def ap_standard(ranks: np.ndarray) -> float:
-    """Mean of the precision at each hit. ranks: of all hits, 1-based, rising."""
-    return float(np.mean(np.arange(1, len(ranks) + 1) / ranks))
+def precision_standard(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Precision at each hit. hits: how many there are up to it; ranks: where it is, from 1."""
+    return hits / ranks
 
 
-def ap_trapezoid(ranks: np.ndarray) -> float:
-    """Mean over the hits of the average of the precision just before and at the hit; before rank 1 it is 1 (PGFA)."""
-    hits = np.arange(1, len(ranks) + 1)
+def precision_trapezoid(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Mean of the precision just before and at each hit; before rank 1 it is 1 (PGFA)."""
     before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
-    return float(np.mean((before + hits / ranks) / 2))
+    return (before + hits / ranks) / 2
 
 
-AP_FORMULAS: dict[str, Callable[[np.ndarray], float]] = {"standard": ap_standard, "trapezoid": ap_trapezoid}
+AP_FORMULAS = {"standard": precision_standard, "trapezoid": precision_trapezoid}
+# AP is the mean of these over the hits.
 
 
 @dataclass(frozen=True)
@@ -142,65 +147,55 @@ class Evaluation:
     for rows, similarity in blocks:
         evaluation.add(rows, similarity)
     metrics = evaluation.metrics()
-
-    The ranks of the matches are counted, not sorted for: 1 + the images before them, exact with ties.
     """
 
-    def __init__(self, relevant: Relevance, formula: str = "standard", trials: int = 1) -> None:
-        queries = len(relevant.matches)
-        self.relevant, self.formula = relevant, AP_FORMULAS[formula]
-        self.first_hit = np.full((trials, queries), SKIPPED, np.int64)
-        self.ap, self.inp = np.full((2, trials, queries), np.nan)
-        self._next = 0
+    def __init__(self, relevant: Relevance, formula: str = "standard") -> None:
+        self.relevant, self.precision = relevant, AP_FORMULAS[formula]
+        self.ranks: list[np.ndarray] = []  # per query, of its matches in any order; empty without one
 
     def add(self, rows: slice, similarity: np.ndarray) -> None:
         """similarity: [b, Ng] of the queries `rows`, which follow those before. Raises ValueError for others, and for
         similarities that are not finite.
         """
-        gallery = len(self.relevant.group)
-        if rows.start != self._next or similarity.shape != (rows.stop - rows.start, gallery):
+        expected, gallery = len(self.ranks), len(self.relevant.group)
+        if rows.start != expected or similarity.shape != (rows.stop - rows.start, gallery):
             shape = f"similarities {similarity.shape} for queries {rows.start}:{rows.stop}"
-            raise ValueError(f"{shape}, expected query {self._next} and {gallery} gallery images")
+            raise ValueError(f"{shape}, expected query {expected} and {gallery} gallery images")
         for number, row in zip(range(rows.start, rows.stop), similarity, strict=True):
             if not np.isfinite(row.sum()):
                 raise ValueError(f"similarities of query {number} are not finite")
-            if len(self.relevant.matches[number]):
-                self._rank(number, row)
-        self._next = rows.stop
+            self.ranks.append(self._ranked(number, row) if len(self.relevant.matches[number]) else NO_RANKS)
 
     def metrics(self) -> Metrics:
         """Raises ValueError when queries are missing."""
-        if self._next != len(self.relevant.matches):
-            raise ValueError(f"similarities of {self._next} queries, expected {len(self.relevant.matches)}")
-        return Metrics(self.first_hit, self.ap, self.inp)
+        if len(self.ranks) != len(self.relevant.matches):
+            raise ValueError(f"similarities of {len(self.ranks)} queries, expected {len(self.relevant.matches)}")
+        return self._metrics()
 
-    def _rank(self, number: int, row: np.ndarray) -> None:
-        ranks = np.sort(match_ranks(row, self.relevant.matches[number], self.relevant.dropped[number]))
-        self.first_hit[0, number] = ranks[0]
-        self.ap[0, number] = self.formula(ranks)
-        self.inp[0, number] = len(ranks) / ranks[-1]
+    def _ranked(self, number: int, row: np.ndarray) -> np.ndarray:
+        return match_ranks(row, self.relevant.matches[number], self.relevant.dropped[number])
+
+    def _metrics(self) -> Metrics:
+        """All queries at once: their ranks one behind the other, rising for each query."""
+        first_hit, ap, inp = nothing(1, len(self.ranks))
+        counts = np.array([len(ranks) for ranks in self.ranks], np.int64)
+        used = counts > 0
+        if used.any():
+            owner = np.repeat(np.arange(len(counts)), counts)
+            ranks = np.concatenate(self.ranks)
+            ranks = ranks[np.lexsort((ranks, owner))]
+            ends = np.cumsum(counts)[used]
+            starts = ends - counts[used]
+            hits = 1 + np.arange(len(ranks)) - np.repeat(starts, counts[used])
+            first_hit[0, used] = ranks[starts]
+            ap[0, used] = np.add.reduceat(self.precision(hits, ranks), starts) / counts[used]
+            inp[0, used] = counts[used] / ranks[ends - 1]
+        return Metrics(first_hit, ap, inp)
 
 
-class SingleShotEvaluation(Evaluation):
-    """Ranks a gallery of one random image per person, drawn `trials` times from default_rng(seed).
-
-    A draw is one random order of the gallery; each person is shown by the first image in it that the filter leaves.
-    """
-
-    def __init__(self, relevant: Relevance, trials: int, seed: int, formula: str = "standard") -> None:
-        super().__init__(relevant, formula, trials)
-        self._shown, self._order = _draws(relevant.group, trials, seed)
-
-    def _rank(self, number: int, row: np.ndarray) -> None:
-        """Of the images that the filter drops, none is shown: their person is shown by a match."""
-        matches = self.relevant.matches[number]
-        own = matches[self._order[:, matches].argmin(axis=1)][:, None]  # [trials, 1]
-        others = np.delete(self._shown, self.relevant.group[matches[0]], axis=1)  # [trials, persons - 1]
-        similarity, target = row[others], row[own]
-        ahead = (similarity > target) | ((similarity == target) & (others < own))
-        self.first_hit[:, number] = 1 + ahead.sum(axis=1)
-        self.ap[:, number] = [self.formula(rank[None]) for rank in self.first_hit[:, number]]
-        self.inp[:, number] = 1 / self.first_hit[:, number]
+def nothing(trials: int, queries: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """first_hit, ap, inp of queries without a match."""
+    return np.full((trials, queries), SKIPPED, np.int64), *np.full((2, trials, queries), np.nan)
 
 
 def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, formula: str = "standard") -> Metrics:
@@ -214,15 +209,19 @@ def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, fo
 def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np.ndarray:
     """1-based ranks of the matches of one query, int64, in their order. row: similarities [Ng]; dropped: positions that
     do not count. Equal similarities rank in gallery order.
+
+    Counted, not sorted for: only what is as similar as the worst match can come before one.
     """
     values = row[matches]
-    near = np.flatnonzero(row >= values.min())  # nothing else can come before a match
-    similarity = row[near]
-    ranks = np.empty(len(matches), np.int64)
-    for i, (value, position) in enumerate(zip(values, matches, strict=True)):
-        ranks[i] = np.count_nonzero(similarity >= value)
-        equal = near[similarity == value]
-        ranks[i] -= np.count_nonzero(equal > position)
+    near = row[row >= values.min()]
+    if len(near) <= FEW:
+        near.sort()
+        ranks, ahead = (len(near) - near.searchsorted(values, side) for side in ("left", "right"))
+    else:
+        ranks = np.array([np.count_nonzero(near >= value) for value in values])
+        ahead = np.array([np.count_nonzero(near > value) for value in values])
+    for i in np.flatnonzero(ranks - ahead > 1):  # ranks are those of the last of equal ones
+        ranks[i] -= np.count_nonzero(row[matches[i] + 1 :] == values[i])
     for position in dropped:
         ranks -= (row[position] > values) | ((row[position] == values) & (position < matches))
     return ranks
@@ -261,17 +260,3 @@ def mean_iou(counts: np.ndarray) -> float:
 
 def pixel_accuracy(counts: np.ndarray) -> float:
     return float(np.trace(counts) / counts.sum()) if counts.any() else float("nan")
-
-
-def _draws(group: np.ndarray, trials: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per trial: position of the image shown for each person [trials, persons], and each image's place in the order."""
-    generator = np.random.default_rng(seed)
-    persons = int(group.max(initial=-1)) + 1
-    shown = np.empty((trials, persons), dtype=np.int64)
-    order = np.empty((trials, len(group)), dtype=np.int64)
-    for trial in range(trials):
-        permutation = generator.permutation(len(group))
-        order[trial, permutation] = np.arange(len(group))
-        _, first = np.unique(group[permutation], return_index=True)
-        shown[trial] = permutation[first]
-    return shown, order

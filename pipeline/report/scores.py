@@ -21,10 +21,11 @@ from sorn.batch import reduce_masks
 from sorn.chance import chance, chance_cmc
 from sorn.features import FeatureBank
 from sorn.matching import Rule
-from sorn.metrics import Evaluation, Metrics, Relevance, SingleShotEvaluation
+from sorn.metrics import Evaluation, Metrics, Relevance
 from sorn.parts import LABELLINGS
 from sorn.rerank import Reranking, reranked_blocks
 from sorn.sample import Sample, Status
+from sorn.single_shot import SingleShotEvaluation
 
 EXACT = "exact masks"
 LABELLED = (Status.OK, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE)

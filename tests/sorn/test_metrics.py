@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sorn import metrics
-from sorn.metrics import Metrics, Relevance, SingleShotEvaluation
+from sorn.metrics import Metrics, Relevance
+from sorn.single_shot import SingleShotEvaluation
 
 
 def case(similarity: list[list[float]], query: str, gallery: str) -> tuple[list[tuple[slice, np.ndarray]], Relevance]:

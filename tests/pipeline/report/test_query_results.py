@@ -12,7 +12,8 @@ from pipeline.errors import UserError
 from pipeline.report.query_results import read_query_results, write_query_results
 from sorn import metrics
 from sorn.features import FeatureBank
-from sorn.metrics import Evaluation, Metrics, SingleShotEvaluation
+from sorn.metrics import Evaluation, Metrics
+from sorn.single_shot import SingleShotEvaluation
 
 QUERY_PID, GALLERY_PID = np.array([1, 2, 7]), np.array([1, 2, 1, 3])
 NAMES = np.array(["query/b.jpg", 'query/a ",x.jpg', "query/c.jpg"])

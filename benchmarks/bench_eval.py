@@ -1,0 +1,212 @@
+"""Evaluation and feature extraction against bare products, part distances and fp32. Reads a run's shards, if given.
+
+Matching: features in memory -> CMC and mAP, at the sizes of Market-1501 and Occluded-Duke, beside the bare float32
+product of the same size (twice: features as they are stored, and already side by side). Part distances one by one and
+a sorted gallery with Python over it, as part-based tools rank, are timed on a tenth of the queries and multiplied.
+Every variant and eleven thresholds: what the eval stage computes, in one pass. Memory: the most that a process of its
+own has held beyond the features, also with a gallery of 1,000,000; its time beside a half and a quarter of it.
+Extraction: ResNet-50, 384x128, from random weights; fp32 NCHW as it is usually run, and as the eval stage does it, each
+in a process of its own. With --run, also what bf16 does to the figures of a trained network.
+Run: python benchmarks/bench_eval.py [--quick] [--run runs/synped_demo-danet] [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from eval_peers import MARKET, OCCLUDED_DUKE, Shape, banks, concatenated, part_distances, ranked_by_sorting
+from report import Figure, emit, interleave, median
+from training_runs import in_own_process
+
+from pipeline.config import EvalConfig
+from sorn import engine, metrics
+from sorn.batch import Batch, to_input
+from sorn.config import SORNConfig
+from sorn.features import FeatureBank
+from sorn.matching import Rule, similarity_blocks
+from sorn.metrics import Evaluation, Metrics
+from sorn.network import SORN
+
+MARKET_GOAL, DUKE_GOAL, PEER_GOAL, RANKING_GOAL, MEMORY_GOAL, EXTRACTION_GOAL = 1.35, 1.25, 6.0, 0.25, 512.0, 2.8
+GLOBAL, SORN_RULE = Rule("global"), Rule("sorn", 0.15)
+EVERYTHING = [GLOBAL, Rule("global+local"), SORN_RULE, *(Rule("sorn", tau) for tau in EvalConfig().tau_sweep)]
+MILLION = Shape(1000, 1_000_000, 1000, 900_000, 6, 512, 0, 3.0)
+TENTH = 10
+IMAGES, SIZE = 32, (384, 128)
+
+
+def evaluated(query: FeatureBank, gallery: FeatureBank, rules: list[Rule]) -> list[Metrics]:
+    relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
+    evaluations = [Evaluation(relevant) for _ in rules]
+    for rows, similarities in similarity_blocks(query, gallery, rules):
+        for evaluation, similarity in zip(evaluations, similarities, strict=True):
+            evaluation.add(rows, similarity)
+    return [evaluation.metrics() for evaluation in evaluations]
+
+
+def ranked(query: FeatureBank, gallery: FeatureBank, similarity: np.ndarray) -> Metrics:
+    relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
+    return metrics.evaluate([(slice(0, len(query)), similarity)], relevant)
+
+
+def matching(rounds: int) -> tuple[dict[str, list[float]], dict[str, Figure]]:
+    rows: dict[str, list[float]] = {}
+    figures: dict[str, Figure] = {}
+    query, gallery = banks(MARKET)
+    a, b = concatenated(query), concatenated(gallery)
+    similarity = torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(b).T
+    rows |= interleave(
+        {
+            "Market: bare product": lambda: a @ b.T,
+            "Market: ours, features to CMC and mAP": partial(evaluated, query, gallery, [GLOBAL]),
+            "Market: ours, ranking alone": partial(ranked, query, gallery, similarity.numpy()),
+        },
+        rounds,
+    )
+    (found,) = evaluated(query, gallery, [GLOBAL])
+    ratio = over(rows, "Market: ours, features to CMC and mAP", "Market: bare product")
+    alone = median(rows["Market: ours, ranking alone"])
+    figures["market_over_product"] = Figure(ratio, f"<={MARKET_GOAL}", ratio <= MARKET_GOAL)
+    figures["market_ranking_seconds"] = Figure(alone, f"<={RANKING_GOAL}", alone <= RANKING_GOAL)
+    figures["market_mAP"] = Figure(found.mean_ap)
+    del a, b, similarity
+    query, gallery = banks(OCCLUDED_DUKE)
+    a, b = concatenated(query), concatenated(gallery)
+    some = query.take(np.arange(0, len(query), TENTH))
+
+    def peer() -> tuple[float, float]:
+        return ranked_by_sorting(part_distances(some, gallery, SORN_RULE.tau), some, gallery)
+
+    rows |= interleave(
+        {
+            "Occluded-Duke: bare product": lambda: a @ b.T,
+            "Occluded-Duke: ours, features to CMC and mAP": partial(evaluated, query, gallery, [SORN_RULE]),
+            "Occluded-Duke: ours, 3 variants and 11 thresholds": partial(evaluated, query, gallery, EVERYTHING),
+            "Occluded-Duke: part by part and sorted, a tenth": peer,
+        },
+        rounds,
+    )
+    (found,) = evaluated(query, gallery, [SORN_RULE])
+    ours = "Occluded-Duke: ours, features to CMC and mAP"
+    ratio = over(rows, ours, "Occluded-Duke: bare product")
+    faster = TENTH * over(rows, "Occluded-Duke: part by part and sorted, a tenth", ours)
+    everything = over(rows, "Occluded-Duke: ours, 3 variants and 11 thresholds", "Occluded-Duke: bare product")
+    figures["duke_over_product"] = Figure(ratio, f"<={DUKE_GOAL}", ratio <= DUKE_GOAL)
+    figures["duke_times_faster_than_parts"] = Figure(faster, f">={PEER_GOAL:g}", faster >= PEER_GOAL)
+    figures["duke_everything_over_product"] = Figure(everything)
+    figures["duke_mAP"] = Figure(found.mean_ap)
+    return rows, figures
+
+
+def over(rows: dict[str, list[float]], one: str, other: str) -> float:
+    return median(a / b for a, b in zip(rows[one], rows[other], strict=True))
+
+
+def peak_and_seconds(shape: Shape, rules: list[Rule]) -> tuple[float, float, float]:
+    """MiB beyond the features and what was there, seconds of the evaluation, mAP."""
+    query, gallery = banks(shape)
+    evaluated(query.take(np.arange(64)), gallery.take(np.arange(256)), rules)  # libraries allocate at first use
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = memory_mib("VmRSS")
+    start = time.perf_counter()
+    found = evaluated(query, gallery, rules)[0]
+    return memory_mib("VmHWM") - before, time.perf_counter() - start, found.mean_ap
+
+
+def memory_mib(field: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) / 1024
+
+
+def memory(quick: bool) -> dict[str, Figure]:
+    figures = {}
+    for name, shape, rules in (
+        ("market", MARKET, [GLOBAL]),
+        ("duke", OCCLUDED_DUKE, [SORN_RULE]),
+        ("duke_everything", OCCLUDED_DUKE, EVERYTHING),
+    ):
+        peak, _, _ = in_own_process(peak_and_seconds, shape, rules)
+        figures[f"{name}_peak_mib"] = Figure(peak, f"<={MEMORY_GOAL:g}", peak <= MEMORY_GOAL)
+    sizes = [gallery // (10 if quick else 1) for gallery in (250_000, 500_000, 1_000_000)]
+    seconds = []
+    for gallery in sizes:
+        shape = Shape(1000, gallery, 1000, gallery * 9 // 10, 6, MILLION.width, 0, MILLION.noise)
+        peak, took, _ = in_own_process(peak_and_seconds, shape, [GLOBAL])
+        seconds.append(took)
+        figures[f"gallery_{gallery}_seconds"] = Figure(took)
+    figures["largest_gallery_peak_mib"] = Figure(peak, f"<={MEMORY_GOAL:g}", peak <= MEMORY_GOAL)
+    slope, start = np.polyfit(sizes, seconds, 1)
+    fit = np.abs(np.polyval([slope, start], sizes) / seconds - 1).max()
+    figures["seconds_per_100000_images"] = Figure(slope * 100_000)
+    figures["linear_fit_worst_deviation"] = Figure(float(fit))
+    return figures
+
+
+def extraction_rate(way: str) -> float:
+    """Images/s of the fastest of three passes over one batch, after one that warms caches and allocators."""
+    from pipeline.trained_network import prepared
+
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8))
+    torch.manual_seed(0)
+    network = SORN(SORNConfig(identities=0)).eval()
+    if way == "fp32 NCHW":
+        ready = to_input(image).contiguous()
+
+        def run() -> object:
+            with torch.inference_mode():
+                return network(ready)
+
+    else:
+        device = torch.device("cpu")
+        network = prepared(network, device, way)
+        zeros = torch.zeros(IMAGES, dtype=torch.int64)
+        batch = Batch(image, torch.zeros(IMAGES, *SIZE, dtype=torch.uint8), zeros, zeros, zeros > 0)
+
+        def run() -> object:
+            return engine.extract_features(network, [batch], device, way)
+
+    run()
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return IMAGES / median(seconds)
+
+
+def extraction(rounds: int) -> tuple[dict[str, list[float]], dict[str, Figure]]:
+    ways = {"extraction, fp32 NCHW": "fp32 NCHW", "extraction, ours, bf16": "bf16", "extraction, ours, fp32": "fp32"}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name in ways if number % 2 else reversed(ways):
+            rates[name].append(in_own_process(extraction_rate, ways[name]))
+    ratio = over(rates, "extraction, ours, bf16", "extraction, fp32 NCHW")
+    return rates, {
+        "extraction_over_fp32": Figure(ratio, f">={EXTRACTION_GOAL}", ratio >= EXTRACTION_GOAL),
+        "extraction_fp32_over_fp32": Figure(over(rates, "extraction, ours, fp32", "extraction, fp32 NCHW")),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, and a gallery of 100,000 at most")
+    parser.add_argument("--rounds", type=int, help="default 5, or 3 with --quick")
+    parser.add_argument("--run", type=Path, help="a finished run, e.g. runs/synped_demo-danet")
+    given = parser.parse_args()
+    rounds = given.rounds or (3 if given.quick else 5)
+    print(f"{rounds} rounds, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    rows, figures = matching(rounds)
+    emit("eval matching", rows, figures | memory(given.quick))
+    rates, figures = extraction(rounds)
+    emit("eval extraction", rates, figures, unit="images/s")
+
+
+if __name__ == "__main__":
+    main()
