@@ -13,7 +13,7 @@ COMMON    := --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
              $(if $(LABELER),--labeler $(LABELER)) $(if $(CONFIG),--config $(CONFIG)) \
              $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) $(ARGS)
 
-# NPROC=n divides `masks` and `train` between n processes, each with a GPU of its own where there are as many.
+# NPROC=n divides `masks`, `train` and `eval` between n processes, each with a GPU of its own where there are as many.
 RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone --nproc-per-node $(NPROC) -m pipeline
 
 # With PYTHON=... the user brings an environment; only our own is set up.
@@ -29,7 +29,7 @@ help: ## show this help
 	@echo
 	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
-	@echo "  NPROC=processes that share the work of masks and train, e.g. one per GPU"
+	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
 	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"
 
 setup: $(VENV)/.ready ## create .venv and install what everything needs
@@ -60,7 +60,7 @@ train: masks ## train SORN on the shards -> runs/<dataset>-<labeler>/train
 	@$(if $(NPROC),$(RANKS),$(SORN)) train $(COMMON)
 
 eval: $(if $(TRAINED_ON),masks,train) ## feature bank, metrics, report -> runs/<dataset>-<labeler>/eval
-	@$(SORN) eval $(COMMON)
+	@$(if $(NPROC),$(RANKS),$(SORN)) eval $(COMMON)
 
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)

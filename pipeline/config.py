@@ -166,7 +166,7 @@ class EvalConfig:
     rerank_k1: int = 20
     rerank_k2: int = 6
     rerank_weight: float = 0.3
-    # Its neighbours, those that a description is averaged over, and the share of the similarity as it was (Zhong et al.)
+    # Neighbours, images whose descriptions are averaged, and the share of the similarity as it was (Zhong et al.).
     average_precision: str = "standard"
     # "standard": mean of the precision at hits; "trapezoid": the mean of neighbouring precisions, as in PGFA.
     shots: int = 0
@@ -180,7 +180,7 @@ class EvalConfig:
     ranked_gallery: int = 10
     # Gallery images shown per query.
     batch_size: int = 64
-    # Images per forward pass of feature extraction.
+    # Images per forward pass of feature extraction; on a CPU at most 16, on every core its own.
     precision: str = "auto"
     visibility: str = "network"
     # Where Eq. 11's scores come from: "network" (its semantic branch), "pose" ("+P" of Table III: the highest

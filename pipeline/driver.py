@@ -24,7 +24,7 @@ from pipeline.layout import Paths
 from pipeline.stage_lock import held
 
 ORDER = ("data", "labeler", "masks", "train", "eval")
-DIVIDED = ("masks", "train")  # stages whose work the ranks of torchrun divide
+DIVIDED = ("masks", "train", "eval")  # stages whose work the ranks of torchrun divide
 
 
 class Stage(Protocol):

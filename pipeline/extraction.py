@@ -3,40 +3,40 @@
 Features depend on the checkpoint, the images and the joints stored with them alone: another threshold, protocol,
 picture or way to pick stripes starts from features.h5. An external segmenter, where one is asked for, adds its scores
 to the features that are there; they stay until another one is asked for or the features are extracted anew.
+
+Both are made in parts (pipeline.feature_parts), which ranks of torchrun share and a killed run goes on from.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import torch
 
-from pipeline import checkpoints, feature_store, stamp
+from pipeline import feature_store, ranks, stamp
 from pipeline.config import Config
-from pipeline.device import pick_device
+from pipeline.disk_space import require_space
 from pipeline.errors import UserError
+from pipeline.feature_parts import FeatureParts, Seen
 from pipeline.layout import Paths
 from pipeline.progress import progress
 from pipeline.segmenter import Segmenter
 from pipeline.shard_dataset import ShardDataset
+from pipeline.trained_network import Inference
 from sorn import engine
 from sorn.batch import Batch
 from sorn.config import SORNConfig
-from sorn.features import FeatureBank
-from sorn.network import SORN
-from sorn.pose import stripe_visibility
 from sorn.segmenter import visible_stripes
 
 EXAMPLES = 256
 # Queries whose maps and parts are kept for pictures and part scores; drawn at random, whatever the protocol.
-EXTRACTION_VERSION = 2
+EXTRACTION_VERSION = 3
 # Of what features.h5 holds for a given checkpoint and images.
+NAMED = 3  # images in a warning
 
 
 def features(
@@ -46,10 +46,34 @@ def features(
     query: ShardDataset,
     gallery: ShardDataset,
     segmenter: Segmenter | None = None,
-) -> feature_store.Banks:
+) -> feature_store.Banks | None:
     """features.h5, extracted now unless it was already, from this checkpoint and these images; with the scores of the
     segmenter, if there is one.
+
+    Ranks share the work and part when it is done: the first one gets the banks, the others None.
     """
+    _require_size(paths, trained, query, segmenter)
+    checkpoint = stamp.digest_file(paths.checkpoint)
+    splits = [data.index.splits[data.split] for data in (query, gallery)]
+    images = [split.digest for split in splits]
+    joints = [] if query.index.pose is None else [split.detection_digest for split in splits]
+    fingerprint = stamp.digest_json([EXTRACTION_VERSION, checkpoint, images, joints, config.eval.precision, EXAMPLES])
+    banks = _kept_features(paths, fingerprint) if ranks.here().number == 0 else None
+    if not ranks.meet(said=banks is not None):
+        attrs = {"fingerprint": fingerprint, "checkpoint_sha256": checkpoint}
+        banks = _extract(config, paths, trained, query, gallery, attrs)
+    if segmenter is not None and not ranks.meet(said=banks is not None and segmenter.made(banks.attrs)):
+        banks = _segment(config, paths, segmenter, SORNConfig(**trained["model"]).parts, query, gallery, banks)
+    if banks is not None:
+        _warn_of_zeros(paths, banks)
+    ranks.meet()
+    ranks.leave()
+    if ranks.here().world > 1:
+        torch.set_num_threads(ranks.cores() * ranks.here().local_world)  # the others end here: matching has their cores
+    return banks
+
+
+def _require_size(paths: Paths, trained: dict[str, Any], query: ShardDataset, segmenter: Segmenter | None) -> None:
     size = tuple(trained["image_size"])
     if size != query.image_size:
         raise UserError(
@@ -59,24 +83,6 @@ def features(
         )
     if segmenter is not None:
         segmenter.require_size(query.image_size)
-    checkpoint = stamp.digest_file(paths.checkpoint)
-    splits = [data.index.splits[data.split] for data in (query, gallery)]
-    images = [split.digest for split in splits]
-    joints = [] if query.index.pose is None else [split.detection_digest for split in splits]
-    fingerprint = stamp.digest_json([EXTRACTION_VERSION, checkpoint, images, joints, config.eval.precision, EXAMPLES])
-    banks = _kept_features(paths, fingerprint)
-    if banks is None:
-        attrs = {"fingerprint": fingerprint, "checkpoint_sha256": checkpoint}
-        banks = _extract(config, paths, trained, query, gallery, attrs)
-        _write(paths, banks)
-    if segmenter is not None and not segmenter.made(banks.attrs):
-        banks = _segment(config, segmenter, query, gallery, banks)
-        _write(paths, banks)
-    return banks
-
-
-def _write(paths: Paths, banks: feature_store.Banks) -> None:
-    feature_store.write_banks(paths.features, banks.query, banks.gallery, banks.attrs, banks.examples)
 
 
 def _kept_features(paths: Paths, fingerprint: str) -> feature_store.Banks | None:
@@ -101,53 +107,90 @@ def _extract(
     query: ShardDataset,
     gallery: ShardDataset,
     attrs: dict[str, str],
-) -> feature_store.Banks:
+) -> feature_store.Banks | None:
     """Both banks, and what the network sees in some queries. attrs: what they are made from, as far as it is known."""
-    device, size = pick_device(config.runtime.device), config.eval.batch_size
-    precision = engine.pick_precision(config.eval.precision, device)
-    model = _network(paths.checkpoint, trained["model"], device)
+    inference = Inference(paths.checkpoint, trained["model"], config.runtime.device, config.eval.precision)
+    size = inference.batch_size(config.eval.batch_size)
 
-    def bank(data: ShardDataset) -> FeatureBank:
-        everything = _batches(data, range(len(data)), size, f"features of {data.split}")
-        extracted = engine.extract_features(model, everything, device, precision)
-        stripes = extracted[1].shape[1]
-        pose = None if data.index.pose is None else stripe_visibility(data.keypoints, stripes)
-        return FeatureBank(*extracted, data.pid, data.camid, data.name, pose)
+    def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
+        batch = _read(data, chosen, inference)
+        return engine.extract_features(inference.network, [batch], inference.device, inference.precision)
 
-    chosen = sorted(np.random.default_rng(0).permutation(len(query))[:EXAMPLES].tolist())
-    shown = _batches(query, chosen, size, "maps and parts")
-    seen = [engine.explain(model, batch, device, precision) for batch in shown]
+    computed = stamp.digest_json([attrs["fingerprint"], inference.precision, size])
+    parts = FeatureParts(paths, computed, (query, gallery), "features")
+    parts.make(inference, look, size)
+    if ranks.here().number:
+        return None
+    examples = _examples(inference, query, size)
+    made_from = json.dumps({"model": trained["model"], "precision": inference.precision}, sort_keys=True)
+    require_space(paths.features, parts.bytes + examples.maps.nbytes + examples.parts.nbytes)
+    rows = (parts.rows(query), parts.rows(gallery))
+    feature_store.join_banks(paths.features, *rows, {**attrs, "config": made_from}, examples)
+    parts.remove()
+    return feature_store.read_banks(paths.features)
+
+
+def _examples(inference: Inference, query: ShardDataset, size: int) -> feature_store.Examples:
+    """What the network sees in some queries, for pictures and part scores."""
+
+    def explain(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        batch = _read(query, chosen, inference)
+        maps, parts = engine.explain(inference.network, batch, inference.device, inference.precision)
+        return maps.astype(np.float16), parts
+
+    chosen = np.sort(np.random.default_rng(0).permutation(len(query))[:EXAMPLES])
+    batches = [(chosen[first : first + size],) for first in range(0, len(chosen), size)]
+    seen = list(progress(inference.run(explain, batches), len(chosen), "maps and parts", step=size))
     maps, parts = (np.concatenate(field) for field in zip(*seen, strict=True))
-    examples = feature_store.Examples(query.name[chosen], maps.astype(np.float16), parts)
-    made_from = json.dumps({"model": trained["model"], "precision": precision}, sort_keys=True)
-    return feature_store.Banks(bank(query), bank(gallery), {**attrs, "config": made_from}, examples)
+    return feature_store.Examples(query.name[chosen], maps, parts)
 
 
 def _segment(
-    config: Config, segmenter: Segmenter, query: ShardDataset, gallery: ShardDataset, banks: feature_store.Banks
-) -> feature_store.Banks:
-    """The banks with the segmenter's scores of their stripes."""
-    device, size = pick_device(config.runtime.device), config.eval.batch_size
-    precision = engine.pick_precision(config.eval.precision, device)
-    model = _network(segmenter.weights, segmenter.about["model"], device)
+    config: Config,
+    paths: Paths,
+    segmenter: Segmenter,
+    stripes: int,
+    query: ShardDataset,
+    gallery: ShardDataset,
+    banks: feature_store.Banks | None,
+) -> feature_store.Banks | None:
+    """The banks with the segmenter's scores of their stripes, in features.h5 too. banks: None on other ranks."""
+    inference = Inference(segmenter.weights, segmenter.about["model"], config.runtime.device, config.eval.precision)
+    size = inference.batch_size(config.eval.batch_size)
+    network, device, precision = inference.network, inference.device, inference.precision
 
-    def scored(bank: FeatureBank, data: ShardDataset) -> FeatureBank:
-        everything = _batches(data, range(len(data)), size, f"stripes of {data.split}")
-        scores = visible_stripes(model, everything, bank.local.shape[1], device, precision)
-        return dataclasses.replace(bank, segmenter=scores)
+    def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
+        """Scores alone: a bank without features, whose visibility is the segmenter's."""
+        scores = visible_stripes(network, [_read(data, chosen, inference)], stripes, device, precision)
+        return np.zeros((len(chosen), 0), np.float32), np.zeros((*scores.shape, 0), np.float32), scores
 
+    images = [data.index.splits[data.split].digest for data in (query, gallery)]
+    computed = stamp.digest_json([EXTRACTION_VERSION, segmenter.sha256, stripes, images, precision, size])
+    parts = FeatureParts(paths, computed, (query, gallery), "stripes")
+    parts.make(inference, look, size)
+    if banks is None:
+        return None
+    scored = [
+        dataclasses.replace(bank, segmenter=np.concatenate([part.visibility for part in parts.rows(data).pieces]))
+        for bank, data in ((banks.query, query), (banks.gallery, gallery))
+    ]
     attrs = {**banks.attrs, "segmenter": segmenter.describe(precision)}
-    return feature_store.Banks(scored(banks.query, query), scored(banks.gallery, gallery), attrs, banks.examples)
+    feature_store.write_banks(paths.features, scored[0], scored[1], attrs, banks.examples)
+    parts.remove()
+    return feature_store.Banks(scored[0], scored[1], attrs, banks.examples)
 
 
-def _network(weights: Path, model: dict[str, Any], device: torch.device) -> SORN:
-    with torch.device("meta"):
-        network = SORN(SORNConfig(**model))
-    checkpoints.load_weights(weights, network)
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _read(data: ShardDataset, chosen: np.ndarray, inference: Inference) -> Batch:
+    return data.read(chosen, *data.empty(len(chosen), pin=inference.on_gpu))
 
 
-def _batches(data: ShardDataset, chosen: Sequence[int], size: int, label: str) -> Iterator[Batch]:
-    """Read here and not in workers: a shard gives thousands of images per second, the network takes them slower."""
-    read = (data.__getitems__(chosen[start : start + size]) for start in range(0, len(chosen), size))
-    return progress(read, len(chosen), label, step=size)
+def _warn_of_zeros(paths: Paths, banks: feature_store.Banks) -> None:
+    for side, bank in (("query", banks.query), ("gallery", banks.gallery)):
+        names = bank.name[feature_store.zero_images(bank)]
+        if len(names):
+            some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+            click.echo(
+                f"eval: {paths.features}: the features of {len(names)} {side} images are zero, so these resemble "
+                f"nobody: {some}",
+                err=True,
+            )

@@ -1,12 +1,15 @@
-"""Feature banks on disk: all that matching, reports and pictures need without a network. Reads and writes features.h5.
+"""Feature banks on disk: all that matching, reports and search need without a network. Reads and writes features.h5.
 
-Groups `query` and `gallery` hold one FeatureBank each, `examples` what the pictures show; `docs/formats.md` is the
-contract. No torch.
+A file holds either the banks `query` and `gallery` of an evaluation (features.h5), with what its pictures show in
+`examples`, or one bank `images` of anybody's own; `docs/formats.md` is the contract. No torch.
 """
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +22,30 @@ from sorn.features import FeatureBank
 
 SCHEMA_VERSION = 2
 LIBVER = ("v110", "v110")  # as in pipeline.shards: equal features give equal bytes
+SIDES = ("query", "gallery")  # of an evaluation
+IMAGES = "images"  # a bank that has a file of its own
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
+OWN_REMEDY = "Make it again: sorn embed."
 DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
 BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
+EXAMPLES = ("name", "maps", "parts")
 OPTIONAL = ("pose", "segmenter")  # stripe visibility by others than the network; a bank may be without
+LAYOUT = {  # in the file: type, number of axes
+    "global": ("float32", 2),
+    "local": ("float32", 3),
+    "visibility": ("float32", 2),
+    "pid": ("int64", 1),
+    "camid": ("int64", 1),
+    "name": ("text", 1),
+    "pose": ("float32", 2),
+    "segmenter": ("float32", 2),
+    "maps": ("float16", 4),
+    "parts": ("uint8", 3),
+}
+SHARES = ("visibility", *OPTIONAL)  # in [0, 1]
 HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
+ROWS = 4096  # looked at together: a bank is never held twice
+DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)  # h5py's words for a broken file
 
 
 @dataclass(frozen=True)
@@ -49,6 +71,14 @@ class Banks:
     examples: Examples | None
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A bank that comes in pieces, in order, so that nobody need hold it. count: images in all of them."""
+
+    count: int
+    pieces: Iterable[FeatureBank]
+
+
 def write_banks(
     path: Path, query: FeatureBank, gallery: FeatureBank, attrs: dict[str, str], examples: Examples | None = None
 ) -> None:
@@ -58,20 +88,114 @@ def write_banks(
     """
     banks = {"query": query, "gallery": gallery}
     for side, bank in banks.items():
-        _require_finite(path, side, bank, DIVERGED)
+        _require_good(path, side, bank, DIVERGED)
     arrays = [array for bank in banks.values() for array in _arrays(bank).values()]
-    arrays += [examples.maps, examples.parts] if examples else []
+    require_space(path, sum(array.nbytes for array in arrays) + _size(examples) + HEADROOM)
+    join_banks(path, Rows(len(query), [query]), Rows(len(gallery), [gallery]), attrs, examples)
+
+
+def join_banks(path: Path, query: Rows, gallery: Rows, attrs: dict[str, str], examples: Examples | None = None) -> None:
+    """As `write_banks`, of banks that come in pieces; whoever made those has looked whether they are finite."""
+    with _written(path, attrs) as file:
+        for side, rows in zip(SIDES, (query, gallery), strict=True):
+            _write_rows(file.create_group(side), rows)
+        if examples is not None:
+            group = file.create_group("examples")
+            for key in EXAMPLES:
+                _write_whole(group, key, getattr(examples, key))
+
+
+def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
+    """Write one bank into a file of its own, whole or not at all. Raises UserError as `write_banks` does."""
+    _require_good(path, IMAGES, bank, DIVERGED)
+    require_space(path, sum(array.nbytes for array in _arrays(bank).values()) + HEADROOM)
+    with _written(path, attrs) as file:
+        _write_rows(file.create_group(IMAGES), Rows(len(bank), [bank]))
+
+
+def read_banks(path: Path) -> Banks:
+    """Raises UserError for a file that is missing, truncated, of another schema version, or holds what no network
+    says: features of another type or shape, not finite, or all of them zero.
+    """
+    attrs = read_attrs(path)
+    query, gallery = (_read_side(path, side, REMEDY) for side in SIDES)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            examples = _read_examples(path, file["examples"]) if "examples" in file else None
+    except DAMAGE as error:
+        raise _unreadable(path, error, REMEDY) from error
+    if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
+        raise UserError(f"{path} has query and gallery features of different sizes", REMEDY)
+    return Banks(query, gallery, attrs, examples)
+
+
+def read_bank(path: Path, side: str = IMAGES) -> tuple[FeatureBank, dict[str, str]]:
+    """A bank that has a file of its own, or one side ("query", "gallery") of a features.h5, and its attrs.
+
+    Raises UserError as `read_banks` does, and where the file holds no bank of that name.
+    """
+    remedy = OWN_REMEDY if side == IMAGES else REMEDY
+    attrs = read_attrs(path, remedy)
+    held = bank_names(path)
+    if side not in held:
+        names = " and ".join(f"'{name}'" for name in held) or "nothing"
+        raise UserError(f"{path} holds no feature bank '{side}', but {names}", "Name one that it holds.")
+    return _read_side(path, side, remedy), attrs
+
+
+def bank_names(path: Path) -> tuple[str, ...]:
+    """("query", "gallery") of a features.h5, ("images",) of a bank of its own. Raises UserError as `read_bank` does."""
+    read_attrs(path, OWN_REMEDY)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return tuple(name for name in (*SIDES, IMAGES) if name in file)
+    except DAMAGE as error:
+        raise _unreadable(path, error, OWN_REMEDY) from error
+
+
+def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
+    """What the features were made from, without reading them. Raises UserError as `read_banks` does."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            attrs = dict(file.attrs)
+        version = int(attrs.pop("schema_version"))
+    except FileNotFoundError as error:
+        raise UserError(f"there are no features: {path} is missing", remedy) from error
+    except DAMAGE as error:
+        raise _unreadable(path, error, remedy) from error
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", remedy)
+    return {key: str(value) for key, value in attrs.items()}
+
+
+def zero_images(bank: FeatureBank) -> np.ndarray:
+    """bool [N]: images whose features are all zero. They resemble nobody, and a report should say so."""
+    zero = np.ones(len(bank), bool)
+    for first in range(0, len(bank), ROWS):
+        rows = slice(first, first + ROWS)
+        zero[rows] = ~(bank.global_[rows].any(axis=1) | bank.local[rows].any(axis=(1, 2)))
+    return zero
+
+
+def _arrays(bank: FeatureBank) -> dict[str, np.ndarray]:
+    """Name in the file -> array."""
+    optional = {key: getattr(bank, key) for key in OPTIONAL if getattr(bank, key) is not None}
+    return {**{key: getattr(bank, field) for key, field in BANK_FIELDS.items()}, **optional, "name": bank.name}
+
+
+def _size(examples: Examples | None) -> int:
+    return examples.maps.nbytes + examples.parts.nbytes if examples else 0
+
+
+@contextmanager
+def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
+    """A new file under another name, which becomes `path` when everything is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    require_space(path, sum(array.nbytes for array in arrays) + HEADROOM)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with told_when_full(path):
             with h5py.File(temporary, "w", libver=LIBVER) as file:
-                for side, bank in banks.items():
-                    _write_group(file.create_group(side), _arrays(bank))
-                if examples is not None:
-                    fields = {"name": examples.name, "maps": examples.maps, "parts": examples.parts}
-                    _write_group(file.create_group("examples"), fields)
+                yield file
                 file.attrs["schema_version"] = SCHEMA_VERSION
                 file.attrs.update(attrs)
             with open(temporary, "rb") as written:
@@ -81,79 +205,94 @@ def write_banks(
         temporary.unlink(missing_ok=True)
 
 
-def read_banks(path: Path) -> Banks:
-    """Raises UserError for a file that is missing, truncated, of another schema version, or not finite."""
-    attrs = read_attrs(path)
+def _write_rows(group: h5py.Group, rows: Rows) -> None:
+    first, names = 0, []
+    for piece in rows.pieces:
+        arrays = _arrays(piece)
+        names.append(arrays.pop("name"))
+        for key, array in arrays.items():
+            if key not in group:
+                group.create_dataset(key, (rows.count, *array.shape[1:]), _kind(key), track_times=False)
+            group[key][first : first + len(array)] = array
+        first += len(piece)
+    assert first == rows.count, f"{group.name}: {first} of {rows.count} images"
+    _write_whole(group, "name", np.concatenate(names))  # at once: HDF5 stores texts as they come
+
+
+def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
+    data = array.astype(object) if key == "name" else array
+    group.create_dataset(key, data=data, dtype=_kind(key), track_times=False)
+
+
+def _kind(key: str) -> np.dtype:
+    kind = LAYOUT[key][0]
+    return h5py.string_dtype("utf-8") if kind == "text" else np.dtype(kind)
+
+
+def _read_side(path: Path, side: str, remedy: str) -> FeatureBank:
     try:
         with h5py.File(path, "r", locking=False) as file:
-            query, gallery = (_read_bank(file[side]) for side in ("query", "gallery"))
-            examples = _read_examples(file["examples"]) if "examples" in file else None
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise _unreadable(path, error) from error
-    for side, bank in (("query", query), ("gallery", gallery)):
-        _require_finite(path, side, bank, REMEDY)
-    if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
-        raise UserError(f"{path} has query and gallery features of different sizes", REMEDY)
-    return Banks(query, gallery, attrs, examples)
+            group = file[side]
+            _require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
+            optional = {key: group[key][:] for key in OPTIONAL if key in group}
+            fields = {field: group[key][:] for key, field in BANK_FIELDS.items()}
+            bank = FeatureBank(**fields, name=_read_names(group), **optional)
+    except DAMAGE as error:
+        raise _unreadable(path, error, remedy) from error
+    _require_good(path, side, bank, remedy)
+    return bank
 
 
-def read_attrs(path: Path) -> dict[str, str]:
-    """What the features were made from, without reading them. Raises UserError as `read_banks` does."""
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            attrs = dict(file.attrs)
-        version = int(attrs.pop("schema_version"))
-    except FileNotFoundError as error:
-        raise UserError(f"there are no features: {path} is missing", REMEDY) from error
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise _unreadable(path, error) from error
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", REMEDY)
-    return {key: str(value) for key, value in attrs.items()}
-
-
-def _arrays(bank: FeatureBank) -> dict[str, np.ndarray]:
-    """Name in the file -> array."""
-    optional = {key: getattr(bank, key) for key in OPTIONAL if getattr(bank, key) is not None}
-    return {**{key: getattr(bank, field) for key, field in BANK_FIELDS.items()}, **optional, "name": bank.name}
-
-
-def _write_group(group: h5py.Group, arrays: dict[str, np.ndarray]) -> None:
-    for key, array in arrays.items():
-        if key == "name":
-            group.create_dataset(key, data=array.astype(object), dtype=h5py.string_dtype("utf-8"), track_times=False)
-        else:
-            group.create_dataset(key, data=array, track_times=False)
+def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
+    """Raise ValueError for datasets of another type, of another number of axes, or larger than their whole file:
+    before any memory is taken for them.
+    """
+    room = path.stat().st_size
+    for key in keys:
+        dataset = group[key]
+        kind, shape = dataset.dtype, dataset.shape
+        found, (wanted, axes) = "text" if h5py.check_string_dtype(kind) else str(kind), LAYOUT[key]
+        if found != wanted or len(shape) != axes:
+            raise ValueError(f"{group.name}/{key} is {found} {list(shape)}, expected {wanted} with {axes} axes")
+        room -= math.prod(shape) * kind.itemsize
+    if room < 0:
+        raise ValueError(f"{group.name} claims {-room:,} bytes more than the file has")
 
 
 def _read_names(group: h5py.Group) -> np.ndarray:
     return group["name"].asstr()[:].astype(str)
 
 
-def _read_bank(group: h5py.Group) -> FeatureBank:
-    optional = {key: group[key][:] for key in OPTIONAL if key in group}
-    fields = {field: group[key][:] for key, field in BANK_FIELDS.items()}
-    return FeatureBank(**fields, name=_read_names(group), **optional)
-
-
-def _read_examples(group: h5py.Group) -> Examples:
+def _read_examples(path: Path, group: h5py.Group) -> Examples:
+    _require_layout(path, group, EXAMPLES)
     examples = Examples(_read_names(group), group["maps"][:], group["parts"][:])
     if not len(examples.name) == len(examples.maps) == len(examples.parts):
         raise ValueError("its examples have different lengths")
     return examples
 
 
-def _require_finite(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
+def _require_good(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
+    """Raise UserError for a bank without images, with values that are not finite or no shares, or with zeros alone."""
+    if not len(bank):
+        raise UserError(f"{path}: {side} holds no images", remedy)
     arrays = _arrays(bank)
-    for key in ("global", "local", "visibility", *OPTIONAL):
+    for key in ("global", "local", *SHARES):
         if key not in arrays:
             continue
         array = arrays[key]
-        bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        bad, outside = np.zeros(len(bank), bool), False
+        for first in range(0, len(bank), ROWS):
+            rows = array[first : first + ROWS]
+            bad[first : first + ROWS] = ~np.isfinite(rows).all(axis=tuple(range(1, array.ndim)))
+            outside |= key in SHARES and bool(((rows < 0) | (rows > 1)).any())
         if bad.any():
-            first = bank.name[bad.argmax()]
-            raise UserError(f"{path}: {side}/{key} is not finite for {bad.sum()} images, first {first}", remedy)
+            name = bank.name[bad.argmax()]
+            raise UserError(f"{path}: {side}/{key} is not finite for {bad.sum()} images, first {name}", remedy)
+        if outside:
+            raise UserError(f"{path}: {side}/{key} has values outside [0, 1]", remedy)
+    if (bank.global_.size or bank.local.size) and zero_images(bank).all():
+        raise UserError(f"{path}: the features of all {len(bank)} images of {side} are zero and match nothing", remedy)
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path} is truncated or no feature bank: {error}", REMEDY)
+def _unreadable(path: Path, error: Exception, remedy: str) -> UserError:
+    return UserError(f"{path} is truncated or no feature bank: {error}", remedy)

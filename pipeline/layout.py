@@ -7,6 +7,7 @@ from pathlib import Path
 
 STAMP = "stamp.json"
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training
+REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,16 @@ class Paths:
         return self.folder("eval") / "features.h5"
 
     @property
+    def feature_parts(self) -> Path:
+        """Folder of features that wait for the others; gone when features.h5 is whole."""
+        return self.folder("eval") / "parts"
+
+    def feature_part(self, fingerprint: str, split: str, number: int) -> Path:
+        return self.feature_parts / f"{fingerprint[:12]}-{split}-{number:05d}.h5"
+
+    @property
     def report_json(self) -> Path:
-        return self.folder("eval") / "report.json"
+        return self.folder("eval") / REPORT
 
     @property
     def report_md(self) -> Path:
@@ -131,7 +140,7 @@ class Paths:
 
     @property
     def query_results(self) -> Path:
-        return self.folder("eval") / "queries.csv"
+        return self.folder("eval") / QUERY_RESULTS
 
     @property
     def pictures(self) -> Path:
@@ -160,3 +169,71 @@ class Comparison:
     @property
     def picture(self) -> Path:
         return self.folder / "comparison.png"
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """Where the comparison of evaluations is written."""
+
+    folder: Path
+
+    @staticmethod
+    def of(runs: Path, names: list[str]) -> RunComparison:
+        """Beside the runs that are compared; apart from a comparison of the labels of the same runs."""
+        return RunComparison(runs / f"compare-reports-{'-'.join(names).replace('/', '-')}")
+
+    @property
+    def json(self) -> Path:
+        return self.folder / "comparison.json"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / "comparison.md"
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "comparison.html"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where a trained network is written for other programs."""
+
+    folder: Path
+
+    @staticmethod
+    def of(training: Path) -> Exported:
+        """Beside the training. `sorn clean` leaves it: what is handed on is no output of a stage."""
+        return Exported(training.parent / "export")
+
+    def file(self, name: str) -> Path:
+        """name: "torch" or "onnx"."""
+        return self.folder / {"torch": "sorn.pt2", "onnx": "sorn.onnx"}[name]
+
+    @staticmethod
+    def about(file: Path) -> Path:
+        """What a file is and how near it comes to the original."""
+        return file.with_name(file.name + ".json")
+
+
+@dataclass(frozen=True)
+class SearchPaths:
+    """Where a search is written, and the features that the next one in the same gallery starts from."""
+
+    folder: Path
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "search.html"
+
+    @property
+    def json(self) -> Path:
+        return self.folder / "search.json"
+
+    @property
+    def bank(self) -> Path:
+        return self.folder / "gallery.h5"
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "candidates.h5"

@@ -18,6 +18,8 @@ from sorn.config import LossConfig
 from sorn.losses import NO_LABEL, loss_parts, sorn_loss
 from sorn.network import SORN
 
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
 
 class Diverged(ValueError):
     """A loss became NaN or infinite."""
@@ -67,8 +69,7 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
-    return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
+    return torch.autocast(device.type, dtype=DTYPES[precision], enabled=precision != "fp32")
 
 
 class Objective(nn.Module):
@@ -190,12 +191,15 @@ def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Te
 def extract_features(
     model: SORN, batches: Iterable[Batch], device: torch.device, precision: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Global [N, Dg], local [N, P, Dl] and visibility [N, P], float32, in the order of the batches."""
+    """Global [N, Dg], local [N, P, Dl] and visibility [N, P], float32, in the order of the batches.
+
+    Faster with `sorn.fused`. Several threads may call it with one network.
+    """
     model.eval()
     rows = []
     for batch in batches:
         with autocast(device, precision):
-            output = model(to_input(batch.to(device).image))
+            output = model(to_input(batch.image.to(device, non_blocking=True)))
         rows.append((output.global_feature.cpu(), output.local_features.cpu(), output.visibility.cpu()))
     fields = [torch.cat(field).numpy() for field in zip(*rows, strict=True)]
     return fields[0], fields[1], fields[2]
@@ -206,7 +210,7 @@ def explain(model: SORN, batch: Batch, device: torch.device, precision: str) -> 
     """What pictures show: maps M_n [B, N, h, w] float32, and predicted part ids [B, 4h, 4w] uint8 (empty when off)."""
     model.eval()
     with autocast(device, precision):
-        output = model(to_input(batch.to(device).image))
+        output = model(to_input(batch.image.to(device, non_blocking=True)))
     if output.part_logits is None:
         parts = torch.zeros(len(batch.label), 0, 0, dtype=torch.uint8)
     else:

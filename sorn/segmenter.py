@@ -27,6 +27,6 @@ def visible_stripes(
     scores = []
     for batch in batches:
         with autocast(device, precision):
-            logits = segmenter(to_input(batch.to(device).image)).part_logits
+            logits = segmenter(to_input(batch.image.to(device, non_blocking=True))).part_logits
         scores.append(visibility_scores(logits, stripes).cpu())
     return torch.cat(scores).numpy()

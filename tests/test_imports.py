@@ -16,6 +16,8 @@ TORCH_FREE = [
         f"pipeline.{name}"
         for name in (
             "cli",
+            "cli_results",
+            "cli_search",
             "config",
             "config_files",
             "driver",
@@ -29,11 +31,11 @@ TORCH_FREE = [
 ]
 LAYERS = [  # each may import from itself downwards
     {"__main__"},
-    {"cli"},
+    {"cli", "cli_results", "cli_search"},
     {"driver"},
     {"stages"},
-    {"training", "extraction", "labeler_training"},
-    {"training_log", "validation", "batch_order"},
+    {"training", "extraction", "export", "labeler_training", "search", "search_page"},
+    {"training_log", "validation", "batch_order", "export_check", "embedding", "faiss_candidates", "feature_parts"},
     {"labeler_crops"},
     {"report", "exact_masks", "labelers", "poses", "synped", "shard_dataset", "shard_plan", "manifest_check"}
     | {"batch_loader", "shard_labeling", "shard_jobs", "densepose_coco", "doctor", "doctor_probes"},
@@ -51,6 +53,8 @@ LAYERS = [  # each may import from itself downwards
         "pixels",
         "image_files",
         "dataset_findings",
+        "mapped_bank",
+        "own_images",
     },
     {"image_search", "csv_dataset", "dataset_folders", "data_summary", "coco_annotations"},
     {"manifest", "records", "layout", "stamp", "config", "config_files", "progress", "disk_space", "ranks"}

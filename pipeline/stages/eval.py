@@ -1,7 +1,8 @@
-"""Stage 3: reads a checkpoint and the query and gallery shards, writes features.h5, report.json, report.md, pictures.
+"""Stage 3: reads a checkpoint and the query and gallery shards, writes features.h5, report.json, .md, .html, pictures.
 
 Features depend on the checkpoint, the images and the joints stored with them alone: another threshold, protocol,
 picture or way to pick stripes starts from features.h5. Only a new external segmenter looks at the images again.
+Ranks of torchrun share what the network does; matching and the report are for the first one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pipeline.segmenter import Segmenter, find_segmenter
 from pipeline.trained_run import describe
 
 NAME = "eval"
-VERSION = 1
+VERSION = 2
 
 POSE = "pose"  # among what the masks stage provides: the digest of its joints, if it looked for any
 QUERY_SPLIT = {"test": "query", "val": "val_query"}
@@ -72,13 +73,16 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     trained = describe(paths.folder("train"))
     _require_features(config, paths, trained["model"])
     banks = features(config, paths, trained, query, gallery, _segmenter(config))
+    if banks is None:  # another rank has them, and reports
+        return paths.report_md
     report = build_report(config, paths, protocol, banks, trained, query, gallery)
     click.echo("\n".join(terminal_lines(report)))
     return paths.report_md
 
 
 def outputs(paths: Paths) -> list[Path]:
-    return [paths.features, paths.report_json, paths.report_md, *sorted(paths.pictures.glob("*.png"))]
+    files = [paths.features, paths.query_results, paths.report_json, paths.report_md, paths.report_html]
+    return [*files, *sorted(paths.pictures.glob("*.png"))]
 
 
 def provides(paths: Paths) -> dict[str, str]:

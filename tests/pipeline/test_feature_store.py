@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.feature_store import Examples, read_attrs, read_banks, write_banks
+from pipeline.feature_store import (
+    Examples,
+    Rows,
+    bank_names,
+    join_banks,
+    read_attrs,
+    read_bank,
+    read_banks,
+    write_bank,
+    write_banks,
+    zero_images,
+)
 from sorn.features import FeatureBank
 
 ATTRS = {"fingerprint": "f", "checkpoint_sha256": "c" * 64, "config": '{"parts": 3}'}
@@ -57,6 +68,99 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 def test_the_same_features_give_the_same_bytes(tmp_path: Path) -> None:
     assert write(tmp_path / "a.h5").read_bytes() == write(tmp_path / "b.h5").read_bytes()
+
+
+def equal(found: FeatureBank, expected: FeatureBank) -> bool:
+    pairs = [(getattr(found, field.name), getattr(expected, field.name)) for field in dataclasses.fields(FeatureBank)]
+    return all(a is b if a is None or b is None else np.array_equal(a, b) for a, b in pairs)
+
+
+def test_banks_that_come_in_pieces_give_the_same_bytes(tmp_path: Path) -> None:
+    query, gallery = make_bank("query", 5), make_bank("gallery", 7)
+    pieces = [query.take(np.arange(2)), query.take(np.arange(2, 3)), query.take(np.arange(3, 5))]
+    join_banks(tmp_path / "a.h5", Rows(5, iter(pieces)), Rows(7, [gallery]), ATTRS, make_examples(2))
+    assert (tmp_path / "a.h5").read_bytes() == write(tmp_path / "b.h5").read_bytes()
+
+
+def test_a_bank_of_its_own_and_one_side_of_an_evaluation(tmp_path: Path) -> None:
+    path, evaluation = tmp_path / "own" / "bank.h5", write(tmp_path / "features.h5")
+    write_bank(path, make_bank("images", 3), ATTRS)
+    bank, attrs = read_bank(path)
+    assert equal(bank, make_bank("images", 3)) and attrs == ATTRS
+    assert [bank_names(file) for file in (path, evaluation)] == [("images",), ("query", "gallery")]
+    assert equal(read_bank(evaluation, "gallery")[0], make_bank("gallery", 7))
+    with h5py.File(path) as file:
+        assert file["images/global"].shape == (3, 8) and file["images/name"].asstr()[2] == "images/ü2.jpg"
+        assert file.attrs["schema_version"] == 2 and list(file) == ["images"]
+    with pytest.raises(UserError, match=r"features\.h5 holds no feature bank 'images', but 'query' and 'gallery'\."):
+        read_bank(evaluation)
+    with pytest.raises(UserError, match=r"bank\.h5 holds no feature bank 'query', but 'images'\."):
+        read_bank(path, "query")
+    with pytest.raises(UserError, match=r"is missing\. Make it again: sorn embed"):
+        read_bank(tmp_path / "none.h5")
+
+
+def test_a_bank_in_other_types_is_written_in_its_own(tmp_path: Path) -> None:
+    bank = make_bank("images", 3)
+    write_bank(tmp_path / "bank.h5", dataclasses.replace(bank, pid=bank.pid.astype(np.int32)), {})
+    assert read_bank(tmp_path / "bank.h5")[0].pid.dtype == np.int64
+
+
+def test_zero_features_match_nothing(tmp_path: Path) -> None:
+    bank = make_bank("images", 4)
+    bank.global_[1:3] = 0
+    bank.local[2:] = 0
+    assert zero_images(bank).tolist() == [False, False, True, False]
+    write_bank(tmp_path / "bank.h5", bank, {})
+    bank.global_[:], bank.local[:] = 0, 0
+    with pytest.raises(UserError, match="the features of all 4 images of images are zero and match nothing"):
+        write_bank(tmp_path / "zero.h5", bank, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["bank.h5"]
+
+
+def test_no_images_and_no_shares_are_refused(tmp_path: Path) -> None:
+    bank = make_bank("images", 3)
+    with pytest.raises(UserError, match=r"bank\.h5: images holds no images"):
+        write_bank(tmp_path / "bank.h5", bank.take(np.arange(0)), {})
+    for field in ("visibility", "pose", "segmenter"):
+        wrong = dataclasses.replace(bank, **{field: np.full((3, 3), 1.5, np.float32)})
+        with pytest.raises(UserError, match=rf"images/{field} has values outside \[0, 1\]"):
+            write_bank(tmp_path / "bank.h5", wrong, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "dataset", "message"),
+    [
+        ("query/global", np.zeros((5, 8)), r"/query/global is float64 \[5, 8\], expected float32 with 2 axes"),
+        ("query/local", np.zeros((5, 3), np.float32), r"/query/local is float32 \[5, 3\], expected .* with 3 axes"),
+        ("gallery/pid", np.zeros(7, np.float32), r"/gallery/pid is float32 \[7\], expected int64"),
+        ("gallery/name", np.arange(7), r"/gallery/name is int64 \[7\], expected text"),
+        ("gallery/visibility", np.zeros((7, 2), np.float32), "fields of another shape: visibility"),
+        ("gallery/visibility", None, "truncated or no feature bank: "),
+        ("examples/parts", np.zeros((2, 16, 8)), "/examples/parts is float64"),
+    ],
+)
+def test_datasets_that_are_something_else(tmp_path: Path, key: str, dataset: np.ndarray | None, message: str) -> None:
+    path = write(tmp_path / "features.h5")
+    with h5py.File(path, "r+") as file:
+        del file[key]
+        if dataset is None:
+            file.create_group(key)
+        else:
+            file[key] = dataset
+    with pytest.raises(UserError, match=message):
+        read_banks(path)
+
+
+@pytest.mark.parametrize("key", ["query/global", "examples/maps"])
+def test_sizes_that_the_file_cannot_hold_are_refused_before_memory_is_taken(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path / "features.h5")
+    with h5py.File(path, "r+") as file:
+        axes, kind = file[key].ndim, file[key].dtype
+        del file[key]
+        file.create_dataset(key, (10**11, *(8,) * (axes - 1)), kind, chunks=(4,) * axes)  # nothing of it is stored
+    with pytest.raises(UserError, match=r"is truncated or no feature bank: .* claims [0-9,]{15,} bytes more"):
+        read_banks(path)
 
 
 def test_banks_without_a_branch_or_examples(tmp_path: Path) -> None:
