@@ -1,14 +1,16 @@
-"""The report of one evaluation: feature banks and shards -> scores, pictures, report.json, report.md."""
+"""The report of one evaluation: feature banks and shards -> scores, pictures, report.json, report.md, report.html."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 from pipeline import stamp
-from pipeline.config import Config, as_json
+from pipeline.config import Config, EvalConfig, as_json
 from pipeline.data_summary import read_summary
+from pipeline.device import pick_device
 from pipeline.exact_masks import ExactMasks
 from pipeline.feature_store import Banks
 from pipeline.layout import Paths
@@ -16,7 +18,10 @@ from pipeline.manifest import Manifest, Protocol, load_manifest
 from pipeline.records import read_rows
 from pipeline.report.document import SCHEMA_VERSION, write_report
 from pipeline.report.illustrations import Illustrator
+from pipeline.report.page import write_page
+from pipeline.report.query_results import write_query_results
 from pipeline.report.scores import PartReference, Scores, part_scores, restrict, score, seen_by
+from pipeline.report.shown_queries import shown_queries
 from pipeline.shard_dataset import ShardDataset
 from pipeline.shard_index import ShardIndex
 from sorn.sample import Sample
@@ -45,7 +50,7 @@ def build_report(
         seen_by(restrict(bank, prefix), options.visibility)
         for bank, prefix in ((banks.query, protocol.query_prefix), (banks.gallery, protocol.gallery_prefix))
     )
-    scores = score(asked, ranked, protocol, options, examples.name)
+    scores = score(asked, ranked, protocol, options, examples.name, pick_device(config.runtime.device))
     manifest = load_manifest(paths.dataset)
     exact = ExactMasks(manifest, Path(read_summary(paths)["root"]), read_rows(paths))
     reference = PartReference(sample_of, exact, query.index.labeler["name"], labels)
@@ -56,6 +61,15 @@ def build_report(
         "unit": "fractions in [0, 1]",
         "metrics": {variant: found.figures() for variant, found in scores.metrics.items()},
         "chance": scores.chance,
+        "cmc": {
+            **{variant: found.cmc().tolist() for variant, found in scores.metrics.items()},
+            "chance": scores.chance_cmc.tolist(),
+        },
+        "tau_sweep": [
+            {"tau": tau, "rank-1": found.rank(1), "mAP": found.mean_ap} for tau, found in scores.sweep.items()
+        ],
+        "shown": {kind: [str(asked.name[i]) for i in numbers] for kind, numbers in scores.shown.items()},
+        "labels": label_quality(paths),
         "parts": part_scores(examples, reference, asked.name),
         "paper": [row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name],
         "dataset": _dataset(paths, manifest, scores, query.unreadable + gallery.unreadable),
@@ -64,7 +78,13 @@ def build_report(
     illustrator = Illustrator(
         paths.pictures, reference, options.tau, options.ranked_gallery, options.seed, options.visibility
     )
-    write_report(paths, report, illustrator.draw(scores, examples))
+    write_query_results(paths.query_results, asked, scores.relevant, scores.metrics)
+    shown = shown_queries(scores, sample_of, options.tau, options.ranked_gallery)
+    explained = illustrator.explained(scores, examples)
+    drawn = [shown[number] for number in scores.shown["random"]]
+    write_report(paths, report, illustrator.draw(drawn, explained))
+    queries_file = paths.query_results.relative_to(paths.report_html.parent).as_posix()
+    write_page(paths.report_html, report, scores, list(shown.values()), explained, illustrator, queries_file)
     return report
 
 
@@ -83,6 +103,35 @@ def protocol_text(
         f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
         f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by}"
     )
+
+
+def command(config: Config, paths: Paths) -> str:
+    """What makes this report again, as the user would type it: the options of the stage that are not their defaults."""
+    words = ["make eval", f"DATASET={shlex.quote(paths.dataset)}", f"LABELER={paths.labeler}"]
+    if paths.trained_on:
+        words.append(f"TRAINED_ON={shlex.quote(paths.trained_on)}")
+    usual = as_json(EvalConfig())
+    chosen = {key: value for key, value in as_json(config.eval).items() if value != usual[key]}
+    options = [shlex.quote(f"eval.{key}={_value(value)}") for key, value in chosen.items()]
+    if options:
+        words.append("ARGS=" + shlex.quote(" ".join(f"--set {option}" for option in options)))
+    return " ".join(words)
+
+
+def _value(value: Any) -> str:
+    """As --set reads it: a string as it is."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def label_quality(paths: Paths) -> dict[str, Any] | None:
+    """Of the labels that the network was trained on, if they are of this run: `all` of labels.json, and its labeler."""
+    if paths.trained_on:
+        return None
+    try:
+        found = json.loads(paths.label_report_json.read_text(encoding="utf-8"))
+        return {"labeler": found["labeler"], **found["all"]}
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _dataset(paths: Paths, manifest: Manifest, scores: Scores, unreadable: list[str]) -> dict[str, Any]:
@@ -112,6 +161,7 @@ def _provenance(
         "pose": index.pose,
         "segmenter": json.loads(attrs["segmenter"]) if config.eval.visibility == "segmenter" else None,
         "trained_on": paths.trained_on or paths.run_name,
+        "command": command(config, paths),
         "checkpoint_sha256": attrs["checkpoint_sha256"],
         "features": json.loads(attrs["config"]),
         "training": trained,

@@ -8,9 +8,10 @@ from typing import Any
 from pipeline import stamp
 from pipeline.layout import Paths
 from pipeline.report.illustrations import Picture
+from pipeline.report.label_document import percent, status_text
 from pipeline.report.markdown_tables import code, pipe_table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 FIGURES = ("rank-1", "rank-5", "rank-10", "mAP", "mINP")
 SINGLE_SHOT_FIGURES = ("rank-1", "rank-3", "rank-5", "rank-10", "mAP")
@@ -19,12 +20,21 @@ VARIANTS_CAPTION = (
     "`global` compares the global feature alone, `global+local` adds every stripe, and `sorn` adds the stripes that "
     "are visible in both images. `chance` is the exact expectation for a gallery in random order."
 )
+RERANK_CAPTION = " `+rerank` orders its answers again by their k-reciprocal neighbours."
 RANKED_CAPTION = (
     "Queries are drawn at random among those that have a match, not chosen. Blue: the query. Green border and filled "
     "label: the same person; red border: another one. Gallery images of the query's own person and camera are left "
     "out, as in the figures. The label gives rank and similarity. Boxes beside an image are its horizontal stripes: "
     "filled where visible, hollow where hidden."
 )
+PAPER_CAPTION = "What the paper reports on this dataset:"
+WARNINGS_CAPTION = "What deviates from the dataset as published:"
+SWEEP_CAPTION = (
+    "`sorn` with other thresholds of Eq. 12, from the same features. At 0 every stripe counts, as in `global+local`. "
+    "The threshold in use was set before; choose one with eval.split=val, not here."
+)
+LABELS_CAPTION = "The part labels that the network was trained on:"
+AGAIN = "Made again, with the CONFIG and options of the training, by:"
 
 
 def write_report(paths: Paths, report: dict[str, Any], pictures: list[Picture]) -> None:
@@ -60,6 +70,12 @@ def terminal_lines(report: dict[str, Any]) -> list[str]:
     return [*lines, f"{queries_line(report)}.", f"{report['protocol']}."]
 
 
+def variants_caption(report: dict[str, Any]) -> str:
+    """What the rows of the table stand for."""
+    reranked = any(variant.endswith("+rerank") for variant in report["metrics"])
+    return VARIANTS_CAPTION + (RERANK_CAPTION if reranked else "")
+
+
 def queries_line(report: dict[str, Any]) -> str:
     """How many queries the figures stand for."""
     values = next(iter(report["metrics"].values()))
@@ -68,15 +84,19 @@ def queries_line(report: dict[str, Any]) -> str:
     return f"{used} queries used{skip}; one query is {100 / used:.3g} points"
 
 
+def title(report: dict[str, Any]) -> str:
+    return f"{report['dataset']['title']}: matching occluded people with SORN"
+
+
 def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> list[str]:
     """Lines of report.md. folder: where the pictures lie, relative to it."""
     dataset = report["dataset"]
-    lines = [f"# {dataset['title']}: matching occluded people with SORN", ""]
+    lines = [f"# {title(report)}", ""]
     if dataset["notice"]:
         lines += [f"> **Notice.** {dataset['notice']}", ""]
     lines += ["## Result", "", *pipe_table(table_rows(report)), ""]
-    lines += [f"{queries_line(report)}. {report['protocol']}.", "", VARIANTS_CAPTION, ""]
-    lines += _warnings(dataset) + _paper(report) + _parts(report)
+    lines += [f"{queries_line(report)}. {report['protocol']}.", "", variants_caption(report), ""]
+    lines += _warnings(dataset) + _paper(report) + _sweep(report) + _parts(report) + _labels(report)
     section = ""
     for picture in pictures:
         if picture.section != section:
@@ -89,41 +109,102 @@ def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> li
 def _warnings(dataset: dict[str, Any]) -> list[str]:
     if not dataset["warnings"]:
         return []
-    return ["What deviates from the dataset as published:", "", *(f"- {text}" for text in dataset["warnings"]), ""]
+    return [WARNINGS_CAPTION, "", *(f"- {text}" for text in dataset["warnings"]), ""]
 
 
 def _paper(report: dict[str, Any]) -> list[str]:
-    """What the paper reports under this protocol, beside our own figures."""
-    if not report["paper"]:
-        return []
+    rows = paper_rows(report)
+    return [PAPER_CAPTION, "", *pipe_table(rows), ""] if rows else []
+
+
+def paper_rows(report: dict[str, Any]) -> list[list[str]]:
+    """What the paper reports under this protocol, in percent; none where it reports nothing."""
     published: list[dict[str, Any]] = report["paper"]
+    if not published:
+        return []
     figures = [name for name in SINGLE_SHOT_FIGURES if any(name in row for row in published)]
     rows = [["the paper, %", *figures]]
     for row in published:
         source = f"{row['source']}, trained on {row['trained_on']}" if "trained_on" in row else row["source"]
         rows.append([f"{row['method']} ({source})", *(str(row.get(name, "")) for name in figures)])
-    return ["What the paper reports on this dataset:", "", *pipe_table(rows), ""]
+    return rows
+
+
+def _sweep(report: dict[str, Any]) -> list[str]:
+    rows = sweep_rows(report)
+    return [SWEEP_CAPTION, "", *pipe_table(rows), ""] if rows else []
+
+
+def sweep_rows(report: dict[str, Any]) -> list[list[str]]:
+    """What each threshold reaches, in percent; none where there was no sweep."""
+    if not report["tau_sweep"]:
+        return []
+    rows = [["tau", "rank-1", "mAP"]]
+    return rows + [
+        [f"{row['tau']:g}", *(f"{100 * row[name]:.1f}" for name in rows[0][1:])] for row in report["tau_sweep"]
+    ]
 
 
 def _parts(report: dict[str, Any]) -> list[str]:
-    parts = report["parts"]
+    rows = part_rows(report["parts"])
+    return [f"{parts_line(report['parts'])}:", "", *pipe_table(rows), ""] if rows else []
+
+
+def part_rows(parts: dict[str, Any] | None) -> list[list[str]]:
+    """IoU per class, in percent; none where no query has a reference."""
     if parts is None:
         return []
-    rows = [["IoU, %", *parts["iou"], "mean"]]
-    shares = ["" if value is None else f"{100 * value:.1f}" for value in parts["iou"].values()]
-    rows.append(["predicted", *shares, f"{100 * parts['mIoU']:.1f}"])
-    accuracy = f"{100 * parts['pixel_accuracy']:.1f} % of the pixels agree"
+    return [
+        ["IoU, %", *parts["iou"], "mean"],
+        ["predicted", *map(percent, parts["iou"].values()), percent(parts["mIoU"])],
+    ]
+
+
+def parts_line(parts: dict[str, Any]) -> str:
+    """What predicted parts are held against, and how many pixels agree."""
     against = " and ".join(
         f"{kind} of {images} {'query' if images == 1 else 'queries'}" for kind, images in parts["against"].items()
     )
-    return [f"Part masks against {against}; {accuracy}:", "", *pipe_table(rows), ""]
+    return f"Part masks against {against}; {percent(parts['pixel_accuracy'])} % of the pixels agree"
+
+
+def _labels(report: dict[str, Any]) -> list[str]:
+    rows = label_rows(report["labels"])
+    return [LABELS_CAPTION, "", *pipe_table(rows, "---"), ""] if rows else []
+
+
+def label_rows(labels: dict[str, Any] | None) -> list[list[str]]:
+    """How good the labels are, as far as it is known; none where they are of another run. labels: as in report.json."""
+    if labels is None:
+        return []
+    rows = [
+        ["labels", f"by {labels['labeler']['name']}"],
+        ["images", f"{labels['images']:,}: {status_text(labels['status'])}"],
+    ]
+    if labels["foreground"]:
+        rows.append(["foreground, on average", f"{percent(labels['foreground']['mean'])} %"])
+    exact = labels["exact"]
+    if exact:
+        against = f"against the exact masks of {exact['images']:,} images"
+        rows.append([f"mIoU, {against}", f"{percent(exact['mIoU'])} %"])
+        rows.append(["pixels that agree", f"{percent(exact['pixel_accuracy'])} %"])
+        stripes = exact["stripes"]
+        if stripes:
+            always = f"(calling every stripe visible: {percent(stripes['visible_share'])} %)"
+            rows.append([f"stripes that agree, tau {stripes['tau']:g}", f"{percent(stripes['agreement'])} % {always}"])
+    return rows
 
 
 def _provenance(report: dict[str, Any]) -> list[str]:
+    again = [AGAIN, "", f"    {report['provenance']['command']}", ""]
+    return ["## Where it comes from", "", *again, *pipe_table([["what", "value"], *provenance_rows(report)], "---")]
+
+
+def provenance_rows(report: dict[str, Any]) -> list[list[str]]:
+    """What the figures were made from: name, value; a value is text with `code` in back quotes."""
     dataset, made = report["dataset"], report["provenance"]
     images = f"{dataset['query_images']} query and {dataset['gallery_images']} gallery images"
-    rows = [
-        ["what", "value"],
+    return [
         ["dataset", f"{dataset['name']}: {images}"],
         ["cameras", dataset["camera_policy"] or "as the dataset numbers them"],
         ["licence", dataset["licence"] or "not stated"],
@@ -138,4 +219,3 @@ def _provenance(report: dict[str, Any]) -> list[str]:
         *([f"stage {name}", f"fingerprint `{value}`"] for name, value in made["stamps"].items()),
         ["trained with", ", ".join(f"{name} {value}" for name, value in made["versions"].items())],
     ]
-    return ["## Where it comes from", "", *pipe_table(rows, "---")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,17 +45,28 @@ def text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
-def table(rows: Sequence[Sequence[object]], numbers_from: int = 1) -> str:
-    """The first row is the header; cells are plain text. Columns from `numbers_from` on are aligned as numbers."""
+def embedded_json(name: str, value: object) -> str:
+    """JSON values for a script of the page, in the element of that id, which nothing in them can end."""
+    safe = (
+        json.dumps(value, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    )
+    return f'<script type="application/json" id="{text(name)}">{safe}</script>'
+
+
+def table(rows: Sequence[Sequence[object]], numbers_from: int = 1, label: str = "table") -> str:
+    """The first row is the header; cells are plain text. Columns from `numbers_from` on are aligned as numbers. label:
+    what a screen reader calls it. A table that is too wide scrolls in its own box, by keyboard too.
+    """
 
     def line(cells: Sequence[object], tag: str) -> str:
         kinds = [' class="number"' if i >= numbers_from else "" for i in range(len(cells))]
-        return "".join(f"<{tag}{kind}>{text(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+        scope = ' scope="col"' if tag == "th" else ""
+        return "".join(f"<{tag}{scope}{kind}>{text(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
 
-    body = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows[1:])
+    head, body = line(rows[0], "th"), "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows[1:])
     return (
-        f'<div class="scroll"><table>\n<thead><tr>{line(rows[0], "th")}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(label)}"><table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 
 

@@ -18,10 +18,7 @@ from pipeline.report.pictures import (
     draw_ranked_lists,
 )
 from pipeline.report.scores import EXACT, PartReference, Scores
-from sorn import matching, metrics
-
-SIDE_BY_SIDE = ("sorn", "global+local")
-# As in Fig. 6: what the choice of stripes changes.
+from pipeline.report.shown_queries import AnswerList, ShownQuery
 
 ROW_LABELS = {
     "sorn": "sorn: the global feature and the stripes visible in both images (Eq. 15)",
@@ -60,65 +57,51 @@ class Illustrator:
     seed: int
     visibility: str
 
-    def draw(self, scores: Scores, examples: Examples) -> list[Picture]:
-        """Replaces the folder's content. Nothing is drawn when no query is to be shown."""
+    def draw(self, drawn: list[ShownQuery], explained: list[Explained]) -> list[Picture]:
+        """Of the queries drawn at random. Replaces the folder's content; nothing is drawn when there are none."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        if not scores.shown:
+        if not drawn:
             return []
-        pictures = [self._ranked_lists(scores, place) for place in range(len(scores.shown))]
-        explained = self._explained(scores, examples)
+        pictures = [
+            self._ranked_lists(query, f"{place} of {len(drawn)}", place) for place, query in enumerate(drawn, 1)
+        ]
         note = f"{len(explained)} queries drawn at random, seed {self.seed}"
         if explained[0].parts is not None:
             draw_part_masks(self.folder / "part-masks.png", "Part masks", note, self.reference.labels, explained)
-            pictures.append(Picture("part-masks.png", "Part masks", self._parts_caption(explained)))
+            pictures.append(Picture("part-masks.png", "Part masks", self.parts_caption(explained)))
         if len(explained[0].maps):
             draw_maps(self.folder / "maps.png", "Aggregation maps", note, explained)
-            pictures.append(Picture("maps.png", "Aggregation maps", _maps_caption(len(explained[0].maps))))
+            pictures.append(Picture("maps.png", "Aggregation maps", maps_caption(len(explained[0].maps))))
         return pictures
 
-    def _ranked_lists(self, scores: Scores, place: int) -> Picture:
-        number = scores.shown[place]
-        query = scores.query
-        name, pid, camid = str(query.name[number]), int(query.pid[number]), int(query.camid[number])
-        pair = [variant for variant in SIDE_BY_SIDE if variant in scores.rows] or list(scores.rows)
-        lists = [self._ranked_list(scores, variant, number) for variant in pair]
-        file = f"ranked-{place + 1:02d}.png"
+    def _ranked_lists(self, query: ShownQuery, number: str, place: int) -> Picture:
+        file = f"ranked-{place:02d}.png"
         draw_ranked_lists(
             self.folder / file,
-            f"Query {place + 1} of {len(scores.shown)}, drawn at random",
-            f"person {pid}, camera {camid} · {name}",
-            self.reference.sample_of(name).image,
-            self._visible(query.visibility[number]),
-            lists,
+            f"Query {number}, drawn at random",
+            f"person {query.pid}, camera {query.camid} · {query.name}",
+            query.image,
+            query.visible,
+            [self._ranked_list(row) for row in query.lists],
         )
-        ranks = ", ".join(f"{variant} {row.first_hit}" for variant, row in zip(pair, lists, strict=True))
-        matches = len(scores.relevant.matches[number])
-        images = "image" if matches == 1 else "images"
-        caption = f"Person {pid} has {matches} matching gallery {images}; rank of the first: {ranks}."
+        ranks = ", ".join(f"{row.variant} {row.first_hit}" for row in query.lists)
+        images = "image" if query.matches == 1 else "images"
+        caption = f"Person {query.pid} has {query.matches} matching gallery {images}; rank of the first: {ranks}."
         return Picture(file, "Ranked lists", caption)
 
-    def _ranked_list(self, scores: Scores, variant: str, number: int) -> RankedList:
-        row, gallery = scores.rows[variant][number], scores.gallery
-        order = metrics.ranking(row, scores.relevant, number, len(row))
-        right = np.isin(order, scores.relevant.matches[number])
+    def _ranked_list(self, row: AnswerList) -> RankedList:
         images = [
-            Ranked(
-                self.reference.sample_of(str(gallery.name[position])).image,
-                self._visible(gallery.visibility[position]),
-                float(row[position]),
-                bool(hit),
-            )
-            for position, hit in zip(order[: self.length], right, strict=False)
+            Ranked(answer.image, answer.visible, answer.similarity, answer.right)
+            for answer in row.answers
+            if answer.rank <= self.length
         ]
-        return RankedList(ROW_LABELS[variant], int(right.argmax()) + 1, images)
+        return RankedList(ROW_LABELS[row.variant], row.first_hit, images)
 
-    def _visible(self, scores: np.ndarray) -> np.ndarray:
-        return matching.indicators(scores, self.tau) > 0
-
-    def _explained(self, scores: Scores, examples: Examples) -> list[Explained]:
+    def explained(self, scores: Scores, examples: Examples) -> list[Explained]:
+        """What the network sees in the queries drawn at random."""
         place = {str(name): i for i, name in enumerate(examples.name)}
         explained = []
-        for number in scores.shown:
+        for number in scores.shown["random"]:
             name = str(scores.query.name[number])
             sample, parts = self.reference.sample_of(name), examples.parts[place[name]]
             kind, label = (self.reference.find(name, parts.shape) if parts.size else None) or ("", None)
@@ -127,7 +110,8 @@ class Illustrator:
             explained.append(Explained(name, sample.image, parts if parts.size else None, label, maps, column))
         return explained
 
-    def _parts_caption(self, explained: list[Explained]) -> str:
+    def parts_caption(self, explained: list[Explained]) -> str:
+        """What to see in predicted parts, and what they are shown beside."""
         beside = {"exact": "their exact masks", "labelled": "what the labeler says of them"}
         kinds = [beside[kind] for kind in beside if any(e.label is not None and e.reference == kind for e in explained)]
         labelled = f", and {' or '.join(kinds)}" if kinds else ""
@@ -139,7 +123,8 @@ class Illustrator:
         )
 
 
-def _maps_caption(sets: int) -> str:
+def maps_caption(sets: int) -> str:
+    """What to see in M_1 to M_`sets`."""
     return (
         f"The normalised aggregation maps M_1 to M_{sets} of the same queries (Eq. 2 to 4). Training pushes M_n "
         "towards its own, n-th patch, between the white lines (Eq. 5); where that patch is occluded, it should be low."

@@ -14,6 +14,19 @@ REPORT = {
     "single_shot": False,
     "metrics": {"global": {**FIGURES, "queries": 80, "skipped_queries": 2}},
     "chance": {name: value / 100 for name, value in FIGURES.items()},
+    "tau_sweep": [{"tau": 0.15, "rank-1": 0.25, "mAP": 0.125}],
+    "labels": {
+        "labeler": {"name": "danet"},
+        "images": 1200,
+        "status": {"ok": 1190, "empty": 10},
+        "foreground": {"mean": 0.4},
+        "exact": {
+            "images": 500,
+            "mIoU": 0.375,
+            "pixel_accuracy": 0.75,
+            "stripes": {"tau": 0.2, "agreement": 0.875, "visible_share": 0.9},
+        },
+    },
     "parts": {
         "images": 9,
         "against": {"exact masks": 7, "the labels of danet": 2},
@@ -37,6 +50,7 @@ REPORT = {
         "pose": None,
         "segmenter": None,
         "trained_on": "synped-ground_truth",
+        "command": "make eval DATASET=synped LABELER=danet",
         "checkpoint_sha256": "abc",
         "features": {"precision": "bf16"},
         "training": {"model": {"parts": 3}, "precision": "fp32"},
@@ -75,6 +89,10 @@ def test_markdown_says_all_that_a_reader_needs() -> None:
     assert "![Ranked lists](pictures/ranked-01.png)\n\nPerson 7." in text and document.RANKED_CAPTION in text
     assert text.index("## Ranked lists") < text.index("## Aggregation maps") < text.index("## Where it comes from")
     assert "`tau = 0.15`" in text and "sha256 `abc`" in text
+    assert "| 0.15 | 25.0 | 12.5 |" in text and "\n    make eval DATASET=synped LABELER=danet\n" in text
+    assert "| images | 1,200: 1,190 ok, 10 empty |" in text
+    assert "| mIoU, against the exact masks of 500 images | 37.5 % |" in text
+    assert "| stripes that agree, tau 0.2 | 87.5 % (calling every stripe visible: 90.0 %) |" in text
 
 
 def test_markdown_names_the_segmenter_where_one_picked_the_stripes() -> None:
@@ -83,6 +101,19 @@ def test_markdown_names_the_segmenter_where_one_picked_the_stripes() -> None:
     report["provenance"]["segmenter"] = {"trained_on": "synped-danet", "checkpoint_sha256": "fed"}
     text = "\n".join(document.markdown(report, [], "pictures"))
     assert "| segmenter | `trained_on = synped-danet`" in text.replace('"', "") and "fed" in text
+
+
+def test_markdown_leaves_out_what_there_is_not() -> None:
+    report = copy.deepcopy(REPORT) | {"labels": None, "tau_sweep": [], "parts": None, "paper": []}
+    text = "\n".join(document.markdown(report, [], "pictures"))
+    assert document.LABELS_CAPTION not in text and document.SWEEP_CAPTION not in text and "IoU" not in text
+
+
+def test_a_reranked_row_is_explained() -> None:
+    report = copy.deepcopy(REPORT)
+    assert "k-reciprocal" not in document.variants_caption(report)
+    report["metrics"]["global+rerank"] = report["metrics"]["global"]
+    assert "k-reciprocal" in document.variants_caption(report)
 
 
 def test_every_markdown_table_has_equal_columns() -> None:
