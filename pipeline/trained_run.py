@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.layout import DESCRIPTION, STAMP, Paths
+from pipeline.layout import DESCRIPTION, STAMP, WEIGHTS, Paths
 from sorn.config import SORNConfig
 
 
@@ -25,6 +25,26 @@ def find_run(runs: Path, trained_on: str) -> str:
         f"no finished training run of '{trained_on}' in {runs}",
         f"Found: {', '.join(found) or 'none'}. Run: make train DATASET={trained_on}",
     )
+
+
+def find_training(model: str | Path, runs: Path) -> Path:
+    """The folder of a training meant by a path, of it or of its run, or by a run's name. Raises UserError for none."""
+    given = Path(model)
+    named = [runs / given / "train"] if len(given.parts) == 1 else []
+    for folder in (given, given / "train", *named):
+        missing = [name for name in (WEIGHTS, DESCRIPTION) if not (folder / name).is_file()]
+        if len(missing) == 1:
+            raise UserError(
+                f"{folder} holds no {missing[0]}", f"{WEIGHTS} and {DESCRIPTION} of a training belong together."
+            )
+        if not missing:
+            return folder
+    if given.is_dir() or len(given.parts) != 1:
+        raise UserError(
+            f"{given} holds no trained network: no {WEIGHTS} and no {DESCRIPTION}",
+            f"Give the folder of a training, or the name of a run in {runs}.",
+        )
+    return runs / find_run(runs, str(model)) / "train"
 
 
 def describe(folder: Path) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 MakeImages = Callable[[Path, Iterable[str]], None]
 MakePng = Callable[..., Path]
+MakeTraining = Callable[..., Path]
 
 
 @pytest.fixture
@@ -47,5 +50,27 @@ def make_png() -> MakePng:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
         return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_training() -> MakeTraining:
+    """Writes what a finished training leaves, a small network of random weights: model.safetensors and config.json."""
+
+    def make(folder: Path, seed: int = 0, size: tuple[int, int] = (64, 32), **options: Any) -> Path:
+        import torch
+
+        from pipeline import checkpoints
+        from pipeline.config import as_json
+        from sorn.config import SORNConfig
+        from sorn.network import SORN
+
+        config = SORNConfig(identities=3, backbone="resnet18", set_channels=8, semantic_channels=8, **options)
+        torch.manual_seed(seed)
+        checkpoints.save_weights(folder / "model.safetensors", SORN(config).state_dict(), {"fingerprint": "training"})
+        about = {"model": as_json(config), "image_size": list(size), "dataset": "mine", "labeler": "none"}
+        (folder / "config.json").write_text(json.dumps(about))
+        return folder
 
     return make
