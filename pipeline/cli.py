@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pipeline import driver
+from pipeline import cli_results, cli_search, driver
 from pipeline.config import BACKENDS, Config, Runtime
 from pipeline.config_files import load_config, presets
 from pipeline.errors import UserError
@@ -247,6 +247,12 @@ def doctor(data_root: Path, runs: Path, weights: tuple[Path, ...], machine: bool
             click.echo(check.text())
     click.echo(as_json(checks) if machine else summary(checks))
     sys.exit(0 if usable(checks) else 1)
+
+
+main.add_command(cli_results.export)
+main.add_command(cli_results.report)
+main.add_command(cli_search.embed)
+main.add_command(cli_search.search)
 
 
 @main.command("datasets")

@@ -63,7 +63,7 @@ def test_a_missing_dataset_is_explained_on_one_screen(tmp_path):
 
 
 def test_every_command_teaches(tmp_path):
-    stages = (["masks"], ["masks", "compare"], ["train"], ["eval"], ["status"])
+    stages = (["masks"], ["masks", "compare"], ["train"], ["eval"], ["export"], ["report", "compare"], ["status"])
     for words in ([], ["doctor"], ["data"], ["data", "prepare"], ["data", "check"], ["data", "coco"], *stages):
         assert "--help" in run(*words, "--help")
     assert "partial_reid" in run("datasets")

@@ -1,0 +1,59 @@
+"""How sure a difference between two evaluations of the same queries is: a paired bootstrap over persons. No torch.
+
+Queries of one person show the same clothes to the same gallery images: they succeed and fail together. Drawing queries
+one by one would take them for independent and give intervals that are too narrow, so whole persons are drawn (the
+cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DRAWS = 10_000
+LEVEL = 0.95
+SEED = 0
+AT_ONCE = 500  # draws in memory at a time: 12 MB for 3,000 persons
+
+
+@dataclass(frozen=True)
+class Difference:
+    """value: mean over the queries of b - a. low, high: the percentile interval of level LEVEL."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+def paired_difference(
+    a: np.ndarray, b: np.ndarray, person: np.ndarray, draws: int = DRAWS, seed: int = SEED
+) -> Difference:
+    """a, b: float64 [n], what the same n queries reached, in the same order. person: int64 [n].
+
+    Raises ValueError for fewer than two persons, whose interval would have no width.
+    """
+    means = resampled_means(b - a, person, draws, seed)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Difference(float(np.mean(b - a)), float(low), float(high))
+
+
+def resampled_means(values: np.ndarray, person: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Mean of the values [n] in each draw, float64 [draws]: as many persons as there are, with replacement, each with
+    all values of theirs. Raises ValueError for fewer than two persons.
+    """
+    persons, group = np.unique(person, return_inverse=True)
+    if len(persons) < 2:
+        raise ValueError(f"{len(persons)} person: an interval over persons needs at least two")
+    sums = np.bincount(group, weights=values)
+    sizes = np.bincount(group).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    means = []
+    for first in range(0, draws, AT_ONCE):
+        chosen = rng.integers(len(persons), size=(min(AT_ONCE, draws - first), len(persons)))
+        means.append(sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1))
+    return np.concatenate(means)

@@ -1,0 +1,125 @@
+"""The network as other programs run it: pictures in, features out; and how far an exported copy is from the original.
+
+Others' exports failed silently: the same output for every image (deep-person-reid#302, #316), images normalised twice
+(fast-reid#177). So the images go in as they are stored, the graph normalises them, and `parity` looks at the outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from sorn.batch import to_input
+from sorn.config import SORNConfig
+from sorn.network import SORN, SORNOutput
+
+FEATURE_TOLERANCE = 1e-4
+# Of |f - f'| / |f| per feature vector: two cosines then differ by less than 2e-4. Float32 kernels differ by 1e-6.
+VISIBILITY_TOLERANCE = 0.02
+# Of a score v_p, a share of pixels: two classes may be equally likely, and then rounding decides.
+DISTINCT = 10 * FEATURE_TOLERANCE
+# Distance of two images' features, as a share of the longer; less than that is the same output for all images.
+
+
+class ExportedNetwork(nn.Module):
+    """SORN without its classifiers. Input: images [B, H, W, 3] uint8 RGB, as shards hold them.
+
+    Output, by name and as far as the network has it: "global" [B, N c'], "local" [B, P, c], "visibility" [B, P], as in
+    SORNOutput.
+    """
+
+    def __init__(self, network: SORN) -> None:
+        super().__init__()
+        self.network = without_classifiers(network).eval()
+        self.names = output_names(network.config)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        return named(self.network(to_input(image)), self.names)
+
+
+def output_names(config: SORNConfig) -> tuple[str, ...]:
+    """Scores without a semantic branch are all 1 and say nothing: they are no output."""
+    present = {
+        "global": config.global_branch,
+        "local": config.local_branch,
+        "visibility": config.local_branch and config.semantic_branch,
+    }
+    return tuple(name for name, there in present.items() if there)
+
+
+def named(output: SORNOutput, names: tuple[str, ...]) -> dict[str, Tensor]:
+    found = {"global": output.global_feature, "local": output.local_features, "visibility": output.visibility}
+    return {name: found[name] for name in names}
+
+
+def without_classifiers(network: SORN) -> SORN:
+    """The same network for nobody in particular: a copy of its weights without those of the classifiers."""
+    with torch.device("meta"):
+        bare = SORN(replace(network.config, identities=0))
+    weights = network.state_dict()
+    kept = {name: weights[name].clone(memory_format=torch.contiguous_format) for name in bare.state_dict()}
+    bare.load_state_dict(kept, assign=True)
+    return bare
+
+
+def traced(network: ExportedNetwork, size: tuple[int, int]) -> torch.export.ExportedProgram:
+    """The network as a graph for batches of any number of images of that height and width."""
+    example = torch.zeros((2, *size, 3), dtype=torch.uint8)  # torch would take a batch of one as a constant
+    with torch.no_grad():
+        return torch.export.export(network, (example,), dynamic_shapes={"image": {0: torch.export.Dim("batch")}})
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One output of a copy against the original's, over n images.
+
+    largest: of |a - a'| over all numbers. relative: of |f - f'| / |f| over all feature vectors; of scores, nan.
+    distinct: distance of the two most similar images in the copy, as a share of the longer; of scores, nan.
+    indicators: how many of Eq. 12's the copy changes; of features, 0.
+    """
+
+    output: str
+    images: int
+    largest: float
+    relative: float
+    distinct: float
+    indicators: int
+
+    def failures(self) -> list[str]:
+        """What is beyond tolerance, in words; nan never passes."""
+        if self.output == "visibility":
+            found = [] if self.largest <= VISIBILITY_TOLERANCE else [f"scores differ by up to {self.largest:.3g}"]
+            return found + ([f"{self.indicators} visibility indicators differ"] if self.indicators else [])
+        found = []
+        if not self.relative <= FEATURE_TOLERANCE:
+            found.append(f"features differ by {self.relative:.3g} of their length, more than {FEATURE_TOLERANCE:g}")
+        if not self.distinct > DISTINCT:
+            found.append("different images give the same features")
+        return found
+
+
+def parity(output: str, original: Tensor, copy: Tensor, tau: float) -> Parity:
+    """original, copy: float32 [n, ...], of n different images, in the same order. tau: of Eq. 12.
+
+    Raises ValueError for another shape.
+    """
+    if original.shape != copy.shape:
+        raise ValueError(f"output '{output}' has shape {list(copy.shape)}, not {list(original.shape)}")
+    largest = float((original - copy).abs().max())
+    if output == "visibility":
+        changed = int(((original >= tau) != (copy >= tau)).sum())
+        return Parity(output, len(copy), largest, float("nan"), float("nan"), changed)
+    relative = (original - copy).norm(dim=-1) / original.norm(dim=-1)
+    return Parity(output, len(copy), largest, float(relative.max()), least_distance(copy), 0)
+
+
+def least_distance(features: Tensor) -> float:
+    """|f - g| / max(|f|, |g|) of the two most similar images, [n, ...] -> number; nan where a feature is zero."""
+    flat = features.flatten(1).double()
+    length = flat.norm(dim=1)
+    distance = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
+    first, second = torch.triu_indices(len(flat), len(flat), offset=1)
+    shares = distance[first, second] / torch.maximum(length[first], length[second])
+    return float(shares.min()) if (length > 0).all() else float("nan")
