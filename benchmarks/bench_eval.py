@@ -21,24 +21,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from eval_peers import MARKET, OCCLUDED_DUKE, Shape, banks, concatenated, part_distances, ranked_by_sorting
+from extraction_runs import extraction_rate, precision_effect
 from report import Figure, emit, interleave, median
 from training_runs import in_own_process
 
 from pipeline.config import EvalConfig
-from sorn import engine, metrics
-from sorn.batch import Batch, to_input
-from sorn.config import SORNConfig
+from sorn import metrics
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks
 from sorn.metrics import Evaluation, Metrics
-from sorn.network import SORN
 
 MARKET_GOAL, DUKE_GOAL, PEER_GOAL, RANKING_GOAL, MEMORY_GOAL, EXTRACTION_GOAL = 1.35, 1.25, 6.0, 0.25, 512.0, 2.8
 GLOBAL, SORN_RULE = Rule("global"), Rule("sorn", 0.15)
 EVERYTHING = [GLOBAL, Rule("global+local"), SORN_RULE, *(Rule("sorn", tau) for tau in EvalConfig().tau_sweep)]
 MILLION = Shape(1000, 1_000_000, 1000, 900_000, 6, 512, 0, 3.0)
 TENTH = 10
-IMAGES, SIZE = 32, (384, 128)
 
 
 def evaluated(query: FeatureBank, gallery: FeatureBank, rules: list[Rule]) -> list[Metrics]:
@@ -148,39 +145,6 @@ def memory(quick: bool) -> dict[str, Figure]:
     return figures
 
 
-def extraction_rate(way: str) -> float:
-    """Images/s of the fastest of three passes over one batch, after one that warms caches and allocators."""
-    from pipeline.trained_network import prepared
-
-    rng = np.random.default_rng(0)
-    image = torch.from_numpy(rng.integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8))
-    torch.manual_seed(0)
-    network = SORN(SORNConfig(identities=0)).eval()
-    if way == "fp32 NCHW":
-        ready = to_input(image).contiguous()
-
-        def run() -> object:
-            with torch.inference_mode():
-                return network(ready)
-
-    else:
-        device = torch.device("cpu")
-        network = prepared(network, device, way)
-        zeros = torch.zeros(IMAGES, dtype=torch.int64)
-        batch = Batch(image, torch.zeros(IMAGES, *SIZE, dtype=torch.uint8), zeros, zeros, zeros > 0)
-
-        def run() -> object:
-            return engine.extract_features(network, [batch], device, way)
-
-    run()
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return IMAGES / median(seconds)
-
-
 def extraction(rounds: int) -> tuple[dict[str, list[float]], dict[str, Figure]]:
     ways = {"extraction, fp32 NCHW": "fp32 NCHW", "extraction, ours, bf16": "bf16", "extraction, ours, fp32": "fp32"}
     rates: dict[str, list[float]] = {name: [] for name in ways}
@@ -205,6 +169,8 @@ def main() -> None:
     rows, figures = matching(rounds)
     emit("eval matching", rows, figures | memory(given.quick))
     rates, figures = extraction(rounds)
+    if given.run:
+        figures |= {name: Figure(value) for name, value in precision_effect(given.run).items()}
     emit("eval extraction", rates, figures, unit="images/s")
 
 

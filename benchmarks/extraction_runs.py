@@ -1,0 +1,86 @@
+"""Feature extraction for bench_eval: its speed, and what its precision does to the figures. Reads a finished run."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from pipeline.allocator import keep_freed_memory
+from pipeline.layout import DESCRIPTION, WEIGHTS
+from pipeline.shard_dataset import ShardDataset
+from pipeline.trained_network import load_network
+from sorn import engine, matching, metrics
+from sorn.batch import Batch, to_input
+from sorn.config import SORNConfig
+from sorn.features import FeatureBank
+from sorn.fused import fused
+from sorn.network import SORN
+
+IMAGES, SIZE, PASSES = 32, (384, 128), 3
+CPU = torch.device("cpu")
+
+
+def extraction_rate(way: str) -> float:
+    """Images/s of the median pass over one batch, after one that warms caches and allocators.
+
+    way: "fp32 NCHW", the trained network as it is, fed with normalised floats; or a precision of ours, fed with uint8.
+    """
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8))
+    torch.manual_seed(0)
+    network = SORN(SORNConfig(identities=0)).eval()
+    if way == "fp32 NCHW":
+        ready = to_input(image).contiguous()
+
+        def run() -> object:
+            with torch.inference_mode():
+                return network(ready)
+
+    else:
+        keep_freed_memory()
+        network = fused(network.to(memory_format=torch.channels_last), way)
+        batch = whole(image)
+
+        def run() -> object:
+            return engine.extract_features(network, [batch], CPU, way)
+
+    run()
+    seconds = []
+    for _ in range(PASSES):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return IMAGES / median(seconds)
+
+
+def whole(image: torch.Tensor) -> Batch:
+    """A batch of images of nobody, without masks."""
+    none = torch.zeros(len(image), dtype=torch.int64)
+    return Batch(image, torch.zeros(image.shape[:3], dtype=torch.uint8), none, none, none > 0)
+
+
+def precision_effect(run: Path) -> dict[str, float]:
+    """rank-1 and mAP of the run's test split (fullest variant, its tau of 0.15) in fp32, bf16 and their difference."""
+    about = json.loads((run / "train" / DESCRIPTION).read_text())
+    network = load_network(run / "train" / WEIGHTS, about["model"], CPU)
+    query, gallery = (ShardDataset(run / "masks" / "index.json", split) for split in ("query", "gallery"))
+    figures: dict[str, float] = {}
+    for precision in ("fp32", "bf16"):
+        banks = [features(fused(network, precision), data, precision) for data in (query, gallery)]
+        rule = matching.Rule(matching.variants(banks[0])[-1], 0.15)
+        relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
+        blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(*banks, [rule]))
+        found = metrics.evaluate(blocks, relevant)
+        figures |= {f"{precision}_rank-1": found.rank(1), f"{precision}_mAP": found.mean_ap}
+    changes = {f"bf16_changes_{name}": figures[f"bf16_{name}"] - figures[f"fp32_{name}"] for name in ("rank-1", "mAP")}
+    return figures | changes
+
+
+def features(network: SORN, data: ShardDataset, precision: str) -> FeatureBank:
+    batches = (data.__getitems__(range(i, min(i + IMAGES, len(data)))) for i in range(0, len(data), IMAGES))
+    return FeatureBank(*engine.extract_features(network, batches, CPU, precision), data.pid, data.camid, data.name)
