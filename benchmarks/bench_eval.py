@@ -5,8 +5,8 @@ product of the same size (twice: features as they are stored, and already side b
 a sorted gallery with Python over it, as part-based tools rank, are timed on a tenth of the queries and multiplied.
 Every variant and eleven thresholds: what the eval stage computes, in one pass. Memory: the most that a process of its
 own has held beyond the features, also with a gallery of 1,000,000; its time beside a half and a quarter of it.
-Extraction: ResNet-50, 384x128, from random weights; fp32 NCHW as it is usually run, and as the eval stage does it, each
-in a process of its own. With --run, also what bf16 does to the figures of a trained network.
+Extraction: ResNet-50, 384x128, batches of 16, from random weights; fp32 NCHW as it is usually run, and as the eval stage
+does it, each in a process of its own. With --run, also what bf16 does to the figures of a trained network.
 Run: python benchmarks/bench_eval.py [--quick] [--run runs/synped_demo-danet] [--rounds N]
 """
 
