@@ -16,6 +16,7 @@ from pipeline.feature_store import Banks
 from pipeline.layout import Paths
 from pipeline.manifest import Manifest, Protocol, load_manifest
 from pipeline.records import read_rows
+from pipeline.report.colour_floor import colour_bank
 from pipeline.report.document import SCHEMA_VERSION, write_report
 from pipeline.report.illustrations import Illustrator
 from pipeline.report.page import write_page
@@ -50,7 +51,8 @@ def build_report(
         seen_by(restrict(bank, prefix), options.visibility)
         for bank, prefix in ((banks.query, protocol.query_prefix), (banks.gallery, protocol.gallery_prefix))
     )
-    scores = score(asked, ranked, protocol, options, examples.name, pick_device(config.runtime.device))
+    colours = (colour_bank(asked, query), colour_bank(ranked, gallery)) if options.colour else None
+    scores = score(asked, ranked, protocol, options, examples.name, pick_device(config.runtime.device), colours)
     manifest = load_manifest(paths.dataset)
     exact = ExactMasks(manifest, Path(read_summary(paths)["root"]), read_rows(paths))
     reference = PartReference(sample_of, exact, query.index.labeler["name"], labels)

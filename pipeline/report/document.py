@@ -10,6 +10,7 @@ from pipeline.layout import Paths
 from pipeline.report.illustrations import Picture
 from pipeline.report.label_document import percent, status_text
 from pipeline.report.markdown_tables import code, pipe_table
+from sorn.colour import VARIANTS as COLOURS
 
 SCHEMA_VERSION = 2
 
@@ -21,6 +22,14 @@ VARIANTS_CAPTION = (
     "are visible in both images. `chance` is the exact expectation for a gallery in random order."
 )
 RERANK_CAPTION = " `+rerank` orders its answers again by their k-reciprocal neighbours."
+COLOUR_CAPTION = (
+    " `colour` compares colour histograms of horizontal stripes and needs no training: a network that does not beat it "
+    "has learnt less than the colours of clothes."
+)
+VISIBLE_COLOUR_CAPTION = (
+    " `colour, visible stripes` leaves out the stripes that `sorn` leaves out, by the same scores: its colours need no "
+    "training, that choice does."
+)
 RANKED_CAPTION = (
     "Queries are drawn at random among those that have a match, not chosen. Blue: the query. Green border and filled "
     "label: the same person; red border: another one. Gallery images of the query's own person and camera are left "
@@ -72,8 +81,14 @@ def terminal_lines(report: dict[str, Any]) -> list[str]:
 
 def variants_caption(report: dict[str, Any]) -> str:
     """What the rows of the table stand for."""
-    reranked = any(variant.endswith("+rerank") for variant in report["metrics"])
-    return VARIANTS_CAPTION + (RERANK_CAPTION if reranked else "")
+    shown, (every, visible) = report["metrics"], COLOURS
+    reranked = any(variant.endswith("+rerank") for variant in shown)
+    return (
+        VARIANTS_CAPTION
+        + (RERANK_CAPTION if reranked else "")
+        + (COLOUR_CAPTION if every in shown else "")
+        + (VISIBLE_COLOUR_CAPTION if visible in shown else "")
+    )
 
 
 def queries_line(report: dict[str, Any]) -> str:

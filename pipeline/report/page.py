@@ -16,6 +16,7 @@ from pipeline.report.page_queries import queries_html
 from pipeline.report.pictures import Explained
 from pipeline.report.scores import Scores
 from pipeline.report.shown_queries import ShownQuery, fullest
+from sorn.colour import VARIANTS as COLOURS
 
 CMC_TICKS = (1, 5, 10, 20, 30, 40, 50)
 
@@ -71,12 +72,12 @@ def header_html(report: dict[str, Any]) -> str:
 
 def result_html(report: dict[str, Any], variant: str) -> str:
     """Three figures, the table of variants beside chance, and what the paper reports. variant: the fullest."""
-    values, chance = report["metrics"][variant], report["chance"]
+    values = report["metrics"][variant]
     draws = ", on average over the draws" if report["single_shot"] else ""
     wrong = round((1 - values["rank-1"]) * values["queries"])
     tiles = [
-        (f"{100 * values['rank-1']:.1f} %", "rank-1", f"chance {100 * chance['rank-1']:.2f} %"),
-        (f"{100 * values['mAP']:.1f} %", "mAP", f"chance {100 * chance['mAP']:.2f} %"),
+        (f"{100 * values['rank-1']:.1f} %", "rank-1", _floors(report, "rank-1")),
+        (f"{100 * values['mAP']:.1f} %", "mAP", _floors(report, "mAP")),
         (f"{wrong:,} of {values['queries']:,}", f"queries whose first answer is another person{draws}", ""),
     ]
     shown = "".join(
@@ -93,6 +94,12 @@ def result_html(report: dict[str, Any], variant: str) -> str:
         + (f"<p>{document.PAPER_CAPTION}</p>\n{table(paper, label='figures of the paper')}" if paper else "")
         + (f"<p>{document.WARNINGS_CAPTION}</p>\n<ul>{warnings}</ul>" if warnings else "")
     )
+
+
+def _floors(report: dict[str, Any], figure: str) -> str:
+    """What needs no training reaches: chance, and colours where they were ranked."""
+    chance, colour = f"chance {100 * report['chance'][figure]:.2f} %", report["metrics"].get(COLOURS[0])
+    return f"{chance}, colours {100 * colour[figure]:.1f} %" if colour else chance
 
 
 def curves_html(report: dict[str, Any]) -> str:

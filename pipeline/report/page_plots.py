@@ -11,12 +11,22 @@ from pipeline.report.html import text
 
 WIDTH, HEIGHT = 480, 300
 LEFT, TOP, BOTTOM = 52, 14, 42  # room for the axes
-RIGHT = 118  # room for the names of the lines
+RIGHT = 118  # room for the names of the lines, at least
+LETTER = 8  # of that room, for a letter of a longer name; phones write them larger
 LINE = 17  # least distance between two names
 TICK = 22  # least distance between two values of the x axis
 STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50)  # between two lines of the grid, percent
 
-STYLES = {"sorn": "s0", "global+local": "s1", "global": "s2", "chance": "chance", "rank-1": "s0", "mAP": "s1"}
+STYLES = {
+    "sorn": "s0",
+    "global+local": "s1",
+    "global": "s2",
+    "chance": "chance",
+    "colour": "s4",
+    "colour, visible stripes": "s5",
+    "rank-1": "s0",
+    "mAP": "s1",
+}
 # Class of a line in page.css: a colour and a dash each, so that lines can be told apart without colours.
 
 
@@ -36,10 +46,15 @@ class Chart:
     marked: float | None = None
     dots: bool = False
 
+    @property
+    def right(self) -> int:
+        """Where the curves end: the names of the lines are to the right of it."""
+        return WIDTH - max(RIGHT, 16 + LETTER * max(map(len, self.lines)))
+
     def html(self) -> str:
         """A figure: the curves, and a line of text with the values at one x, which page.js moves."""
         low, high, step = limits([value for values in self.lines.values() for value in values])
-        across = [_between(value, (self.x[0], self.x[-1]), (LEFT, WIDTH - RIGHT)) for value in self.x]
+        across = [_between(value, (self.x[0], self.x[-1]), (LEFT, self.right)) for value in self.x]
         down = {
             name: [_between(100 * value, (low, high), (HEIGHT - BOTTOM, TOP)) for value in values]
             for name, values in self.lines.items()
@@ -67,7 +82,7 @@ class Chart:
         return f"{self.title}, {self.what} {self.x[0]:g} to {self.x[-1]:g}: {ends}"
 
     def _grid(self, low: float, high: float, step: float) -> list[str]:
-        parts, bottom, right = [], HEIGHT - BOTTOM, WIDTH - RIGHT
+        parts, bottom, right = [], HEIGHT - BOTTOM, self.right
         for number in range(round((high - low) / step) + 1):
             value = low + number * step
             y = _between(value, (low, high), (bottom, TOP))
@@ -89,7 +104,7 @@ class Chart:
     def _mark(self) -> list[str]:
         if self.marked is None:
             return []
-        x = _between(self.marked, (self.x[0], self.x[-1]), (LEFT, WIDTH - RIGHT))
+        x = _between(self.marked, (self.x[0], self.x[-1]), (LEFT, self.right))
         return [
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
             f'<text class="mark" x="{x + 5:.1f}" y="{HEIGHT - BOTTOM - 6}">in use: {self.marked:g}</text>',
@@ -108,7 +123,7 @@ class Chart:
     def _names(self, down: dict[str, list[float]]) -> list[str]:
         """Beside the end of each line, moved apart where ends meet."""
         ends = dict(sorted(((name, heights[-1]) for name, heights in down.items()), key=lambda item: item[1]))
-        parts, right = [], WIDTH - RIGHT
+        parts, right = [], self.right
         for (name, end), y in zip(ends.items(), apart(list(ends.values()), LINE, HEIGHT - BOTTOM), strict=True):
             parts.append(f'<path class="lead" d="M{right + 2} {end:.1f}L{right + 10} {y:.1f}"/>')
             parts.append(f'<text class="name {_style(name)}" x="{right + 13}" y="{y + 4.5:.1f}">{text(name)}</text>')

@@ -15,6 +15,7 @@ from pipeline.exact_masks import ExactMasks
 from pipeline.feature_store import Examples
 from pipeline.manifest import Protocol
 from pipeline.progress import Progress
+from pipeline.report.colour_floor import colour_rules
 from pipeline.shard_dataset import ShardDataset
 from sorn import matching, metrics
 from sorn.batch import reduce_masks
@@ -23,6 +24,7 @@ from sorn.features import FeatureBank
 from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, Relevance
 from sorn.parts import LABELLINGS
+from sorn.ranks import rank
 from sorn.rerank import Reranking, reranked_blocks
 from sorn.sample import Sample, Status
 from sorn.single_shot import SingleShotEvaluation
@@ -33,7 +35,8 @@ LABELLED = (Status.OK, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE)
 
 @dataclass(frozen=True)
 class Scores:
-    """metrics: per variant. chance: figure -> its expectation for a random order; chance_cmc: the curve's.
+    """metrics: per variant, colours first where they were asked for. chance: figure -> its expectation for a random
+    order; chance_cmc: the curve's.
 
     sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" -> positions of the queries that
     pictures show. rows: variant -> per shown query its similarities [Ng].
@@ -97,9 +100,11 @@ def score(
     config: EvalConfig,
     explained: Iterable[str],
     device: torch.device | str = "cpu",
+    colours: tuple[FeatureBank, FeatureBank] | None = None,
 ) -> Scores:
     """Every variant and every threshold under one protocol; banks already restricted to it. explained: names of queries
-    whose maps and parts there are. device: where similarities are computed.
+    whose maps and parts there are. device: where similarities are computed. colours: of the same queries and gallery,
+    to be ranked too (pipeline.report.colour_floor).
     """
     relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
     rules = {variant: Rule(variant, config.tau if variant == "sorn" else 0.0) for variant in matching.variants(query)}
@@ -107,6 +112,10 @@ def score(
     found = _evaluated(query, gallery, [*rules.values(), *taus.values()], relevant, protocol, config, device)
     by_variant = {variant: found[rule] for variant, rule in rules.items()}
     last = list(rules)[-1]
+    if colours:
+        floor = colour_rules(query.local.shape[1], config.tau)
+        ranked = _evaluated(*colours, list(floor.values()), relevant, protocol, config, device)
+        by_variant = {name: ranked[rule] for name, rule in floor.items()} | by_variant
     if config.rerank:
         by_variant[f"{last}+rerank"] = _reranked(query, gallery, rules[last], relevant, protocol, config, device)
     shown = choose_shown(query, relevant, by_variant[last], explained, config.ranked_queries, config.seed)
@@ -154,17 +163,11 @@ def _evaluated(
     config: EvalConfig,
     device: torch.device | str,
 ) -> dict[Rule, Metrics]:
-    """Every rule, as many in one pass over the features as leave blocks that are worth a matrix product."""
+    """Every rule, in one pass over the features."""
     evaluations = {rule: _new_evaluation(relevant, protocol, config) for rule in rules}
-    distinct = list(evaluations)
-    at_once = matching.rules_at_once(len(gallery))
-    with Progress(len(query) * -(-len(distinct) // at_once), "matching", "queries") as progress:
-        for first in range(0, len(distinct), at_once):
-            chosen = distinct[first : first + at_once]
-            for rows, similarities in matching.similarity_blocks(query, gallery, chosen, device):
-                for rule, similarity in zip(chosen, similarities, strict=True):
-                    evaluations[rule].add(rows, similarity)
-                progress.advance(rows.stop - rows.start)
+    with Progress(len(query), "matching", "queries") as progress:
+        for done in rank(query, gallery, evaluations, device):
+            progress.advance(done)
     return {rule: evaluation.metrics() for rule, evaluation in evaluations.items()}
 
 

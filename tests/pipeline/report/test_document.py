@@ -116,6 +116,19 @@ def test_a_reranked_row_is_explained() -> None:
     assert "k-reciprocal" in document.variants_caption(report)
 
 
+def test_rows_of_colour_are_explained() -> None:
+    report = copy.deepcopy(REPORT)
+    assert "colour" not in document.variants_caption(report)
+    report["metrics"] = {"colour": report["metrics"]["global"], **report["metrics"]}
+    assert "`colour` compares" in document.variants_caption(report) and "needs no training" in "\n".join(
+        document.markdown(report, [], "pictures")
+    )
+    assert "visible stripes" not in document.variants_caption(report)
+    report["metrics"]["colour, visible stripes"] = report["metrics"]["global"]
+    assert "`colour, visible stripes` leaves out" in document.variants_caption(report)
+    assert document.terminal_lines(report)[1].split() == ["colour", "50.0", "62.5", "75.0", "45.7", "10.0"]
+
+
 def test_every_markdown_table_has_equal_columns() -> None:
     lines = document.markdown(REPORT, [], "pictures")
     for before, line in itertools.pairwise(lines):

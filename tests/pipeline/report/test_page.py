@@ -163,6 +163,14 @@ def test_a_curve_lies_where_its_values_are() -> None:
     assert "rank 2: sorn 75.0 · chance 25.0 %</output>" in text and "in use: 2" in text
 
 
+def test_long_names_of_lines_have_room() -> None:
+    name = "colour, visible stripes"
+    text = Chart("CMC", "rank", [1, 2], {name: [0.5, 0.75], "colour": [0.5, 0.5]}, [1, 2]).html()
+    assert set(re.findall(r'<polyline class="(\S+)"', text)) == {"s4", "s5"}
+    start = re.search(rf'<text class="name s5" x="(\d+)"[^>]*>{name}<', text)
+    assert start is not None and int(start[1]) + 7.96 * len(name) < page_plots.WIDTH  # as a phone writes it, at 15 px
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -93,14 +93,6 @@ def test_sweep_holds_the_figures_of_every_threshold() -> None:
     assert alone.metrics["sorn"].figures() == result.sweep[0.9].figures() and alone.sweep == {}
 
 
-def test_many_rules_take_several_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for a gallery of millions, where the similarities of one rule alone fill the memory."""
-    together = scores.score(QUERY, GALLERY, ALL, EvalConfig(), [])
-    monkeypatch.setattr(scores.matching, "rules_at_once", lambda gallery: 2)
-    apart = scores.score(QUERY, GALLERY, ALL, EvalConfig(), [])
-    assert {n: m.figures() for n, m in apart.metrics.items()} == {n: m.figures() for n, m in together.metrics.items()}
-
-
 def test_reranking_is_a_variant_of_its_own() -> None:
     result = scores.score(QUERY, GALLERY, ALL, EvalConfig(rerank=True, rerank_k1=4, rerank_k2=2), [])
     assert list(result.metrics) == ["global", "global+local", "sorn", "sorn+rerank"]

@@ -24,6 +24,7 @@ from pipeline.driver import execute
 from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.records import ImageFile, ImageRecord, write_records
+from pipeline.report.query_results import read_query_results
 from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
 from pipeline.shards import ShardWriter
 from pipeline.stages import eval as stage
@@ -305,6 +306,24 @@ class FinishedStage:
 
     def inputs(self, config: Config, paths: Paths) -> dict:
         return {}
+
+
+def test_colours_are_ranked_beside_the_network_when_they_are_asked(
+    paths: Paths, no_network: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every person has one colour. Asking changes no other figure and looks at the images, not through the network."""
+    before = json.loads(paths.report_json.read_text())
+    report = run(paths, evaluated(colour=True))
+    rows = ["colour", "colour, visible stripes", "global", "global+local", "sorn"]
+    assert list(report["metrics"]) == rows and list(report["cmc"]) == [*rows, "chance"]
+    assert {name: report["metrics"][name] for name in rows[2:]} == before["metrics"]
+    assert report["metrics"]["colour"]["rank-1"] == 1
+    assert capsys.readouterr().out.splitlines()[2].startswith("colour  ")
+    assert list(read_query_results(paths.query_results)) == rows
+    assert "| colour, visible stripes |" in paths.report_md.read_text()
+    page = paths.report_html.read_text()
+    assert "colours 100.0 %" in page and "needs no training" in page and "eval.colour=true" in page
+    assert stage.settings(evaluated(colour=True), paths) != stage.settings(CONFIG, paths)
 
 
 def test_networks_without_a_branch(tmp_path: Path) -> None:
