@@ -25,7 +25,7 @@ NOTHING_IN_COMMON = -1.0
 MEMORY = 192 << 20
 # Bytes of similarities in memory at a time: as many queries as fit, against the whole gallery.
 
-CHUNK = 16 << 20
+CHUNK = 4 << 20
 # Bytes of gallery features that are normalised and multiplied at a time.
 
 
@@ -77,18 +77,34 @@ def similarity_blocks(
         )
     if query.global_.shape[1] == 0 and any(rule.variant == "global" for rule in rules):
         raise ValueError('variant "global" needs global features; this network has no global branch')
-    with_stripes = any(rule.variant != "global" for rule in rules)
     size = block or block_size(len(query), len(gallery), len(rules))
-    similarity = torch.empty(len(rules), size, len(gallery))
-    for start in range(0, len(query), size):
-        rows = slice(start, min(start + size, len(query)))
+    for rows, _, similarities in similarity_tiles(query, gallery, rules, size, len(gallery), device):
+        yield rows, similarities
+
+
+def similarity_tiles(
+    query: FeatureBank,
+    gallery: FeatureBank,
+    rules: Sequence[Rule],
+    height: int,
+    width: int,
+    device: torch.device | str = "cpu",
+) -> Iterator[tuple[slice, slice, list[np.ndarray]]]:
+    """As `similarity_blocks`, at most `height` queries by `width` gallery images: (queries, gallery images, per rule
+    similarities). The whole gallery follows for the first queries, then for the next.
+    """
+    with_stripes = any(rule.variant != "global" for rule in rules)
+    similarity = torch.empty(len(rules), height, width)
+    for rows in _slices(0, len(query), height):
         asked = _Units.of(query, rows, with_stripes, device)
-        for columns in _chunks(gallery):
-            ranked = _Units.of(gallery, columns, with_stripes, device)
-            products = [a @ b.T for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
-            for rule, out in zip(rules, similarity, strict=True):
-                out[: len(asked), columns] = _combined(rule, products, asked, ranked)
-        yield rows, [out[: len(asked)].numpy() for out in similarity]
+        for columns in _slices(0, len(gallery), width):
+            for chunk in _slices(columns.start, columns.stop, _chunk(gallery)):
+                ranked = _Units.of(gallery, chunk, with_stripes, device)
+                products = [a @ b.T for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
+                place = slice(chunk.start - columns.start, chunk.stop - columns.start)
+                for rule, out in zip(rules, similarity, strict=True):
+                    out[: len(asked), place] = _combined(rule, products, asked, ranked)
+            yield rows, columns, [out[: len(asked), : columns.stop - columns.start].numpy() for out in similarity]
 
 
 def block_size(queries: int, gallery: int, rules: int) -> int:
@@ -96,11 +112,6 @@ def block_size(queries: int, gallery: int, rules: int) -> int:
     most = max(1, MEMORY // max(1, 4 * gallery * rules))
     blocks = -(-queries // most)
     return -(-queries // blocks) if queries else 1
-
-
-def rules_at_once(gallery: int) -> int:
-    """How many rules leave blocks of at least 128 queries; at least one."""
-    return max(1, MEMORY // max(1, 4 * gallery * 128))
 
 
 def pair_similarities(
@@ -163,8 +174,11 @@ def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units)
     return total if whole else total.masked_fill_(common == 0, NOTHING_IN_COMMON)
 
 
-def _chunks(gallery: FeatureBank) -> Iterator[slice]:
+def _chunk(gallery: FeatureBank) -> int:
     width = gallery.global_.shape[1] + gallery.local.shape[1] * gallery.local.shape[2]
-    size = max(64, CHUNK // (4 * max(1, width)))
-    for start in range(0, len(gallery), size):
-        yield slice(start, min(start + size, len(gallery)))
+    return max(64, CHUNK // (4 * max(1, width)))
+
+
+def _slices(start: int, stop: int, size: int) -> Iterator[slice]:
+    for first in range(start, stop, size):
+        yield slice(first, min(first + size, stop))

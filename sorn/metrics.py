@@ -149,6 +149,8 @@ class Evaluation:
     metrics = evaluation.metrics()
     """
 
+    takes_ranks = True  # of the whole gallery, whoever counted them
+
     def __init__(self, relevant: Relevance, formula: str = "standard") -> None:
         self.relevant, self.precision = relevant, AP_FORMULAS[formula]
         self.ranks: list[np.ndarray] = []  # per query, of its matches in any order; empty without one
@@ -165,6 +167,10 @@ class Evaluation:
             if not np.isfinite(row.sum()):
                 raise ValueError(f"similarities of query {number} are not finite")
             self.ranks.append(self._ranked(number, row) if len(self.relevant.matches[number]) else NO_RANKS)
+
+    def add_ranks(self, ranks: list[np.ndarray]) -> None:
+        """Of the next queries, 1-based ranks of their matches, in any order; NO_RANKS where there is none."""
+        self.ranks += ranks
 
     def metrics(self) -> Metrics:
         """Raises ValueError when queries are missing."""
@@ -213,18 +219,22 @@ def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np
     Counted, not sorted for: only what is as similar as the worst match can come before one.
     """
     values = row[matches]
-    near = row[row >= values.min()]
-    if len(near) <= FEW:
-        near.sort()
-        ranks, ahead = (len(near) - near.searchsorted(values, side) for side in ("left", "right"))
-    else:
-        ranks = np.array([np.count_nonzero(near >= value) for value in values])
-        ahead = np.array([np.count_nonzero(near > value) for value in values])
+    ranks, ahead = counts(row, values, values)
     for i in np.flatnonzero(ranks - ahead > 1):  # ranks are those of the last of equal ones
         ranks[i] -= np.count_nonzero(row[matches[i] + 1 :] == values[i])
     for position in dropped:
         ranks -= (row[position] > values) | ((row[position] == values) & (position < matches))
     return ranks
+
+
+def counts(row: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many of row [n] are at least each of `low`, and how many exceed each of `high`: int64 [m] each."""
+    near = row[row >= low.min()]
+    if len(near) <= FEW:
+        near.sort()
+        return len(near) - near.searchsorted(low, "left"), len(near) - near.searchsorted(high, "right")
+    at_least = [np.count_nonzero(near >= value) for value in low]
+    return np.array(at_least), np.array([np.count_nonzero(near > value) for value in high])
 
 
 def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> np.ndarray:

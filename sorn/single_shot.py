@@ -13,6 +13,8 @@ class SingleShotEvaluation(Evaluation):
     A draw is one random order of the gallery; each person is shown by the first image in it that the filter leaves.
     """
 
+    takes_ranks = False  # a draw ranks a part of the gallery
+
     def __init__(self, relevant: Relevance, trials: int, seed: int, formula: str = "standard") -> None:
         super().__init__(relevant, formula)
         self._shown, self._order = _draws(relevant.group, trials, seed)

@@ -1,0 +1,152 @@
+"""Banks -> the ranks of all matches, for galleries of any size: by whole rows of similarities, or tile by tile.
+
+Rows of a gallery of millions leave room for few queries at a time, and each time the whole gallery is read again. So
+large galleries are ranked in tiles: what lies before a match is counted where its similarity is known to within a
+margin beforehand, and the few images inside that margin are kept until the match itself has been met. The ranks are
+those of whole rows of the same products, ties included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from sorn import matching
+from sorn.features import FeatureBank
+from sorn.matching import Rule, similarity_blocks, similarity_tiles
+from sorn.metrics import NO_RANKS, Evaluation, Relevance, counts
+
+FEWEST = 128
+# Queries that whole rows are worth while for.
+
+MARGINS = (4e-6, 1e-3)
+# By how much the same similarity may differ in two products, whose sums are taken in another order. Checked: where the
+# first is too narrow, the second is taken.
+
+
+def rank(
+    query: FeatureBank, gallery: FeatureBank, evaluations: Mapping[Rule, Evaluation], device: torch.device | str = "cpu"
+) -> Iterator[int]:
+    """Give every evaluation the ranks of its rule, and yield how many queries are done, now and then.
+
+    Raises ValueError as `similarity_blocks` does, and for similarities that are not finite.
+    """
+    rules = list(evaluations)
+    by_rows = matching.block_size(len(query), len(gallery), len(rules)) >= min(FEWEST, len(query))
+    if by_rows or not all(evaluation.takes_ranks for evaluation in evaluations.values()):
+        for rows, similarities in similarity_blocks(query, gallery, rules, device):
+            for rule, similarity in zip(rules, similarities, strict=True):
+                evaluations[rule].add(rows, similarity)
+            yield rows.stop - rows.start
+        return
+    relevant = next(iter(evaluations.values())).relevant
+    for first in range(0, len(query), 2 * FEWEST):
+        numbers = range(first, min(first + 2 * FEWEST, len(query)))
+        try:
+            found = _by_tiles(query, gallery, rules, relevant, numbers, device, MARGINS[0])
+        except _TooNarrow:
+            found = _by_tiles(query, gallery, rules, relevant, numbers, device, MARGINS[1])
+        for rule, ranks in zip(rules, found, strict=True):
+            evaluations[rule].add_ranks(ranks)
+        yield len(numbers)
+
+
+class _TooNarrow(ValueError):
+    """A match was met outside of the margin in which it was expected."""
+
+
+@dataclass
+class _Query:
+    """What is known of one query under one rule.
+
+    expected: similarities of its matches, to within the margin; exact: those met in the tiles. ahead: how many images
+    are surely before each match. near: (which match, positions, similarities) inside the margin.
+    """
+
+    matches: np.ndarray
+    dropped: np.ndarray
+    expected: np.ndarray
+    margin: float
+    ahead: np.ndarray = field(init=False)
+    exact: np.ndarray = field(init=False)
+    left_out: np.ndarray = field(init=False)
+    near: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        margin = np.float32(self.margin)
+        self.low, self.high = self.expected - margin, self.expected + margin
+        self.ahead = np.zeros(len(self.matches), np.int64)
+        self.exact = np.full(len(self.matches), np.nan, np.float32)
+        self.left_out = np.full(len(self.dropped), np.nan, np.float32)
+
+    def meet(self, row: np.ndarray, columns: slice) -> None:
+        """row: similarities with the gallery images `columns`."""
+        for positions, values in ((self.matches, self.exact), (self.dropped, self.left_out)):
+            here = (positions >= columns.start) & (positions < columns.stop)
+            values[here] = row[positions[here] - columns.start]
+        at_least, above = counts(row, self.low, self.high)
+        self.ahead += above
+        for i in np.flatnonzero(at_least > above):
+            place = np.flatnonzero((row >= self.low[i]) & (row <= self.high[i]))
+            self.near.append((int(i), place + columns.start, row[place]))
+
+    def ranks(self) -> np.ndarray:
+        """1-based, as `metrics.match_ranks`."""
+        if not ((self.low <= self.exact) & (self.exact <= self.high)).all():
+            raise _TooNarrow("two products of the same features differ by more than rounding does")
+        ranks = self.ahead + 1
+        for i, positions, values in self.near:
+            before = (values > self.exact[i]) | ((values == self.exact[i]) & (positions < self.matches[i]))
+            ranks[i] += np.count_nonzero(before)
+        for position, value in zip(self.dropped, self.left_out, strict=True):
+            ranks -= (value > self.exact) | ((value == self.exact) & (position < self.matches))
+        return ranks
+
+
+def _by_tiles(
+    query: FeatureBank,
+    gallery: FeatureBank,
+    rules: list[Rule],
+    relevant: Relevance,
+    numbers: range,
+    device: torch.device | str,
+    margin: float,
+) -> list[list[np.ndarray]]:
+    """Per rule, per query the ranks of its matches; NO_RANKS without one."""
+    asked = query.take(np.arange(numbers.start, numbers.stop))
+    known = _expected(asked, gallery, rules, relevant, numbers, device, margin)
+    width = max(1, matching.MEMORY // (8 * len(rules) * len(numbers)))  # half of it: products take their share too
+    for _, columns, similarities in similarity_tiles(asked, gallery, rules, len(numbers), width, device):
+        for queries, similarity in zip(known, similarities, strict=True):
+            for one, row in zip(queries, similarity, strict=True):
+                if not np.isfinite(row.sum()):
+                    raise ValueError(f"similarities of queries {numbers.start}:{numbers.stop} are not finite")
+                if one is not None:
+                    one.meet(row, columns)
+    return [[NO_RANKS if one is None else one.ranks() for one in queries] for queries in known]
+
+
+def _expected(
+    asked: FeatureBank,
+    gallery: FeatureBank,
+    rules: list[Rule],
+    relevant: Relevance,
+    numbers: range,
+    device: torch.device | str,
+    margin: float,
+) -> list[list[_Query | None]]:
+    """Per rule, per query what its matches will be like, from a product with the matches of these queries alone."""
+    matches = [relevant.matches[number] for number in numbers]
+    union = np.unique(np.concatenate(matches))
+    if not len(union):
+        return [[None] * len(numbers) for _ in rules]
+    known: list[list[_Query | None]] = [[] for _ in rules]
+    for rows, similarities in similarity_blocks(asked, gallery.take(union), rules, device):
+        for queries, similarity in zip(known, similarities, strict=True):
+            for own, number, row in zip(matches[rows], numbers[rows], similarity, strict=True):
+                expected = row[np.searchsorted(union, own)]
+                queries.append(_Query(own, relevant.dropped[number], expected, margin) if len(own) else None)
+    return known
