@@ -5,13 +5,15 @@ DATASET   ?= synped_demo
 DATA_ROOT ?= data
 RUNS      ?= runs
 ARGS      ?=
+SEEDS     ?= 3
 
 VENV      ?= .venv
 PYTHON    ?= $(VENV)/bin/python
 SORN      := $(PYTHON) -m pipeline
-COMMON    := --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
+COMMON     = --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
              $(if $(LABELER),--labeler $(LABELER)) $(if $(CONFIG),--config $(CONFIG)) \
-             $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) $(ARGS)
+             $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) \
+             $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(if $(POSE),--set masks.pose=$(POSE)) $(ARGS)
 
 # NPROC=n divides `masks`, `train` and `eval` between n processes, each with a GPU of its own where there are as many.
 RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone --nproc-per-node $(NPROC) -m pipeline
@@ -20,7 +22,7 @@ RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone -
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data labeler masks train eval status test test-slow bench lint clean
+.PHONY: help setup demo data labeler masks train eval tables status test test-slow bench lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -29,7 +31,10 @@ help: ## show this help
 	@echo
 	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
+	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
+	@echo "  POSE=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own"
+	@echo "  SEEDS=3  trainings of each row of make tables   GRID=\"--only sorn --part 1/4\": a share of them"
 	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"
 
 setup: $(VENV)/.ready ## create .venv and install what everything needs
@@ -44,7 +49,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml
 	touch $@
 
 demo: ## run the whole pipeline on the embedded dataset and leave a report with pictures
-	@$(MAKE) --no-print-directory eval DATASET=synped_demo CONFIG=demo LABELER= TRAINED_ON=
+	@$(MAKE) --no-print-directory eval DATASET=synped_demo CONFIG=demo LABELER= TRAINED_ON= EXPERIMENT=
 
 data: $(ENVIRONMENT) ## find the dataset's images (or render SynPed) -> runs/<dataset>/data
 	@$(SORN) data prepare $(COMMON)
@@ -61,6 +66,10 @@ train: masks ## train SORN on the shards -> runs/<dataset>-<labeler>/train
 
 eval: $(if $(TRAINED_ON),masks,train) ## feature bank, metrics, report -> runs/<dataset>-<labeler>/eval
 	@$(if $(NPROC),$(RANKS),$(SORN)) eval $(COMMON)
+
+tables: POSE ?= $(if $(filter synped%,$(DATASET)),joints)
+tables: masks ## all rows of the paper's tables, and Figure 8 -> runs/<dataset>-<labeler>/tables/tables.html
+	@$(SORN) tables run $(COMMON) --seeds $(SEEDS) $(GRID)
 
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)

@@ -2,97 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from pipeline import cli_results, cli_search, driver
-from pipeline.config import BACKENDS, Config, Runtime
-from pipeline.config_files import load_config, presets
+from pipeline import cli_results, cli_search, cli_tables, driver
+from pipeline.cli_common import FOLDER, common, data_root_option, stages
+from pipeline.config import Config, Runtime
+from pipeline.config_files import load_config
 from pipeline.errors import UserError
-from pipeline.labelers import LABELERS, about, require_known
+from pipeline.labelers import LABELERS, about
 from pipeline.layout import Comparison, Paths
 from pipeline.manifest import known_datasets, load_manifest
-from pipeline.trained_run import find_run, image_size
-
-DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
-
-FOLDER = click.Path(path_type=Path)
-data_root_option = click.option(
-    "--data-root", default="data", show_default=True, type=FOLDER, help="Folder of the datasets."
-)
-
-
-def stages() -> dict[str, driver.Stage]:
-    return {name: importlib.import_module(f"pipeline.stages.{name}") for name in driver.ORDER}
-
-
-def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options all stages share; the command receives (config, paths, **its own)."""
-
-    @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
-    @click.option("--labeler", help=f"Who labels: {', '.join(sorted(LABELERS))}. Default: the manifest's.")
-    @click.option(
-        "--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's."
-    )
-    @click.option(
-        "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Override one option; repeatable."
-    )
-    @click.option(
-        "--data-root",
-        default="data",
-        show_default=True,
-        type=click.Path(path_type=Path),
-        help="Folder of the datasets.",
-    )
-    @click.option(
-        "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of all outputs."
-    )
-    @click.option("--trained-on", metavar="DATASET", help="Evaluate with the checkpoint of this dataset's run.")
-    @click.option("--workers", default=2, show_default=True, help="Worker processes; never changes a result.")
-    @click.option(
-        "--backend",
-        default="threads",
-        show_default=True,
-        help=f"What labels: {', '.join(BACKENDS)}. All but threads use --workers processes; never changes a result.",
-    )
-    @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
-    @functools.wraps(command)
-    def wrapped(
-        dataset: str,
-        labeler: str | None,
-        config_name: str | None,
-        overrides: tuple[str, ...],
-        data_root: Path,
-        runs: Path,
-        trained_on: str | None,
-        workers: int,
-        backend: str,
-        device: str,
-        **own: Any,
-    ) -> Any:
-        manifest = load_manifest(dataset)
-        if labeler:
-            require_known(labeler)
-        try:
-            runtime = Runtime(workers, device, backend)
-        except ValueError as error:
-            raise UserError(str(error), "See --help.") from error
-        source = find_run(runs, trained_on) if trained_on else None
-        paths = Paths(dataset, labeler or manifest.default_labeler, data_root, runs, source, manifest.name)
-        if source:  # the images must be of the size that the checkpoint knows
-            overrides = (f"masks.image_size={list(image_size(paths))}", *overrides)
-        config = load_config(config_name or manifest.default_config, overrides, runtime)
-        return command(config=config, paths=paths, **own)
-
-    return wrapped
 
 
 class Commands(click.Group):
@@ -200,9 +125,7 @@ def data_prepare(config: Config, paths: Paths, force: bool) -> None:
 
 @data.command("check")
 @click.argument("dataset")
-@click.option(
-    "--data-root", default="data", show_default=True, type=click.Path(path_type=Path), help="Folder of the datasets."
-)
+@data_root_option
 @click.option("--decode", is_flag=True, help="Decode every image, not only its header.")
 def data_check(dataset: str, data_root: Path, decode: bool) -> None:
     """Say on one screen what was found of DATASET, what was expected, and how to repair it."""
@@ -253,6 +176,7 @@ main.add_command(cli_results.export)
 main.add_command(cli_results.report)
 main.add_command(cli_search.embed)
 main.add_command(cli_search.search)
+main.add_command(cli_tables.tables)
 
 
 @main.command("datasets")

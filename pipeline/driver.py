@@ -24,6 +24,7 @@ from pipeline.layout import Paths
 from pipeline.stage_lock import held
 
 ORDER = ("data", "labeler", "masks", "train", "eval")
+OWN = ("train", "eval")  # stages of which every experiment has its own
 DIVIDED = ("masks", "train", "eval")  # stages whose work the ranks of torchrun divide
 
 
@@ -81,6 +82,8 @@ def command(name: str, paths: Paths) -> str:
         words.pop()
     if name == "eval" and paths.trained_on:
         words.append(f"TRAINED_ON={paths.trained_on}")
+    if name in OWN and paths.experiment:
+        words.append(f"EXPERIMENT={paths.experiment}")
     return " ".join(words)
 
 
@@ -160,9 +163,10 @@ def _require_fresh_input(stages: dict[str, Stage], name: str, config: Config, pa
 
 def clean(config: Config, paths: Paths) -> list[Path]:
     """Remove the output folders of one dataset and labeler; returns those that were there. Never touches a checkpoint
-    trained elsewhere, nor the dataset. Removes nothing, and raises UserError, while a stage is at work in any of them.
+    trained elsewhere, nor the dataset; of an experiment, what is its own. Removes nothing, and raises UserError, while
+    a stage is at work in any of them.
     """
-    places = [paths.folder(name) for name in chain(config, paths)]
+    places = [paths.folder(name) for name in chain(config, paths) if name in OWN or not paths.experiment]
     folders = [folder for folder in places if folder.is_dir()]
     with _told_by_name("clean", paths.runs, paths):
         with contextlib.ExitStack() as locks:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import UserError
+
 STAMP = "stamp.json"
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training
+EXPERIMENTS = "experiments"  # of a run: folders with a train and an eval each
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
 
 
@@ -16,7 +20,8 @@ class Paths:
 
     dataset: as on the command line, a name or the path of a .toml or .csv; name: what its manifest calls it. labeler:
     its name. data_root: the folder that holds the users' dataset folders. runs: the folder for all outputs. trained_on:
-    None, or the run ("market1501-densepose") whose checkpoint evaluates this dataset.
+    None, or the run ("market1501-densepose") whose checkpoint evaluates this dataset. experiment: name of a training
+    and evaluation that is kept beside others on the same shards; "" for the run's own.
     """
 
     dataset: str
@@ -25,6 +30,12 @@ class Paths:
     runs: Path
     trained_on: str | None = None
     name: str = ""
+    experiment: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", self.experiment):
+            wrong = f"experiment '{self.experiment}': its folder is named so"
+            raise UserError(wrong, "Use letters, digits, '.', '_' and '-', a letter or digit first.")
 
     @property
     def dataset_name(self) -> str:
@@ -41,11 +52,13 @@ class Paths:
         """
         if stage in ("data", "labeler"):
             return self.runs / self.dataset_name / stage
+        run = self.runs / self.run_name
+        own = run / EXPERIMENTS / self.experiment if self.experiment else run
         if stage == "train":
-            return self.runs / (self.trained_on or self.run_name) / "train"
-        if stage == "eval" and self.trained_on:
-            return self.runs / self.run_name / f"eval-from-{self.trained_on}"
-        return self.runs / self.run_name / stage
+            return self.runs / self.trained_on / "train" if self.trained_on else own / "train"
+        if stage == "eval":
+            return own / (f"eval-from-{self.trained_on.replace('/', '-')}" if self.trained_on else "eval")
+        return run / stage
 
     def stamp(self, stage: str) -> Path:
         return self.folder(stage) / STAMP
@@ -193,6 +206,42 @@ class RunComparison:
     @property
     def html(self) -> Path:
         return self.folder / "comparison.html"
+
+
+@dataclass(frozen=True)
+class TablesPaths:
+    """Where the grid of the paper's tables is recorded, and what it has shown."""
+
+    folder: Path
+
+    @staticmethod
+    def of(paths: Paths) -> TablesPaths:
+        """In the run whose experiments it consists of."""
+        return TablesPaths(paths.runs / paths.run_name / "tables")
+
+    @property
+    def json(self) -> Path:
+        return self.folder / "tables.json"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / "tables.md"
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "tables.html"
+
+    @property
+    def attempts(self) -> Path:
+        """One line per training or evaluation that ended."""
+        return self.folder / "attempts.csv"
+
+    def log(self, experiment: str, stage: str) -> Path:
+        return self.folder / "logs" / f"{experiment}-{stage}.log"
+
+    def part(self, number: int, of: int) -> Path:
+        """What a process that runs this part holds, so that no other does."""
+        return self.folder / "parts" / f"{number}-of-{of}"
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.layout import DESCRIPTION, STAMP, WEIGHTS, Paths
+from pipeline.layout import DESCRIPTION, EXPERIMENTS, STAMP, WEIGHTS, Paths
 from sorn.config import SORNConfig
 
 
 def find_run(runs: Path, trained_on: str) -> str:
-    """Name of the finished run meant by `market1501` or `market1501-densepose`. Raises UserError for none or two."""
-    found = sorted(path.parents[1].name for path in runs.glob(f"*/train/{STAMP}"))
+    """Name of the finished run meant by `market1501` or `market1501-densepose`, or of one of its experiments
+    (`market1501-densepose/experiments/small`). Raises UserError for none or two.
+    """
+    places = [*runs.glob(f"*/train/{STAMP}"), *runs.glob(f"*/{EXPERIMENTS}/*/train/{STAMP}")]
+    found = sorted(path.parents[1].relative_to(runs).as_posix() for path in places)
     if trained_on in found:
         return trained_on
-    chosen = [name for name in found if name.rpartition("-")[0] == trained_on]
+    chosen = [name for name in found if "/" not in name and name.rpartition("-")[0] == trained_on]
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
@@ -30,7 +33,7 @@ def find_run(runs: Path, trained_on: str) -> str:
 def find_training(model: str | Path, runs: Path) -> Path:
     """The folder of a training meant by a path, of it or of its run, or by a run's name. Raises UserError for none."""
     given = Path(model)
-    named = [runs / given / "train"] if len(given.parts) == 1 else []
+    named = [] if given.is_absolute() else [runs / given / "train"]
     for folder in (given, given / "train", *named):
         missing = [name for name in (WEIGHTS, DESCRIPTION) if not (folder / name).is_file()]
         if len(missing) == 1:
@@ -39,7 +42,7 @@ def find_training(model: str | Path, runs: Path) -> Path:
             )
         if not missing:
             return folder
-    if given.is_dir() or len(given.parts) != 1:
+    if given.is_dir() or len(given.parts) not in (1, 3):
         raise UserError(
             f"{given} holds no trained network: no {WEIGHTS} and no {DESCRIPTION}",
             f"Give the folder of a training, or the name of a run in {runs}.",

@@ -18,6 +18,8 @@ TORCH_FREE = [
             "cli",
             "cli_results",
             "cli_search",
+            "cli_common",
+            "cli_tables",
             "config",
             "config_files",
             "driver",
@@ -31,7 +33,8 @@ TORCH_FREE = [
 ]
 LAYERS = [  # each may import from itself downwards
     {"__main__"},
-    {"cli", "cli_results", "cli_search"},
+    {"cli", "cli_results", "cli_search", "cli_common", "cli_tables"},
+    {"tables"},
     {"driver"},
     {"stages"},
     {"training", "extraction", "export", "labeler_training", "search", "search_page"},

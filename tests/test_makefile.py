@@ -195,7 +195,21 @@ def test_the_report_holds_the_three_variants(finished):
         assert 0 <= metrics["rank-1"] <= 1 and 0 <= metrics["mAP"] <= 1 and metrics["queries"] == 3
 
 
-TARGETS = ("setup", "demo", "data", "labeler", "masks", "train", "eval", "status", "test", "test-slow", "bench", "lint")
+TARGETS = (
+    "setup",
+    "demo",
+    "data",
+    "labeler",
+    "masks",
+    "train",
+    "eval",
+    "tables",
+    "status",
+    "test",
+    "test-slow",
+    "bench",
+    "lint",
+)
 
 
 def test_help_is_the_default_goal_and_names_every_target():

@@ -28,6 +28,7 @@ def common(tmp_path, *more: str) -> list[str]:
         (["--config", "papper"], ["no configuration 'papper'", "demo, paper"]),
         (["--set", "eval.tau=3"], ["eval.tau = 3"]),
         (["--workers", "-1"], ["workers = -1"]),
+        (["--experiment", "a/b"], ["experiment 'a/b'", "letters, digits"]),
         (["--trained-on", "market1501"], ["no finished training run of 'market1501'", "make train DATASET=market1501"]),
     ],
 )
@@ -64,6 +65,7 @@ def test_a_missing_dataset_is_explained_on_one_screen(tmp_path):
 
 def test_every_command_teaches(tmp_path):
     stages = (["masks"], ["masks", "compare"], ["train"], ["eval"], ["export"], ["report", "compare"], ["status"])
+    stages += (["tables"], ["tables", "run"], ["tables", "show"])
     for words in ([], ["doctor"], ["data"], ["data", "prepare"], ["data", "check"], ["data", "coco"], *stages):
         assert "--help" in run(*words, "--help")
     assert "partial_reid" in run("datasets")

@@ -153,6 +153,41 @@ def test_a_checkpoint_from_elsewhere_leaves_nothing_to_train_and_gets_its_own_fo
     assert not (tmp_path / "runs/mine-none").exists() and (tmp_path / "runs/market1501-import/train").exists()
 
 
+def test_an_experiment_has_a_training_and_an_evaluation_of_its_own_and_clean_takes_those_alone(tmp_path):
+    run = tmp_path / "runs/mine-import"
+    paths = Paths("mine", "import", tmp_path / "data", tmp_path / "runs", experiment="small")
+    assert paths.folder("masks") == run / "masks" and paths.folder("data") == tmp_path / "runs/mine/data"
+    assert paths.folder("train") == run / "experiments/small/train"
+    assert paths.folder("eval") == run / "experiments/small/eval"
+    assert driver.command("eval", paths) == "make eval DATASET=mine LABELER=import EXPERIMENT=small"
+    assert driver.command("masks", paths) == "make masks DATASET=mine LABELER=import"
+    for stage in driver.ORDER:
+        paths.folder(stage).mkdir(parents=True)
+    for other in (run / "train", run / "experiments/large/train"):
+        other.mkdir(parents=True)
+    assert driver.clean(Config(), paths) == [paths.folder("train"), paths.folder("eval")]
+    left = {path.relative_to(tmp_path / "runs").as_posix() for path in (tmp_path / "runs").glob("**/") if path.is_dir()}
+    assert {"mine/data", "mine-import/masks", "mine-import/train", "mine-import/experiments/large/train"} <= left
+    assert "mine-import/experiments/small" not in left
+
+
+def test_an_experiment_evaluated_with_the_network_of_another(tmp_path):
+    source = "mine-import/experiments/small"
+    paths = Paths("mine", "import", tmp_path, tmp_path, trained_on=source, experiment="large")
+    assert paths.folder("train") == tmp_path / "mine-import/experiments/small/train"
+    own = tmp_path / "mine-import/experiments/large"
+    assert paths.folder("eval") == own / "eval-from-mine-import-experiments-small"
+    for folder in (paths.folder("train"), paths.folder("eval")):
+        folder.mkdir(parents=True)
+    assert driver.clean(Config(), paths) == [paths.folder("eval")] and paths.folder("train").is_dir()
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "two words", "-option", "a\n"])
+def test_a_name_that_is_no_folder_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=r"its folder is named so\. Use letters, digits"):
+        Paths("mine", "import", tmp_path, tmp_path, experiment=name)
+
+
 def test_a_labeler_is_trained_only_where_the_run_needs_one(tmp_path):
     danet = Paths("d", "danet", tmp_path, tmp_path / "runs")
     assert driver.chain(Config(), danet) == ("data", "labeler", "masks", "train", "eval")
