@@ -70,7 +70,7 @@ def changed(path: Path, copy: Path, change) -> Path:
 def test_the_readmes_three_lines_work(tmp_path, monkeypatch, model, folder, make_training):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(from pipeline\.search .*?)```", readme, re.DOTALL)
-    assert code and len(code[1].strip().splitlines()) == 3
+    assert code and len([line for line in code[1].splitlines() if line]) == 3  # besides the blank one of the formatter
     make_training(tmp_path / "runs" / "synped_demo-danet" / "train")
     (tmp_path / "pictures").symlink_to(folder)
     (tmp_path / "someone.jpg").symlink_to(folder / "<b>" / "07.png")
