@@ -74,10 +74,10 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     _require_features(config, paths, trained["model"])
     banks = features(config, paths, trained, query, gallery, _segmenter(config))
     if banks is None:  # another rank has them, and reports
-        return paths.report_md
+        return paths.report_html
     report = build_report(config, paths, protocol, banks, trained, query, gallery)
     click.echo("\n".join(terminal_lines(report)))
-    return paths.report_md
+    return paths.report_html
 
 
 def outputs(paths: Paths) -> list[Path]:

@@ -104,7 +104,7 @@ def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig =
 
 def run(paths: Paths, config: Config = CONFIG) -> dict:
     stage.inputs(config, paths)
-    assert stage.run(config, paths, "fingerprint") == paths.report_md
+    assert stage.run(config, paths, "fingerprint") == paths.report_html
     return json.loads(paths.report_json.read_text())
 
 
@@ -289,9 +289,9 @@ def test_ends_with_a_table(paths: Paths, capsys: pytest.CaptureFixture[str]) -> 
 def test_driver_runs_it_once(paths: Paths) -> None:
     """Fresh after a run; stale when an option of this stage changes, or the records it rests on."""
     stages = {name: FinishedStage(name) for name in ("data", "masks", "train")} | {"eval": stage}
-    assert execute(stages, "eval", CONFIG, paths) == paths.report_md
+    assert execute(stages, "eval", CONFIG, paths) == paths.report_html
     assert execute(stages, "eval", CONFIG, paths) is None
-    assert execute(stages, "eval", evaluated(tau=0.3), paths) == paths.report_md
+    assert execute(stages, "eval", evaluated(tau=0.3), paths) == paths.report_html
 
 
 @dataclasses.dataclass
