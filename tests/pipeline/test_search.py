@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from browser import SCHEMES, look, needs_browser, require_sound
 from click.testing import CliRunner
 from PIL import Image
 
@@ -169,6 +170,13 @@ def test_the_page_shows_the_numbers_of_the_json_and_obeys_no_name(tmp_path, fold
         assert section.count("data:image/jpeg;base64,") == 30 + 2 and "picture not found" not in section
     assert "<img src=x" not in page and "<b>/" not in page and html.escape(HOSTILE) in page
     assert not re.search(r'(src|href)="(?!data:)', page)  # opens from disk, without a network
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_page_is_sound_in_a_browser(tmp_path, folder, model, kept, scheme):
+    run("search", "--model", model, "--gallery", kept, "--query", folder / HOSTILE, "--out", tmp_path, "--top", 30)
+    require_sound(look(tmp_path, (tmp_path / "search.html").read_text(), scheme))
 
 
 def test_pictures_that_are_gone_leave_a_word_and_can_be_found_elsewhere(tmp_path, folder, model, kept):

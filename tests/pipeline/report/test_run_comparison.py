@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import SCHEMES, look, needs_browser, require_sound
 from click.testing import CliRunner
 
 from pipeline.cli import main
@@ -241,6 +242,16 @@ def test_names_that_would_be_markup_are_shown(tmp_path: Path) -> None:
     assert "<b>Withdrawn</b>" in page.text and "Options that differ" in page.text
     text = (tmp_path / "here" / "comparison.md").read_text()
     assert r"| query/\<img src=x>\|.jpg | 2 | 12.5 | 50.0 | +37.5 |" in text
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_page_is_sound_in_a_browser(tmp_path: Path, scheme: str) -> None:
+    names = ["query/<img src=x onerror=broken()>.jpg", *NAMES[1:]]
+    for name, ap in (("before", BEFORE), ("a<b>&c", AFTER)):
+        write_run(tmp_path, name, ap, names=names)
+    compare(tmp_path, "before", "a<b>&c", "--out", str(tmp_path / "here"))
+    require_sound(look(tmp_path, (tmp_path / "here" / "comparison.html").read_text(), scheme))
 
 
 def test_the_drawing_is_to_scale(runs: Path) -> None:
