@@ -45,10 +45,11 @@ def rank(
     relevant = next(iter(evaluations.values())).relevant
     for first in range(0, len(query), 2 * FEWEST):
         numbers = range(first, min(first + 2 * FEWEST, len(query)))
+        block = _Block(query.take(np.array(numbers)), gallery, rules, relevant, numbers, device)
         try:
-            found = _by_tiles(query, gallery, rules, relevant, numbers, device, MARGINS[0])
+            found = block.ranks(MARGINS[0])
         except _TooNarrow:
-            found = _by_tiles(query, gallery, rules, relevant, numbers, device, MARGINS[1])
+            found = block.ranks(MARGINS[1])
         for rule, ranks in zip(rules, found, strict=True):
             evaluations[rule].add_ranks(ranks)
         yield len(numbers)
@@ -106,47 +107,43 @@ class _Query:
         return ranks
 
 
-def _by_tiles(
-    query: FeatureBank,
-    gallery: FeatureBank,
-    rules: list[Rule],
-    relevant: Relevance,
-    numbers: range,
-    device: torch.device | str,
-    margin: float,
-) -> list[list[np.ndarray]]:
-    """Per rule, per query the ranks of its matches; NO_RANKS without one."""
-    asked = query.take(np.arange(numbers.start, numbers.stop))
-    known = _expected(asked, gallery, rules, relevant, numbers, device, margin)
-    width = max(1, matching.MEMORY // (8 * len(rules) * len(numbers)))  # half of it: products take their share too
-    for _, columns, similarities in similarity_tiles(asked, gallery, rules, len(numbers), width, device):
-        for queries, similarity in zip(known, similarities, strict=True):
-            for one, row in zip(queries, similarity, strict=True):
-                if not np.isfinite(row.sum()):
-                    raise ValueError(f"similarities of queries {numbers.start}:{numbers.stop} are not finite")
-                if one is not None:
-                    one.meet(row, columns)
-    return [[NO_RANKS if one is None else one.ranks() for one in queries] for queries in known]
+@dataclass(frozen=True)
+class _Block:
+    """Some queries, their numbers among all, and what they are ranked in."""
 
+    asked: FeatureBank
+    gallery: FeatureBank
+    rules: list[Rule]
+    relevant: Relevance
+    numbers: range
+    device: torch.device | str
 
-def _expected(
-    asked: FeatureBank,
-    gallery: FeatureBank,
-    rules: list[Rule],
-    relevant: Relevance,
-    numbers: range,
-    device: torch.device | str,
-    margin: float,
-) -> list[list[_Query | None]]:
-    """Per rule, per query what its matches will be like, from a product with the matches of these queries alone."""
-    matches = [relevant.matches[number] for number in numbers]
-    union = np.unique(np.concatenate(matches))
-    if not len(union):
-        return [[None] * len(numbers) for _ in rules]
-    known: list[list[_Query | None]] = [[] for _ in rules]
-    for rows, similarities in similarity_blocks(asked, gallery.take(union), rules, device):
-        for queries, similarity in zip(known, similarities, strict=True):
-            for own, number, row in zip(matches[rows], numbers[rows], similarity, strict=True):
-                expected = row[np.searchsorted(union, own)]
-                queries.append(_Query(own, relevant.dropped[number], expected, margin) if len(own) else None)
-    return known
+    def ranks(self, margin: float) -> list[list[np.ndarray]]:
+        """Per rule, per query the ranks of its matches; NO_RANKS without one."""
+        known, height = self._expected(margin), len(self.asked)
+        width = max(1, matching.MEMORY // (8 * len(self.rules) * height))  # half of it: products take their share too
+        tiles = similarity_tiles(self.asked, self.gallery, self.rules, height, width, self.device)
+        for _, columns, similarities in tiles:
+            for queries, similarity in zip(known, similarities, strict=True):
+                for one, row in zip(queries, similarity, strict=True):
+                    if not np.isfinite(row.sum()):
+                        first, last = self.numbers[0], self.numbers[-1]
+                        raise ValueError(f"similarities of queries {first} to {last} are not finite")
+                    if one is not None:
+                        one.meet(row, columns)
+        return [[NO_RANKS if one is None else one.ranks() for one in queries] for queries in known]
+
+    def _expected(self, margin: float) -> list[list[_Query | None]]:
+        """Per rule, per query what its matches will be like, from a product with the matches of these queries alone."""
+        matches = [self.relevant.matches[number] for number in self.numbers]
+        union = np.unique(np.concatenate(matches))
+        if not len(union):
+            return [[None] * len(self.asked) for _ in self.rules]
+        known: list[list[_Query | None]] = [[] for _ in self.rules]
+        for rows, similarities in similarity_blocks(self.asked, self.gallery.take(union), self.rules, self.device):
+            for queries, similarity in zip(known, similarities, strict=True):
+                for own, number, row in zip(matches[rows], self.numbers[rows], similarity, strict=True):
+                    expected = row[np.searchsorted(union, own)]
+                    dropped = self.relevant.dropped[number]
+                    queries.append(_Query(own, dropped, expected, margin) if len(own) else None)
+        return known
