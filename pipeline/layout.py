@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline.errors import UserError
 
@@ -161,10 +162,29 @@ class Paths:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Where the comparison of two labelers is written."""
+class Pages:
+    """One finding, told in some of these files of a folder."""
 
     folder: Path
+    name: ClassVar[str]
+
+    @property
+    def json(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / f"{self.name}.md"
+
+    @property
+    def html(self) -> Path:
+        return self.folder / f"{self.name}.html"
+
+
+class Comparison(Pages):
+    """Where the comparison of two labelers is written."""
+
+    name = "comparison"
 
     @staticmethod
     def of(runs: Path, names: tuple[str, str]) -> Comparison:
@@ -172,64 +192,30 @@ class Comparison:
         return Comparison(runs / f"compare-{names[0]}-{names[1]}")
 
     @property
-    def json(self) -> Path:
-        return self.folder / "comparison.json"
-
-    @property
-    def markdown(self) -> Path:
-        return self.folder / "comparison.md"
-
-    @property
     def picture(self) -> Path:
         return self.folder / "comparison.png"
 
 
-@dataclass(frozen=True)
-class RunComparison:
+class RunComparison(Pages):
     """Where the comparison of evaluations is written."""
 
-    folder: Path
+    name = "comparison"
 
     @staticmethod
     def of(runs: Path, names: list[str]) -> RunComparison:
         """Beside the runs that are compared; apart from a comparison of the labels of the same runs."""
         return RunComparison(runs / f"compare-reports-{'-'.join(names).replace('/', '-')}")
 
-    @property
-    def json(self) -> Path:
-        return self.folder / "comparison.json"
 
-    @property
-    def markdown(self) -> Path:
-        return self.folder / "comparison.md"
-
-    @property
-    def html(self) -> Path:
-        return self.folder / "comparison.html"
-
-
-@dataclass(frozen=True)
-class TablesPaths:
+class TablesPaths(Pages):
     """Where the grid of the paper's tables is recorded, and what it has shown."""
 
-    folder: Path
+    name = "tables"
 
     @staticmethod
     def of(paths: Paths) -> TablesPaths:
         """In the run whose experiments it consists of."""
         return TablesPaths(paths.runs / paths.run_name / "tables")
-
-    @property
-    def json(self) -> Path:
-        return self.folder / "tables.json"
-
-    @property
-    def markdown(self) -> Path:
-        return self.folder / "tables.md"
-
-    @property
-    def html(self) -> Path:
-        return self.folder / "tables.html"
 
     @property
     def attempts(self) -> Path:
@@ -265,19 +251,10 @@ class Exported:
         return file.with_name(file.name + ".json")
 
 
-@dataclass(frozen=True)
-class SearchPaths:
+class SearchPaths(Pages):
     """Where a search is written, and the features that the next one in the same gallery starts from."""
 
-    folder: Path
-
-    @property
-    def html(self) -> Path:
-        return self.folder / "search.html"
-
-    @property
-    def json(self) -> Path:
-        return self.folder / "search.json"
+    name = "search"
 
     @property
     def bank(self) -> Path:
