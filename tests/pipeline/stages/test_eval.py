@@ -1,141 +1,40 @@
-"""The eval stage on a hand-made run: tiny shards, an untrained network, real features.
-
-Every person has one colour, so that even random weights match images of a person far above chance.
-"""
+"""The eval stage on a hand-made run, see eval_runs."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from eval_runs import (
+    CONFIG,
+    GALLERY,
+    LABELER,
+    MODEL,
+    QUERY,
+    SIZE,
+    evaluated,
+    images,
+    run,
+    weights,
+    write_run,
+    write_shards,
+)
 from PIL import Image
 
-from pipeline import checkpoints, extraction, feature_store, stamp
-from pipeline.config import Config, EvalConfig, Runtime, as_json
+from pipeline import checkpoints, feature_store, stamp
+from pipeline.config import Config
 from pipeline.driver import execute
 from pipeline.errors import UserError
 from pipeline.layout import Paths
-from pipeline.records import ImageFile, ImageRecord, write_records
 from pipeline.report.query_results import read_query_results
-from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
-from pipeline.shards import ShardWriter
 from pipeline.stages import eval as stage
 from sorn import engine
-from sorn.config import SORNConfig
-from sorn.network import SORN
 from sorn.sample import Sample, Status
-
-SIZE = (64, 32)
-OPTIONS = EvalConfig(ranked_queries=2, ranked_gallery=3, batch_size=5, precision="fp32")
-CONFIG = Config(eval=OPTIONS, runtime=Runtime(0, "cpu"))
-MODEL = SORNConfig(identities=3, backbone="resnet18", set_channels=8, semantic_channels=8)
-LABELER = {"name": "ground_truth", "version": 1, "options": {}, "weights": None}
-
-
-def sample(name: str, pid: int, camid: int, status: Status = Status.OK) -> Sample:
-    rng = np.random.default_rng([pid, camid])
-    colour = np.random.default_rng(pid).integers(0, 255, 3)
-    image = (colour + rng.normal(0, 6, (*SIZE, 3))).clip(0, 255).astype(np.uint8)
-    mask = np.zeros(SIZE, np.uint8)
-    mask[8:40, 8:24] = 2
-    return Sample(image, mask, pid, camid, name, status)
-
-
-def images(split: str, rows: list[tuple[int, int]], status: Status = Status.OK, folder: str = "") -> list[Sample]:
-    prefix = f"{split}/{folder}" if folder else split
-    return [sample(f"{prefix}/{pid:04d}_c{camid}.jpg", pid, camid, status) for pid, camid in sorted(rows)]
-
-
-QUERY = images("query", [(pid, 1) for pid in range(1, 9)] + [(50, 1)])  # nobody in the gallery is person 50
-GALLERY = images("gallery", [(pid, camid) for pid in range(1, 13) for camid in (1, 2)])
-
-
-def write_shards(paths: Paths, splits: dict[str, list[Sample]], pose: dict[str, Any] | None = None) -> None:
-    """Shards, index and stamp, as the masks stage leaves them. pose: what the finder of the joints says of itself."""
-    shards, entries = [], {}
-    for split, samples in splits.items():
-        file = paths.shard(split, 0)
-        with ShardWriter(file, len(samples), SIZE, "masks run", LABELER, pose) as writer:
-            for item in samples:
-                writer.append(item)
-        content = writer.content
-        name = file.relative_to(paths.shard_index.parent).as_posix()
-        shards.append(ShardEntry(name, split, len(samples), content.digest, stamp.digest_file(file)))
-        entries[split] = SplitEntry(
-            len(samples), content.digest, content.detection_digest, dict(content.status), content.foreground_share
-        )
-    write_index(paths.shard_index, ShardIndex("masks run", LABELER, pose, SIZE, (1, 2, 3), entries, tuple(shards)))
-    provided = {split: entry.digest for split, entry in entries.items()}
-    if pose:
-        provided["pose"] = stamp.digest_json([entry.detection_digest for entry in entries.values()])
-    stamp.write(paths.folder("masks"), "masks", 1, {}, {}, [paths.shard_index], provided)
-
-
-@functools.cache
-def weights(model: SORNConfig, seed: int) -> dict[str, torch.Tensor]:
-    torch.manual_seed(seed)
-    return SORN(model).state_dict()
-
-
-def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig = MODEL) -> None:
-    """The stages before this one, finished."""
-    findings = [{"level": "warning", "wrong": "3 images fewer than published", "remedy": ""}]
-    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(paths.runs / "dataset"), "findings": findings}))
-    everything = [(split, item) for split, samples in splits.items() for item in samples]
-    rows = [ImageRecord(item.name, Path(item.name), item.pid, item.camid, split) for split, item in everything]
-    write_records(paths.records, [(row, ImageFile(1, 1, "s", SIZE[1], SIZE[0])) for row in rows])
-    provided = {"records": "r" * 64, "manifest": "m" * 64}
-    stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.data_summary], provided)
-    write_shards(paths, splits)
-    checkpoints.save_weights(paths.checkpoint, weights(model, 0), {})
-    trained = {"model": as_json(model), "image_size": list(SIZE), "precision": "fp32"}
-    stamp.write_atomically(paths.train_config, json.dumps(trained))
-    digest = {"checkpoint": stamp.digest_file(paths.checkpoint)}
-    stamp.write(paths.folder("train"), "train", 1, {}, {}, [paths.checkpoint, paths.train_config], digest)
-
-
-def run(paths: Paths, config: Config = CONFIG) -> dict:
-    stage.inputs(config, paths)
-    assert stage.run(config, paths, "fingerprint") == paths.report_html
-    return json.loads(paths.report_json.read_text())
-
-
-def evaluated(**options: object) -> Config:
-    return dataclasses.replace(CONFIG, eval=dataclasses.replace(CONFIG.eval, **options))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    paths = Paths("synped_demo", "ground_truth", Path("data"), tmp_path_factory.mktemp("runs"))
-    write_run(paths, {"query": QUERY, "gallery": GALLERY})
-    run(paths)
-    return paths
-
-
-@pytest.fixture
-def paths(finished: Paths, tmp_path: Path) -> Paths:
-    """A copy of the finished run, to change: files by a rename, since they are linked."""
-    shutil.copytree(finished.runs, tmp_path / "runs", copy_function=os.link)
-    return dataclasses.replace(finished, runs=tmp_path / "runs")
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any use of the network fails."""
-
-    def fail(*_: object) -> None:
-        raise AssertionError("features were extracted again")
-
-    monkeypatch.setattr(engine, "extract_features", fail)
-    monkeypatch.setattr(engine, "explain", fail)
 
 
 def test_report_holds_every_variant_and_counts_queries(finished: Paths) -> None:
@@ -418,99 +317,3 @@ def test_checkpoint_of_another_run(paths: Paths) -> None:
     report = run(other)
     assert report["provenance"]["trained_on"] == "synped_demo-ground_truth"
     assert other.report_json.parent.name == "eval-from-synped_demo-ground_truth"
-
-
-SEGMENTER = dataclasses.replace(MODEL, local_branch=False, global_branch=False)
-
-
-def write_segmenter(folder: Path, sees: int, model: SORNConfig = SEGMENTER, size: tuple[int, int] = SIZE) -> Path:
-    """A training folder whose network calls every pixel the part `sees`."""
-    tensors = {name: tensor.clone() for name, tensor in weights(model, 0).items()}
-    if model.semantic_branch:
-        tensors["semantic.classify.weight"].zero_()
-        tensors["semantic.classify.bias"] = torch.eye(model.labels)[sees]
-    checkpoints.save_weights(folder / "model.safetensors", tensors, {})
-    about = {"model": as_json(model), "image_size": list(size), "dataset": "elsewhere", "labeler": "danet"}
-    stamp.write_atomically(folder / "config.json", json.dumps(about))
-    return folder
-
-
-def by(folder: Path) -> Config:
-    return evaluated(visibility="segmenter", segmenter=str(folder))
-
-
-def test_another_network_picks_the_stripes_when_it_is_asked(
-    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Eq. 15 with every stripe visible is "global+local", with none "global"; the features are not extracted again."""
-    before = feature_store.read_banks(paths.features)
-    by_network = json.loads(paths.report_json.read_text())
-    monkeypatch.setattr(engine, "extract_features", None)
-    for sees, equal in ((0, "global"), (3, "global+local")):
-        report = run(paths, by(write_segmenter(tmp_path / "other", sees)))
-        assert report["metrics"]["sorn"] == report["metrics"][equal] == by_network["metrics"][equal]
-        banks = feature_store.read_banks(paths.features)
-        for bank, old in ((banks.query, before.query), (banks.gallery, before.gallery)):
-            assert bank.segmenter is not None and (bank.segmenter == (sees > 0)).all()
-            assert (bank.local == old.local).all() and (bank.visibility == old.visibility).all()
-    assert "tau 0.15 on the part masks of a segmenter trained on elsewhere-danet" in report["protocol"]
-    assert "segmenter" not in by_network["protocol"] and by_network["provenance"]["segmenter"] is None
-    found = report["provenance"]["segmenter"]
-    assert found["checkpoint_sha256"] == stamp.digest_file(tmp_path / "other" / "model.safetensors")
-    assert found["trained_on"] == "elsewhere-danet" and "external segmenter calls" in paths.report_md.read_text()
-
-
-def test_a_segmenter_looks_at_the_images_once(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_segmenter(tmp_path / "other", 3)
-    run(paths, by(folder))
-    written = paths.features.read_bytes()
-    monkeypatch.setattr(extraction, "visible_stripes", None)
-    run(paths, dataclasses.replace(by(folder), eval=dataclasses.replace(by(folder).eval, tau=0.4)))
-    assert run(paths)["provenance"]["segmenter"] is None  # not asked: its scores stay, and are not used
-    run(paths, by(shutil.copytree(folder, tmp_path / "elsewhere")))
-    assert paths.features.read_bytes() == written
-    with pytest.raises(TypeError, match="NoneType"):
-        run(paths, by(write_segmenter(tmp_path / "other", 0)))
-
-
-def test_a_segmenter_is_an_input_of_those_who_ask_it(paths: Paths, tmp_path: Path) -> None:
-    """Its weights are, its place is not."""
-    folder = write_segmenter(tmp_path / "other", 3)
-    moved = shutil.copytree(folder, tmp_path / "moved")
-    asking = stage.inputs(by(folder), paths)
-    assert asking.keys() - stage.inputs(CONFIG, paths).keys() == {"segmenter"}
-    assert (asking, stage.settings(by(folder), paths)) == (
-        stage.inputs(by(moved), paths),
-        stage.settings(by(moved), paths),
-    )
-    assert stage.settings(by(folder), paths) != stage.settings(CONFIG, paths)
-    assert stage.inputs(by(write_segmenter(folder, 0)), paths) != asking
-
-
-def test_segmenters_that_cannot_serve(paths: Paths, tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"eval\.segmenter = .*none: no model\.safetensors and no config\.json there\. Give"
-    ):
-        stage.inputs(by(tmp_path / "none"), paths)
-    blind = write_segmenter(tmp_path / "blind", 0, dataclasses.replace(MODEL, semantic_branch=False))
-    with pytest.raises(UserError, match=r"eval\.segmenter = .*blind: that network has no semantic branch"):
-        stage.inputs(by(blind), paths)
-    large = write_segmenter(tmp_path / "large", 0, size=(128, 64))
-    with pytest.raises(UserError, match=r"segmenter in .*large was trained on images of 128x64, the shards hold 64x32"):
-        run(paths, by(large))
-    (large / "config.json").write_text('{"model": {"stripes": 3}, "image_size": [64, 32]}')
-    with pytest.raises(UserError, match=r"large/config\.json does not describe a trained network"):
-        stage.inputs(by(large), paths)
-
-
-def test_networks_without_features_or_stripes(tmp_path: Path) -> None:
-    """A segmenter alone has nothing to match, a network without local branch nothing for a segmenter to pick."""
-    for model, config, message in (
-        (SEGMENTER, CONFIG, r"alone/train is a segmenter alone: it has no features to match.*eval\.segmenter=FOLDER"),
-        (dataclasses.replace(MODEL, local_branch=False), None, "no local branch, and so no stripes for eval.segmenter"),
-    ):
-        paths = Paths("synped_demo", "alone", Path("data"), tmp_path)
-        write_run(paths, {"query": QUERY, "gallery": GALLERY}, model)
-        with pytest.raises(UserError, match=message):
-            run(paths, config or by(write_segmenter(tmp_path / "other", 3)))
-        assert not paths.features.exists()

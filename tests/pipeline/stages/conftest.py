@@ -1,0 +1,40 @@
+"""A finished run of the eval stage, and copies of it to change."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from eval_runs import GALLERY, QUERY, run, write_run
+
+from pipeline.layout import Paths
+from sorn import engine
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    paths = Paths("synped_demo", "ground_truth", Path("data"), tmp_path_factory.mktemp("runs"))
+    write_run(paths, {"query": QUERY, "gallery": GALLERY})
+    run(paths)
+    return paths
+
+
+@pytest.fixture
+def paths(finished: Paths, tmp_path: Path) -> Paths:
+    """A copy of the finished run, to change: files by a rename, since they are linked."""
+    shutil.copytree(finished.runs, tmp_path / "runs", copy_function=os.link)
+    return dataclasses.replace(finished, runs=tmp_path / "runs")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any use of the network fails."""
+
+    def fail(*_: object) -> None:
+        raise AssertionError("features were extracted again")
+
+    monkeypatch.setattr(engine, "extract_features", fail)
+    monkeypatch.setattr(engine, "explain", fail)
