@@ -34,7 +34,8 @@ from pipeline.batch_loader import BatchLoader
 from pipeline.shard_dataset import ShardDataset
 from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
 from pipeline.shards import PIXEL_BYTES, ShardWriter
-from sorn.batch import Batch, flip_masks, reduce_masks, to_input
+from sorn.augmentation import Draw, augment
+from sorn.batch import Batch, normalised, reduce_masks
 from sorn.sample import Sample, Status
 
 WORKERS, PEOPLE = (0, 1, 2), 50
@@ -86,9 +87,9 @@ def write_shards(folder: Path, images: int) -> Path:
 
 
 def make_ready(batch: Batch) -> None:
-    flip = torch.arange(len(batch)) % 2 == 0
-    to_input(batch.image, flip)
-    reduce_masks(flip_masks(batch.mask, flip), (SIZE[0] // 4, SIZE[1] // 4), 8, "majority")
+    image, mask = augment(batch.image, batch.mask, Draw(np.arange(len(batch)) % 2 == 0))
+    normalised(image)
+    reduce_masks(mask, (SIZE[0] // 4, SIZE[1] // 4), 8, "majority")
 
 
 def cold(readers: Candidates, files: list[Path], rounds: int, images: int) -> dict[str, list[float]]:

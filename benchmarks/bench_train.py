@@ -31,6 +31,7 @@ from training_runs import BATCH, Step, in_own_process, peak_memory, speeds, step
 
 from pipeline.allocator import keep_freed_memory
 from sorn import engine
+from sorn.augmentation import Augmentation
 from sorn.backbone import Backbone
 from sorn.batch import Batch
 from sorn.config import LossConfig, ScheduleConfig, SORNConfig
@@ -76,7 +77,7 @@ def random_batch(images: int) -> Batch:
 
 def ready(model: SORN, batch: Batch) -> tuple[Tensor, Tensor | None]:
     """Images as float32 NCHW and part labels, as a peer's loader gives them."""
-    draw = engine.Augmentation(0.5, 0.0).draw(np.random.default_rng(0), len(batch))
+    draw = Augmentation(flip=0.5).draw(np.random.default_rng(0), len(batch))
     image, parts = engine.augmented(model, batch, draw, LossConfig().mask_reduction)
     return image.contiguous(), parts
 
@@ -109,7 +110,7 @@ def our_step(config: SORNConfig) -> Step:
     optimizer = build_optimizer(model, ScheduleConfig(), weight_decay=0.0)
     precision = engine.pick_precision("auto", torch.device("cpu"))
     stepper = engine.Stepper(model, optimizer, LossConfig(), precision)
-    augmentation, rng = engine.Augmentation(0.5, 0.0), np.random.default_rng(0)
+    augmentation, rng = Augmentation(flip=0.5), np.random.default_rng(0)
 
     def step() -> None:
         stepper.step(batch, augmentation.draw(rng, len(batch)), len(batch))

@@ -104,8 +104,16 @@ class TrainConfig:
     # Of initial weights, shuffling and flips.
     flip: float = 0.5
     # Probability of a horizontal flip, the paper's only augmentation.
-    brightness: float = 0.0
-    # Not in the paper: brightness and contrast are scaled by a factor in [1 - b, 1 + b].
+    zoom: float = 0.0
+    # Not in the paper, nor are the next four: an image shows at least 1 - z of its width and height.
+    partial: float = 0.0
+    # Probability that head or legs are cut away before the image is stretched to its size, as in a partial person's box.
+    cover: float = 0.0
+    # Probability that a patch of another image covers a place; in the mask, what it hides is background.
+    coarse: float = 0.0
+    # Probability that an image comes from fewer pixels, as a person far away does.
+    jitter: float = 0.0
+    # Brightness, gamma, contrast and saturation are scaled within [1 - j, 1 + j], the colours against each other by less.
     init: str = "imagenet"
     # Backbone weights: "imagenet" (torchvision), "none", or a .safetensors file of a trained SORN.
     precision: str = "auto"
@@ -127,8 +135,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 2, "train.batch_size", self.batch_size, "2 or more (batch normalisation)")
-        check(0 <= self.flip <= 1, "train.flip", self.flip, "a probability")
-        check(0 <= self.brightness < 1, "train.brightness", self.brightness, "a number in [0, 1)")
+        for name in ("flip", "partial", "cover", "coarse"):
+            check(0 <= getattr(self, name) <= 1, f"train.{name}", getattr(self, name), "a probability")
+        for name in ("zoom", "jitter"):
+            check(0 <= getattr(self, name) < 1, f"train.{name}", getattr(self, name), "a number in [0, 1)")
         check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
         check_choice("train.precision", self.precision, PRECISIONS)
         check_choice("train.last_batch", self.last_batch, ("drop", "keep"))

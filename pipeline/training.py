@@ -1,7 +1,7 @@
 """The training loop of stage 2: shards -> batches -> SORN -> checkpoints. Reads the train split, writes the weights.
 
 A state file holds all that the next step depends on: weights, optimizer, gradient scale, epoch, step and the best
-weights so far. The order of the images, the flips and the jitter are functions of (seed, epoch, step), so there is no
+weights so far. The order of the images, their augmentation are functions of (seed, epoch, step), so there is no
 generator state to save. Ranks of torchrun share every batch: each computes its part, the first one writes.
 """
 
@@ -33,6 +33,7 @@ from pipeline.training_log import TrainingLog
 from pipeline.training_states import TrainingStates
 from pipeline.validation import Validation
 from sorn import engine
+from sorn.augmentation import Augmentation
 from sorn.batch import Batch
 from sorn.network import SORN
 from sorn.schedule import build_optimizer, learning_rate, set_learning_rate
@@ -56,7 +57,9 @@ class Training:
         self.device = pick_device(config.runtime.device)
         self.precision = engine.pick_precision(config.train.precision, self.device)
         self.model_config = dataclasses.replace(config.model, identities=self.data.identities)
-        self.augmentation = engine.Augmentation(config.train.flip, config.train.brightness)
+        self.augmentation = Augmentation(
+            **{field.name: getattr(config.train, field.name) for field in dataclasses.fields(Augmentation)}
+        )
         self.states = TrainingStates(paths, "train", fingerprint)
         self.epoch = self.step = 0
         self.best: dict[str, Any] = {}

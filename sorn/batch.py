@@ -1,7 +1,4 @@
-"""Batch: uint8 images and masks on their way into the network, and what is done to whole batches on any device.
-
-Random choices (which images are flipped, how bright they become) come in as arguments: a seeded generator decides.
-"""
+"""Batch: uint8 images and masks, and their way into the network on any device."""
 
 from __future__ import annotations
 
@@ -52,36 +49,18 @@ class Batch:
         return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
 
-def to_input(
-    image: Tensor, flip: Tensor | None = None, brightness: Tensor | None = None, contrast: Tensor | None = None
-) -> Tensor:
+def to_input(image: Tensor) -> Tensor:
     """What the network sees: float32 [B, 3, H, W] normalised by ImageNet's mean and deviation, channels_last in memory.
 
-    image: [B, H, W, 3] uint8 RGB. flip: [B] bool, mirrored left-right where true. brightness, contrast: [B] float
-    factors, see `jitter`; given together or not at all. None leaves the images as they are.
+    image: [B, H, W, 3] uint8 RGB.
     """
-    if flip is not None:
-        image = _mirrored(image, flip)
-    x = image.permute(0, 3, 1, 2).to(torch.float32)  # [B, 3, H, W]: the same memory order is channels_last
-    if brightness is not None and contrast is not None:
-        x = jitter(x.div_(FULL_RANGE), brightness, contrast).mul_(FULL_RANGE)
+    return normalised(image.permute(0, 3, 1, 2).to(torch.float32))  # the same memory order is channels_last
+
+
+def normalised(x: Tensor) -> Tensor:
+    """x [B, 3, H, W] float32 in [0, 255], normalised in place."""
     mean, std = (x.new_tensor(values).view(1, 3, 1, 1) * FULL_RANGE for values in (IMAGENET_MEAN, IMAGENET_STD))
     return x.sub_(mean).div_(std)
-
-
-def jitter(x: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    """Scale each image's values by its brightness factor, then the distance from its mean grey by its contrast factor.
-
-    x: [B, 3, H, W] float in [0, 1]; brightness, contrast: [B] float, 1 changes nothing. Clipped to [0, 1] after each.
-    """
-    x = (x * brightness.to(x).view(-1, 1, 1, 1)).clamp_(0, 1)
-    grey = (x.mean(dim=(2, 3)) * x.new_tensor(LUMA)).sum(dim=1).view(-1, 1, 1, 1)  # [B, 1, 1, 1]
-    return ((x - grey) * contrast.to(x).view(-1, 1, 1, 1) + grey).clamp_(0, 1)
-
-
-def flip_masks(mask: Tensor, flip: Tensor) -> Tensor:
-    """Masks [B, H, W] mirrored left-right where flip [B] is true; the classes are side-symmetric, so ids stay."""
-    return _mirrored(mask, flip)
 
 
 def reduce_masks(mask: Tensor, size: tuple[int, int], labels: int, how: str) -> Tensor:
@@ -120,8 +99,3 @@ def _block_sum(x: Tensor, block_h: int, block_w: int) -> Tensor:
     """[B, H, W] -> [B, h, w], the sum of every block. Strided slices add up faster than `sum`."""
     rows = sum((x[:, i::block_h] for i in range(1, block_h)), start=x[:, ::block_h])  # [B, h, W]
     return sum((rows[:, :, i::block_w] for i in range(1, block_w)), start=rows[:, :, ::block_w])
-
-
-def _mirrored(pixels: Tensor, flip: Tensor) -> Tensor:
-    """[B, H, W, ...] mirrored along W where flip [B] is true. `where` needs no host synchronisation, indexing would."""
-    return torch.where(flip.view(-1, *[1] * (pixels.dim() - 1)), pixels.flip(2), pixels)

@@ -6,14 +6,14 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sorn.batch import Batch, flip_masks, reduce_masks, to_input
+from sorn.augmentation import Draw, augment
+from sorn.batch import Batch, normalised, reduce_masks, to_input
 from sorn.config import LossConfig
 from sorn.losses import NO_LABEL, loss_parts, sorn_loss
 from sorn.network import SORN
@@ -23,30 +23,6 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 class Diverged(ValueError):
     """A loss became NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class Draw:
-    """The random choices for n images. flip: bool [n]. factors: [2, n] float64, brightness and contrast, or None."""
-
-    flip: np.ndarray
-    factors: np.ndarray | None
-
-    def of(self, images: slice) -> Draw:
-        return Draw(self.flip[images], None if self.factors is None else self.factors[:, images])
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """flip: probability of a horizontal flip. brightness: b, brightness and contrast scale within [1 - b, 1 + b]."""
-
-    flip: float
-    brightness: float
-
-    def draw(self, rng: np.random.Generator, images: int) -> Draw:
-        flip = rng.random(images) < self.flip
-        spread = self.brightness
-        return Draw(flip, rng.uniform(1 - spread, 1 + spread, size=(2, images)) if spread else None)
 
 
 def pick_device(name: str) -> torch.device:
@@ -176,14 +152,12 @@ def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Te
 
     An image that is not labelled has NO_LABEL everywhere: it teaches who the person is, and nothing about parts.
     """
-    device = batch.image.device
-    flip = torch.from_numpy(draw.flip).to(device, non_blocking=True)
-    factors = () if draw.factors is None else torch.from_numpy(draw.factors).to(device, non_blocking=True)
-    image = to_input(batch.image, flip, *factors)
+    image, mask = augment(batch.image, batch.mask, draw)
+    image = normalised(image).contiguous(memory_format=torch.channels_last)
     if model.semantic is None:
         return image, None
-    height, width = batch.mask.shape[1:]
-    labels = reduce_masks(flip_masks(batch.mask, flip), (height // 4, width // 4), model.config.labels, reduction)
+    height, width = mask.shape[1:]
+    labels = reduce_masks(mask, (height // 4, width // 4), model.config.labels, reduction)
     return image, torch.where(batch.labelled.view(-1, 1, 1), labels, NO_LABEL)
 
 

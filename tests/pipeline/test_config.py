@@ -28,7 +28,7 @@ def test_the_paper_preset_is_section_4b():
     assert config.loss.label_smoothing == 0.10
     assert (config.schedule.epochs, config.schedule.warmup_epochs, config.schedule.milestones) == (80, 10, (30, 60))
     assert (config.schedule.warmup_start_lr, config.schedule.base_lr) == (3e-5, 3e-4)
-    assert (config.train.batch_size, config.train.flip, config.train.brightness) == (32, 0.5, 0.0)
+    assert (config.train.batch_size, config.train.flip, config.train.jitter) == (32, 0.5, 0.0)
     assert config.eval.tau == 0.15
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sorn import engine
+from sorn.augmentation import Augmentation
 from sorn.batch import Batch, to_input
 from sorn.config import LossConfig, ScheduleConfig, SORNConfig
 from sorn.losses import NO_LABEL
@@ -41,7 +42,7 @@ def stepper(model: SORN, precision: str = "fp32", **options) -> engine.Stepper:
 def train(model: SORN, steps: int, precision: str = "fp32", data: Batch | None = None) -> list[dict[str, float]]:
     """The losses of each step."""
     data, work = data or batch(), stepper(model, precision)
-    augmentation = engine.Augmentation(flip=0.5, brightness=0.2)
+    augmentation = Augmentation(flip=0.5, zoom=0.2, jitter=0.2)
     draws = [augmentation.draw(np.random.default_rng([0, step]), len(data)) for step in range(steps)]
     labelled = float(data.labelled.sum())
     return [dict(zip(work.names, work.step(data, draw, labelled).tolist(), strict=True)) for draw in draws]
@@ -80,7 +81,7 @@ def test_pieces_add_up_to_the_batch():
         model = network().eval()
         model.train = lambda mode=True: None
         work = stepper(model, pieces=pieces)
-        draw = engine.Augmentation(flip=0.5, brightness=0.2).draw(np.random.default_rng(0), 6)
+        draw = Augmentation(flip=0.5, zoom=0.2, jitter=0.2).draw(np.random.default_rng(0), 6)
         losses.append(work.step(data, draw, labelled=3 / pieces))
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
     torch.testing.assert_close(losses[0], losses[1])
@@ -91,7 +92,7 @@ def test_half_precision_scales_its_gradients_and_skips_what_overflows():
     model = network()
     work = stepper(model, "fp16")
     before = [parameter.clone() for parameter in model.parameters()]
-    draw = engine.Augmentation(0.0, 0.0).draw(np.random.default_rng(0), 6)
+    draw = Augmentation(flip=0.0).draw(np.random.default_rng(0), 6)
     work.scaler.load_state_dict({**work.scaler.state_dict(), "scale": 2.0**100})
     work.step(batch(), draw, 6.0)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
@@ -112,17 +113,10 @@ def test_losses_are_read_in_order_and_on_a_cpu_at_once():
     assert list(readout.read(everything=True)) == [(7, [7.0])]
 
 
-def test_a_part_of_a_batch_is_drawn_as_in_the_whole():
-    whole = engine.Augmentation(flip=0.5, brightness=0.3).draw(np.random.default_rng(3), 8)
-    part = whole.of(slice(2, 6))
-    assert np.array_equal(part.flip, whole.flip[2:6]) and np.array_equal(part.factors, whole.factors[:, 2:6])
-    assert engine.Augmentation(flip=1.0, brightness=0.0).draw(np.random.default_rng(3), 2).factors is None
-
-
 def test_image_and_labels_are_flipped_together():
     data = batch(images=2)
     image, labels = engine.augmented(
-        network(), data, engine.Augmentation(flip=1.0, brightness=0.0).draw(np.random.default_rng(0), 2), "nearest"
+        network(), data, Augmentation(flip=1.0).draw(np.random.default_rng(0), 2), "nearest"
     )
     torch.testing.assert_close(image, to_input(data.image.flip(2)))
     assert labels.shape == (2, 16, 8)
@@ -131,7 +125,7 @@ def test_image_and_labels_are_flipped_together():
 
 def test_an_image_without_labels_trains_identity_and_no_parts():
     data = dataclasses.replace(batch(images=2), labelled=torch.tensor([True, False]))
-    draw = engine.Augmentation(0.0, 0.0).draw(np.random.default_rng(0), 2)
+    draw = Augmentation(flip=0.0).draw(np.random.default_rng(0), 2)
     _, labels = engine.augmented(network(), data, draw, "nearest")
     assert torch.equal(labels[0], data.mask[0, 2::4, 2::4].long()) and (labels[1] == NO_LABEL).all()
     nobody = dataclasses.replace(batch(), labelled=torch.zeros(6, dtype=torch.bool))

@@ -145,7 +145,7 @@ def test_it_writes_weights_their_description_scalars_and_pictures(
 def test_stopped_in_the_middle_of_an_epoch_it_goes_on_to_the_same_bytes(
     tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = tiny.config("train.brightness=0.2")
+    config = tiny.config("train.jitter=0.2")
     train.run(config, paths, PRINT)
     undisturbed = weights(paths)
     paths.checkpoint.unlink()
@@ -285,7 +285,7 @@ def curve(tiny: Tiny, runs: str) -> np.ndarray:
 
 def test_two_processes_follow_the_curve_of_one_and_repeat_themselves(tiny: Tiny) -> None:
     """With batch norm over both they compute what one process does, except for the order of sums."""
-    sets = ("train.batch_norm=sync", "train.brightness=0.2")
+    sets = ("train.batch_norm=sync", "train.jitter=0.2")
     make_train(tiny, "alone", *sets)
     said = make_train(tiny, "shared", *sets, processes=2)
     assert "shared by 2 processes" in said and said.count("train: epoch 1/3") == 1
