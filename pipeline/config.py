@@ -107,13 +107,13 @@ class TrainConfig:
     zoom: float = 0.0
     # Not in the paper, nor are the next four: an image shows at least 1 - z of its width and height.
     partial: float = 0.0
-    # Probability that head or legs are cut away before the image is stretched to its size, as in a partial person's box.
+    # Probability that head or legs are cut away and the rest is stretched to the size of the image.
     cover: float = 0.0
     # Probability that a patch of another image covers a place; in the mask, what it hides is background.
     coarse: float = 0.0
     # Probability that an image comes from fewer pixels, as a person far away does.
     jitter: float = 0.0
-    # Brightness, gamma, contrast and saturation are scaled within [1 - j, 1 + j], the colours against each other by less.
+    # Brightness, gamma, contrast, saturation are scaled within [1 - j, 1 + j], colours against each other by less.
     init: str = "imagenet"
     # Backbone weights: "imagenet" (torchvision), "none", or a .safetensors file of a trained SORN.
     precision: str = "auto"
