@@ -91,10 +91,12 @@ class Hint:
 
 @dataclass(frozen=True)
 class Rendered:
-    """SynPed: the data stage renders the images. size: a name of pipeline.synped.plan.SIZES."""
+    """SynPed: the data stage renders the images. size: a name of pipeline.synped.plan.SIZES. style: of
+    pipeline.synped.style.STYLES."""
 
     size: str
     seed: int = 0
+    style: str = "home"
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,10 @@ class Manifest:
     def digest(self) -> str:
         """sha256 of all that the manifest says of the data."""
         defaults = {"origin": "", "default_labeler": "", "default_config": ""}
-        return stamp.digest_json(dataclasses.asdict(self) | defaults)
+        said = dataclasses.asdict(self) | defaults
+        if self.rendered and self.rendered.style == "home":  # what was made before there were styles stays fresh
+            del said["rendered"]["style"]
+        return stamp.digest_json(said)
 
     def find_protocol(self, name: str) -> Protocol:
         """The protocol of that name; "default" is the one marked so. Raises UserError for an unknown one."""

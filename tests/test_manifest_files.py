@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from pipeline import stamp
 from pipeline.config_files import presets
 from pipeline.manifest import Manifest, known_datasets, load_manifest
 
@@ -29,6 +31,7 @@ EXAMPLES = {
     "p_dukemtmc": {"0012_c3_f001.jpg": (12, None), "7_1.jpg": (7, None)},
     "synped": {"0031_c04_000012.jpg": (31, 4)},
     "synped_demo": {"0031_c04_000012.jpg": (31, 4)},
+    "synped_abroad": {"0031_c24_000012.jpg": (31, 24)},
 }
 STRANGERS = {
     "market1501": [
@@ -59,7 +62,7 @@ def manifest(request: pytest.FixtureRequest) -> Manifest:
     return load_manifest(request.param)
 
 
-def test_the_nine_are_there() -> None:
+def test_the_ten_are_there() -> None:
     assert set(known_datasets()) == set(EXAMPLES)
 
 
@@ -106,7 +109,21 @@ def test_every_protocol_selects_sets_that_exist(manifest: Manifest) -> None:
 
 
 def test_evaluation_only_sets(manifest: Manifest) -> None:
-    assert manifest.evaluation_only == (manifest.name in ("partial_reid", "partial_ilids", "occluded_reid"))
+    alone = ("partial_reid", "partial_ilids", "occluded_reid", "synped_abroad")
+    assert manifest.evaluation_only == (manifest.name in alone)
+
+
+def test_the_style_is_part_of_what_a_manifest_says_and_home_need_not_be_said(manifest: Manifest) -> None:
+    if not manifest.rendered:
+        return
+    home, abroad = (
+        dataclasses.replace(manifest, rendered=dataclasses.replace(manifest.rendered, style=style)).digest()
+        for style in ("home", "abroad")
+    )
+    assert home != abroad and manifest.digest() == (abroad if manifest.name == "synped_abroad" else home)
+    said = dataclasses.asdict(manifest) | {"origin": "", "default_labeler": "", "default_config": ""}
+    del said["rendered"]["style"]  # as digests were before there were styles: what was made then stays fresh
+    assert home == stamp.digest_json(said)
 
 
 def test_withdrawn_data_has_its_notice_and_no_manifest_a_link(manifest: Manifest) -> None:

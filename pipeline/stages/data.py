@@ -59,7 +59,8 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     if manifest.rendered:
         from pipeline.synped.sheet import contact_sheet
 
-        contact_sheet(_rendered_root(manifest, paths), paths.contact_sheet)
+        shown = ("query", "gallery") if manifest.evaluation_only else ("train", "query")
+        contact_sheet(_rendered_root(manifest, paths), paths.contact_sheet, shown)
         click.echo(f"  pictures and their masks to look at: {paths.contact_sheet}")
     return paths.records
 
@@ -81,8 +82,9 @@ def _render(manifest: Manifest, paths: Paths, workers: int) -> None:
     """SynPed's pictures, as far as they are missing."""
     from pipeline.synped.dataset import write_dataset
 
-    assert manifest.rendered is not None
-    write_dataset(_rendered_root(manifest, paths), manifest.rendered.size, manifest.rendered.seed, workers)
+    recipe = manifest.rendered
+    assert recipe is not None
+    write_dataset(_rendered_root(manifest, paths), recipe.size, recipe.seed, workers, recipe.style)
 
 
 def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
@@ -92,9 +94,13 @@ def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
     """
     from pipeline.synped.plan import RENDERER_VERSION, SIZES
 
-    assert manifest.rendered is not None
+    rendered = manifest.rendered
+    assert rendered is not None
     root = _rendered_root(manifest, paths)
-    recipe = [RENDERER_VERSION, repr(SIZES.get(manifest.rendered.size)), manifest.rendered.seed]
+    size = SIZES.get(rendered.size)
+    recipe = [RENDERER_VERSION, size.recipe if size else rendered.size, rendered.seed]
+    if rendered.style != "home":  # stamps older than styles do not name theirs
+        recipe.append(rendered.style)
     last = stamp.read(paths.folder(NAME))
     rendering = last.inputs["images"] if last and "renderer" in last.inputs else RENDERING.format(1)
     damaged = _damaged(manifest, root, paths)

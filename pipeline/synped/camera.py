@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.synped.photo import Response, draw_response
-from pipeline.synped.places import PLACES
 from pipeline.synped.raycast import unit
+from pipeline.synped.style import Style
 
 
 @dataclass(frozen=True)
 class Camera:
-    """place: a key of PLACES. height: metres above the ground. sunny: share of sunny pictures; azimuth: of the sun.
+    """place: a key of Style.places. height: metres above ground. sunny: share of sunny pictures; azimuth: of the sun.
 
     pixels: native height of a person 1.75 m tall 8 m away. heading: where most people walk, radians; 0 = to the camera.
     """
@@ -28,21 +28,20 @@ class Camera:
     response: Response
 
 
-def draw_camera(rng: np.random.Generator, camid: int) -> Camera:
+def draw_camera(rng: np.random.Generator, camid: int, style: Style) -> Camera:
     """Places take turns by camid, so that a few cameras see different surroundings."""
-    names = list(PLACES)
+    names, mounting = list(style.places), style.mounting
     place = names[(camid - 1) % len(names)]
-    roomy = place not in ("corridor", "office", "hall", "alley")  # ceilings are 3 m high, walls hide what is far
-    high = roomy and rng.random() < 0.45
+    high = place not in style.low and rng.random() < mounting.high_share
     return Camera(
         camid,
         place,
-        height=float(rng.uniform(2.5, 5.0) if high else rng.uniform(1.3, 2.2)),
-        sunny=float(rng.uniform(0.0, 0.6)),
+        height=float(rng.uniform(*(mounting.high if high else mounting.low))),
+        sunny=float(rng.uniform(*mounting.sunny)),
         azimuth=float(rng.uniform(0, 2 * np.pi)),
-        pixels=float(rng.uniform(95, 170)),
+        pixels=float(rng.uniform(*mounting.pixels)),
         heading=float(rng.uniform(-0.9, 0.9)),
-        response=draw_response(rng),
+        response=draw_response(rng, style.optics),
     )
 
 

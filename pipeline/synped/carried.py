@@ -15,7 +15,7 @@ from pipeline.synped.drape import COLUMNS, DIRECTIONS, radii
 from pipeline.synped.measures import measure
 from pipeline.synped.mesh import Mesh, Surface, join
 from pipeline.synped.piece import Piece, box, ellipsoid, rigid, strip
-from pipeline.synped.texture import Colour, draw_accent, draw_colour
+from pipeline.synped.texture import Colour, Palette, draw_accent, draw_colour
 from sorn.parts import BACKGROUND
 
 
@@ -31,15 +31,19 @@ class Bag:
     side: str
 
 
-def draw_bag(rng: np.random.Generator, female: bool) -> Bag | None:
+def draw_bag(rng: np.random.Generator, palette: Palette, female: bool) -> Bag | None:
     """None for about half of all people."""
     chances = [0.5, 0.22, 0.12, 0.1, 0.06] if female else [0.55, 0.28, 0.1, 0.03, 0.04]
     kind = str(rng.choice(["", "backpack", "shoulder", "hand", "tote"], p=chances))
     if not kind:
         return None
-    colour = draw_colour(rng) if rng.uniform() < 0.4 else draw_colour(rng, ("black", "charcoal", "navy", "brown"))
+    colour = (
+        draw_colour(rng, palette)
+        if rng.uniform() < 0.4
+        else draw_colour(rng, palette, ("black", "charcoal", "navy", "brown"))
+    )
     size = {"backpack": (0.36, 0.5), "shoulder": (0.18, 0.3), "hand": (0.2, 0.3), "tote": (0.32, 0.4)}[kind]
-    return Bag(kind, colour, draw_accent(rng, colour), float(rng.uniform(*size)), str(rng.choice(["L", "R"])))
+    return Bag(kind, colour, draw_accent(rng, palette, colour), float(rng.uniform(*size)), str(rng.choice(["L", "R"])))
 
 
 def worn(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:

@@ -3,7 +3,7 @@
     images/<split>/<pid:04d>_c<camid:02d>_<index:06d>.jpg   the photograph
     masks/<split>/<same stem>.png   8-bit palette PNG: class ids of sorn.parts; joints as a text chunk
     joints/<split>.csv              name, then x, y, visible of 17 COCO joints, gathered from the masks
-    synped.json                     size, seed and renderer version; "complete" once all is there
+    synped.json                     size, seed, style and renderer version; "complete" once all is there
 
 A file that exists is finished (it got its name by os.replace), so an interrupted rendering goes on where it stopped.
 """
@@ -27,6 +27,7 @@ from pipeline.manifest import SPLITS
 from pipeline.progress import progress
 from pipeline.stamp import write_atomically
 from pipeline.synped.plan import RENDERER_VERSION, SIZES, ImageSpec, Plan, Size, make_plan
+from pipeline.synped.style import STYLES
 from sorn.parts import COLOURS
 from sorn.sample import JOINTS
 
@@ -35,16 +36,20 @@ OWN_NAME = re.compile(r"\d{4,}_c\d{2,}_\d{6,}\.(jpg|png)(\.tmp)?")
 CHUNK = 16  # pictures a worker renders before it reports
 
 
-def write_dataset(root: Path, size: str | Size, seed: int, workers: int) -> None:
+def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: str = "home") -> None:
     """Render what is missing under `root`. The result does not depend on `workers`.
 
-    size: a name of SIZES, or a Size. Raises UserError for an unknown size, a folder that is not SynPed's, a full disk.
+    size: a name of SIZES, or a Size. style: a name of STYLES. Raises UserError for an unknown size or style, a folder
+    that is not SynPed's, a full disk.
     """
     if isinstance(size, str) and size not in SIZES:
         raise UserError(f"unknown size of SynPed '{size}'", f"Known: {', '.join(SIZES)}.")
-    plan = make_plan(SIZES[size] if isinstance(size, str) else size, seed)
-    state = {"size": repr(plan.size), "seed": seed, "renderer_version": RENDERER_VERSION, "images": len(plan.images)}
-    known = _read_state(root)
+    if style not in STYLES:
+        raise UserError(f"unknown style of SynPed '{style}'", f"Known: {', '.join(STYLES)}.")
+    plan = make_plan(SIZES[size] if isinstance(size, str) else size, seed, style)
+    state = {"size": plan.size.recipe, "seed": seed, "style": style}
+    state |= {"renderer_version": RENDERER_VERSION, "images": len(plan.images)}
+    known = {"style": "home"} | _read_state(root)  # folders older than styles do not name theirs
     if {key: known.get(key) for key in state} != state:
         _clear(root)
         known = {}
@@ -110,16 +115,16 @@ def _render_all(root: Path, plan: Plan, missing: list[int], workers: int) -> Non
         for kind in ("images", "masks"):
             (root / kind / split).mkdir(parents=True, exist_ok=True)
     chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
-    jobs = (delayed(_render_chunk)(root, plan.size, plan.seed, chunk) for chunk in chunks)
+    jobs = (delayed(_render_chunk)(root, plan.size, plan.seed, plan.style, chunk) for chunk in chunks)
     done: Iterator[None] = Parallel(n_jobs=workers, return_as="generator")(jobs)
     for _ in progress(done, len(missing), "render SynPed", step=CHUNK):
         pass
 
 
-def _render_chunk(root: Path, size: Size, seed: int, indices: list[int]) -> None:
+def _render_chunk(root: Path, size: Size, seed: int, style: str, indices: list[int]) -> None:
     from pipeline.synped.render import render
 
-    plan = make_plan(size, seed)
+    plan = make_plan(size, seed, style)
     for index in indices:
         spec = plan.images[index]
         rendered = render(plan, index)

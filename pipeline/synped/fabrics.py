@@ -5,53 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.synped.cloth import Cloth
+from pipeline.synped.fashion import Chances, Fashion
 from pipeline.synped.prints import DRAWERS, Print
-from pipeline.synped.texture import NEUTRALS, Colour, Fabric, draw_accent, draw_colour, from_oklch
+from pipeline.synped.texture import Colour, Fabric, Palette, draw_accent, draw_colour, from_oklch
 
-# garment kind -> pattern -> chance; what is missing to 1 is plain.
-_PATTERNS = {
-    "tshirt": {"stripes": 0.16, "speckle": 0.1, "marble": 0.05, "camouflage": 0.02, "flowers": 0.03, "zigzag": 0.02},
-    "polo": {"stripes": 0.35, "speckle": 0.1, "diamonds": 0.03},
-    "shirt": {"plaid": 0.3, "gingham": 0.1, "upright": 0.1, "pinstripe": 0.12, "flowers": 0.05, "dots": 0.03},
-    "overshirt": {"plaid": 0.45, "denim": 0.15, "pinstripe": 0.05, "speckle": 0.05},
-    "blouse": {"flowers": 0.25, "dots": 0.15, "stripes": 0.12, "marble": 0.12, "zigzag": 0.05, "diamonds": 0.05},
-    "tank": {"stripes": 0.15, "flowers": 0.1, "speckle": 0.1, "marble": 0.08},
-    "longsleeve": {"stripes": 0.28, "speckle": 0.15, "marble": 0.05},
-    "sweater": {"cable": 0.3, "stripes": 0.22, "speckle": 0.15, "diamonds": 0.06, "zigzag": 0.06},
-    "hoodie": {"speckle": 0.2, "camouflage": 0.04, "marble": 0.03, "stripes": 0.04},
-    "cardigan": {"cable": 0.3, "speckle": 0.2, "stripes": 0.1, "zigzag": 0.05},
-    "jacket": {"denim": 0.25, "speckle": 0.1, "plaid": 0.1, "camouflage": 0.05, "pinstripe": 0.05},
-    "zipped": {"speckle": 0.12, "camouflage": 0.03},
-    "down": {"quilted": 0.75, "camouflage": 0.03},
-    "parka": {"camouflage": 0.06, "speckle": 0.08},
-    "coat": {"speckle": 0.2, "plaid": 0.12, "zigzag": 0.03},
-    "dress": {
-        "flowers": 0.28,
-        "dots": 0.1,
-        "stripes": 0.12,
-        "marble": 0.15,
-        "zigzag": 0.05,
-        "plaid": 0.05,
-        "diamonds": 0.03,
-    },
-    "jeans": {"denim": 1.0},
-    "trousers": {"speckle": 0.08, "plaid": 0.03, "pinstripe": 0.05, "camouflage": 0.03},
-    "track": {"speckle": 0.1, "camouflage": 0.02},
-    "shorts": {"denim": 0.25, "plaid": 0.1, "camouflage": 0.05, "flowers": 0.05, "speckle": 0.08},
-    "cropped": {"denim": 0.2, "speckle": 0.1, "camouflage": 0.03},
-    "leggings": {"marble": 0.08, "speckle": 0.08, "zigzag": 0.03},
-    "skirt": {"denim": 0.12, "flowers": 0.2, "plaid": 0.12, "dots": 0.08, "stripes": 0.08, "marble": 0.08},
-    "briefs": {},
-}
-_PRINTED = {
-    "tshirt": 0.5,
-    "hoodie": 0.35,
-    "longsleeve": 0.2,
-    "tank": 0.25,
-    "sweater": 0.08,
-    "polo": 0.12,
-    "zipped": 0.2,
-}
 _BLOCKED = {
     "tshirt": 0.1,
     "polo": 0.15,
@@ -75,19 +32,20 @@ _PERIODS = {
 _CONTRAST_SLEEVES = ("tshirt", "longsleeve", "hoodie", "zipped", "sweater", "polo")
 
 
-def draw_cloth(rng: np.random.Generator, kind: str) -> tuple[Cloth, Cloth]:
+def draw_cloth(rng: np.random.Generator, fashion: Fashion, kind: str) -> tuple[Cloth, Cloth]:
     """-> (cloth of the body of a garment, cloth of its sleeves), for a garment of a named kind."""
-    ground = _ground(rng, kind)
-    fabric = _draw_fabric(rng, _PATTERNS[kind], ground)
+    palette = fashion.palette
+    ground = _ground(rng, fashion, kind)
+    fabric = _draw_fabric(rng, palette, fashion.patterns[kind], ground)
     seed = int(rng.integers(1 << 31))
     heavy = kind in ("down", "parka", "coat", "jacket", "jeans")
     cloth = Cloth(
         fabric,
-        bands=_draw_bands(rng, ground) if rng.uniform() < _BLOCKED.get(kind, 0.0) else (),
-        prints=_draw_prints(rng, ground) if rng.uniform() < _PRINTED.get(kind, 0.0) else (),
+        bands=_draw_bands(rng, palette, ground) if rng.uniform() < _BLOCKED.get(kind, 0.0) else (),
+        prints=_draw_prints(rng, palette, ground) if rng.uniform() < fashion.printed.get(kind, 0.0) else (),
         closure=_closure(rng, kind),
-        closure_colour=draw_colour(rng, ("white", "black", "grey", "brown")),
-        stripe=draw_accent(rng, ground) if kind == "track" and rng.uniform() < 0.5 else None,
+        closure_colour=draw_colour(rng, palette, ("white", "black", "grey", "brown")),
+        stripe=draw_accent(rng, palette, ground) if kind == "track" and rng.uniform() < 0.5 else None,
         pockets=kind in ("jeans", "trousers", "shorts", "cropped") or (kind == "shirt" and rng.uniform() < 0.4),
         fade=float(rng.uniform(0, 0.55)) if fabric.kind == "denim" and kind != "jacket" else 0.0,
         shade=float(rng.uniform(0.08, 0.22)),
@@ -98,15 +56,15 @@ def draw_cloth(rng: np.random.Generator, kind: str) -> tuple[Cloth, Cloth]:
     )
     sleeve_fabric = fabric
     if kind in _CONTRAST_SLEEVES and rng.uniform() < 0.16:
-        sleeve_fabric = _draw_fabric(rng, {"stripes": 0.2}, draw_accent(rng, ground))
+        sleeve_fabric = _draw_fabric(rng, palette, {"stripes": 0.2}, draw_accent(rng, palette, ground))
     return cloth, Cloth(
         sleeve_fabric, shade=cloth.shade, seed=seed + 7, bump=cloth.bump, bump_scale=0.07, gloss=cloth.gloss
     )
 
 
-def _ground(rng: np.random.Generator, kind: str) -> Colour:
+def _ground(rng: np.random.Generator, fashion: Fashion, kind: str) -> Colour:
     if kind == "jeans":
-        tone = rng.choice(["blue", "dark", "black", "light"], p=[0.4, 0.3, 0.2, 0.1])
+        tone = rng.choice(["blue", "dark", "black", "light"], p=fashion.jeans)
         light = {"blue": (0.36, 0.5), "dark": (0.24, 0.34), "black": (0.14, 0.24), "light": (0.55, 0.72)}[str(tone)]
         return from_oklch(
             rng.uniform(*light),
@@ -114,17 +72,15 @@ def _ground(rng: np.random.Generator, kind: str) -> Colour:
             rng.uniform(245, 270),
         )
     if kind in ("trousers", "cropped", "shorts", "track", "leggings", "briefs"):
-        return draw_colour(rng, NEUTRALS) if rng.uniform() < 0.88 else draw_colour(rng)
+        names, share = fashion.bottoms
+        return draw_colour(rng, fashion.palette, names if rng.uniform() < share else None)
     if kind in ("coat", "parka", "down", "jacket", "zipped"):
-        return (
-            draw_colour(rng, ("black", "charcoal", "navy", "beige", "brown", "olive", "grey"))
-            if rng.uniform() < 0.7
-            else draw_colour(rng)
-        )
-    return draw_colour(rng)
+        names, share = fashion.outer
+        return draw_colour(rng, fashion.palette, names if rng.uniform() < share else None)
+    return draw_colour(rng, fashion.palette)
 
 
-def _draw_fabric(rng: np.random.Generator, patterns: dict[str, float], ground: Colour) -> Fabric:
+def _draw_fabric(rng: np.random.Generator, palette: Palette, patterns: Chances, ground: Colour) -> Fabric:
     names = [*patterns, "plain"]
     chances = np.array([*patterns.values(), max(0.0, 1 - sum(patterns.values()))])
     kind = str(rng.choice(names, p=chances / chances.sum()))
@@ -132,7 +88,7 @@ def _draw_fabric(rng: np.random.Generator, patterns: dict[str, float], ground: C
         ground = from_oklch(rng.uniform(0.3, 0.55), rng.uniform(0.03, 0.08), rng.uniform(245, 270))
     count = 1 if kind in ("plain", "denim", "cable", "quilted") else int(rng.integers(2, 5))
     colours = [ground] + [
-        draw_accent(rng, ground) if rng.uniform() < 0.8 else _tone(rng, ground) for _ in range(count - 1)
+        draw_accent(rng, palette, ground) if rng.uniform() < 0.8 else _tone(rng, ground) for _ in range(count - 1)
     ]
     if kind == "speckle":  # yarns of a melange are near in colour
         near = rng.uniform(0.1, 0.4)
@@ -162,9 +118,9 @@ def _closure(rng: np.random.Generator, kind: str) -> str:
     return "placket" if kind == "polo" else ""
 
 
-def _draw_bands(rng: np.random.Generator, ground: Colour) -> tuple[tuple[float, float, Fabric], ...]:
+def _draw_bands(rng: np.random.Generator, palette: Palette, ground: Colour) -> tuple[tuple[float, float, Fabric], ...]:
     """Blocks of colour: a yoke, a chest band, a lower half or several broad bars."""
-    second = Fabric("plain", (draw_accent(rng, ground),), heather=0.03)
+    second = Fabric("plain", (draw_accent(rng, palette, ground),), heather=0.03)
     shape = rng.choice(["yoke", "band", "lower", "bars"])
     edge = float(rng.uniform(0.22, 0.42))
     if shape == "yoke":
@@ -176,17 +132,17 @@ def _draw_bands(rng: np.random.Generator, ground: Colour) -> tuple[tuple[float, 
         if rng.uniform() < 0.4:
             bands.append((edge - 0.2, edge - 0.17, second))
         return tuple(bands)
-    third = Fabric("plain", (draw_accent(rng, ground),), heather=0.03)
+    third = Fabric("plain", (draw_accent(rng, palette, ground),), heather=0.03)
     width = float(rng.uniform(0.06, 0.13))
     return tuple(
         (edge - (k + 1) * width, edge - k * width, second if k % 2 else third) for k in range(int(rng.integers(2, 5)))
     )
 
 
-def _draw_prints(rng: np.random.Generator, ground: Colour) -> tuple[Print, ...]:
+def _draw_prints(rng: np.random.Generator, palette: Palette, ground: Colour) -> tuple[Print, ...]:
     def one(back: bool) -> Print:
         kind = str(rng.choice(sorted(DRAWERS)))
-        colours = tuple(draw_accent(rng, ground) for _ in range(int(rng.integers(2, 5))))
+        colours = tuple(draw_accent(rng, palette, ground) for _ in range(int(rng.integers(2, 5))))
         if rng.uniform() < 0.25 and not back:  # a small logo over the heart
             size = float(rng.uniform(0.04, 0.09))
             return Print(kind, colours, int(rng.integers(1 << 31)), size, size, 0.075, 0.38)

@@ -142,3 +142,15 @@ def potted_plant(rng: np.random.Generator, height: float) -> Mesh:
     rest = height - pot_height
     plant = crown(rng, (rest * 0.55, rest * 0.55, rest * 0.6), (0, 0, pot_height + rest * 0.5), green(rng), 0.13, 500)
     return join([pot, plant])
+
+
+def far_hedge(rng: np.random.Generator) -> Mesh:
+    return hedge(rng, rng.uniform(2, 5), rng.uniform(0.7, 1.6), 0.8, 0.12, 1500)
+
+
+def far_bush(rng: np.random.Generator) -> Mesh:
+    return bush(rng, rng.uniform(0.9, 2.2), rng.uniform(0.9, 1.8), 0.13, 900)
+
+
+def tall_plant(rng: np.random.Generator) -> Mesh:
+    return potted_plant(rng, rng.uniform(1.0, 1.7))

@@ -15,7 +15,7 @@ from pipeline.synped.cloth import plain_surface
 from pipeline.synped.drape import COLUMNS, DIRECTIONS, outlines, radii
 from pipeline.synped.mesh import Surface
 from pipeline.synped.piece import Piece, clip, ellipsoid, grid_faces, rigid
-from pipeline.synped.texture import Colour, draw_colour, from_oklch, waves
+from pipeline.synped.texture import Colour, Palette, draw_colour, from_oklch, waves
 from sorn.parts import HEAD
 
 _CROWN = 0.113  # metres from the eyes to the top of an average head
@@ -82,15 +82,15 @@ def draw_hair(rng: np.random.Generator, female: bool, age: float) -> Hair:
     return Hair(kind, colour, volume, float(rng.uniform(0, 1)), length, int(rng.integers(1 << 31)))
 
 
-def draw_hat(rng: np.random.Generator) -> Hat:
-    return Hat(str(rng.choice(["cap", "beanie", "brim"], p=[0.6, 0.25, 0.15])), draw_colour(rng))
+def draw_hat(rng: np.random.Generator, palette: Palette) -> Hat:
+    return Hat(str(rng.choice(["cap", "beanie", "brim"], p=[0.6, 0.25, 0.15])), draw_colour(rng, palette))
 
 
-def draw_face(rng: np.random.Generator, female: bool, hair: Hair) -> Face:
+def draw_face(rng: np.random.Generator, palette: Palette, female: bool, hair: Hair) -> Face:
     """Skin from pale to deep brown along one curve of lightness, chroma and hue."""
     depth = float(rng.beta(1.4, 2.2))
     skin = from_oklch(0.8 - 0.45 * depth, 0.045 + 0.05 * depth * (1.4 - depth), 58 - 8 * depth + rng.uniform(-5, 8))
-    glasses = draw_colour(rng, ("black", "black", "brown", "grey")) if rng.uniform() < 0.25 else None
+    glasses = draw_colour(rng, palette, ("black", "black", "brown", "grey")) if rng.uniform() < 0.25 else None
     beard = 0.0 if female or rng.uniform() < 0.6 else float(rng.uniform(0.1, 0.9))
     return Face(
         skin, hair.colour, glasses, beard, float(rng.uniform(0.3, 0.9) if female else 0.2), int(rng.integers(1 << 31))

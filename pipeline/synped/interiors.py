@@ -13,7 +13,7 @@ from pipeline.synped.solids import box
 from pipeline.synped.structures import pillar, railing
 
 
-def _room(
+def room(
     rng: np.random.Generator, width: float, depth: float, wall: m.Ground, floor: m.Ground, gloss: float
 ) -> tuple[list[Mesh], np.ndarray]:
     """Floor, ceiling with lamps, side walls and an end wall with a skirting."""
@@ -64,7 +64,7 @@ def corridor(rng: np.random.Generator) -> Place:
     plain = m.plaster(pick(PLAINS, rng) if rng.random() < 0.3 else m.vary((208, 204, 194), rng, 0.08), 0.04)
     lower = m.tiles(m.vary((170, 178, 172), rng), (130, 132, 130), 0.25) if rng.random() < 0.4 else plain
     wall = m.beside(lower, plain, lambda x, y: y < 1.2)
-    parts, mean = _room(rng, width, depth, wall, floor, gloss)
+    parts, mean = room(rng, width, depth, wall, floor, gloss)
     parts += _along_wall(rng, -width / 2, 4, depth) + _along_wall(rng, width / 2, 4, depth)
     return Place(join(parts), True, 3.5, depth - 3, width / 2 - 0.5, mean)
 
@@ -91,7 +91,7 @@ def office(rng: np.random.Generator) -> Place:
     """Desks, shelves and cabinets along white walls."""
     width, depth = float(rng.uniform(8, 12)), float(rng.uniform(9, 13))
     floor, gloss = _indoor_floor(rng)
-    parts, mean = _room(rng, width, depth, m.plaster(m.vary((212, 210, 204), rng, 0.06), 0.03), floor, gloss)
+    parts, mean = room(rng, width, depth, m.plaster(m.vary((212, 210, 204), rng, 0.06), 0.03), floor, gloss)
     books = [m.vary((60, 70, 96), rng), m.vary((120, 60, 52), rng), m.vary((70, 96, 80), rng)]
     goods = [pick(PLAINS, rng) for _ in range(4)] + [pick(WOODS, rng), *books]
     parts += [part.placed(0, (0, depth, 0)) for part in _furniture_along(rng, width, goods)]
@@ -108,7 +108,7 @@ def hall(rng: np.random.Generator) -> Place:
     floor, _ = _indoor_floor(rng)
     glass = m.windows(m.plaster(pick(PLAINS, rng)), (1.6, 3.0), (1.45, 2.0), (120, 122, 124), (150, 168, 176))
     wall = glass if rng.random() < 0.5 else m.tiles(m.vary((188, 180, 166), rng), (140, 134, 124), 0.9)
-    parts, mean = _room(rng, width, depth, wall, floor, 0.15)
+    parts, mean = room(rng, width, depth, wall, floor, 0.15)
     parts += [pillar(rng).placed(0, (x, depth - rng.uniform(1, 3), 0)) for x in np.arange(-width / 2 + 1, width / 2, 4)]
     furnish = (bench, table, counter, lambda rng: potted_plant(rng, 1.5), litter_bin, railing)
     for x in np.arange(-width / 2 + 1, width / 2 - 0.5, 1.9):

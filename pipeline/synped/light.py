@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.synped.noise import smooth3
 from pipeline.synped.raycast import NOTHING, Hits, Scene, blocked, unit
+from pipeline.synped.style import Sky
 
 SHARP = 0.015  # radians of the light below which the edge of a shadow needs no smoothing
 OFFSET = 0.004  # metres by which shadow rays start off the surface
@@ -53,13 +54,13 @@ class Light:
         return ((self.sky * up + self.ground * (1 - up)) * side).astype(np.float32)
 
 
-def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray) -> Light:
+def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
     """Daylight. azimuth: of the sun, radians. ground: mean albedo of the ground [3]."""
-    elevation = rng.uniform(0.5, 1.2)
+    elevation = rng.uniform(*look.elevation)
     sun = np.array(
         [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)], dtype=np.float32
     )
-    warmth = rng.uniform(0.0, 0.12)
+    warmth = rng.uniform(*look.warmth)
     sun_colour = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32) * (
         rng.uniform(0.9, 2.2) if sunny else rng.uniform(0, 0.35)
     )
@@ -84,11 +85,11 @@ def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.nd
     )
 
 
-def indoor(rng: np.random.Generator, azimuth: float, ground: np.ndarray) -> Light:
+def indoor(rng: np.random.Generator, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
     """Lamps on a ceiling and a bright side (windows)."""
     lean = rng.uniform(0.1, 0.7)
     sun = np.array([np.cos(azimuth) * np.sin(lean), np.sin(azimuth) * np.sin(lean), np.cos(lean)], dtype=np.float32)
-    warmth = rng.uniform(-0.05, 0.1)
+    warmth = rng.uniform(*look.lamps)
     tint = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
     sky = tint * rng.uniform(0.55, 0.8)
     lamps = tint * rng.uniform(0.2, 0.7)

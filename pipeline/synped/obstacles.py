@@ -1,7 +1,6 @@
-"""Obstacles: which kinds each split has, and where one must stand to hide part of a person. Reads and writes nothing.
+"""Obstacles: what they are and where one must stand to hide part of a person. Reads and writes nothing.
 
-Test obstacles are of other kinds than training ones. The labeler split has kinds of its own; validation uses those too,
-because the re-ID network sees them nowhere else: val then foretells test without sharing its obstacles.
+Which splits have which kinds is told by the style.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.synped import furniture, greenery, structures, vehicles
+from pipeline.synped import abroad_things, furniture, greenery, structures, vehicles
 from pipeline.synped.mesh import Mesh, join
 from pipeline.synped.raycast import Scene
 
@@ -43,24 +42,12 @@ def _hedge(rng: np.random.Generator) -> Mesh:
     return greenery.hedge(rng, rng.uniform(1.6, 3), rng.uniform(0.7, 1.35), rng.uniform(0.5, 0.9), 0.055, 5200)
 
 
-def _far_hedge(rng: np.random.Generator) -> Mesh:
-    return greenery.hedge(rng, rng.uniform(2, 5), rng.uniform(0.7, 1.6), 0.8, 0.12, 1500)
-
-
 def _bush(rng: np.random.Generator) -> Mesh:
     return greenery.bush(rng, rng.uniform(0.9, 1.8), rng.uniform(0.9, 1.6), 0.07, 3000)
 
 
-def _far_bush(rng: np.random.Generator) -> Mesh:
-    return greenery.bush(rng, rng.uniform(0.9, 2.2), rng.uniform(0.9, 1.8), 0.13, 900)
-
-
 def _branch(rng: np.random.Generator) -> Mesh:
     return greenery.branch(rng, rng.uniform(0.6, 1.1))
-
-
-def _plant(rng: np.random.Generator) -> Mesh:
-    return greenery.potted_plant(rng, rng.uniform(1.0, 1.7))
 
 
 def _cyclist(rng: np.random.Generator, stranger: Stranger) -> Scene:
@@ -78,6 +65,12 @@ def _porter(rng: np.random.Generator, stranger: Stranger) -> Scene:
 
 def _foliage(rng: np.random.Generator) -> Mesh:
     return greenery.foliage(rng, rng.uniform(0.6, 1.3), rng.uniform(0.6, 1.5))
+
+
+def _carrier(rng: np.random.Generator, stranger: Stranger) -> Scene:
+    """Somebody who carries a crate before the chest."""
+    crate = abroad_things.crate(rng).placed(rng.normal(0, 0.1), (0, -0.42, rng.uniform(0.85, 1.1)))
+    return Scene(join([stranger().mesh, crate]))
 
 
 def _couple(rng: np.random.Generator, stranger: Stranger) -> Scene:
@@ -119,73 +112,24 @@ KINDS: dict[str, Kind] = {
     "cabinet": Kind(_thing(furniture.cabinet), "low", (0.4, 1.5), turn=0.4),
     "planter": Kind(_thing(structures.planter), "low", (0.4, 1.5), turn=0.4),
     "barrier": Kind(_thing(structures.barrier), "low", (0.4, 1.5), turn=0.4),
-    "potted plant": Kind(_thing(_plant), "low", (0.3, 1.2)),
+    "potted plant": Kind(_thing(greenery.tall_plant), "low", (0.3, 1.2)),
     "porter": Kind(_porter, "side", (0.8, 1.8)),
     "couple": Kind(_couple, "side", (0.5, 2.0)),
     "parcel": Kind(_thing(furniture.parcel), "held", (0.25, 0.6), (0.9, 1.75), turn=0.5),
     "foliage": Kind(_thing(_foliage), "held", (0.4, 1.5), (0.5, 1.8)),
+    # abroad
+    "trolley": Kind(_thing(abroad_things.trolley), "low", (0.3, 1.5)),
+    "bollards": Kind(_thing(abroad_things.bollards), "low", (0.4, 1.5), turn=0.5),
+    "machine": Kind(_thing(abroad_things.machine), "side", (0.4, 2.0), turn=0.6),
+    "clothes rail": Kind(_thing(abroad_things.clothes_rail), "low", (0.3, 1.5), turn=0.5),
+    "sacks": Kind(_thing(abroad_things.sacks), "low", (0.3, 1.5)),
+    "sign": Kind(_thing(abroad_things.sign), "low", (0.3, 1.5), turn=0.5),
+    "barrels": Kind(_thing(abroad_things.barrels), "low", (0.4, 1.5), turn=0.5),
+    "pallet": Kind(_thing(abroad_things.pallet), "low", (0.4, 1.8), turn=0.7),
+    "column": Kind(_thing(abroad_things.column), "side", (0.4, 2.5)),
+    "banner": Kind(_thing(abroad_things.banner), "held", (0.4, 1.2), (0.4, 1.7), turn=0.4),
+    "carrier": Kind(_carrier, "side", (0.4, 1.8)),
 }
-
-TRAIN_KINDS = (
-    "car",
-    "hedge",
-    "bin",
-    "railing",
-    "pillar",
-    "pole",
-    "chair",
-    "umbrella",
-    "suitcase",
-    "low wall",
-    "person",
-)
-TEST_KINDS = ("bicycle", "scooter", "van", "bench", "table", "board", "tree", "bush", "crates", "branch", "cyclist")
-LABELER_KINDS = (
-    "pram",
-    "door",
-    "counter",
-    "cabinet",
-    "planter",
-    "barrier",
-    "potted plant",
-    "porter",
-    "couple",
-    "parcel",
-    "foliage",
-)
-
-KINDS_OF = {
-    "train": TRAIN_KINDS,
-    "val_query": LABELER_KINDS,
-    "val_gallery": LABELER_KINDS,
-    "query": TEST_KINDS,
-    "gallery": TEST_KINDS,
-    "labeler": LABELER_KINDS,
-}
-
-
-# What stands behind people, as a background only.
-OUTDOOR_THINGS = (
-    vehicles.car,
-    vehicles.bicycle,
-    vehicles.scooter,
-    furniture.litter_bin,
-    furniture.bench,
-    structures.planter,
-    structures.tree_trunk,
-    _far_bush,
-    _far_hedge,
-)
-INDOOR_THINGS = (
-    furniture.chair,
-    furniture.table,
-    furniture.cabinet,
-    furniture.counter,
-    furniture.suitcase,
-    furniture.crates,
-    _plant,
-    furniture.litter_bin,
-)
 
 
 def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.random.Generator) -> Scene:

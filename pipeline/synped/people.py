@@ -14,6 +14,7 @@ from pipeline.synped import carried, garments
 from pipeline.synped.body import SEGMENT, Phenotype, group, rest, template
 from pipeline.synped.carried import Bag, draw_bag
 from pipeline.synped.drape import Frame, Tube, drape
+from pipeline.synped.fashion import Fashion
 from pipeline.synped.gesture import draw_gesture
 from pipeline.synped.hair import (
     Face,
@@ -66,45 +67,47 @@ def warm_up() -> None:
     template()
 
 
-def draw_identity(rng: np.random.Generator) -> Identity:
-    """A person as one meets on a street."""
+def draw_identity(rng: np.random.Generator, fashion: Fashion) -> Identity:
+    """A person as one meets on a street of the place whose fashion it is."""
     female = bool(rng.uniform() < 0.47)
     phenotype = _draw_phenotype(rng, female)
     hair = draw_hair(rng, female, phenotype.age)
-    face = draw_face(rng, female, hair)
-    hat = draw_hat(rng) if rng.uniform() < 0.09 else None
-    return Identity(phenotype, face, hair, hat, draw_outfit(rng, female), draw_bag(rng, female))
+    face = draw_face(rng, fashion.palette, female, hair)
+    hat = draw_hat(rng, fashion.palette) if rng.uniform() < 0.09 else None
+    return Identity(
+        phenotype, face, hair, hat, draw_outfit(rng, fashion, female), draw_bag(rng, fashion.palette, female)
+    )
 
 
-def look_alike(identity: Identity, rng: np.random.Generator) -> Identity:
+def look_alike(identity: Identity, rng: np.random.Generator, fashion: Fashion) -> Identity:
     """Somebody easily taken for `identity`: most of the clothes, another body, and one visible thing more changed."""
     female = identity.phenotype.female
     phenotype = _draw_phenotype(rng, female)
     hair = replace(draw_hair(rng, female, phenotype.age), colour=identity.hair.colour)
-    other = draw_outfit(rng, female)
+    other = draw_outfit(rng, fashion, female)
     outfit = identity.outfit
     change = rng.choice(["bottom", "top", "print", "shoes and bag"])
     bag = identity.bag
     if change == "bottom":
         kinds = [
             bottom
-            for bottom in (draw_outfit(rng, female).bottom for _ in range(8))
+            for bottom in (draw_outfit(rng, fashion, female).bottom for _ in range(8))
             if bottom.kind == outfit.bottom.kind
         ]
         outfit = replace(outfit, bottom=kinds[0] if kinds else other.bottom)
     elif change == "top":
-        top = draw_top(rng, outfit.tops[-1].kind)
+        top = draw_top(rng, fashion, outfit.tops[-1].kind)
         outfit = replace(
             outfit, tops=(*outfit.tops[:-1], replace(top, hem=outfit.tops[-1].hem, sleeve=outfit.tops[-1].sleeve))
         )
     elif change == "print":
         last = outfit.tops[-1]
-        cloth = replace(draw_top(rng, last.kind).cloth, fabric=last.cloth.fabric)
+        cloth = replace(draw_top(rng, fashion, last.kind).cloth, fabric=last.cloth.fabric)
         outfit = replace(outfit, tops=(*outfit.tops[:-1], replace(last, cloth=cloth)))
     else:
-        outfit = replace(outfit, shoes=draw_shoes(rng, "mild", female))
-        bag = draw_bag(rng, female)
-    return Identity(phenotype, draw_face(rng, female, hair), hair, identity.hat, outfit, bag)
+        outfit = replace(outfit, shoes=draw_shoes(rng, fashion.palette, "mild", female))
+        bag = draw_bag(rng, fashion.palette, female)
+    return Identity(phenotype, draw_face(rng, fashion.palette, female, hair), hair, identity.hat, outfit, bag)
 
 
 def _draw_phenotype(rng: np.random.Generator, female: bool) -> Phenotype:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pipeline.synped.style import Optics
+
 SMALLEST = 84  # rows below which a picture is not degraded further
 
 
@@ -36,22 +38,22 @@ class Response:
     quality: int
 
 
-def draw_response(rng: np.random.Generator) -> Response:
-    warm, green = rng.normal(0, 0.03), rng.normal(0, 0.008)
-    low = float(rng.uniform(0.75, 1.0))
+def draw_response(rng: np.random.Generator, optics: Optics) -> Response:
+    warm, green = rng.normal(*optics.warmth), rng.normal(*optics.green)
+    low = float(rng.uniform(*optics.resolved))
     return Response(
-        exposure=float(rng.normal(-0.12, 0.14)),
+        exposure=float(rng.normal(*optics.exposure)),
         balance=(float(1 + warm), float(1 + green), float(1 - warm)),
-        gamma=float(rng.uniform(0.92, 1.1)),
-        contrast=float(rng.uniform(1.0, 1.25)),
-        saturation=float(rng.uniform(0.85, 1.15)),
-        black=float(rng.uniform(0.0, 0.02)),
-        vignette=float(rng.uniform(0.0, 0.15)),
-        blur=float(rng.uniform(0.15, 0.5)),
-        noise=float(rng.uniform(0.002, 0.011)),
-        sharpen=float(rng.uniform(0.0, 0.9)),
+        gamma=float(rng.uniform(*optics.gamma)),
+        contrast=float(rng.uniform(*optics.contrast)),
+        saturation=float(rng.uniform(*optics.saturation)),
+        black=float(rng.uniform(*optics.black)),
+        vignette=float(rng.uniform(*optics.vignette)),
+        blur=float(rng.uniform(*optics.blur)),
+        noise=float(rng.uniform(*optics.noise)),
+        sharpen=float(rng.uniform(*optics.sharpen)),
         resample=(low, 1.0),
-        quality=int(rng.integers(75, 96)),
+        quality=int(rng.integers(optics.quality[0], optics.quality[1] + 1)),
     )
 
 

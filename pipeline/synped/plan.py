@@ -1,7 +1,8 @@
 """The plan of SynPed: who is in which split, which picture shows whom, from where. Reads and writes nothing.
 
 A plan is drawn from (size, seed) alone. The picture `index` then depends on default_rng([seed, index]), its person on
-default_rng([seed, IDENTITY_STREAM, pid]) and its camera on default_rng([seed, CAMERA_STREAM, camid]).
+default_rng([seed, IDENTITY_STREAM, pid]) and its camera on default_rng([seed, CAMERA_STREAM, camid]); the style says
+what is drawn from them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ RENDERER_VERSION = 2
 # Beyond any index of a picture, so that no two streams coincide.
 PLAN_STREAM, IDENTITY_STREAM, CAMERA_STREAM, STRANGER_STREAM = (1_000_000_001 + k for k in range(4))
 
-CAMERAS = 8
-# Shared by train, val and test, as in the real datasets.
 LABELER_CAMERAS = 12
 # The labeler split has its own: a part segmenter is used on places and lights that it has never seen.
 LOOK_ALIKES = 0.25
@@ -41,6 +40,8 @@ class Size:
     distractor_images: int
     labeler_ids: int
     labeler_images: int
+    cameras: int = 8
+    # Shared by train, val and test, as in the real datasets.
     train_occluded: float = 0.09
     # As in Occluded-DukeMTMC: 9 % of train, 100 % of query, 10 % of gallery images.
     gallery_occluded: float = 0.10
@@ -48,14 +49,21 @@ class Size:
     # A part segmenter must learn what hides parts.
 
     def __post_init__(self) -> None:
-        assert min(self.val_gallery, self.test_gallery) >= 2, (
+        assert (self.val_gallery >= 2 or not self.val_ids) and self.test_gallery >= 2, (
             "one gallery picture cannot be of another camera than every query"
         )
+
+    @property
+    def recipe(self) -> str:
+        """What folders and stamps say of the size; as it was before `cameras`, so that those made then stay valid."""
+        return repr(self).replace(" cameras=8,", "")
 
 
 SIZES = {
     "demo": Size(100, 10, 20, 2, 3, 60, 2, 4, 20, 3, 80, 5),
-    "full": Size(500, 16, 50, 3, 6, 200, 4, 7, 100, 6, 300, 5),
+    "full": Size(1000, 8, 100, 2, 5, 200, 4, 7, 100, 6, 300, 5, cameras=24),
+    "test": Size(0, 0, 0, 0, 0, 200, 4, 7, 100, 6, 0, 0, cameras=24),
+    # The test of `full` alone: for a style that nobody trains on.
 }
 
 
@@ -77,18 +85,19 @@ class ImageSpec:
 @dataclass(frozen=True, eq=False)
 class Plan:
     """images: by index. groups: pid -> "train", "val", "test", "distractor" or "labeler". look_alike: pid -> the pid it
-    resembles, which comes from an ordinary draw."""
+    resembles, which comes from an ordinary draw. style: a name of pipeline.synped.style.STYLES."""
 
     size: Size
     seed: int
     images: tuple[ImageSpec, ...]
     groups: dict[int, str]
     look_alike: dict[int, int]
+    style: str
 
 
 @lru_cache(maxsize=4)
-def make_plan(size: Size, seed: int) -> Plan:
-    """The plan of one size and seed."""
+def make_plan(size: Size, seed: int, style: str = "home") -> Plan:
+    """The plan of one size and seed: the same numbers of people, pictures and cameras in every style."""
     rng = np.random.default_rng([seed, PLAN_STREAM])
     groups: dict[int, str] = {}
     counts = {
@@ -106,25 +115,25 @@ def make_plan(size: Size, seed: int) -> Plan:
         rows += _pictures(size, group, pid, rng)
     hidden = _hidden(size, [row[0] for row in rows], rng)
     images = tuple(ImageSpec(i, *row, occluded=bool(hidden[i])) for i, row in enumerate(rows))
-    return Plan(size, seed, images, groups, _look_alikes(groups, rng))
+    return Plan(size, seed, images, groups, _look_alikes(groups, rng), style)
 
 
 def _pictures(size: Size, group: str, pid: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
     """(split, pid, camid) of one person's pictures."""
     if group == "labeler":
-        cameras = CAMERAS + 1 + rng.permutation(LABELER_CAMERAS)
+        cameras = size.cameras + 1 + rng.permutation(LABELER_CAMERAS)
         return [("labeler", pid, int(cameras[k % LABELER_CAMERAS])) for k in range(size.labeler_images)]
-    cameras = 1 + rng.permutation(CAMERAS)
+    cameras = 1 + rng.permutation(size.cameras)
     if group == "train":
-        seen = cameras[: min(6, CAMERAS)]
+        seen = cameras[:6]
         return [("train", pid, int(seen[k % len(seen)])) for k in range(size.train_images)]
     if group == "distractor":
-        return [("gallery", pid, int(cameras[k % CAMERAS])) for k in range(size.distractor_images)]
+        return [("gallery", pid, int(cameras[k % size.cameras])) for k in range(size.distractor_images)]
     query, gallery = ("val_query", "val_gallery") if group == "val" else ("query", "gallery")
     queries, others = (size.val_queries, size.val_gallery) if group == "val" else (size.test_queries, size.test_gallery)
     # Gallery pictures come from at least two cameras, so every query has a match from a camera that is not its own.
-    return [(query, pid, int(cameras[k % CAMERAS])) for k in range(queries)] + [
-        (gallery, pid, int(cameras[(k + 1) % CAMERAS])) for k in range(others)
+    return [(query, pid, int(cameras[k % size.cameras])) for k in range(queries)] + [
+        (gallery, pid, int(cameras[(k + 1) % size.cameras])) for k in range(others)
     ]
 
 

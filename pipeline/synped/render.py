@@ -1,6 +1,6 @@
 """Rendering one picture of the plan: plan + index -> photograph, exact part mask, joints. Reads and writes no files.
 
-Picture i depends on (size, seed, i) alone.
+Picture i depends on (size, seed, style, i) alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pipeline.synped.place import Place
 from pipeline.synped.plan import Plan
 from pipeline.synped.raycast import Hits, trace
 from pipeline.synped.shot import TARGET, Shot, camera_of, compose
+from pipeline.synped.style import STYLES, Sky
 
 # Two rays per pixel, a quarter of it up and left of its centre and as much down and right: edges of any direction are
 # smoothed, for half of what four rays cost.
@@ -45,9 +46,10 @@ def render(plan: Plan, index: int) -> Rendered:
     """Picture `index` of the plan."""
     spec = plan.images[index]
     rng = np.random.default_rng([plan.seed, index])
+    style = STYLES[plan.style]
     camera, place, _ = camera_of(plan, spec.camid)
     shot = compose(plan, spec, rng)
-    light = _light(camera, place, rng)
+    light = _light(camera, place, style.sky, rng)
     native = camera.pixels * shot.box.height / (1.75 / 8) * rng.uniform(0.85, 1.15)
     rows = int(np.clip(native, *ROWS))
     columns = max(24, round(rows * shot.box.width / shot.box.height))
@@ -58,15 +60,15 @@ def render(plan: Plan, index: int) -> Rendered:
         _mask(shot, hits, rows, columns),
         _joints(shot, hits, rows, columns),
         shot.hidden,
-        int(np.clip(camera.response.quality + rng.integers(-4, 5), 75, 95)),
+        int(np.clip(camera.response.quality + rng.integers(-4, 5), *style.optics.quality)),
     )
 
 
-def _light(camera: Camera, place: Place, rng: np.random.Generator) -> Light:
+def _light(camera: Camera, place: Place, sky: Sky, rng: np.random.Generator) -> Light:
     azimuth = camera.azimuth + float(rng.normal(0, 0.5))
     if place.indoor:
-        return lighting.indoor(rng, azimuth, place.ground)
-    return lighting.outdoor(rng, bool(rng.random() < camera.sunny), azimuth, place.ground)
+        return lighting.indoor(rng, azimuth, place.ground, sky)
+    return lighting.outdoor(rng, bool(rng.random() < camera.sunny), azimuth, place.ground, sky)
 
 
 def _picture(

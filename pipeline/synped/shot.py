@@ -16,10 +16,10 @@ from pipeline.synped import obstacles, people
 from pipeline.synped.camera import Box, Camera, View, box_around, cut, draw_camera, jitter, look_at
 from pipeline.synped.people import Identity, Person
 from pipeline.synped.place import SIDE, Place
-from pipeline.synped.places import PLACES
 from pipeline.synped.plan import CAMERA_STREAM, IDENTITY_STREAM, STRANGER_STREAM, ImageSpec, Plan
 from pipeline.synped.raycast import Hits, Scene, trace
 from pipeline.synped.simplify import simplified
+from pipeline.synped.style import STYLES
 from sorn.parts import BACKGROUND
 
 HIDDEN = (0.15, 0.75)  # share of the body that an obstacle hides in an `occluded` picture
@@ -87,37 +87,38 @@ def compose(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Shot:
 
 def camera_of(plan: Plan, camid: int) -> tuple[Camera, Place, Scene]:
     """A camera, its place, and the place prepared for rays."""
-    return _camera(plan.seed, camid)
+    return _camera(plan.style, plan.seed, camid)
 
 
-@lru_cache(maxsize=16)
-def _camera(seed: int, camid: int) -> tuple[Camera, Place, Scene]:
+@lru_cache(maxsize=40)
+def _camera(style: str, seed: int, camid: int) -> tuple[Camera, Place, Scene]:
     rng = np.random.default_rng([seed, CAMERA_STREAM, camid])
-    camera = draw_camera(rng, camid)
-    place = PLACES[camera.place](rng)
+    camera = draw_camera(rng, camid, STYLES[style])
+    place = STYLES[style].places[camera.place](rng)
     return camera, place, Scene(place.mesh)
 
 
 @lru_cache(maxsize=64)
 def identity(plan: Plan, pid: int) -> Identity:
     """The person `pid`: drawn, or a look-alike of another one."""
-    rng = np.random.default_rng([plan.seed, IDENTITY_STREAM, pid])
+    rng, fashion = np.random.default_rng([plan.seed, IDENTITY_STREAM, pid]), STYLES[plan.style].fashion
     if pid in plan.look_alike:
-        return people.look_alike(identity(plan, plan.look_alike[pid]), rng)
-    return people.draw_identity(rng)
+        return people.look_alike(identity(plan, plan.look_alike[pid]), rng, fashion)
+    return people.draw_identity(rng, fashion)
 
 
 def _stranger(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
     """A passer-by of the pool of the picture's group; distractors are of the test group."""
     group = plan.groups[spec.pid]
     pools = ("train", "val", "test", "labeler")
-    return _pooled(plan.seed, pools.index("test" if group == "distractor" else group), int(rng.integers(STRANGERS)))
+    pool = pools.index("test" if group == "distractor" else group)
+    return _pooled(plan.style, plan.seed, pool, int(rng.integers(STRANGERS)))
 
 
 @lru_cache(maxsize=STRANGERS * 2)
-def _pooled(seed: int, pool: int, number: int) -> Scene:
+def _pooled(style: str, seed: int, pool: int, number: int) -> Scene:
     rng = np.random.default_rng([seed, STRANGER_STREAM, pool, number])
-    somebody = people.draw_identity(rng)
+    somebody = people.draw_identity(rng, STYLES[style].fashion)
     mesh = people.build(somebody, people.draw_pose(rng, somebody)).mesh
     return Scene(simplified(mesh.as_background(), CELL))
 
@@ -144,7 +145,8 @@ def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng:
     for _ in range(int(rng.choice(len(PASSERS_BY), p=PASSERS_BY))):
         yaw, where = obstacles.behind(stand.eye, stand.feet, rng, (0.9, 7.0))
         parts.append(_stranger(plan, spec, rng).placed(yaw, where))
-    things = obstacles.INDOOR_THINGS if place.indoor else obstacles.OUTDOOR_THINGS
+    style = STYLES[plan.style]
+    things = style.indoor if place.indoor else style.outdoor
     for _ in range(int(rng.choice(len(THINGS), p=THINGS))):
         yaw, where = obstacles.behind(stand.eye, stand.feet, rng, (2.6, 8.0))
         parts.append(Scene(things[rng.integers(len(things))](rng)).placed(yaw, where))
@@ -154,7 +156,7 @@ def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng:
 def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generator) -> tuple[Scene, float]:
     """An obstacle that hides about a wanted share of the body, within HIDDEN; the nearest of TRIES. And its share."""
     wanted = float(rng.uniform(0.2, 0.7))
-    kinds = obstacles.KINDS_OF[spec.split]
+    kinds = STYLES[plan.style].obstacles[spec.split]
     best: tuple[float, Scene, float] | None = None
     for attempt in range(TRIES):
         if attempt % 4 == 0:

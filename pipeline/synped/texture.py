@@ -14,22 +14,10 @@ Colour = tuple[float, float, float]
 
 TILE = 192  # texels per period: 2 mm at a period of 0.4 m, half a pixel of a 384-pixel person
 
-# name -> (weight, lightness range, chroma range, hue range in degrees), OKLCH. Weights follow street clothes: mostly
-# dark, white, grey, blue and earth colours, with a tail of everything else.
-_CLOTH_COLOURS = {
-    "black": (0.19, (0.2, 0.29), (0.0, 0.02), (0, 360)),
-    "charcoal": (0.09, (0.3, 0.43), (0.0, 0.02), (0, 360)),
-    "grey": (0.11, (0.45, 0.75), (0.0, 0.015), (0, 360)),
-    "white": (0.13, (0.86, 0.96), (0.0, 0.02), (40, 300)),
-    "navy": (0.10, (0.22, 0.34), (0.03, 0.09), (255, 280)),
-    "blue": (0.07, (0.35, 0.7), (0.05, 0.16), (225, 270)),
-    "beige": (0.07, (0.6, 0.86), (0.02, 0.07), (60, 95)),
-    "brown": (0.05, (0.25, 0.5), (0.03, 0.09), (35, 75)),
-    "olive": (0.03, (0.3, 0.55), (0.03, 0.08), (95, 130)),
-    "wine": (0.03, (0.25, 0.42), (0.07, 0.14), (5, 30)),
-    "pastel": (0.05, (0.72, 0.9), (0.03, 0.09), (0, 360)),
-    "saturated": (0.08, (0.45, 0.75), (0.12, 0.23), (0, 360)),
-}
+# Name of a family of colours -> its weight, then ranges of lightness, chroma and hue in degrees, OKLCH.
+Range = tuple[float, float]
+Palette = dict[str, tuple[float, Range, Range, Range]]
+# The families that every palette has.
 NEUTRALS = ("black", "charcoal", "grey", "white", "navy", "beige", "brown")
 
 
@@ -66,18 +54,18 @@ def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
     return float(red), float(green), float(blue)
 
 
-def draw_colour(rng: np.random.Generator, names: tuple[str, ...] | None = None) -> Colour:
-    """A clothes colour, of one of the named families or of any."""
-    families = {name: _CLOTH_COLOURS[name] for name in names or tuple(_CLOTH_COLOURS)}
+def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ...] | None = None) -> Colour:
+    """A clothes colour of a palette, of one of the named families or of any."""
+    families = {name: palette[name] for name in names or tuple(palette)}
     weights = np.array([family[0] for family in families.values()])
     _, lightness, chroma, hue = list(families.values())[rng.choice(len(weights), p=weights / weights.sum())]
     return from_oklch(rng.uniform(*lightness), rng.uniform(*chroma), rng.uniform(*hue))
 
 
-def draw_accent(rng: np.random.Generator, ground: Colour) -> Colour:
+def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> Colour:
     """A second colour that can be told from the ground."""
     for _ in range(20):
-        colour = draw_colour(rng)
+        colour = draw_colour(rng, palette)
         if np.abs(np.cbrt(colour) - np.cbrt(ground)).max() > 0.2:
             return colour
     return (0.85, 0.85, 0.85) if sum(ground) < 1.0 else (0.01, 0.01, 0.01)

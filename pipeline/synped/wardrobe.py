@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.synped.cloth import Cloth
 from pipeline.synped.fabrics import draw_cloth
-from pipeline.synped.texture import NEUTRALS, Colour, draw_accent, draw_colour
+from pipeline.synped.fashion import Fashion
+from pipeline.synped.texture import NEUTRALS, Colour, Palette, draw_accent, draw_colour
 
 
 @dataclass(frozen=True)
@@ -81,22 +82,24 @@ class Outfit:
     shoes: Shoes
 
 
-def draw_outfit(rng: np.random.Generator, female: bool) -> Outfit:
+def draw_outfit(rng: np.random.Generator, fashion: Fashion, female: bool) -> Outfit:
     """A whole outfit for one of three kinds of weather."""
-    season = rng.choice(["summer", "mild", "winter"], p=[0.5, 0.3, 0.2])
+    season = rng.choice(["summer", "mild", "winter"], p=fashion.weather)
     if female and season != "winter" and rng.uniform() < 0.2:
-        dress = draw_top(rng, "dress")
-        under = draw_bottom(rng, "leggings" if rng.uniform() < 0.3 else "briefs")
+        dress = draw_top(rng, fashion, "dress")
+        under = draw_bottom(rng, fashion, "leggings" if rng.uniform() < 0.3 else "briefs")
         if rng.uniform() < 0.25:
-            cardigan = draw_top(rng, "cardigan")
-            return Outfit((_beneath(dress, cardigan), cardigan), under, draw_shoes(rng, season, female))
-        return Outfit((dress,), under, draw_shoes(rng, season, female))
-    tops = tuple(draw_top(rng, kind) for kind in _draw_layers(rng, str(season), female))
+            cardigan = draw_top(rng, fashion, "cardigan")
+            return Outfit(
+                (_beneath(dress, cardigan), cardigan), under, draw_shoes(rng, fashion.palette, season, female)
+            )
+        return Outfit((dress,), under, draw_shoes(rng, fashion.palette, season, female))
+    tops = tuple(draw_top(rng, fashion, kind) for kind in _draw_layers(rng, str(season), female))
     if tops[0].open > 0:  # nobody wears an open coat on the skin
-        tops = (draw_top(rng, str(rng.choice(["tshirt", "longsleeve", "sweater"]))), *tops)
+        tops = (draw_top(rng, fashion, str(rng.choice(["tshirt", "longsleeve", "sweater"]))), *tops)
     if len(tops) == 2:
         tops = (_beneath(tops[0], tops[1]), tops[1])
-    bottom = draw_bottom(rng, _draw_bottom_kind(rng, str(season), female))
+    bottom = draw_bottom(rng, fashion, _draw_bottom_kind(rng, str(season), female))
     if (
         bottom.kind == "skirt"
         and rng.uniform() < 0.5
@@ -104,7 +107,7 @@ def draw_outfit(rng: np.random.Generator, female: bool) -> Outfit:
         and tops[0].kind in ("tshirt", "shirt", "tank")
     ):
         tops = (_tucked(tops[0]),)
-    return Outfit(tops, bottom, draw_shoes(rng, str(season), female))
+    return Outfit(tops, bottom, draw_shoes(rng, fashion.palette, str(season), female))
 
 
 def _tucked(top: Top) -> Top:
@@ -146,10 +149,11 @@ def _draw_bottom_kind(rng: np.random.Generator, season: str, female: bool) -> st
     return str(rng.choice(names, p=shares / shares.sum()))
 
 
-def draw_top(rng: np.random.Generator, kind: str) -> Top:
+def draw_top(rng: np.random.Generator, fashion: Fashion, kind: str) -> Top:
     """One garment for the torso, of a named kind."""
-    cloth, sleeve_cloth = draw_cloth(rng, kind)
-    collar_colour = draw_accent(rng, cloth.fabric.colours[0]) if rng.uniform() < 0.25 else cloth.fabric.colours[0]
+    cloth, sleeve_cloth = draw_cloth(rng, fashion, kind)
+    ground = cloth.fabric.colours[0]
+    collar_colour = draw_accent(rng, fashion.palette, ground) if rng.uniform() < 0.25 else ground
     u = rng.uniform
     own: dict[str, object]
     if kind == "tshirt":
@@ -230,13 +234,13 @@ def draw_top(rng: np.random.Generator, kind: str) -> Top:
             fall=u(0, 0.8),
         )
         own |= dict(flare=u(0.0, 0.45), waves=u(0.003, 0.02))
-    collar_colour = draw_colour(rng) if own.get("collar") == "scarf" else collar_colour
+    collar_colour = draw_colour(rng, fashion.palette) if own.get("collar") == "scarf" else collar_colour
     return Top(kind, cloth, sleeve_cloth, collar_colour=collar_colour, **own)  # type: ignore[arg-type]
 
 
-def draw_bottom(rng: np.random.Generator, kind: str) -> Bottom:
+def draw_bottom(rng: np.random.Generator, fashion: Fashion, kind: str) -> Bottom:
     """One garment for the legs, of a named kind."""
-    cloth, _ = draw_cloth(rng, kind)
+    cloth, _ = draw_cloth(rng, fashion, kind)
     u = rng.uniform
     if kind == "skirt":
         return Bottom("skirt", cloth, u(0.45, 1.8), u(0.08, 0.17), 0.012, 0.09, u(0.0, 0.6), u(0.003, 0.025))
@@ -252,21 +256,29 @@ def draw_bottom(rng: np.random.Generator, kind: str) -> Bottom:
     return Bottom("trousers", cloth, u(1.93, 2.12), u(0.06, 0.13), u(0.007, 0.016), u(*widths))
 
 
-def draw_shoes(rng: np.random.Generator, season: str, female: bool) -> Shoes:
+def draw_shoes(rng: np.random.Generator, palette: Palette, season: str, female: bool) -> Shoes:
     """Shoes and socks."""
     chances = {"summer": [0.6, 0.12, 0.03, 0.25], "mild": [0.65, 0.22, 0.13, 0.0], "winter": [0.45, 0.2, 0.35, 0.0]}
     kind = str(rng.choice(["sneakers", "shoes", "boots", "sandals"], p=chances[season]))
     white = (0.75, 0.75, 0.72)
     if kind == "sneakers":
-        upper = draw_colour(rng) if rng.uniform() < 0.7 else white
-        sole = white if rng.uniform() < 0.65 else draw_colour(rng, NEUTRALS)
-        sock = (white if rng.uniform() < 0.6 else draw_colour(rng, NEUTRALS), rng.uniform(0.0, 0.12))
+        upper = draw_colour(rng, palette) if rng.uniform() < 0.7 else white
+        sole = white if rng.uniform() < 0.65 else draw_colour(rng, palette, NEUTRALS)
+        sock = (white if rng.uniform() < 0.6 else draw_colour(rng, palette, NEUTRALS), rng.uniform(0.0, 0.12))
         return Shoes(
-            kind, upper, sole, draw_accent(rng, upper), rng.uniform(0.022, 0.035), rng.uniform(-0.02, 0.03), sock
+            kind,
+            upper,
+            sole,
+            draw_accent(rng, palette, upper),
+            rng.uniform(0.022, 0.035),
+            rng.uniform(-0.02, 0.03),
+            sock,
         )
-    dark = draw_colour(rng, ("black", "black", "brown", "charcoal", "beige"))
+    dark = draw_colour(rng, palette, ("black", "black", "brown", "charcoal", "beige"))
     if kind == "boots":
         return Shoes(kind, dark, (0.02, 0.02, 0.02), dark, 0.03, rng.uniform(0.05, 0.3 if female else 0.12))
     if kind == "sandals":
-        return Shoes(kind, draw_colour(rng), draw_colour(rng, NEUTRALS), draw_colour(rng), 0.02)
-    return Shoes(kind, dark, (0.02, 0.02, 0.02), dark, 0.025, -0.01, (draw_colour(rng, NEUTRALS), 0.1))
+        return Shoes(
+            kind, draw_colour(rng, palette), draw_colour(rng, palette, NEUTRALS), draw_colour(rng, palette), 0.02
+        )
+    return Shoes(kind, dark, (0.02, 0.02, 0.02), dark, 0.025, -0.01, (draw_colour(rng, palette, NEUTRALS), 0.1))

@@ -202,8 +202,8 @@ def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
     dataset = pytest.importorskip("pipeline.synped.dataset")
     calls: list[str] = []
 
-    def write_dataset(root: Path, size: str, seed: int, workers: int) -> None:
-        calls.append(f"{size} {seed} {workers}")
+    def write_dataset(root: Path, size: str, seed: int, workers: int, style: str) -> None:
+        calls.append(f"{size} {seed} {workers} {style}")
         for split, camid in (
             ("train", 1),
             ("val_query", 1),
@@ -220,17 +220,26 @@ def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
 
     sheet = pytest.importorskip("pipeline.synped.sheet")
     monkeypatch.setattr(dataset, "write_dataset", write_dataset)
-    monkeypatch.setattr(sheet, "contact_sheet", lambda root, path: path.write_bytes(b"sheet"))
+    monkeypatch.setattr(sheet, "contact_sheet", lambda root, path, splits: path.write_text(" ".join(splits)))
     return calls
 
 
 def test_synped_is_rendered_once(tmp_path: Path, renders: list[str]) -> None:
     synped = Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
     assert run(synped) and not run(synped)
-    assert renders == ["demo 0 2"]
+    assert renders == ["demo 0 2 home"]
+    assert synped.contact_sheet.read_text() == "train query"
     records = read_records(synped)
     manifest, root = load_manifest("synped_demo"), tmp_path / "data" / "synped_demo"
     assert len(records) == 12 and all(mask_path(manifest, root, record).is_file() for record in records)
+
+
+def test_another_style_has_no_training_and_a_sheet_of_what_it_has(tmp_path: Path, renders: list[str]) -> None:
+    abroad = Paths("synped_abroad", "none", tmp_path / "data", tmp_path / "runs")
+    assert run(abroad) and not run(abroad)
+    assert renders == ["test 1 2 abroad"]
+    assert {record.split for record in read_records(abroad)} == {"query", "gallery"}
+    assert abroad.contact_sheet.read_text() == "query gallery"
 
 
 def test_damaged_records_of_synped_are_written_again(tmp_path: Path, renders: list[str]) -> None:

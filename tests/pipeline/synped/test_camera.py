@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.synped.camera import Box, box_around, cut, draw_camera, jitter, look_at
-from pipeline.synped.places import PLACES
+from pipeline.synped.style import STYLES
 
 
 def test_a_ray_through_a_projected_point_points_at_it():
@@ -48,11 +48,13 @@ def test_a_cut_box_keeps_its_middle():
     assert part.left + part.right == pytest.approx(0.0)
 
 
-def test_a_camera_is_a_function_of_its_generator_and_its_response_is_mild():
-    cameras = [draw_camera(np.random.default_rng([5, camid]), camid) for camid in range(1, 60)]
-    assert cameras == [draw_camera(np.random.default_rng([5, camid]), camid) for camid in range(1, 60)]
-    assert {camera.place for camera in cameras[:8]} == set(PLACES)
+@pytest.mark.parametrize("name", STYLES)
+def test_a_camera_is_a_function_of_its_generator_and_its_response_is_mild(name):
+    style = STYLES[name]
+    cameras = [draw_camera(np.random.default_rng([5, camid]), camid, style) for camid in range(1, 60)]
+    assert cameras == [draw_camera(np.random.default_rng([5, camid]), camid, style) for camid in range(1, 60)]
+    assert {camera.place for camera in cameras[: len(style.places)]} == set(style.places)
     for camera in cameras:
-        assert 1.2 <= camera.height <= 5
+        assert 1.2 <= camera.height <= (style.mounting.low[1] if camera.place in style.low else 5)
         assert all(0.85 < gain < 1.15 for gain in camera.response.balance)
-        assert 75 <= camera.response.quality <= 95
+        assert style.optics.quality[0] <= camera.response.quality <= style.optics.quality[1]

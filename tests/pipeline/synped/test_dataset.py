@@ -45,7 +45,7 @@ def test_the_layout_is_the_one_promised(rendered):
     assert set(digests(rendered)) == expected
     state = json.loads((rendered / STATE).read_text())
     assert state["complete"] is True
-    assert (state["seed"], state["renderer_version"]) == (4, RENDERER_VERSION)
+    assert (state["seed"], state["style"], state["renderer_version"]) == (4, "home", RENDERER_VERSION)
 
 
 def test_masks_are_index_pictures_of_the_images_size(rendered):
@@ -80,6 +80,26 @@ def test_a_finished_folder_is_left_alone(rendered, monkeypatch):
     write_dataset(rendered, TINY, seed=4, workers=1)
 
 
+def test_a_folder_from_before_there_were_styles_is_of_home(rendered, monkeypatch):
+    state = json.loads((rendered / STATE).read_text())
+    del state["style"]
+    (rendered / STATE).write_text(json.dumps(state))
+    monkeypatch.setattr("pipeline.synped.dataset._render_all", lambda *args: pytest.fail("rendered again"))
+    write_dataset(rendered, TINY, seed=4, workers=1)
+
+
+def test_another_style_is_rendered_and_told(tmp_path):
+    alone = Size(0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0)
+    write_dataset(tmp_path / "abroad", alone, seed=4, workers=1, style="abroad")
+    assert json.loads((tmp_path / "abroad" / STATE).read_text())["style"] == "abroad"
+    assert {path.parent.name for path in (tmp_path / "abroad" / "images").rglob("*.jpg")} == {"query", "gallery"}
+    assert len((tmp_path / "abroad/joints/train.csv").read_text().splitlines()) == 1, "a header, for a split of nobody"
+    before = digests(tmp_path / "abroad" / "images")
+    write_dataset(tmp_path / "abroad", alone, seed=4, workers=1)
+    after = digests(tmp_path / "abroad" / "images")
+    assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
+
+
 def test_another_seed_replaces_own_files_only(rendered, tmp_path, monkeypatch):
     root = tmp_path / "mine"
     (root / "images" / "train").mkdir(parents=True)
@@ -103,8 +123,10 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(UserError, match="not a folder of SynPed"):
         write_dataset(tmp_path, TINY, seed=0, workers=1)
-    with pytest.raises(UserError, match="Known: demo, full"):
+    with pytest.raises(UserError, match="Known: demo, full, test"):
         write_dataset(tmp_path, "huge", seed=0, workers=1)
+    with pytest.raises(UserError, match=r"unknown style of SynPed 'mars'\. Known: home, abroad"):
+        write_dataset(tmp_path, TINY, seed=0, workers=1, style="mars")
 
 
 def test_a_disk_that_takes_no_more_is_said_in_one_sentence(tmp_path, monkeypatch):

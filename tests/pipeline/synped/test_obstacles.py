@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.manifest import SPLITS
-from pipeline.synped import obstacles
+from pipeline.synped import obstacles, style
 from pipeline.synped.camera import box_around, look_at
 from pipeline.synped.materials import paint
 from pipeline.synped.raycast import Scene
@@ -22,13 +22,13 @@ def dummy(part=0):
     return Scene(mesh)
 
 
-def test_train_test_and_labeler_obstacles_are_of_other_kinds():
-    groups = [set(obstacles.TRAIN_KINDS), set(obstacles.TEST_KINDS), set(obstacles.LABELER_KINDS)]
+def test_train_test_labeler_and_foreign_obstacles_are_of_other_kinds():
+    groups = [set(kinds) for kinds in (style.TRAIN_KINDS, style.TEST_KINDS, style.LABELER_KINDS, style.ABROAD_KINDS)]
     assert sum(map(len, groups)) == len(set.union(*groups))
     assert set.union(*groups) == set(obstacles.KINDS)
-    assert set(obstacles.KINDS_OF) == set(SPLITS)
+    assert set(style.HOME.obstacles) == set(SPLITS)
     for seen, unseen in (("train", "query"), ("train", "gallery"), ("train", "val_query"), ("val_query", "query")):
-        assert not set(obstacles.KINDS_OF[seen]) & set(obstacles.KINDS_OF[unseen])
+        assert not set(style.HOME.obstacles[seen]) & set(style.HOME.obstacles[unseen])
 
 
 @pytest.mark.parametrize("name", obstacles.KINDS)

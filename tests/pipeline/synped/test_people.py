@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from pipeline.synped.fashion import ABROAD, HOME, Fashion
 from pipeline.synped.mesh import Mesh
 from pipeline.synped.people import Identity, Person, build, draw_identity, draw_pose, look_alike
 from sorn.parts import CLASSES, FOOT, HEAD, LOWER_ARM, LOWER_LEG, TORSO, UPPER_ARM, UPPER_LEG
@@ -16,10 +17,11 @@ import hashlib
 import sys
 
 import numpy as np
+from pipeline.synped.fashion import HOME
 from pipeline.synped.people import build, draw_identity, draw_pose
 
 rng = np.random.default_rng([7, 1])
-identity = draw_identity(rng)
+identity = draw_identity(rng, HOME)
 mesh = build(identity, draw_pose(rng, identity)).mesh
 digest = hashlib.sha256()
 for array in (mesh.vertices, mesh.faces, mesh.part, mesh.surface, mesh.coords):
@@ -33,7 +35,7 @@ print(digest.hexdigest())
 
 def _person(seed: int) -> tuple[Identity, Person]:
     rng = np.random.default_rng([3, seed])
-    identity = draw_identity(rng)
+    identity = draw_identity(rng, HOME)
     return identity, build(identity, draw_pose(rng, identity))
 
 
@@ -141,7 +143,7 @@ def test_a_head_label_is_near_the_nose_and_a_foot_label_near_an_ankle(crowd: lis
 
 def test_things_carried_are_background() -> None:
     for seed in range(60):
-        identity = draw_identity(np.random.default_rng([4, seed]))
+        identity = draw_identity(np.random.default_rng([4, seed]), HOME)
         if identity.bag is not None and identity.bag.kind == "backpack":
             break
     person = build(identity, draw_pose(np.random.default_rng(0), identity))
@@ -159,8 +161,8 @@ def test_look_alikes_share_most_and_differ() -> None:
     shared = []
     for seed in range(40):
         rng = np.random.default_rng([5, seed])
-        identity = draw_identity(rng)
-        other = look_alike(identity, rng)
+        identity = draw_identity(rng, HOME)
+        other = look_alike(identity, rng, HOME)
         assert other != identity and other.phenotype.female == identity.phenotype.female
         pairs = [
             (identity.outfit.tops[-1].cloth.fabric, other.outfit.tops[-1].cloth.fabric),
@@ -173,8 +175,9 @@ def test_look_alikes_share_most_and_differ() -> None:
     assert min(shared) >= 3 and np.mean(shared) >= 3.5
 
 
-def test_two_hundred_draws_never_fail_and_seldom_look_the_same() -> None:
-    identities = [draw_identity(np.random.default_rng([6, seed])) for seed in range(200)]
+@pytest.mark.parametrize("fashion", [HOME, ABROAD], ids=["home", "abroad"])
+def test_two_hundred_draws_never_fail_and_seldom_look_the_same(fashion: Fashion) -> None:
+    identities = [draw_identity(np.random.default_rng([6, seed]), fashion) for seed in range(200)]
     for seed, identity in enumerate(identities):
         draw_pose(np.random.default_rng(seed), identity)
     grounds = {identity.outfit.tops[-1].cloth.fabric.colours[0] for identity in identities}

@@ -6,25 +6,26 @@ import pytest
 from pipeline.synped.camera import draw_camera
 from pipeline.synped.materials import paint
 from pipeline.synped.people import Person
-from pipeline.synped.places import PLACES
 from pipeline.synped.raycast import Scene
 from pipeline.synped.shot import CLEAR, _stand, hidden_share
 from pipeline.synped.solids import box
+from pipeline.synped.style import STYLES
 from sorn.parts import TORSO
 
 
-@pytest.mark.parametrize("name", PLACES)
-def test_people_are_seen_wherever_they_stand(name):
+@pytest.mark.parametrize(("style", "name"), [(style, name) for style in STYLES for name in STYLES[style].places])
+def test_people_are_seen_wherever_they_stand(style, name):
+    style = STYLES[style]
     mesh = box((0.45, 0.25, 1.7), (0, 0, 0.85), paint((90, 90, 90)))
     mesh.part[:] = TORSO
     person, upright = Person(mesh, np.zeros((17, 3), np.float32)), Scene(mesh)
     hidden = []
     for seed in range(3):
         rng = np.random.default_rng([seed, 17])
-        camid = 1 + list(PLACES).index(name)
-        camera = draw_camera(rng, camid)
+        camid = 1 + list(style.places).index(name)
+        camera = draw_camera(rng, camid, style)
         assert camera.place == name
-        place = PLACES[name](rng)
+        place = style.places[name](rng)
         still = Scene(place.mesh)
         assert not place.mesh.part.any()
         assert 0 < place.near < place.far

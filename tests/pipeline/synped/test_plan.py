@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline.manifest import SPLITS
-from pipeline.synped.plan import CAMERAS, SIZES, make_plan
+from pipeline.synped.plan import SIZES, make_plan
 
 GROUP_OF = {"train": "train", "val_query": "val", "val_gallery": "val", "labeler": "labeler"}
 
 
-@pytest.fixture(scope="module", params=SIZES)
+@pytest.fixture(scope="module", params=["demo", "full"])
 def plan(request):
     return make_plan(SIZES[request.param], seed=3)
 
@@ -51,7 +51,7 @@ def test_every_query_has_a_match_from_another_camera(plan):
 
 def test_cameras_are_shared_but_the_labeler_has_its_own(plan):
     cameras = {split: {image.camid for image in of(plan, split)} for split in SPLITS}
-    assert cameras["train"] == cameras["query"] == cameras["gallery"] == set(range(1, CAMERAS + 1))
+    assert cameras["train"] == cameras["query"] == cameras["gallery"] == set(range(1, plan.size.cameras + 1))
     assert cameras["val_query"] <= cameras["train"]
     assert not cameras["labeler"] & cameras["train"]
 
@@ -76,9 +76,30 @@ def test_sizes():
     assert sum(counts["demo"].values()) <= 2000
     assert counts["demo"]["labeler"] == 400 and counts["full"]["labeler"] == 1500
     full = SIZES["full"]
-    assert full.train_ids >= 400
-    assert full.train_images >= 16
+    assert full.train_ids >= 1000
+    assert full.train_images >= 8
     assert full.test_ids >= 200
+    assert (SIZES["demo"].cameras, full.cameras) == (8, 24)
+
+
+def test_the_test_alone_is_as_large_as_that_of_the_full_size():
+    alone, full = make_plan(SIZES["test"], 1), make_plan(SIZES["full"], 0)
+    assert {image.split for image in alone.images} == {"query", "gallery"}
+    for split in ("query", "gallery"):
+        mine, theirs = of(alone, split), of(full, split)
+        assert len(mine) == len(theirs)
+        assert sum(image.occluded for image in mine) == sum(image.occluded for image in theirs)
+        assert {image.camid for image in mine} == set(range(1, 25))
+
+
+def test_a_size_is_told_as_before_it_knew_of_cameras():
+    """Folders and stamps of then must stay valid."""
+    assert SIZES["demo"].recipe == (
+        "Size(train_ids=100, train_images=10, val_ids=20, val_queries=2, val_gallery=3, test_ids=60, "
+        "test_queries=2, test_gallery=4, distractor_ids=20, distractor_images=3, labeler_ids=80, labeler_images=5, "
+        "train_occluded=0.09, gallery_occluded=0.1, labeler_occluded=0.35)"
+    )
+    assert " cameras=24," in SIZES["full"].recipe
 
 
 def test_another_seed_is_another_plan_and_the_same_seed_the_same():

@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.synped.plan import Size, make_plan
 from pipeline.synped.render import render
-from pipeline.synped.shot import CLEAR, HIDDEN
+from pipeline.synped.shot import CLEAR, HIDDEN, camera_of, identity
+from pipeline.synped.style import STYLES
 from sorn.parts import CLASSES, FOOT, HEAD
 
 TINY = Size(1, 3, 1, 1, 2, 1, 2, 2, 1, 1, 1, 2, train_occluded=0.34)
@@ -72,3 +73,17 @@ def test_a_picture_does_not_depend_on_what_was_rendered_before(plan, pictures):
 
 def test_another_seed_is_another_picture(plan, pictures):
     assert not np.array_equal(render(make_plan(TINY, seed=2), 0).image, pictures[0].image)
+
+
+def test_another_style_is_another_world_for_the_same_plan(plan, pictures):
+    abroad = make_plan(TINY, 1, "abroad")
+    assert abroad.images == plan.images
+    query = next(spec for spec in plan.images if spec.split == "query")
+    assert camera_of(plan, query.camid)[0].place in STYLES["home"].places
+    assert camera_of(abroad, query.camid)[0].place in STYLES["abroad"].places
+    assert identity(abroad, query.pid).phenotype == identity(plan, query.pid).phenotype
+    assert identity(abroad, query.pid).outfit != identity(plan, query.pid).outfit
+    picture = render(abroad, query.index)
+    assert HIDDEN[0] <= picture.hidden <= HIDDEN[1]
+    assert 0.02 < (picture.mask > 0).mean() < 0.9
+    assert not np.array_equal(picture.image, pictures[query.index].image)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.synped.fashion import ABROAD, HOME, Fashion
 from pipeline.synped.prints import DRAWERS, Print, image, paint
 from pipeline.synped.texture import KINDS, TILE, Fabric, draw_accent, draw_colour, from_oklch, lookup, tile, waves
 
@@ -44,9 +45,10 @@ def test_oklch_has_white_grey_and_red_where_they_belong() -> None:
     assert red > 3 * max(green, blue)
 
 
-def test_clothes_are_mostly_dark_or_grey_with_some_of_everything() -> None:
+@pytest.mark.parametrize("fashion", [HOME, ABROAD], ids=["home", "abroad"])
+def test_clothes_are_mostly_dark_or_grey_with_some_of_everything(fashion: Fashion) -> None:
     rng = np.random.default_rng(0)
-    colours = np.array([draw_colour(rng) for _ in range(2000)])
+    colours = np.array([draw_colour(rng, fashion.palette) for _ in range(2000)])
     spread = np.ptp(np.cbrt(colours), axis=1)
     assert 0.08 < (spread > 0.35).mean() < 0.35  # saturated
     assert (colours.max(axis=1) < 0.06).mean() > 0.2  # dark
@@ -56,7 +58,7 @@ def test_clothes_are_mostly_dark_or_grey_with_some_of_everything() -> None:
 def test_an_accent_can_be_told_from_its_ground() -> None:
     rng = np.random.default_rng(1)
     for ground in _COLOURS:
-        accent = draw_accent(rng, ground)
+        accent = draw_accent(rng, HOME.palette, ground)
         assert np.abs(np.cbrt(accent) - np.cbrt(ground)).max() > 0.2
 
 
