@@ -32,6 +32,8 @@ class Kind:
     heights: tuple[float, float] = (0.0, 0.0)
     turn: float = 3.2
     # Largest turn away from facing the camera, radians; a board or railing must not be seen edge on.
+    stays: bool = True
+    # Where it is, in picture after picture; people walk on.
 
 
 def _thing(build: Callable[[np.random.Generator], Mesh]) -> Callable[[np.random.Generator, Stranger], Scene]:
@@ -89,22 +91,22 @@ KINDS: dict[str, Kind] = {
     "pillar": Kind(_thing(structures.pillar), "side", (0.5, 2.5), turn=0.3),
     "pole": Kind(_thing(structures.pole), "side", (0.4, 2.5), turn=0.5),
     "chair": Kind(_thing(furniture.chair), "low", (0.3, 1.2), turn=0.7),
-    "umbrella": Kind(_thing(furniture.umbrella), "held", (0.4, 1.2), (0.5, 1.75), turn=0.5),
-    "suitcase": Kind(_thing(furniture.suitcase), "low", (0.3, 1.2), turn=0.8),
+    "umbrella": Kind(_thing(furniture.umbrella), "held", (0.4, 1.2), (0.5, 1.75), turn=0.5, stays=False),
+    "suitcase": Kind(_thing(furniture.suitcase), "low", (0.3, 1.2), turn=0.8, stays=False),
     "low wall": Kind(_thing(structures.low_wall), "low", (0.4, 2.0), turn=0.4),
-    "person": Kind(lambda rng, stranger: stranger(), "side", (0.4, 1.8)),
+    "person": Kind(lambda rng, stranger: stranger(), "side", (0.4, 1.8), stays=False),
     # test
     "bicycle": Kind(_thing(vehicles.bicycle), "low", (0.4, 1.2), turn=1.9),
     "scooter": Kind(_thing(vehicles.scooter), "low", (0.4, 1.5)),
     "van": Kind(_thing(vehicles.van), "side", (1.2, 3.0)),
     "bench": Kind(_thing(furniture.bench), "low", (0.4, 1.5), turn=0.5),
     "table": Kind(_thing(furniture.table), "low", (0.4, 1.5), turn=0.4),
-    "board": Kind(_thing(furniture.board), "held", (0.3, 0.8), (0.5, 1.6), turn=0.4),
+    "board": Kind(_thing(furniture.board), "held", (0.3, 0.8), (0.5, 1.6), turn=0.4, stays=False),
     "tree": Kind(_thing(structures.tree_trunk), "side", (0.4, 2.5)),
     "bush": Kind(_thing(_bush), "low", (0.5, 2.0)),
     "crates": Kind(_thing(furniture.crates), "low", (0.3, 1.2), turn=0.5),
     "branch": Kind(_thing(_branch), "held", (0.4, 1.5), (0.9, 1.8)),
-    "cyclist": Kind(_cyclist, "side", (0.6, 1.8)),
+    "cyclist": Kind(_cyclist, "side", (0.6, 1.8), stays=False),
     # labeler and validation
     "pram": Kind(_thing(vehicles.pram), "low", (0.4, 1.2)),
     "door": Kind(_thing(structures.door), "side", (0.4, 1.5), turn=0.6),
@@ -113,9 +115,9 @@ KINDS: dict[str, Kind] = {
     "planter": Kind(_thing(structures.planter), "low", (0.4, 1.5), turn=0.4),
     "barrier": Kind(_thing(structures.barrier), "low", (0.4, 1.5), turn=0.4),
     "potted plant": Kind(_thing(greenery.tall_plant), "low", (0.3, 1.2)),
-    "porter": Kind(_porter, "side", (0.8, 1.8)),
-    "couple": Kind(_couple, "side", (0.5, 2.0)),
-    "parcel": Kind(_thing(furniture.parcel), "held", (0.25, 0.6), (0.9, 1.75), turn=0.5),
+    "porter": Kind(_porter, "side", (0.8, 1.8), stays=False),
+    "couple": Kind(_couple, "side", (0.5, 2.0), stays=False),
+    "parcel": Kind(_thing(furniture.parcel), "held", (0.25, 0.6), (0.9, 1.75), turn=0.5, stays=False),
     "foliage": Kind(_thing(_foliage), "held", (0.4, 1.5), (0.5, 1.8)),
     # abroad
     "trolley": Kind(_thing(abroad_things.trolley), "low", (0.3, 1.5)),
@@ -128,7 +130,7 @@ KINDS: dict[str, Kind] = {
     "pallet": Kind(_thing(abroad_things.pallet), "low", (0.4, 1.8), turn=0.7),
     "column": Kind(_thing(abroad_things.column), "side", (0.4, 2.5)),
     "banner": Kind(_thing(abroad_things.banner), "held", (0.4, 1.2), (0.4, 1.7), turn=0.4),
-    "carrier": Kind(_carrier, "side", (0.4, 1.8)),
+    "carrier": Kind(_carrier, "side", (0.4, 1.8), stays=False),
 }
 
 

@@ -12,11 +12,11 @@ from functools import lru_cache
 
 import numpy as np
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 # Raise it when pictures change: folders rendered by another version are rendered again.
 
 # Beyond any index of a picture, so that no two streams coincide.
-PLAN_STREAM, IDENTITY_STREAM, CAMERA_STREAM, STRANGER_STREAM = (1_000_000_001 + k for k in range(4))
+PLAN_STREAM, IDENTITY_STREAM, CAMERA_STREAM, STRANGER_STREAM, OBSTACLE_STREAM = (1_000_000_001 + k for k in range(5))
 
 LABELER_CAMERAS = 12
 # The labeler split has its own: a part segmenter is used on places and lights that it has never seen.

@@ -6,17 +6,18 @@ process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from pipeline.synped import obstacles, people
 from pipeline.synped.camera import Box, Camera, View, box_around, cut, draw_camera, jitter, look_at
+from pipeline.synped.obstacles import Kind
 from pipeline.synped.people import Identity, Person
 from pipeline.synped.place import SIDE, Place
-from pipeline.synped.plan import CAMERA_STREAM, IDENTITY_STREAM, STRANGER_STREAM, ImageSpec, Plan
+from pipeline.synped.plan import CAMERA_STREAM, IDENTITY_STREAM, OBSTACLE_STREAM, STRANGER_STREAM, ImageSpec, Plan
 from pipeline.synped.raycast import Hits, Scene, trace
 from pipeline.synped.simplify import simplified
 from pipeline.synped.style import STYLES
@@ -26,7 +27,10 @@ HIDDEN = (0.15, 0.75)  # share of the body that an obstacle hides in an `occlude
 CLEAR = 0.05  # largest share that anything may hide in any other picture
 STANDS = 6  # spots tried until the view is clear
 TRIES = 16  # obstacles tried; a new kind after every fourth
-STRANGERS = 10  # passers-by per group: rendered people are costly to build
+STRANGERS = 24  # people of a group who pass by in pictures of others: rendered people are costly to build
+STANDING = 2  # obstacles that stand before a camera for good, of the kinds of each split
+STANDING_TURN = 0.15  # radians that they are turned from picture to picture, as people walk past
+STANDING_SHARE = 0.75  # chance that they are tried first
 CELL = 0.007  # metres a camera need not resolve: about half a pixel
 TARGET = 0  # the target's place in Shot.scenes
 
@@ -108,17 +112,25 @@ def identity(plan: Plan, pid: int) -> Identity:
 
 
 def _stranger(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
-    """A passer-by of the pool of the picture's group; distractors are of the test group."""
-    group = plan.groups[spec.pid]
-    pools = ("train", "val", "test", "labeler")
-    pool = pools.index("test" if group == "distractor" else group)
-    return _pooled(plan.style, plan.seed, pool, int(rng.integers(STRANGERS)))
+    """A passer-by: somebody else of the picture's group, who has pictures of their own there."""
+    pids = _strangers(plan, plan.groups[spec.pid])
+    first = int(rng.integers(len(pids)))
+    others = [pid for pid in (*pids[first:], *pids[:first]) if pid != spec.pid]
+    return _walking(plan, others[0] if others else pids[0])
+
+
+@lru_cache(maxsize=8)
+def _strangers(plan: Plan, group: str) -> tuple[int, ...]:
+    """The pids of the group, distractors with the test, who pass by in pictures of others."""
+    merged = ("test", "distractor") if group in ("test", "distractor") else (group,)
+    members = [pid for pid, name in plan.groups.items() if name in merged]
+    return tuple(members[:: max(1, len(members) // STRANGERS)][:STRANGERS])
 
 
 @lru_cache(maxsize=STRANGERS * 2)
-def _pooled(style: str, seed: int, pool: int, number: int) -> Scene:
-    rng = np.random.default_rng([seed, STRANGER_STREAM, pool, number])
-    somebody = people.draw_identity(rng, STYLES[style].fashion)
+def _walking(plan: Plan, pid: int) -> Scene:
+    rng = np.random.default_rng([plan.seed, STRANGER_STREAM, pid])
+    somebody = identity(plan, pid)
     mesh = people.build(somebody, people.draw_pose(rng, somebody)).mesh
     return Scene(simplified(mesh.as_background(), CELL))
 
@@ -156,12 +168,11 @@ def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng:
 def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generator) -> tuple[Scene, float]:
     """An obstacle that hides about a wanted share of the body, within HIDDEN; the nearest of TRIES. And its share."""
     wanted = float(rng.uniform(0.2, 0.7))
-    kinds = STYLES[plan.style].obstacles[spec.split]
+    candidates = _candidates(plan, spec, rng)
     best: tuple[float, Scene, float] | None = None
     for attempt in range(TRIES):
         if attempt % 4 == 0:
-            kind = obstacles.KINDS[kinds[rng.integers(len(kinds))]]
-            thing = kind.build(rng, lambda: _stranger(plan, spec, rng))
+            kind, thing = next(candidates)
         placed = obstacles.place(kind, thing, stand.eye, stand.feet, rng)
         share = hidden_share(stand.target, [placed], stand.view, stand.box)
         outside = not HIDDEN[0] + 0.03 < share < HIDDEN[1] - 0.03
@@ -172,6 +183,31 @@ def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generat
             break
     assert best is not None
     return best[1], best[2]
+
+
+def _candidates(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Iterator[tuple[Kind, Scene]]:
+    """What may hide the person: often what stands before this camera in any picture, then whatever comes along."""
+    kinds = STYLES[plan.style].obstacles[spec.split]
+    if rng.random() < STANDING_SHARE:
+        for number in rng.permutation(STANDING):
+            yield _standing(plan.seed, spec.camid, kinds, int(number))
+    while True:
+        kind = obstacles.KINDS[kinds[rng.integers(len(kinds))]]
+        yield kind, kind.build(rng, lambda: _stranger(plan, spec, rng))
+
+
+@lru_cache(maxsize=128)
+def _standing(seed: int, camid: int, kinds: tuple[str, ...], number: int) -> tuple[Kind, Scene]:
+    """An obstacle of a camera, always seen from about the same side."""
+    rng = np.random.default_rng([seed, OBSTACLE_STREAM, camid, number])
+    staying = [kind for kind in (obstacles.KINDS[name] for name in kinds) if kind.stays]
+    kind = staying[rng.integers(len(staying))]
+    mesh = kind.build(rng, _nobody).mesh.placed(float(rng.uniform(-kind.turn, kind.turn)), (0, 0, 0))
+    return replace(kind, turn=STANDING_TURN), Scene(mesh)
+
+
+def _nobody() -> Scene:
+    raise AssertionError("an obstacle that stays has nobody in it")
 
 
 def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, rows: int = 72) -> float:
