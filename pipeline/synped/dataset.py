@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.externals.loky import process_executor
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -34,6 +35,7 @@ from sorn.sample import JOINTS
 STATE = "synped.json"
 OWN_NAME = re.compile(r"\d{4,}_c\d{2,}_\d{6,}\.(jpg|png)(\.tmp)?")
 CHUNK = 16  # pictures a worker renders before it reports
+KEPT = 2 << 30  # bytes that a worker may keep in places, people and obstacles that come again
 
 
 def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: str = "home") -> None:
@@ -124,6 +126,8 @@ def _render_all(root: Path, plan: Plan, missing: list[int], workers: int) -> Non
 def _render_chunk(root: Path, size: Size, seed: int, style: str, indices: list[int]) -> None:
     from pipeline.synped.render import render
 
+    process_executor._MAX_MEMORY_LEAK_SIZE = KEPT
+    # joblib, where psutil is installed, takes 300 MB kept for a leak and starts the worker anew: twice the time.
     plan = make_plan(size, seed, style)
     for index in indices:
         spec = plan.images[index]
