@@ -22,7 +22,7 @@ RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone -
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data labeler masks train eval tables status test test-slow bench lint clean
+.PHONY: help setup demo data labeler masks train eval tables status verify test test-slow bench lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -74,6 +74,9 @@ tables: masks ## all rows of the paper's tables, and Figure 8 -> runs/<dataset>-
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)
 
+verify: $(ENVIRONMENT) ## read every file of a run; name what is broken, and the command that repairs it
+	@$(SORN) verify $(COMMON)
+
 test: $(ENVIRONMENT) ## run the tests, one process per core
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow"
 
@@ -88,5 +91,5 @@ lint: $(ENVIRONMENT) ## ruff and mypy
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-clean: $(ENVIRONMENT) ## remove the outputs of this DATASET and LABELER, never the dataset
+clean: $(ENVIRONMENT) ## remove the outputs of this DATASET and LABELER: nobody else's files, never the dataset
 	@$(SORN) clean $(COMMON)

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline.disk_space import told_when_full
 from pipeline.errors import UserError
+from pipeline.weights_header import METADATA_KEY, unreadable
+from pipeline.weights_header import read_metadata as read_metadata
 
-METADATA_KEY = "sorn"  # one key, one JSON text: safetensors writes several keys in no fixed order
 SHOWN = 3  # differences named in an error
 
 
@@ -38,16 +39,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What `save_weights` was given as metadata; {} for a file of another program. Raises as `read_weights` does."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -111,9 +103,3 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    if isinstance(error, FileNotFoundError):
-        return UserError(f"there are no weights: {path} is missing", "Run `make train`, or give another file.")
-    return UserError(f"{path} is truncated or no safetensors file: {error}", "Run `make train`, or copy it again.")

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from pipeline import cli_results, cli_search, cli_tables, driver
+from pipeline.cleaning import clean as clean_run
 from pipeline.cli_common import FOLDER, common, data_root_option, stages
 from pipeline.config import Config, Runtime
 from pipeline.config_files import load_config
@@ -174,6 +175,7 @@ def doctor(data_root: Path, runs: Path, weights: tuple[Path, ...], machine: bool
 
 main.add_command(cli_results.export)
 main.add_command(cli_results.report)
+main.add_command(cli_results.verify)
 main.add_command(cli_search.embed)
 main.add_command(cli_search.search)
 main.add_command(cli_tables.tables)
@@ -213,9 +215,13 @@ def status(config: Config, paths: Paths) -> None:
 @main.command("clean")
 @common
 def clean(config: Config, paths: Paths) -> None:
-    """Remove the outputs of this dataset and labeler: records, shards, checkpoint, report. The dataset stays."""
-    removed = driver.clean(config, paths)
-    for folder in removed:
+    """Remove the outputs of this dataset and labeler, with its experiments and tables. The dataset stays, and so does
+    every file that this tool did not write.
+    """
+    cleaned = clean_run(config, paths)
+    for folder in cleaned.removed:
         click.echo(f"removed {folder}")
-    if not removed:
+    for file in cleaned.kept:
+        click.echo(f"kept {file}: this tool did not write it")
+    if not cleaned.removed:
         click.echo(f"nothing to remove for {paths.run_name} in {paths.runs}")

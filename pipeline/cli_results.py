@@ -1,13 +1,18 @@
-"""`sorn export` and `sorn report compare`, for runs that are finished: parse, call, print. No logic, no torch."""
+"""`sorn export`, `sorn report compare` and `sorn verify`, for runs that are finished: parse, call, print. No torch."""
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from pipeline.cli_common import common, stages
+from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.layout import Exported
+from pipeline.layout import Exported, Paths
 from pipeline.trained_run import find_training
 
 FOLDER = click.Path(path_type=Path)
@@ -55,3 +60,47 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
     from pipeline.report.run_comparison import compare_runs
 
     compare_runs(list(compared), runs, out, variant, metric)
+
+
+@click.command("verify")
+@click.argument("run", required=False)
+@common
+@click.option("--images", is_flag=True, help="Read the dataset's pictures as well, and compare them with records.csv.")
+def verify(config: Config, paths: Paths, run: str | None, images: bool) -> None:
+    """Say whether every file of RUN is what was written, and all fit together; 1 if not. Writes and repairs nothing.
+
+    RUN is a run (synped_demo-danet) or its folder; without it, the one that --dataset and --labeler name. Checked are
+    all digests, counts and cross-references: stamps, records, shards, checkpoints, features, reports, experiments,
+    tables and exports. What is broken is named with the command that repairs it.
+    """
+    from pipeline.verification.places import find_paths
+    from pipeline.verification.run import Verification
+
+    if run is not None:
+        _require_alone(run)
+        paths = find_paths(run, paths.runs, paths.data_root)
+    start = time.monotonic()
+    found = Verification(stages(), paths, images).run()
+    for place in found.places:
+        click.echo(f"{place.said:10}  {place.folder}")
+        for reason in place.stale:
+            click.echo(f"            {reason}")
+        for fault in place.checks.faults:
+            click.echo(f"            {fault.wrong}")
+            click.echo(f"            -> {fault.remedy}")
+        if place.said in ("stale", "unfinished"):
+            click.echo(f"            -> Run: {place.checks.again}")
+    if not found.whole:
+        click.echo("Run the commands with the CONFIG, POSE and ARGS, and the RUNS, that the run was made with.")
+    what = f"{found.files} files, {found.bytes:,} bytes, {found.checks:,} checks in {time.monotonic() - start:.1f} s"
+    click.echo(f"verify: {what}: {found.verdict()}")
+    sys.exit(0 if found.whole else 1)
+
+
+def _require_alone(run: str) -> None:
+    """Raise UserError for an option that names a run beside RUN."""
+    context = click.get_current_context()
+    for name in ("dataset", "labeler", "trained_on", "experiment"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.replace("_", "-")
+            raise UserError(f"'{run}' says which run is meant, and so does --{option}", f"Leave --{option} out.")

@@ -19,8 +19,11 @@ from pipeline.records import Finding, Found, ImageFile, ImageRecord, content_dig
 def read_summary(paths: Paths) -> dict[str, Any]:
     """summary.json of the data stage. Raises UserError where it is missing or damaged."""
     try:
-        return dict(json.loads(paths.data_summary.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        found = json.loads(paths.data_summary.read_text(encoding="utf-8"))
+        if not (isinstance(found, dict) and isinstance(found.get("root"), str)):
+            raise ValueError("it does not name the dataset's folder")
+        return found
+    except (OSError, ValueError, RecursionError) as error:
         wrong = f"{paths.data_summary} cannot be read: {error}"
         raise UserError(wrong, f"Run: make data DATASET={paths.dataset}") from error
 

@@ -7,7 +7,6 @@ does the work; whether the work is needed, and the record that it was done, are 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,7 +111,7 @@ def _execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, 
     stage, folder, alone = stages[name], paths.folder(name), ranks.here().number == 0
     settings, inputs = stage.settings(config, paths), stage.inputs(config, paths)
     with contextlib.ExitStack() as until_done:
-        until_done.enter_context(_told_by_name(name, folder, paths))
+        until_done.enter_context(told_by_name(name, folder, paths))
         reasons = None
         if alone:  # one rank decides: another might look when the old stamp is gone already
             reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
@@ -137,7 +136,7 @@ def _execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, 
 
 
 @contextlib.contextmanager
-def _told_by_name(name: str, folder: Path, paths: Paths) -> Iterator[None]:
+def told_by_name(name: str, folder: Path, paths: Paths) -> Iterator[None]:
     """A full disk, a read-only folder, a file that went away: a UserError naming it and the folder to look at."""
     try:
         yield
@@ -159,34 +158,3 @@ def _require_fresh_input(stages: dict[str, Stage], name: str, config: Config, pa
                 f"{name} needs a fresh {before} stage, but {earlier.folder} is stale: {earlier.reasons[0]}",
                 earlier.remedy,
             )
-
-
-def clean(config: Config, paths: Paths) -> list[Path]:
-    """Remove the output folders of one dataset and labeler; returns those that were there. Never touches a checkpoint
-    trained elsewhere, nor the dataset; of an experiment, what is its own. Removes nothing, and raises UserError, while
-    a stage is at work in any of them.
-    """
-    places = [paths.folder(name) for name in chain(config, paths) if name in OWN or not paths.experiment]
-    folders = [folder for folder in places if folder.is_dir()]
-    with _told_by_name("clean", paths.runs, paths):
-        with contextlib.ExitStack() as locks:
-            for folder in folders:
-                locks.enter_context(held(folder, "clean"))
-            _remove_leaving(places)  # of a command that was killed
-            for folder in folders:  # all at once, and out of the way: NFS cannot remove a lock's file that is open
-                folder.rename(_leaving(folder))
-        _remove_leaving(places)
-    for folder in folders:
-        with contextlib.suppress(OSError):  # the run's folder goes when nothing else is in it
-            folder.parent.rmdir()
-    return folders
-
-
-def _leaving(folder: Path) -> Path:
-    return folder.with_name(folder.name + ".removed")
-
-
-def _remove_leaving(places: list[Path]) -> None:
-    for folder in map(_leaving, places):
-        if folder.is_dir():
-            shutil.rmtree(folder)

@@ -13,6 +13,18 @@ STAMP = "stamp.json"
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training
 EXPERIMENTS = "experiments"  # of a run: folders with a train and an eval each
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
+EVALUATIONS_FROM = "eval-from-"  # and the run whose checkpoint is evaluated
+TABLES = "tables"
+OWN_FILES = {  # all that a stage may leave in its folder, finished or not; patterns below it
+    "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
+    "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
+    "masks": ("index.json", "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
+    "train": (WEIGHTS, DESCRIPTION, "state-*.pt", "tensorboard/events.out.tfevents.*"),
+    "eval": ("features.h5", REPORT, "report.md", "report.html", QUERY_RESULTS, "pictures/*.png", "parts/*.h5"),
+    TABLES: ("tables.json", "tables.md", "tables.html", "attempts.csv", "logs/*.log", "parts/*/.lock"),
+}
+OWN_FILES_OF_ALL = (STAMP, ".lock")
+HALF_WRITTEN = ".tmp"  # behind the name of a file whose writer was killed
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class Paths:
         if stage == "train":
             return self.runs / self.trained_on / "train" if self.trained_on else own / "train"
         if stage == "eval":
-            return own / (f"eval-from-{self.trained_on.replace('/', '-')}" if self.trained_on else "eval")
+            return own / (f"{EVALUATIONS_FROM}{self.trained_on.replace('/', '-')}" if self.trained_on else "eval")
         return run / stage
 
     def stamp(self, stage: str) -> Path:
@@ -161,6 +173,12 @@ class Paths:
         return self.folder("eval") / "pictures"
 
 
+def own_files(stage: str, folder: Path) -> set[Path]:
+    """Those that are there, of the files that a stage (or the tables) writes in its folder."""
+    patterns = (*OWN_FILES[stage], *OWN_FILES_OF_ALL)
+    return {path for name in patterns for end in ("", HALF_WRITTEN) for path in folder.glob(name + end)}
+
+
 @dataclass(frozen=True)
 class Pages:
     """One finding, told in some of these files of a folder."""
@@ -215,7 +233,7 @@ class TablesPaths(Pages):
     @staticmethod
     def of(paths: Paths) -> TablesPaths:
         """In the run whose experiments it consists of."""
-        return TablesPaths(paths.runs / paths.run_name / "tables")
+        return TablesPaths(paths.runs / paths.run_name / TABLES)
 
     @property
     def attempts(self) -> Path:
@@ -225,9 +243,13 @@ class TablesPaths(Pages):
     def log(self, experiment: str, stage: str) -> Path:
         return self.folder / "logs" / f"{experiment}-{stage}.log"
 
+    @property
+    def parts(self) -> Path:
+        return self.folder / "parts"
+
     def part(self, number: int, of: int) -> Path:
         """What a process that runs this part holds, so that no other does."""
-        return self.folder / "parts" / f"{number}-of-{of}"
+        return self.parts / f"{number}-of-{of}"
 
 
 @dataclass(frozen=True)

@@ -79,14 +79,34 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def read(folder: Path) -> Stamp | None:
-    """The folder's stamp, or None where there is none. Raises UserError for one that cannot be understood."""
+    """The folder's stamp, or None where there is none. Raises UserError for one that cannot be read or understood."""
     path = folder / STAMP
     try:
-        return Stamp(**json.loads(path.read_text(encoding="utf-8")))
+        found = Stamp(**json.loads(path.read_text(encoding="utf-8")))
+        _require_kinds(found)
+        return found
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except OSError as error:  # a folder in its place, a folder that is a file, no permission
+        again = f"Make it a file that you may read, or remove {path if folder.is_dir() else folder} and run it again."
+        raise UserError(f"{path} cannot be read: {error.strerror or error}", again) from error
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is not a stamp: {error}", f"Delete {path} and run the stage again.") from error
+
+
+def _require_kinds(found: Stamp) -> None:
+    """Raise ValueError for a field of another kind than Stamp says: it would fail wherever it is used."""
+    texts = (found.inputs, found.provides)
+    good = (
+        all(isinstance(field, dict) for field in (found.config, found.outputs, found.versions, *texts))
+        and all(isinstance(value, str) for field in texts for value in field.values())
+        and all(
+            isinstance(entry, list) and [type(value) for value in entry] == [str, int, int]
+            for entry in found.outputs.values()
+        )
+    )
+    if not good:
+        raise ValueError("its inputs, config, outputs, provides or versions are of another kind")
 
 
 def remove(folder: Path) -> None:
@@ -161,11 +181,13 @@ def _damaged(folder: Path, outputs: dict[str, list[Any]]) -> list[str]:
         path = folder / name
         try:
             stat = path.stat()
+            changed = stat.st_size != size or (stat.st_mtime_ns != mtime and digest_file(path) != digest)
         except FileNotFoundError:
             reasons.append(f"output {name} is missing")
-            continue
-        if stat.st_size != size or (stat.st_mtime_ns != mtime and digest_file(path) != digest):
-            reasons.append(f"output {name} was changed after it was written")
+        except OSError as error:
+            reasons.append(f"output {name} cannot be read: {error.strerror or error}")
+        else:
+            reasons += [f"output {name} was changed after it was written"] if changed else []
     return reasons
 
 

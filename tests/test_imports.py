@@ -34,7 +34,7 @@ TORCH_FREE = [
 LAYERS = [  # each may import from itself downwards
     {"__main__"},
     {"cli", "cli_results", "cli_search", "cli_common", "cli_tables"},
-    {"tables"},
+    {"tables", "verification", "cleaning"},
     {"driver"},
     {"stages"},
     {"training", "extraction", "export", "labeler_training", "search", "search_page"},
@@ -47,6 +47,7 @@ LAYERS = [  # each may import from itself downwards
         "shard_index",
         "feature_store",
         "checkpoints",
+        "weights_header",
         "training_states",
         "initial_weights",
         "trained_run",

@@ -140,6 +140,13 @@ def test_status_says_why(finished):
     assert "option train.seed changed: 0 -> 1" in stale and "-> Run: make train" in stale
 
 
+def test_verify_reads_the_run_that_the_variables_name(project):
+    assert re.search(r"verify: .* s: whole$", project.make("verify"), re.MULTILINE)
+    project.file("masks", "labels.md").write_text("something else")
+    said = project.make("verify", fails=True)
+    assert f"Delete {project.file('masks', 'labels.md')}, then run: make masks DATASET={project.folder}" in said
+
+
 def test_a_failed_stage_leaves_no_stamp_and_keeps_what_was_good(project):
     good = project.file("train", "model.safetensors").read_bytes()
     (project.folder / "other" / "train-2-1.png").unlink()
@@ -205,6 +212,7 @@ TARGETS = (
     "eval",
     "tables",
     "status",
+    "verify",
     "test",
     "test-slow",
     "bench",

@@ -12,10 +12,9 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.layout import QUERY_RESULTS, REPORT
 from pipeline.report.document import SCHEMA_VERSION
-from pipeline.report.query_results import FIGURES, QueryResults, read_query_results
+from pipeline.report.query_results import QueryResults, agree, read_query_results
 
 SHOWN = 3  # queries named in an error
-AGREE = 1e-6  # between a figure of the report and the mean over its queries
 AGAIN = "Run its eval stage again: make eval."
 
 
@@ -97,17 +96,7 @@ def _find(runs: Path, given: str) -> Path:
 
 def _require_one_evaluation(run: Evaluated) -> None:
     """Both files are written one after the other: a stage that was stopped between leaves two that do not agree."""
-    figures = run.report["metrics"]
-    same = figures.keys() == run.queries.keys() and all(
-        len(found.name) == figures[variant]["queries"]
-        and all(
-            abs(found.figures[name].mean() - figures[variant][name]) <= AGREE
-            for name in FIGURES
-            if name in figures[variant]
-        )
-        for variant, found in run.queries.items()
-    )
-    if not same:
+    if not agree(run.report["metrics"], run.queries):
         raise UserError(f"{REPORT} and {QUERY_RESULTS} in {run.folder} are of two different evaluations", AGAIN)
 
 

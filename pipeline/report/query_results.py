@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from sorn.features import FeatureBank
 from sorn.metrics import RANKS, SKIPPED, Metrics, Relevance
 
 FIGURES = (*(f"rank-{k}" for k in RANKS), "mAP", "mINP")
+AGREE = 1e-6  # between a figure of the report and the mean over its queries
 COLUMNS = ("variant", "query", "pid", "camid", "matches", "first_hit", *FIGURES)
 REMEDY = "Run the eval stage again: make eval ARGS='--set eval.seed=0', or remove its folder."
 
@@ -76,3 +78,16 @@ def read_query_results(path: Path) -> dict[str, QueryResults]:
         raise UserError(f"there are no results of single queries: {path} is missing", REMEDY) from error
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise UserError(f"{path} is damaged: {error}", REMEDY) from error
+
+
+def agree(metrics: dict[str, dict[str, Any]], queries: dict[str, QueryResults]) -> bool:
+    """Whether the figures of a report are the means over these queries. metrics: as in report.json."""
+    return metrics.keys() == queries.keys() and all(
+        len(found.name) == metrics[variant]["queries"]
+        and all(
+            abs(found.figures[name].mean() - metrics[variant][name]) <= AGREE
+            for name in FIGURES
+            if name in metrics[variant]
+        )
+        for variant, found in queries.items()
+    )

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import driver, ranks
+from pipeline.cleaning import clean
 from pipeline.config import Config, MasksConfig
 from pipeline.errors import UserError
 from pipeline.layout import Paths
@@ -83,6 +84,15 @@ def test_a_stage_that_fails_leaves_no_stamp(stages, paths):
     assert driver.state(stages["data"], Config(), paths).reasons == ["never finished"]
 
 
+def test_a_stamp_that_is_a_folder_is_a_reason_with_a_remedy(stages, paths):
+    paths.stamp("data").mkdir(parents=True)
+    found = driver.state(stages["data"], Config(), paths)
+    assert found.reasons == [f"{paths.stamp('data')} cannot be read: Is a directory"]
+    assert f"remove {paths.stamp('data')}" in found.remedy
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        execute(stages, "masks", paths)
+
+
 def test_a_full_disk_is_one_sentence_with_the_folder_and_the_command(stages, paths):
     def full() -> str:
         raise OSError(errno.ENOSPC, "No space left on device", "/disk/shard")
@@ -149,7 +159,7 @@ def test_a_checkpoint_from_elsewhere_leaves_nothing_to_train_and_gets_its_own_fo
     assert driver.command("eval", paths).endswith("TRAINED_ON=market1501-import")
     for folder in ("mine-none/masks", "market1501-import/train"):
         (tmp_path / "runs" / folder).mkdir(parents=True)
-    driver.clean(Config(), paths)
+    clean(Config(), paths)
     assert not (tmp_path / "runs/mine-none").exists() and (tmp_path / "runs/market1501-import/train").exists()
 
 
@@ -165,7 +175,7 @@ def test_an_experiment_has_a_training_and_an_evaluation_of_its_own_and_clean_tak
         paths.folder(stage).mkdir(parents=True)
     for other in (run / "train", run / "experiments/large/train"):
         other.mkdir(parents=True)
-    assert driver.clean(Config(), paths) == [paths.folder("train"), paths.folder("eval")]
+    assert clean(Config(), paths).removed == [paths.folder("train"), paths.folder("eval")]
     left = {path.relative_to(tmp_path / "runs").as_posix() for path in (tmp_path / "runs").glob("**/") if path.is_dir()}
     assert {"mine/data", "mine-import/masks", "mine-import/train", "mine-import/experiments/large/train"} <= left
     assert "mine-import/experiments/small" not in left
@@ -179,7 +189,7 @@ def test_an_experiment_evaluated_with_the_network_of_another(tmp_path):
     assert paths.folder("eval") == own / "eval-from-mine-import-experiments-small"
     for folder in (paths.folder("train"), paths.folder("eval")):
         folder.mkdir(parents=True)
-    assert driver.clean(Config(), paths) == [paths.folder("eval")] and paths.folder("train").is_dir()
+    assert clean(Config(), paths).removed == [paths.folder("eval")] and paths.folder("train").is_dir()
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "two words", "-option", "a\n"])

@@ -68,6 +68,46 @@ def test_a_broken_stamp_names_itself_and_the_remedy(folder):
         why(folder)
 
 
+def test_a_stamp_that_cannot_be_read_names_itself_and_the_remedy(folder, tmp_path):
+    (folder / "stamp.json").unlink()
+    (folder / "stamp.json").mkdir()
+    with pytest.raises(UserError, match=r"out/stamp\.json cannot be read: Is a directory\. .*remove .*out/stamp\.json"):
+        why(folder)
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(UserError, match=r"cannot be read: Not a directory\. .*remove .*/file and run"):
+        why(tmp_path / "file")
+
+
+def test_a_stamp_without_permission_is_said(folder, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_text", refused)  # a superuser may read every file
+    with pytest.raises(UserError, match=r"stamp\.json cannot be read: Permission denied\. Make it a file that you may"):
+        why(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"outputs": ["model.bin"]}, {"outputs": {"model.bin": "abc"}}, {"config": None}, {"provides": {"checkpoint": 1}}],
+)
+def test_a_stamp_whose_fields_are_of_another_kind_is_refused(folder, change):
+    record = json.loads((folder / "stamp.json").read_text())
+    (folder / "stamp.json").write_text(json.dumps(record | change))
+    with pytest.raises(UserError, match=r"stamp\.json is not a stamp: .*of another kind.*Delete"):
+        why(folder)
+
+
+def test_an_output_that_became_a_folder_is_a_reason(folder):
+    (folder / "model.bin").unlink()
+    (folder / "model.bin").mkdir()
+    size = (folder / "model.bin").stat().st_size
+    record = json.loads((folder / "stamp.json").read_text())
+    record["outputs"]["model.bin"][1] = size  # as large as the file was
+    (folder / "stamp.json").write_text(json.dumps(record))
+    assert why(folder) == ["output model.bin cannot be read: Is a directory"]
+
+
 def test_the_stamp_is_plain_json_with_what_it_promises(folder):
     record = json.loads((folder / "stamp.json").read_text())
     assert record["stage"] == "train" and record["inputs"] == INPUTS and record["provides"] == {"checkpoint": "c" * 64}
