@@ -19,7 +19,8 @@ from sorn.parts import BACKGROUND
 # Ranges behind the options; chances and strengths are the options themselves.
 PARTIAL_KEEPS = (0.4, 0.9)  # share of the height that stays where head or legs are cut away
 LEGS_CUT = 0.7  # of those, the share that loses its legs; the others their head
-COVER_SIDES = (0.2, 0.6)  # sides of a patch laid over an image, in shares of height and width
+COVER_HEIGHT, COVER_WIDTH = (0.2, 0.6), (0.3, 1.0)  # of a patch laid over an image, in shares of the image
+STANDING = 0.5  # of the patches, the share that reaches down to the lower edge, as most obstacles do
 COARSE_SHARES = (0.33, 0.5, 0.7)  # share of the pixels that a coarser image has in either direction
 GAIN_SHARE = 0.3  # of the jitter: how far the gains of red, green and blue differ
 
@@ -83,8 +84,9 @@ class Augmentation:
 
 
 def _places(rng: np.random.Generator, images: int, chance: float) -> np.ndarray:
-    sides = rng.uniform(*COVER_SIDES, (2, images))
+    sides = np.stack([rng.uniform(*COVER_WIDTH, images), rng.uniform(*COVER_HEIGHT, images)])
     corner = rng.random((2, images)) * (1 - sides)
+    corner[1] = np.where(rng.random(images) < STANDING, 1 - sides[1], corner[1])
     sides[0] *= rng.random(images) < chance
     return np.concatenate([corner, sides]).T.astype(np.float32)
 
@@ -135,14 +137,17 @@ def boxed(x: Tensor, mask: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def covered(x: Tensor, mask: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Each image with a patch of the batch's next image over its place, people and all: background is what it hides."""
+    """Each image with a patch of the batch's next image over its place; what it hides is background in the mask.
+
+    The next image is upside down: upright, it would show legs where legs are looked for, and call them background.
+    """
     left, top, width, height = place.unbind(dim=1)
     rows = (torch.arange(x.shape[2], device=x.device) + 0.5) / x.shape[2]
     columns = (torch.arange(x.shape[3], device=x.device) + 0.5) / x.shape[3]
     down = (rows >= top[:, None]) & (rows < (top + height)[:, None])
     across = (columns >= left[:, None]) & (columns < (left + width)[:, None])
     hidden = down[:, :, None] & across[:, None, :]  # [B, H, W]
-    return torch.where(hidden[:, None], x.roll(-1, dims=0), x), torch.where(hidden, BACKGROUND, mask)
+    return torch.where(hidden[:, None], x.roll(-1, dims=0).flip(2), x), torch.where(hidden, BACKGROUND, mask)
 
 
 def coarser(x: Tensor, share: Tensor) -> Tensor:

@@ -38,15 +38,16 @@ def test_a_box_is_stretched_over_the_image() -> None:
     assert torch.allclose(lower_left[0, 0, :, 0], torch.tensor([7.0, 9.0, 11.0, 12.0]), atol=1e-4)
 
 
-def test_a_covered_place_shows_the_next_image_and_is_background() -> None:
-    x = torch.tensor([10.0, 20.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
+def test_a_covered_place_shows_the_next_image_upside_down_and_is_background() -> None:
+    rows = torch.arange(4.0).view(1, 1, 4, 1)
+    x = (torch.tensor([10.0, 20.0]).view(2, 1, 1, 1) + rows).expand(2, 1, 4, 4)
     mask = torch.full((2, 4, 4), 5, dtype=torch.uint8)
     found, ids = covered(x, mask, boxes([0.5, 0.25, 0.5, 0.5], [0.3, 0.3, 0.0, 0.4]))
     hidden = torch.zeros(4, 4, dtype=torch.bool)
     hidden[1:3, 2:] = True
-    assert torch.equal(found[0, 0], torch.where(hidden, 20.0, 10.0))
+    assert torch.equal(found[0, 0], torch.where(hidden, 23 - rows[0, 0], 10 + rows[0, 0]))
     assert torch.equal(ids[0], torch.where(hidden, BACKGROUND, 5).to(torch.uint8))
-    assert (found[1] == 20).all() and (ids[1] == 5).all(), "a width of 0 covers nothing"
+    assert torch.equal(found[1], x[1]) and (ids[1] == 5).all(), "a width of 0 covers nothing"
     assert ids.dtype == torch.uint8
 
 
@@ -92,7 +93,11 @@ def test_draws_stay_within_what_the_options_say() -> None:
     assert (left >= 0).all() and (top >= 0).all() and (left + width <= 1.0001).all() and (top + height <= 1.0001).all()
     assert width.min() >= 0.8 and 0.3 <= height.min() < 0.5, "a partial image keeps 0.4 of the height, zoomed by 0.2"
     assert (height < 0.72).mean() == pytest.approx(0.5 * 0.75, abs=0.1)
-    assert (draw.cover[:, 2] > 0).mean() == pytest.approx(0.5, abs=0.03)
+    left, top, width, height = draw.cover[draw.cover[:, 2] > 0].T
+    assert len(left) == pytest.approx(2000, abs=120)
+    assert width.min() >= 0.3 and width.max() <= 1 and height.min() >= 0.2 and height.max() <= 0.6
+    assert (left >= 0).all() and (top >= 0).all() and (left + width <= 1.0001).all() and (top + height <= 1.0001).all()
+    assert np.isclose(top + height, 1).mean() == pytest.approx(0.5, abs=0.05)
     assert set(draw.coarse.tolist()) == {1.0, *np.float32(COARSE_SHARES).tolist()}
     assert draw.colour[:, 3:].min() >= 0.7 and draw.colour[:, 3:].max() <= 1.3
     hue = draw.colour[:, 0] / draw.colour[:, 2]
