@@ -158,10 +158,7 @@ class Manifest:
     def digest(self) -> str:
         """sha256 of all that the manifest says of the data."""
         defaults = {"origin": "", "default_labeler": "", "default_config": ""}
-        said = dataclasses.asdict(self) | defaults
-        if self.rendered and self.rendered.style == "home":  # what was made before there were styles stays fresh
-            del said["rendered"]["style"]
-        return stamp.digest_json(said)
+        return stamp.digest_json(dataclasses.asdict(self) | defaults)
 
     def find_protocol(self, name: str) -> Protocol:
         """The protocol of that name; "default" is the one marked so. Raises UserError for an unknown one."""

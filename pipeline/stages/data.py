@@ -97,10 +97,7 @@ def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
     rendered = manifest.rendered
     assert rendered is not None
     root = _rendered_root(manifest, paths)
-    size = SIZES.get(rendered.size)
-    recipe = [RENDERER_VERSION, size.recipe if size else rendered.size, rendered.seed]
-    if rendered.style != "home":  # stamps older than styles do not name theirs
-        recipe.append(rendered.style)
+    recipe = [RENDERER_VERSION, repr(SIZES.get(rendered.size)), rendered.seed, rendered.style]
     last = stamp.read(paths.folder(NAME))
     rendering = last.inputs["images"] if last and "renderer" in last.inputs else RENDERING.format(1)
     damaged = _damaged(manifest, root, paths)

@@ -49,9 +49,9 @@ def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: 
     if style not in STYLES:
         raise UserError(f"unknown style of SynPed '{style}'", f"Known: {', '.join(STYLES)}.")
     plan = make_plan(SIZES[size] if isinstance(size, str) else size, seed, style)
-    state = {"size": plan.size.recipe, "seed": seed, "style": style}
+    state = {"size": repr(plan.size), "seed": seed, "style": style}
     state |= {"renderer_version": RENDERER_VERSION, "images": len(plan.images)}
-    known = {"style": "home"} | _read_state(root)  # folders older than styles do not name theirs
+    known = _read_state(root)
     if {key: known.get(key) for key in state} != state:
         _clear(root)
         known = {}

@@ -40,8 +40,10 @@ class Size:
     distractor_images: int
     labeler_ids: int
     labeler_images: int
-    cameras: int = 8
-    # Shared by train, val and test, as in the real datasets.
+    train_cameras: int = 8
+    test_cameras: int = 8
+    # Of val and test: the first of those of train, as in the real datasets, and as many as DukeMTMC has. What stands
+    # before a camera then hides many people, and looks the same behind each.
     train_occluded: float = 0.09
     # As in Occluded-DukeMTMC: 9 % of train, 100 % of query, 10 % of gallery images.
     gallery_occluded: float = 0.10
@@ -53,16 +55,11 @@ class Size:
             "one gallery picture cannot be of another camera than every query"
         )
 
-    @property
-    def recipe(self) -> str:
-        """What folders and stamps say of the size; as it was before `cameras`, so that those made then stay valid."""
-        return repr(self).replace(" cameras=8,", "")
-
 
 SIZES = {
     "demo": Size(100, 10, 20, 2, 3, 60, 2, 4, 20, 3, 80, 5),
-    "full": Size(1000, 8, 100, 2, 5, 200, 4, 7, 100, 6, 300, 5, cameras=24),
-    "test": Size(0, 0, 0, 0, 0, 200, 4, 7, 100, 6, 0, 0, cameras=24),
+    "full": Size(1000, 8, 100, 2, 5, 200, 4, 7, 100, 6, 300, 5, train_cameras=24),
+    "test": Size(0, 0, 0, 0, 0, 200, 4, 7, 100, 6, 0, 0),
     # The test of `full` alone: for a style that nobody trains on.
 }
 
@@ -121,19 +118,19 @@ def make_plan(size: Size, seed: int, style: str = "home") -> Plan:
 def _pictures(size: Size, group: str, pid: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
     """(split, pid, camid) of one person's pictures."""
     if group == "labeler":
-        cameras = size.cameras + 1 + rng.permutation(LABELER_CAMERAS)
+        cameras = size.train_cameras + 1 + rng.permutation(LABELER_CAMERAS)
         return [("labeler", pid, int(cameras[k % LABELER_CAMERAS])) for k in range(size.labeler_images)]
-    cameras = 1 + rng.permutation(size.cameras)
     if group == "train":
-        seen = cameras[:6]
+        seen = 1 + rng.permutation(size.train_cameras)[:6]
         return [("train", pid, int(seen[k % len(seen)])) for k in range(size.train_images)]
+    cameras = 1 + rng.permutation(size.test_cameras)
     if group == "distractor":
-        return [("gallery", pid, int(cameras[k % size.cameras])) for k in range(size.distractor_images)]
+        return [("gallery", pid, int(cameras[k % size.test_cameras])) for k in range(size.distractor_images)]
     query, gallery = ("val_query", "val_gallery") if group == "val" else ("query", "gallery")
     queries, others = (size.val_queries, size.val_gallery) if group == "val" else (size.test_queries, size.test_gallery)
     # Gallery pictures come from at least two cameras, so every query has a match from a camera that is not its own.
-    return [(query, pid, int(cameras[k % size.cameras])) for k in range(queries)] + [
-        (gallery, pid, int(cameras[(k + 1) % size.cameras])) for k in range(others)
+    return [(query, pid, int(cameras[k % size.test_cameras])) for k in range(queries)] + [
+        (gallery, pid, int(cameras[(k + 1) % size.test_cameras])) for k in range(others)
     ]
 
 

