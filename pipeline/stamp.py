@@ -42,6 +42,13 @@ class Stamp:
     versions: dict[str, str]
     schema_version: int = SCHEMA_VERSION
 
+    def provided(self, name: str) -> str:
+        """The digest of what later stages take. Raises UserError where this stamp has lost it."""
+        if name not in self.provides:
+            wrong = f"the stamp of {self.stage} does not say what it provides as '{name}'"
+            raise UserError(wrong, f"Delete {STAMP} in the folder of {self.stage} and run that stage again.")
+        return self.provides[name]
+
 
 def digest_file(path: Path) -> str:
     """sha256 of a file's bytes, hexadecimal. A process reads a file once, as long as nobody writes to it."""

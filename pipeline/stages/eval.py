@@ -35,14 +35,17 @@ def settings(config: Config, paths: Paths) -> dict[str, Any]:
 
 
 def inputs(config: Config, paths: Paths) -> dict[str, str]:
-    stamps = {stage: stamp.read(paths.folder(stage)) for stage in ("data", "masks", "train")}
-    for stage, found in stamps.items():
+    stamps = {}
+    for stage in ("data", "masks", "train"):
+        found = stamp.read(paths.folder(stage))
         if found is None:
             dataset = paths.trained_on if stage == "train" and paths.trained_on else paths.dataset
             wrong = f"the {stage} stage of {dataset} has not finished: no stamp in {paths.folder(stage)}"
             raise UserError(wrong, f"Run: make {stage} DATASET={dataset}")
-    data, masks, train = (found.provides for found in stamps.values() if found is not None)
-    digests = {"manifest": data["manifest"], "records": data["records"], "checkpoint": train["checkpoint"]}
+        stamps[stage] = found
+    digests = {name: stamps["data"].provided(name) for name in ("manifest", "records")}
+    digests["checkpoint"] = stamps["train"].provided("checkpoint")
+    masks = stamps["masks"].provides
     for split in _splits(config):
         if split not in masks:
             stored = ", ".join(sorted(masks.keys() - {POSE}))

@@ -39,7 +39,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
         wrong = f"the data stage has not finished in {paths.folder('data')}"
         raise UserError(wrong, f"Run: make data DATASET={paths.dataset}")
     masks = _pairs(paths)[1]
-    return {"records": before.provides["records"], "mask files": listing_digest(_root(paths), masks)}
+    return {"records": before.provided("records"), "mask files": listing_digest(_root(paths), masks)}
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:

@@ -50,7 +50,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
         wrong = f"the data stage has not finished in {paths.folder('data')}"
         raise UserError(wrong, f"Run: make data DATASET={paths.dataset}")
     records, splits = read_records(paths), _labelled_splits(config)
-    found = {"records": before.provides["records"]}
+    found = {"records": before.provided("records")}
     found |= _labeler(config, paths).inputs([record for record in records if record.split in splits])
     finder = _finder(config, paths)
     if finder is not None:

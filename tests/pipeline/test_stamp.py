@@ -98,6 +98,13 @@ def test_a_stamp_whose_fields_are_of_another_kind_is_refused(folder, change):
         why(folder)
 
 
+def test_what_a_stamp_no_longer_provides_is_named(folder):
+    found = stamp.read(folder)
+    assert found.provided("checkpoint") == "c" * 64
+    with pytest.raises(UserError, match="stamp of train does not say what it provides as 'records'"):
+        found.provided("records")
+
+
 def test_an_output_that_became_a_folder_is_a_reason(folder):
     (folder / "model.bin").unlink()
     (folder / "model.bin").mkdir()
