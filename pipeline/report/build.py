@@ -18,7 +18,9 @@ from pipeline.manifest import Manifest, Protocol, load_manifest
 from pipeline.records import read_rows
 from pipeline.report.colour_floor import colour_bank
 from pipeline.report.document import SCHEMA_VERSION, write_report
+from pipeline.report.exact_stripes import decisions, exact_banks
 from pipeline.report.illustrations import Illustrator
+from pipeline.report.mask_agreement import Stripes
 from pipeline.report.page import write_page
 from pipeline.report.query_results import write_query_results
 from pipeline.report.scores import PartReference, Scores, part_scores, restrict, score, seen_by
@@ -51,10 +53,13 @@ def build_report(
         seen_by(restrict(bank, prefix), options.visibility)
         for bank, prefix in ((banks.query, protocol.query_prefix), (banks.gallery, protocol.gallery_prefix))
     )
-    colours = (colour_bank(asked, query), colour_bank(ranked, gallery)) if options.colour else None
-    scores = score(asked, ranked, protocol, options, examples.name, pick_device(config.runtime.device), colours)
     manifest = load_manifest(paths.dataset)
     exact = ExactMasks(manifest, Path(read_summary(paths)["root"]), read_rows(paths))
+    colours = (colour_bank(asked, query), colour_bank(ranked, gallery)) if options.colour else None
+    stripes = Stripes(asked.local.shape[1], labels, options.tau)
+    seen = exact_banks(asked, ranked, exact, stripes, query.image_size)
+    device = pick_device(config.runtime.device)
+    scores = score(asked, ranked, protocol, options, examples.name, device, colours, seen)
     reference = PartReference(sample_of, exact, query.index.labeler["name"], labels)
     report = {
         "schema_version": SCHEMA_VERSION,
@@ -73,6 +78,12 @@ def build_report(
         "shown": {kind: [str(asked.name[i]) for i in numbers] for kind, numbers in scores.shown.items()},
         "labels": label_quality(paths),
         "parts": part_scores(examples, reference, asked.name),
+        "stripes": {
+            "query": decisions(asked, seen[0], stripes),
+            "gallery": decisions(ranked, seen[1], stripes),
+        }
+        if seen
+        else None,
         "paper": [row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name],
         "dataset": _dataset(paths, manifest, scores, query.unreadable + gallery.unreadable),
         "provenance": _provenance(config, paths, banks.attrs, trained, query.index),

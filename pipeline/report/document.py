@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import stamp
 from pipeline.layout import Paths
+from pipeline.report.exact_stripes import VARIANT as EXACT_STRIPES
 from pipeline.report.illustrations import Picture
 from pipeline.report.label_document import percent, status_text
 from pipeline.report.markdown_tables import code, pipe_table
@@ -30,6 +31,9 @@ VISIBLE_COLOUR_CAPTION = (
     " `colour, visible stripes` leaves out the stripes that `sorn` leaves out, by the same scores: its colours need no "
     "training, that choice does."
 )
+EXACT_CAPTION = (
+    " `sorn, exact masks` is `sorn` with the stripes that the exact masks show: what perfect labels would be worth."
+)
 RANKED_CAPTION = (
     "Queries are drawn at random among those that have a match, not chosen. Blue: the query. Green border and filled "
     "label: the same person; red border: another one. Gallery images of the query's own person and camera are left "
@@ -42,6 +46,7 @@ SWEEP_CAPTION = (
     "`sorn` with other thresholds of Eq. 12, from the same features. At 0 every stripe counts, as in `global+local`. "
     "The threshold in use was set before; choose one with eval.split=val, not here."
 )
+STRIPES_CAPTION = "Stripes at tau {tau:g}, beside those that the exact masks show:"
 LABELS_CAPTION = "The part labels that the network was trained on:"
 AGAIN = "Made again, with the CONFIG and options of the training, by:"
 
@@ -88,6 +93,7 @@ def variants_caption(report: dict[str, Any]) -> str:
         + (RERANK_CAPTION if reranked else "")
         + (COLOUR_CAPTION if every in shown else "")
         + (VISIBLE_COLOUR_CAPTION if visible in shown else "")
+        + (EXACT_CAPTION if EXACT_STRIPES in shown else "")
     )
 
 
@@ -111,7 +117,8 @@ def markdown(report: dict[str, Any], pictures: list[Picture], folder: str) -> li
         lines += [f"> **Notice.** {dataset['notice']}", ""]
     lines += ["## Result", "", *pipe_table(table_rows(report)), ""]
     lines += [f"{queries_line(report)}. {report['protocol']}.", "", variants_caption(report), ""]
-    lines += _warnings(dataset) + _paper(report) + _sweep(report) + _parts(report) + _labels(report)
+    lines += _warnings(dataset) + _paper(report) + _sweep(report)
+    lines += _parts(report) + _stripes(report) + _labels(report)
     section = ""
     for picture in pictures:
         if picture.section != section:
@@ -181,6 +188,30 @@ def parts_line(parts: dict[str, Any]) -> str:
         f"{kind} of {images} {'query' if images == 1 else 'queries'}" for kind, images in parts["against"].items()
     )
     return f"Part masks against {against}; {percent(parts['pixel_accuracy'])} % of the pixels agree"
+
+
+def _stripes(report: dict[str, Any]) -> list[str]:
+    rows = stripe_rows(report["stripes"])
+    return [stripes_line(report["stripes"]), "", *pipe_table(rows), ""] if rows else []
+
+
+def stripe_rows(stripes: dict[str, Any] | None) -> list[list[str]]:
+    """Which stripes were called visible, in percent; none without exact masks. stripes: as in report.json."""
+    if stripes is None:
+        return []
+    rows = [["stripes, %", "visible", "of these, called visible", "of the hidden, called hidden", "all that agree"]]
+    for side, found in stripes.items():
+        visible, hidden = found["visible_share"], 1 - found["visible_share"]
+        right = (
+            percent((visible - found["said_hidden"]) / visible) if visible else "",
+            percent((hidden - found["said_visible"]) / hidden) if hidden else "",
+        )
+        rows.append([side, percent(visible), *right, percent(found["agreement"])])
+    return rows
+
+
+def stripes_line(stripes: dict[str, Any]) -> str:
+    return STRIPES_CAPTION.format(tau=stripes["query"]["tau"])
 
 
 def _labels(report: dict[str, Any]) -> list[str]:

@@ -40,17 +40,23 @@ class Stripes:
         """Whether images of that height and width have a row of features for every stripe."""
         return self.count <= size[0] // STRIDE
 
-    def visible(self, masks: np.ndarray) -> np.ndarray:
-        """I_p: masks [B, H, W] uint8 -> bool [B, P]."""
+    def scores(self, masks: np.ndarray) -> np.ndarray:
+        """v_p: masks [B, H, W] uint8 -> float32 [B, P]."""
         import torch  # takes seconds to import, and labels without a reference need none
 
         from sorn.batch import reduce_masks
         from sorn.branches import MASK_SCALE, foreground_shares
-        from sorn.matching import indicators
 
         height, width = (side // STRIDE * MASK_SCALE for side in masks.shape[1:])
         reduced = reduce_masks(torch.from_numpy(masks), (height, width), self.labels, "majority")
-        return indicators(foreground_shares(reduced != 0, self.count).numpy(), self.tau) > 0
+        found: np.ndarray = foreground_shares(reduced != 0, self.count).numpy()
+        return found
+
+    def indicators(self, scores: np.ndarray) -> np.ndarray:
+        """I_p: scores v_p [B, P] float32 -> bool [B, P]."""
+        from sorn.matching import indicators
+
+        return indicators(scores, self.tau) > 0
 
 
 @dataclass(frozen=True)
@@ -100,20 +106,24 @@ class Agreement:
             "mIoU": metrics.mean_iou(total),
             "pixel_accuracy": metrics.pixel_accuracy(total),
             "iou": dict(zip(CLASSES, iou, strict=True)),
-            "stripes": self._stripes() if self.true.shape[1] else None,
+            "stripes": stripe_figures(self.true, self.said, self.stripes) if self.true.shape[1] else None,
         }
 
-    def _stripes(self) -> dict[str, Any]:
-        same = self.true == self.said
-        return {
-            "count": self.stripes.count,
-            "tau": self.stripes.tau,
-            "agreement": float(same.mean()),
-            "per_stripe": [float(value) for value in same.mean(axis=0)],
-            "said_hidden": float((self.true & ~self.said).mean()),
-            "said_visible": float((~self.true & self.said).mean()),
-            "visible_share": float(self.true.mean()),
-        }
+
+def stripe_figures(true: np.ndarray, said: np.ndarray, stripes: Stripes) -> dict[str, Any]:
+    """JSON. true, said: bool [n, P], the visible stripes of the reference and of what is held against it. Shares are of
+    all stripes: what is visible, what is falsely said to be hidden and what to be visible.
+    """
+    same = true == said
+    return {
+        "count": stripes.count,
+        "tau": stripes.tau,
+        "agreement": float(same.mean()),
+        "per_stripe": [float(value) for value in same.mean(axis=0)],
+        "said_hidden": float((true & ~said).mean()),
+        "said_visible": float((~true & said).mean()),
+        "visible_share": float(true.mean()),
+    }
 
 
 def measure(batches: Iterable[Masks], stripes: Stripes, workers: int = 1) -> Agreement:
@@ -128,7 +138,11 @@ def measure(batches: Iterable[Masks], stripes: Stripes, workers: int = 1) -> Agr
         counts = [metrics.confusion(mask, reference, len(CLASSES)) for mask, reference in pairs]
         if not stripes.fit(masks.shape[1:]):
             return np.stack(counts), np.zeros((len(masks), 0), bool), np.zeros((len(masks), 0), bool)
-        return np.stack(counts), stripes.visible(references), stripes.visible(masks)
+        return (
+            np.stack(counts),
+            stripes.indicators(stripes.scores(references)),
+            stripes.indicators(stripes.scores(masks)),
+        )
 
     # Steps this small took ten times longer when torch's own threads had to wait for each other.
     with (

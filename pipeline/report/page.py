@@ -162,6 +162,8 @@ def _seen(report: dict[str, Any], explained: list[Explained], illustrator: Illus
     text_ = "".join(f"<p>{text(caption)}</p>\n" for caption in captions)
     rows = document.part_rows(report["parts"])
     scores = f"<p>{text(document.parts_line(report['parts']))}:</p>\n{table(rows)}" if rows else ""
+    rows = document.stripe_rows(report["stripes"])
+    scores += f"<p>{text(document.stripes_line(report['stripes']))}</p>\n{table(rows)}" if rows else ""
     return f"{text_}{explained_html(explained, illustrator.reference.labels)}\n{scores}"
 
 

@@ -16,6 +16,7 @@ from pipeline.feature_store import Examples
 from pipeline.manifest import Protocol
 from pipeline.progress import Progress
 from pipeline.report.colour_floor import colour_rules
+from pipeline.report.exact_stripes import VARIANT as EXACT_STRIPES
 from pipeline.shard_dataset import ShardDataset
 from sorn import matching, metrics
 from sorn.batch import reduce_masks
@@ -35,8 +36,8 @@ LABELLED = (Status.OK, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE)
 
 @dataclass(frozen=True)
 class Scores:
-    """metrics: per variant, colours first where they were asked for. chance: figure -> its expectation for a random
-    order; chance_cmc: the curve's.
+    """metrics: per variant, those beside the network's own too. chance: figure -> its expectation for a random order;
+    chance_cmc: the curve's.
 
     sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" -> positions of the queries that
     pictures show. rows: variant -> per shown query its similarities [Ng].
@@ -101,10 +102,11 @@ def score(
     explained: Iterable[str],
     device: torch.device | str = "cpu",
     colours: tuple[FeatureBank, FeatureBank] | None = None,
+    exact: tuple[FeatureBank, FeatureBank] | None = None,
 ) -> Scores:
     """Every variant and every threshold under one protocol; banks already restricted to it. explained: names of queries
-    whose maps and parts there are. device: where similarities are computed. colours: of the same queries and gallery,
-    to be ranked too (pipeline.report.colour_floor).
+    whose maps and parts there are. device: where similarities are computed. colours, exact: banks of the same queries
+    and gallery, to be ranked too (pipeline.report.colour_floor, exact_stripes).
     """
     relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
     rules = {variant: Rule(variant, config.tau if variant == "sorn" else 0.0) for variant in matching.variants(query)}
@@ -116,6 +118,9 @@ def score(
         floor = colour_rules(query.local.shape[1], config.tau)
         ranked = _evaluated(*colours, list(floor.values()), relevant, protocol, config, device)
         by_variant = {name: ranked[rule] for name, rule in floor.items()} | by_variant
+    if exact:
+        rule = Rule("sorn", config.tau)
+        by_variant[EXACT_STRIPES] = _evaluated(*exact, [rule], relevant, protocol, config, device)[rule]
     if config.rerank:
         by_variant[f"{last}+rerank"] = _reranked(query, gallery, rules[last], relevant, protocol, config, device)
     shown = choose_shown(query, relevant, by_variant[last], explained, config.ranked_queries, config.seed)

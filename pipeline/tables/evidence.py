@@ -43,7 +43,11 @@ def collect(grid: Grid, files: TablesPaths) -> dict[str, Any]:
         "dataset": {"name": manifest.name, "title": manifest.title, "notice": manifest.notice},
         "seeds": seeds,
         **described(reports),
-        "rows": [row_content(row, reports, missing, seeds) for row in grid.plan.rows],
+        "rows": [
+            row_content(row, reports, missing, seeds)
+            for row in grid.plan.rows
+            if not row.optional or _of_row(row, reports, seeds)
+        ],
         "expected": [ordering(order, grid.plan, reports, seeds) for order in grid.plan.expected],
         "tau": sweep(reports, seeds),
         "jobs": jobs(grid, reports, files),

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import UserError
+from pipeline.report.exact_stripes import VARIANT as EXACT_STRIPES
+from sorn.colour import VARIANTS as COLOURS
 
 ROWS = Path(__file__).parent / "rows.toml"
-REPORTS = ("global", "global+local", "sorn", "colour", "colour, visible stripes")  # variants of a report
+REPORTS = ("global", "global+local", "sorn", *COLOURS, EXACT_STRIPES)  # variants of a report
 EVALUATION = "eval."  # options of this section change nothing in a training
 
 Kind = TypeVar("Kind")
@@ -44,13 +46,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Row:
-    """paper: rank-1 and mAP in percent, None where it prints none."""
+    """paper: rank-1 and mAP in percent, None where it prints none. optional: not every dataset allows it."""
 
     table: str
     name: str
     job: str
     report: str
     paper: tuple[float, float] | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ REPORT = {
         "pixel_accuracy": 0.75,
         "iou": {"background": 1.0, "head": None, "torso": 0.0},
     },
+    "stripes": {
+        "query": {"tau": 0.2, "visible_share": 0.6, "agreement": 0.8, "said_hidden": 0.06, "said_visible": 0.14},
+        "gallery": {"tau": 0.2, "visible_share": 1.0, "agreement": 0.75, "said_hidden": 0.25, "said_visible": 0.0},
+    },
     "paper": [{"method": "SORN", "source": "Table V", "trained_on": "market1501", "rank-1": 76.7, "rank-3": 84.3}],
     "dataset": {
         "name": "synped",
@@ -104,9 +108,24 @@ def test_markdown_names_the_segmenter_where_one_picked_the_stripes() -> None:
 
 
 def test_markdown_leaves_out_what_there_is_not() -> None:
-    report = copy.deepcopy(REPORT) | {"labels": None, "tau_sweep": [], "parts": None, "paper": []}
+    report = copy.deepcopy(REPORT) | {"labels": None, "tau_sweep": [], "parts": None, "stripes": None, "paper": []}
     text = "\n".join(document.markdown(report, [], "pictures"))
     assert document.LABELS_CAPTION not in text and document.SWEEP_CAPTION not in text and "IoU" not in text
+    assert "stripes, %" not in text
+
+
+def test_decisions_about_stripes_are_shares_of_the_visible_and_of_the_hidden() -> None:
+    text = "\n".join(document.markdown(REPORT, [], "pictures"))
+    assert "Stripes at tau 0.2, beside those that the exact masks show:\n\n| stripes, % | visible |" in text
+    assert "| query | 60.0 | 90.0 | 65.0 | 80.0 |" in text
+    assert "| gallery | 100.0 | 75.0 |  | 75.0 |" in text, "of no hidden stripe nothing can be said"
+
+
+def test_the_row_of_exact_masks_is_explained() -> None:
+    report = copy.deepcopy(REPORT)
+    assert "exact masks" not in document.variants_caption(report)
+    report["metrics"]["sorn, exact masks"] = report["metrics"]["global"]
+    assert "what perfect labels would be worth" in document.variants_caption(report)
 
 
 def test_a_reranked_row_is_explained() -> None:

@@ -63,7 +63,8 @@ def test_stripes_are_those_that_matching_uses(labels: int, count: int) -> None:
     scores = visibility_scores(logits, count).numpy()
     tau = float(np.median(scores))
     assert 0 < tau < 1
-    assert np.array_equal(Stripes(count, labels, tau).visible(masks), scores >= np.float32(tau))
+    stripes = Stripes(count, labels, tau)
+    assert np.array_equal(stripes.indicators(stripes.scores(masks)), scores >= np.float32(tau))
 
 
 def test_more_stripes_than_rows_are_not_compared() -> None:

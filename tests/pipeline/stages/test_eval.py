@@ -62,6 +62,27 @@ def test_parts_are_held_against_exact_masks_where_there_are_some(paths: Paths, t
     assert report["parts"]["against"] == {"exact masks": 8, "the labels of ground_truth": 1}
     assert "against exact masks of 8 queries and the labels of ground_truth of 1 query;" in paths.report_md.read_text()
     assert Image.open(paths.pictures / "part-masks.png").tobytes() != shown
+    assert report["stripes"] is None and "sorn, exact masks" not in report["metrics"]
+
+
+def test_stripes_of_exact_masks_are_matched_where_every_image_has_one(paths: Paths, tmp_path: Path) -> None:
+    """Of every query they show the upper two thirds; what the network says changes nothing in that row."""
+    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(tmp_path), "findings": []}))
+    for item in [*QUERY, *GALLERY]:
+        path = tmp_path / "masks" / Path(item.name).with_suffix(".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mask = np.full(SIZE, 2, np.uint8)
+        mask[48 if item.name.startswith("query") else SIZE[0] :] = 0
+        Image.fromarray(mask).save(path)
+    report = run(paths)
+    assert list(report["metrics"]) == ["global", "global+local", "sorn", "sorn, exact masks"]
+    asked, ranked = report["stripes"]["query"], report["stripes"]["gallery"]
+    assert (asked["images"], ranked["images"]) == (len(QUERY), len(GALLERY))
+    assert ranked["visible_share"] == 1 and ranked["said_visible"] == 0
+    assert 0 < asked["visible_share"] < 1
+    other = run(paths, evaluated(tau=0.0))["metrics"]
+    assert other["sorn, exact masks"] == other["global+local"], "at 0 every stripe counts, whoever looks"
+    assert "| sorn, exact masks |" in paths.report_md.read_text() and "all that agree" in paths.report_html.read_text()
 
 
 def test_report_tells_where_it_comes_from(finished: Paths) -> None:

@@ -35,6 +35,7 @@ PLAN = Plan(
         Row("I", "SORN", "sorn", "sorn", (57.6, 46.3)),
         Row("I", "Global", "sorn", "global", (54.1, 44.1)),
         Row("I", "colours", "sorn", "colour"),
+        Row("I", "exact", "sorn", "sorn, exact masks", optional=True),
         Row("I", "S", "ext", "sorn", (55.8, 42.9)),
         Row("I", "P", "pose", "sorn", (55.2, 42.2)),
         Row("Figure 8, P", "P = 3", "sorn", "sorn"),

@@ -45,6 +45,15 @@ def test_numbers_by_hand(make_grid, write_reports, files):
     json.dumps(evidence, allow_nan=False)
 
 
+def test_an_optional_row_is_there_only_where_it_was_measured(make_grid, write_reports, files):
+    grid = make_grid()
+    write_reports(grid, SORN)
+    assert "exact" not in [row["name"] for row in collect(grid, files)["rows"]]
+    write_reports(grid, {("sorn", 1): {**SORN["sorn", 1], "sorn, exact masks": 0.7}})
+    exact = row(collect(grid, files), "exact")
+    assert exact["figures"]["rank-1"]["mean"] == 0.7 and exact["missing"]["0"].startswith("no 'sorn, exact masks'")
+
+
 def test_what_is_missing_is_named_with_the_reason(make_grid, write_reports, files):
     grid = make_grid()
     write_reports(grid, {("sorn", 0): {"sorn": 0.5, "global": 0.4}, ("ext", 1): {"sorn": 0.45}})
