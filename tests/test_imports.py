@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,16 @@ def test_detectron2_is_named_by_its_labeler_only():
 def test_the_quick_modules_import_no_torch():
     code = f"import sys, {', '.join(TORCH_FREE)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_everything_is_installed():
+    """An editable installation, as everybody here has, would not miss what pyproject.toml forgets."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packages = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in MODULES}
+    assert set(tools["packages"]) == packages
+    files = [path for top in ("sorn", "pipeline") for path in (ROOT / top).rglob("*") if path.is_file()]
+    data = [path for path in files if path.suffix not in (".py", ".pyc")]
+    patterns = {package.replace(".", "/"): found for package, found in tools["package-data"].items()}
+    for path in data:
+        own = {folder: path.relative_to(ROOT / folder) for folder in patterns if path.is_relative_to(ROOT / folder)}
+        assert any(fnmatch(str(own[folder]), pattern) for folder in own for pattern in patterns[folder]), path

@@ -29,6 +29,7 @@ EXAMPLES = {
     "occluded_reid": {"001_01.tif": (1, None), "200_05.jpg": (200, None), "200_05.png": (200, None)},
     "p_dukemtmc": {"0012_c3_f001.jpg": (12, None), "7_1.jpg": (7, None)},
     "synped": {"0031_c04_000012.jpg": (31, 4)},
+    "synped_small": {"0031_c04_000012.jpg": (31, 4)},
     "synped_demo": {"0031_c04_000012.jpg": (31, 4)},
     "synped_abroad": {"0031_c24_000012.jpg": (31, 24)},
 }
