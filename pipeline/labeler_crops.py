@@ -21,6 +21,7 @@ from pipeline.errors import UserError
 from pipeline.labelers.label_maps import exact_mask
 from pipeline.pixels import decode
 from pipeline.records import ImageRecord
+from sorn.augmentation import COVER_HEIGHT, COVER_WIDTH, STANDING, side_columns
 from sorn.batch import LUMA
 from sorn.parts import BACKGROUND
 
@@ -29,7 +30,6 @@ CROPS = 2  # stream of random numbers under the seed; 0 is the order of the crop
 # What a labeler is handed may be a detector's box of a half hidden person, blurred, dark, with somebody else's elbow in
 # it. The chance of each disturbance is an option (`labeler.disturb`); these are their ranges.
 PARTIAL_KEEPS = (0.2, 0.9)  # share of the height that stays where head or legs are cut away
-COVER_SIDES = (0.15, 0.6)  # sides of a patch laid over the person, in shares of height and width
 COARSE_SHARE = (0.25, 0.8)  # share of the pixels that a coarser crop has in either direction
 NOISE = 0.05  # largest standard deviation of added noise
 GREY = 0.05  # the crop loses its colours
@@ -110,11 +110,13 @@ def cut(
 def covered(
     image: np.ndarray, mask: np.ndarray, other: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A patch of another image, people and all, over a random place: what it hides is background."""
+    """A patch over a random place, of what stands beside the person in another image: what it hides is background."""
     rows, columns = mask.shape
-    high, wide = (max(1, round(side * rng.uniform(*COVER_SIDES))) for side in (rows, columns))
+    high, wide = round(rows * rng.uniform(*COVER_HEIGHT)), round(columns * rng.uniform(*COVER_WIDTH))
     top, left = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
     source = np.asarray(Image.fromarray(other).resize((columns, rows), Image.Resampling.BILINEAR))
+    source = source[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])][:, side_columns(columns)]
+    top = rows - high if rng.random() < STANDING else top
     y, x = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
     image, mask = image.copy(), mask.copy()
     image[top : top + high, left : left + wide] = source[y : y + high, x : x + wide]

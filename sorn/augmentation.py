@@ -21,6 +21,7 @@ PARTIAL_KEEPS = (0.4, 0.9)  # share of the height that stays where head or legs 
 LEGS_CUT = 0.7  # of those, the share that loses its legs; the others their head
 COVER_HEIGHT, COVER_WIDTH = (0.2, 0.6), (0.3, 1.0)  # of a patch laid over an image, in shares of the image
 STANDING = 0.5  # of the patches, the share that reaches down to the lower edge, as most obstacles do
+SIDE = 0.2  # share of an image's width that is taken for what stands beside the person
 COARSE_SHARES = (0.33, 0.5, 0.7)  # share of the pixels that a coarser image has in either direction
 GAIN_SHARE = 0.3  # of the jitter: how far the gains of red, green and blue differ
 
@@ -137,9 +138,9 @@ def boxed(x: Tensor, mask: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def covered(x: Tensor, mask: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Each image with a patch of the batch's next image over its place; what it hides is background in the mask.
-
-    The next image is upside down: upright, it would show legs where legs are looked for, and call them background.
+    """Each image with a patch over its place, of what stands beside the person in the batch's next image: its left
+    side, mirrored again and again, upside down. What it hides is background in the mask. A patch of a whole image would
+    call somebody's legs background where legs are looked for.
     """
     left, top, width, height = place.unbind(dim=1)
     rows = (torch.arange(x.shape[2], device=x.device) + 0.5) / x.shape[2]
@@ -147,7 +148,14 @@ def covered(x: Tensor, mask: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
     down = (rows >= top[:, None]) & (rows < (top + height)[:, None])
     across = (columns >= left[:, None]) & (columns < (left + width)[:, None])
     hidden = down[:, :, None] & across[:, None, :]  # [B, H, W]
-    return torch.where(hidden[:, None], x.roll(-1, dims=0).flip(2), x), torch.where(hidden, BACKGROUND, mask)
+    patch = x.roll(-1, dims=0).flip(2)[:, :, :, torch.from_numpy(side_columns(x.shape[3])).to(x.device)]
+    return torch.where(hidden[:, None], patch, x), torch.where(hidden, BACKGROUND, mask)
+
+
+def side_columns(width: int) -> np.ndarray:
+    """int64 [width]: the columns of an image's left side, there and back again and again."""
+    side = max(1, round(SIDE * width))
+    return np.resize(np.concatenate([np.arange(side), np.arange(side)[::-1]]), width)
 
 
 def coarser(x: Tensor, share: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models import ResNet
+from torchvision.models.resnet import BasicBlock
 
 
 class Stages(NamedTuple):
@@ -23,7 +24,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        resnet: ResNet = getattr(torchvision.models, name)(weights=None)
+        resnet = ResNet(BasicBlock, [1, 1, 1, 1]) if name == "resnet10" else getattr(torchvision.models, name)()
         _remove_last_stride(resnet)
         self.conv1, self.bn1, self.relu, self.maxpool = resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4

@@ -106,11 +106,14 @@ def normalised_maps(aggregation: Tensor, bound: float) -> Tensor:
     """M_n of Eq. 3 and 4: the sigmoid of A_n around its mean. [B, N, h, w] -> the same shape, in (0, 1).
 
     With bound > 0, a map whose centred values exceed the bound is scaled down to it, so that the sigmoid keeps a
-    gradient; a map within the bound is Eq. 4 to the letter, and so is every map with bound = 0.
+    gradient; a map within the bound is Eq. 4 to the letter, and so is every map with bound = 0. The gradient knows of
+    the scale: it then asks for another pattern, and where the pattern is Eq. 5's, for nothing more. With a scale that
+    it takes for fixed it asks for larger values for ever, and identities are hardly learnt (global loss 4.5 in place of
+    1.9 after four epochs of SynPed).
     """
     centred = aggregation - aggregation.mean(dim=(2, 3), keepdim=True)
     if bound > 0:
-        peak = centred.detach().abs().amax(dim=(2, 3), keepdim=True)
+        peak = centred.abs().amax(dim=(2, 3), keepdim=True)
         centred = centred * (bound / peak.clamp(min=bound))
     return centred.sigmoid()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sorn.parts import LABELLINGS
 
-BACKBONES = ("resnet18", "resnet34", "resnet50")
+BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50")
 DANET_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
 LOCAL_HEADS = ("bn", "pcb")
 OPTIMIZERS = ("adam", "sgd")
@@ -32,7 +32,8 @@ class SORNConfig:
     identities: int = 0
     # J, the number of training pids; 0 builds the network without classifiers, for feature extraction.
     backbone: str = "resnet50"
-    # Section IV-B. resnet18 is for CPUs and tests.
+    # Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. A position of resnet10
+    # sees 163 pixels, of the others more than 330: of a small image everything, and a stripe's feature tells of all.
     parts: int = 3
     # P, stripes of the local branch and of the visibility scores (Section IV-B).
     channel_sets: int = 3

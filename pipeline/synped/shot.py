@@ -25,6 +25,7 @@ from sorn.parts import BACKGROUND
 
 HIDDEN = (0.15, 0.75)  # share of the body that an obstacle hides in an `occluded` picture
 WANTED = (0.25, 0.7)  # the share that is aimed at
+WANTED_IN_GALLERY = (0.15, 0.4)  # as where the most occluded pictures were taken out of the gallery to be the queries
 CLEAR = 0.05  # largest share that anything may hide in any other picture
 STANDS = 6  # spots tried until the view is clear
 TRIES = 16  # obstacles tried; a new kind after every fourth
@@ -169,7 +170,7 @@ def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng:
 
 def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generator) -> tuple[Scene, float]:
     """An obstacle that hides about a wanted share of the body, within HIDDEN; the nearest of TRIES. And its share."""
-    wanted = float(rng.uniform(*WANTED))
+    wanted = float(rng.uniform(*(WANTED_IN_GALLERY if spec.split in ("gallery", "val_gallery") else WANTED)))
     candidates = _candidates(plan, spec, rng)
     best: tuple[float, Scene, float] | None = None
     for attempt in range(TRIES):

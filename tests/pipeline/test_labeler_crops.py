@@ -58,6 +58,16 @@ def test_a_patch_hides_what_it_covers() -> None:
     assert hidden >= 5
 
 
+def test_a_patch_shows_what_stands_beside_a_person_and_nobody() -> None:
+    image, mask = person(64, 32)
+    other = np.full((60, 30, 3), 200, np.uint8)
+    other[:, 8:22] = 90  # somebody
+    for seed in range(10):
+        pixels, parts = covered(image, mask, other, np.random.default_rng(seed))
+        changed = pixels[parts != mask]
+        assert (changed > 150).all()
+
+
 def test_colours_change_only_with_jitter() -> None:
     image, _ = person()
     rng = np.random.default_rng(0)

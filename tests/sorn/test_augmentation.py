@@ -38,7 +38,7 @@ def test_a_box_is_stretched_over_the_image() -> None:
     assert torch.allclose(lower_left[0, 0, :, 0], torch.tensor([7.0, 9.0, 11.0, 12.0]), atol=1e-4)
 
 
-def test_a_covered_place_shows_the_next_image_upside_down_and_is_background() -> None:
+def test_a_covered_place_shows_the_side_of_the_next_image_upside_down_and_is_background() -> None:
     rows = torch.arange(4.0).view(1, 1, 4, 1)
     x = (torch.tensor([10.0, 20.0]).view(2, 1, 1, 1) + rows).expand(2, 1, 4, 4)
     mask = torch.full((2, 4, 4), 5, dtype=torch.uint8)
@@ -49,6 +49,14 @@ def test_a_covered_place_shows_the_next_image_upside_down_and_is_background() ->
     assert torch.equal(ids[0], torch.where(hidden, BACKGROUND, 5).to(torch.uint8))
     assert torch.equal(found[1], x[1]) and (ids[1] == 5).all(), "a width of 0 covers nothing"
     assert ids.dtype == torch.uint8
+
+
+def test_the_side_of_an_image_is_repeated_to_and_fro() -> None:
+    """Nothing of its middle, where the person is."""
+    x = torch.arange(16.0).expand(2, 1, 8, 16).contiguous()
+    mask = torch.full((2, 8, 16), 5, dtype=torch.uint8)
+    found, _ = covered(x, mask, boxes([0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]))
+    assert found[0, 0, 0].tolist() == [0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1, 2, 2]
 
 
 def test_coarser_images_lose_detail_and_keep_their_mean() -> None:

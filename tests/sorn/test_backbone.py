@@ -7,7 +7,7 @@ import torchvision
 from sorn.backbone import Backbone, load_resnet
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet34", "resnet50"])
 @torch.inference_mode()
 def test_the_last_stage_keeps_its_resolution(name):
     backbone = Backbone(name).eval()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sorn.branches import GlobalBranch, LocalBranch, normalised_maps, stripe_bounds, stripe_means, visibility_scores
+from sorn.losses import spatial_patch_contrastive
 
 
 def test_stripes_are_equal_where_the_count_divides_the_rows_and_nearly_equal_elsewhere():
@@ -46,6 +47,20 @@ def test_a_bounded_map_keeps_its_order_and_a_gradient_where_the_literal_one_satu
     assert maps.flatten().tolist() == pytest.approx([0.997527, 0.002473, 0.952574, 0.047426], abs=1e-5)
     maps[0, 0, 0, 0].backward()
     assert aggregation.grad[0, 0, 0, 0] > 1e-5
+
+
+@pytest.mark.parametrize("sets", [2, 3, 4])
+def test_a_bounded_map_that_is_as_equation_5_wants_it_is_left_alone(sets):
+    """However large its values: with a scale taken for fixed, the loss would ask for larger ones for ever."""
+    rows = torch.arange(12)
+    patches = torch.stack([((rows >= a) & (rows < b)).float() for a, b in stripe_bounds(12, sets)])
+    wanted = (patches * sets - 1)[None, :, :, None].expand(1, sets, 12, 4)  # of mean 0
+    aggregation = (100 * wanted).clone().requires_grad_()
+    spatial_patch_contrastive(normalised_maps(aggregation, 6.0)).backward()
+    assert aggregation.grad.abs().max() < 1e-6
+    other = (100 * torch.randn(aggregation.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    spatial_patch_contrastive(normalised_maps(other, 6.0)).backward()
+    assert (other.grad * wanted).sum() < -0.1, "descending raises what the patch should show"
 
 
 def test_the_global_branch_gives_what_the_literal_convolution_gives():

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.synped.plan import SIZES, Size, make_plan
 from pipeline.synped.render import render
-from pipeline.synped.shot import CLEAR, HIDDEN, STANDING, camera_of, identity, passers_by, standing
+from pipeline.synped.shot import CLEAR, HIDDEN, STANDING, WANTED_IN_GALLERY, camera_of, identity, passers_by, standing
 from pipeline.synped.style import STYLES
 from sorn.parts import CLASSES, FOOT, HEAD
 
@@ -44,6 +44,13 @@ def test_occluded_pictures_hide_a_share_and_the_others_do_not(plan, pictures):
             assert HIDDEN[0] <= picture.hidden <= HIDDEN[1], spec
         else:
             assert picture.hidden <= CLEAR, spec
+
+
+def test_gallery_pictures_hide_less_than_queries():
+    """A tenth beside what is aimed at still counts."""
+    plan = make_plan(Size(0, 0, 0, 0, 0, 1, 1, 3, 0, 0, 0, 0, gallery_occluded=1.0), seed=1)
+    for spec in plan.images[1:]:
+        assert HIDDEN[0] <= render(plan, spec.index).hidden <= WANTED_IN_GALLERY[1] + 0.1
 
 
 def test_visible_joints_lie_on_the_person(pictures):

@@ -1,0 +1,338 @@
+"""Faults of every kind in every stage: it goes on, or stops with one sentence; the rerun leaves the bytes of an
+undisturbed run, and nothing that was good before is lost.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_project import ENVIRONMENT, ROOT, STAGES, Finished, TinyProject
+
+WORK = ("masks", "train", "eval")  # stages that take time
+BEFORE = {stage: tuple(STAGES)[:number] for number, stage in enumerate(STAGES)}
+
+
+class Case:
+    """A run in which all stages before `stage` are done, and what must be there when it is. Counts itself."""
+
+    def __init__(self, undisturbed, campaign, runs: Path, fault: str, stage: str, done: bool = False) -> None:
+        self.project: TinyProject = undisturbed.project
+        self.undisturbed, self.campaign, self.runs, self.stage = undisturbed, campaign, runs, stage
+        self.row = (fault, stage)
+        campaign.tried[self.row] += 1
+        shutil.copytree(undisturbed.runs, runs)
+        if not done:
+            for later in list(STAGES)[list(STAGES).index(stage) :]:
+                shutil.rmtree(self.project.folder_of(later, runs))
+        self.earlier = self.times()
+
+    def times(self) -> dict[str, int]:
+        """Every file of the stages before -> when it was written."""
+        folders = [self.project.folder_of(stage, self.runs) for stage in BEFORE[self.stage]]
+        return {
+            str(path): path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*") if path.is_file()
+        }
+
+    def run(self, *options: str, limits: Callable[[], None] | None = None) -> Finished:
+        return self.project.run(self.stage, self.runs, *options, limits=limits)
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        return self.project.start(self.stage, self.runs, self.runs.with_name("killed.log"), *options)
+
+    def wait_for_work(self, process: subprocess.Popen[bytes]) -> None:
+        """Imports take most of a tiny stage's time; its folder appears when it begins to work."""
+        folder = self.project.folder_of(self.stage, self.runs)
+        while not folder.is_dir() and process.poll() is None:
+            time.sleep(0.002)
+
+    def stopped_with_a_sentence(self, done: Finished) -> None:
+        assert done.code != 0 and "Traceback" not in done.text, done.text
+        lines = [line for line in done.text.splitlines() if line.startswith("Error: ")]
+        assert len(lines) == 1, done.text
+
+    def repaired(self, all_stages: bool = False) -> None:
+        """What the next run leaves, and that stages before were neither touched nor needed again."""
+        if all_stages:
+            self.project.run_all(self.runs)
+        else:
+            done = self.run()
+            assert done.code == 0 and "Traceback" not in done.text, done.text
+            assert self.times() == self.earlier
+        found = self.project.tree(self.runs, [*BEFORE[self.stage], self.stage])
+        expected = {name: self.undisturbed.tree[name] for name in self.undisturbed.tree if self.covers(name)}
+        assert found.keys() == expected.keys()
+        assert [name for name in found if found[name] != expected[name]] == []
+        self.campaign.survived[self.row] += 1
+
+    def covers(self, name: str) -> bool:
+        return name.partition("/")[0] in (*BEFORE[self.stage], self.stage)
+
+
+@pytest.fixture
+def case(undisturbed, campaign, tmp_path) -> Callable[..., Case]:
+    """fault, stage, done (whether the stage has run) -> a Case in a folder of its own."""
+    made: list[Case] = []
+
+    def make(fault: str, stage: str, done: bool = False) -> Case:
+        made.append(Case(undisturbed, campaign, tmp_path / str(len(made)) / "runs", fault, stage, done))
+        return made[-1]
+
+    return make
+
+
+def interrupt(case: Case, moment: float, number: signal.Signals) -> None:
+    """Send the signal to all processes of a stage, so many seconds after it began to work."""
+    process = case.start()
+    case.wait_for_work(process)
+    time.sleep(moment)
+    if process.poll() is None:
+        os.killpg(process.pid, number)
+    process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", WORK)
+def test_killed_at_random_moments(case, undisturbed, stage):
+    seed = int.from_bytes(os.urandom(4), "little")
+    rng = np.random.default_rng(seed)
+    print(f"seed {seed}")
+    for _ in range(14):
+        killed = case("SIGKILL", stage)
+        for moment in rng.random(2) ** 2 * undisturbed.seconds[stage]:
+            interrupt(killed, moment, signal.SIGKILL)
+        killed.repaired()
+
+
+def test_killed_in_the_middle_of_a_training(case):
+    killed = case("SIGKILL", "train")
+    interrupt(killed, 0.7, signal.SIGKILL)
+    killed.repaired()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("stage", WORK)
+def test_asked_to_stop(case, stage, number):
+    for moment in (0.05, 0.6):
+        asked = case(number.name, stage)
+        interrupt(asked, moment, number)
+        assert "Traceback" not in asked.runs.with_name("killed.log").read_text()
+        asked.repaired()
+
+
+def largest_file(size: int) -> Callable[[], None]:
+    """No file may grow beyond it: writing fails as on a full disk."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+@pytest.mark.parametrize("stage", WORK)
+def test_no_room_for_a_file(case, undisturbed, stage):
+    own = [len(content) for name, content in undisturbed.tree.items() if name.startswith(f"{stage}/")]
+    full = case("full disk (limit of a file's size)", stage)
+    full.stopped_with_a_sentence(full.run(limits=largest_file(max(own) // 2)))
+    full.repaired()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", WORK)
+def test_a_small_disk(case, stage, tmp_path):
+    """A tmpfs with room for what was there before, and for little more."""
+    full = case("full disk (tmpfs)", stage)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    used = sum(path.stat().st_size for path in full.runs.rglob("*") if path.is_file()) + 4096 * 64
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={used}", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        full.campaign.tried[full.row] -= 1
+        pytest.skip("mounting needs root")
+    try:
+        shutil.copytree(full.runs, disk / "runs")
+        full.stopped_with_a_sentence(full.project.run(full.stage, disk / "runs"))
+        subprocess.run(["mount", "-o", "remount,size=1g", disk], check=True)
+        full.runs = disk / "runs"
+        full.earlier = full.times()
+        full.repaired()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("stage", WORK)
+def test_a_folder_that_may_not_be_written(case, stage):
+    closed = case("read-only folder", stage)
+    folder = closed.project.folder_of(stage, closed.runs).parent
+    folder.chmod(0o555)
+    try:
+        if os.access(folder, os.W_OK) and not can_drop_root():
+            closed.campaign.tried[closed.row] -= 1
+            pytest.skip("root writes anywhere")
+        closed.stopped_with_a_sentence(closed.run(limits=without_root_rights))
+    finally:
+        folder.chmod(0o755)
+    closed.repaired()
+
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def without_root_rights() -> None:
+    """In a child: rights of files hold for it, also where root starts it, once it executes a program."""
+    if LIBC is not None and os.geteuid() == 0:
+        for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            LIBC.prctl(PR_CAPBSET_DROP, right)
+
+
+def can_drop_root() -> bool:
+    code = "import os, sys; sys.exit(os.access('/proc/1/mem', os.R_OK) and 0)"
+    done = subprocess.run([sys.executable, "-c", code], preexec_fn=without_root_rights, check=False)
+    return done.returncode == 0 and LIBC is not None
+
+
+def own_files(case: Case, stage: str) -> list[Path]:
+    """Of a finished stage: every file that holds results."""
+    folder = case.project.folder_of(stage, case.runs)
+    names = [name.partition("/")[2] for name in case.project.tree(case.runs, [stage])]
+    return [folder / name for name in names]
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, flip, empty], ids=["deleted", "bit flipped", "emptied"])
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_finished_file_is_damaged(case, stage, damage, request):
+    """All stages are called again, as `make eval` does: those whose file it was make it anew."""
+    hurt = case(f"file {request.node.callspec.id.split('-')[-1]}", stage, done=True)
+    damage(own_files(hurt, stage)[-1])
+    hurt.repaired(all_stages=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_bit_that_flips_unseen_is_found_by_verify(case, stage):
+    """As on a failing disk: size and time of the file are as before."""
+    hurt = case("bit flipped, time of writing kept", stage, done=True)
+    for path in own_files(hurt, stage)[:: 1 if stage != "eval" else 4]:
+        before = path.stat()
+        flip(path)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        command = [sys.executable, "-m", "pipeline", "verify", "tiny-import", "--runs", str(hurt.runs)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        assert done.returncode != 0 and path.name in done.stdout + done.stderr, done.stdout + done.stderr
+        path.unlink()
+        hurt.project.run_all(hurt.runs)
+    hurt.repaired(all_stages=True)
+
+
+def test_the_clock_was_set_back(case):
+    """Everything there is from tomorrow."""
+    later = case("clock set back", "eval", done=True)
+    tomorrow = time.time() + 86_400
+    for path in later.runs.rglob("*"):
+        os.utime(path, (tomorrow, tomorrow))
+    later.repaired(all_stages=True)
+
+
+@pytest.mark.parametrize("stage", WORK)
+def test_two_at_once(case, stage):
+    both = case("two processes in one folder", stage)
+    first, other = both.start(), None
+    both.wait_for_work(first)
+    other = both.run()
+    assert first.wait() == 0
+    if other.code:
+        both.stopped_with_a_sentence(other)
+        assert "already running" in other.text
+    both.repaired()
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.slow
+def test_a_worker_is_killed_as_the_kernel_does_where_memory_ends(case):
+    for moment in (0.0, 0.3, 1.0):
+        lost = case("worker killed", "masks")
+        process = lost.start("--backend", "loky", "--workers", "2")
+        lost.wait_for_work(process)
+        time.sleep(moment)
+        for child in children(process.pid)[-1:]:
+            os.kill(child, signal.SIGKILL)
+        process.wait()
+        assert "Traceback" not in lost.runs.with_name("killed.log").read_text()
+        lost.repaired()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", WORK)
+def test_nobody_reads_what_it_says(case, stage):
+    """As with `| head -1`: the reader is gone."""
+    alone = case("output closed", stage)
+    process = subprocess.Popen(
+        alone.project.command(stage, alone.runs), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=ENVIRONMENT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait()
+    alone.repaired()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", WORK)
+def test_half_files_of_a_power_cut(case, undisturbed, stage):
+    """Beginnings of every file, under the names that are given before one is finished."""
+    left = case("half files left", stage)
+    for name, content in undisturbed.tree.items():
+        if name.startswith(f"{stage}/"):
+            path = left.project.folder_of(stage, left.runs) / name.partition("/")[2]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content[: len(content) // 2])
+    left.repaired()
+
+
+@pytest.mark.slow
+def test_a_picture_is_damaged_and_comes_back(case, undisturbed):
+    hurt = case("picture damaged for a while", "masks")
+    picture = undisturbed.project.folder / "train-1-2.png"
+    content = picture.read_bytes()
+    try:
+        picture.write_bytes(content[:100])
+        done = hurt.run()
+        assert "Traceback" not in done.text, done.text
+    finally:
+        picture.write_bytes(content)
+    hurt.repaired(all_stages=True)
