@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.disk_space import require_space, told_when_full
 from pipeline.errors import UserError
-from pipeline.feature_store import DAMAGE
+from pipeline.hdf5_file import DAMAGE
 from pipeline.mapped_bank import require_finite
 from sorn.features import FeatureBank
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline import hdf5_file
 from pipeline.disk_space import require_space, told_when_full
 from pipeline.errors import UserError
 from sorn.features import FeatureBank
@@ -45,7 +46,6 @@ LAYOUT = {  # in the file: type, number of axes
 SHARES = ("visibility", *OPTIONAL)  # in [0, 1]
 HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
 ROWS = 4096  # looked at together: a bank is never held twice
-DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)  # h5py's words for a broken file
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def read_banks(path: Path) -> Banks:
     query, gallery = (_read_side(path, side, REMEDY) for side in SIDES)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            examples = _read_examples(path, file["examples"]) if "examples" in file else None
-    except DAMAGE as error:
+            examples = _read_examples(path, hdf5_file.member(file, "examples")) if "examples" in file else None
+    except hdf5_file.DAMAGE as error:
         raise _unreadable(path, error, REMEDY) from error
     if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
         raise UserError(f"{path} has query and gallery features of different sizes", REMEDY)
@@ -149,7 +149,7 @@ def bank_names(path: Path) -> tuple[str, ...]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             return tuple(name for name in (*SIDES, IMAGES) if name in file)
-    except DAMAGE as error:
+    except hdf5_file.DAMAGE as error:
         raise _unreadable(path, error, OWN_REMEDY) from error
 
 
@@ -161,7 +161,7 @@ def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
         version = int(attrs.pop("schema_version"))
     except FileNotFoundError as error:
         raise UserError(f"there are no features: {path} is missing", remedy) from error
-    except DAMAGE as error:
+    except hdf5_file.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error
     if version != SCHEMA_VERSION:
         raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", remedy)
@@ -232,12 +232,12 @@ def _kind(key: str) -> np.dtype:
 def _read_side(path: Path, side: str, remedy: str) -> FeatureBank:
     try:
         with h5py.File(path, "r", locking=False) as file:
-            group = file[side]
+            group = hdf5_file.member(file, side)
             _require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
             optional = {key: group[key][:] for key in OPTIONAL if key in group}
             fields = {field: group[key][:] for key, field in BANK_FIELDS.items()}
             bank = FeatureBank(**fields, name=_read_names(group), **optional)
-    except DAMAGE as error:
+    except hdf5_file.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error
     _require_good(path, side, bank, remedy)
     return bank
@@ -249,7 +249,7 @@ def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
     """
     room = path.stat().st_size
     for key in keys:
-        dataset = group[key]
+        dataset = hdf5_file.dataset(group, key)
         kind, shape = dataset.dtype, dataset.shape
         found, (wanted, axes) = "text" if h5py.check_string_dtype(kind) else str(kind), LAYOUT[key]
         if found != wanted or len(shape) != axes:

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline import feature_store
+from pipeline import feature_store, hdf5_file
 from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.records import read_records
@@ -56,11 +56,12 @@ def open_bank(path: Path) -> MappedBank:
     sides = feature_store.bank_names(path)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            group = file[feature_store.IMAGES if feature_store.IMAGES in sides else "gallery"]
-            mapped = {field: _mapped(path, group[key], axes) for key, (field, axes) in FEATURES.items()}
-            small = {key: group[key][:] for key in ("pid", "camid")}
-            bank = FeatureBank(**mapped, **small, name=group["name"].asstr()[:].astype(str))
-    except feature_store.DAMAGE as error:
+            group = hdf5_file.member(file, feature_store.IMAGES if feature_store.IMAGES in sides else "gallery")
+            held = {key: hdf5_file.dataset(group, key) for key in (*FEATURES, "pid", "camid", "name")}
+            mapped = {field: _mapped(path, held[key], axes) for key, (field, axes) in FEATURES.items()}
+            small = {key: held[key][:] for key in ("pid", "camid")}
+            bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
+    except hdf5_file.DAMAGE as error:
         raise UserError(f"{path} is truncated or no feature bank: {error}", REMEDY) from error
     if len(bank) == 0:
         raise UserError(f"{path} holds no image", REMEDY)

@@ -21,7 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline import stamp
+from pipeline import hdf5_file, stamp
 from pipeline.disk_space import reserve, told_when_full
 from pipeline.errors import UserError
 from sorn.parts import CLASSES
@@ -40,6 +40,7 @@ SMALL_FIELDS = {  # stored as they are in a Sample
     "score": np.float32,
     "keypoints": np.float32,
 }
+SMALL_ITEM = 16  # bytes of the largest: HDF5's pointer to a text
 SMALL_BYTES = 4096  # more than these fields take per image, and more than the file's own header
 LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 
@@ -201,7 +202,7 @@ class ShardReader:
                 self._read_header(file)
         except FileNotFoundError as error:
             raise UserError(f"shard {path} is missing", REMEDY) from error
-        except (OSError, KeyError, RuntimeError, ValueError) as error:
+        except hdf5_file.DAMAGE as error:
             raise UserError(f"shard {path} is truncated or no shard: {error}", REMEDY) from error
         self._file: FileIO | None = None
 
@@ -217,21 +218,29 @@ class ShardReader:
         self.content_digest, self.detection_digest = (
             str(file.attrs[f"{of}_digest"]) for of in ("content", "detection")
         )
-        self.pid, self.camid, self.status = (file[field][:] for field in ("pid", "camid", "status"))
-        self.people, self.box, self.score, self.keypoints = (
-            file[field][:] for field in ("people", "box", "score", "keypoints")
-        )
-        self.name = file["name"].asstr()[:].astype(str)
-        n, height, width = file["mask"].shape
+        image, mask = (hdf5_file.dataset(file, field) for field in ("image", "mask"))
+        small = {field: hdf5_file.dataset(file, field) for field in SMALL_FIELDS}
+        n, height, width = mask.shape
         if n == 0:
             raise ValueError("it holds no image")
         self.image_size = (int(height), int(width))
-        lengths = {len(getattr(self, field)) for field in SMALL_FIELDS}
-        if file["image"].shape != (n, height, width, 3) or lengths != {n}:
+        if image.shape != (n, height, width, 3) or {len(found) for found in small.values()} != {n}:
             raise ValueError("its datasets have different lengths")
+        if image.dtype != np.uint8 or mask.dtype != np.uint8:
+            raise ValueError("its images or masks are no bytes")
+        for field, found in small.items():
+            if found.dtype.kind != np.dtype(SMALL_FIELDS[field]).kind or found.dtype.itemsize > SMALL_ITEM:
+                raise ValueError(f"its {field} is of another kind, {found.dtype}")
+        self.pid, self.camid, self.status = (small[field][:] for field in ("pid", "camid", "status"))
+        self.people, self.box, self.score, self.keypoints = (
+            small[field][:] for field in ("people", "box", "score", "keypoints")
+        )
+        self.name = small["name"].asstr()[:].astype(str)
+        if not np.isin(self.status, list(Status)).all():
+            raise ValueError("it has a status that is none")
         if self.box.shape != (n, 4) or self.keypoints.shape != (n, len(JOINTS), 3):
             raise ValueError("its boxes or keypoints have another shape")
-        offsets = file["image"].id.get_offset(), file["mask"].id.get_offset()
+        offsets = image.id.get_offset(), mask.id.get_offset()
         if None in offsets:
             raise ValueError("its images are not stored contiguous")
         self._image_offset, self._mask_offset = offsets

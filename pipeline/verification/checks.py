@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.feature_store import DAMAGE
+from pipeline.hdf5_file import DAMAGE
 
 
 @dataclass(frozen=True)

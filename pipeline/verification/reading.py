@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.ahead import ahead
 from pipeline.errors import UserError
-from pipeline.feature_store import DAMAGE
+from pipeline.hdf5_file import DAMAGE
 from pipeline.progress import Progress
 from pipeline.shards import ShardContent, ShardReader
 

@@ -1,0 +1,216 @@
+"""Every reader of a file that somebody else may have written: bytes -> it returns, or raises UserError."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pipeline import checkpoints, csv_dataset, feature_store, mapped_bank, records, stamp, trained_run
+from pipeline.config_files import load_config
+from pipeline.errors import UserError
+from pipeline.labelers.label_maps import read_label_map
+from pipeline.layout import Paths
+from pipeline.manifest import load_manifest
+from pipeline.pixels import decode
+from pipeline.poses.joints import read_joints
+from pipeline.report.evaluations import read_evaluation
+from pipeline.report.query_results import COLUMNS, read_query_results
+from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, read_index, write_index
+from pipeline.shards import ShardReader, ShardWriter
+from sorn.features import FeatureBank
+from sorn.sample import JOINTS, Sample, Status
+
+ROOT = Path(__file__).parents[2]
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
+
+
+@dataclass(frozen=True)
+class Target:
+    """file: the name of what is fuzzed, below a folder. read: the reader, given that path. seeds: good files."""
+
+    name: str
+    file: str
+    read: Callable[[Path], object]
+    seeds: Callable[[Path], list[bytes]]
+
+    def try_bytes(self, folder: Path, data: bytes) -> bool:
+        """Whether the reader took it. Any exception but UserError is a finding."""
+        path = folder / self.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        try:
+            self.read(path)
+        except UserError as error:
+            assert error.wrong.strip() and error.remedy.strip(), "an error without a remedy"
+            return False
+        return True
+
+
+def new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="sorn-fuzz-", dir=MEMORY))
+
+
+def read_all(path: Path) -> object:
+    reader = ShardReader(path)
+    try:
+        return reader.verified_content()
+    finally:
+        reader.close()
+
+
+def texts(*patterns: str) -> Callable[[Path], list[bytes]]:
+    return lambda _: [path.read_bytes() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+
+
+def given(*contents: bytes | str) -> Callable[[Path], list[bytes]]:
+    return lambda _: [content.encode() if isinstance(content, str) else content for content in contents]
+
+
+def pictures(folder: Path) -> list[bytes]:
+    """A picture and a label map in every format that is read."""
+    rng, found = np.random.default_rng(0), []
+    for array in (rng.integers(0, 255, (12, 6, 3), dtype=np.uint8), rng.integers(0, 8, (12, 6), dtype=np.uint8)):
+        for kind in ("PNG", "JPEG", "BMP", "TIFF"):
+            buffer = io.BytesIO()
+            Image.fromarray(array).save(buffer, kind)
+            found.append(buffer.getvalue())
+    return found
+
+
+def array(folder: Path) -> list[bytes]:
+    buffer = io.BytesIO()
+    np.save(buffer, np.random.default_rng(0).integers(0, 8, (12, 6), dtype=np.uint8))
+    return [buffer.getvalue()]
+
+
+def shard(folder: Path) -> list[bytes]:
+    rng = np.random.default_rng(0)
+    path = folder / "seed" / "shard-00000.h5"
+    with ShardWriter(path, 2, (16, 8), "f" * 64, {"name": "none"}) as writer:
+        for i in range(2):
+            image = rng.integers(0, 255, (16, 8, 3), dtype=np.uint8)
+            writer.append(Sample(image, image[..., 0] % 8, i, i, f"train/{i}.jpg", Status.OK))
+    return [path.read_bytes()]
+
+
+def some_bank(count: int) -> FeatureBank:
+    rng = np.random.default_rng(count)
+    arrays = [rng.normal(size=shape).astype(np.float32) for shape in ((count, 4), (count, 3, 2))]
+    names = np.array([f"images/{i}.jpg" for i in range(count)])
+    return FeatureBank(*arrays, rng.random((count, 3), dtype=np.float32), np.arange(count), np.arange(count), names)
+
+
+def banks(folder: Path) -> list[bytes]:
+    path = folder / "seed.h5"
+    feature_store.write_banks(path, some_bank(2), some_bank(3), {"fingerprint": "f"})
+    return [path.read_bytes()]
+
+
+def bank(folder: Path) -> list[bytes]:
+    path = folder / "seed.h5"
+    feature_store.write_bank(path, some_bank(3), {"fingerprint": "f"})
+    return [path.read_bytes()]
+
+
+def weights(folder: Path) -> list[bytes]:
+    path = folder / "seed.safetensors"
+    checkpoints.save_weights(
+        path, {"a": torch.ones(2, 3), "b": torch.zeros(4, dtype=torch.bfloat16)}, {"fingerprint": "f"}
+    )
+    return [path.read_bytes()]
+
+
+def state(folder: Path) -> list[bytes]:
+    path = folder / "state-1.pt"
+    checkpoints.save_state(path, {"fingerprint": "f", "step": 3, "model": {"a": torch.ones(2)}})
+    return [path.read_bytes()]
+
+
+STAMP = {
+    "stage": "train", "version": 1, "fingerprint": "f", "inputs": {"a": "b"}, "config": {"x": {"y": 1}},
+    "outputs": {"f": ["s", 1, 2]}, "provides": {"c": "d"}, "versions": {"python": "3.11"},
+}  # fmt: skip
+TRAINED = {"model": {"identities": 3, "backbone": "resnet18"}, "image_size": [64, 32]}
+CSV = "path,pid,camid,split\na.png,1,1,train\nb/c.png,x,2,query\n../d.png,-1,1,gallery\n"
+JOINTS_CSV = ",".join(["name", *(f"{joint}_{axis}" for joint in JOINTS for axis in ("x", "y", "visible"))])
+RESULTS = ",".join(COLUMNS) + "\nsorn," + ",".join(["q.jpg", "1", "2", "3", "1", *["0.5"] * (len(COLUMNS) - 6)]) + "\n"
+
+
+def index(folder: Path) -> list[bytes]:
+    path, split = folder / "seed.json", SplitEntry(1, "d", "e", {"ok": 1}, 0.5)
+    shards = (ShardEntry("train/shard-00000.h5", "train", 1, "d", "s"),)
+    write_index(path, ShardIndex("f", {"name": "none"}, None, (16, 8), (1,), {"train": split}, shards))
+    return [path.read_bytes()]
+
+
+def rows(folder: Path) -> list[bytes]:
+    path, file = folder / "seed.csv", records.ImageFile(100, 5, "s" * 64, 6, 12)
+    found = [records.ImageRecord(f"train/{i}.png", folder / f"{i}.png", i, 1, "train") for i in range(3)]
+    records.write_records(path, [(record, file) for record in found])
+    return [path.read_bytes()]
+
+
+def report(folder: Path) -> list[bytes]:
+    """With the results of its one query beside it."""
+    beside = folder / "runs" / "x-none" / "eval" / "queries.csv"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.write_text(RESULTS)
+    figures = dict.fromkeys(("rank-1", "rank-3", "rank-5", "rank-10", "mAP", "mINP"), 0.5)
+    config = {"split": "test", "protocol": "default", "average_precision": "standard", "trials": 1, "seed": 0}
+    made = {"config": config, "training": {"pids": [1], "model": {"parts": 3}}, "labeler": {"name": "none"}}
+    content = {
+        "schema_version": 2, "single_shot": False, "metrics": {"sorn": {**figures, "queries": 1}},
+        "chance": {"mAP": 0.1},
+        "dataset": {"name": "x", "gallery_images": 3}, "provenance": {**made, "features": {}, "versions": {}},
+    }  # fmt: skip
+    return [json.dumps(content).encode()]
+
+
+def as_records(path: Path) -> object:
+    """path: runs/x/data/records.csv."""
+    return records.read_rows(Paths("x", "none", path.parents[3], path.parents[2]))
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("config", "mine.toml", lambda path: load_config(str(path)), texts("pipeline/presets/*.toml")),
+        Target(
+            "override",
+            "text",
+            lambda path: load_config("demo", (path.read_bytes().decode(errors="replace"),)),
+            given("train.seed=1", "eval.tau_sweep=[0.1,0.2]", 'masks.options.weights="a"', "model.parts=6"),
+        ),
+        Target("manifest", "mine.toml", lambda path: load_manifest(str(path)), texts("data_manifests/*.toml")),
+        Target("csv", "mine.csv", lambda path: csv_dataset.find_records(load_manifest(str(path))), given(CSV)),
+        Target("stamp", "stamp.json", lambda path: stamp.read(path.parent), given(json.dumps(STAMP))),
+        Target("index", "index.json", read_index, index),
+        Target("records", "runs/x/data/records.csv", as_records, rows),
+        Target(
+            "report",
+            "runs/x-none/eval/report.json",
+            lambda path: read_evaluation(path.parents[2], "x-none"),
+            report,
+        ),
+        Target("queries", "queries.csv", read_query_results, given(RESULTS)),
+        Target("joints", "query.csv", read_joints, given(JOINTS_CSV + "\nq" + ",1" * 51 + "\n")),
+        Target("trained", "config.json", lambda path: trained_run.describe(path.parent), given(json.dumps(TRAINED))),
+        Target("image", "picture.png", decode, pictures),
+        Target("label_map", "map.png", read_label_map, pictures),
+        Target("label_array", "map.npy", read_label_map, array),
+        Target("shard", "shard-00000.h5", read_all, shard),
+        Target("banks", "features.h5", feature_store.read_banks, banks),
+        Target("bank", "bank.h5", mapped_bank.open_bank, bank),
+        Target("weights", "model.safetensors", checkpoints.read_weights, weights),
+        Target("metadata", "model.safetensors", checkpoints.read_metadata, weights),
+        Target("state", "state-1.pt", lambda path: checkpoints.load_state(path, "f"), state),
+    )
+}
