@@ -101,5 +101,8 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
             # safetensors lets nobody but its writer read a file; weights are there to be shared, like the folder.
             temporary.chmod(path.parent.stat().st_mode & 0o666)
             os.replace(temporary, path)
+    except (RuntimeError, SafetensorError) as error:  # what both call a disk that took a part of the file
+        wrong = f"{path} could not be written: {str(error).splitlines()[0]}"
+        raise UserError(wrong, f"See whether {path.parent} has room and may be written.") from error
     finally:
         temporary.unlink(missing_ok=True)
