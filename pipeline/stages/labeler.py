@@ -19,7 +19,7 @@ from pipeline.manifest import load_manifest, mask_path
 from pipeline.records import ImageRecord, read_records
 
 NAME = "labeler"
-VERSION = 1
+VERSION = 2
 SPLIT = "labeler"
 
 

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.layout import Paths
 
 NAME = "train"
-VERSION = 2
+VERSION = 3
 VALIDATED = ("val_query", "val_gallery")
 
 

@@ -72,6 +72,7 @@ def report_of(found: Scores) -> dict[str, Any]:
             "foreground": {"mean": 0.4},
             "exact": {"images": 9, "mIoU": 0.375, "pixel_accuracy": 0.75, "stripes": None},
         },
+        "stripes": None,
         "parts": {"images": 1, "against": {"x": 1}, "mIoU": 0.5, "pixel_accuracy": 0.25, "iou": {"head": 0.125}},
         "paper": [{"method": "SORN", "source": "Table II", "rank-1": 57.6, "mAP": 46.3}],
         "dataset": {

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from pipeline import checkpoints, stamp
 from pipeline.cli import main
 from pipeline.layout import Paths
+from pipeline.stages import labeler
 
 SHARD = "masks/train/shard-00001.h5"
 
@@ -126,14 +127,15 @@ def test_features_and_queries_of_other_images_are_found(run):
 
 def test_a_labeler_is_held_against_what_it_says_of_itself(tmp_path):
     paths = Paths("synped_demo", "danet", tmp_path / "data", tmp_path)
-    folder, said = paths.folder("labeler"), {"network": "danet", "fingerprint": stamp.fingerprint("labeler", 1, {}, {})}
+    folder, version = paths.folder("labeler"), labeler.VERSION
+    said = {"network": "danet", "fingerprint": stamp.fingerprint("labeler", version, {}, {})}
 
     def write(about: dict[str, str]) -> str:
         checkpoints.save_weights(paths.labeler_checkpoint, {"bias": torch.zeros(3)}, said)
         paths.labeler_config.write_text(json.dumps(about))
         provided = {"checkpoint": stamp.digest_file(paths.labeler_checkpoint)}
         files = [paths.labeler_checkpoint, paths.labeler_config]
-        stamp.write(folder, "labeler", 1, {}, {}, files, provided)
+        stamp.write(folder, "labeler", version, {}, {}, files, provided)
         return CliRunner().invoke(main, ["verify", "--labeler", "danet", "--runs", str(tmp_path)]).output
 
     assert f"whole       {folder}\n" in write(said)

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
+from pipeline.stages.eval import VERSION
 
 SHARD = "masks/train/shard-00001.h5"
 
@@ -116,7 +117,7 @@ def test_a_stage_that_was_made_from_something_else_is_stale_and_not_broken(run):
 def test_a_stage_of_another_version_is_stale_and_only_its_bytes_count(run, monkeypatch):
     monkeypatch.setattr("pipeline.stages.eval.VERSION", 99)
     run.rewrite("eval/report.json", lambda report: report.clear())  # another version may have written anything
-    text = run.broken("eval changed: version 2 -> 99", "s: 2 stale\n")
+    text = run.broken(f"eval changed: version {VERSION} -> 99", "s: 2 stale\n")
     assert "KeyError" not in text
 
 
