@@ -99,10 +99,12 @@ def read_rows(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
         text = paths.records.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UserError(f"{paths.records} does not exist: the data stage has not run", again) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{paths.records} cannot be read: {error}", f"Delete it. {again}") from error
     table = csv.reader(io.StringIO(text, newline=""))
-    if tuple(next(table, ())) != COLUMNS:
-        raise UserError(f"{paths.records} does not have the columns {', '.join(COLUMNS)}", again)
     try:
+        if tuple(next(table, ())) != COLUMNS:
+            raise UserError(f"{paths.records} does not have the columns {', '.join(COLUMNS)}", again)
         return [
             (
                 ImageRecord(name, Path(path), int(pid), int(camid), split),
@@ -110,7 +112,7 @@ def read_rows(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
             )
             for name, path, pid, camid, split, size, mtime_ns, sha256, width, height in table
         ]
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise UserError(f"{paths.records}, line {table.line_num}: {error}", again) from error
 
 

@@ -135,6 +135,12 @@ def test_missing_or_damaged_records_name_the_command(tmp_path: Path) -> None:
     (tmp_path / "records.csv").write_text("name,path\n")
     with pytest.raises(UserError, match=r"does not have the columns"):
         read_records(paths(tmp_path))  # type: ignore[arg-type]
+    (tmp_path / "records.csv").write_bytes(text.encode() + b"\x97")
+    with pytest.raises(UserError, match=r"cannot be read: .*Delete it. Run `make data"):
+        read_records(paths(tmp_path))  # type: ignore[arg-type]
+    (tmp_path / "records.csv").write_text(text + "a" * 200_000)  # longer than csv lets a field be
+    with pytest.raises(UserError, match=r"line 4: .*make data"):
+        read_records(paths(tmp_path))  # type: ignore[arg-type]
 
 
 def test_content_digest_sees_content_and_ids_but_neither_place_nor_time() -> None:
