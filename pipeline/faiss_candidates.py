@@ -14,9 +14,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline import hdf5_file
 from pipeline.disk_space import require_space, told_when_full
 from pipeline.errors import UserError
-from pipeline.hdf5_file import DAMAGE
 from pipeline.mapped_bank import require_finite
 from sorn.features import FeatureBank
 
@@ -95,11 +95,10 @@ def _kept(path: Path, fingerprint: str, count: int) -> Any:
         return None
     try:
         with h5py.File(path, "r", locking=False) as file:
-            made_of = file.attrs.get("fingerprint"), int(file.attrs.get("version", 0))
-            if made_of != (fingerprint, INDEX_VERSION):
+            if hdf5_file.attributes(file) != {"fingerprint": fingerprint, "version": INDEX_VERSION}:
                 return None
-            index = _faiss().deserialize_index(file["index"][:])
-    except DAMAGE:
+            index = _faiss().deserialize_index(hdf5_file.dataset(file, "index")[:])
+    except hdf5_file.DAMAGE:
         return None
     return index if index.ntotal == count else None
 
@@ -110,9 +109,9 @@ def _write(path: Path, index: np.ndarray, fingerprint: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     try:
         with told_when_full(path):
-            with h5py.File(temporary, "w") as file:
+            with h5py.File(temporary, "w", libver=hdf5_file.LIBVER) as file:
                 file.create_dataset("index", data=index, track_times=False)
-                file.attrs.update({"fingerprint": fingerprint, "version": INDEX_VERSION})
+                hdf5_file.set_attributes(file, {"fingerprint": fingerprint, "version": INDEX_VERSION})
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -21,8 +21,7 @@ from pipeline.disk_space import require_space, told_when_full
 from pipeline.errors import UserError
 from sorn.features import FeatureBank
 
-SCHEMA_VERSION = 2
-LIBVER = ("v110", "v110")  # as in pipeline.shards: equal features give equal bytes
+SCHEMA_VERSION = 3
 SIDES = ("query", "gallery")  # of an evaluation
 IMAGES = "images"  # a bank that has a file of its own
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
@@ -157,15 +156,15 @@ def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
     """What the features were made from, without reading them. Raises UserError as `read_banks` does."""
     try:
         with h5py.File(path, "r", locking=False) as file:
-            attrs = dict(file.attrs)
-        version = int(attrs.pop("schema_version"))
+            version = hdf5_file.attribute(file, "schema_version")
+            attrs = hdf5_file.attributes(file) if version == SCHEMA_VERSION else {}
     except FileNotFoundError as error:
         raise UserError(f"there are no features: {path} is missing", remedy) from error
     except hdf5_file.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error
     if version != SCHEMA_VERSION:
         raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", remedy)
-    return {key: str(value) for key, value in attrs.items()}
+    return {key: str(value) for key, value in attrs.items() if key != "schema_version"}
 
 
 def zero_images(bank: FeatureBank) -> np.ndarray:
@@ -194,10 +193,9 @@ def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
     temporary = path.with_name(path.name + ".tmp")
     try:
         with told_when_full(path):
-            with h5py.File(temporary, "w", libver=LIBVER) as file:
+            with h5py.File(temporary, "w", libver=hdf5_file.LIBVER) as file:
                 yield file
-                file.attrs["schema_version"] = SCHEMA_VERSION
-                file.attrs.update(attrs)
+                hdf5_file.set_attributes(file, {"schema_version": SCHEMA_VERSION, **attrs})
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
             os.replace(temporary, path)
@@ -212,21 +210,17 @@ def _write_rows(group: h5py.Group, rows: Rows) -> None:
         names.append(arrays.pop("name"))
         for key, array in arrays.items():
             if key not in group:
-                group.create_dataset(key, (rows.count, *array.shape[1:]), _kind(key), track_times=False)
+                group.create_dataset(key, (rows.count, *array.shape[1:]), LAYOUT[key][0], track_times=False)
             group[key][first : first + len(array)] = array
         first += len(piece)
     assert first == rows.count, f"{group.name}: {first} of {rows.count} images"
-    _write_whole(group, "name", np.concatenate(names))  # at once: HDF5 stores texts as they come
+    _write_whole(group, "name", np.concatenate(names))  # at once: as long as the longest
 
 
 def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
-    data = array.astype(object) if key == "name" else array
-    group.create_dataset(key, data=data, dtype=_kind(key), track_times=False)
-
-
-def _kind(key: str) -> np.dtype:
     kind = LAYOUT[key][0]
-    return h5py.string_dtype("utf-8") if kind == "text" else np.dtype(kind)
+    data = hdf5_file.texts(array) if kind == "text" else array.astype(kind, copy=False)
+    group.create_dataset(key, data=data, track_times=False)
 
 
 def _read_side(path: Path, side: str, remedy: str) -> FeatureBank:
@@ -251,7 +245,7 @@ def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
     for key in keys:
         dataset = hdf5_file.dataset(group, key)
         kind, shape = dataset.dtype, dataset.shape
-        found, (wanted, axes) = "text" if h5py.check_string_dtype(kind) else str(kind), LAYOUT[key]
+        found, (wanted, axes) = "text" if kind.kind == "S" else str(kind), LAYOUT[key]
         if found != wanted or len(shape) != axes:
             raise ValueError(f"{group.name}/{key} is {found} {list(shape)}, expected {wanted} with {axes} axes")
         room -= math.prod(shape) * kind.itemsize

@@ -1,21 +1,28 @@
 """HDF5 files that somebody else may have written: nothing is read that lies outside of them, or claims to be larger.
 
-HDF5 follows links into other files, stores data in them, and can claim any size. Reads what it is asked for.
+HDF5 follows links into other files, stores data in them, and can claim any size. And it keeps whatever is of variable
+length in a heap without checksums: one damaged byte there sends the library into an endless loop. So our texts are all
+of fixed length, others are refused unread, and what is left of the format's own tables has checksums. Reads and writes
+what it is asked for.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Mapping
 
 import h5py
+import numpy as np
 
+LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)  # h5py's words for a broken file
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     """What lies in the group under that name. Raises KeyError for nothing, ValueError for a link elsewhere, for data
-    stored in another file, or for more of it than the whole file has bytes: before any memory is taken for it.
+    of variable length or stored in another file, or for more of it than the whole file has bytes: before any memory is
+    taken for it.
     """
     link = group.get(name, getlink=True)
     if link is None:
@@ -24,6 +31,8 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
         raise ValueError(f"{group.name}/{name} is a link elsewhere")
     found = group[name]
     if isinstance(found, h5py.Dataset):
+        if found.dtype.hasobject:
+            raise ValueError(f"{found.name} is of variable length, as no file of this program is")
         if found.external or found.is_virtual:
             raise ValueError(f"{found.name} is stored in another file")
         claimed, room = math.prod(found.shape or ()) * found.dtype.itemsize, os.path.getsize(found.file.filename)
@@ -38,3 +47,32 @@ def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     if not isinstance(found, h5py.Dataset) or not found.shape:
         raise ValueError(f"{found.name} is no dataset with axes")
     return found
+
+
+def texts(values: Iterable[str]) -> np.ndarray:
+    """[n] UTF-8 texts, each as long as the longest: what `create_dataset` takes as data."""
+    encoded = [value.encode() for value in values]
+    longest = max((1, *map(len, encoded)))
+    return np.array(encoded, h5py.string_dtype("utf-8", longest))
+
+
+def set_attributes(file: h5py.File, values: Mapping[str, str | int]) -> None:
+    """Numbers and texts, up to 64 kB each."""
+    for name, value in values.items():
+        file.attrs[name] = texts([value])[0] if isinstance(value, str) else value
+
+
+def attribute(file: h5py.File, name: str) -> str | int:
+    """Raises KeyError where there is none, ValueError for anything but a number or a text of fixed length."""
+    if name not in file.attrs:
+        raise KeyError(f"it has no attribute '{name}'")
+    found = file.attrs.get_id(name)
+    if found.shape != () or found.dtype.kind not in "iuS":
+        raise ValueError(f"its attribute '{name}' is neither a number nor a text of fixed length")
+    value = file.attrs[name]
+    return bytes(value).decode() if found.dtype.kind == "S" else int(value)
+
+
+def attributes(file: h5py.File) -> dict[str, str | int]:
+    """All of them. Raises as `attribute` does."""
+    return {name: attribute(file, name) for name in file.attrs}

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline import checkpoints
+from pipeline import checkpoints, ranks
 from pipeline.errors import UserError
 from sorn.backbone import load_resnet
 
@@ -18,14 +18,15 @@ def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str
     """Fill a network, or its `backbone` module, from what the option says.
 
     init: "none", "imagenet" (torchvision's ResNet of that name), a torchvision ResNet .pth, or a .safetensors of a
-    network trained here, of which everything is taken but identity classifiers. option: its name, for messages.
+    network trained here: of one with the same options everything is taken but identity classifiers, of another one the
+    backbone alone, and that is said. option: its name, for messages.
     Raises UserError for weights that cannot be had or do not fit.
     """
     if init == "none":
         return
     try:
         if Path(init).suffix == ".safetensors":
-            _load_trained(model, checkpoints.read_weights(Path(init)))
+            _load_trained(model, checkpoints.read_weights(Path(init)), f"{option} = {init}")
         else:
             weights = _imagenet(backbone, option) if init == "imagenet" else _read_torch(init)
             load_resnet(model.get_submodule("backbone"), weights)
@@ -43,12 +44,16 @@ def _read_torch(init: str) -> dict[str, Tensor]:
     return weights
 
 
-def _load_trained(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    kept = {key: value for key, value in weights.items() if OWN_IDENTITIES not in key}
-    fit = model.load_state_dict(kept, strict=False)
-    wrong = fit.unexpected_keys + [key for key in fit.missing_keys if OWN_IDENTITIES not in key]
-    if wrong:
-        raise ValueError(f"weights of another network: {', '.join(wrong[:3])}")
+def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> None:
+    own = {key: value.shape for key, value in model.state_dict().items() if OWN_IDENTITIES not in key}
+    given = {key: value for key, value in weights.items() if OWN_IDENTITIES not in key}
+    if {key: value.shape for key, value in given.items()} != own:
+        own, given = ({key: of[key] for key in of if key.startswith("backbone.")} for of in (own, given))
+        wrong = sorted(key for key in own.keys() | given.keys() if key not in given or own.get(key) != given[key].shape)
+        if wrong:
+            raise ValueError(f"weights of another backbone: {', '.join(wrong[:3])}")
+        ranks.say(f"{what} is of a network with other options: its backbone alone is taken")
+    model.load_state_dict(given, strict=False)
 
 
 def _imagenet(backbone: str, option: str) -> dict[str, Tensor]:

@@ -27,22 +27,19 @@ from pipeline.errors import UserError
 from sorn.parts import CLASSES
 from sorn.sample import JOINTS, Sample, Status
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 REMEDY = "Run the masks stage again (`make masks`): it rewrites what is missing, damaged or of another run."
 PIXEL_BYTES = 4  # three of the image, one of the mask
-SMALL_FIELDS = {  # stored as they are in a Sample
+SMALL_FIELDS = {  # stored as they are in a Sample, beside its name
     "pid": np.int64,
     "camid": np.int64,
     "status": np.uint8,
-    "name": h5py.string_dtype("utf-8"),
     "people": np.int64,
     "box": np.float32,
     "score": np.float32,
     "keypoints": np.float32,
 }
-SMALL_ITEM = 16  # bytes of the largest: HDF5's pointer to a text
 SMALL_BYTES = 4096  # more than these fields take per image, and more than the file's own header
-LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 
 
 class ShardContent:
@@ -113,23 +110,23 @@ class ShardWriter:
         pose: dict[str, Any] | None = None,
     ):
         self.path, self.count, self.image_size = path, count, image_size
-        self.attributes = {
+        self.attributes: dict[str, str | int] = {
             "schema_version": SCHEMA_VERSION,
             "fingerprint": fingerprint,
             "labeler": json.dumps(labeler, sort_keys=True),
             "pose": json.dumps(pose, sort_keys=True),
-            "classes": list(CLASSES),
+            "classes": json.dumps(CLASSES),
         }
         self.content = ShardContent()
         self.temporary = path.with_name(path.name + ".tmp")
-        self._small: dict[str, list[Any]] = {field: [] for field in SMALL_FIELDS}
+        self._small: dict[str, list[Any]] = {field: [] for field in (*SMALL_FIELDS, "name")}
 
     def __enter__(self) -> ShardWriter:
         """HDF5 lays out the file; its space is reserved, and the pixels are then written by plain file operations."""
         with contextlib.ExitStack() as on_failure, told_when_full(self.path):
             on_failure.callback(self.temporary.unlink, missing_ok=True)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with h5py.File(self.temporary, "w", libver=LIBVER) as file:
+            with h5py.File(self.temporary, "w", libver=hdf5_file.LIBVER) as file:
                 datasets = [self._lay_out(file, "image", (3,)), self._lay_out(file, "mask", ())]
                 self._offsets = [dataset.id.get_offset() for dataset in datasets]
             self._file = open(self.temporary, "r+b")
@@ -175,12 +172,12 @@ class ShardWriter:
 
     def _publish(self) -> None:
         assert len(self.content.items) == self.count, f"{len(self.content.items)} of {self.count} images appended"
-        with h5py.File(self.temporary, "r+", libver=LIBVER) as file:
+        with h5py.File(self.temporary, "r+", libver=hdf5_file.LIBVER) as file:
             for field, dtype in SMALL_FIELDS.items():
                 file.create_dataset(field, data=np.array(self._small[field], dtype), dtype=dtype, track_times=False)
-            file.attrs.update(self.attributes)
-            file.attrs["content_digest"] = self.content.digest
-            file.attrs["detection_digest"] = self.content.detection_digest
+            file.create_dataset("name", data=hdf5_file.texts(self._small["name"]), track_times=False)
+            digests = {"content_digest": self.content.digest, "detection_digest": self.content.detection_digest}
+            hdf5_file.set_attributes(file, self.attributes | digests)
         with open(self.temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(self.temporary, self.path)
@@ -207,35 +204,36 @@ class ShardReader:
         self._file: FileIO | None = None
 
     def _read_header(self, file: h5py.File) -> None:
-        version = file.attrs["schema_version"]
+        version = hdf5_file.attribute(file, "schema_version")
         if version != SCHEMA_VERSION:
             raise UserError(
                 f"shard {self.path} is of schema version {version}, this program of {SCHEMA_VERSION}", REMEDY
             )
-        self.fingerprint = str(file.attrs["fingerprint"])
-        self.labeler: dict[str, Any] = json.loads(file.attrs["labeler"])
-        self.pose: dict[str, Any] | None = json.loads(file.attrs["pose"])
-        self.content_digest, self.detection_digest = (
-            str(file.attrs[f"{of}_digest"]) for of in ("content", "detection")
-        )
-        image, mask = (hdf5_file.dataset(file, field) for field in ("image", "mask"))
+        said = hdf5_file.attributes(file)
+        self.fingerprint = str(said["fingerprint"])
+        self.labeler: dict[str, Any] = json.loads(str(said["labeler"]))
+        self.pose: dict[str, Any] | None = json.loads(str(said["pose"]))
+        self.content_digest, self.detection_digest = (str(said[f"{of}_digest"]) for of in ("content", "detection"))
+        image, mask, name = (hdf5_file.dataset(file, field) for field in ("image", "mask", "name"))
         small = {field: hdf5_file.dataset(file, field) for field in SMALL_FIELDS}
         n, height, width = mask.shape
         if n == 0:
             raise ValueError("it holds no image")
         self.image_size = (int(height), int(width))
-        if image.shape != (n, height, width, 3) or {len(found) for found in small.values()} != {n}:
+        if image.shape != (n, height, width, 3) or {len(found) for found in (name, *small.values())} != {n}:
             raise ValueError("its datasets have different lengths")
         if image.dtype != np.uint8 or mask.dtype != np.uint8:
             raise ValueError("its images or masks are no bytes")
         for field, found in small.items():
-            if found.dtype.kind != np.dtype(SMALL_FIELDS[field]).kind or found.dtype.itemsize > SMALL_ITEM:
-                raise ValueError(f"its {field} is of another kind, {found.dtype}")
+            if found.dtype != SMALL_FIELDS[field]:
+                raise ValueError(f"its {field} is {found.dtype}")
+        if name.dtype.kind != "S":
+            raise ValueError(f"its name is {name.dtype}")
         self.pid, self.camid, self.status = (small[field][:] for field in ("pid", "camid", "status"))
         self.people, self.box, self.score, self.keypoints = (
             small[field][:] for field in ("people", "box", "score", "keypoints")
         )
-        self.name = small["name"].asstr()[:].astype(str)
+        self.name = name.asstr()[:].astype(str)
         if not np.isin(self.status, list(Status)).all():
             raise ValueError("it has a status that is none")
         if self.box.shape != (n, 4) or self.keypoints.shape != (n, len(JOINTS), 3):

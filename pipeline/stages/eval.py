@@ -22,7 +22,7 @@ from pipeline.segmenter import Segmenter, find_segmenter
 from pipeline.trained_run import describe
 
 NAME = "eval"
-VERSION = 3
+VERSION = 4
 
 POSE = "pose"  # among what the masks stage provides: the digest of its joints, if it looked for any
 QUERY_SPLIT = {"test": "query", "val": "val_query"}

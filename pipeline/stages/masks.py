@@ -27,7 +27,7 @@ from pipeline.shard_labeling import Labeling, ShardLabeler
 from pipeline.shard_plan import STORED_SPLITS, ShardPlan
 
 NAME = "masks"
-VERSION = 2
+VERSION = 3
 
 UNREADABLE_LIMIT = 0.05  # above this share something is wrong with the dataset, not with an image
 SHOWN = 5  # names of unreadable images in a message

@@ -91,7 +91,7 @@ def test_a_bank_of_its_own_and_one_side_of_an_evaluation(tmp_path: Path) -> None
     assert equal(read_bank(evaluation, "gallery")[0], make_bank("gallery", 7))
     with h5py.File(path) as file:
         assert file["images/global"].shape == (3, 8) and file["images/name"].asstr()[2] == "images/ü2.jpg"
-        assert file.attrs["schema_version"] == 2 and list(file) == ["images"]
+        assert file.attrs["schema_version"] == 3 and list(file) == ["images"]
     with pytest.raises(UserError, match=r"features\.h5 holds no feature bank 'images', but 'query' and 'gallery'\."):
         read_bank(evaluation)
     with pytest.raises(UserError, match=r"bank\.h5 holds no feature bank 'query', but 'images'\."):
@@ -186,7 +186,7 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
     write(path)
     with h5py.File(path, "r+") as file:
         file.attrs["schema_version"] = 4
-    with pytest.raises(UserError, match="is of schema version 4, this program of 2"):
+    with pytest.raises(UserError, match="is of schema version 4, this program of 3"):
         read_attrs(path)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import feature_store, mapped_bank
 from pipeline.errors import UserError
-from pipeline.hdf5_file import dataset, member
+from pipeline.hdf5_file import attribute, attributes, dataset, member, set_attributes, texts
 from pipeline.shards import ShardReader, ShardWriter
 from sorn.features import FeatureBank
 from sorn.sample import Sample, Status
@@ -119,3 +119,54 @@ def test_no_reader_follows(
         attack(file, name, other)
     with pytest.raises(UserError, match=f"{path} is truncated or no"):
         read(path)
+
+
+def test_texts_and_numbers_come_back(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        set_attributes(file, {"name": "Zoë", "nothing": "", "number": 3})
+        file["names"] = texts(["a", "ß/ä.jpg", ""])
+        file["none"] = texts([])
+        assert attributes(file) == {"name": "Zoë", "nothing": "", "number": 3}
+        assert list(dataset(file, "names").asstr()[:]) == ["a", "ß/ä.jpg", ""]
+        assert dataset(file, "none").shape == (0,)
+        with pytest.raises(KeyError, match="no attribute 'other'"):
+            attribute(file, "other")
+
+
+def test_what_is_of_variable_length_is_refused_unread(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["name"], file.attrs["numbers"] = "text", [1, 2]
+        file.create_dataset("name", data=["a"], dtype=h5py.string_dtype())
+        for name in file.attrs:
+            with pytest.raises(ValueError, match=f"'{name}' is neither a number nor a text of fixed length"):
+                attribute(file, name)
+        with pytest.raises(ValueError, match="/name is of variable length"):
+            dataset(file, "name")
+
+
+@pytest.mark.parametrize("write", [a_shard, a_bank], ids=["shard", "bank"])
+def test_no_file_of_ours_has_a_heap(tmp_path: Path, write: Callable[[Path], str]) -> None:
+    """HDF5's heaps of texts have no checksums, and a damaged one sends the library into an endless loop."""
+    write(tmp_path / "file.h5")
+    assert b"GCOL" not in (tmp_path / "file.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [(a_shard, ShardReader), (a_bank, feature_store.read_bank), (a_bank, mapped_bank.open_bank)],
+    ids=["shard", "bank", "mapped bank"],
+)
+def test_a_damaged_table_is_told_from_its_checksum(
+    tmp_path: Path, write: Callable[[Path], str], read: Callable[[Path], object]
+) -> None:
+    """Every byte of the first kilobyte, which holds the tables: one sentence, or nothing that is read there."""
+    path = tmp_path / "file.h5"
+    write(path)
+    whole, refused = path.read_bytes(), 0
+    for place in range(min(1024, len(whole))):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            read(path)
+        except UserError:
+            refused += 1
+    assert refused > 200

@@ -16,7 +16,7 @@ from browser import SCHEMES, look, needs_browser, require_sound
 from click.testing import CliRunner
 from PIL import Image
 
-from pipeline import feature_store
+from pipeline import feature_store, hdf5_file
 from pipeline.cli import main
 from pipeline.errors import UserError
 from pipeline.search import Searcher, _best
@@ -250,7 +250,7 @@ def test_a_bank_of_another_network_is_refused(tmp_path, folder, model, kept, mak
         copy = tmp_path / "bank.h5"
         copy.write_bytes(kept.read_bytes())
         with h5py.File(copy, "r+") as file:
-            file.attrs.update(change)
+            hdf5_file.set_attributes(file, change)
         with pytest.raises(UserError, match=words):
             Searcher(model, copy, device="cpu")
 

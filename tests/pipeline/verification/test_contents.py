@@ -13,7 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from pipeline import checkpoints, stamp
+from pipeline import checkpoints, hdf5_file, stamp
 from pipeline.cli import main
 from pipeline.layout import Paths
 from pipeline.stages import labeler
@@ -116,7 +116,7 @@ def test_features_and_queries_of_other_images_are_found(run):
     run.replace(path, path.read_bytes())
     with h5py.File(path, "r+") as file:
         file["query/pid"][:] = np.roll(file["query/pid"][:], 1)
-        file.attrs["checkpoint_sha256"] = "0" * 64
+        hdf5_file.set_attributes(file, {"checkpoint_sha256": "0" * 64})
     run.restamp(path)
     run.broken(
         f"{path}: query is of other images or ids than the shards of query",
