@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline.disk_space import told_when_full
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.weights_header import METADATA_KEY, unreadable
 from pipeline.weights_header import read_metadata as read_metadata
 
@@ -82,7 +82,7 @@ def load_state(path: Path, fingerprint: str) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise UserError(
-            f"{path} is no complete training state: {str(error).splitlines()[0]}",
+            f"{path} is no complete training state: {reason(error)}",
             f"Delete {path} to train from the beginning.",
         ) from error
     if state.get("fingerprint") != fingerprint:
@@ -102,7 +102,7 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
             temporary.chmod(path.parent.stat().st_mode & 0o666)
             os.replace(temporary, path)
     except (RuntimeError, SafetensorError) as error:  # what both call a disk that took a part of the file
-        wrong = f"{path} could not be written: {str(error).splitlines()[0]}"
+        wrong = f"{path} could not be written: {reason(error)}"
         raise UserError(wrong, f"See whether {path.parent} has room and may be written.") from error
     finally:
         temporary.unlink(missing_ok=True)

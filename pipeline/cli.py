@@ -15,7 +15,7 @@ from pipeline.cleaning import clean as clean_run
 from pipeline.cli_common import FOLDER, common, data_root_option, stages
 from pipeline.config import Config, Runtime
 from pipeline.config_files import load_config
-from pipeline.errors import UserError
+from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import LABELERS, about
 from pipeline.layout import Comparison, Paths
 from pipeline.manifest import known_datasets, load_manifest
@@ -151,7 +151,7 @@ def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_hei
     try:
         options = CropOptions(margin, min_height)
     except ValueError as error:
-        raise UserError(str(error), "See --help.") from error
+        raise UserError(str(error), WRONG_OPTION) from error
     click.echo(convert(annotations, images, out, options, workers).text())
 
 

@@ -13,7 +13,7 @@ import click
 from pipeline import driver
 from pipeline.config import BACKENDS, Runtime
 from pipeline.config_files import load_config, presets
-from pipeline.errors import UserError
+from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import LABELERS, require_known
 from pipeline.layout import Paths
 from pipeline.manifest import load_manifest
@@ -77,7 +77,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             runtime = Runtime(workers, device, backend)
         except ValueError as error:
-            raise UserError(str(error), "See --help.") from error
+            raise UserError(str(error), WRONG_OPTION) from error
         source = find_run(runs, trained_on) if trained_on else None
         labeler = labeler or manifest.default_labeler
         paths = Paths(dataset, labeler, data_root, runs, source, manifest.name, experiment)

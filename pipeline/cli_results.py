@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from pipeline.cli_common import common, stages
 from pipeline.config import Config
-from pipeline.errors import UserError
+from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.layout import Exported, Paths
 from pipeline.trained_run import find_training
 
@@ -36,7 +36,7 @@ def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> 
     try:
         options = ExportOptions(FORMATS if format_ == "both" else (format_,), tau)
     except ValueError as error:
-        raise UserError(str(error), "See --help.") from error
+        raise UserError(str(error), WRONG_OPTION) from error
     training = find_training(run, runs)
     export_network(training, Exported(out) if out else Exported.of(training), options)
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pipeline.config import PRECISIONS, EvalConfig
-from pipeline.errors import UserError
+from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.layout import SearchPaths
 
 FOLDER = click.Path(path_type=Path)
@@ -33,7 +33,7 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
     from pipeline.own_images import look
 
     if batch_size < 1:
-        raise UserError(f"batch size {batch_size}: expected 1 or more", "See --help.")
+        raise UserError(f"batch size {batch_size}: expected 1 or more", WRONG_OPTION)
     pictures = look(folder)
     made = kept_bank(load_embedder(model, runs, device, precision, batch_size), pictures, out)
     if made.attrs["left_out"]:
@@ -82,7 +82,8 @@ def search(
 
     if check is not None and not (options["candidates"] and check >= 0):
         raise UserError(
-            f"--check {check} measures what --candidates miss, with 0 gallery pictures or more", "See --help."
+            f"--check {check} measures what --candidates miss, with 0 gallery pictures or more",
+            WRONG_OPTION,
         )
     paths = SearchPaths(out or runs / "search")
     people = Searcher(model, gallery, runs=runs, keep=paths.bank, keep_index=paths.index, **options)

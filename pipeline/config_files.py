@@ -7,7 +7,6 @@ from a preset with `base = "paper"`; `--set section.field=value` on the command 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 import types
 import typing
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from pipeline.config import SECTIONS, Config, Runtime
 from pipeline.errors import UserError
+from pipeline.text_files import parse_toml, read_toml
 from sorn.config import check
 
 PRESET_DIR = Path(__file__).parent / "presets"
@@ -47,8 +47,8 @@ def _read(name: str, readers: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]
             f"no configuration '{name}'", f"Known presets: {', '.join(presets())}; or give the path of a .toml file."
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(path)
+    except ValueError as error:
         raise UserError(
             f"{path} is not TOML: {error}", 'Mend that line, or start from a preset: base = "paper".'
         ) from error
@@ -72,8 +72,8 @@ def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
             f"Sections: {', '.join(SECTIONS)}; e.g. --set eval.tau=0.2",
         )
     try:
-        parsed = tomllib.loads(f"x = {value.strip()}")["x"]
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"x = {value.strip()}")["x"]
+    except ValueError:
         parsed = value.strip()  # a bare word is a string: --set eval.split=val
     target = sections.setdefault(section, {})
     table, dot, own = option.partition(".")

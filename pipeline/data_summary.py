@@ -14,16 +14,17 @@ from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.manifest import SPLITS, Manifest
 from pipeline.records import Finding, Found, ImageFile, ImageRecord, content_digest
+from pipeline.text_files import read_json
 
 
 def read_summary(paths: Paths) -> dict[str, Any]:
     """summary.json of the data stage. Raises UserError where it is missing or damaged."""
     try:
-        found = json.loads(paths.data_summary.read_text(encoding="utf-8"))
+        found = read_json(paths.data_summary)
         if not (isinstance(found, dict) and isinstance(found.get("root"), str)):
             raise ValueError("it does not name the dataset's folder")
         return found
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         wrong = f"{paths.data_summary} cannot be read: {error}"
         raise UserError(wrong, f"Run: make data DATASET={paths.dataset}") from error
 

@@ -31,6 +31,7 @@ from pipeline.errors import UserError
 from pipeline.labelers.tables import HANDS, load_table
 from pipeline.pixels import BROKEN, read_content, read_rgb, unreadable
 from pipeline.progress import progress
+from pipeline.text_files import read_json
 from sorn.config import check
 from sorn.parts import COLOURS
 
@@ -241,7 +242,7 @@ def _claim(out: Path, annotations: Path, options: CropOptions) -> None:
     }
     path = out / f"{NAME}.json"
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path)
     except FileNotFoundError:
         known = None if out.is_dir() and any(out.iterdir()) else state
     except ValueError:

@@ -150,7 +150,7 @@ def _load_onnx(path: Path) -> Run:
 def _require_packages(formats: tuple[str, ...]) -> None:
     missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None] if "onnx" in formats else []
     if missing:
-        wrong = f"to write and check ONNX, this environment lacks {', '.join(missing)}"
+        wrong = f"to write and check ONNX, this environment lacks: {', '.join(missing)}"
         raise UserError(wrong, "In the project's folder, type: pip install -e '.[export]'; or: --format torch.")
 
 

@@ -50,7 +50,7 @@ def candidates(bank: FeatureBank, fingerprint: str, keep: Path | None = None) ->
     faiss = _faiss()
     if bank.global_.shape[1] == 0:
         raise UserError(
-            "candidates are picked by the global feature, and this network has no global branch",
+            "--candidates are picked by the global feature, and this network has no global branch",
             "Leave --candidates out: the whole gallery is then compared.",
         )
     kept = _kept(keep, fingerprint, len(bank)) if keep else None

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline import hdf5_file
 from pipeline.disk_space import require_space, told_when_full
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from sorn.features import FeatureBank
 
 SCHEMA_VERSION = 3
@@ -268,7 +268,7 @@ def _read_examples(path: Path, group: h5py.Group) -> Examples:
 def _require_good(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
     """Raise UserError for a bank without images, with values that are not finite or no shares, or with zeros alone."""
     if not len(bank):
-        raise UserError(f"{path}: {side} holds no images", remedy)
+        raise UserError(f"{path}: {side} holds no images", "Extract features of at least one image.")
     arrays = _arrays(bank)
     for key in ("global", "local", *SHARES):
         if key not in arrays:
@@ -289,4 +289,4 @@ def _require_good(path: Path, side: str, bank: FeatureBank, remedy: str) -> None
 
 
 def _unreadable(path: Path, error: Exception, remedy: str) -> UserError:
-    return UserError(f"{path} is truncated or no feature bank: {error}", remedy)
+    return UserError(f"{path} is truncated or no feature bank: {reason(error)}", remedy)

@@ -28,7 +28,7 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     if link is None:
         raise KeyError(f"{group.name} holds no '{name}'")
     if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{group.name}/{name} is a link elsewhere")
+        raise ValueError(f"{group.name.rstrip('/')}/{name} is a link elsewhere")
     found = group[name]
     if isinstance(found, h5py.Dataset):
         if found.dtype.hasobject:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-import tomllib
 import types
 import typing
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 from pipeline import stamp
 from pipeline.errors import UserError
 from pipeline.records import ImageRecord, read_records
+from pipeline.text_files import read_toml
 
 # Records are found here too: whoever reads a manifest works on records.
 __all__ = [
@@ -213,8 +213,8 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
             f"{meant}Known: {', '.join(known)}; or give the path of your own .toml manifest or .csv list.",
         )
     try:
-        table = tomllib.loads(origin.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(origin)
+    except ValueError as error:
         remedy = "Mend that line; data_manifests/README.md has an example."
         raise UserError(f"{origin} is not TOML: {error}", remedy) from error
     base = table.pop("base", "")
@@ -281,7 +281,10 @@ def _validate(manifest: Manifest) -> None:
     try:
         groups = manifest.name_pattern.groupindex
     except re.error as error:
-        raise UserError(f"{manifest.origin}: pattern is no regular expression: {error}", "Mend it.") from error
+        raise UserError(
+            f"{manifest.origin}: pattern is no regular expression: {error}",
+            "Mend it; data_manifests/README.md has one.",
+        ) from error
     must("pid" in groups, "pattern has no group pid", r"Write (?P<pid>\d+) where the person's number is.")
     must(
         "camid" in groups or all(image_set.camera is not None for image_set in manifest.set),

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from pipeline import feature_store, hdf5_file
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.layout import Paths
 from pipeline.records import read_records
 from sorn.features import FeatureBank
@@ -62,7 +62,7 @@ def open_bank(path: Path) -> MappedBank:
             small = {key: held[key][:] for key in ("pid", "camid")}
             bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
     except hdf5_file.DAMAGE as error:
-        raise UserError(f"{path} is truncated or no feature bank: {error}", REMEDY) from error
+        raise UserError(f"{path} is truncated or no feature bank: {reason(error)}", REMEDY) from error
     if len(bank) == 0:
         raise UserError(f"{path} holds no image", REMEDY)
     require_finite(f"{path}: visibility", bank.visibility, bank.name)

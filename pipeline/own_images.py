@@ -100,10 +100,10 @@ def as_pixels(picture: str | Path | Image.Image | np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(picture)
     if isinstance(picture, Image.Image):
         if picture.mode.startswith(("I", "F")):
-            raise UserError(f"a PIL image of mode {picture.mode} has no known white", remedy)
+            raise UserError(f"a PIL image of mode '{picture.mode}' has no known white", remedy)
         return np.asarray(picture.convert("RGB"))
     if not isinstance(picture, str | os.PathLike):
-        raise UserError(f"{type(picture).__name__} is no picture", remedy)
+        raise UserError(f"a value of type '{type(picture).__name__}' is no picture", remedy)
     path = Path(picture)
     try:
         return read_rgb(read_content(path))

@@ -11,7 +11,6 @@ over candidates that FAISS picks by the global feature.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from pipeline.feature_store import zero_images
 from pipeline.mapped_bank import MappedBank, open_bank, require_finite
 from pipeline.own_images import as_pixels, look
 from pipeline.pixels import resize_image
+from pipeline.text_files import parse_json
 from sorn.config import SORNConfig
 from sorn.features import FeatureBank
 from sorn.matching import Rule, indicators, pair_similarities, similarity_blocks, variants
@@ -111,7 +111,8 @@ class Searcher:
         if not 0 <= tau <= 1:
             raise UserError(f"tau = {tau}: expected a number in [0, 1]", "Section IV-B of the paper takes 0.15.")
         if candidates < 0:
-            raise UserError(f"candidates = {candidates}: expected 1 or more, or 0 for the whole gallery", "Change it.")
+            wrong = f"candidates = {candidates}: expected 1 or more, or 0 for the whole gallery"
+            raise UserError(wrong, "Take 10 times top, or more; or leave --candidates out.")
         embedder = load_embedder(model, Path(runs), device)
         place = Path(gallery)
         if place.is_file():
@@ -258,9 +259,9 @@ def _precision(found: MappedBank, embedder: Embedder) -> str:
     if found.attrs.get("checkpoint_sha256") != embedder.sha256:
         raise _another(found, f"features of another checkpoint than {embedder.weights}")
     try:
-        made = json.loads(found.attrs["config"])
+        made = parse_json(found.attrs["config"])
         same = SORNConfig(**made["model"]) == SORNConfig(**embedder.about["model"])
-        precision, size = str(made["precision"]), json.loads(found.attrs.get("image_size", "null"))
+        precision, size = str(made["precision"]), parse_json(found.attrs.get("image_size", "null"))
     except (KeyError, ValueError, TypeError) as error:
         raise _another(found, f"features of a network that its attributes do not describe ({error})") from error
     if not same or precision not in PRECISIONS[1:]:

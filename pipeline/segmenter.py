@@ -10,6 +10,7 @@ from typing import Any
 from pipeline import stamp
 from pipeline.errors import UserError
 from pipeline.layout import DESCRIPTION, WEIGHTS
+from pipeline.text_files import parse_json
 from pipeline.trained_run import describe
 
 
@@ -44,7 +45,7 @@ class Segmenter:
 
     def made(self, attrs: dict[str, str]) -> bool:
         """Whether the attributes of a features.h5 say that it holds scores of this segmenter."""
-        return bool(json.loads(attrs.get("segmenter", "{}")).get("checkpoint_sha256") == self.sha256)
+        return bool(parse_json(attrs.get("segmenter", "{}")).get("checkpoint_sha256") == self.sha256)
 
 
 def find_segmenter(folder: Path) -> Segmenter:

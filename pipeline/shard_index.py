@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import stamp
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.shards import REMEDY, SCHEMA_VERSION, ShardReader
+from pipeline.text_files import read_json
 from sorn.parts import CLASSES
 
 
@@ -62,7 +63,7 @@ def write_index(path: Path, index: ShardIndex) -> None:
 def read_index(path: Path) -> ShardIndex:
     """Raises UserError for an index that is missing, no index, or of another schema version."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = read_json(path)
         version = table["schema_version"]
         if version != SCHEMA_VERSION:
             raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", REMEDY)
@@ -74,7 +75,7 @@ def read_index(path: Path) -> ShardIndex:
     except FileNotFoundError as error:
         raise UserError(f"there are no shards: {path} is missing", REMEDY) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} is not an index of shards: {error}", REMEDY) from error
+        raise UserError(f"{path} is not an index of shards: {reason(error)}", REMEDY) from error
 
 
 def summary(index: ShardIndex) -> str:

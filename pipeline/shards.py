@@ -23,7 +23,8 @@ import numpy as np
 
 from pipeline import hdf5_file, stamp
 from pipeline.disk_space import reserve, told_when_full
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
+from pipeline.text_files import parse_json
 from sorn.parts import CLASSES
 from sorn.sample import JOINTS, Sample, Status
 
@@ -200,7 +201,7 @@ class ShardReader:
         except FileNotFoundError as error:
             raise UserError(f"shard {path} is missing", REMEDY) from error
         except hdf5_file.DAMAGE as error:
-            raise UserError(f"shard {path} is truncated or no shard: {error}", REMEDY) from error
+            raise UserError(f"shard {path} is truncated or no shard: {reason(error)}", REMEDY) from error
         self._file: FileIO | None = None
 
     def _read_header(self, file: h5py.File) -> None:
@@ -211,8 +212,8 @@ class ShardReader:
             )
         said = hdf5_file.attributes(file)
         self.fingerprint = str(said["fingerprint"])
-        self.labeler: dict[str, Any] = json.loads(str(said["labeler"]))
-        self.pose: dict[str, Any] | None = json.loads(str(said["pose"]))
+        self.labeler: dict[str, Any] = parse_json(str(said["labeler"]))
+        self.pose: dict[str, Any] | None = parse_json(str(said["pose"]))
         self.content_digest, self.detection_digest = (str(said[f"{of}_digest"]) for of in ("content", "detection"))
         image, mask, name = (hdf5_file.dataset(file, field) for field in ("image", "mask", "name"))
         small = {field: hdf5_file.dataset(file, field) for field in SMALL_FIELDS}

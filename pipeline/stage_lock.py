@@ -26,6 +26,7 @@ from typing import BinaryIO
 import click
 
 from pipeline.errors import UserError
+from pipeline.text_files import read_json
 
 if sys.platform != "win32":
     import fcntl
@@ -92,7 +93,7 @@ def _locked(folder: Path, stage: str) -> BinaryIO:
 def _conflict(folder: Path, stage: str) -> UserError:
     time.sleep(WHILE_WRITING)
     try:
-        holder = Holder(**json.loads((folder / LOCK).read_text(encoding="utf-8")))
+        holder = Holder(**read_json(folder / LOCK))
         since = datetime.fromisoformat(holder.since).astimezone().strftime("%Y-%m-%d %H:%M")
     except (OSError, ValueError, TypeError):
         wrong = f"another process holds {folder}, and {LOCK} does not say which one"

@@ -20,6 +20,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.layout import STAMP
+from pipeline.text_files import read_json
 
 SCHEMA_VERSION = 1
 
@@ -89,7 +90,7 @@ def read(folder: Path) -> Stamp | None:
     """The folder's stamp, or None where there is none. Raises UserError for one that cannot be read or understood."""
     path = folder / STAMP
     try:
-        found = Stamp(**json.loads(path.read_text(encoding="utf-8")))
+        found = Stamp(**read_json(path))
         _require_kinds(found)
         return found
     except FileNotFoundError:
@@ -97,7 +98,7 @@ def read(folder: Path) -> Stamp | None:
     except OSError as error:  # a folder in its place, a folder that is a file, no permission
         again = f"Make it a file that you may read, or remove {path if folder.is_dir() else folder} and run it again."
         raise UserError(f"{path} cannot be read: {error.strerror or error}", again) from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{path} is not a stamp: {error}", f"Delete {path} and run the stage again.") from error
 
 

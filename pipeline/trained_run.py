@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.layout import DESCRIPTION, EXPERIMENTS, STAMP, WEIGHTS, Paths
+from pipeline.text_files import read_json
 from sorn.config import SORNConfig
 
 
@@ -54,7 +54,7 @@ def describe(folder: Path) -> dict[str, Any]:
     """What the network in the folder of a training is, its config.json. Raises UserError for a folder without."""
     path = folder / DESCRIPTION
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         SORNConfig(**found["model"])  # options of another program, or of another version, are refused
         height, width = map(int, found["image_size"])
         return {**found, "image_size": (height, width)}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import UserError
+from pipeline.text_files import parse_json
 
 METADATA_KEY = "sorn"  # one key, one JSON text: safetensors writes several keys in no fixed order
 
@@ -19,7 +19,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            return parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
     except (SafetensorError, OSError, ValueError) as error:
         raise unreadable(path, error) from error
 

@@ -65,7 +65,7 @@ LAYERS = [  # each may import from itself downwards
     {"image_search", "csv_dataset", "dataset_folders", "data_summary", "coco_annotations"},
     {"manifest", "records", "layout", "stamp", "config", "config_files", "progress", "disk_space", "hdf5_file", "ranks"}
     | {"stage_lock"},
-    {"errors", "ahead", "interruption", "rle", "doctor_machine", "torch_threads", "allocator"},
+    {"errors", "ahead", "interruption", "rle", "doctor_machine", "torch_threads", "allocator", "text_files"},
 ]
 
 

@@ -67,20 +67,27 @@ class TinyProject:
         (folder / "tiny.csv").write_text("\n".join(rows) + "\n")
         self.config.write_text(config)
 
-    def command(self, stage: str, runs: Path, *options: str) -> list[str]:
+    def command(self, stage: str, runs: Path, *options: str, ranks: int = 1) -> list[str]:
         words = {"dataset": self.folder / "tiny.csv", "labeler": "import", "config": self.config, "runs": runs}
         given = [word for name, value in words.items() for word in (f"--{name}", str(value))]
         sets = (f"masks.options.folder={self.folder / 'maps'}", "masks.options.table=sorn8")
         given += ["--device", "cpu", *(word for text in sets for word in ("--set", text)), *options]
-        return [sys.executable, "-m", "pipeline", *STAGES[stage], *given]
+        shared = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), "-m"] if ranks > 1 else []
+        return [sys.executable, "-m", *shared, "pipeline", *STAGES[stage], *given]
 
     def start(
-        self, stage: str, runs: Path, log: Path, *options: str, limits: Callable[[], None] | None = None
+        self,
+        stage: str,
+        runs: Path,
+        log: Path,
+        *options: str,
+        limits: Callable[[], None] | None = None,
+        ranks: int = 1,
     ) -> subprocess.Popen[bytes]:
-        """limits: called in the child before the stage."""
+        """limits: called in the child before the stage. ranks: processes of torchrun."""
         with open(log, "wb") as file:
             return subprocess.Popen(
-                self.command(stage, runs, *options),
+                self.command(stage, runs, *options, ranks=ranks),
                 cwd=ROOT,
                 stdout=file,
                 stderr=subprocess.STDOUT,

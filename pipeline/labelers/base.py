@@ -97,7 +97,8 @@ def read_options(
     try:
         return kind(**options)
     except ValueError as error:
-        raise UserError(f"{owner} {name}: {error}", f"Correct it, e.g. --set {section}.NAME=VALUE") from error
+        option = str(error).partition(" = ")[0]
+        raise UserError(f"{owner} {name}: {error}", f"Correct it: --set {section}.{option}=...") from error
 
 
 def labeled(mask: np.ndarray) -> Labeled:

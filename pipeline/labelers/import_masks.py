@@ -69,7 +69,9 @@ class ImportMasks:
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         if not self.folder.is_dir():
-            raise UserError(f"there is no folder {self.folder}", "Name the label maps: --set masks.options.folder=...")
+            raise UserError(
+                f"there is no folder '{self.folder}'", "Name the label maps: --set masks.options.folder=..."
+            )
         missing = [record for record in records if self.find(record) is None]
         if missing and (self.options.missing == "error" or len(missing) == len(records)):
             first = self.folder / PurePath(missing[0].name).with_suffix(SUFFIXES[0])

@@ -94,7 +94,10 @@ class WeightsChoice:
                     f"Fetch that file with another machine and name it: --set {self.option}=FILE",
                 ) from error
         if not stamp.digest_file(path).startswith(self.published.digits):
-            raise UserError(f"{path} is damaged: its sha256 is not {self.published.digits}...", "Delete it.")
+            raise UserError(
+                f"{path} is damaged: its sha256 is not {self.published.digits}...",
+                "Delete it: the next run fetches it again.",
+            )
         return path
 
 

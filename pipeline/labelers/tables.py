@@ -11,13 +11,13 @@ Limits of the shipped tables, which no mapping can mend:
 from __future__ import annotations
 
 import csv
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
+from pipeline.text_files import parse_toml
 from sorn.parts import CLASSES
 
 HAND = "hand"  # no class of ours: becomes what the option `hands` says
@@ -141,14 +141,14 @@ def _read_table(path: Path) -> dict[int, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".toml":
-            rows = list(tomllib.loads(text)["classes"].items())
+            rows = list(parse_toml(text)["classes"].items())
         else:
             rows = [(row["value"], row["class"].strip()) for row in csv.DictReader(text.splitlines())]
         entries = {int(value): ours for value, ours in rows}
     except FileNotFoundError as error:
         raise UserError(f"class table {path} does not exist", remedy) from error
     except (ValueError, KeyError, AttributeError, OSError) as error:
-        raise UserError(f"class table {path} cannot be read: {error!r}", remedy) from error
+        raise UserError(f"class table {path} cannot be read: {reason(error)}", remedy) from error
     _check_table(path, entries, len(rows), remedy)
     return entries
 

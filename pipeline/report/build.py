@@ -27,6 +27,7 @@ from pipeline.report.scores import PartReference, Scores, part_scores, restrict,
 from pipeline.report.shown_queries import shown_queries
 from pipeline.shard_dataset import ShardDataset
 from pipeline.shard_index import ShardIndex
+from pipeline.text_files import parse_json, read_json
 from sorn.sample import Sample
 
 
@@ -111,7 +112,7 @@ def protocol_text(
     shots = f"one random gallery image per person, {protocol.trials} draws" if protocol.shots else "all gallery images"
     by = f" on the landmarks of {pose['name']}" if pose and options.visibility == "pose" else ""
     if options.visibility == "segmenter":
-        by = f" on the part masks of a segmenter trained on {json.loads(attrs['segmenter'])['trained_on']}"
+        by = f" on the part masks of a segmenter trained on {parse_json(attrs['segmenter'])['trained_on']}"
     return (
         f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
         f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by}"
@@ -141,7 +142,7 @@ def label_quality(paths: Paths) -> dict[str, Any] | None:
     if paths.trained_on:
         return None
     try:
-        found = json.loads(paths.label_report_json.read_text(encoding="utf-8"))
+        found = read_json(paths.label_report_json)
         return {"labeler": found["labeler"], **found["all"]}
     except (OSError, ValueError, KeyError):
         return None
@@ -172,11 +173,11 @@ def _provenance(
     return {
         "labeler": index.labeler,
         "pose": index.pose,
-        "segmenter": json.loads(attrs["segmenter"]) if config.eval.visibility == "segmenter" else None,
+        "segmenter": parse_json(attrs["segmenter"]) if config.eval.visibility == "segmenter" else None,
         "trained_on": paths.trained_on or paths.run_name,
         "command": command(config, paths),
         "checkpoint_sha256": attrs["checkpoint_sha256"],
-        "features": json.loads(attrs["config"]),
+        "features": parse_json(attrs["config"]),
         "training": trained,
         "config": as_json(config.eval),
         "stamps": {name: found.fingerprint for name, found in stamps.items() if found},

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.layout import QUERY_RESULTS, REPORT
 from pipeline.report.document import SCHEMA_VERSION
 from pipeline.report.query_results import QueryResults, agree, read_query_results
+from pipeline.text_files import read_json
 
 SHOWN = 3  # queries named in an error
 AGAIN = "Run its eval stage again: make eval."
@@ -64,10 +64,10 @@ def read_evaluation(runs: Path, given: str) -> Evaluated:
     folder = _find(runs, given)
     path = folder / REPORT
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = read_json(path)
         version = report["schema_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no report of an evaluation: {error}", AGAIN) from error
+        raise UserError(f"{path} is no report of an evaluation: {reason(error)}", AGAIN) from error
     if version != SCHEMA_VERSION:
         raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", AGAIN)
     queries = read_query_results(folder / QUERY_RESULTS)
@@ -76,8 +76,8 @@ def read_evaluation(runs: Path, given: str) -> Evaluated:
     try:
         found.setting(), found.options()
         _require_one_evaluation(found)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged: {error!r} is missing or of another kind", AGAIN) from error
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path} is damaged: {reason(error)}", AGAIN) from error
     return found
 
 

@@ -85,7 +85,7 @@ def agree(metrics: dict[str, dict[str, Any]], queries: dict[str, QueryResults]) 
     return metrics.keys() == queries.keys() and all(
         len(found.name) == metrics[variant]["queries"]
         and all(
-            abs(found.figures[name].mean() - metrics[variant][name]) <= AGREE
+            abs(found.figures[name].mean() - float(metrics[variant][name])) <= AGREE
             for name in FIGURES
             if name in metrics[variant]
         )

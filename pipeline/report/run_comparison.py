@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from pipeline import stamp
-from pipeline.errors import UserError
+from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.layout import RunComparison
 from pipeline.report import comparison_page
 from pipeline.report.evaluations import Evaluated, read_evaluation, require_comparable
@@ -35,7 +35,10 @@ def compare_runs(
     better or worse. Raises UserError for evaluations that cannot be compared.
     """
     if metric not in FIGURES:
-        raise UserError(f"metric = {metric!r}: expected one of {', '.join(FIGURES)}", "See --help.")
+        raise UserError(
+            f"metric = {metric!r}: expected one of {', '.join(FIGURES)}",
+            WRONG_OPTION,
+        )
     compared = _read(given, runs)
     files = _files(runs, out, compared)
     variant = _variant(compared, variant)
@@ -73,7 +76,7 @@ def _read(given: list[str], runs: Path) -> list[Evaluated]:
     found = [read_evaluation(runs, name) for name in given]
     places = [run.folder.resolve() for run in found]
     if len(found) < 2:
-        raise UserError(f"only {given[0]} is given", "Name two evaluations or more: sorn report compare RUN RUN...")
+        raise UserError(f"only '{given[0]}' is given", "Name two evaluations or more: sorn report compare RUN RUN...")
     for i, place in enumerate(places):
         if place in places[:i]:
             raise UserError(f"{given[i]} is named twice: both are {place}", "Name each evaluation once.")

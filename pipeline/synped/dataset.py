@@ -29,6 +29,7 @@ from pipeline.progress import progress
 from pipeline.stamp import write_atomically
 from pipeline.synped.plan import RENDERER_VERSION, SIZES, ImageSpec, Plan, Size, make_plan
 from pipeline.synped.style import STYLES
+from pipeline.text_files import read_json
 from sorn.parts import COLOURS
 from sorn.sample import JOINTS
 
@@ -91,7 +92,7 @@ def _read_state(root: Path) -> dict[str, object]:
             )
         return {}
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
+        state = read_json(path)
         return state if isinstance(state, dict) else {}
     except ValueError:
         return {}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import as_json
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.layout import TablesPaths
 from pipeline.manifest import load_manifest
 from pipeline.report.document import SCHEMA_VERSION as REPORT_VERSION
@@ -21,6 +21,7 @@ from pipeline.tables.grid import Grid
 from pipeline.tables.intervals import LEVEL, summary, verdict
 from pipeline.tables.plan import Expected, Plan, Row
 from pipeline.tables.running import read_attempts
+from pipeline.text_files import parse_json, read_json
 
 SCHEMA_VERSION = 1
 FIGURES = ("rank-1", "rank-5", "mAP")
@@ -102,7 +103,7 @@ def described(reports: Reports) -> dict[str, Any]:
         first["dataset"]["gallery_images"],
         {name: first["chance"][name] for name in FIGURES},
         {"labeler": labeler["name"], "mIoU": exact.get("mIoU"), "stripes": exact.get("stripes")},
-        [json.loads(text) for text in sorted(versions)],
+        [parse_json(text) for text in sorted(versions)],
     )
     return dict(zip(keys, values, strict=True))
 
@@ -214,12 +215,12 @@ def _setting(report: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        report: dict[str, Any] = read_json(path)
         version = report["schema_version"]
         _setting(report)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path} is no report of an evaluation: {error}", f"Delete {path.parent} and run again."
+            f"{path} is no report of an evaluation: {reason(error)}", f"Delete {path.parent} and run again."
         ) from error
     if version != REPORT_VERSION:
         wrong = f"{path} is of schema version {version}, this program of {REPORT_VERSION}"

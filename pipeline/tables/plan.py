@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from pipeline.errors import UserError
 from pipeline.report.exact_stripes import VARIANT as EXACT_STRIPES
+from pipeline.text_files import read_toml
 from sorn.colour import VARIANTS as COLOURS
 
 ROWS = Path(__file__).parent / "rows.toml"
@@ -106,7 +106,7 @@ class Plan:
 def read_plan(path: Path = ROWS) -> Plan:
     """Raises UserError naming the entry that cannot be."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}", "Mend that line.") from error
     jobs = {name: _build(Job, {"name": name, **entry}, path) for name, entry in content.get("jobs", {}).items()}

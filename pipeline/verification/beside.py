@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pipeline.layout import EXPERIMENTS, REPORT, Exported, TablesPaths
 from pipeline.tables.grid import Grid
 from pipeline.tables.running import COLUMNS
+from pipeline.text_files import read_json
 from pipeline.verification.checks import Checks
 from pipeline.verification.reading import Seen
 
@@ -22,7 +22,7 @@ def tables(files: TablesPaths, run: Path, checks: Checks) -> None:
     for path in (files.markdown, files.html):
         checks.must(path.is_file(), f"{path} is missing", path)
     with checks.reading(files.json):
-        found = json.loads(files.json.read_text(encoding="utf-8"))
+        found = read_json(files.json)
         reports: dict[str, list[dict[str, Any]]] = {}
         for job, entry in found["jobs"].items():
             for seed, said in entry["seeds"].items():
@@ -54,7 +54,7 @@ def _reports(experiment: Path, checks: Checks) -> list[dict[str, Any]]:
     found = []
     for path in sorted(experiment.glob(f"eval*/{REPORT}")):
         with checks.reading(path):
-            found.append(json.loads(path.read_text(encoding="utf-8")))
+            found.append(read_json(path))
     return found
 
 
@@ -72,7 +72,7 @@ def exported(file: Path, checkpoint: str | None, seen: Mapping[Path, Seen], chec
     if not checks.must(not seen[file].wrong, seen[file].wrong, file):
         return []
     with checks.reading(about):
-        said = json.loads(about.read_text(encoding="utf-8"))
+        said = read_json(about)
         wrong = f"{file} is not the network that {about.name} describes"
         checks.must(said["sha256"] == seen[file].sha256, wrong, file)
         if said["checkpoint_sha256"] != checkpoint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from pipeline.layout import Paths
 from pipeline.manifest import QUERY_SPLITS
 from pipeline.report.query_results import agree, read_query_results
 from pipeline.stamp import Stamp
+from pipeline.text_files import parse_json, read_json
 from pipeline.verification.checks import Checks
 from pipeline.verification.stage_files import Images
 
@@ -25,7 +25,7 @@ def evaluation(
     if not checks.sound(paths.report_json):
         return
     with checks.reading(paths.report_json):
-        report = json.loads(paths.report_json.read_text(encoding="utf-8"))
+        report = read_json(paths.report_json)
         if banks is not None:
             _report(paths, made, report, banks, checks)
         if checks.sound(paths.query_results):
@@ -42,9 +42,9 @@ def _bank(
         checks.must(banks.attrs["checkpoint_sha256"] == made.inputs.get("checkpoint"), wrong, path)
         if trained is not None:
             wrong = f"{path} was extracted with another network than {paths.train_config} describes"
-            checks.must(json.loads(banks.attrs["config"])["model"] == trained["model"], wrong, path)
+            checks.must(parse_json(banks.attrs["config"])["model"] == trained["model"], wrong, path)
         if "segmenter" in made.inputs:
-            found = json.loads(banks.attrs["segmenter"])["checkpoint_sha256"]
+            found = parse_json(banks.attrs["segmenter"])["checkpoint_sha256"]
             wrong = f"{path} holds the scores of another segmenter than this stage was made with"
             checks.must(found == made.inputs["segmenter"], wrong, path)
         splits = {name.removeprefix(IMAGES_OF) for name in made.inputs if name.startswith(IMAGES_OF)}
@@ -64,7 +64,7 @@ def _report(paths: Paths, made: Stamp, report: dict[str, Any], banks: Banks, che
     wrong = f"{path} is of another checkpoint than {paths.features.name}"
     checks.must(said["checkpoint_sha256"] == banks.attrs["checkpoint_sha256"], wrong, path)
     wrong = f"{path} is of other features than {paths.features.name}"
-    checks.must(said["features"] == json.loads(banks.attrs["config"]), wrong, path)
+    checks.must(said["features"] == parse_json(banks.attrs["config"]), wrong, path)
     options = {name: value for name, value in said["config"].items() if name != "segmenter"}
     wrong = f"{path} was made with other options than its stamp names"
     checks.must(options == made.config.get("eval"), wrong, path)

@@ -4,7 +4,6 @@ and the tables' record of their experiments.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from pipeline.manifest import known_datasets
 from pipeline.stage_lock import LOCK
 from pipeline.stamp import Stamp
 from pipeline.tables.running import read_attempts
+from pipeline.text_files import read_json
 from pipeline.verification.checks import Checks
 
 EXPORT = "export"
@@ -124,6 +124,6 @@ def _names(folder: Path) -> list[str]:
 def _tables_command(files: TablesPaths, paths: Paths) -> str:
     """What made the tables, where they still say it."""
     try:
-        return str(json.loads(files.json.read_text(encoding="utf-8"))["command"])
+        return str(read_json(files.json)["command"])
     except (OSError, ValueError, KeyError, TypeError):
         return f"make tables DATASET={paths.dataset} LABELER={paths.labeler}"

@@ -6,7 +6,6 @@ earlier stage has is compared only where this stage was made from it, and where 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipeline.shard_index import ShardEntry, ShardIndex, read_index
 from pipeline.shards import ShardContent, ShardReader
 from pipeline.stages import masks as stage
 from pipeline.stamp import Stamp
+from pipeline.text_files import read_json
 from pipeline.trained_run import describe
 from pipeline.verification.checks import Checks
 from pipeline.verification.reading import Seen
@@ -65,7 +65,7 @@ def data(paths: Paths, made: Stamp, checks: Checks) -> Images | None:
 
 def _summary(path: Path, content: str, images: Images, checks: Checks) -> None:
     with checks.reading(path):
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = read_json(path)
         checks.must(summary["content"] == content, f"{path} is of other images than records.csv", path)
         for split, counts in summary["splits"].items():
             found = len(images.get(split, ([],))[0])
@@ -79,7 +79,7 @@ def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, Seen], checks: Checks
     said = _weights(weights, made, seen, checks)
     if said is not None and checks.sound(about):
         with checks.reading(about):
-            same = json.loads(about.read_text(encoding="utf-8")) == said
+            same = read_json(about) == said
             checks.must(same, f"{about} does not say what {weights.name} says of itself", about)
 
 
@@ -201,7 +201,7 @@ def _split(
 def _label_report(paths: Paths, index: ShardIndex, checks: Checks) -> None:
     path = paths.label_report_json
     with checks.reading(path):
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = read_json(path)
         wrong = f"{path} is of another run of the masks stage than {paths.shard_index.name}"
         checks.must(report["fingerprint"] == index.fingerprint, wrong, path)
         for split, said in report["splits"].items():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from fault_cases import Case
 from tiny_project import TinyProject
 
 
@@ -55,3 +57,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     runs = project.folder.with_name("runs")
     seconds = project.run_all(runs)
     return Undisturbed(project, runs, seconds, project.tree(runs))
+
+
+@pytest.fixture
+def case(undisturbed, campaign, tmp_path) -> Callable[..., Case]:
+    """fault, stage, done (whether the stage has run) -> a Case in a folder of its own."""
+    made: list[Case] = []
+
+    def make(fault: str, stage: str, done: bool = False) -> Case:
+        made.append(Case(undisturbed, campaign, tmp_path / str(len(made)) / "runs", fault, stage, done))
+        return made[-1]
+
+    return make

@@ -75,10 +75,10 @@ def test_a_stage_that_fails_leaves_no_stamp(stages, paths):
     execute(stages, "data", paths)
 
     def fails() -> str:
-        raise UserError("nothing there", "Put something there.")
+        raise UserError("nothing in 'there'", "Put something into it.")
 
     stages["data"] = stage("data", fails)
-    with pytest.raises(UserError, match="nothing there"):
+    with pytest.raises(UserError, match="nothing in 'there'"):
         execute(stages, "data", paths, force=True)
     assert not paths.stamp("data").exists()
     assert driver.state(stages["data"], Config(), paths).reasons == ["never finished"]
@@ -140,11 +140,11 @@ def test_what_a_rank_cannot_do_is_told_to_the_others(stages, paths, monkeypatch)
     execute(stages, "data", paths)
 
     def fails() -> str:
-        raise UserError("nothing there", "Put something there.")
+        raise UserError("nothing in 'there'", "Put something into it.")
 
     stages["masks"] = stage("masks", fails, "data")
     told = as_rank(monkeypatch, 1, ["never finished"])
-    with pytest.raises(UserError, match="nothing there"):
+    with pytest.raises(UserError, match="nothing in 'there'"):
         execute(stages, "masks", paths)
     assert isinstance(told[2], UserError) and told[3] == "left"
     with pytest.raises(UserError, match=r"work of data cannot be divided between 2 ranks.*Run: make data DATASET=mine"):

@@ -1,0 +1,52 @@
+"""JSON and TOML that somebody else may have written: read, or refused by a ValueError with the reason."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+LARGEST = 256 << 20  # bytes; what is read takes ten times as much memory
+TOO_DEEP = "lists or tables in one another, deeper than anybody writes them"
+
+
+def read_json(path: Path) -> Any:
+    """Raises OSError for a file that cannot be read, ValueError for one that is no JSON, or too large."""
+    return parse_json(_read(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises as `read_json` does."""
+    return parse_toml(_read(path))
+
+
+def parse_json(text: str) -> Any:
+    """Raises ValueError, also for numbers that are not finite: JSON has none."""
+    try:
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Raises ValueError."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
+
+
+def _read(path: Path) -> str:
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ValueError(f"{size:,} bytes are more than such a file ever has")
+    return path.read_text(encoding="utf-8")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text} is not finite")
+    return value
