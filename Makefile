@@ -22,7 +22,7 @@ RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone -
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data labeler masks train eval tables status verify test test-slow bench lint clean
+.PHONY: help setup demo data labeler masks train eval tables status verify test test-slow fuzz audit bench lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -35,6 +35,7 @@ help: ## show this help
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
 	@echo "  POSE=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own"
 	@echo "  SEEDS=3  trainings of each row of make tables   GRID=\"--only sorn --part 1/4\": a share of them"
+	@echo "  FUZZ=\"shard --runs 100000\": one reader, so many files"
 	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"
 
 setup: $(VENV)/.ready ## create .venv and install what everything needs
@@ -82,6 +83,15 @@ test: $(ENVIRONMENT) ## run the tests, one process per core
 
 test-slow: $(ENVIRONMENT) ## run the tests that take minutes, such as twenty kills of the masks stage
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m slow
+
+fuzz: $(ENVIRONMENT) ## a million damaged and hostile files to every reader, with atheris; findings in runs/fuzz
+	@$(PYTHON) -c "import atheris" 2> /dev/null || $(PYTHON) -m pip install --quiet atheris
+	OMP_NUM_THREADS=1 $(PYTHON) tests/fuzz/fuzz.py $(FUZZ)
+
+audit: $(ENVIRONMENT) ## do the installed packages fit together, and has any a known weakness (asks PyPI's advisories)
+	$(PYTHON) -m pip check
+	@test -x $(VENV)/audit/bin/pip-audit || { python3 -m venv $(VENV)/audit; $(VENV)/audit/bin/pip install --quiet pip-audit; }
+	$(VENV)/audit/bin/pip-audit --strict --skip-editable --path $$($(PYTHON) -c 'import pip; print(*pip.__path__)')/..
 
 bench: $(ENVIRONMENT) ## measure ours beside peers and the bare hardware
 	@for file in benchmarks/bench_*.py; do echo "$$file"; $(PYTHON) $$file || exit 1; done
