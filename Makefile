@@ -81,7 +81,7 @@ verify: $(ENVIRONMENT) ## read every file of a run; name what is broken, and the
 test: $(ENVIRONMENT) ## run the tests, one process per core
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow"
 
-test-slow: $(ENVIRONMENT) ## run the tests that take minutes, such as twenty kills of the masks stage
+test-slow: $(ENVIRONMENT) ## run the tests that take minutes, such as the whole campaign of faults and the tables
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m slow
 
 fuzz: $(ENVIRONMENT) ## a million damaged and hostile files to every reader, with atheris; findings in runs/fuzz

@@ -69,18 +69,36 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     _write(path, lambda temporary: torch.save(state, temporary))
 
 
-def load_state(path: Path, fingerprint: str) -> dict[str, Any]:
-    """Read a training state to the CPU. Raises UserError for one that is missing, damaged, or of another run.
+def read_torch(path: Path) -> Any:
+    """What `torch.save` wrote: tensors, texts and numbers, on the CPU. No code of the file runs.
 
-    torch.save stores a CRC-32 of every record; torch.load does not look at it, so it is checked here.
+    Raises OSError for a file that cannot be read, ValueError for anything else that is wrong with it. torch.save stores
+    a CRC-32 of every record; torch.load does not look at it, so it is checked here, as is that nothing unfolds.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise ValueError(f"{damaged} does not match its checksum")
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                    raise ValueError("its records are larger than the file")
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise ValueError(f"{damaged} does not match its checksum")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ValueError):
+        raise
+    except pickle.UnpicklingError as error:  # torch's own words tell how to run the code
+        raise ValueError("it is damaged, or holds more than tensors, texts and numbers") from error
+    except Exception as error:  # a damaged pickle raises anything
+        raise ValueError(reason(error)) from error
+
+
+def load_state(path: Path, fingerprint: str) -> dict[str, Any]:
+    """Read a training state to the CPU. Raises UserError for one that is missing, damaged, or of another run."""
+    try:
+        state = read_torch(path)
+        if not isinstance(state, dict):
+            raise ValueError(f"it holds a {type(state).__name__}")
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path} is no complete training state: {reason(error)}",
             f"Delete {path} to train from the beginning.",

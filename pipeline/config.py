@@ -115,7 +115,7 @@ class TrainConfig:
     jitter: float = 0.0
     # Brightness, gamma, contrast, saturation are scaled within [1 - j, 1 + j], colours against each other by less.
     init: str = "imagenet"
-    # Backbone weights: "imagenet" (torchvision), "none", or a .safetensors file of a trained SORN.
+    # Weights to start from: "imagenet" (torchvision), "none", a torchvision .pth, or the .safetensors of a training.
     precision: str = "auto"
     # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. Another precision is another result.
     weight_decay: float = 0.0

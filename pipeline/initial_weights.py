@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from pipeline import checkpoints, ranks
@@ -38,7 +37,7 @@ def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str
 
 
 def _read_torch(init: str) -> dict[str, Tensor]:
-    weights = torch.load(init, map_location="cpu", weights_only=True)
+    weights = checkpoints.read_torch(Path(init))
     if not isinstance(weights, dict):
         raise ValueError(f"holds a {type(weights).__name__}, not weights by name")
     return weights

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.checkpoints import read_torch
+from pipeline.errors import UserError, reason
 
 PICKLED = (".pkl",)
 TORCH = (".pth", ".pt", ".pyth")
@@ -32,9 +33,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise UserError(f"there are no weights {path}", "Fetch them, or correct the path.") from error
     except Exception as error:  # a damaged pickle may raise anything
-        reason = str(error).strip().splitlines()
         raise UserError(
-            f"weights {path} cannot be read: {type(error).__name__}: {reason[0] if reason else 'no more is known'}",
+            f"weights {path} cannot be read: {reason(error)}",
             "Fetch the file again; known kinds are .pkl of detectron2's model zoo, .pth and .safetensors.",
         ) from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
@@ -55,7 +55,7 @@ def _read(path: Path) -> Any:
         with path.open("rb") as file:
             return _Reader(file).load()
     if path.suffix in TORCH:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_torch(path)
     if path.suffix in SAFETENSORS:
         from safetensors.torch import load_file
 

@@ -27,11 +27,14 @@ def test_killed_at_random_moments(case, undisturbed, stage):
     seed = int.from_bytes(os.urandom(4), "little")
     rng = np.random.default_rng(seed)
     print(f"seed {seed}")
+    met = 0
     for _ in range(14):
         killed = case("SIGKILL", stage)
         for moment in rng.random(2) ** 2 * undisturbed.seconds[stage]:
             interrupt(killed, moment, signal.SIGKILL)
+            met += not (killed.project.folder_of(stage, killed.runs) / "stamp.json").is_file()
         killed.repaired()
+    assert met > 5, "the kills did not meet the work"
 
 
 def test_killed_in_the_middle_of_a_training(case):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pipeline import checkpoints, csv_dataset, feature_store, mapped_bank, recor
 from pipeline.config_files import load_config
 from pipeline.errors import UserError
 from pipeline.labelers.label_maps import read_label_map
+from pipeline.labelers.weight_files import read_weights
 from pipeline.layout import Paths
 from pipeline.manifest import load_manifest
 from pipeline.pixels import decode
@@ -128,6 +130,12 @@ def weights(folder: Path) -> list[bytes]:
     return [path.read_bytes()]
 
 
+def pickled(folder: Path) -> list[bytes]:
+    """As detectron2's model zoo has them, in two of pickle's protocols."""
+    content = {"model": {"a.weight": np.ones((2, 3), np.float32), "a.bias": np.zeros(2, np.float64)}}
+    return [pickle.dumps(content, protocol) for protocol in (2, 5)]
+
+
 def state(folder: Path) -> list[bytes]:
     path = folder / "state-1.pt"
     checkpoints.save_state(path, {"fingerprint": "f", "step": 3, "model": {"a": torch.ones(2)}})
@@ -211,6 +219,8 @@ TARGETS = {
         Target("bank", "bank.h5", mapped_bank.open_bank, bank),
         Target("weights", "model.safetensors", checkpoints.read_weights, weights),
         Target("metadata", "model.safetensors", checkpoints.read_metadata, weights),
+        Target("torch", "weights.pth", read_weights, state),
+        Target("pickle", "weights.pkl", read_weights, pickled),
         Target("state", "state-1.pt", lambda path: checkpoints.load_state(path, "f"), state),
     )
 }

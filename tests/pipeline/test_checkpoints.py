@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,31 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
         save_state(path, {"epoch": 2})
     monkeypatch.undo()
     assert load_state(path, "f")["epoch"] == 1 and [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_a_state_whose_pickle_ends_too_early_is_refused(tmp_path: Path) -> None:
+    """Found by fuzzing: torch then raises EOFError."""
+    path = tmp_path / "state.pt"
+    torch.save({"fingerprint": "f"}, path)
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in records.items():
+            archive.writestr(name, b"" if name.endswith("data.pkl") else content)
+    with pytest.raises(UserError, match="is no complete training state"):
+        load_state(path, "f")
+
+
+def test_records_that_unfold_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("state/data.pkl", bytes(1 << 20))
+    with pytest.raises(UserError, match="its records are larger than the file"):
+        load_state(path, "f")
+
+
+def test_a_state_that_is_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    torch.save([1, 2], path)
+    with pytest.raises(UserError, match="it holds a list"):
+        load_state(path, "f")

@@ -208,7 +208,7 @@ def test_import_of_missing_maps(tmp_path: Path) -> None:
     assert [found.status for found in lenient.label(records, [IMAGE, IMAGE])] == [Status.OK, Status.EMPTY]
     with pytest.raises(UserError, match="1 of 1 images have no label map"):
         lenient.prepare(records[1:], Runtime())
-    with pytest.raises(UserError, match="there is no folder nowhere"):
+    with pytest.raises(UserError, match="there is no folder 'nowhere'"):
         labelers.create("import", {**options, "folder": "nowhere"}, source(tmp_path)).prepare(records, Runtime())
 
 
