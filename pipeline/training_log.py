@@ -5,6 +5,7 @@ Of the ranks of torchrun the first one shows everything, the others nothing.
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 
@@ -37,6 +38,7 @@ class TrainingLog:
         self.progress = Progress(epochs * steps, "train", "steps", done, quiet=not self.speaks)
 
     def __enter__(self) -> TrainingLog:
+        self.hook, threading.excepthook = threading.excepthook, self._failed_thread
         self.progress.__enter__()
         return self
 
@@ -44,8 +46,16 @@ class TrainingLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.progress.__exit__(kind, error, trace)
-        if self.scalars is not None:
-            self.scalars.close()
+        try:
+            if self.scalars is not None:
+                self.scalars.close()
+        finally:
+            threading.excepthook = self.hook
+
+    def _failed_thread(self, failed: threading.ExceptHookArgs) -> None:
+        """TensorBoard writes in a thread, whose failure (a full disk) its next call raises: no need to print it too."""
+        if not type(failed.thread).__module__.startswith("tensorboard"):
+            self.hook(failed)
 
     def begin_epoch(self) -> None:
         self.start, self.images, self.sums = time.monotonic(), 0, {}  # type: ignore[var-annotated]

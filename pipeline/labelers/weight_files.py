@@ -6,7 +6,9 @@ has stand-ins for them that hold data, and refuses every other name before anyth
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,8 +54,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> Any:
     if path.suffix in PICKLED:
-        with path.open("rb") as file:
-            return _Reader(file).load()
+        content = path.read_bytes()
+        _require_bounded(content)
+        return _Reader(io.BytesIO(content)).load()
     if path.suffix in TORCH:
         return read_torch(path)
     if path.suffix in SAFETENSORS:
@@ -67,6 +70,18 @@ def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, _Array):
         return torch.from_numpy(value.values)
     return value if isinstance(value, Tensor) else None
+
+
+def _require_bounded(content: bytes) -> None:
+    """Raise ValueError for a pickle that makes its reader take more memory than the file has bytes: texts and frames
+    longer than what is left of it, or an object's number beyond how many there are. Nothing is built meanwhile.
+    """
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        number = argument if isinstance(argument, int) else 0
+        if opcode.name == "FRAME" and number > len(content):
+            raise ValueError("a frame is longer than the file")
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and number > count:
+            raise ValueError("an object's number is larger than how many there are")
 
 
 class _Type:

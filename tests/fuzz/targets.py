@@ -130,6 +130,16 @@ def weights(folder: Path) -> list[bytes]:
     return [path.read_bytes()]
 
 
+def torch_files(folder: Path) -> list[bytes]:
+    """Of today and of before torch 1.6."""
+    found = []
+    for today in (True, False):
+        buffer = io.BytesIO()
+        torch.save({"a": torch.ones(2, 3)}, buffer, _use_new_zipfile_serialization=today)
+        found.append(buffer.getvalue())
+    return found
+
+
 def pickled(folder: Path) -> list[bytes]:
     """As detectron2's model zoo has them, in two of pickle's protocols."""
     content = {"model": {"a.weight": np.ones((2, 3), np.float32), "a.bias": np.zeros(2, np.float64)}}
@@ -219,7 +229,7 @@ TARGETS = {
         Target("bank", "bank.h5", mapped_bank.open_bank, bank),
         Target("weights", "model.safetensors", checkpoints.read_weights, weights),
         Target("metadata", "model.safetensors", checkpoints.read_metadata, weights),
-        Target("torch", "weights.pth", read_weights, state),
+        Target("torch", "weights.pth", read_weights, torch_files),
         Target("pickle", "weights.pkl", read_weights, pickled),
         Target("state", "state-1.pt", lambda path: checkpoints.load_state(path, "f"), state),
     )

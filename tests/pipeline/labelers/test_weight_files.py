@@ -98,3 +98,21 @@ def test_files_that_hold_no_weights(tmp_path: Path) -> None:
             read_weights(tmp_path / name)
     with pytest.raises(UserError, match=r"there are no weights .*missing\.pkl\. Fetch them"):
         read_weights(tmp_path / "missing.pkl")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        b"\x95" + (1 << 40).to_bytes(8, "little"),  # a frame
+        b"\x96" + (1 << 40).to_bytes(8, "little"),  # a bytearray
+        b"N" + b"r" + (1 << 31).to_bytes(4, "little"),  # None, kept under that number
+    ],
+    ids=["frame", "bytearray", "number"],
+)
+def test_a_pickle_takes_no_more_memory_than_the_file_has(tmp_path: Path, operation: bytes) -> None:
+    """Found by fuzzing: Python's own reader allocates whatever size the file names."""
+    (tmp_path / "w.pkl").write_bytes(b"\x80\x05" + operation + b"N.")
+    with pytest.raises(
+        UserError, match=r"w\.pkl cannot be read: .*(longer than the file|larger than how many|expected)"
+    ):
+        read_weights(tmp_path / "w.pkl")
