@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.shard_content import ShardContent
 from pipeline.shard_labeling import Labeling, ShardLabeler
 from pipeline.shard_plan import PlannedShard
-from pipeline.shards import ShardContent
 from pipeline.torch_threads import use_one_torch_thread
 
 PACKAGES = {"dask": ("dask", "distributed"), "ray": ("ray",)}

@@ -29,8 +29,9 @@ from pipeline.layout import Paths
 from pipeline.pixels import decode, resize_image, resize_mask
 from pipeline.poses.base import PoseFinder
 from pipeline.records import ImageRecord
+from pipeline.shard_content import ShardContent
 from pipeline.shard_plan import PlannedShard
-from pipeline.shards import ShardContent, ShardWriter
+from pipeline.shards import ShardWriter
 from pipeline.torch_threads import single_torch_thread, use_one_torch_thread
 from sorn.sample import Sample, Status, no_keypoints
 

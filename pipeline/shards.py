@@ -8,11 +8,9 @@ indexing gave 2,500, and 1,600 with compressed masks (384x128, warm cache). A sh
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import os
-from collections import Counter
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +19,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline import hdf5_file, stamp
+from pipeline import hdf5_file
 from pipeline.disk_space import reserve, told_when_full
 from pipeline.errors import UserError, reason
+from pipeline.shard_content import ShardContent
 from pipeline.text_files import parse_json
 from sorn.parts import CLASSES
 from sorn.sample import JOINTS, Sample, Status
@@ -41,57 +40,6 @@ SMALL_FIELDS = {  # stored as they are in a Sample, beside its name
     "keypoints": np.float32,
 }
 SMALL_BYTES = 4096  # more than these fields take per image, and more than the file's own header
-
-
-class ShardContent:
-    """What a sequence of samples holds, whatever file holds it: digests, status counts, names of unreadable images.
-
-    The digest covers image, mask, pid, camid, name and status, not the labeler: equal labels from another labeler are
-    equal content. What else is stored of a sample, its pose above all, has a digest of its own: training does not
-    depend on it.
-    """
-
-    def __init__(self) -> None:
-        self.items: list[str] = []
-        self.detections: list[str] = []
-        self.unreadable: list[str] = []
-        self.status: Counter[str] = Counter()
-        self.foreground = 0.0  # sum over labelled images of the share of pixels that are not background
-
-    def add(self, sample: Sample) -> None:
-        facts = [sample.name, sample.pid, sample.camid, int(sample.status), sample.mask.shape]
-        digest = hashlib.sha256(json.dumps(facts, separators=(",", ":")).encode())
-        digest.update(sample.image.data)
-        digest.update(sample.mask.data)
-        self.items.append(digest.hexdigest())
-        seen = np.array([sample.people, *sample.box, sample.score], np.float32)
-        self.detections.append(hashlib.sha256(seen.tobytes() + sample.keypoints.tobytes()).hexdigest())
-        self.status[sample.status.name.lower()] += 1
-        if sample.status == Status.UNREADABLE:
-            self.unreadable.append(sample.name)
-        self.foreground += np.count_nonzero(sample.mask) / sample.mask.size
-
-    def extend(self, other: ShardContent) -> None:
-        self.items += other.items
-        self.detections += other.detections
-        self.unreadable += other.unreadable
-        self.status += other.status
-        self.foreground += other.foreground
-
-    @property
-    def digest(self) -> str:
-        return stamp.digest_json(self.items)
-
-    @property
-    def detection_digest(self) -> str:
-        """Of people, box, score and keypoints."""
-        return stamp.digest_json(self.detections)
-
-    @property
-    def foreground_share(self) -> float:
-        """Mean over the images that a labeler saw; 0 when there is none."""
-        unseen = len(self.unreadable) + self.status[Status.UNLABELED.name.lower()]
-        return self.foreground / max(len(self.items) - unseen, 1)
 
 
 class ShardWriter:

@@ -29,6 +29,7 @@ TORCH_FREE = [
             "layout",
             "stamp",
             "shards",
+        "shard_content",
             "feature_store",
         )
     ),
@@ -46,6 +47,7 @@ LAYERS = [  # each may import from itself downwards
     | {"batch_loader", "shard_labeling", "shard_jobs", "densepose_coco", "doctor", "doctor_probes"},
     {
         "shards",
+        "shard_content",
         "shard_index",
         "feature_store",
         "checkpoints",

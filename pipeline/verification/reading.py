@@ -13,7 +13,8 @@ from pipeline.ahead import ahead
 from pipeline.errors import UserError
 from pipeline.hdf5_file import DAMAGE
 from pipeline.progress import Progress
-from pipeline.shards import ShardContent, ShardReader
+from pipeline.shard_content import ShardContent
+from pipeline.shards import ShardReader
 
 CHUNK = 1 << 20  # bytes read at a time: hashing them is longer than asking for them, and they stay in the core's cache
 MEGABYTE = 10**6

@@ -15,8 +15,9 @@ import numpy as np
 
 from pipeline.layout import Paths
 from pipeline.records import content_digest, read_rows
+from pipeline.shard_content import ShardContent
 from pipeline.shard_index import ShardEntry, ShardIndex, read_index
-from pipeline.shards import ShardContent, ShardReader
+from pipeline.shards import ShardReader
 from pipeline.stages import masks as stage
 from pipeline.stamp import Stamp
 from pipeline.text_files import read_json

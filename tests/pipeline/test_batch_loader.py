@@ -15,9 +15,10 @@ from pipeline import stamp
 from pipeline.ahead import AHEAD, ahead
 from pipeline.batch_loader import BatchLoader, Memory
 from pipeline.errors import UserError
+from pipeline.shard_content import ShardContent
 from pipeline.shard_dataset import ShardDataset
 from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
-from pipeline.shards import ShardContent, ShardWriter
+from pipeline.shards import ShardWriter
 from sorn.sample import Sample, Status
 
 SIZE = (16, 8)

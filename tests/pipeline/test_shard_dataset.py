@@ -14,9 +14,10 @@ from torch.utils.data import DataLoader
 
 from pipeline import stamp
 from pipeline.errors import UserError
+from pipeline.shard_content import ShardContent
 from pipeline.shard_dataset import ShardDataset
 from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, read_index, verify_shards, write_index
-from pipeline.shards import ShardContent, ShardWriter
+from pipeline.shards import ShardWriter
 from sorn.parts import CLASSES
 from sorn.sample import Sample, Status
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.shards import ShardContent, ShardReader, ShardWriter
+from pipeline.shard_content import ShardContent
+from pipeline.shards import ShardReader, ShardWriter
 from sorn.parts import CLASSES
 from sorn.sample import Sample, Status, no_keypoints
 
