@@ -20,8 +20,8 @@ from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.manifest import SPLITS
 from pipeline.records import ImageRecord
-from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry
 from pipeline.shard_content import ShardContent
+from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry
 from pipeline.shards import PIXEL_BYTES, ShardReader
 
 STORED_SPLITS = tuple(split for split in SPLITS if split != "labeler")  # no re-identification stage touches that one
