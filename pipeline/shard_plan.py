@@ -19,6 +19,7 @@ from pipeline.disk_space import require_space
 from pipeline.errors import UserError
 from pipeline.layout import Paths
 from pipeline.manifest import SPLITS
+from pipeline.pixels import decode
 from pipeline.records import ImageRecord
 from pipeline.shard_content import ShardContent
 from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry
@@ -34,6 +35,12 @@ class PlannedShard:
     path: Path
     split: str
     records: list[ImageRecord]
+
+
+def readable_again(shard: PlannedShard, content: ShardContent) -> list[str]:
+    """Of the images that the shard says were unreadable, those that are no longer."""
+    missed = set(content.unreadable)
+    return [record.name for record in shard.records if record.name in missed and decode(record.path) is not None]
 
 
 class ShardPlan:
@@ -77,10 +84,18 @@ class ShardPlan:
             names = [record.name for record in shard.records]
             if (reader.fingerprint, reader.name.tolist()) != (self.fingerprint, names):
                 return None
-            return reader.verified_content()
+            content = reader.verified_content()
         except UserError as error:
             click.echo(f"masks: {error.wrong}; writing it again")
             return None
+        if back := readable_again(shard, content):
+            click.echo(f"masks: {shard.path} lacks {', '.join(back)}, unreadable then and not now; writing it again")
+            return None
+        return content
+
+    def readable_again(self) -> list[str]:
+        """Names of images that could not be read when their shard was written, and can be now: a disk was away."""
+        return [name for shard in self.shards for name in readable_again(shard, self.contents[shard.path])]
 
     def require_space(self, shards: list[PlannedShard]) -> None:
         """Refuse what cannot fit before the work. A replaced shard frees its space only when the new one is whole."""

@@ -29,7 +29,7 @@ TORCH_FREE = [
             "layout",
             "stamp",
             "shards",
-        "shard_content",
+            "shard_content",
             "feature_store",
         )
     ),

@@ -129,6 +129,9 @@ def _finish(config: Config, paths: Paths, plan: ShardPlan, labeler: ShardLabeler
     if len(unreadable) > UNREADABLE_LIMIT * total:
         remedy = f"Copy them again; see: sorn data check {paths.dataset}"
         raise UserError(f"{_some(unreadable, total)} cannot be read", remedy)
+    if back := plan.readable_again():
+        remedy = "Run the same command again: it writes their shards anew, and keeps the others."
+        raise UserError(f"{_some(back, total)} could not be read for a while, and can be now", remedy)
     index = plan.index(labeler.labeler.describe(), labeler.describe_pose())
     write_index(paths.shard_index, index)
     plan.remove_surplus()

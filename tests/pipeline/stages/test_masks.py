@@ -20,6 +20,7 @@ from pipeline.labelers.base import Labeled
 from pipeline.labelers.unlabeled import Unlabeled
 from pipeline.layout import Paths
 from pipeline.manifest import Manifest
+from pipeline.pixels import decode
 from pipeline.records import ImageFile, ImageRecord, write_records
 from pipeline.report import labels
 from pipeline.shard_dataset import ShardDataset
@@ -188,6 +189,26 @@ def test_what_fails_before_a_shard_is_replaced_leaves_the_old_run(tmp_path: Path
     with pytest.raises(RuntimeError, match="the labeler died"):
         masks.run(make_config(), paths, "g")
     assert tree(paths.folder("masks")) == before
+
+
+def test_images_that_were_unreadable_for_a_while_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk was away while a shard was written: its images are not lost."""
+    paths = make_dataset(tmp_path)
+    masks.run(make_config(shard_images=4), paths, "f")
+    whole = tree(paths.folder("masks"))
+    shutil.rmtree(paths.folder("masks"))
+    away = "train/004.png"
+    with monkeypatch.context() as patched:
+        patched.setattr(shard_labeling, "decode", lambda path: None if str(path).endswith(away) else decode(path))
+        with pytest.raises(
+            UserError, match=rf"1 of 32 images \({away}\) could not be read for a while, and can be now"
+        ):
+            masks.run(make_config(shard_images=4), paths, "f")
+    masks.run(make_config(shard_images=4), paths, "f")
+    assert f"lacks {away}, unreadable then and not now; writing it again" in capsys.readouterr().out
+    assert tree(paths.folder("masks")) == whole
 
 
 def test_a_few_unreadable_images_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
