@@ -21,9 +21,9 @@ class Campaign:
 
     def rows(self) -> list[str]:
         lines = ["| fault | where | times | survived |", "|---|---|--:|--:|"]
-        for (fault, where), times in self.tried.items():
+        for (fault, where), times in (+self.tried).items():
             lines.append(f"| {fault} | {where} | {times} | {self.survived[fault, where]} |")
-        faults = len({fault for fault, _ in self.tried})
+        faults = len({fault for fault, _ in +self.tried})
         return [*lines, f"{self.tried.total()} times, {faults} kinds of fault, {self.survived.total()} survived"]
 
 
