@@ -63,7 +63,7 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
     pairs = _common(a, b, names)
     both = pairs[a.seen[pairs[:, 0]] & b.seen[pairs[:, 1]]]
     if len(both) == 0:
-        wrong = f"no image was labelled in both {names[0]} and {names[1]}"
+        wrong = f"no image was labelled in both '{names[0]}' and '{names[1]}'"
         raise UserError(wrong, "Label the same splits in both: --set 'masks.splits=[\"train\"]'.")
     stripes = Stripes.of(config)
     agreement = _measure(a, b, both, stripes, config.runtime.workers)

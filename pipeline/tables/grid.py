@@ -53,7 +53,10 @@ class Grid:
         if self.seeds < 1:
             raise UserError(f"{self.seeds} seeds", "Give 1 or more; an interval needs 2.")
         if self.paths.experiment or self.paths.trained_on:
-            raise UserError("the grid names its experiments itself", "Leave EXPERIMENT and TRAINED_ON out.")
+            raise UserError(
+                "--experiment and --trained-on are not the grid's: it names its experiments itself",
+                "Leave EXPERIMENT and TRAINED_ON out.",
+            )
 
     @staticmethod
     def experiment(job: str, seed: int) -> str:

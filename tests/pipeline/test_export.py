@@ -186,7 +186,7 @@ def test_missing_packages_are_named_before_any_work(tmp_path: Path, run: Path, m
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name.startswith("onnx") else there(name))
     out = export(str(run), "--out", str(tmp_path / "out"), code=1)
     assert (
-        "lacks onnx, onnxscript, onnxruntime. In the project's folder, type: pip install -e '.[export]'" in out
+        "lacks: onnx, onnxscript, onnxruntime. In the project's folder, type: pip install -e '.[export]'" in out
         and "--format torch" in out
     )
     assert not (tmp_path / "out").exists()

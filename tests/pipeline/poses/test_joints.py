@@ -113,7 +113,7 @@ def test_names_and_options() -> None:
     for name, options, message in (
         ("openpose", {}, "unknown pose finder 'openpose'; known: none, joints, keypoint_rcnn"),
         ("joints", {"file": "x"}, r"pose finder joints has no option 'file'\. Options in \[masks\.pose_options\]"),
-        ("joints", {"pattern": "{path}"}, r"only {split} can be filled in\. .*--set masks\.pose_options\.NAME"),
+        ("joints", {"pattern": "{path}"}, r"only {split} can be filled in\. .*--set masks\.pose_options\.pattern"),
     ):
         with pytest.raises(UserError, match=message):
             poses.create(name, options, source)

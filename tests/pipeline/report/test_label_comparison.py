@@ -136,7 +136,7 @@ def test_equal_names_of_other_images_are_refused(runs: Path) -> None:
 def test_what_nobody_labelled_is_refused(runs: Path) -> None:
     write_run(runs, "mine-none", [sample("train/a.jpg", 0, Status.UNLABELED, part=TORSO)])
     out = compare(runs, "mine-danet", "mine-none", code=1)
-    assert "no image was labelled in both mine-danet and mine-none" in out and "masks.splits" in out
+    assert "no image was labelled in both 'mine-danet' and 'mine-none'" in out and "masks.splits" in out
 
 
 def test_options_of_the_stage_are_not_ignored() -> None:

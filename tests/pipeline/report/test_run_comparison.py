@@ -178,7 +178,7 @@ def test_runs_are_found_by_name_or_path(runs: Path) -> None:
     out = compare(runs, "before", "afterr", code=1)
     assert "no evaluation of 'afterr'" in out and "Evaluated runs: after/eval-from-x, before." in out
     assert "before is named twice" in compare(runs, "before", "before", code=1)
-    assert "only before is given" in compare(runs, "before", code=1)
+    assert "only 'before' is given" in compare(runs, "before", code=1)
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(runs: Path) -> None:
@@ -193,7 +193,7 @@ def test_damaged_and_old_files_are_named(runs: Path) -> None:
     report = json.loads(path.read_text())
     for change, message in (
         ({"schema_version": 1}, "of schema version 1"),
-        ({"provenance": {}}, "is damaged: KeyError"),
+        ({"provenance": {}}, "is damaged: 'config' is missing"),
         ({"metrics": {}}, "two different evaluations"),
     ):
         path.write_text(json.dumps({**report, **change}))

