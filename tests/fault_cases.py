@@ -79,4 +79,5 @@ def interrupt(case: Case, moment: float, number: signal.Signals) -> None:
     time.sleep(moment)
     if process.poll() is None:
         os.killpg(process.pid, number)
+        case.campaign.met[number.name] += 1
     process.wait()

@@ -14,16 +14,21 @@ from tiny_project import TinyProject
 
 @dataclass
 class Campaign:
-    """tried, survived: (fault, where) -> how often. Survived: the same bytes in the end, and nothing lost before."""
+    """tried, survived: (fault, where) -> how often. Survived: the same bytes in the end, and nothing lost before. met:
+    signal -> how many of it a stage received while it was at work.
+    """
 
     tried: Counter[tuple[str, str]] = field(default_factory=Counter)
     survived: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    met: Counter[str] = field(default_factory=Counter)
 
     def rows(self) -> list[str]:
         lines = ["| fault | where | times | survived |", "|---|---|--:|--:|"]
         for (fault, where), times in (+self.tried).items():
             lines.append(f"| {fault} | {where} | {times} | {self.survived[fault, where]} |")
         faults = len({fault for fault, _ in +self.tried})
+        lines += [f"{name} met a stage at work {times} times" for name, times in self.met.items()]
         return [*lines, f"{self.tried.total()} times, {faults} kinds of fault, {self.survived.total()} survived"]
 
 

@@ -54,6 +54,7 @@ def test_rendering_is_killed_at_random_moments(tmp_path, campaign):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             met += 1
+            campaign.met["SIGKILL"] += 1
         process.wait()
     assert start(killed).wait() == 0, (killed / "log").read_text()
     assert "Traceback" not in (killed / "log").read_text()
