@@ -12,7 +12,7 @@ PYTHON    ?= $(VENV)/bin/python
 SORN      := $(PYTHON) -m pipeline
 COMMON     = --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
              $(if $(LABELER),--labeler $(LABELER)) $(if $(CONFIG),--config $(CONFIG)) \
-             $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) \
+             $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) $(if $(INIT),--init $(INIT)) \
              $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(if $(POSE),--set masks.pose=$(POSE)) $(ARGS)
 
 # NPROC=n divides `masks`, `train` and `eval` between n processes, each with a GPU of its own where there are as many.
@@ -31,6 +31,7 @@ help: ## show this help
 	@echo
 	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
+	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors"
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
 	@echo "  POSE=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ def stages() -> dict[str, driver.Stage]:
     return {name: importlib.import_module(f"pipeline.stages.{name}") for name in driver.ORDER}
 
 
+def overridden(overrides: tuple[str, ...], init: str | None) -> tuple[str, ...]:
+    """What --set and --init say, as --set says it."""
+    return overrides if init is None else (*overrides, f"train.init={json.dumps(init)}")
+
+
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options all stages share; the command receives (config, paths, **its own)."""
 
@@ -41,6 +47,9 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Override one option; repeatable."
+    )
+    @click.option(
+        "--init", metavar="WEIGHTS", help="What a training starts from: imagenet, none, or a file (train.init)."
     )
     @data_root_option
     @click.option(
@@ -62,6 +71,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         labeler: str | None,
         config_name: str | None,
         overrides: tuple[str, ...],
+        init: str | None,
         data_root: Path,
         runs: Path,
         trained_on: str | None,
@@ -78,6 +88,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
             runtime = Runtime(workers, device, backend)
         except ValueError as error:
             raise UserError(str(error), WRONG_OPTION) from error
+        overrides = overridden(overrides, init)
         source = find_run(runs, trained_on) if trained_on else None
         labeler = labeler or manifest.default_labeler
         paths = Paths(dataset, labeler, data_root, runs, source, manifest.name, experiment)

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from pipeline.cli_common import common, stages
+from pipeline.cli_common import common, overridden, stages
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.layout import Paths, TablesPaths
@@ -67,7 +67,8 @@ def show(config: Config, paths: Paths, seeds: int) -> None:
 def _grid(config: Config, paths: Paths, seeds: int) -> Grid:
     given = click.get_current_context().params
     name = given["config_name"] or load_manifest(paths.dataset).default_config
-    return Grid(read_plan(), stages(), name, given["overrides"], config, paths, seeds)
+    overrides = overridden(given["overrides"], given["init"])
+    return Grid(read_plan(), stages(), name, overrides, config, paths, seeds)
 
 
 def _show(grid: Grid, files: TablesPaths) -> None:

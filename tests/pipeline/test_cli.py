@@ -1,11 +1,14 @@
 """The command line: what it refuses, and how it says so."""
 
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from pipeline import cli
 from pipeline.cli import main
+from pipeline.config import Config
 from pipeline.labelers import LABELERS
 
 
@@ -85,3 +88,11 @@ def test_labelers_are_listed_with_their_options():
     for name in LABELERS:
         assert f"Labeler `{name}`: " in text
     assert 'mode = "given_box"' in text and "flip = true" in text and 'missing = "error"' in text
+
+
+def test_what_a_training_starts_from_has_an_option_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Config] = []
+    monkeypatch.setattr(cli, "run_stage", lambda name, config, paths, force: seen.append(config))
+    for words in (["--init", "none"], ["--init", "a file.pth"], ["--set", "train.init=imagenet"]):
+        assert CliRunner().invoke(main, ["train", "--runs", str(tmp_path), *words]).exit_code == 0
+    assert [config.train.init for config in seen] == ["none", "a file.pth", "imagenet"]
