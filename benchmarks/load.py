@@ -22,7 +22,7 @@ from PIL import Image
 from report import Figure, emit
 
 ROOT = Path(__file__).parents[1]
-TRAIN, QUERIES, PIDS = 512, 2_000, 1_000
+TRAIN, QUERIES, PER_PERSON = 512, 2_000, 25
 SIZE = (48, 16)
 TABLE = "path,pid,camid,split"
 STAGES = {
@@ -55,8 +55,8 @@ class Cost:
 def draw(folder: Path, count: int) -> None:
     """Pictures 0.png, 1.png, ... in folders of a thousand, and label maps of the first; those there are kept."""
     rng = np.random.default_rng(0)
-    noise = rng.integers(0, 255, (count, *SIZE, 3), dtype=np.uint8)
-    for number, pixels in enumerate(noise):
+    for number in range(count):  # one by one: a process starts with the memory of the one that starts it
+        pixels = rng.integers(0, 255, (*SIZE, 3), dtype=np.uint8)
         path = folder / picture(number)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,8 +72,9 @@ def picture(number: int) -> str:
 
 def listed(folder: Path, count: int) -> Path:
     """A dataset of that many pictures: persons by turns, seen by six cameras."""
+    people = count // PER_PERSON  # a larger dataset has more people, not more pictures of each
     splits = ["train"] * TRAIN + ["query"] * QUERIES + ["gallery"] * (count - TRAIN - QUERIES)
-    rows = [f"{picture(i)},{i % PIDS},{i // PIDS % 6},{split}" for i, split in enumerate(splits)]
+    rows = [f"{picture(i)},{i % people},{i // people % 6},{split}" for i, split in enumerate(splits)]
     path = folder / f"load{count}.csv"
     path.write_text("\n".join([TABLE, *rows]) + "\n")
     return path
