@@ -57,7 +57,7 @@ def texts(values: Iterable[str]) -> np.ndarray:
 
 
 def set_attributes(file: h5py.File, values: Mapping[str, str | int]) -> None:
-    """Numbers and texts, up to 64 kB each."""
+    """Numbers and texts of any length."""
     for name, value in values.items():
         file.attrs[name] = texts([value])[0] if isinstance(value, str) else value
 

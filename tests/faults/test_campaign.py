@@ -37,9 +37,10 @@ def test_killed_at_random_moments(case, undisturbed, stage):
     assert met > 5, "the kills did not meet the work"
 
 
-def test_killed_in_the_middle_of_a_training(case):
-    killed = case("SIGKILL", "train")
-    interrupt(killed, 0.7, signal.SIGKILL)
+@pytest.mark.parametrize(("stage", "moment"), [("masks", 0.05), ("train", 0.7), ("eval", 0.3)])
+def test_killed_in_the_middle(case, stage, moment):
+    killed = case("SIGKILL", stage)
+    interrupt(killed, moment, signal.SIGKILL)
     killed.repaired()
 
 
