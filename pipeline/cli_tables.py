@@ -13,7 +13,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.layout import Paths, TablesPaths
 from pipeline.manifest import load_manifest
-from pipeline.tables.grid import Grid
+from pipeline.tables.grid import Grid, distinct
 from pipeline.tables.plan import read_plan
 
 seeds_option = click.option("--seeds", default=3, show_default=True, help="Every job is run with seeds 0 to this - 1.")
@@ -68,7 +68,7 @@ def _grid(config: Config, paths: Paths, seeds: int) -> Grid:
     given = click.get_current_context().params
     name = given["config_name"] or load_manifest(paths.dataset).default_config
     overrides = overridden(given["overrides"], given["init"])
-    return Grid(read_plan(), stages(), name, overrides, config, paths, seeds)
+    return Grid(distinct(read_plan(), name, overrides), stages(), name, overrides, config, paths, seeds)
 
 
 def _show(grid: Grid, files: TablesPaths) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.config_files import load_config, presets
 from pipeline.manifest import load_manifest
+from pipeline.tables.grid import distinct
 from pipeline.tables.plan import Row, read_plan
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -18,7 +19,7 @@ ROWS = [
     for line in TEXT.splitlines()
     if re.match(r"\| (I|II|III|IV) \|", line)
 ]
-PLAN = read_plan()
+PLAN = distinct(read_plan(), "paper", ())
 FIGURE_8 = ("Figure 8, P", "Figure 8, N")
 
 

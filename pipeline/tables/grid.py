@@ -143,5 +143,17 @@ class Grid:
                     raise UserError(wrong, f"`make tables` runs it first; or with these options: {found.remedy}")
 
 
+def distinct(plan: Plan, config_name: str, overrides: tuple[str, ...]) -> Plan:
+    """The plan without jobs that come to the same under this configuration. Colours are rows of their own, whoever
+    measures them.
+    """
+
+    def content(job: Job) -> str:
+        config = load_config(config_name, (*overrides, *job.options))
+        return repr(replace(config, eval=replace(config.eval, colour=False)))
+
+    return plan.without_repeats(content)
+
+
 def _sets(options: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for option in options for word in ("--set", option))

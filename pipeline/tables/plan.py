@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,6 +73,7 @@ class Plan:
     jobs: dict[str, Job]
     rows: tuple[Row, ...]
     expected: tuple[Expected, ...]
+    repeats: dict[str, str] = field(default_factory=dict)  # names of jobs that were left out, and who stands for each
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -80,6 +81,22 @@ class Plan:
 
     def row(self, table: str, name: str) -> Row:
         return next(row for row in self.rows if (row.table, row.name) == (table, name))
+
+    def without_repeats(self, content: Callable[[Job], Hashable]) -> Plan:
+        """A job whose content is an earlier one's is that job: P = 3 is SORN where the whole grid has three stripes.
+        Jobs that others need, or that need others, stay.
+        """
+        needed = {name for job in self.jobs.values() for name in job.needs}
+        known: dict[Hashable, str] = {}
+        repeats = {}
+        for job in self.jobs.values():
+            if job.evaluate and not job.needs and job.name not in needed:
+                first = known.setdefault(content(job), job.name)
+                if first != job.name:
+                    repeats[job.name] = first
+        jobs = {name: job for name, job in self.jobs.items() if name not in repeats}
+        rows = tuple(replace(row, job=repeats.get(row.job, row.job)) for row in self.rows)
+        return Plan(jobs, rows, self.expected, repeats)
 
     def units(self, only: Iterable[str] = ()) -> list[list[Job]]:
         """Jobs that depend on each other, needed ones first; units know nothing of each other. only: names of the jobs
@@ -97,7 +114,7 @@ class Plan:
         return [sorted(unit, key=lambda job: bool(job.needs)) for unit in units.values()]
 
     def _with_needs(self, only: Iterable[str]) -> set[str]:
-        wanted = set(only)
+        wanted = {self.repeats.get(name, name) for name in only}
         for name in wanted - self.jobs.keys():
             raise UserError(f"there is no job '{name}'", f"Jobs: {', '.join(self.jobs)}.")
         return wanted | {needed for name in wanted for needed in self.jobs[name].needs}

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.errors import UserError
+from pipeline.tables.grid import distinct
+from pipeline.tables.plan import read_plan
 
 EXPERIMENTS = "synped_demo-import/experiments"
 
@@ -105,3 +107,11 @@ def test_the_command_lists_a_line_per_unit_and_runs_nothing(tmp_path):
     for wrong in ("0/2", "3/2", "half"):
         done = CliRunner().invoke(main, [*common, "--part", wrong])
         assert done.exit_code == 1 and f"--part {wrong}" in done.output
+
+
+@pytest.mark.parametrize(("parts", "repeated"), [("3", "P3"), ("6", "P6")])
+def test_the_row_of_figure_8_that_is_sorn_itself_is_not_trained_again(parts, repeated):
+    plan = distinct(read_plan(), "synped", (f"model.parts={parts}", "loss.label_smoothing=0.1"))
+    assert read_plan().jobs.keys() - plan.jobs.keys() == {repeated, "N3"}
+    assert plan.row("Figure 8, P", f"P = {parts}").job == "sorn"
+    assert "no-ls" not in distinct(read_plan(), "synped", ("loss.label_smoothing=0",)).jobs

@@ -80,3 +80,11 @@ def test_only_takes_what_it_needs_along():
     ]
     with pytest.raises(UserError, match=r"no job 'son'\. Jobs: sorn, "):
         plan.units(["son"])
+
+
+def test_a_job_that_repeats_an_earlier_one_is_that_one():
+    content = {"P3": "sorn", "no-ls": "sorn", "no-semantic": "sorn"}
+    plan = read_plan().without_repeats(lambda job: content.get(job.name, job.name))
+    assert read_plan().jobs.keys() - plan.jobs.keys() == {"P3", "no-ls"}  # others need no-semantic
+    assert plan.row("Figure 8, P", "P = 3").job == plan.row("III", "8 labels, SORN w/o LS").job == "sorn"
+    assert [[job.name for job in unit] for unit in plan.units(["P3", "P2"])] == [["sorn"], ["P2"]]
