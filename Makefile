@@ -22,7 +22,7 @@ RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone -
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data labeler masks train eval tables status verify test test-slow fuzz audit bench lint clean
+.PHONY: help setup demo data labeler masks train eval tables status verify test test-slow fuzz audit bench pictures lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -96,6 +96,9 @@ audit: $(ENVIRONMENT) ## do the installed packages fit together, and has any a k
 
 bench: $(ENVIRONMENT) ## measure ours beside peers and the bare hardware
 	@for file in benchmarks/bench_*.py; do echo "$$file"; $(PYTHON) $$file || exit 1; done
+
+pictures: demo ## draw the README's pictures from what the demo left
+	$(PYTHON) docs/pictures/draw.py --runs $(RUNS)
 
 lint: $(ENVIRONMENT) ## ruff and mypy
 	$(PYTHON) -m ruff check .
