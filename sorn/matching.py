@@ -22,7 +22,7 @@ VARIANTS = ("global", "global+local", "sorn")
 NOTHING_IN_COMMON = -1.0
 # Similarity of a pair without a common visible stripe and without global features: the lowest cosine.
 
-MEMORY = 192 << 20
+MEMORY = 384 << 20
 # Bytes of similarities in memory at a time: as many queries as fit, against the whole gallery.
 
 CHUNK = 4 << 20

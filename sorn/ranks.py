@@ -85,12 +85,15 @@ class _Query:
 
     def meet(self, row: np.ndarray, columns: slice) -> None:
         """row: similarities with the gallery images `columns`."""
-        for positions, values in ((self.matches, self.exact), (self.dropped, self.left_out)):
-            here = (positions >= columns.start) & (positions < columns.stop)
-            values[here] = row[positions[here] - columns.start]
+        here = _inside(self.matches, columns)
+        self.exact[here] = row[self.matches[here] - columns.start]
+        dropped = _inside(self.dropped, columns)
+        self.left_out[dropped] = row[self.dropped[dropped] - columns.start]
         at_least, above = counts(row, self.low, self.high)
         self.ahead += above
-        for i in np.flatnonzero(at_least > above):
+        near = at_least - above
+        near[here] -= 1  # a match is near itself, and not before itself
+        for i in np.flatnonzero(near):
             place = np.flatnonzero((row >= self.low[i]) & (row <= self.high[i]))
             self.near.append((int(i), place + columns.start, row[place]))
 
@@ -105,6 +108,11 @@ class _Query:
         for position, value in zip(self.dropped, self.left_out, strict=True):
             ranks -= (value > self.exact) | ((value == self.exact) & (position < self.matches))
         return ranks
+
+
+def _inside(positions: np.ndarray, columns: slice) -> slice:
+    """Which of rising positions are among the columns."""
+    return slice(*positions.searchsorted((columns.start, columns.stop)))
 
 
 @dataclass(frozen=True)
