@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -28,6 +28,7 @@ REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the 
 OWN_REMEDY = "Make it again: sorn embed."
 DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
 BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
+FEATURES = ("global", "local")  # all that is large of a bank
 EXAMPLES = ("name", "maps", "parts")
 OPTIONAL = ("pose", "segmenter")  # stripe visibility by others than the network; a bank may be without
 LAYOUT = {  # in the file: type, number of axes
@@ -112,12 +113,14 @@ def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
         _write_rows(file.create_group(IMAGES), Rows(len(bank), [bank]))
 
 
-def read_banks(path: Path) -> Banks:
-    """Raises UserError for a file that is missing, truncated, of another schema version, or holds what no network
-    says: features of another type or shape, not finite, or all of them zero.
+def read_banks(path: Path, keep: bool = True) -> Banks:
+    """keep: False to look at all features and to hold none: zeros of their shape, which take no memory, stand for them.
+
+    Raises UserError for a file that is missing, truncated, of another schema version, or holds what no network says:
+    features of another type or shape, not finite, or all of them zero.
     """
     attrs = read_attrs(path)
-    query, gallery = (_read_side(path, side, REMEDY) for side in SIDES)
+    query, gallery = (_read_side(path, side, REMEDY, keep) for side in SIDES)
     try:
         with h5py.File(path, "r", locking=False) as file:
             examples = _read_examples(path, hdf5_file.member(file, "examples")) if "examples" in file else None
@@ -223,18 +226,23 @@ def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
     group.create_dataset(key, data=data, track_times=False)
 
 
-def _read_side(path: Path, side: str, remedy: str) -> FeatureBank:
+def _read_side(path: Path, side: str, remedy: str, keep: bool = True) -> FeatureBank:
     try:
         with h5py.File(path, "r", locking=False) as file:
             group = hdf5_file.member(file, side)
             _require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
-            optional = {key: group[key][:] for key in OPTIONAL if key in group}
-            fields = {field: group[key][:] for key, field in BANK_FIELDS.items()}
-            bank = FeatureBank(**fields, name=_read_names(group), **optional)
+            arrays = {
+                field: group[key] if key in FEATURES and not keep else group[key][:]
+                for key, field in (BANK_FIELDS | {key: key for key in OPTIONAL if key in group}).items()
+            }
+            bank = FeatureBank(**arrays, name=_read_names(group))
+            _require_good(path, side, bank, remedy)  # some rows at a time, from the file too
+            if not keep:
+                nothing = (np.broadcast_to(np.float32(0), array.shape) for array in (bank.global_, bank.local))
+                bank = replace(bank, **dict(zip(("global_", "local"), nothing, strict=True)))
+            return bank
     except hdf5_file.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error
-    _require_good(path, side, bank, remedy)
-    return bank
 
 
 def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
@@ -270,7 +278,7 @@ def _require_good(path: Path, side: str, bank: FeatureBank, remedy: str) -> None
     if not len(bank):
         raise UserError(f"{path}: {side} holds no images", "Extract features of at least one image.")
     arrays = _arrays(bank)
-    for key in ("global", "local", *SHARES):
+    for key in (*FEATURES, *SHARES):
         if key not in arrays:
             continue
         array = arrays[key]

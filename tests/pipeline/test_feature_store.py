@@ -199,7 +199,8 @@ def test_lengths_that_disagree(tmp_path: Path) -> None:
         read_banks(path)
 
 
-def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path, keep: bool) -> None:
     path = tmp_path / "features.h5"
     bad = make_bank("query", 5)
     bad.local[3, 1, 0] = np.nan
@@ -210,18 +211,32 @@ def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Pat
     with h5py.File(path, "r+") as file:
         file["gallery/global"][2, 0] = np.inf
     with pytest.raises(UserError, match="gallery/global is not finite for 1 images"):
-        read_banks(path)
+        read_banks(path, keep)
     write(path)
     with h5py.File(path, "r+") as file:
         file["gallery/pose"][1, 0] = np.nan
     with pytest.raises(UserError, match="gallery/pose is not finite for 1 images"):
-        read_banks(path)
+        read_banks(path, keep)
     write(path)
     with h5py.File(path, "r+") as file:
         assert sorted(file["query"]) == ["camid", "global", "local", "name", "pid", "segmenter", "visibility"]
         file["query/segmenter"][1, 0] = np.nan
     with pytest.raises(UserError, match="query/segmenter is not finite for 1 images"):
-        read_banks(path)
+        read_banks(path, keep)
+
+
+def test_features_can_be_looked_at_without_being_held(tmp_path: Path) -> None:
+    path = write(tmp_path / "features.h5")
+    whole, seen = read_banks(path), read_banks(path, keep=False)
+    for side in ("query", "gallery"):
+        bank, light = getattr(whole, side), getattr(seen, side)
+        for features, none in ((bank.global_, light.global_), (bank.local, light.local)):
+            assert none.shape == features.shape and not none.any() and set(none.strides) == {0}
+        assert light.name.tolist() == bank.name.tolist() and np.array_equal(light.visibility, bank.visibility)
+    with h5py.File(path, "r+") as file:
+        file["query/global"][:], file["query/local"][:] = 0, 0
+    with pytest.raises(UserError, match="the features of all 5 images of query are zero"):
+        read_banks(path, keep=False)
 
 
 def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
