@@ -136,7 +136,8 @@ def fuzz(name: str, runs: int, out: Path) -> None:
         try_bytes(seed)
     own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (own + MEMORY, own + MEMORY))
-    options = [f"-runs={runs}", "-timeout=0", "-rss_limit_mb=0", "-max_len=65536"]
+    # Who hangs is the parent's to see. With a timeout of 0 atheris calls a process hung that ends slowly.
+    options = [f"-runs={runs}", "-timeout=3600", "-rss_limit_mb=0", "-max_len=65536"]
     atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={scratch}/", str(corpus)], try_bytes)
     atheris.Fuzz()
 

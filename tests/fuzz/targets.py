@@ -68,6 +68,11 @@ def read_all(path: Path) -> object:
         reader.close()
 
 
+def read_both_ways(path: Path) -> object:
+    """As verify does, which holds no features, and as an evaluation does."""
+    return feature_store.read_banks(path, keep=False), feature_store.read_banks(path)
+
+
 def texts(*patterns: str) -> Callable[[Path], list[bytes]]:
     return lambda _: [path.read_bytes() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
 
@@ -225,7 +230,7 @@ TARGETS = {
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),
         Target("shard", "shard-00000.h5", read_all, shard),
-        Target("banks", "features.h5", feature_store.read_banks, banks),
+        Target("banks", "features.h5", read_both_ways, banks),
         Target("bank", "bank.h5", mapped_bank.open_bank, bank),
         Target("weights", "model.safetensors", checkpoints.read_weights, weights),
         Target("metadata", "model.safetensors", checkpoints.read_metadata, weights),
