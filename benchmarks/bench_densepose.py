@@ -19,16 +19,16 @@ import torch
 from report import Figure, emit, interleave, median
 
 from pipeline import labelers
-from pipeline.config import Runtime
+from pipeline.datasets.class_tables import load_table
+from pipeline.datasets.manifest import Manifest
 from pipeline.errors import UserError
+from pipeline.io.images import decode
 from pipeline.labelers import densepose_model
 from pipeline.labelers.base import Source
 from pipeline.labelers.densepose import TABLE, fractions, paste, whole_pixels
 from pipeline.labelers.densepose_zoo import WEIGHTS
-from pipeline.labelers.people import choose
-from pipeline.labelers.tables import load_table
-from pipeline.manifest import Manifest
-from pipeline.pixels import decode
+from pipeline.labelers.person_choice import choose
+from pipeline.runs.config import Runtime
 
 NAME = "densepose"
 THEIRS, OURS = "detectron2's default predictor", "given box (ours)"

@@ -26,12 +26,12 @@ from extraction_runs import extraction_rate, precision_effect
 from report import Figure, emit, interleave, median
 from training_runs import in_own_process
 
-from pipeline.config import EvalConfig
+from pipeline.runs.config import EvalConfig
 from sorn import metrics
 from sorn.features import FeatureBank
 from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics
-from sorn.ranks import rank
+from sorn.ranking import rank
 
 MARKET_GOAL, DUKE_GOAL, PEER_GOAL, RANKING_GOAL, MEMORY_GOAL, EXTRACTION_GOAL = 1.35, 1.25, 6.0, 0.25, 512.0, 2.8
 GLOBAL, SORN_RULE = Rule("global"), Rule("sorn", 0.15)

@@ -29,11 +29,11 @@ from loader_peers import BATCH, PASSES, SIZE, Floor, JpegStore, exhaust, usual
 from PIL import Image
 from report import Figure, emit, interleave, median
 
-from pipeline.ahead import ahead
-from pipeline.batch_loader import BatchLoader
-from pipeline.shard_dataset import ShardDataset
-from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
-from pipeline.shards import PIXEL_BYTES, ShardWriter
+from pipeline.runtime.prefetch import ahead
+from pipeline.shards.dataset import ShardDataset
+from pipeline.shards.format import PIXEL_BYTES, ShardWriter
+from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
+from pipeline.shards.loader import BatchLoader
 from sorn.augmentation import Draw, augment
 from sorn.batch import Batch, normalised, reduce_masks
 from sorn.sample import Sample, Status

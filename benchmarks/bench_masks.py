@@ -23,14 +23,17 @@ import torch
 from PIL import Image
 from report import Figure, emit, interleave, median
 
-from pipeline import checkpoints, driver, labelers, ranks
-from pipeline.cli import stages
-from pipeline.config import Config, MasksConfig, Runtime
+from pipeline import labelers
+from pipeline.cli.app import stages
+from pipeline.datasets.manifest import Manifest, load_manifest
+from pipeline.io import checkpoints
+from pipeline.io.images import decode, resize_image
 from pipeline.labelers.base import Source
-from pipeline.layout import Paths
-from pipeline.manifest import Manifest, load_manifest
-from pipeline.pixels import decode, resize_image
-from pipeline.torch_threads import use_one_torch_thread
+from pipeline.runs.config import Config, MasksConfig, Runtime
+from pipeline.runs.layout import Paths
+from pipeline.runtime import distributed
+from pipeline.runtime.threads import use_one_torch_thread
+from pipeline.stages import driver
 from sorn.danet import DANet
 
 STAGE, IN_TURN, SIDE_BY_SIDE = "make masks", "forward, one batch on all cores", "forward, one batch per core"
@@ -92,7 +95,7 @@ def bare_forwards(config: Config, crops: list[Path]) -> dict[str, Callable[[], N
             torch.cuda.synchronize()
 
     def side_by_side() -> None:
-        with ThreadPoolExecutor(ranks.cores(), initializer=use_one_torch_thread) as pool:
+        with ThreadPoolExecutor(distributed.cores(), initializer=use_one_torch_thread) as pool:
             list(pool.map(forward, batches))
         if torch.cuda.is_available():
             torch.cuda.synchronize()

@@ -6,8 +6,8 @@ its map and one classifier; bf16 channels_last is the fastest way to run it, fp3
 how peers run theirs. Ours is `sorn.engine`'s step from uint8 images and masks; "SORN fp32 NCHW" is a fresh copy of the
 same network the peers' way, from ready tensors. What the operations allow: SORN's GFLOP at the best rate that plain
 reaches in this run. torchreid's and bpbreid's own steps are not run: their networks were once measured beside this
-plain network, run the same way, and are placed by that relation. A whole training by `pipeline.training` tells what the
-loop and its loader cost, others how much memory they ever held. Writes a temporary folder. Run: python
+plain network, run the same way, and are placed by that relation. A whole training by `pipeline.training.loop` tells
+what the loop and its loader cost, others how much memory they ever held. Writes a temporary folder. Run: python
 benchmarks/bench_train.py [--quick] [--rounds N] [--semantic-channels N]
 """
 
@@ -29,7 +29,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from training_runs import BATCH, Step, in_own_process, peak_memory, speeds, step_rate, write_run
 
-from pipeline.allocator import keep_freed_memory
+from pipeline.runtime.memory import keep_freed_memory
 from sorn import engine
 from sorn.augmentation import Augmentation
 from sorn.backbone import Backbone
@@ -102,7 +102,7 @@ def plain_step(fast: bool) -> Step:
 
 
 def our_step(config: SORNConfig) -> Step:
-    """As `pipeline.training` does it on this machine."""
+    """As `pipeline.training.loop` does it on this machine."""
     keep_freed_memory()
     batch = random_batch(BATCH)
     model = SORN(config)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline import checkpoints
-from pipeline.layout import DESCRIPTION, WEIGHTS
-from pipeline.shard_dataset import ShardDataset
-from pipeline.trained_network import Inference, load_network
+from pipeline.features.network import Inference, load_network
+from pipeline.io import checkpoints
+from pipeline.runs.layout import DESCRIPTION, WEIGHTS
+from pipeline.shards.dataset import ShardDataset
 from sorn import engine, matching, metrics
 from sorn.batch import Batch, to_input
 from sorn.config import SORNConfig

@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.io import ImageReadMode, decode_jpeg, decode_png
 
-from pipeline.ahead import ahead
-from pipeline.shard_dataset import ShardDataset
+from pipeline.runtime.prefetch import ahead
+from pipeline.shards.dataset import ShardDataset
 from sorn.batch import IMAGENET_MEAN, IMAGENET_STD
 
 SIZE, BATCH = (384, 128), 64

@@ -16,11 +16,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline import stamp
-from pipeline.config import Config, Runtime, TrainConfig
-from pipeline.layout import Paths
-from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
-from pipeline.shards import ShardWriter
+from pipeline.io.files import digest_file
+from pipeline.runs.config import Config, Runtime, TrainConfig
+from pipeline.runs.layout import Paths
+from pipeline.shards.format import ShardWriter
+from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from sorn.config import ScheduleConfig, SORNConfig
 from sorn.sample import Sample, Status
 
@@ -49,7 +49,7 @@ def write_run(folder: Path, images: int, size: tuple[int, int]) -> Paths:
             mask = rng.integers(0, 8, size, dtype=np.uint8)
             writer.append(Sample(image, mask, i % PIDS, 0, f"train/{i:05d}.jpg", Status.OK))
     name = str(shard.relative_to(paths.shard_index.parent))
-    entry = ShardEntry(name, "train", images, writer.content.digest, stamp.digest_file(shard))
+    entry = ShardEntry(name, "train", images, writer.content.digest, digest_file(shard))
     split = SplitEntry(images, "", "", {"ok": images}, 0.0)
     index = ShardIndex("bench", labeler, None, size, tuple(range(PIDS)), {"train": split}, (entry,))
     write_index(paths.shard_index, index)
@@ -82,7 +82,7 @@ def in_own_process(work: Callable[..., Result], *arguments: object) -> Result:
 
 def train(paths: Paths, model: SORNConfig, epochs: int) -> None:
     """`sorn train` without its stamp."""
-    from pipeline.training import Training
+    from pipeline.training.loop import Training
 
     config = Config(
         model=model,

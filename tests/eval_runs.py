@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline import checkpoints, stamp
-from pipeline.config import Config, EvalConfig, Runtime, as_json
-from pipeline.layout import Paths
-from pipeline.records import ImageFile, ImageRecord, write_records
-from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, write_index
-from pipeline.shards import ShardWriter
+from pipeline.datasets.records import ImageFile, ImageRecord, write_records
+from pipeline.io import checkpoints
+from pipeline.io.files import digest_file, digest_json, write_text
+from pipeline.runs import stamp
+from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
+from pipeline.runs.layout import Paths
+from pipeline.shards.format import ShardWriter
+from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from pipeline.stages import eval as stage
 from sorn.config import SORNConfig
 from sorn.network import SORN
@@ -60,14 +62,14 @@ def write_shards(paths: Paths, splits: dict[str, list[Sample]], pose: dict[str, 
                 writer.append(item)
         content = writer.content
         name = file.relative_to(paths.shard_index.parent).as_posix()
-        shards.append(ShardEntry(name, split, len(samples), content.digest, stamp.digest_file(file)))
+        shards.append(ShardEntry(name, split, len(samples), content.digest, digest_file(file)))
         entries[split] = SplitEntry(
             len(samples), content.digest, content.detection_digest, dict(content.status), content.foreground_share
         )
     write_index(paths.shard_index, ShardIndex("masks run", LABELER, pose, SIZE, (1, 2, 3), entries, tuple(shards)))
     provided = {split: entry.digest for split, entry in entries.items()}
     if pose:
-        provided["pose"] = stamp.digest_json([entry.detection_digest for entry in entries.values()])
+        provided["pose"] = digest_json([entry.detection_digest for entry in entries.values()])
     stamp.write(paths.folder("masks"), "masks", 1, {}, {}, [paths.shard_index], provided)
 
 
@@ -80,7 +82,7 @@ def weights(model: SORNConfig, seed: int) -> dict[str, torch.Tensor]:
 def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig = MODEL) -> None:
     """The stages before this one, finished."""
     findings = [{"level": "warning", "wrong": "3 images fewer than published", "remedy": ""}]
-    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(paths.runs / "dataset"), "findings": findings}))
+    write_text(paths.data_summary, json.dumps({"root": str(paths.runs / "dataset"), "findings": findings}))
     everything = [(split, item) for split, samples in splits.items() for item in samples]
     rows = [ImageRecord(item.name, Path(item.name), item.pid, item.camid, split) for split, item in everything]
     write_records(paths.records, [(row, ImageFile(1, 1, "s", SIZE[1], SIZE[0])) for row in rows])
@@ -89,8 +91,8 @@ def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig =
     write_shards(paths, splits)
     checkpoints.save_weights(paths.checkpoint, weights(model, 0), {})
     trained = {"model": as_json(model), "image_size": list(SIZE), "precision": "fp32"}
-    stamp.write_atomically(paths.train_config, json.dumps(trained))
-    digest = {"checkpoint": stamp.digest_file(paths.checkpoint)}
+    write_text(paths.train_config, json.dumps(trained))
+    digest = {"checkpoint": digest_file(paths.checkpoint)}
     stamp.write(paths.folder("train"), "train", 1, {}, {}, [paths.checkpoint, paths.train_config], digest)
 
 

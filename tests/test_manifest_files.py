@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config_files import presets
-from pipeline.manifest import Manifest, known_datasets, load_manifest
+from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
+from pipeline.runs.config_loading import presets
 
 FOLDER = Path(__file__).parent.parent / "data_manifests"
 DUKE = ("dukemtmc_reid", "occluded_duke", "p_dukemtmc")

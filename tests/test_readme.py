@@ -4,10 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from pipeline.cli import main
-from pipeline.config_files import presets
+from pipeline.cli.app import main
+from pipeline.datasets.manifest import known_datasets
 from pipeline.labelers import LABELERS
-from pipeline.manifest import known_datasets
+from pipeline.runs.config_loading import presets
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 """docs/tables.md: every row of the paper's tables loads, gives the row of the report that it points to, and is that of
-pipeline/tables/rows.toml.
+pipeline/tools/tables/rows.toml.
 """
 
 import re
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config_files import load_config, presets
-from pipeline.manifest import load_manifest
-from pipeline.tables.grid import distinct
-from pipeline.tables.plan import Row, read_plan
+from pipeline.datasets.manifest import load_manifest
+from pipeline.runs.config_loading import load_config, presets
+from pipeline.tools.tables.grid import distinct
+from pipeline.tools.tables.plan import Row, read_plan
 
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT, REPRODUCTION = ((DOCS / name).read_text(encoding="utf-8") for name in ("tables.md", "reproduction.md"))

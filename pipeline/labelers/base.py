@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from pipeline.config import Runtime
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
-from pipeline.manifest import Manifest
-from pipeline.records import ImageRecord
+from pipeline.runs.config import Runtime
 from sorn.sample import NO_SCORE, NOT_COUNTED, WHOLE, Status
 
 Options = TypeVar("Options")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import stamp
-from pipeline.config import PRECISIONS, Runtime
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.files import digest_file
+from pipeline.io.images import resize_image
 from pipeline.labelers.base import Labeled, Source, describe, read_options
-from pipeline.labelers.batches import require_finite, run_in_batches
-from pipeline.labelers.people import status_of
-from pipeline.pixels import resize_image
-from pipeline.records import ImageRecord
+from pipeline.labelers.batching import require_finite, run_in_batches
+from pipeline.labelers.person_choice import status_of
+from pipeline.runs.config import PRECISIONS, Runtime
 from sorn.config import check, check_choice
 from sorn.sample import Status
 
@@ -64,7 +64,7 @@ class DANetLabeler:
     @cached_property
     def _digest(self) -> str:
         self._require_file()
-        return stamp.digest_file(self.path)
+        return digest_file(self.path)
 
     def describe(self) -> dict[str, Any]:
         """Without the file's place and the batch: neither is meant to change a label."""
@@ -78,8 +78,8 @@ class DANetLabeler:
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         import torch
 
-        from pipeline import checkpoints
-        from pipeline.device import pick_device
+        from pipeline.io import checkpoints
+        from pipeline.runtime.device import pick_device
         from sorn import engine
         from sorn.danet import DANet
 

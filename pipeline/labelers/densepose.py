@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import stamp
-from pipeline.config import PRECISIONS, Runtime
+from pipeline.datasets.class_tables import HANDS, load_table
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.files import digest_file
+from pipeline.io.images import resize_image, resize_mask
 from pipeline.labelers import densepose_zoo
 from pipeline.labelers.base import Labeled, Source, describe, read_options
-from pipeline.labelers.batches import require_finite, run_in_batches
-from pipeline.labelers.people import choose, status_of
-from pipeline.labelers.tables import HANDS, load_table
-from pipeline.pixels import resize_image, resize_mask
-from pipeline.records import ImageRecord
+from pipeline.labelers.batching import require_finite, run_in_batches
+from pipeline.labelers.person_choice import choose, status_of
+from pipeline.runs.config import PRECISIONS, Runtime
 from sorn.config import check, check_choice
 from sorn.parts import BACKGROUND
 from sorn.sample import Status
@@ -111,7 +111,7 @@ class DensePose:
 
     @cached_property
     def _digest(self) -> str:
-        return stamp.digest_file(self.weights)
+        return digest_file(self.weights)
 
     def describe(self) -> dict[str, Any]:
         found = describe(self.name, self.version, self.options, self._digest)
@@ -120,11 +120,11 @@ class DensePose:
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         own = self.options.model not in densepose_zoo.WEIGHTS
-        return {"model configuration": stamp.digest_file(Path(self.options.model))} if own else {}
+        return {"model configuration": digest_file(Path(self.options.model))} if own else {}
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
-        from pipeline.device import pick_device
         from pipeline.labelers.densepose_model import build, fill
+        from pipeline.runtime.device import pick_device
 
         self.device = pick_device(runtime.device)
         self.network = build(self.options.model, self.device, self.options.min_score)

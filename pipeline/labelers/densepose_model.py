@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pipeline.errors import UserError
 from pipeline.labelers import densepose_zoo
-from pipeline.labelers.weight_files import read_weights
+from pipeline.labelers.pretrained_weights import read_weights
 from sorn.parts import BACKGROUND, CLASSES
 
 INSTALL = (

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Runtime
+from pipeline.datasets.manifest import mask_path
+from pipeline.datasets.mask_files import exact_mask, listing_digest
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
-from pipeline.labelers.label_maps import exact_mask, listing_digest
-from pipeline.manifest import mask_path
-from pipeline.records import ImageRecord
+from pipeline.runs.config import Runtime
 
 
 @dataclass(frozen=True)

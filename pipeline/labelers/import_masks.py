@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import stamp
-from pipeline.config import Runtime
+from pipeline.datasets.class_tables import HANDS, load_table
+from pipeline.datasets.mask_files import SUFFIXES, fit, listing_digest, read_label_map, to_parts
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.files import digest_json
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
-from pipeline.labelers.label_maps import SUFFIXES, fit, listing_digest, read_label_map, to_parts
-from pipeline.labelers.tables import HANDS, load_table
-from pipeline.records import ImageRecord
+from pipeline.runs.config import Runtime
 from sorn.config import check, check_choice
 from sorn.parts import BACKGROUND
 
@@ -65,7 +65,7 @@ class ImportMasks:
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         paths = map(self.find, records)
         maps = listing_digest(self.folder, (path for path in paths if path is not None))
-        return {"label maps": maps, "class table": stamp.digest_json(self.lookup.tolist())}
+        return {"label maps": maps, "class table": digest_json(self.lookup.tolist())}
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         if not self.folder.is_dir():

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from pipeline import stamp
 from pipeline.errors import UserError
-from pipeline.labelers.batches import run_in_batches
-from pipeline.labelers.people import Choice, choose
+from pipeline.io.files import digest_file
+from pipeline.labelers.batching import run_in_batches
+from pipeline.labelers.person_choice import Choice, choose
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +75,7 @@ class WeightsChoice:
             return f"{self.published.enum} {self.published.digits}"
         if not Path(self.chosen).is_file():
             raise UserError(f"there is no weights file {self.chosen}", f"Name one: --set {self.option}=FILE")
-        return stamp.digest_file(Path(self.chosen))
+        return digest_file(Path(self.chosen))
 
     def find(self) -> Path:
         """The weights file, fetched into torch's cache if it is to be downloaded and not there yet."""
@@ -93,7 +93,7 @@ class WeightsChoice:
                     f"{url} could not be downloaded: {error}",
                     f"Fetch that file with another machine and name it: --set {self.option}=FILE",
                 ) from error
-        if not stamp.digest_file(path).startswith(self.published.digits):
+        if not digest_file(path).startswith(self.published.digits):
             raise UserError(
                 f"{path} is damaged: its sha256 is not {self.published.digits}...",
                 "Delete it: the next run fetches it again.",
@@ -246,7 +246,7 @@ def load(network: nn.Module, weights: WeightsChoice) -> None:
     """Fill the network, every tensor of it and no other. Nothing in the file is run. Raises UserError naming the first
     differences for weights of another architecture.
     """
-    from pipeline.labelers.weight_files import read_weights
+    from pipeline.labelers.pretrained_weights import read_weights
 
     path = weights.find()
     differences = fill(network, read_weights(path))

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Runtime
+from pipeline.datasets.records import ImageRecord
 from pipeline.labelers.base import Labeled, Source, describe, read_options
-from pipeline.labelers.limbs import paint
-from pipeline.labelers.people import Choice, status_of
+from pipeline.labelers.limb_painting import paint
+from pipeline.labelers.person_choice import Choice, status_of
 from pipeline.labelers.rcnn import DOWNLOAD, KEYPOINT, MASK, RCNN, WeightsChoice, in_alike_batches
-from pipeline.records import ImageRecord
+from pipeline.runs.config import Runtime
 from sorn.config import check
 from sorn.sample import WHOLE, Status
 
@@ -73,7 +73,7 @@ class TorchvisionRCNN:
         return {}
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
-        from pipeline.device import pick_device
+        from pipeline.runtime.device import pick_device
 
         device, options = pick_device(runtime.device), self.options
         self.mask_network = RCNN(self.mask_weights, options.min_size, options.person_score, device)

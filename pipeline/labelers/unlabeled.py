@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Runtime
+from pipeline.datasets.records import ImageRecord
 from pipeline.labelers.base import Labeled, Source, describe, read_options
-from pipeline.records import ImageRecord
+from pipeline.runs.config import Runtime
 from sorn.parts import BACKGROUND
 from sorn.sample import Status
 

@@ -1,0 +1,1 @@
+"""Stages: driver and one module per stage."""

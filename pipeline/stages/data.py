@@ -12,16 +12,17 @@ from typing import Any
 
 import click
 
-from pipeline import stamp
-from pipeline.config import Config
-from pipeline.data_summary import read_summary, summarise, tell, write_summary
-from pipeline.dataset_findings import judge
+from pipeline.datasets.discovery import find_records, look
+from pipeline.datasets.findings import judge
+from pipeline.datasets.image_files import broken_files, read_all, read_file
+from pipeline.datasets.manifest import Manifest, load_manifest, mask_path
+from pipeline.datasets.records import Finding, ImageFile, ImageRecord, read_rows, write_records
+from pipeline.datasets.summary import read_summary, summarise, tell, write_summary
 from pipeline.errors import UserError
-from pipeline.image_files import broken_files, read_all, read_file
-from pipeline.image_search import find_records, look
-from pipeline.layout import Paths
-from pipeline.manifest import Manifest, load_manifest, mask_path
-from pipeline.records import Finding, ImageFile, ImageRecord, read_rows, write_records
+from pipeline.io.files import digest_json
+from pipeline.runs import stamp
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Paths
 
 NAME = "data"
 VERSION = 1
@@ -54,10 +55,10 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     rows = list(zip(found.records, files, strict=True))
     write_records(paths.records, rows)
     summary = summarise(manifest, found, findings, rows)
-    write_summary(paths, summary)
+    write_summary(paths.data_summary, summary)
     tell(summary)
     if manifest.rendered:
-        from pipeline.synped.sheet import contact_sheet
+        from pipeline.datasets.synped.sheet import contact_sheet
 
         shown = ("query", "gallery") if manifest.evaluation_only else ("train", "query")
         contact_sheet(_rendered_root(manifest, paths), paths.contact_sheet, shown)
@@ -71,7 +72,10 @@ def outputs(paths: Paths) -> list[Path]:
 
 def provides(paths: Paths) -> dict[str, str]:
     """records: digest of the content. manifest: of the terms and protocols, for whoever reports them."""
-    return {"records": read_summary(paths)["content"], "manifest": load_manifest(paths.dataset).digest()}
+    return {
+        "records": read_summary(paths.data_summary, paths.dataset)["content"],
+        "manifest": load_manifest(paths.dataset).digest(),
+    }
 
 
 def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
@@ -80,7 +84,7 @@ def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
 
 def _render(manifest: Manifest, paths: Paths, workers: int) -> None:
     """SynPed's pictures, as far as they are missing."""
-    from pipeline.synped.dataset import write_dataset
+    from pipeline.datasets.synped.dataset import write_dataset
 
     recipe = manifest.rendered
     assert recipe is not None
@@ -92,7 +96,7 @@ def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
 
     So the inputs are the same before a rendering and after it; a listing, taken before the work, would not be.
     """
-    from pipeline.synped.plan import RENDERER_VERSION, SIZES
+    from pipeline.datasets.synped.plan import RENDERER_VERSION, SIZES
 
     rendered = manifest.rendered
     assert rendered is not None
@@ -104,7 +108,7 @@ def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
     if last and damaged:
         number = int(rendering.split()[1]) + 1
         rendering = f"{RENDERING.format(number)} ({damaged} were missing or changed)"
-    return {"renderer": stamp.digest_json(recipe), "folder": str(root), "images": rendering}
+    return {"renderer": digest_json(recipe), "folder": str(root), "images": rendering}
 
 
 def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
@@ -119,7 +123,7 @@ def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
 def _known(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
     """What the last run wrote; nothing where there is none or it was damaged since, which the stamp tells."""
     try:
-        return read_rows(paths)
+        return read_rows(paths.records, paths.dataset)
     except UserError:
         return []
 

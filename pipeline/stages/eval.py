@@ -13,13 +13,13 @@ from typing import Any
 
 import click
 
-from pipeline import stamp
-from pipeline.config import Config, as_json
+from pipeline.datasets.manifest import QUERY_SPLITS, Protocol, load_manifest
 from pipeline.errors import UserError
-from pipeline.layout import Paths
-from pipeline.manifest import QUERY_SPLITS, Protocol, load_manifest
-from pipeline.segmenter import Segmenter, find_segmenter
-from pipeline.trained_run import describe
+from pipeline.features.external_segmenter import Segmenter, find_segmenter
+from pipeline.runs import stamp
+from pipeline.runs.config import Config, as_json
+from pipeline.runs.find import describe
+from pipeline.runs.layout import Paths
 
 NAME = "eval"
 VERSION = 4
@@ -64,11 +64,13 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
-    from pipeline.extraction import features  # torch takes seconds to import, and `sorn status` imports this module
-    from pipeline.report.build import build_report
-    from pipeline.report.document import terminal_lines
-    from pipeline.report.scores import check_answerable
-    from pipeline.shard_dataset import ShardDataset
+    from pipeline.evaluation.scores import check_answerable
+    from pipeline.features.extraction import (
+        features,  # torch takes seconds to import, and `sorn status` imports this module
+    )
+    from pipeline.reports.evaluation.build import build_report
+    from pipeline.reports.evaluation.text import terminal_lines
+    from pipeline.shards.dataset import ShardDataset
 
     protocol = _protocol(config, paths)
     query, gallery = (ShardDataset(paths.shard_index, split) for split in _splits(config))

@@ -9,14 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline import stamp
-from pipeline.config import Config, as_json
-from pipeline.data_summary import read_summary
+from pipeline.datasets.manifest import load_manifest, mask_path
+from pipeline.datasets.mask_files import listing_digest
+from pipeline.datasets.records import ImageRecord, read_records
+from pipeline.datasets.summary import read_summary
 from pipeline.errors import UserError
-from pipeline.labelers.label_maps import listing_digest
-from pipeline.layout import Paths
-from pipeline.manifest import load_manifest, mask_path
-from pipeline.records import ImageRecord, read_records
+from pipeline.io.files import digest_file
+from pipeline.runs import stamp
+from pipeline.runs.config import Config, as_json
+from pipeline.runs.layout import Paths
 
 NAME = "labeler"
 VERSION = 2
@@ -29,7 +30,7 @@ def settings(config: Config, paths: Paths) -> dict[str, Any]:
     if init.suffix:
         if not init.is_file():
             raise UserError(f"labeler.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
-        options["init"] = {"file": init.name, "sha256": stamp.digest_file(init)}
+        options["init"] = {"file": init.name, "sha256": digest_file(init)}
     return options
 
 
@@ -43,7 +44,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
-    from pipeline.labeler_training import LabelerTraining  # torch takes seconds to import
+    from pipeline.training.danet import LabelerTraining  # torch takes seconds to import
 
     LabelerTraining(config, paths, fingerprint, *_pairs(paths)).run()
     return paths.labeler_checkpoint
@@ -54,16 +55,16 @@ def outputs(paths: Paths) -> list[Path]:
 
 
 def provides(paths: Paths) -> dict[str, str]:
-    return {"checkpoint": stamp.digest_file(paths.labeler_checkpoint)}
+    return {"checkpoint": digest_file(paths.labeler_checkpoint)}
 
 
 def _root(paths: Paths) -> Path:
-    return Path(read_summary(paths)["root"])
+    return Path(read_summary(paths.data_summary, paths.dataset)["root"])
 
 
 def _pairs(paths: Paths) -> tuple[list[ImageRecord], list[Path]]:
     """The images of the split and their masks. Raises UserError where there are none."""
-    records = [record for record in read_records(paths) if record.split == SPLIT]
+    records = [record for record in read_records(paths.records, paths.dataset) if record.split == SPLIT]
     if not records:
         raise UserError(
             f"{paths.dataset} has no split '{SPLIT}': there are no part masks here to train DANet on",

@@ -10,21 +10,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline import labelers, poses, ranks, stamp
-from pipeline.config import Config
-from pipeline.data_summary import read_summary
+from pipeline import labelers
+from pipeline.datasets.manifest import load_manifest
+from pipeline.datasets.records import read_records
+from pipeline.datasets.summary import read_summary
 from pipeline.errors import UserError
+from pipeline.io.files import digest_json
+from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeler, Source
-from pipeline.layout import Paths
-from pipeline.manifest import load_manifest
-from pipeline.poses.base import PoseFinder
-from pipeline.progress import Progress
-from pipeline.records import read_records
-from pipeline.report.labels import write_label_report
-from pipeline.shard_index import read_index, summary, write_index
-from pipeline.shard_jobs import require_backend, write_all
-from pipeline.shard_labeling import Labeling, ShardLabeler
-from pipeline.shard_plan import STORED_SPLITS, ShardPlan
+from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.reports.labels.build import write_label_report
+from pipeline.runs import stamp
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Paths
+from pipeline.runtime import distributed
+from pipeline.runtime.progress import Progress
+from pipeline.shards.index import read_index, summary, write_index
+from pipeline.shards.jobs import require_backend, write_all
+from pipeline.shards.labeling import Labeling, ShardLabeler
+from pipeline.shards.plan import STORED_SPLITS, ShardPlan
 
 NAME = "masks"
 VERSION = 3
@@ -49,7 +53,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
     if before is None:
         wrong = f"the data stage has not finished in {paths.folder('data')}"
         raise UserError(wrong, f"Run: make data DATASET={paths.dataset}")
-    records, splits = read_records(paths), _labelled_splits(config)
+    records, splits = read_records(paths.records, paths.dataset), _labelled_splits(config)
     found = {"records": before.provided("records")}
     found |= _labeler(config, paths).inputs([record for record in records if record.split in splits])
     finder = _finder(config, paths)
@@ -61,22 +65,22 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     """Write the shards that are missing, then the index. Raises UserError for bad images or masks or a full disk."""
     require_backend(config.runtime.backend)
-    plan = ShardPlan(paths, read_records(paths), config.masks, fingerprint)
+    plan = ShardPlan(paths, read_records(paths.records, paths.dataset), config.masks, fingerprint)
     labeler = ShardLabeler(Labeling.of(config, paths, _source(paths), _labelled_splits(config), fingerprint))
-    own = plan.shards[ranks.here().number :: ranks.here().world]
+    own = plan.shards[distributed.here().number :: distributed.here().world]
     labeler.prepare(plan.records(set(STORED_SPLITS)))
     finished = plan.find_finished(own)
     if finished:
-        ranks.say(f"masks: {finished} of {len(own)} shards are finished already")
+        distributed.say(f"masks: {finished} of {len(own)} shards are finished already")
     missing = plan.missing(own)
     plan.require_space(missing)
     total, left = (sum(len(shard.records) for shard in shards) for shards in (own, missing))
-    with Progress(total, "masks", done=total - left, quiet=ranks.here().number > 0) as shown:
+    with Progress(total, "masks", done=total - left, quiet=distributed.here().number > 0) as shown:
         for path, content in write_all(labeler, missing, shown.advance):
             plan.contents[path] = content
-    ranks.meet()
-    ranks.leave()
-    if ranks.here().number == 0:
+    distributed.meet()
+    distributed.leave()
+    if distributed.here().number == 0:
         _finish(config, paths, plan, labeler)
     return paths.shard_index
 
@@ -95,11 +99,15 @@ def provides(paths: Paths) -> dict[str, str]:
     content = {split: entry.digest for split, entry in index.splits.items()}
     if index.pose is None:
         return content
-    return content | {"pose": stamp.digest_json([[split, e.detection_digest] for split, e in index.splits.items()])}
+    return content | {"pose": digest_json([[split, e.detection_digest] for split, e in index.splits.items()])}
 
 
 def _source(paths: Paths) -> Source:
-    return Source(load_manifest(paths.dataset), Path(read_summary(paths)["root"]), paths.labeler_checkpoint)
+    return Source(
+        load_manifest(paths.dataset),
+        Path(read_summary(paths.data_summary, paths.dataset)["root"]),
+        paths.labeler_checkpoint,
+    )
 
 
 def _labeler(config: Config, paths: Paths) -> Labeler:
@@ -107,7 +115,7 @@ def _labeler(config: Config, paths: Paths) -> Labeler:
 
 
 def _finder(config: Config, paths: Paths) -> PoseFinder | None:
-    return poses.create(config.masks.pose, config.masks.pose_options, _source(paths))
+    return keypoints.create(config.masks.pose, config.masks.pose_options, _source(paths))
 
 
 def _labelled_splits(config: Config) -> set[str]:
@@ -135,9 +143,9 @@ def _finish(config: Config, paths: Paths, plan: ShardPlan, labeler: ShardLabeler
     index = plan.index(labeler.labeler.describe(), labeler.describe_pose())
     write_index(paths.shard_index, index)
     plan.remove_surplus()
-    ranks.say(f"masks: {paths.folder(NAME)}: {summary(index)}")
+    distributed.say(f"masks: {paths.folder(NAME)}: {summary(index)}")
     if unreadable:
-        ranks.say(f"masks: {_some(unreadable, total)} cannot be read and will be left out")
+        distributed.say(f"masks: {_some(unreadable, total)} cannot be read and will be left out")
     write_label_report(config, paths)
 
 

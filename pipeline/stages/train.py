@@ -1,6 +1,6 @@
 """Stage 2: reads the shards of the train split, writes model.safetensors, config.json and TensorBoard scalars.
 
-A run that was killed goes on from its last state and ends with the same weights, bit for bit (pipeline.training).
+A run that was killed goes on from its last state and ends with the same weights, bit for bit (pipeline.training.loop).
 Ranks of torchrun share its batches.
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline import stamp
-from pipeline.config import Config, as_json
 from pipeline.errors import UserError
-from pipeline.layout import Paths
+from pipeline.io.files import digest_file
+from pipeline.runs import stamp
+from pipeline.runs.config import Config, as_json
+from pipeline.runs.layout import Paths
 
 NAME = "train"
 VERSION = 3
@@ -25,7 +26,7 @@ def settings(config: Config, paths: Paths) -> dict[str, Any]:
     if init.suffix:
         if not init.is_file():
             raise UserError(f"train.init = {init}: no such file", "Give a .safetensors file, 'imagenet' or 'none'.")
-        sections["train"]["init"] = {"file": init.name, "sha256": stamp.digest_file(init)}
+        sections["train"]["init"] = {"file": init.name, "sha256": digest_file(init)}
     if config.train.keep == "best":
         sections["chosen by"] = {name: getattr(config.eval, name) for name in ("tau", "average_precision")}
     return sections
@@ -45,7 +46,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
-    from pipeline.training import Training  # torch takes seconds to import
+    from pipeline.training.loop import Training  # torch takes seconds to import
 
     Training(config, paths, fingerprint).run()
     return paths.checkpoint
@@ -56,4 +57,4 @@ def outputs(paths: Paths) -> list[Path]:
 
 
 def provides(paths: Paths) -> dict[str, str]:
-    return {"checkpoint": stamp.digest_file(paths.checkpoint)}
+    return {"checkpoint": digest_file(paths.checkpoint)}

@@ -16,9 +16,9 @@ from tiny_project import ENVIRONMENT, ROOT
 pytestmark = pytest.mark.slow
 TINY = """
 import sys
-from pipeline.synped import plan
+from pipeline.datasets.synped import plan
 plan.SIZES["demo"] = plan.Size(8, 6, 2, 1, 2, 4, 2, 4, 2, 2, 6, 2)
-from pipeline.cli import main
+from pipeline.cli.app import main
 main(sys.argv[1:])
 """  # a hundred pictures
 KILLS = 8

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.stage_lock import held
+from pipeline.runs.lock import held
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """

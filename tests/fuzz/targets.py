@@ -14,19 +14,22 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipeline import checkpoints, csv_dataset, feature_store, mapped_bank, records, stamp, trained_run
-from pipeline.config_files import load_config
+from pipeline.datasets import csv_list, records
+from pipeline.datasets.manifest import load_manifest
+from pipeline.datasets.mask_files import read_label_map
 from pipeline.errors import UserError
-from pipeline.labelers.label_maps import read_label_map
-from pipeline.labelers.weight_files import read_weights
-from pipeline.layout import Paths
-from pipeline.manifest import load_manifest
-from pipeline.pixels import decode
-from pipeline.poses.joints import read_joints
-from pipeline.report.evaluations import read_evaluation
-from pipeline.report.query_results import COLUMNS, read_query_results
-from pipeline.shard_index import ShardEntry, ShardIndex, SplitEntry, read_index, write_index
-from pipeline.shards import ShardReader, ShardWriter
+from pipeline.evaluation.per_query import COLUMNS, read_query_results
+from pipeline.evaluation.saved import read_evaluation
+from pipeline.features import mapped, store
+from pipeline.io import checkpoints
+from pipeline.io.images import decode
+from pipeline.labelers.keypoints.joints import read_joints
+from pipeline.labelers.pretrained_weights import read_weights
+from pipeline.runs import find, stamp
+from pipeline.runs.config_loading import load_config
+from pipeline.runs.layout import Paths
+from pipeline.shards.format import ShardReader, ShardWriter
+from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, read_index, write_index
 from sorn.features import FeatureBank
 from sorn.sample import JOINTS, Sample, Status
 
@@ -70,7 +73,7 @@ def read_all(path: Path) -> object:
 
 def read_both_ways(path: Path) -> object:
     """As verify does, which holds no features, and as an evaluation does."""
-    return feature_store.read_banks(path, keep=False), feature_store.read_banks(path)
+    return store.read_banks(path, keep=False), store.read_banks(path)
 
 
 def texts(*patterns: str) -> Callable[[Path], list[bytes]]:
@@ -117,13 +120,13 @@ def some_bank(count: int) -> FeatureBank:
 
 def banks(folder: Path) -> list[bytes]:
     path = folder / "seed.h5"
-    feature_store.write_banks(path, some_bank(2), some_bank(3), {"fingerprint": "f"})
+    store.write_banks(path, some_bank(2), some_bank(3), {"fingerprint": "f"})
     return [path.read_bytes()]
 
 
 def bank(folder: Path) -> list[bytes]:
     path = folder / "seed.h5"
-    feature_store.write_bank(path, some_bank(3), {"fingerprint": "f"})
+    store.write_bank(path, some_bank(3), {"fingerprint": "f"})
     return [path.read_bytes()]
 
 
@@ -205,7 +208,7 @@ def as_records(path: Path) -> object:
 TARGETS = {
     target.name: target
     for target in (
-        Target("config", "mine.toml", lambda path: load_config(str(path)), texts("pipeline/presets/*.toml")),
+        Target("config", "mine.toml", lambda path: load_config(str(path)), texts("pipeline/runs/presets/*.toml")),
         Target(
             "override",
             "text",
@@ -213,7 +216,7 @@ TARGETS = {
             given("train.seed=1", "eval.tau_sweep=[0.1,0.2]", 'masks.options.weights="a"', "model.parts=6"),
         ),
         Target("manifest", "mine.toml", lambda path: load_manifest(str(path)), texts("data_manifests/*.toml")),
-        Target("csv", "mine.csv", lambda path: csv_dataset.find_records(load_manifest(str(path))), given(CSV)),
+        Target("csv", "mine.csv", lambda path: csv_list.find_records(load_manifest(str(path))), given(CSV)),
         Target("stamp", "stamp.json", lambda path: stamp.read(path.parent), given(json.dumps(STAMP))),
         Target("index", "index.json", read_index, index),
         Target("records", "runs/x/data/records.csv", as_records, rows),
@@ -225,13 +228,13 @@ TARGETS = {
         ),
         Target("queries", "queries.csv", read_query_results, given(RESULTS)),
         Target("joints", "query.csv", read_joints, given(JOINTS_CSV + "\nq" + ",1" * 51 + "\n")),
-        Target("trained", "config.json", lambda path: trained_run.describe(path.parent), given(json.dumps(TRAINED))),
+        Target("trained", "config.json", lambda path: find.describe(path.parent), given(json.dumps(TRAINED))),
         Target("image", "picture.png", decode, pictures),
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),
         Target("shard", "shard-00000.h5", read_all, shard),
         Target("banks", "features.h5", read_both_ways, banks),
-        Target("bank", "bank.h5", mapped_bank.open_bank, bank),
+        Target("bank", "bank.h5", mapped.open_bank, bank),
         Target("weights", "model.safetensors", checkpoints.read_weights, weights),
         Target("metadata", "model.safetensors", checkpoints.read_metadata, weights),
         Target("torch", "weights.pth", read_weights, torch_files),

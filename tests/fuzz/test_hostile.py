@@ -21,11 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline import csv_dataset
-from pipeline.config import Config
-from pipeline.config_files import load_config
+from pipeline.datasets import csv_list
+from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import UserError
-from pipeline.manifest import load_manifest
+from pipeline.runs.config import Config
+from pipeline.runs.config_loading import load_config
 
 sys.path.append(str(Path(__file__).parent))
 from targets import TARGETS, new_folder
@@ -118,7 +118,7 @@ def test_a_table_of_pictures_never_leads_out_of_its_folder(tmp_path_factory, row
     csv.writer(text).writerows([["path", "pid", "camid", "split"], *rows])
     (inside / "mine.csv").write_text(text.getvalue(), encoding="utf-8", errors="replace")
     try:
-        found = csv_dataset.find_records(load_manifest(str(inside / "mine.csv")))
+        found = csv_list.find_records(load_manifest(str(inside / "mine.csv")))
     except UserError as error:
         assert error.remedy
         return

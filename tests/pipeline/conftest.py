@@ -61,8 +61,8 @@ def make_training() -> MakeTraining:
     def make(folder: Path, seed: int = 0, size: tuple[int, int] = (64, 32), **options: Any) -> Path:
         import torch
 
-        from pipeline import checkpoints
-        from pipeline.config import as_json
+        from pipeline.io import checkpoints
+        from pipeline.runs.config import as_json
         from sorn.config import SORNConfig
         from sorn.network import SORN
 

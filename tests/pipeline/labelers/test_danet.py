@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import checkpoints, labelers
-from pipeline.config import Runtime
+from pipeline import labelers
+from pipeline.datasets.manifest import Manifest
 from pipeline.errors import UserError
+from pipeline.io import checkpoints
 from pipeline.labelers.base import Source
 from pipeline.labelers.danet import DANetLabeler, joined, window_tops
-from pipeline.manifest import Manifest
+from pipeline.runs.config import Runtime
 from sorn.danet import DANet
 from sorn.sample import Status
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from pipeline import labelers
-from pipeline.config import Runtime
+from pipeline.datasets.manifest import Manifest
 from pipeline.errors import UserError
 from pipeline.labelers import densepose_zoo
 from pipeline.labelers.base import Source
 from pipeline.labelers.densepose import DensePose
-from pipeline.manifest import Manifest
+from pipeline.runs.config import Runtime
 
 ON_CPU = Runtime(device="cpu")
 MODEL = "densepose_rcnn_R_50_FPN_s1x"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from pipeline.datasets.class_tables import load_table
 from pipeline.labelers import densepose, densepose_model
-from pipeline.labelers.tables import load_table
 from sorn.parts import HEAD, LOWER_ARM, TORSO, UPPER_ARM, UPPER_LEG
 
 

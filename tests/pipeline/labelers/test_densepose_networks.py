@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from pipeline import labelers
-from pipeline.config import Runtime
+from pipeline.datasets.manifest import Manifest
 from pipeline.errors import UserError
 from pipeline.labelers import densepose_model
 from pipeline.labelers.base import Labeled, Source
 from pipeline.labelers.densepose import DensePose
-from pipeline.manifest import Manifest
+from pipeline.runs.config import Runtime
 from sorn.sample import NO_SCORE, NOT_COUNTED, WHOLE, Status
 
 ON_CPU = Runtime(device="cpu")

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from pipeline import labelers
-from pipeline.config import Runtime
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.mask_files import read_label_map
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.labelers.base import Source
-from pipeline.labelers.label_maps import read_label_map
-from pipeline.manifest import Manifest
-from pipeline.records import ImageRecord
+from pipeline.runs.config import Runtime
 from sorn.sample import Status
 
 IMAGE = np.zeros((20, 10, 3), np.uint8)

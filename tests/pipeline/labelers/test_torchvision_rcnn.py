@@ -16,14 +16,14 @@ import pytest
 import torch
 import torchvision
 
-from pipeline import labelers, poses
-from pipeline.config import Runtime
+from pipeline import labelers
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
-from pipeline.labelers import rcnn
+from pipeline.labelers import keypoints, rcnn
 from pipeline.labelers.base import Source
 from pipeline.labelers.rcnn import KEYPOINT, MASK
-from pipeline.manifest import Manifest
-from pipeline.records import ImageRecord
+from pipeline.runs.config import Runtime
 from sorn.parts import CLASSES
 from sorn.sample import Status
 
@@ -158,7 +158,7 @@ def test_the_pose_finder(files: dict[str, str]) -> None:
     items = images((100, 50), (90, 60))
     for score, someone in ((0.5, True), (1.0, False)):
         options = {"weights": files["keypoint_rcnn"], "min_size": 64, "person_score": score}
-        finder = poses.create("keypoint_rcnn", options, SOURCE)
+        finder = keypoints.create("keypoint_rcnn", options, SOURCE)
         assert finder is not None
         finder.prepare([], RUNTIME)
         found = np.stack(finder.find(records(2), items))

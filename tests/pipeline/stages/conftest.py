@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from eval_runs import GALLERY, QUERY, run, write_run
 
-from pipeline.layout import Paths
+from pipeline.runs.layout import Paths
 from sorn import engine
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import driver
-from pipeline.config import Config
+from pipeline.datasets.manifest import load_manifest, mask_path, read_records
 from pipeline.errors import UserError
-from pipeline.layout import Paths
-from pipeline.manifest import load_manifest, mask_path, read_records
-from pipeline.stages import data
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Paths
+from pipeline.stages import data, driver
 
 MINE = r"""
 name = "mine"
@@ -65,7 +64,10 @@ def summary(paths: Paths) -> dict:
 def test_what_it_writes(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(paths)
     root = paths.data_root / "mine"
-    assert [(record.name, record.path, record.pid, record.camid, record.split) for record in read_records(paths)] == [
+    assert [
+        (record.name, record.path, record.pid, record.camid, record.split)
+        for record in read_records(paths.records, paths.dataset)
+    ] == [
         ("gallery/0_1.jpg", root / "gallery/0_1.jpg", 0, 1, "gallery"),
         ("gallery/3_2.jpg", root / "gallery/3_2.jpg", 3, 2, "gallery"),
         ("query/3_1.jpg", root / "query/3_1.jpg", 3, 1, "query"),
@@ -97,7 +99,7 @@ def test_touching_and_moving_files_provides_the_same(paths: Paths, tmp_path: Pat
     shutil.move(paths.data_root / "mine", tmp_path / "moved" / "mine")
     moved = Paths(paths.dataset, "none", tmp_path / "moved", paths.runs, name="mine")
     assert run(moved) and provided(moved) == before
-    assert read_records(moved)[0].path == tmp_path / "moved/mine/gallery/0_1.jpg"
+    assert read_records(moved.records, moved.dataset)[0].path == tmp_path / "moved/mine/gallery/0_1.jpg"
 
 
 def test_another_picture_or_one_more_provides_something_else(paths: Paths, make_images) -> None:
@@ -199,7 +201,7 @@ def test_a_csv_is_a_dataset(paths: Paths, tmp_path: Path) -> None:
 @pytest.fixture
 def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
     """Stands for the renderer; its calls, and what it wrote."""
-    dataset = pytest.importorskip("pipeline.synped.dataset")
+    dataset = pytest.importorskip("pipeline.datasets.synped.dataset")
     calls: list[str] = []
 
     def write_dataset(root: Path, size: str, seed: int, workers: int, style: str) -> None:
@@ -218,7 +220,7 @@ def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
                 if not all((root / part).is_file() for part in (f"images/{stem}.jpg", f"masks/{stem}.png")):
                     make_images(root, [f"images/{stem}.jpg", f"masks/{stem}.png"])
 
-    sheet = pytest.importorskip("pipeline.synped.sheet")
+    sheet = pytest.importorskip("pipeline.datasets.synped.sheet")
     monkeypatch.setattr(dataset, "write_dataset", write_dataset)
     monkeypatch.setattr(sheet, "contact_sheet", lambda root, path, splits: path.write_text(" ".join(splits)))
     return calls
@@ -229,7 +231,7 @@ def test_synped_is_rendered_once(tmp_path: Path, renders: list[str]) -> None:
     assert run(synped) and not run(synped)
     assert renders == ["demo 0 2 home"]
     assert synped.contact_sheet.read_text() == "train query"
-    records = read_records(synped)
+    records = read_records(synped.records, synped.dataset)
     manifest, root = load_manifest("synped_demo"), tmp_path / "data" / "synped_demo"
     assert len(records) == 12 and all(mask_path(manifest, root, record).is_file() for record in records)
 
@@ -238,7 +240,7 @@ def test_another_style_has_no_training_and_a_sheet_of_what_it_has(tmp_path: Path
     abroad = Paths("synped_abroad", "none", tmp_path / "data", tmp_path / "runs")
     assert run(abroad) and not run(abroad)
     assert renders == ["test 1 2 abroad"]
-    assert {record.split for record in read_records(abroad)} == {"query", "gallery"}
+    assert {record.split for record in read_records(abroad.records, abroad.dataset)} == {"query", "gallery"}
     assert abroad.contact_sheet.read_text() == "query gallery"
 
 

@@ -26,13 +26,16 @@ from eval_runs import (
 )
 from PIL import Image
 
-from pipeline import checkpoints, feature_store, stamp
-from pipeline.config import Config
-from pipeline.driver import execute
 from pipeline.errors import UserError
-from pipeline.layout import Paths
-from pipeline.report.query_results import read_query_results
+from pipeline.evaluation.per_query import read_query_results
+from pipeline.features import store
+from pipeline.io import checkpoints
+from pipeline.io.files import digest_file, write_text
+from pipeline.runs import stamp
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Paths
 from pipeline.stages import eval as stage
+from pipeline.stages.driver import execute
 from sorn import engine
 from sorn.sample import Sample, Status
 
@@ -52,7 +55,7 @@ def test_parts_are_held_against_exact_masks_where_there_are_some(paths: Paths, t
     """Of the queries one has none: the sheet shows the others', and the text counts both kinds."""
     assert "Part masks against the labels of ground_truth of 9 queries;" in paths.report_md.read_text()
     shown = Image.open(paths.pictures / "part-masks.png").tobytes()
-    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(tmp_path), "findings": []}))
+    write_text(paths.data_summary, json.dumps({"root": str(tmp_path), "findings": []}))
     for item in QUERY:
         mask = tmp_path / "masks" / Path(item.name).with_suffix(".png")
         mask.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +70,7 @@ def test_parts_are_held_against_exact_masks_where_there_are_some(paths: Paths, t
 
 def test_stripes_of_exact_masks_are_matched_where_every_image_has_one(paths: Paths, tmp_path: Path) -> None:
     """Of every query they show the upper two thirds; what the network says changes nothing in that row."""
-    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(tmp_path), "findings": []}))
+    write_text(paths.data_summary, json.dumps({"root": str(tmp_path), "findings": []}))
     for item in [*QUERY, *GALLERY]:
         path = tmp_path / "masks" / Path(item.name).with_suffix(".png")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +90,7 @@ def test_stripes_of_exact_masks_are_matched_where_every_image_has_one(paths: Pat
 
 def test_report_tells_where_it_comes_from(finished: Paths) -> None:
     report = json.loads(finished.report_json.read_text())
-    assert report["provenance"]["checkpoint_sha256"] == stamp.digest_file(finished.checkpoint)
+    assert report["provenance"]["checkpoint_sha256"] == digest_file(finished.checkpoint)
     assert report["provenance"]["labeler"] == LABELER
     assert set(report["provenance"]["stamps"]) == {"data", "masks", "train"}
     assert report["dataset"]["warnings"] == ["3 images fewer than published"]
@@ -107,7 +110,7 @@ def test_every_picture_is_listed_and_every_listed_picture_is_there(finished: Pat
 
 
 def test_features_are_the_networks(finished: Paths) -> None:
-    banks = feature_store.read_banks(finished.features)
+    banks = store.read_banks(finished.features)
     assert banks.query.name.tolist() == [item.name for item in QUERY]
     assert banks.gallery.pid.tolist() == [item.pid for item in GALLERY]
     assert banks.query.local.shape == (9, 3, 512) and banks.query.global_.shape == (9, 24)
@@ -157,7 +160,7 @@ def test_landmarks_pick_the_stripes_when_they_are_asked(
     """Eq. 15 with every stripe visible is "global+local", with none "global"."""
     write_shards(paths, {"query": posed(QUERY, *heights), "gallery": posed(GALLERY, *heights)}, POSE)
     by_network = run(paths)
-    banks = feature_store.read_banks(paths.features)
+    banks = store.read_banks(paths.features)
     assert banks.query.pose is not None and (banks.query.pose == (np.float32(0.8) if heights else 0)).all()
     monkeypatch.setattr(engine, "extract_features", None)  # another way to pick stripes starts from features.h5
     report = run(paths, evaluated(visibility="pose"))
@@ -171,13 +174,13 @@ def test_joints_are_an_input_of_those_who_use_them(paths: Paths) -> None:
     asking = evaluated(visibility="pose")
     with pytest.raises(UserError, match=r"visibility = pose needs joints.*hold none.*make eval.*masks\.pose=joints"):
         stage.inputs(asking, paths)
-    extracted = feature_store.read_attrs(paths.features)["fingerprint"]
+    extracted = store.read_attrs(paths.features)["fingerprint"]
     found, fingerprints = [], {extracted}
     for height in (0.1, 0.9):
         write_shards(paths, {"query": posed(QUERY, height), "gallery": posed(GALLERY, height)}, POSE)
         run(paths, asking)
         found.append((stage.inputs(CONFIG, paths), stage.inputs(asking, paths)))
-        fingerprints.add(feature_store.read_attrs(paths.features)["fingerprint"])
+        fingerprints.add(store.read_attrs(paths.features)["fingerprint"])
     assert found[0][0] == found[1][0] and found[0][1] != found[1][1]
     assert len(fingerprints) == 3
 
@@ -319,7 +322,7 @@ def test_protocol_that_nobody_meets_is_refused(tmp_path: Path) -> None:
 
 def test_images_of_another_size_than_trained_on_are_refused(paths: Paths) -> None:
     trained = json.loads(paths.train_config.read_text())
-    stamp.write_atomically(paths.train_config, json.dumps({**trained, "image_size": [128, 64]}))
+    write_text(paths.train_config, json.dumps({**trained, "image_size": [128, 64]}))
     with pytest.raises(UserError, match=r"trained on images of 128x64.*are 64x32.*masks.image_size=\[128,64\]"):
         run(paths)
 

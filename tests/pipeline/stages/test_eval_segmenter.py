@@ -21,10 +21,12 @@ from eval_runs import (
     write_run,
 )
 
-from pipeline import checkpoints, extraction, feature_store, stamp
-from pipeline.config import Config, as_json
 from pipeline.errors import UserError
-from pipeline.layout import Paths
+from pipeline.features import extraction, store
+from pipeline.io import checkpoints
+from pipeline.io.files import digest_file, write_text
+from pipeline.runs.config import Config, as_json
+from pipeline.runs.layout import Paths
 from pipeline.stages import eval as stage
 from sorn import engine
 from sorn.config import SORNConfig
@@ -40,7 +42,7 @@ def write_segmenter(folder: Path, sees: int, model: SORNConfig = SEGMENTER, size
         tensors["semantic.classify.bias"] = torch.eye(model.labels)[sees]
     checkpoints.save_weights(folder / "model.safetensors", tensors, {})
     about = {"model": as_json(model), "image_size": list(size), "dataset": "elsewhere", "labeler": "danet"}
-    stamp.write_atomically(folder / "config.json", json.dumps(about))
+    write_text(folder / "config.json", json.dumps(about))
     return folder
 
 
@@ -52,20 +54,20 @@ def test_another_network_picks_the_stripes_when_it_is_asked(
     paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eq. 15 with every stripe visible is "global+local", with none "global"; the features are not extracted again."""
-    before = feature_store.read_banks(paths.features)
+    before = store.read_banks(paths.features)
     by_network = json.loads(paths.report_json.read_text())
     monkeypatch.setattr(engine, "extract_features", None)
     for sees, equal in ((0, "global"), (3, "global+local")):
         report = run(paths, by(write_segmenter(tmp_path / "other", sees)))
         assert report["metrics"]["sorn"] == report["metrics"][equal] == by_network["metrics"][equal]
-        banks = feature_store.read_banks(paths.features)
+        banks = store.read_banks(paths.features)
         for bank, old in ((banks.query, before.query), (banks.gallery, before.gallery)):
             assert bank.segmenter is not None and (bank.segmenter == (sees > 0)).all()
             assert (bank.local == old.local).all() and (bank.visibility == old.visibility).all()
     assert "tau 0.15 on the part masks of a segmenter trained on elsewhere-danet" in report["protocol"]
     assert "segmenter" not in by_network["protocol"] and by_network["provenance"]["segmenter"] is None
     found = report["provenance"]["segmenter"]
-    assert found["checkpoint_sha256"] == stamp.digest_file(tmp_path / "other" / "model.safetensors")
+    assert found["checkpoint_sha256"] == digest_file(tmp_path / "other" / "model.safetensors")
     assert found["trained_on"] == "elsewhere-danet" and "external segmenter calls" in paths.report_md.read_text()
 
 

@@ -12,15 +12,18 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline import checkpoints, labelers, stamp
-from pipeline.config import Config, LabelerConfig, Runtime
+from pipeline import labelers
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.records import ImageFile, ImageRecord, write_records
 from pipeline.errors import UserError
-from pipeline.labeler_training import LabelerTraining, learning_rate
+from pipeline.io import checkpoints
+from pipeline.io.files import digest_file, write_text
 from pipeline.labelers.base import Source
-from pipeline.layout import Paths
-from pipeline.manifest import Manifest
-from pipeline.records import ImageFile, ImageRecord, write_records
+from pipeline.runs import stamp
+from pipeline.runs.config import Config, LabelerConfig, Runtime
+from pipeline.runs.layout import Paths
 from pipeline.stages import labeler
+from pipeline.training.danet import LabelerTraining, learning_rate
 from sorn.parts import TORSO
 from sorn.sample import Status
 
@@ -43,7 +46,7 @@ def make_dataset(tmp_path: Path, count: int = 9, split: str = "labeler") -> Path
         rows.append((ImageRecord(name, root / "images" / name, i, 1, split), ImageFile(1, 1, "s", 20, 40)))
     paths = Paths("mine", "danet", tmp_path / "data", tmp_path / "runs")
     write_records(paths.records, rows)
-    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(root)}))
+    write_text(paths.data_summary, json.dumps({"root": str(root)}))
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.records], {"records": "r"})
     return paths
 
@@ -63,7 +66,7 @@ def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
     assert labeler.outputs(paths) == [paths.labeler_checkpoint, paths.labeler_config]
     made = checkpoints.read_metadata(paths.labeler_checkpoint)
     assert (made["network"], made["backbone"], made["image_size"]) == ("danet", "resnet18", [32, 16])
-    assert labeler.provides(paths) == {"checkpoint": stamp.digest_file(paths.labeler_checkpoint)}
+    assert labeler.provides(paths) == {"checkpoint": digest_file(paths.labeler_checkpoint)}
     elsewhere = tmp_path / "shared.safetensors"
     elsewhere.write_bytes(paths.labeler_checkpoint.read_bytes())
     own = labelers.create("danet", {}, source(paths))
@@ -109,7 +112,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path: Path, monkey
             raise RuntimeError("power cut")
         return step(self, *args)
 
-    monkeypatch.setattr("pipeline.labeler_training.STATE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.training.danet.STATE_EVERY_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(LabelerTraining, "_step", dies)
         with pytest.raises(RuntimeError, match="power cut"):

@@ -13,19 +13,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import labelers, poses, ranks, shard_labeling, stamp
-from pipeline.config import Config, MasksConfig, Runtime
+from pipeline import labelers
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.records import ImageFile, ImageRecord, write_records
 from pipeline.errors import UserError
+from pipeline.io.files import write_text
+from pipeline.io.images import decode
+from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeled
 from pipeline.labelers.unlabeled import Unlabeled
-from pipeline.layout import Paths
-from pipeline.manifest import Manifest
-from pipeline.pixels import decode
-from pipeline.records import ImageFile, ImageRecord, write_records
-from pipeline.report import labels
-from pipeline.shard_dataset import ShardDataset
-from pipeline.shard_index import read_index, verify_shards
-from pipeline.shards import ShardReader
+from pipeline.reports.labels import build
+from pipeline.runs import stamp
+from pipeline.runs.config import Config, MasksConfig, Runtime
+from pipeline.runs.layout import Paths
+from pipeline.runtime import distributed
+from pipeline.shards import labeling
+from pipeline.shards.dataset import ShardDataset
+from pipeline.shards.format import ShardReader
+from pipeline.shards.index import read_index, verify_shards
 from pipeline.stages import masks
 from sorn.parts import HEAD, TORSO, UPPER_LEG
 from sorn.sample import JOINTS, Status
@@ -51,14 +56,14 @@ def make_dataset(tmp_path: Path, counts: dict[str, int] = COUNTS) -> Paths:
             rows.append((ImageRecord(name, path, 40 - i % 5, i % 2, split), ImageFile(1, 1, "s", 32, 64)))
     paths = Paths("mine", "ground_truth", tmp_path / "data", tmp_path / "runs")
     write_records(paths.records, rows)
-    stamp.write_atomically(paths.data_summary, json.dumps({"root": str(root)}))
+    write_text(paths.data_summary, json.dumps({"root": str(root)}))
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.records], {"records": "r"})
     return paths
 
 
 @pytest.fixture(autouse=True)
 def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (masks, labels):
+    for module in (masks, build):
         monkeypatch.setattr(module, "load_manifest", lambda name: Manifest(name, "Mine"))
 
 
@@ -89,7 +94,7 @@ class Recorder(Unlabeled):
 def recorder(monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
     Recorder.asked, Recorder.dies_at = [], ""
     for name in ("LARGEST_BATCH", "SMALLEST_BATCH"):
-        monkeypatch.setattr(shard_labeling, name, 5)
+        monkeypatch.setattr(labeling, name, 5)
     kinds = {"ground_truth": Recorder, "none": Unlabeled}
     monkeypatch.setattr(labelers, "create", lambda name, options, source: kinds[name](options, source))
     return Recorder
@@ -201,7 +206,7 @@ def test_images_that_were_unreadable_for_a_while_are_read_again(
     shutil.rmtree(paths.folder("masks"))
     away = "train/004.png"
     with monkeypatch.context() as patched:
-        patched.setattr(shard_labeling, "decode", lambda path: None if str(path).endswith(away) else decode(path))
+        patched.setattr(labeling, "decode", lambda path: None if str(path).endswith(away) else decode(path))
         with pytest.raises(
             UserError, match=rf"1 of 32 images \({away}\) could not be read for a while, and can be now"
         ):
@@ -303,7 +308,7 @@ def test_a_pose_finder_sees_all_stored_splits_and_changes_no_mask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        poses, "create", lambda name, options, source: Nose(options, source) if name == "nose" else None
+        keypoints, "create", lambda name, options, source: Nose(options, source) if name == "nose" else None
     )
     paths = make_dataset(tmp_path)
     bad = tmp_path / "data" / "mine" / "images" / "train" / "004.png"
@@ -356,9 +361,9 @@ def test_a_rank_writes_its_shards_and_leaves_the_rest_to_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = make_dataset(tmp_path)
-    monkeypatch.setattr(masks.ranks, "meet", lambda *said: None)
+    monkeypatch.setattr(masks.distributed, "meet", lambda *said: None)
     for number, files in ((1, {"query/shard-00000.h5", "train/shard-00001.h5"}), (0, None)):
-        monkeypatch.setattr(masks.ranks, "here", lambda number=number: ranks.Rank(number, 2, number, 2))
+        monkeypatch.setattr(masks.distributed, "here", lambda number=number: distributed.Rank(number, 2, number, 2))
         if files is None:
             missing = paths.shard("train", 1)
             kept = missing.read_bytes()
@@ -373,7 +378,7 @@ def test_a_rank_writes_its_shards_and_leaves_the_rest_to_the_first(
     shutil.rmtree(paths.folder("masks"))
     monkeypatch.undo()
     monkeypatch.setattr(masks, "load_manifest", lambda name: Manifest(name, "Mine"))
-    monkeypatch.setattr(labels, "load_manifest", lambda name: Manifest(name, "Mine"))
+    monkeypatch.setattr(build, "load_manifest", lambda name: Manifest(name, "Mine"))
     masks.run(make_config(), paths, "f")
     assert tree(paths.folder("masks")) == together
 

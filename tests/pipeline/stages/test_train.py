@@ -19,15 +19,16 @@ from click.testing import CliRunner
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pipeline import checkpoints, training
-from pipeline.cli import main
-from pipeline.config import Config, Runtime
-from pipeline.config_files import load_config
+from pipeline.cli.app import main
 from pipeline.errors import UserError
-from pipeline.layout import Paths
+from pipeline.io import checkpoints
+from pipeline.runs.config import Config, Runtime
+from pipeline.runs.config_loading import load_config
+from pipeline.runs.layout import Paths
 from pipeline.stages import train
-from pipeline.training import Training
-from pipeline.validation import Validation
+from pipeline.training import loop
+from pipeline.training.loop import Training
+from pipeline.training.validation import Validation
 from sorn import engine
 
 ROOT = Path(__file__).parents[3]
@@ -169,7 +170,7 @@ def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
     def power_cut() -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(training, "STATE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "STATE_EVERY_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         stop_at(patch, 7, power_cut)
         with pytest.raises(RuntimeError, match="power cut"):

@@ -1,0 +1,1 @@
+"""Command line: parses options, calls one function, prints."""

@@ -1,0 +1,106 @@
+"""`sorn export`, `sorn report compare` and `sorn verify`, for runs that are finished: parse, call, print. No torch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from pipeline.cli.options import common, stages
+from pipeline.errors import WRONG_OPTION, UserError
+from pipeline.runs.config import Config
+from pipeline.runs.find import find_training
+from pipeline.runs.layout import Exported, Paths
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command("export")
+@click.argument("run")
+@click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+@click.option("--out", type=FOLDER, help="Folder for the files. Default: export, beside the run's train.")
+@click.option("--format", "format_", type=click.Choice(["torch", "onnx", "both"]), default="both", show_default=True)
+@click.option("--tau", default=0.15, show_default=True, help="Visibility threshold that the file names.")
+def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> None:
+    """Write a trained network as sorn.pt2 (torch.export) and sorn.onnx, and prove that they compute the same.
+
+    RUN is a run (synped_demo-danet) or the folder of a training. Input: uint8 RGB images of the network's size, in
+    batches of any size; the file normalises them. Outputs, float32: global, local, visibility.
+    """
+    from pipeline.tools.export.export import FORMATS, ExportOptions
+    from pipeline.tools.export.export import export as export_network
+
+    try:
+        options = ExportOptions(FORMATS if format_ == "both" else (format_,), tau)
+    except ValueError as error:
+        raise UserError(str(error), WRONG_OPTION) from error
+    training = find_training(run, runs)
+    export_network(training, Exported(out) if out else Exported.of(training), options)
+
+
+@click.group()
+def report() -> None:
+    """Put evaluations side by side."""
+
+
+@report.command("compare")
+@click.argument("compared", nargs=-1, required=True, metavar="RUN RUN...")
+@click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+@click.option("--out", type=FOLDER, help="Folder for the comparison. Default: compare-reports-A-B in --runs.")
+@click.option("--variant", help="What is compared, e.g. global. Default: the fullest that all runs have.")
+@click.option("--metric", default="mAP", show_default=True, help="What says that a query got better or worse.")
+def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, variant: str | None, metric: str) -> None:
+    """Say how far evaluations of the same queries differ, with intervals, and which queries changed most.
+
+    The first RUN is what the others are held against; each is a run (synped_demo-danet) or the path of an eval folder.
+    """
+    from pipeline.reports.comparison.build import compare_runs
+
+    compare_runs(list(compared), runs, out, variant, metric)
+
+
+@click.command("verify")
+@click.argument("run", required=False)
+@common
+@click.option("--images", is_flag=True, help="Read the dataset's pictures as well, and compare them with records.csv.")
+def verify(config: Config, paths: Paths, run: str | None, images: bool) -> None:
+    """Say whether every file of RUN is what was written, and all fit together; 1 if not. Writes and repairs nothing.
+
+    RUN is a run (synped_demo-danet) or its folder; without it, the one that --dataset and --labeler name. Checked are
+    all digests, counts and cross-references: stamps, records, shards, checkpoints, features, reports, experiments,
+    tables and exports. What is broken is named with the command that repairs it.
+    """
+    from pipeline.tools.verify.folders import find_paths
+    from pipeline.tools.verify.verification import Verification
+
+    if run is not None:
+        _require_alone(run)
+        paths = find_paths(run, paths.runs, paths.data_root)
+    start = time.monotonic()
+    found = Verification(stages(), paths, images).run()
+    for place in found.places:
+        click.echo(f"{place.said:10}  {place.folder}")
+        for reason in place.stale:
+            click.echo(f"            {reason}")
+        for fault in place.checks.faults:
+            click.echo(f"            {fault.wrong}")
+            click.echo(f"            -> {fault.remedy}")
+        if place.said in ("stale", "unfinished"):
+            click.echo(f"            -> Run: {place.checks.again}")
+    if not found.whole:
+        click.echo("Run the commands with the CONFIG, POSE and ARGS, and the RUNS, that the run was made with.")
+    what = f"{found.files} files, {found.bytes:,} bytes, {found.checks:,} checks in {time.monotonic() - start:.1f} s"
+    click.echo(f"verify: {what}: {found.verdict()}")
+    sys.exit(0 if found.whole else 1)
+
+
+def _require_alone(run: str) -> None:
+    """Raise UserError for an option that names a run beside RUN."""
+    context = click.get_current_context()
+    for name in ("dataset", "labeler", "trained_on", "experiment"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.replace("_", "-")
+            raise UserError(f"'{run}' says which run is meant, and so does --{option}", f"Leave --{option} out.")

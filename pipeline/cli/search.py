@@ -1,0 +1,100 @@
+"""`sorn embed` and `sorn search`: parse, call, print. No logic, no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.errors import WRONG_OPTION, UserError
+from pipeline.runs.config import PRECISIONS, EvalConfig
+from pipeline.runs.layout import SearchPaths
+
+FOLDER = click.Path(path_type=Path)
+MODEL_HELP = "A run below --runs (synped_demo-danet), or the folder of a training."
+
+model_option = click.option("--model", required=True, help=MODEL_HELP)
+runs_option = click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+
+
+@click.command("embed")
+@click.argument("folder", type=FOLDER)
+@model_option
+@click.option("--out", default="bank.h5", show_default=True, type=FOLDER, help="File of the feature bank.")
+@click.option("--batch-size", default=64, show_default=True, help="Pictures per pass.")
+@click.option("--precision", default="auto", show_default=True, type=click.Choice(PRECISIONS))
+@device_option
+@runs_option
+def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, device: str, runs: Path) -> None:
+    """Write the features of every picture below FOLDER, as a bank that `sorn search` and any HDF5 reader take."""
+    from pipeline.datasets.image_folder import look
+    from pipeline.features.embedding import kept_bank, load_embedder
+
+    if batch_size < 1:
+        raise UserError(f"batch size {batch_size}: expected 1 or more", WRONG_OPTION)
+    pictures = look(folder)
+    made = kept_bank(load_embedder(model, runs, device, precision, batch_size), pictures, out)
+    if made.attrs["left_out"]:
+        click.echo(f"left out {made.attrs['left_out']}", err=True)
+    click.echo(f"{out}: {len(made.bank):,} pictures")
+
+
+@click.command("search")
+@model_option
+@click.option("--gallery", required=True, type=FOLDER, help="Folder of pictures, a bank, or a features.h5.")
+@click.option("--query", "queries", required=True, multiple=True, type=FOLDER, help="Picture of a person; repeatable.")
+@click.argument("more", nargs=-1, type=FOLDER)
+@click.option("--top", default=10, show_default=True, help="Pictures shown per query.")
+@click.option(
+    "--out", type=FOLDER, help="Folder for the answers and the gallery's features. Default: search in --runs."
+)
+@click.option(
+    "--tau", default=EvalConfig.tau, show_default=True, help="A stripe is visible from this share of body on."
+)
+@click.option("--candidates", default=0, show_default=True, help="Let FAISS pick so many per query; 0: compare all.")
+@click.option(
+    "--check",
+    type=int,
+    help="Measure what the candidates miss, with the queries and so many gallery pictures (0: none).",
+)
+@click.option("--pictures", type=FOLDER, help="Folder below which the names of a bank lie, if they moved.")
+@device_option
+@runs_option
+def search(
+    model: str,
+    gallery: Path,
+    queries: tuple[Path, ...],
+    more: tuple[Path, ...],
+    top: int,
+    out: Path | None,
+    check: int | None,
+    runs: Path,
+    **options: Any,
+) -> None:
+    """Show the pictures of a gallery that resemble the person on each --query most (search.html, search.json).
+
+    Further queries may follow: --query a.jpg b.jpg c.jpg.
+    """
+    from pipeline.search.page import Found, as_text
+    from pipeline.search.searcher import Searcher
+
+    if check is not None and not (options["candidates"] and check >= 0):
+        raise UserError(
+            f"--check {check} measures what --candidates miss, with 0 gallery pictures or more",
+            WRONG_OPTION,
+        )
+    paths = SearchPaths(out or runs / "search")
+    people = Searcher(model, gallery, runs=runs, keep=paths.bank, keep_index=paths.index, **options)
+    asked = [*queries, *more]
+    answers = people.answers(asked, top)
+    found = Found(people, answers, None if check is None else people.recall(asked, top, check))
+    found.write(paths)
+    for answer in answers:
+        click.echo(as_text(answer))
+    facts = found.facts()
+    for name in ("left out", "recall"):
+        if name in facts:
+            click.echo(f"{name}: {facts[name]}", err=True)
+    click.echo(f"{paths.html}")

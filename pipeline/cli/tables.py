@@ -1,0 +1,88 @@
+"""`sorn tables run` and `sorn tables show`, the paper's tables: parse, call, print. No logic, no torch."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+
+import click
+
+from pipeline.cli.options import common, overridden, stages
+from pipeline.datasets.manifest import load_manifest
+from pipeline.errors import UserError
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Paths, TablesPaths
+from pipeline.tools.tables.grid import Grid, distinct
+from pipeline.tools.tables.plan import read_plan
+
+seeds_option = click.option("--seeds", default=3, show_default=True, help="Every job is run with seeds 0 to this - 1.")
+
+
+@click.group()
+def tables() -> None:
+    """Every row of the paper's tables, and Figure 8: run them, show them beside the paper's."""
+
+
+@tables.command("run")
+@common
+@seeds_option
+@click.option("--only", multiple=True, metavar="JOB", help="This job and what it needs; repeatable. Default: all.")
+@click.option("--part", default="1/1", metavar="I/N", help="The I-th of N parts, which run independently.")
+@click.option(
+    "--list", "listed", is_flag=True, help="Print the commands, a line per independent unit, and run nothing."
+)
+def run(config: Config, paths: Paths, seeds: int, only: tuple[str, ...], part: str, listed: bool) -> None:
+    """Train and evaluate what is not fresh, then write tables.json, .md and .html (runs/<dataset>-<labeler>/tables).
+
+    Each job of pipeline/tools/tables/rows.toml is an experiment of the run; --set and --config hold for all. A failure does
+    not stop the rest: it is named at the end, and the exit code is 1. Interrupted, the same command goes on.
+    """
+    from pipeline.runs.lock import held
+    from pipeline.tools.tables.runner import run_grid
+
+    grid, files, chosen = _grid(config, paths, seeds), TablesPaths.of(paths), _part(part)
+    units = grid.units(only, chosen)
+    if listed:
+        for unit in units:
+            click.echo(" && ".join(shlex.join(step.command) for step in unit))
+        return
+    grid.require_masks()
+    with held(files.part(*chosen), "tables"):
+        failures = run_grid(grid, units, files)
+    _show(grid, files)
+    for failure in failures:
+        click.echo(f"tables: {failure.text()}", err=True)
+    sys.exit(1 if failures else 0)
+
+
+@tables.command("show")
+@common
+@seeds_option
+def show(config: Config, paths: Paths, seeds: int) -> None:
+    """Write the same files from what has been run so far, and run nothing."""
+    _show(_grid(config, paths, seeds), TablesPaths.of(paths))
+
+
+def _grid(config: Config, paths: Paths, seeds: int) -> Grid:
+    given = click.get_current_context().params
+    name = given["config_name"] or load_manifest(paths.dataset).default_config
+    overrides = overridden(given["overrides"], given["init"])
+    return Grid(distinct(read_plan(), name, overrides), stages(), name, overrides, config, paths, seeds)
+
+
+def _show(grid: Grid, files: TablesPaths) -> None:
+    from pipeline.tools.tables.page import terminal_lines, write_pages
+    from pipeline.tools.tables.results import collect
+
+    evidence = collect(grid, files)
+    write_pages(files, evidence)
+    click.echo("\n".join([*terminal_lines(evidence), f"See {files.html} and {files.markdown}."]))
+
+
+def _part(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    number, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise UserError(f"--part {text}", "Give the part and the number of parts, e.g. 2/8.")
+    return number, count

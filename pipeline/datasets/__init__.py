@@ -1,0 +1,1 @@
+"""Datasets: manifests -> image records, ground truth, SynPed."""

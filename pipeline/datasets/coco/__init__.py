@@ -1,0 +1,1 @@
+"""DensePose-COCO annotations -> crops and part masks."""

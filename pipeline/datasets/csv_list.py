@@ -1,0 +1,151 @@
+"""A user's own images, listed in a CSV with the columns path, pid, camid, split -> records. Reads the CSV."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from pipeline.datasets.folders import file_state
+from pipeline.datasets.manifest import SPLITS, Manifest
+from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.errors import UserError
+from pipeline.io.files import digest_file, digest_json
+
+COLUMNS = ("path", "pid", "camid", "split")
+JUNK = "-1"
+
+
+@dataclass
+class _Complaints:
+    """Reason for refusing rows -> (remedy, those rows): a thousand alike make one sentence."""
+
+    path: Path
+    rows: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+    def add(self, line: int, reason: str, example: str, remedy: str) -> None:
+        self.rows.setdefault(reason, (remedy, []))[1].append(f"line {line}: {example}")
+
+    def findings(self) -> list[Finding]:
+        found = []
+        for reason, (remedy, lines) in self.rows.items():
+            more = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+            found.append(Finding("error", f"{self.path}, {lines[0]}{more}: {reason}", remedy))
+        return found
+
+
+def find_records(manifest: Manifest) -> Found:
+    """The images of a CSV. Raises UserError for a file that cannot be read; what is wrong in rows is a Finding."""
+    path = manifest.csv_path
+    rows = _read(path)
+    complaints = _Complaints(path)
+    good = [row for row in rows if _acceptable(row, path.parent, complaints)]
+    pids, pid_labels = _numbers([row["pid"] for _, row in good if row["pid"] != JUNK], path, "pid")
+    camids, camid_labels = _numbers([row["camid"] for _, row in good], path, "camid")
+    records: dict[str, ImageRecord] = {}
+    junk: dict[str, int] = {}
+    for line, row in good:
+        split = row["split"]
+        name = f"{split}/{row['path']}"
+        if row["pid"] == JUNK:
+            junk[f"{split}/"] = junk.get(f"{split}/", 0) + 1
+        elif name in records:
+            complaints.add(line, f"is in {split} a second time", row["path"], "Remove one of the rows.")
+        else:
+            records[name] = ImageRecord(name, path.parent / row["path"], pids[row["pid"]], camids[row["camid"]], split)
+    findings = complaints.findings()
+    for what, labels in (("pid", pid_labels), ("camid", camid_labels)):
+        if labels:
+            wrong = f"not every {what} is a number: all are labels, sorted and numbered 1 to {len(labels):,}"
+            findings.append(Finding("note", wrong, "The table is kept in summary.json."))
+    found = sorted(records.values(), key=lambda record: record.name)
+    folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
+    return Found(path.parent, f"rows of {path}", found, folders, junk, findings, pid_labels, camid_labels)
+
+
+def listing_digest(manifest: Manifest) -> str:
+    """sha256 over the CSV and the sizes and times of its images."""
+    path = manifest.csv_path
+    states = [file_state(os.path.join(path.parent, row["path"])) for _, row in _read(path)]
+    return digest_json([digest_file(path), states])
+
+
+def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Line number and the four values of each row, stripped; a path with forward slashes and without "./"."""
+    remedy = "Its first line must be path,pid,camid,split, separated by commas, in UTF-8."
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            table = csv.reader(file, strict=True)
+            header = [column.strip().lower() for column in next(table, [])]
+            missing = [column for column in COLUMNS if column not in header]
+            if missing:
+                raise UserError(
+                    f"{path} has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}", remedy
+                )
+            rows = []
+            for values in table:
+                if not any(value.strip() for value in values):
+                    continue
+                if len(values) < len(header):
+                    raise UserError(
+                        f"{path}, line {table.line_num}: {len(values)} values for {len(header)} columns",
+                        "Mend the row.",
+                    )
+                row = dict(zip(header, (value.strip() for value in values), strict=False))
+                if row["path"]:
+                    row["path"] = PurePosixPath(row["path"].replace("\\", "/")).as_posix()
+                rows.append((table.line_num, {column: row[column] for column in COLUMNS}))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path} does not exist", "Give the path of a CSV with the columns path,pid,camid,split."
+        ) from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV: {error}", remedy) from error
+    if not rows:
+        raise UserError(f"{path} lists no image", "Add a row per image: path,pid,camid,split.")
+    return rows
+
+
+def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: _Complaints) -> bool:
+    """Whether a row can become a record; if not, the complaints say why."""
+    line, row = numbered
+    path = PurePosixPath(row["path"])
+    empty = [column for column in COLUMNS if not row[column]]
+    if empty:
+        remedy = "Fill it in." + (" No cameras known? Write 0 for query, 1 for gallery." if "camid" in empty else "")
+        complaints.add(line, "is empty", " and ".join(empty), remedy)
+    elif row["split"] not in SPLITS:
+        complaints.add(line, "is no known split", f"'{row['split']}'", f"Known: {', '.join(SPLITS)}.")
+    elif path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", row["path"]):
+        remedy = "Write paths relative to the CSV, without '..'; put the CSV into the folder above all images."
+        complaints.add(line, f"is not inside the CSV's folder {folder}", row["path"], remedy)
+    elif not os.path.isfile(folder / path):
+        complaints.add(line, f"does not exist in {folder}", row["path"], "Copy the file there, or remove the row.")
+    elif re.fullmatch(r"-\d+", row["pid"]) and row["pid"] != JUNK:
+        complaints.add(
+            line, "is no person's number", f"pid {row['pid']}", "Use 0 and up; -1 marks junk, which is dropped."
+        )
+    elif re.fullmatch(r"-\d+", row["camid"]):
+        complaints.add(line, "is no camera's number", f"camid {row['camid']}", "Use 0 and up.")
+    else:
+        return True
+    return False
+
+
+def _numbers(texts: list[str], path: Path, what: str) -> tuple[dict[str, int], dict[int, str]]:
+    """Number of each id as written, and the table of labels, empty where all ids are numbers.
+
+    Raises UserError for one number in two spellings: "1" and "01" may be one person or two.
+    """
+    unique = sorted(set(texts))
+    if all(re.fullmatch(r"\d+", text, re.ASCII) for text in unique):
+        spelling: dict[int, str] = {}
+        for text in unique:
+            other = spelling.setdefault(int(text), text)
+            if other != text:
+                raise UserError(f"{path}: {what} '{other}' and '{text}' are one number", "Write it in one way only.")
+        return {text: number for number, text in spelling.items()}, {}
+    numbers = {text: number for number, text in enumerate(unique, 1)}
+    return numbers, {number: text for text, number in numbers.items()}

@@ -1,0 +1,144 @@
+"""The search for a dataset's images: manifest + folders -> records. Reads folder listings and lists of names.
+
+Everything that is wrong is collected as a Finding, so that one look shows all of it; nothing is repaired or skipped in
+silence. What the file system gives is sorted first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from pipeline.datasets import csv_list
+from pipeline.datasets.folders import list_images, listing_digest, locate, set_folder
+from pipeline.datasets.manifest import ImageSet, Manifest
+from pipeline.datasets.records import Finding, Found, ImageRecord
+
+EXAMPLES = 3
+
+
+def find_records(manifest: Manifest, data_root: Path) -> Found:
+    """All images of a dataset. Raises UserError where there is no dataset at all."""
+    if manifest.csv:
+        return csv_list.find_records(manifest)
+    place = locate(manifest, data_root)
+    if place.lists:
+        return _Search(manifest, place.root, f"read through the lists in {place.lists}").by_lists(place.lists)
+    return _Search(manifest, place.root, "folders").by_folders()
+
+
+def look(manifest: Manifest, data_root: Path) -> tuple[Path, str]:
+    """The dataset's folder, and a digest that changes when an image or its file does; opens no image, so it is fast."""
+    if manifest.csv:
+        return manifest.csv_path.parent, csv_list.listing_digest(manifest)
+    place = locate(manifest, data_root)
+    return place.root, listing_digest(manifest, place)
+
+
+@dataclass
+class _Search:
+    """One pass over a dataset's folders, and what came of it so far."""
+
+    manifest: Manifest
+    root: Path
+    source: str
+    records: list[ImageRecord] = field(default_factory=list)
+    folders: dict[str, Path] = field(default_factory=dict)
+    junk: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def by_folders(self) -> Found:
+        for image_set in self.manifest.set:
+            folder = set_folder(self.root, image_set)
+            if folder is None:
+                level = "warning" if self.manifest.subset else "error"
+                wrong = f"{self.root} has no folder {' or '.join(image_set.folders)}"
+                self._say(level, wrong, f"Copy the dataset there again; '{image_set.prefix}' lies in that folder.")
+            else:
+                names, others = list_images(folder, image_set.nested, self.manifest.extensions)
+                self._judge_listing(folder, names, others)
+                self._add(image_set, folder, [(name, folder / name) for name in names])
+        return self._found()
+
+    def by_lists(self, lists: Path) -> Found:
+        """The records of the lists, each pointing into the original tree; nothing is copied."""
+        assert self.manifest.lists is not None
+        fallback = self.root / self.manifest.lists.fallback
+        for image_set in self.manifest.set:
+            text = (lists / image_set.list).read_bytes().replace(b"\r\n", b"\n")
+            digest = hashlib.sha256(text).hexdigest()
+            if digest != image_set.list_sha256:
+                wrong = f"{lists / image_set.list} is not the published list: sha256 {digest}"
+                remedy = f"Expected {image_set.list_sha256}: get {self.manifest.lists.description} again."
+                self._say("error", wrong, remedy)
+                continue
+            folder = set_folder(self.root, image_set) or fallback
+            own, other = (set(os.listdir(place)) if place.is_dir() else set() for place in (folder, fallback))
+            names = text.decode().split()
+            missing = [name for name in names if name not in own and name not in other]
+            there = [name for name in names if name in own or name in other]
+            self._add(image_set, folder, [(name, (folder if name in own else fallback) / name) for name in there])
+            if missing:
+                wrong = f"{len(missing):,} of {len(names):,} images of {image_set.list} are neither in {folder} nor in "
+                wrong += f"{fallback}: {_examples(missing)}"
+                self._say("error", wrong, "Copy the original dataset again.")
+        return self._found()
+
+    def _add(self, image_set: ImageSet, folder: Path, images: list[tuple[str, Path]]) -> None:
+        """images: relative name, path."""
+        self.folders[image_set.prefix] = folder
+        unparsed = []
+        for relative, path in images:
+            stem, extension = os.path.splitext(relative.rpartition("/")[2])
+            match = self.manifest.name_pattern.fullmatch(stem + extension.lower())
+            if match is None:
+                unparsed.append(relative)
+                continue
+            pid = int(match["pid"])
+            if pid in self.manifest.junk_pids:
+                self.junk[image_set.prefix] = self.junk.get(image_set.prefix, 0) + 1
+                continue
+            camid = int(match["camid"]) if image_set.camera is None else image_set.camera
+            self.records.append(ImageRecord(image_set.prefix + relative, path, pid, camid, image_set.split))
+        if unparsed:
+            wrong = f"{len(unparsed):,} of {len(images):,} names in {folder} do not parse: {_examples(unparsed)}"
+            hints = [h.text for h in self.manifest.hint if any(_matches(h.pattern, name) for name in unparsed)]
+            remedy = "; ".join(hints) or f"Rename or remove them; names must match {self.manifest.pattern}"
+            self._say("error", wrong, remedy + ".")
+
+    def _judge_listing(self, folder: Path, names: list[str], others: list[str]) -> None:
+        """What the listing of a folder tells: no image, one image twice, files of another kind."""
+        kinds = " or ".join(self.manifest.extensions)
+        if not names:
+            wrong = f"{folder} holds no {kinds} image"
+            wrong += f", but {len(others):,} other files: {_examples(others)}" if others else ""
+            self._say("error", wrong, "Copy the dataset there again.")
+        elif others:
+            self._say("note", f"{len(others):,} other files in {folder} are left alone: {_examples(others)}")
+        stems: dict[str, str] = {}
+        twice = []
+        for name in names:
+            first = stems.setdefault(os.path.splitext(name)[0], name)
+            if first != name:
+                twice.append(f"{first} and {name}")
+        if twice:
+            wrong = f"{len(twice):,} images in {folder} are there twice: {_examples(twice)}"
+            self._say("error", wrong, "Keep one file of each.")
+
+    def _say(self, level: str, wrong: str, remedy: str = "") -> None:
+        self.findings.append(Finding(level, wrong, remedy))
+
+    def _found(self) -> Found:
+        records = sorted(self.records, key=lambda record: record.name)
+        return Found(self.root, self.source, records, self.folders, self.junk, self.findings)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return re.match(pattern, PurePosixPath(name).name) is not None
+
+
+def _examples(names: list[str]) -> str:
+    return ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else "")

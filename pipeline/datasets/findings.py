@@ -1,0 +1,142 @@
+"""Whether the images found of a dataset are those expected, and can be trained on and scored. Reads nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from pipeline.datasets.manifest import QUERY_SPLITS, SPLITS, ImageSet, Manifest, known_datasets, load_manifest
+from pipeline.datasets.records import LEVELS, Finding, Found, ImageRecord
+
+
+def judge(manifest: Manifest, found: Found) -> list[Finding]:
+    """All findings that need no look into an image, errors first."""
+    findings = [*found.findings, *_expected_counts(manifest, found), *_usable(manifest, found)]
+    return errors_first(findings)
+
+
+def errors_first(findings: list[Finding]) -> list[Finding]:
+    """Sorted by gravity, otherwise as they are."""
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+
+def _expected_counts(manifest: Manifest, found: Found) -> list[Finding]:
+    by_set = found.by_set()
+    ids: dict[str, set[int]] = defaultdict(set)
+    for record in found.records:
+        ids[record.split].add(record.pid)
+    findings = []
+    deviating = set()
+    for image_set in manifest.set:
+        if image_set.images is None or image_set.prefix not in found.folders:
+            continue
+        finding = _expected_images(manifest, image_set, found.folders[image_set.prefix], by_set[image_set.prefix])
+        if finding:
+            findings.append(finding)
+            deviating.add(image_set.split)
+    for split, expected in manifest.expected_ids.items():
+        if split not in deviating and ids[split] and len(ids[split]) != expected:
+            wrong = f"{split} has {len(ids[split]):,} identities, expected {expected:,}"
+            findings.append(Finding("warning", wrong, "Compare the file names with another copy of the dataset."))
+    return findings
+
+
+def _expected_images(
+    manifest: Manifest, image_set: ImageSet, folder: Path, records: list[ImageRecord]
+) -> Finding | None:
+    """None where a set has the images that it should have."""
+    got, expected = len(records), image_set.images or 0
+    other = _looks_like(manifest, image_set, got) if got != expected else ""
+    if got < expected:
+        wrong = f"{folder} holds {got:,} of {expected:,} images, {expected - got:,} are missing{other}"
+        if manifest.subset:
+            return Finding("warning", wrong, "You use a part on purpose: its scores compare with no published ones.")
+        remedy = (
+            f'Copy that folder again; or, to use a part on purpose, write a manifest with base = "{manifest.name}" '
+        )
+        return Finding("error", wrong, remedy + "and subset = true, and give its path as DATASET.")
+    if got > expected:
+        wrong = f"{folder} holds {got:,} images, {got - expected:,} more than expected"
+        negative = sum(record.pid < 0 for record in records)
+        if negative and got - negative == expected:
+            wrong = f"{folder} holds {expected:,}+{negative:,} images: junk is kept"
+            return Finding("error", wrong, "Set junk_pids = [-1] in the manifest.")
+        return Finding("error" if other else "warning", wrong + other, "Compare it with another copy of the dataset.")
+    cameras = {str(camid): count for camid, count in sorted(Counter(record.camid for record in records).items())}
+    if image_set.per_camera and cameras != image_set.per_camera:
+        wrong = f"{folder} has {_cameras(cameras)} images by camera, expected {_cameras(image_set.per_camera)}"
+        return Finding("warning", wrong, "Compare the file names with another copy of the dataset.")
+    return None
+
+
+def _looks_like(manifest: Manifest, image_set: ImageSet, images: int) -> str:
+    """Which other dataset of the same names has exactly so many images in this split."""
+    for other in map(load_manifest, known_datasets()):
+        same_names = other.name != manifest.name and other.pattern == manifest.pattern
+        if same_names and any((theirs.split, theirs.images) == (image_set.split, images) for theirs in other.set):
+            return f"; {images:,} is the count of {other.title}"
+    return ""
+
+
+def _cameras(counts: dict[str, int]) -> str:
+    return " ".join(f"{camera}:{count}" for camera, count in counts.items())
+
+
+def _usable(manifest: Manifest, found: Found) -> list[Finding]:
+    """Whether the records can be trained on and scored."""
+    by_split = {split: [record for record in found.records if record.split == split] for split in SPLITS}
+    findings = []
+    if not found.records and not found.findings:
+        findings.append(Finding("error", f"{found.root}: no image was found", "Copy the dataset there again."))
+    for query, gallery in QUERY_SPLITS.items():
+        if by_split[query] or by_split[gallery]:
+            findings += _scorable(query, by_split[query], gallery, by_split[gallery], found)
+    train = by_split["train"]
+    people = {record.pid for record in train}
+    if train and len(people) < 2:
+        findings.append(Finding("error", f"{found.root}: train has one identity only", "Training needs two or more."))
+    elif train and len({record.camid for record in train}) == 1:
+        wrong = f"train has one camera only, {train[0].camid}"
+        findings.append(Finding("warning", wrong, "What is learnt may not carry to a second camera."))
+    for split in ("query", "val_query"):
+        both = people & {record.pid for record in by_split[split]}
+        if both:
+            wrong = f"{len(both):,} of {len(people):,} identities of train are in {split} too: {_first(both, found)}"
+            findings.append(Finding("warning", wrong, "Scores on people seen in training say little about others."))
+    return findings
+
+
+def _scorable(
+    query: str, queries: list[ImageRecord], gallery: str, items: list[ImageRecord], found: Found
+) -> list[Finding]:
+    if not queries or not items:
+        empty, other = (query, gallery) if items else (gallery, query)
+        wrong = f"{found.root}: {other} has images, but {empty} has none"
+        return [Finding("error", wrong, f"Add images to {empty}: queries are ranked against the gallery.")]
+    cameras: dict[int, set[int]] = defaultdict(set)
+    for record in items:
+        cameras[record.pid].add(record.camid)
+    absent = {record.pid for record in queries if record.pid not in cameras}
+    if absent:
+        wrong = f"{len(absent):,} identities of {query} are not in {gallery}: {_first(absent, found)}"
+        remedy = f"Add a gallery image of each, by another camera, or take their images out of {query}."
+        return [Finding("error", f"{found.root}: {wrong}", remedy)]
+    used = {record.camid for record in queries} | {record.camid for record in items}
+    if len(used) == 1:
+        wrong = f"{found.root}: {query} and {gallery} have one camera only, {used.pop()}"
+        remedy = (
+            "A gallery image of the query's own camera does not count. No cameras known? Use 0 in query, 1 in gallery."
+        )
+        return [Finding("error", wrong, remedy)]
+    alone = [record for record in queries if cameras[record.pid] <= {record.camid}]
+    if alone:
+        wrong = f"{len(alone):,} of {len(queries):,} images of {query} have no image by another camera in {gallery}: "
+        wrong += f"{alone[0].name}{', ...' if len(alone) > 1 else ''}"
+        level = "error" if len(alone) == len(queries) else "warning"
+        return [Finding(level, wrong, "They are skipped and counted; check the camera numbers.")]
+    return []
+
+
+def _first(pids: set[int], found: Found) -> str:
+    names = [found.pid_labels.get(pid, str(pid)) for pid in sorted(pids)]
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

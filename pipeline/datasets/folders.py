@@ -1,0 +1,131 @@
+"""Where a dataset lies: its folders under DATA_ROOT, and the files in them. Reads folder listings only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.datasets.manifest import ImageSet, Manifest
+from pipeline.errors import UserError
+
+# Left by file managers in copies of datasets. Names that begin with a dot are left alone as quietly.
+LEFTOVERS = ("thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class Place:
+    """root: the dataset's folder. lists: the folder of the lists through which it is read; None: as it is."""
+
+    root: Path
+    lists: Path | None = None
+
+
+def locate(manifest: Manifest, data_root: Path) -> Place:
+    """Find a dataset of folders. Raises UserError where there is none."""
+    data_root = data_root.absolute()
+    root = _find_root(manifest.roots, manifest.set, data_root)
+    complete = root is not None and all(set_folder(root, image_set) for image_set in manifest.set)
+    if manifest.lists and not complete:
+        lists = _find_folder(manifest.lists.folders, [image_set.list for image_set in manifest.set], data_root)
+        original = _find_root(manifest.lists.roots, manifest.set, data_root)
+        if lists and original:
+            return Place(original, lists)
+        if root is None:
+            raise _nothing_for_lists(manifest, data_root, lists, original)
+    if root is None:
+        raise UserError(
+            f"{manifest.name}: no dataset folder under {data_root}",
+            f"Expected one of {', '.join(manifest.roots)} there; set DATA_ROOT to the folder that holds it.",
+        )
+    return Place(root)
+
+
+def listing_digest(manifest: Manifest, place: Place) -> str:
+    """sha256 over names, sizes and times of all images: tells a changed dataset without opening one."""
+    folders = {set_folder(place.root, image_set): image_set.nested for image_set in manifest.set}
+    if place.lists and manifest.lists:
+        folders |= {place.root / manifest.lists.fallback: False, place.lists: False}
+    digest = hashlib.sha256()
+    for folder in sorted(folder for folder in folders if folder and folder.is_dir()):
+        extensions = (".list",) if folder == place.lists else manifest.extensions
+        digest.update(f"{folder.relative_to(place.root) if folder != place.lists else ''}\n".encode())
+        for name in list_images(folder, folders[folder], extensions)[0]:
+            digest.update(f"{name} {file_state(os.path.join(folder, name))}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def file_state(path: str) -> str:
+    """Size and time of writing, in words that change when the file does."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "missing"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def set_folder(root: Path, image_set: ImageSet) -> Path | None:
+    """The folder of a set, under the first of its names that exists."""
+    return next((root / name for name in image_set.folders if (root / name).is_dir()), None)
+
+
+def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Sorted relative names in a folder: images, other files. Leftovers of file managers are in neither."""
+    images: list[str] = []
+    others: list[str] = []
+    try:
+        names = sorted(_walk(str(folder), "", nested))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be listed: {error.strerror}", "See that you may read it.") from error
+    for name in names:
+        base = name.rpartition("/")[2].lower()
+        if base.startswith(".") or base in LEFTOVERS:
+            continue
+        (images if os.path.splitext(base)[1] in extensions else others).append(name)
+    return images, others
+
+
+def _walk(folder: str, prefix: str, nested: bool) -> Iterable[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield prefix + entry.name
+            elif nested:
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", nested)
+
+
+def _candidates(names: Iterable[str], data_root: Path) -> list[Path]:
+    """Folders of these names that exist; DATA_ROOT itself may be one."""
+    own = [data_root] if data_root.name in {PurePosixPath(name).name for name in names} else []
+    return [folder for folder in [*(data_root / name for name in names), *own] if folder.is_dir()]
+
+
+def _find_root(names: Iterable[str], sets: tuple[ImageSet, ...], data_root: Path) -> Path | None:
+    """The first folder of these names with most of the sets' folders; None if none has one."""
+    held = {
+        root: sum(set_folder(root, image_set) is not None for image_set in sets)
+        for root in _candidates(names, data_root)
+    }
+    best = max(held, key=lambda root: held[root], default=None)
+    return best if best is not None and held[best] else None
+
+
+def _find_folder(names: Iterable[str], files: list[str], data_root: Path) -> Path | None:
+    """The first folder of these names that holds all the files."""
+    return next((f for f in _candidates(names, data_root) if all((f / file).is_file() for file in files)), None)
+
+
+def _nothing_for_lists(manifest: Manifest, data_root: Path, lists: Path | None, original: Path | None) -> UserError:
+    assert manifest.lists is not None
+    wrong = f"{manifest.name}: no dataset folder under {data_root}"
+    if lists or original:
+        wrong += f"; found {f'the lists in {lists}' if lists else f'{original}'}, which is half of what it takes"
+    files = ", ".join(image_set.list for image_set in manifest.set)
+    return UserError(
+        wrong,
+        f"Expected a converted tree in one of {', '.join(manifest.roots)}; or an original tree in one of "
+        f"{', '.join(manifest.lists.roots)} together with {manifest.lists.description} ({files}) in one of "
+        f"{', '.join(manifest.lists.folders)}.",
+    )

@@ -1,0 +1,62 @@
+"""Image files: their sizes and digests, and whether they can be decoded. Reads images, in parallel; writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.datasets.records import Finding, ImageFile, ImageRecord
+from pipeline.errors import UserError
+from pipeline.io.images import BROKEN, open_image, read_content, read_rgb, require_file, unreadable
+from pipeline.runtime.progress import progress
+
+Result = TypeVar("Result")
+
+
+def read_file(path: Path) -> ImageFile:
+    """Read and decode a whole image, as `pipeline.io.images.decode` will. Raises UserError for one that it refuses."""
+    try:
+        status = require_file(path)  # before the bytes: if they change in between, they are read again
+        content = read_content(path)
+        height, width, _ = read_rgb(content).shape
+    except BROKEN as error:
+        raise unreadable(path, error) from error
+    return ImageFile(len(content), status.st_mtime_ns, hashlib.sha256(content).hexdigest(), width, height)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels, from the header alone. Raises UserError where that shows no usable image."""
+    try:
+        require_file(path)
+        with open_image(path) as image:
+            return image.size
+    except BROKEN as error:
+        raise unreadable(path, error) from error
+
+
+def read_all(
+    read: Callable[[Path], Result], records: list[ImageRecord], label: str, workers: int
+) -> Iterator[Result | UserError]:
+    """`read` of each record's file, in the order of the records, or what is wrong with that file. Shows progress."""
+
+    def attempt(record: ImageRecord) -> Result | UserError:
+        try:
+            return read(record.path)
+        except UserError as error:
+            return error
+
+    # Threads are enough: Pillow and hashlib leave the interpreter lock while they work.
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        yield from progress(pool.map(attempt, records), len(records), label)
+
+
+def broken_files(results: Iterable[object]) -> list[Finding]:
+    """One finding for all files that could not be read."""
+    errors = [result for result in results if isinstance(result, UserError)]
+    if not errors:
+        return []
+    more = f" (and {len(errors) - 1:,} more files)" if len(errors) > 1 else ""
+    return [Finding("error", errors[0].wrong + more, errors[0].remedy)]

@@ -1,0 +1,136 @@
+"""One's own pictures: a folder of images -> arrays at the size a network takes. Reads folder listings and images.
+
+A file that is no picture is no error: it is left out, with its name and the reason, and whoever asked says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.folders import file_state, list_images
+from pipeline.errors import UserError
+from pipeline.io.files import digest_json
+from pipeline.io.images import BROKEN, read_content, read_rgb, resize_image, unreadable
+from pipeline.runtime import distributed
+from pipeline.runtime.prefetch import ahead
+
+# How the formats of `pipeline.io.images` are called by those who save photographs.
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
+NAMED = 5  # files of one kind that a message names; the others are counted
+
+
+@dataclass(frozen=True)
+class PictureFolder:
+    """The files below a folder. names: those that end like pictures, sorted, with / between folders.
+
+    others: what is wrong with each of the rest, by name.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    others: dict[str, str]
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Changes when a picture is added, removed, renamed or written; no picture is opened."""
+        return digest_json([[name, file_state(os.path.join(self.root, name))] for name in self.names])
+
+
+@dataclass(frozen=True)
+class Read:
+    """One picture that was asked for. image: [H, W, 3] uint8, or None and `wrong` says why."""
+
+    name: str
+    image: np.ndarray | None
+    wrong: str = ""
+
+
+def look(folder: Path) -> PictureFolder:
+    """What lies below a folder. Raises UserError for none, and for one without any picture."""
+    remedy = "Give a folder of pictures; folders inside it are read as well."
+    if not folder.exists():
+        raise UserError(f"there is no folder {folder}", remedy)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file, not a folder", remedy)
+    named, strays = list_images(folder, True, ENDINGS)
+    others = {name: "its name does not end like a picture's" for name in strays}
+    # HDF5 and JSON hold text in UTF-8; what is no text there could be written, and not found again.
+    others |= {name: "its name is no UTF-8 text" for name in named if not _is_text(name)}
+    names = tuple(name for name in named if name not in others)
+    if not names:
+        beside = f" but {counted(others)}" if others else ""
+        raise UserError(f"{folder} holds no picture ({', '.join(ENDINGS)}){beside}", remedy)
+    return PictureFolder(folder, names, others)
+
+
+def read_pictures(folder: PictureFolder, size: tuple[int, int]) -> Generator[Read, None, None]:
+    """Every picture, in order, resized to (height, width) as the masks stage does. Threads read ahead: close it."""
+
+    def read(name: str) -> Read:
+        try:
+            return Read(name, resize_image(read_rgb(read_content(folder.path(name))), size))
+        except BROKEN as error:
+            return Read(name, None, unreadable(Path(name), error).wrong.partition("an image: ")[2])
+
+    # Pillow leaves the interpreter lock while it decodes.
+    with closing(ahead(read, ((name,) for name in folder.names), distributed.cores())) as results:
+        yield from results
+
+
+def as_pixels(picture: str | Path | Image.Image | np.ndarray) -> np.ndarray:
+    """A picture as [h, w, 3] uint8 RGB: a file, as the data stage reads it; a PIL image; or such an array.
+
+    Raises UserError for everything else, naming what it is.
+    """
+    remedy = "Give a picture file, a PIL image, or an array of uint8 RGB [height, width, 3]."
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+            raise UserError(f"an array of {picture.dtype} {list(picture.shape)} is no picture", remedy)
+        return np.ascontiguousarray(picture)
+    if isinstance(picture, Image.Image):
+        if picture.mode.startswith(("I", "F")):
+            raise UserError(f"a PIL image of mode '{picture.mode}' has no known white", remedy)
+        return np.asarray(picture.convert("RGB"))
+    if not isinstance(picture, str | os.PathLike):
+        raise UserError(f"a value of type '{type(picture).__name__}' is no picture", remedy)
+    path = Path(picture)
+    try:
+        return read_rgb(read_content(path))
+    except FileNotFoundError as error:
+        raise UserError(f"there is no picture {path}", remedy) from error
+    except BROKEN as error:
+        raise unreadable(path, error) from error
+
+
+def counted(wrong: dict[str, str]) -> str:
+    """Files that were left out, in words: how many, the first of them by name, and why.
+
+    wrong: name -> reason.
+    """
+    named = "; ".join(f"{shown(name)} ({reason})" for name, reason in list(wrong.items())[:NAMED])
+    more = f" and {len(wrong) - NAMED:,} more" if len(wrong) > NAMED else ""
+    return f"{len(wrong):,} other file{'' if len(wrong) == 1 else 's'}: {named}{more}"
+
+
+def shown(name: str) -> str:
+    """A file's name for a terminal: what could steer it, or is no text, becomes `?`."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""Label maps of other tools: index PNGs and .npy arrays as masks of the eight classes. Reads both, writes nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.class_tables import HANDS, UNKNOWN, load_table
+from pipeline.errors import UserError
+from pipeline.io.files import digest_json
+from pipeline.io.images import BROKEN, MAX_PIXELS, open_image, read_content, require_file
+
+SUFFIXES = (".png", ".npy")
+EXACT_TABLE = "sorn8"  # masks beside the images have the ids of sorn.parts
+ASPECT_TOLERANCE = 0.02  # a resized label map may be this far from the image's shape, by rounding
+
+
+def read_label_map(path: Path) -> np.ndarray:
+    """[h, w] of some integer type: an 8- or 16-bit index or greyscale PNG, or a two-dimensional .npy of integers.
+
+    Raises UserError for a file that is missing, truncated, or no label map (a colour picture, several channels).
+    """
+    try:
+        values = _read_array(path) if path.suffix == ".npy" else _read_png(read_content(path))
+    except BROKEN as error:
+        raise UserError(f"mask {path} cannot be read: {error}", "Write it again with the tool that made it.") from error
+    if values.ndim != 2 or values.dtype.kind not in "uib" or not values.size:
+        raise UserError(
+            f"mask {path} is no label map but {values.dtype} of shape {values.shape}",
+            "Give one integer per pixel: an indexed or greyscale PNG, or a two-dimensional .npy of integers.",
+        )
+    return values
+
+
+def _read_png(content: bytes) -> np.ndarray:
+    with open_image(io.BytesIO(content), formats=("PNG",)) as image:
+        image.load()
+        values = np.asarray(image)
+    bits, colour = content[24:26]  # of the header chunk, which comes first in every PNG
+    if colour == 0 and bits in (2, 4):  # grey: Pillow spreads these over 0..255, but a label is what is stored
+        values = values // (255 // (2**bits - 1))
+    return values
+
+
+def _read_array(path: Path) -> np.ndarray:
+    """Mapped, so that a header that promises more than the file holds is refused before anything is allocated."""
+    require_file(path)
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (
+        Exception
+    ) as error:  # a damaged header makes numpy's parser raise errors of many kinds, tokenize's among them
+        reason = str(error).partition(". ")[0]  # numpy goes on to recommend loading a pickle all the same
+        raise ValueError(f"it is no array: {reason}") from error
+    if not isinstance(values, np.ndarray):
+        raise ValueError("it is an archive of arrays")
+    if values.size > MAX_PIXELS:
+        raise ValueError(f"it has {values.size:,} values, more than {MAX_PIXELS:,}")
+    return np.array(values)
+
+
+def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> np.ndarray:
+    """Label values [h, w] -> part ids uint8 [h, w]. Raises UserError naming a value that the table does not know."""
+    inside = np.clip(values, 0, len(lookup) - 1).astype(np.intp)
+    parts = np.where(inside == values, lookup[inside], UNKNOWN)
+    if (parts == UNKNOWN).any():
+        value = values[parts == UNKNOWN][0]
+        raise UserError(
+            f"mask {path} holds the value {value}, which class table {table} does not know",
+            "Choose the table of the tool that made it, or write your own: --set masks.options.table=mine.csv",
+        )
+    return parts.astype(np.uint8)
+
+
+def exact_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """A mask that lies beside its image, in the eight classes -> ids uint8 [h, w]. size: (h, w) of the image.
+
+    Raises UserError as the functions it is made of do.
+    """
+    lookup = load_table(EXACT_TABLE, next(iter(HANDS)))
+    return fit(to_parts(read_label_map(path), lookup, path, EXACT_TABLE), size, path)
+
+
+def fit(parts: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
+    """The mask at the image's size: as it is, or resized to the nearest pixel where the shapes agree.
+
+    parts: [h', w'] uint8; size: (h, w). Raises UserError when the aspect ratios differ by more than 2 %.
+    """
+    (mask_h, mask_w), (height, width) = parts.shape, size
+    if (mask_h, mask_w) == (height, width):
+        return parts
+    if abs(mask_h * width / (mask_w * height) - 1) > ASPECT_TOLERANCE:
+        raise UserError(
+            f"mask {path} is {mask_w}x{mask_h} pixels and its image {width}x{height}: another shape",
+            "Make the masks from the same images, uncropped.",
+        )
+    return np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
+
+
+def listing_digest(root: Path, files: Iterable[Path]) -> str:
+    """sha256 over path, size and time of writing of the files that exist: cheap, and different after any change."""
+    listing = []
+    for path in files:
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+        status = path.stat()
+        listing.append([name, status.st_size, status.st_mtime_ns])
+    return digest_json(listing)

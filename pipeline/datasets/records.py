@@ -1,0 +1,136 @@
+"""Image records: what a search for a dataset's images returns, and its storage. Reads and writes records.csv.
+
+Two layers: what the dataset says about an image (ImageRecord) and what its file was when it was read (ImageFile).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.io.files import digest_json, write_text
+
+COLUMNS = ("name", "path", "pid", "camid", "split", "bytes", "mtime_ns", "sha256", "width", "height")
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of a dataset.
+
+    name: `split/relative/path`, unique. path: absolute. pid, camid: the dataset's own person and camera number, or
+    those given to labels of a CSV. split: one of SPLITS in pipeline.datasets.manifest.
+    """
+
+    name: str
+    path: Path
+    pid: int
+    camid: int
+    split: str
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """The file of an image when it was last read. bytes, mtime_ns: to tell whether it was written since.
+
+    sha256: of the bytes, hexadecimal. width, height: pixels.
+    """
+
+    bytes: int
+    mtime_ns: int
+    sha256: str
+    width: int
+    height: int
+
+
+LEVELS = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to say about a dataset. level: one of LEVELS; with an error it cannot be used."""
+
+    level: str
+    wrong: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies on the disk.
+
+    root: the dataset's folder. source: how it was read, in words. records: sorted by name, without junk. folders: what
+    an image's set is called (the beginning of its name) -> its folder. junk: the same -> number of images dropped.
+    pid_labels, camid_labels: number -> label, for a CSV whose ids are not numbers.
+    """
+
+    root: Path
+    source: str
+    records: list[ImageRecord]
+    folders: dict[str, Path]
+    junk: dict[str, int]
+    findings: list[Finding]
+    pid_labels: dict[int, str] = field(default_factory=dict)
+    camid_labels: dict[int, str] = field(default_factory=dict)
+
+    def by_set(self) -> dict[str, list[ImageRecord]]:
+        """The beginning of the names of each set -> its records."""
+        sets: dict[str, list[ImageRecord]] = {prefix: [] for prefix in self.folders}
+        for record in self.records:
+            # A split is one set, or each of its sets has a name of its own below it.
+            own = f"{record.split}/"
+            sets[own if own in sets else "/".join(record.name.split("/", 2)[:2]) + "/"].append(record)
+        return sets
+
+
+def read_records(path: Path, dataset: str) -> list[ImageRecord]:
+    """The images found by the data stage, sorted by name. Raises UserError if it never ran or its file is damaged.
+
+    path: of records.csv. dataset: as the user names it, for the message.
+    """
+    return [record for record, _ in read_rows(path, dataset)]
+
+
+def read_rows(path: Path, dataset: str) -> list[tuple[ImageRecord, ImageFile]]:
+    """As read_records, with the file of each image."""
+    again = f"Run `make data DATASET={dataset}`."
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: the data stage has not run", again) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}", f"Delete it. {again}") from error
+    table = csv.reader(io.StringIO(text, newline=""))
+    try:
+        if tuple(next(table, ())) != COLUMNS:
+            raise UserError(f"{path} does not have the columns {', '.join(COLUMNS)}", again)
+        return [
+            (
+                ImageRecord(name, Path(file), int(pid), int(camid), split),
+                ImageFile(int(size), int(mtime_ns), sha256, int(width), int(height)),
+            )
+            for name, file, pid, camid, split, size, mtime_ns, sha256, width, height in table
+        ]
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path}, line {table.line_num}: {error}", again) from error
+
+
+def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> None:
+    """Write records.csv, whole or not at all, sorted by name."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for record, file in sorted(rows, key=lambda row: row[0].name):
+        said = (record.name, record.path, record.pid, record.camid, record.split)
+        writer.writerow((*said, file.bytes, file.mtime_ns, file.sha256, file.width, file.height))
+    write_text(path, text.getvalue())
+
+
+def content_digest(rows: Iterable[tuple[ImageRecord, ImageFile]]) -> str:
+    """sha256 over what later stages depend on: not over where the files lie, nor when they were written."""
+    return digest_json(
+        sorted([record.name, record.pid, record.camid, record.split, file.sha256] for record, file in rows)
+    )

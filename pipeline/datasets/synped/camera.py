@@ -1,0 +1,129 @@
+"""Cameras: where one stands, what it sees of a person, how rays leave it. Reads and writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.datasets.synped.photo import Response, draw_response
+from pipeline.datasets.synped.raycast import unit
+from pipeline.datasets.synped.style import Style
+
+
+@dataclass(frozen=True)
+class Camera:
+    """place: a key of Style.places. height: metres above ground. sunny: share of sunny pictures; azimuth: of the sun.
+
+    pixels: native height of a person 1.75 m tall 8 m away. heading: where most people walk, radians; 0 = to the camera.
+    """
+
+    camid: int
+    place: str
+    height: float
+    sunny: float
+    azimuth: float
+    pixels: float
+    heading: float
+    response: Response
+
+
+def draw_camera(rng: np.random.Generator, camid: int, style: Style) -> Camera:
+    """Places take turns by camid, so that a few cameras see different surroundings."""
+    names, mounting = list(style.places), style.mounting
+    place = names[(camid - 1) % len(names)]
+    high = place not in style.low and rng.random() < mounting.high_share
+    return Camera(
+        camid,
+        place,
+        height=float(rng.uniform(*(mounting.high if high else mounting.low))),
+        sunny=float(rng.uniform(*mounting.sunny)),
+        azimuth=float(rng.uniform(0, 2 * np.pi)),
+        pixels=float(rng.uniform(*mounting.pixels)),
+        heading=float(rng.uniform(-0.9, 0.9)),
+        response=draw_response(rng, style.optics),
+    )
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera looking at one spot. eye: [3]; right, up, forward: unit vectors [3]."""
+
+    eye: np.ndarray
+    right: np.ndarray
+    up: np.ndarray
+    forward: np.ndarray
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Points [n, 3] in front of the camera -> tangents [n, 2]: to the right, down."""
+        offset = points - self.eye
+        depth = np.maximum(offset @ self.forward, 1e-3)
+        return np.stack([offset @ self.right / depth, -(offset @ self.up) / depth], axis=1)
+
+    def rays(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Unit directions [len(y) * len(x), 3] through the tangents x (columns) and y (rows)."""
+        directions = self.forward + x[None, :, None] * self.right - y[:, None, None] * self.up
+        return unit(directions.reshape(-1, 3).astype(np.float32))
+
+
+def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
+    """A view from `eye` with `spot` on its axis, turned around the axis by `roll` radians."""
+    forward = unit((spot - eye)[None].astype(np.float32))[0]
+    right = unit(np.cross(forward, [0, 0, 1])[None].astype(np.float32))[0]
+    up = np.cross(right, forward)
+    cos, sin = np.cos(roll), np.sin(roll)
+    return View(
+        np.asarray(eye, np.float32),
+        (right * cos + up * sin).astype(np.float32),
+        (up * cos - right * sin).astype(np.float32),
+        forward,
+    )
+
+
+@dataclass(frozen=True)
+class Box:
+    """A crop in tangents: left, top, right, bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    def centres(self, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+        """Tangents of the pixel centres: x [columns], y [rows]."""
+        x = self.left + (np.arange(columns, dtype=np.float32) + 0.5) * np.float32(self.width / columns)
+        y = self.top + (np.arange(rows, dtype=np.float32) + 0.5) * np.float32(self.height / rows)
+        return x, y
+
+
+def box_around(points: np.ndarray) -> Box:
+    """The tight box of projected points [n, 2]."""
+    left, top = points.min(axis=0)
+    right, bottom = points.max(axis=0)
+    return Box(float(left), float(top), float(right), float(bottom))
+
+
+def jitter(tight: Box, rng: np.random.Generator) -> Box:
+    """A box as a detector or a person draws it: margins differ, sometimes a little of the head or feet is cut off."""
+    unit_length = tight.height
+    margin = np.clip(rng.normal([0.015, 0.02, 0.015, 0.025], [0.03, 0.025, 0.03, 0.035]), -0.05, 0.14) * unit_length
+    left, right = tight.left - margin[0], tight.right + margin[2]
+    top, bottom = tight.top - margin[1], tight.bottom + margin[3]
+    height = bottom - top
+    middle = 0.5 * (left + right) + rng.normal(0, 0.012) * unit_length
+    width = np.clip(right - left, rng.uniform(0.26, 0.36) * height, rng.uniform(0.38, 0.5) * height)
+    return Box(float(middle - width / 2), float(top), float(middle + width / 2), float(bottom))
+
+
+def cut(box: Box, rng: np.random.Generator, top: float, bottom: float) -> Box:
+    """The box without its upper share `top` and lower share `bottom`, slightly narrower as the body is there."""
+    narrow = rng.uniform(0, 0.12) * box.width
+    return Box(box.left + narrow, box.top + top * box.height, box.right - narrow, box.bottom - bottom * box.height)

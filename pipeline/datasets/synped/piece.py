@@ -1,0 +1,159 @@
+"""Piece: a part of a dressed person in the rest pose, before it is posed; cutting and joining. Reads and writes
+nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.datasets.synped.body import SEGMENT, SEGMENTS
+from pipeline.datasets.synped.mesh import Mesh, Surface
+
+
+@dataclass(frozen=True)
+class Piece:
+    """As Mesh, with skin weights instead of a pose.
+
+    vertices: [n, 3] float32 metres. weights: [n, S] float32. faces: [F, 3] int32. part: [F] uint8. surface: [F] int16.
+    coords: [n, 3] float32. surfaces: what `surface` indexes. smooth: for all faces.
+    """
+
+    vertices: np.ndarray
+    weights: np.ndarray
+    faces: np.ndarray
+    part: np.ndarray
+    surface: np.ndarray
+    coords: np.ndarray
+    surfaces: tuple[Surface, ...]
+    smooth: bool = True
+
+    def as_mesh(self) -> Mesh:
+        """In the rest pose."""
+        smooth = np.full(len(self.faces), self.smooth)
+        return Mesh(self.vertices, self.faces, self.part, self.surface, self.coords, smooth, self.surfaces)
+
+
+def compact(piece: Piece) -> Piece:
+    """Without the vertices that no face uses."""
+    used, faces = np.unique(piece.faces, return_inverse=True)
+    return replace(
+        piece,
+        vertices=piece.vertices[used],
+        weights=piece.weights[used],
+        coords=piece.coords[used],
+        faces=faces.reshape(-1, 3).astype(np.int32),
+    )
+
+
+def clip(piece: Piece, field: np.ndarray) -> Piece:
+    """Keep where `field` [n] > 0; faces on the border are cut along the straight line field = 0."""
+    inside = field > 0
+    count = inside[piece.faces].sum(axis=1)
+    kept = [np.flatnonzero(count == 3)]
+    faces = [piece.faces[kept[0]]]
+    starts, ends = [], []  # of the cut edges: one new vertex each
+    total = len(piece.vertices)
+    for corners in (1, 2):
+        rows = np.flatnonzero(count == corners)
+        face = piece.faces[rows]
+        # Turn each triangle until its lone corner (the only one inside, or outside) comes first.
+        lone = (inside[face] == (corners == 1)).argmax(axis=1)
+        a, b, c = (np.take_along_axis(face, ((lone + k) % 3)[:, None], axis=1)[:, 0] for k in range(3))
+        ab, ac = total + np.arange(len(rows)), total + len(rows) + np.arange(len(rows))
+        total += 2 * len(rows)
+        starts += [a, a]
+        ends += [b, c]
+        if corners == 1:
+            faces.append(np.stack([a, ab, ac], axis=1))
+            kept.append(rows)
+        else:
+            faces += [np.stack([ab, b, c], axis=1), np.stack([ab, c, ac], axis=1)]
+            kept += [rows, rows]
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    share = (field[start] / np.where(start == end, 1, field[start] - field[end]))[:, None].astype(np.float32)
+
+    def extended(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values, values[start] * (1 - share) + values[end] * share])
+
+    rows = np.concatenate(kept)
+    return compact(
+        _welded(
+            replace(
+                piece,
+                vertices=extended(piece.vertices),
+                weights=extended(piece.weights),
+                coords=extended(piece.coords),
+                faces=np.concatenate(faces).astype(np.int32),
+                part=piece.part[rows],
+                surface=piece.surface[rows],
+            ),
+            len(piece.vertices),
+            np.sort(np.stack([start, end], axis=1), axis=1),
+        )
+    )
+
+
+def _welded(piece: Piece, old: int, edges: np.ndarray) -> Piece:
+    """Neighbours cut the same edge: give them the same vertex, so that the cloth stays smooth up to its hem."""
+    if not len(edges):
+        return piece
+    _, first, inverse = np.unique(edges, axis=0, return_index=True, return_inverse=True)
+    renumber = np.concatenate([np.arange(old), old + first[inverse.ravel()]])
+    return replace(piece, faces=renumber[piece.faces].astype(np.int32))
+
+
+def rigid(
+    vertices: np.ndarray, faces: np.ndarray, part: int, surface: Surface, segment: str, smooth: bool = True
+) -> Piece:
+    """A solid thing that moves with one segment; textures are looked up where it rests."""
+    weights = np.zeros((len(vertices), len(SEGMENTS)), dtype=np.float32)
+    weights[:, SEGMENT[segment]] = 1
+    return Piece(
+        vertices=vertices.astype(np.float32),
+        weights=weights,
+        faces=faces.astype(np.int32),
+        part=np.full(len(faces), part, dtype=np.uint8),
+        surface=np.zeros(len(faces), dtype=np.int16),
+        coords=vertices.astype(np.float32),
+        surfaces=(surface,),
+        smooth=smooth,
+    )
+
+
+def grid_faces(rows: int, columns: int, closed: bool = False) -> np.ndarray:
+    """Triangles of a lattice whose vertex (r, c) has number r * columns + c; closed joins the last column to the
+    first."""
+    lattice = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
+    r, c = lattice[0].ravel(), lattice[1].ravel()
+    n = (c + 1) % columns
+    a, b, d, e = r * columns + c, r * columns + n, (r + 1) * columns + c, (r + 1) * columns + n
+    return np.concatenate([np.stack([a, d, b], axis=1), np.stack([b, d, e], axis=1)]).astype(np.int32)
+
+
+def ellipsoid(
+    centre: Sequence[float] | np.ndarray, radii: Sequence[float], rows: int = 9, columns: int = 16
+) -> tuple[np.ndarray, np.ndarray]:
+    """-> vertices [n, 3], faces. Poles on z."""
+    tilt, turn = np.meshgrid(
+        np.linspace(0.02, np.pi - 0.02, rows), np.arange(columns) * 2 * np.pi / columns, indexing="ij"
+    )
+    unit = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], axis=-1).reshape(-1, 3)
+    return (np.asarray(centre) + unit * np.asarray(radii)).astype(np.float32), grid_faces(rows, columns, closed=True)
+
+
+def box(
+    centre: Sequence[float] | np.ndarray, sizes: Sequence[float], round_: float = 0.25
+) -> tuple[np.ndarray, np.ndarray]:
+    """A box with soft edges, as a superellipsoid. sizes: full lengths. round_: 0 = sharp, 1 = ellipsoid."""
+    vertices, faces = ellipsoid((0, 0, 0), (1, 1, 1), 17, 28)
+    vertices = np.sign(vertices) * np.abs(vertices) ** max(round_, 0.05)
+    return (np.asarray(centre) + vertices * np.asarray(sizes) / 2).astype(np.float32), faces
+
+
+def strip(path: np.ndarray, wide: np.ndarray, thick: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """A ribbon along path [n, 3] with half-width vectors `wide` [n, 3] (a strap, a cord), its middle raised by
+    `thick`."""
+    vertices = np.stack([path - wide, path + thick, path + wide], axis=1).reshape(-1, 3)
+    return vertices.astype(np.float32), grid_faces(len(path), 3)

@@ -1,0 +1,223 @@
+"""Poses: angles of a person's limbs in one picture, and the rigid transform of every body segment. Reads and writes
+nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.datasets.synped.body import PARENT, SEGMENT, SEGMENTS, SIDES, Rest, pivot_of
+
+_BONES = 4  # segments that may pull at one vertex
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Angles in radians. swing: upper arm, forward positive. spread: away from the body. bend: of the elbow.
+    inward: the forearm, towards the middle of the body. curl: of the fingers, 0 = flat hand."""
+
+    swing: float
+    spread: float
+    bend: float
+    inward: float
+    curl: float
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Angles in radians. swing: thigh, forward positive. spread: outward. bend: of the knee. pitch: foot, toes up
+    positive. turn: of the foot, outward."""
+
+    swing: float
+    spread: float
+    bend: float
+    pitch: float
+    turn: float
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One moment of a person. left, right: arms and legs. lean: forward, bow: sideways, twist: shoulders against hips,
+    nod: head down, glance: head to the person's left; radians. held_left, held_right: what is in the hand, "" for
+    nothing, "bag" for the identity's own, "phone" or "bottle"."""
+
+    left_arm: Arm
+    right_arm: Arm
+    left_leg: Leg
+    right_leg: Leg
+    lean: float = 0.0
+    bow: float = 0.0
+    twist: float = 0.0
+    nod: float = 0.0
+    glance: float = 0.0
+    held_left: str = ""
+    held_right: str = ""
+
+    def arm(self, side: str) -> Arm:
+        return self.left_arm if side == "L" else self.right_arm
+
+    def leg(self, side: str) -> Leg:
+        return self.left_leg if side == "L" else self.right_leg
+
+    def held(self, side: str) -> str:
+        return self.held_left if side == "L" else self.held_right
+
+
+def transforms(body: Rest, pose: Pose) -> np.ndarray:
+    """[S, 3, 4] float32: rest position -> posed position, for every segment in the order of SEGMENTS."""
+    rotation: dict[str, np.ndarray] = {}
+    rotation["pelvis"] = _about_x(0.4 * pose.lean) @ _about_y(0.5 * pose.bow) @ _about_z(-0.4 * pose.twist)
+    rotation["abdomen"] = _about_x(0.7 * pose.lean) @ _about_y(0.8 * pose.bow) @ _about_z(0.1 * pose.twist)
+    rotation["chest"] = _about_x(pose.lean) @ _about_y(pose.bow) @ _about_z(0.6 * pose.twist)
+    rotation["neck"] = _about_z(0.6 * pose.twist + 0.4 * pose.glance) @ _about_x(0.8 * pose.lean + 0.5 * pose.nod)
+    rotation["head"] = _about_z(0.6 * pose.twist + pose.glance) @ _about_x(0.5 * pose.lean + pose.nod)
+    for side, letter, sign in SIDES:
+        rotation |= _arm(body, pose.arm(side), rotation["chest"], side, letter, sign)
+        rotation |= _leg(body, pose.leg(side), rotation["pelvis"], side, letter, sign)
+    return _chain(body, rotation)
+
+
+def _arm(body: Rest, arm: Arm, chest: np.ndarray, side: str, letter: str, sign: float) -> dict[str, np.ndarray]:
+    joint = {name: body.joints[f"joint-{letter}-{name}"] for name in ("shoulder", "elbow", "hand", "hand-3")}
+    upper_rest, lower_rest = joint["elbow"] - joint["shoulder"], joint["hand"] - joint["elbow"]
+    upper = np.array(
+        [sign * np.sin(arm.spread), -np.sin(arm.swing) * np.cos(arm.spread), -np.cos(arm.swing) * np.cos(arm.spread)]
+    )
+    raised = arm.swing + arm.bend
+    lower = np.array([0.6 * sign * np.sin(arm.spread), -np.sin(raised), -np.cos(raised)])
+    lower = _about_z(-sign * arm.inward) @ lower
+    upper_turn = chest @ _between(upper_rest, upper)
+    # The lower arm is aimed from where the upper arm has brought it, so that it does not roll about its own axis.
+    lower_turn = _between(upper_turn @ lower_rest, chest @ lower) @ upper_turn
+    # The shoulder girdle follows a share of the arm, most of it when the arm is lifted.
+    shoulder = chest @ _power(_between(upper_rest, upper), 0.2)
+    axis = _cross(
+        body.joints[f"joint-{letter}-finger-2-1"] - joint["hand"],
+        body.joints[f"joint-{letter}-finger-5-1"] - joint["hand"],
+    )
+    fingers = body.joints[f"joint-{letter}-finger-3-2"] - body.joints[f"joint-{letter}-finger-3-1"]
+    bend_axis = _cross(axis, fingers) * sign
+    knuckles = lower_turn @ _about(bend_axis, 0.8 * arm.curl)
+    fingertips = lower_turn @ _about(bend_axis, 1.9 * arm.curl)
+    return {
+        f"shoulder.{side}": shoulder,
+        f"upperarm.{side}": upper_turn,
+        f"lowerarm.{side}": lower_turn,
+        f"hand.{side}": lower_turn,
+        f"knuckles.{side}": knuckles,
+        f"fingertips.{side}": fingertips,
+    }
+
+
+def _leg(body: Rest, leg: Leg, pelvis: np.ndarray, side: str, letter: str, sign: float) -> dict[str, np.ndarray]:
+    hip, knee, ankle = (body.joints[f"joint-{letter}-{name}"] for name in ("upper-leg", "knee", "ankle"))
+    upper = np.array(
+        [sign * np.sin(leg.spread), -np.sin(leg.swing) * np.cos(leg.spread), -np.cos(leg.swing) * np.cos(leg.spread)]
+    )
+    back = leg.swing - leg.bend
+    lower = np.array(
+        [sign * np.sin(leg.spread), -np.sin(back) * np.cos(leg.spread), -np.cos(back) * np.cos(leg.spread)]
+    )
+    upper_turn = _about_z(0.3 * sign * leg.turn) @ _between(knee - hip, upper)
+    lower_turn = _between(upper_turn @ (ankle - knee), lower) @ upper_turn
+    # The rest pose has flat soles and toes pointing out a little: the foot is set in the world, not after the shin.
+    heading = body.joints[f"joint-{letter}-foot-1"] - ankle
+    outward = np.arctan2(sign * heading[0], -heading[1])
+    foot_turn = _about_z(sign * (leg.turn - outward)) @ _about_x(-leg.pitch)
+    toes_turn = _about_z(sign * (leg.turn - outward)) @ _about_x(-max(leg.pitch, 0.4 * leg.pitch))
+    return {
+        f"upperleg.{side}": upper_turn,
+        f"lowerleg.{side}": lower_turn,
+        f"foot.{side}": foot_turn,
+        f"toes.{side}": toes_turn,
+    }
+
+
+def _chain(body: Rest, rotation: dict[str, np.ndarray]) -> np.ndarray:
+    """Rotations in the world -> transforms, each segment hung on its parent at the joint they share."""
+    result = np.zeros((len(SEGMENTS), 3, 4))
+    for name in SEGMENTS:
+        pivot = body.joints[pivot_of(name)].astype(np.float64)
+        parent = PARENT[name]
+        place = pivot
+        if parent is not None:
+            above = result[SEGMENT[parent]]
+            place = above[:, :3] @ pivot + above[:, 3]
+        result[SEGMENT[name], :, :3] = rotation[name]
+        result[SEGMENT[name], :, 3] = place - rotation[name] @ pivot
+    return result.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Skinned:
+    """Rest vertices [n, 3] float32 and, for each, its _BONES strongest segments [n, _BONES] and their weights, which
+    add up to 1."""
+
+    vertices: np.ndarray
+    segments: np.ndarray
+    weights: np.ndarray
+
+
+def bind(vertices: np.ndarray, weights: np.ndarray) -> Skinned:
+    """Prepare [n, 3] vertices with weights [n, S] for `skin`."""
+    strongest = np.argsort(-weights, axis=1, kind="stable")[:, :_BONES]
+    kept = np.take_along_axis(weights, strongest, axis=1)
+    return Skinned(vertices, strongest, kept / kept.sum(axis=1, keepdims=True))
+
+
+def skin(skinned: Skinned, transform: np.ndarray) -> np.ndarray:
+    """Linear blend skinning with transforms [S, 3, 4] -> [n, 3] float32.
+
+    Sums are written out: a matrix product may round differently with the number of threads it is given.
+    """
+    x, y, z = (skinned.vertices[:, axis, None] for axis in range(3))
+    result = np.zeros_like(skinned.vertices)
+    for bone in range(_BONES):
+        matrix = transform[skinned.segments[:, bone]]
+        moved = matrix[:, :, 0] * x + matrix[:, :, 1] * y + matrix[:, :, 2] * z + matrix[:, :, 3]
+        result += skinned.weights[:, bone, None] * moved
+    return result
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of two single vectors, ten times as fast as numpy's general one."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+def _about_x(angle: float) -> np.ndarray:
+    """Positive tips the top forward, towards -y."""
+    return np.array([[1, 0, 0], [0, np.cos(angle), np.sin(angle) * -1], [0, np.sin(angle), np.cos(angle)]])
+
+
+def _about_y(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+
+
+def _about_z(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+def _about(axis: np.ndarray, angle: float) -> np.ndarray:
+    """Rodrigues' formula."""
+    x, y, z = axis / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The smallest rotation that turns the direction `start` into the direction `end`."""
+    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    axis = _cross(a, b)
+    length = np.linalg.norm(axis)
+    if length < 1e-6:
+        return np.eye(3)
+    return _about(axis, np.arctan2(length, a @ b))
+
+
+def _power(rotation: np.ndarray, share: float) -> np.ndarray:
+    """A share of a rotation about its own axis."""
+    axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+    if np.linalg.norm(axis) < 1e-6:
+        return np.eye(3)
+    return _about(axis, share * np.arctan2(np.linalg.norm(axis), np.trace(rotation) - 1))

@@ -1,0 +1,1 @@
+"""Evaluation: feature banks and part masks -> figures."""

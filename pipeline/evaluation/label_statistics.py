@@ -1,0 +1,99 @@
+"""The labels of a masks stage, by image, and what they hold in sum. Reads index.json and shards; no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.shards.index import open_shards, read_index
+from sorn.parts import CLASSES
+from sorn.sample import NOT_COUNTED, Sample, Status
+
+NAMED = 5  # images of each status that a report names
+UNSEEN = (Status.UNREADABLE, Status.UNLABELED)  # no labeler saw them: their masks say nothing
+DECILES = np.linspace(0, 1, 11)
+
+
+class StoredLabels:
+    """N images of some splits, in the order of the shards.
+
+    name, split: [N] str. status: [N] uint8. pid, camid, people: [N] int64. Raises UserError as `open_shards` does.
+    """
+
+    def __init__(self, index_path: Path, splits: Iterable[str] | None = None) -> None:
+        self.index = read_index(index_path)
+        chosen = self.index.splits if splits is None else splits
+        opened = [(split, reader) for split in chosen for reader in open_shards(index_path, split)[1]]
+        self._place = [(reader, row) for _, reader in opened for row in range(len(reader))]
+        self.split = np.array([split for split, reader in opened for _ in range(len(reader))], str)
+        self.name, self.status, self.pid, self.camid, self.people = (
+            np.concatenate([getattr(reader, field) for _, reader in opened])
+            for field in ("name", "status", "pid", "camid", "people")
+        )
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """bool [N]: the images that a labeler saw."""
+        return ~np.isin(self.status, UNSEEN)
+
+    def mask(self, number: int) -> np.ndarray:
+        reader, row = self._place[number]
+        return reader.mask(row)
+
+    def sample(self, number: int) -> Sample:
+        reader, row = self._place[number]
+        return reader.sample(row)
+
+    def pixels(self) -> np.ndarray:
+        """Pixels of each class, int64 [N, 8]; zeros for an image that no labeler saw."""
+        counts = np.zeros((len(self), len(CLASSES)), np.int64)
+        for number in np.flatnonzero(self.seen).tolist():
+            counts[number] = np.bincount(self.mask(number).ravel(), minlength=len(CLASSES))
+        return counts
+
+
+def status_counts(status: np.ndarray) -> dict[str, int]:
+    """name -> images, for every status, in the order of their numbers."""
+    return {kind.name.lower(): int((status == kind).sum()) for kind in Status}
+
+
+def statistics(labels: StoredLabels, pixels: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    """JSON of the images that bool [N] chooses. pixels: as `StoredLabels.pixels` returns them.
+
+    foreground and parts are None where no labeler saw any image; people is None where none looked for several.
+    """
+    status, seen = labels.status[chosen], chosen & labels.seen
+    counts = pixels[seen]
+    shares = counts / counts.sum(axis=1, keepdims=True)  # [n, 8]
+    people = labels.people[seen & (labels.people != NOT_COUNTED)].tolist()
+    foreground = 1 - shares[:, 0]
+    return {
+        "images": int(chosen.sum()),
+        "seen": int(seen.sum()),
+        "status": status_counts(status),
+        "named": {
+            kind.name.lower(): labels.name[chosen & (labels.status == kind)][:NAMED].tolist()
+            for kind in Status
+            if kind not in (Status.OK, Status.UNLABELED) and (status == kind).any()
+        },
+        "people": {str(number): images for number, images in sorted(Counter(people).items())} if people else None,
+        "foreground": {
+            "mean": float(foreground.mean()),
+            "deciles": [float(value) for value in np.quantile(foreground, DECILES)],
+        }
+        if len(counts)
+        else None,
+        "parts": {
+            name: {"present": float((counts[:, part] > 0).mean()), "coverage": float(shares[:, part].mean())}
+            for part, name in enumerate(CLASSES)
+        }
+        if len(counts)
+        else None,
+    }

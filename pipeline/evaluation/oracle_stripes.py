@@ -1,0 +1,51 @@
+"""What perfect labels would decide, beside the network: images of a bank -> which stripes their exact masks show.
+
+Only where the dataset has an exact mask of every image, as SynPed has. Nothing is kept: a mask takes a millisecond.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.ground_truth import ExactMasks
+from pipeline.evaluation.mask_metrics import BATCH, Stripes, stripe_figures
+from pipeline.runtime.progress import Progress
+from sorn.features import FeatureBank
+
+VARIANT = "sorn, exact masks"
+# Name of the ranking: Eq. 15 with the features of the network and the stripes that exact masks show.
+
+
+def exact_banks(
+    query: FeatureBank, gallery: FeatureBank, exact: ExactMasks, stripes: Stripes, size: tuple[int, int]
+) -> tuple[FeatureBank, FeatureBank] | None:
+    """The same images and features with the scores v_p of the exact masks; None where an image has none, or the network
+    no stripes. size: of the images [H, W].
+
+    Raises UserError for a mask that cannot be one of its image.
+    """
+    names = [str(name) for bank in (query, gallery) for name in bank.name]
+    if not stripes.count or not all(exact.path(name) for name in names):
+        return None
+    scores = np.empty((len(names), stripes.count), np.float32)
+    with Progress(len(names), "exact masks") as progress:
+        for first in range(0, len(names), BATCH):
+            read = [exact.read(name, size) for name in names[first : first + BATCH]]
+            masks = np.stack([mask for mask in read if mask is not None])
+            scores[first : first + BATCH] = stripes.scores(masks)
+            progress.advance(len(masks))
+    parts = np.split(scores, [len(query)])
+    asked, ranked = (
+        dataclasses.replace(bank, visibility=part, pose=None, segmenter=None)
+        for bank, part in zip((query, gallery), parts, strict=True)
+    )
+    return asked, ranked
+
+
+def decisions(bank: FeatureBank, exact: FeatureBank, stripes: Stripes) -> dict[str, Any]:
+    """JSON: how often the bank's scores call visible what the exact masks show, and how often what they do not."""
+    true, said = (stripes.indicators(found.visibility) for found in (exact, bank))
+    return {"images": len(bank), **stripe_figures(true, said, stripes)}

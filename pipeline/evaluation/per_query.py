@@ -1,0 +1,93 @@
+"""What every query reached, for comparisons and for looking closer. Reads and writes queries.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.io.files import write_text
+from sorn.features import FeatureBank
+from sorn.metrics import RANKS, SKIPPED, Metrics, Relevance
+
+FIGURES = (*(f"rank-{k}" for k in RANKS), "mAP", "mINP")
+AGREE = 1e-6  # between a figure of the report and the mean over its queries
+COLUMNS = ("variant", "query", "pid", "camid", "matches", "first_hit", *FIGURES)
+REMEDY = "Run the eval stage again: make eval ARGS='--set eval.seed=0', or remove its folder."
+
+
+@dataclass(frozen=True)
+class QueryResults:
+    """Of one variant, the queries that have a match, in the order of their names.
+
+    name: [n] str. pid: [n] int64. figures: "rank-1" ..., "mAP", "mINP" -> float64 [n] in [0, 1]; their means are the
+    figures of the report. With several draws, the mean over them.
+    """
+
+    name: np.ndarray
+    pid: np.ndarray
+    figures: dict[str, np.ndarray]
+
+
+def write_query_results(path: Path, query: FeatureBank, relevant: Relevance, found: dict[str, Metrics]) -> None:
+    """One line per variant and query. A query without a match has matches = 0 and no figures."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for variant, metrics in found.items():
+        figures = per_query(metrics)
+        for i in range(len(query)):
+            values: list[object] = [""] * (1 + len(FIGURES))
+            if metrics.first_hit[0, i] != SKIPPED:
+                values = [
+                    f"{metrics.first_hit[:, i].mean():.10g}",
+                    *(repr(float(figures[name][i])) for name in FIGURES),
+                ]
+            writer.writerow([variant, query.name[i], query.pid[i], query.camid[i], len(relevant.matches[i]), *values])
+    write_text(path, text.getvalue())
+
+
+def per_query(metrics: Metrics) -> dict[str, np.ndarray]:
+    """Every figure of each query, float64 [Nq], mean over the draws; nan where skipped."""
+    hit = np.where(metrics.first_hit == SKIPPED, np.nan, metrics.first_hit)
+    ranks = {f"rank-{k}": np.where(np.isnan(hit), np.nan, hit <= k).mean(axis=0) for k in RANKS}
+    return {**ranks, "mAP": metrics.ap.mean(axis=0), "mINP": metrics.inp.mean(axis=0)}
+
+
+def read_query_results(path: Path) -> dict[str, QueryResults]:
+    """Variant -> what its queries reached. Raises UserError for a file that is missing or of another kind."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise UserError(f"{path} has other columns than {', '.join(COLUMNS)}", REMEDY)
+            rows = [row for row in reader if row["matches"] != "0"]
+        found = {}
+        for variant in dict.fromkeys(row["variant"] for row in rows):
+            own = sorted((row for row in rows if row["variant"] == variant), key=lambda row: row["query"])
+            figures = {name: np.array([float(row[name]) for row in own]) for name in FIGURES}
+            name, pid = np.array([row["query"] for row in own]), np.array([int(row["pid"]) for row in own])
+            found[variant] = QueryResults(name, pid, figures)
+        return found
+    except FileNotFoundError as error:
+        raise UserError(f"there are no results of single queries: {path} is missing", REMEDY) from error
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path} is damaged: {error}", REMEDY) from error
+
+
+def agree(metrics: dict[str, dict[str, Any]], queries: dict[str, QueryResults]) -> bool:
+    """Whether the figures of a report are the means over these queries. metrics: as in report.json."""
+    return metrics.keys() == queries.keys() and all(
+        len(found.name) == metrics[variant]["queries"]
+        and all(
+            abs(found.figures[name].mean() - float(metrics[variant][name])) <= AGREE
+            for name in FIGURES
+            if name in metrics[variant]
+        )
+        for variant, found in queries.items()
+    )

@@ -1,0 +1,132 @@
+"""Finished evaluations, to be put side by side. Reads report.json and queries.csv of eval folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import UserError, reason
+from pipeline.evaluation.per_query import QueryResults, agree, read_query_results
+from pipeline.evaluation.schema import SCHEMA_VERSION
+from pipeline.io.text import read_json
+from pipeline.runs.layout import QUERY_RESULTS, REPORT
+
+SHOWN = 3  # queries named in an error
+AGAIN = "Run its eval stage again: make eval."
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One evaluation. name: of its run. report: report.json. queries: variant -> what each query reached."""
+
+    name: str
+    folder: Path
+    report: dict[str, Any]
+    queries: dict[str, QueryResults]
+
+    def setting(self) -> dict[str, Any]:
+        """In words -> value: what must be the same for figures to be comparable. The threshold, what picks the stripes
+        and the network may differ: they are what is compared.
+        """
+        config, dataset = self.report["provenance"]["config"], self.report["dataset"]
+        single = {"trials": config["trials"], "seed of the draws": config["seed"]} if self.report["single_shot"] else {}
+        return {
+            "dataset": dataset["name"],
+            "split": config["split"],
+            "protocol": config["protocol"],
+            "average precision": config["average_precision"],
+            "one gallery image per person": self.report["single_shot"],
+            **single,
+            "gallery images": dataset["gallery_images"],
+            # The same queries against another gallery of that size would be matched by chance more or less often.
+            "mAP by chance": round(self.report["chance"]["mAP"], 12),
+        }
+
+    def options(self) -> dict[str, Any]:
+        """Name -> value of all that says how it was made."""
+        made = self.report["provenance"]
+        trained = {key: value for key, value in made["training"].items() if key != "pids"}
+        features = {"precision": made["features"].get("precision")}
+        sections = {"eval": made["config"], "labeler": made["labeler"], "features": features, "training": trained}
+        others = {name: made.get(name) for name in ("trained_on", "checkpoint_sha256", "pose", "segmenter")}
+        found = _flat({**sections, **others, "versions": made["versions"]})
+        return {name.removeprefix("training."): value for name, value in found.items()}
+
+
+def read_evaluation(runs: Path, given: str) -> Evaluated:
+    """The evaluation meant by the name of a run below `runs`, or the path of a run or of an eval folder.
+
+    Raises UserError where there is none, and for files that are damaged, old, or of two different evaluations.
+    """
+    folder = _find(runs, given)
+    path = folder / REPORT
+    try:
+        report = read_json(path)
+        version = report["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is no report of an evaluation: {reason(error)}", AGAIN) from error
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", AGAIN)
+    queries = read_query_results(folder / QUERY_RESULTS)
+    run = folder.absolute().parent.name
+    found = Evaluated(run if folder.name == "eval" else f"{run}/{folder.name}", folder, report, queries)
+    try:
+        found.setting(), found.options()
+        _require_one_evaluation(found)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path} is damaged: {reason(error)}", AGAIN) from error
+    return found
+
+
+def _find(runs: Path, given: str) -> Path:
+    for folder in (runs / given, Path(given)):
+        for place in (folder / "eval", folder):
+            if (place / REPORT).is_file():
+                return place
+    found = sorted(path.parent for path in runs.glob(f"*/eval*/{REPORT}"))
+    known = [path.parent.name if path.name == "eval" else f"{path.parent.name}/{path.name}" for path in found]
+    raise UserError(
+        f"there is no evaluation of '{given}', neither in {runs} nor as a path",
+        f"Evaluated runs: {', '.join(known) or 'none'}. Run `make eval`, or name the folder with --runs.",
+    )
+
+
+def _require_one_evaluation(run: Evaluated) -> None:
+    """Both files are written one after the other: a stage that was stopped between leaves two that do not agree."""
+    if not agree(run.report["metrics"], run.queries):
+        raise UserError(f"{REPORT} and {QUERY_RESULTS} in {run.folder} are of two different evaluations", AGAIN)
+
+
+def require_comparable(first: Evaluated, other: Evaluated) -> None:
+    """Raise UserError naming the first difference that makes figures incomparable."""
+    remedy = (
+        "Evaluate both alike, see eval.split, eval.protocol and eval.shots; the threshold and the network may differ."
+    )
+    ours, theirs = first.setting(), other.setting()
+    for name in dict.fromkeys([*ours, *theirs]):
+        if ours.get(name) != theirs.get(name):
+            what = f"{name}: {ours.get(name)} in {first.name}, {theirs.get(name)} in {other.name}"
+            raise UserError(f"these evaluations cannot be compared; they differ in {what}", remedy)
+    a, b = (next(iter(run.queries.values())) for run in (first, other))
+    for run, only in ((first, np.setdiff1d(a.name, b.name)), (other, np.setdiff1d(b.name, a.name))):
+        if len(only):
+            what = f"{len(only)} of the queries are only in {run.name}, first {', '.join(only[:SHOWN].tolist())}"
+            raise UserError(f"these evaluations cannot be compared: {what}", remedy)
+    renumbered = np.flatnonzero(a.pid != b.pid)
+    if len(renumbered):
+        i = renumbered[0]
+        what = f"query {a.name[i]} is person {a.pid[i]} in {first.name}, {b.pid[i]} in {other.name}"
+        raise UserError(f"these evaluations cannot be compared: {what}", remedy)
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, dict):
+            flat |= _flat(item, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = item
+    return flat

@@ -1,0 +1,1 @@
+"""Feature extraction: network and images -> feature banks."""

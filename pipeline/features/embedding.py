@@ -1,0 +1,217 @@
+"""One's own pictures and a trained network -> a feature bank. Reads model.safetensors, config.json and images; writes
+bank.h5, of the schema of `pipeline.features.store`.
+
+Pictures pass as the images of an evaluation do: same decoding, same resizing, same network in the same precision, so
+that the same picture has the same features in both banks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import click
+import numpy as np
+import torch
+
+from pipeline.datasets.image_folder import PictureFolder, counted, read_pictures
+from pipeline.errors import UserError
+from pipeline.features import store
+from pipeline.features.mapped import MappedBank, open_bank
+from pipeline.features.network import Inference
+from pipeline.io.disk import reserve, told_when_full
+from pipeline.io.files import digest_file, digest_json
+from pipeline.runs.find import describe, find_training
+from pipeline.runs.layout import WEIGHTS
+from pipeline.runtime.progress import progress
+from sorn import engine
+from sorn.batch import Batch
+from sorn.features import FeatureBank
+
+EMBEDDING_VERSION = 1  # of what a bank holds for a given checkpoint and pictures
+UNKNOWN = -1  # pid and camid: nothing is guessed from a file's name
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A trained network that looks at pictures. about: its config.json. sha256: of its weights. device, precision: as
+    asked for, e.g. "auto"; most: images per forward pass, at most.
+    """
+
+    weights: Path
+    about: dict[str, Any]
+    sha256: str
+    device: str
+    precision: str
+    most: int
+
+    @cached_property
+    def inference(self) -> Inference:
+        """As an evaluation looks at images. Raises UserError for a damaged network."""
+        return Inference(self.weights, self.about["model"], self.device, self.precision)
+
+    @property
+    def batch_size(self) -> int:
+        return self.inference.batch_size(self.most)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width that it was trained on."""
+        size: tuple[int, int] = self.about["image_size"]
+        return size
+
+    @property
+    def config(self) -> str:
+        """JSON of what features depend on besides weights and pictures, as in features.h5."""
+        return json.dumps({"model": self.about["model"], "precision": self.inference.precision}, sort_keys=True)
+
+    def features(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Per batch global [n, Dg], local [n, P, Dl] and visibility [n, P], float32, as they leave the network."""
+        inference = self.inference
+
+        def look(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            return engine.extract_features(inference.network, [batch], inference.device, inference.precision)
+
+        return inference.run(look, ((batch,) for batch in batches))
+
+    def parts(self, images: list[np.ndarray]) -> np.ndarray:
+        """Predicted class of every pixel, [n, 4h, 4w] uint8; [n, 0, 0] without a semantic branch."""
+        inference = self.inference
+        return engine.explain(inference.network, as_batch(images), inference.device, inference.precision)[1]
+
+
+def load_embedder(
+    model: str | Path, runs: Path, device: str = "auto", precision: str = "auto", batch_size: int = 64
+) -> Embedder:
+    """Raises UserError for a network that is missing or damaged, and for one that only finds parts."""
+    folder = find_training(model, runs)
+    about = describe(folder)
+    network = about["model"]
+    if not network.get("global_branch", True) and not network.get("local_branch", True):
+        raise UserError(
+            f"the network in {folder} has neither a global nor a local branch: it finds parts and compares nobody",
+            "Give a network with one of them.",
+        )
+    weights = folder / WEIGHTS
+    return Embedder(weights, about, digest_file(weights), device, precision, batch_size)
+
+
+def as_batch(images: list[np.ndarray]) -> Batch:
+    """Pictures [H, W, 3] uint8 of one size; nobody knows who is on them, nor which part is where."""
+    count = len(images)
+    pixels = torch.from_numpy(np.stack(images))
+    unlabelled = torch.zeros(count, dtype=torch.bool)
+    label = torch.full((count,), UNKNOWN)
+    return Batch(pixels, torch.zeros(pixels.shape[:3], dtype=torch.uint8), label, torch.arange(count), unlabelled)
+
+
+def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBank:
+    """The bank of these pictures at `path`, made now unless it is there already, from this network and these files.
+
+    Raises UserError for a file at `path` that is something else: it is not replaced.
+    """
+    attrs = _attrs(embedder, folder)
+    if path.exists():
+        _require_own(path)
+        if store.read_attrs(path).get("fingerprint") == attrs["fingerprint"]:
+            click.echo(f"{path} holds the features of this network and these pictures already", err=True)
+            return open_bank(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bank, left_out = embed(embedder, folder, path.parent)
+    store.write_bank(path, bank, attrs | {"left_out": left_out})
+    return open_bank(path)
+
+
+def bank_in_memory(embedder: Embedder, folder: PictureFolder) -> MappedBank:
+    """The bank of these pictures, kept nowhere."""
+    bank, left_out = embed(embedder, folder)
+    return MappedBank(folder.root, bank, _attrs(embedder, folder) | {"left_out": left_out})
+
+
+def embed(embedder: Embedder, folder: PictureFolder, scratch: Path | None = None) -> tuple[FeatureBank, str]:
+    """The bank of all pictures that can be read, and in words what was left out ("" for nothing).
+
+    scratch: a folder in whose unnamed files the features wait, so that they need not fit into memory. Raises UserError
+    when no picture can be read, and for features that are not finite.
+    """
+    kept: list[str] = []
+    left_out = dict(folder.others)
+    stored: list[np.ndarray] = []
+    with closing(read_pictures(folder, embedder.image_size)) as pictures:
+
+        def batches() -> Iterator[Batch]:
+            waiting: list[np.ndarray] = []
+            for read in progress(pictures, len(folder.names), "features"):
+                if read.image is None:
+                    left_out[read.name] = read.wrong
+                    continue
+                kept.append(read.name)
+                waiting.append(read.image)
+                if len(waiting) == embedder.batch_size:
+                    yield as_batch(waiting)
+                    waiting = []
+            if waiting:
+                yield as_batch(waiting)
+
+        done = 0
+        for piece in embedder.features(batches()):
+            stored = stored or [_rows(len(folder.names), values.shape[1:], scratch) for values in piece]
+            end = done + len(piece[0])
+            _require_usable(piece, kept[done:end])
+            for rows, values in zip(stored, piece, strict=True):
+                rows[done:end] = values
+            done = end
+    if not kept:
+        raise UserError(f"no picture in {folder.root} can be read: {counted(left_out)}", "Give other pictures.")
+    unknown = np.full(done, UNKNOWN, np.int64)
+    fields = [rows[:done] for rows in stored]
+    return FeatureBank(fields[0], fields[1], fields[2], unknown, unknown, np.array(kept)), (
+        counted(left_out) if left_out else ""
+    )
+
+
+def _attrs(embedder: Embedder, folder: PictureFolder) -> dict[str, str]:
+    """What a bank is made from; `fingerprint` is of all of it."""
+    attrs = {
+        "checkpoint_sha256": embedder.sha256,
+        "config": embedder.config,
+        "image_size": json.dumps(list(embedder.image_size)),
+        "folder": str(folder.root.absolute()),
+        "files": folder.digest,
+    }
+    return attrs | {"fingerprint": digest_json([EMBEDDING_VERSION, attrs])}
+
+
+def _require_own(path: Path) -> None:
+    remedy = "Give another file as --out, or delete this one."
+    try:
+        own = "folder" in store.read_attrs(path)
+    except UserError as error:
+        raise UserError(f"{error.wrong}; it is not replaced", remedy) from error
+    if not own:
+        raise UserError(f"{path} is the feature bank of an evaluation; it is not replaced", remedy)
+
+
+def _require_usable(piece: tuple[np.ndarray, ...], names: list[str]) -> None:
+    for values in piece:
+        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if bad.any():
+            raise UserError(
+                f"the network's features are not finite, first those of {names[int(bad.argmax())]}",
+                "Try --precision fp32; if that does not help, the training diverged.",
+            )
+
+
+def _rows(count: int, shape: tuple[int, ...], scratch: Path | None) -> np.ndarray:
+    """Room for float32 [count, *shape], in memory or in a file without a name, which goes with the array."""
+    if scratch is None or 0 in shape:
+        return np.empty((count, *shape), np.float32)
+    with TemporaryFile(dir=scratch) as file, told_when_full(scratch):
+        reserve(file.fileno(), 4 * count * int(np.prod(shape)))
+        return np.memmap(file, np.float32, "r+", shape=(count, *shape))

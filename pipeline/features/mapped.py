@@ -1,0 +1,93 @@
+"""A feature bank that stays on the disk: bank.h5, or the gallery of an evaluation's features.h5. Reads them.
+
+The features are mapped into memory and read where they are looked at, so a gallery may be larger than memory: HDF5 has
+them contiguous and uncompressed, see `docs/formats.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pipeline.datasets.records import read_records
+from pipeline.errors import UserError, reason
+from pipeline.features import store
+from pipeline.io import hdf5
+from pipeline.runs.layout import Paths
+from sorn.features import FeatureBank
+
+REMEDY = "Make it again: sorn embed, or make eval; or give a folder of pictures."
+FEATURES = {"global": ("global_", 2), "local": ("local", 3), "visibility": ("visibility", 2)}  # field, number of axes
+
+
+@dataclass(frozen=True)
+class MappedBank:
+    """bank: its large arrays are memory-mapped. attrs: name -> text, what the features were made from."""
+
+    path: Path
+    bank: FeatureBank
+    attrs: dict[str, str]
+
+    def picture(self, name: str) -> Path | None:
+        """Where the image of that name lay when the bank was made; None where nobody knows."""
+        if "folder" in self.attrs:
+            return Path(self.attrs["folder"]) / name
+        return self._recorded.get(name)
+
+    @cached_property
+    def _recorded(self) -> dict[str, Path]:
+        """Of the images of an evaluation: as the data stage wrote them down, beside the run."""
+        run = self.path.absolute().parent.parent
+        dataset, _, labeler = run.name.rpartition("-")
+        paths = Paths(dataset, labeler, Path(), run.parent)
+        return (
+            {record.name: record.path for record in read_records(paths.records, paths.dataset)}
+            if paths.records.is_file()
+            else {}
+        )
+
+
+def open_bank(path: Path) -> MappedBank:
+    """Raises UserError for a file that is missing, truncated, empty, no bank, or of another schema version.
+
+    The features are not looked at here, see `require_finite`; the visibility scores are.
+    """
+    attrs = store.read_attrs(path, REMEDY)
+    sides = store.bank_names(path)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            group = hdf5.member(file, store.IMAGES if store.IMAGES in sides else "gallery")
+            held = {key: hdf5.dataset(group, key) for key in (*FEATURES, "pid", "camid", "name")}
+            mapped = {field: _mapped(path, held[key], axes) for key, (field, axes) in FEATURES.items()}
+            small = {key: held[key][:] for key in ("pid", "camid")}
+            bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
+    except hdf5.DAMAGE as error:
+        raise UserError(f"{path} is truncated or no feature bank: {reason(error)}", REMEDY) from error
+    if len(bank) == 0:
+        raise UserError(f"{path} holds no image", REMEDY)
+    require_finite(f"{path}: visibility", bank.visibility, bank.name)
+    if ((bank.visibility < 0) | (bank.visibility > 1)).any():
+        raise UserError(f"{path}: visibility has values outside [0, 1]", REMEDY)
+    return MappedBank(path, bank, attrs)
+
+
+def require_finite(what: str, values: np.ndarray, names: np.ndarray) -> None:
+    """Raise UserError naming the first image whose values are not finite. values: [n] or [n, d]. names: [n] str."""
+    bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if bad.any():
+        raise UserError(f"{what} is not finite for {bad.sum():,} images, first {names[bad.argmax()]}", REMEDY)
+
+
+def _mapped(path: Path, dataset: h5py.Dataset, axes: int) -> np.ndarray:
+    """float32, of that many axes. "c": pages belong to this process, so that torch takes them as writable."""
+    if dataset.dtype != np.dtype("<f4") or dataset.ndim != axes:
+        raise ValueError(f"{dataset.name} is {dataset.dtype} {list(dataset.shape)}")
+    offset: Any = dataset.id.get_offset()
+    if offset is None:  # nothing in it, or not contiguous
+        return dataset[:]
+    return np.memmap(path, np.float32, "c", offset, dataset.shape)

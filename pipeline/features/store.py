@@ -1,0 +1,291 @@
+"""Feature banks on disk: all that matching, reports and search need without a network. Reads and writes features.h5.
+
+A file holds either the banks `query` and `gallery` of an evaluation (features.h5), with what its pictures show in
+`examples`, or one bank `images` of anybody's own; `docs/formats.md` is the contract. No torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.errors import UserError, reason
+from pipeline.io import hdf5
+from pipeline.io.disk import require_space, told_when_full
+from pipeline.io.files import atomic
+from sorn.features import FeatureBank
+
+SCHEMA_VERSION = 3
+SIDES = ("query", "gallery")  # of an evaluation
+IMAGES = "images"  # a bank that has a file of its own
+REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
+OWN_REMEDY = "Make it again: sorn embed."
+DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
+BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
+FEATURES = ("global", "local")  # all that is large of a bank
+EXAMPLES = ("name", "maps", "parts")
+OPTIONAL = ("pose", "segmenter")  # stripe visibility by others than the network; a bank may be without
+LAYOUT = {  # in the file: type, number of axes
+    "global": ("float32", 2),
+    "local": ("float32", 3),
+    "visibility": ("float32", 2),
+    "pid": ("int64", 1),
+    "camid": ("int64", 1),
+    "name": ("text", 1),
+    "pose": ("float32", 2),
+    "segmenter": ("float32", 2),
+    "maps": ("float16", 4),
+    "parts": ("uint8", 3),
+}
+SHARES = ("visibility", *OPTIONAL)  # in [0, 1]
+HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
+ROWS = 4096  # looked at together: a bank is never held twice
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the network shows of n images, for pictures.
+
+    name: [n] str. maps: [n, N, h, w] float16 in [0, 1], the aggregation maps M_1..M_N; N = 0 without a global branch.
+    parts: [n, 4h, 4w] uint8, the predicted class of every pixel; [n, 0, 0] without a semantic branch.
+    """
+
+    name: np.ndarray
+    maps: np.ndarray
+    parts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Banks:
+    """Content of features.h5. attrs: name -> text, what the features were made from."""
+
+    query: FeatureBank
+    gallery: FeatureBank
+    attrs: dict[str, str]
+    examples: Examples | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A bank that comes in pieces, in order, so that nobody need hold it. count: images in all of them."""
+
+    count: int
+    pieces: Iterable[FeatureBank]
+
+
+def write_banks(
+    path: Path, query: FeatureBank, gallery: FeatureBank, attrs: dict[str, str], examples: Examples | None = None
+) -> None:
+    """Write both banks whole or not at all. attrs: name -> text; `config` is JSON.
+
+    Raises UserError when the disk is full or a feature is not finite.
+    """
+    banks = {"query": query, "gallery": gallery}
+    for side, bank in banks.items():
+        _require_good(path, side, bank, DIVERGED)
+    arrays = [array for bank in banks.values() for array in _arrays(bank).values()]
+    require_space(path, sum(array.nbytes for array in arrays) + _size(examples) + HEADROOM)
+    join_banks(path, Rows(len(query), [query]), Rows(len(gallery), [gallery]), attrs, examples)
+
+
+def join_banks(path: Path, query: Rows, gallery: Rows, attrs: dict[str, str], examples: Examples | None = None) -> None:
+    """As `write_banks`, of banks that come in pieces; whoever made those has looked whether they are finite."""
+    with _written(path, attrs) as file:
+        for side, rows in zip(SIDES, (query, gallery), strict=True):
+            _write_rows(file.create_group(side), rows)
+        if examples is not None:
+            group = file.create_group("examples")
+            for key in EXAMPLES:
+                _write_whole(group, key, getattr(examples, key))
+
+
+def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
+    """Write one bank into a file of its own, whole or not at all. Raises UserError as `write_banks` does."""
+    _require_good(path, IMAGES, bank, DIVERGED)
+    require_space(path, sum(array.nbytes for array in _arrays(bank).values()) + HEADROOM)
+    with _written(path, attrs) as file:
+        _write_rows(file.create_group(IMAGES), Rows(len(bank), [bank]))
+
+
+def read_banks(path: Path, keep: bool = True) -> Banks:
+    """keep: False to look at all features and to hold none: zeros of their shape, which take no memory, stand for them.
+
+    Raises UserError for a file that is missing, truncated, of another schema version, or holds what no network says:
+    features of another type or shape, not finite, or all of them zero.
+    """
+    attrs = read_attrs(path)
+    query, gallery = (_read_side(path, side, REMEDY, keep) for side in SIDES)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            examples = _read_examples(path, hdf5.member(file, "examples")) if "examples" in file else None
+    except hdf5.DAMAGE as error:
+        raise _unreadable(path, error, REMEDY) from error
+    if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
+        raise UserError(f"{path} has query and gallery features of different sizes", REMEDY)
+    return Banks(query, gallery, attrs, examples)
+
+
+def read_bank(path: Path, side: str = IMAGES) -> tuple[FeatureBank, dict[str, str]]:
+    """A bank that has a file of its own, or one side ("query", "gallery") of a features.h5, and its attrs.
+
+    Raises UserError as `read_banks` does, and where the file holds no bank of that name.
+    """
+    remedy = OWN_REMEDY if side == IMAGES else REMEDY
+    attrs = read_attrs(path, remedy)
+    held = bank_names(path)
+    if side not in held:
+        names = " and ".join(f"'{name}'" for name in held) or "nothing"
+        raise UserError(f"{path} holds no feature bank '{side}', but {names}", "Name one that it holds.")
+    return _read_side(path, side, remedy), attrs
+
+
+def bank_names(path: Path) -> tuple[str, ...]:
+    """("query", "gallery") of a features.h5, ("images",) of a bank of its own. Raises UserError as `read_bank` does."""
+    read_attrs(path, OWN_REMEDY)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return tuple(name for name in (*SIDES, IMAGES) if name in file)
+    except hdf5.DAMAGE as error:
+        raise _unreadable(path, error, OWN_REMEDY) from error
+
+
+def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
+    """What the features were made from, without reading them. Raises UserError as `read_banks` does."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            version = hdf5.attribute(file, "schema_version")
+            attrs = hdf5.attributes(file) if version == SCHEMA_VERSION else {}
+    except FileNotFoundError as error:
+        raise UserError(f"there are no features: {path} is missing", remedy) from error
+    except hdf5.DAMAGE as error:
+        raise _unreadable(path, error, remedy) from error
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", remedy)
+    return {key: str(value) for key, value in attrs.items() if key != "schema_version"}
+
+
+def zero_images(bank: FeatureBank) -> np.ndarray:
+    """bool [N]: images whose features are all zero. They resemble nobody, and a report should say so."""
+    zero = np.ones(len(bank), bool)
+    for first in range(0, len(bank), ROWS):
+        rows = slice(first, first + ROWS)
+        zero[rows] = ~(bank.global_[rows].any(axis=1) | bank.local[rows].any(axis=(1, 2)))
+    return zero
+
+
+def _arrays(bank: FeatureBank) -> dict[str, np.ndarray]:
+    """Name in the file -> array."""
+    optional = {key: getattr(bank, key) for key in OPTIONAL if getattr(bank, key) is not None}
+    return {**{key: getattr(bank, field) for key, field in BANK_FIELDS.items()}, **optional, "name": bank.name}
+
+
+def _size(examples: Examples | None) -> int:
+    return examples.maps.nbytes + examples.parts.nbytes if examples else 0
+
+
+@contextmanager
+def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
+    """A new file under another name, which becomes `path` when everything is in."""
+    with told_when_full(path), atomic(path) as temporary, h5py.File(temporary, "w", libver=hdf5.LIBVER) as file:
+        yield file
+        hdf5.set_attributes(file, {"schema_version": SCHEMA_VERSION, **attrs})
+
+
+def _write_rows(group: h5py.Group, rows: Rows) -> None:
+    first, names = 0, []
+    for piece in rows.pieces:
+        arrays = _arrays(piece)
+        names.append(arrays.pop("name"))
+        for key, array in arrays.items():
+            if key not in group:
+                group.create_dataset(key, (rows.count, *array.shape[1:]), LAYOUT[key][0], track_times=False)
+            group[key][first : first + len(array)] = array
+        first += len(piece)
+    assert first == rows.count, f"{group.name}: {first} of {rows.count} images"
+    _write_whole(group, "name", np.concatenate(names))  # at once: as long as the longest
+
+
+def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
+    kind = LAYOUT[key][0]
+    data = hdf5.texts(array) if kind == "text" else array.astype(kind, copy=False)
+    group.create_dataset(key, data=data, track_times=False)
+
+
+def _read_side(path: Path, side: str, remedy: str, keep: bool = True) -> FeatureBank:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            group = hdf5.member(file, side)
+            _require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
+            arrays = {
+                field: group[key] if key in FEATURES and not keep else group[key][:]
+                for key, field in (BANK_FIELDS | {key: key for key in OPTIONAL if key in group}).items()
+            }
+            bank = FeatureBank(**arrays, name=_read_names(group))
+            _require_good(path, side, bank, remedy)  # some rows at a time, from the file too
+            if not keep:
+                nothing = (np.broadcast_to(np.float32(0), array.shape) for array in (bank.global_, bank.local))
+                bank = replace(bank, **dict(zip(("global_", "local"), nothing, strict=True)))
+            return bank
+    except hdf5.DAMAGE as error:
+        raise _unreadable(path, error, remedy) from error
+
+
+def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
+    """Raise ValueError for datasets of another type, of another number of axes, or larger than their whole file:
+    before any memory is taken for them.
+    """
+    room = path.stat().st_size
+    for key in keys:
+        dataset = hdf5.dataset(group, key)
+        kind, shape = dataset.dtype, dataset.shape
+        found, (wanted, axes) = "text" if kind.kind == "S" else str(kind), LAYOUT[key]
+        if found != wanted or len(shape) != axes:
+            raise ValueError(f"{group.name}/{key} is {found} {list(shape)}, expected {wanted} with {axes} axes")
+        room -= math.prod(shape) * kind.itemsize
+    if room < 0:
+        raise ValueError(f"{group.name} claims {-room:,} bytes more than the file has")
+
+
+def _read_names(group: h5py.Group) -> np.ndarray:
+    return group["name"].asstr()[:].astype(str)
+
+
+def _read_examples(path: Path, group: h5py.Group) -> Examples:
+    _require_layout(path, group, EXAMPLES)
+    examples = Examples(_read_names(group), group["maps"][:], group["parts"][:])
+    if not len(examples.name) == len(examples.maps) == len(examples.parts):
+        raise ValueError("its examples have different lengths")
+    return examples
+
+
+def _require_good(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
+    """Raise UserError for a bank without images, with values that are not finite or no shares, or with zeros alone."""
+    if not len(bank):
+        raise UserError(f"{path}: {side} holds no images", "Extract features of at least one image.")
+    arrays = _arrays(bank)
+    for key in (*FEATURES, *SHARES):
+        if key not in arrays:
+            continue
+        array = arrays[key]
+        bad, outside = np.zeros(len(bank), bool), False
+        for first in range(0, len(bank), ROWS):
+            rows = array[first : first + ROWS]
+            bad[first : first + ROWS] = ~np.isfinite(rows).all(axis=tuple(range(1, array.ndim)))
+            outside |= key in SHARES and bool(((rows < 0) | (rows > 1)).any())
+        if bad.any():
+            name = bank.name[bad.argmax()]
+            raise UserError(f"{path}: {side}/{key} is not finite for {bad.sum()} images, first {name}", remedy)
+        if outside:
+            raise UserError(f"{path}: {side}/{key} has values outside [0, 1]", remedy)
+    if (bank.global_.size or bank.local.size) and zero_images(bank).all():
+        raise UserError(f"{path}: the features of all {len(bank)} images of {side} are zero and match nothing", remedy)
+
+
+def _unreadable(path: Path, error: Exception, remedy: str) -> UserError:
+    return UserError(f"{path} is truncated or no feature bank: {reason(error)}", remedy)

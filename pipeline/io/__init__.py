@@ -1,0 +1,1 @@
+"""File input and output: text, images, HDF5, weights."""

@@ -1,0 +1,119 @@
+"""Checkpoints: weights as safetensors, training state as torch's zip file. Reads and writes *.safetensors, state-*.pt.
+
+Nothing here is a pickle that could run code: safetensors holds tensors and text only, and a state is loaded with
+weights_only. Every file is finished by a rename.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pipeline.errors import UserError, reason
+from pipeline.io.disk import told_when_full
+from pipeline.io.files import atomic
+from pipeline.io.weights_metadata import METADATA_KEY, unreadable
+from pipeline.io.weights_metadata import read_metadata as read_metadata
+
+SHOWN = 3  # differences named in an error
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write a state_dict and JSON metadata; equal weights give equal bytes."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    text = {METADATA_KEY: json.dumps(metadata, sort_keys=True)}
+    _write(path, lambda temporary: save_file(tensors, temporary, text))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file, on the CPU. Raises UserError for a file that is missing, truncated or no safetensors."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise unreadable(path, error) from error
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Fill a model with a file's weights, every one of them and no other. It may be on torch's meta device, which saves
+    the time of drawing weights that are replaced; afterwards it is on the CPU.
+
+    Raises UserError naming the first differences, when the file is of another architecture or number of identities.
+    """
+    weights, wanted = read_weights(path), model.state_dict()
+    differences = [f"{name} is missing" for name in wanted if name not in weights]
+    differences += [f"{name} is unknown" for name in weights if name not in wanted]
+    for name in wanted.keys() & weights.keys():
+        theirs, ours = tuple(weights[name].shape), tuple(wanted[name].shape)
+        if theirs != ours:
+            differences.append(f"{name} is {theirs}, the network's {ours}")
+    if differences:
+        shown = "; ".join(sorted(differences)[:SHOWN])
+        raise UserError(
+            f"{path} does not fit the configured network ({len(differences)} of {len(wanted)} tensors): {shown}",
+            "Use the [model] options and the training data it was trained with, or train again.",
+        )
+    model.load_state_dict(weights, assign=True)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state: nested dicts and lists of tensors, numbers and text."""
+    _write(path, lambda temporary: torch.save(state, temporary))
+
+
+def read_torch(path: Path) -> Any:
+    """What `torch.save` wrote: tensors, texts and numbers, on the CPU. No code of the file runs.
+
+    Raises OSError for a file that cannot be read, ValueError for anything else that is wrong with it. torch.save stores
+    a CRC-32 of every record; torch.load does not look at it, so it is checked here, as is that nothing unfolds.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                    raise ValueError("its records are larger than the file")
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise ValueError(f"{damaged} does not match its checksum")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ValueError):
+        raise
+    except pickle.UnpicklingError as error:  # torch's own words tell how to run the code
+        raise ValueError("it is damaged, or holds more than tensors, texts and numbers") from error
+    except Exception as error:  # a damaged pickle raises anything
+        raise ValueError(reason(error)) from error
+
+
+def load_state(path: Path, fingerprint: str) -> dict[str, Any]:
+    """Read a training state to the CPU. Raises UserError for one that is missing, damaged, or of another run."""
+    try:
+        state = read_torch(path)
+        if not isinstance(state, dict):
+            raise ValueError(f"it holds a {type(state).__name__}")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is no complete training state: {reason(error)}",
+            f"Delete {path} to train from the beginning.",
+        ) from error
+    if state.get("fingerprint") != fingerprint:
+        raise UserError(f"{path} belongs to another run", f"Delete {path} and run the stage again.")
+    return state
+
+
+def _write(path: Path, save: Callable[[Path], None]) -> None:
+    try:
+        with told_when_full(path), atomic(path) as temporary:
+            save(temporary)
+            # safetensors lets nobody but its writer read a file; weights are there to be shared, like the folder.
+            temporary.chmod(path.parent.stat().st_mode & 0o666)
+    except (RuntimeError, SafetensorError) as error:  # what both call a disk that took a part of the file
+        wrong = f"{path} could not be written: {reason(error)}"
+        raise UserError(wrong, f"See whether {path.parent} has room and may be written.") from error

@@ -1,0 +1,70 @@
+"""Files: written whole or not at all, and their digests."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".tmp"  # behind the name of a file that is being written, or whose writer was killed
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Path to write to, beside `path`; at the end of the block it is flushed to the disk and renamed to `path`.
+
+    If the block raises, or the process is killed, `path` stays what it was. The folder is made if it is missing.
+    Raises OSError where the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(path)
+    try:
+        yield temporary
+        publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def temporary_path(path: Path) -> Path:
+    """Where `path` is written before it is whole."""
+    return path.with_name(path.name + TEMPORARY)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Flush a finished file to the disk, then rename it to `path`."""
+    with open(temporary, "rb") as written:
+        os.fsync(written.fileno())
+    os.replace(temporary, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text file, UTF-8 with LF line ends, written atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any, **options: Any) -> None:
+    """JSON file with an indent of 1, written atomically. options: of json.dumps."""
+    write_text(path, json.dumps(value, indent=1, **options) + "\n")
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes, hexadecimal. A process reads a file once, as long as nobody writes to it."""
+    now = path.stat()
+    return _digest(path, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: Path, *_: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """sha256 of a JSON value in its one canonical spelling, hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

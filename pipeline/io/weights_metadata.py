@@ -1,0 +1,30 @@
+"""What a weights file says of itself, without its tensors and without torch. Reads the metadata of *.safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from pipeline.errors import UserError
+from pipeline.io.text import parse_json
+
+METADATA_KEY = "sorn"  # one key, one JSON text: safetensors writes several keys in no fixed order
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What `save_weights` was given as metadata; {} for a file of another program. Raises UserError for a file that is
+    missing, truncated or no safetensors.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"there are no weights: {path} is missing", "Run `make train`, or give another file.")
+    return UserError(f"{path} is truncated or no safetensors file: {error}", "Run `make train`, or copy it again.")

@@ -1,0 +1,31 @@
+"""What a pose finder is: images in, 17 keypoints each out. Reads and writes nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from pipeline.datasets.records import ImageRecord
+from pipeline.runs.config import Runtime
+
+OWNER, SECTION = "pose finder", "masks.pose_options"  # in messages about options
+
+
+class PoseFinder(Protocol):
+    """One file, one line in POSES. The constructor takes (options, source), as a labeler's, and does no work."""
+
+    name: str
+    version: int
+
+    def describe(self) -> dict[str, Any]:
+        """JSON of what decides the keypoints, as a labeler's; works without the finder's framework."""
+
+    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        """name -> digest of files, besides the images, that the keypoints of these records come from."""
+
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+        """Called once per process before the work, as a labeler's."""
+
+    def find(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[np.ndarray]:
+        """Per image keypoints [17, 3] float32 as in `sorn.sample.Sample`. images: [h, w, 3] uint8 RGB, any size."""

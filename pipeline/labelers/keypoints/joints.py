@@ -1,0 +1,111 @@
+"""Pose finder `joints`: joints that lie beside a dataset's images, as SynPed writes them. Reads one CSV per split.
+
+Columns: name, the image's path below its split without the suffix; and for each of the 17 joints of `sorn.sample`
+<joint>_x, <joint>_y in pixels of the image and <joint>_visible, from 0 (hidden) to 1.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.records import ImageRecord
+from pipeline.errors import UserError
+from pipeline.io.files import digest_file
+from pipeline.labelers.base import Source, describe, read_options
+from pipeline.labelers.keypoints.base import OWNER, SECTION
+from pipeline.runs.config import Runtime
+from sorn.sample import JOINTS
+
+COLUMNS = tuple(f"{joint}_{axis}" for joint in JOINTS for axis in ("x", "y", "visible"))
+REMEDY = f"Mend the file, or say where another lies: --set {SECTION}.pattern=..."
+
+
+@dataclass(frozen=True)
+class JointsOptions:
+    pattern: str = "joints/{split}.csv"
+    # Where the joints of a split lie under the dataset's folder.
+
+    def __post_init__(self) -> None:
+        try:
+            self.pattern.format(split="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"pattern = '{self.pattern}': only {{split}} can be filled in") from error
+
+
+class Joints:
+    """Every image has one row."""
+
+    name = "joints"
+    version = 1
+
+    def __init__(self, options: Mapping[str, Any], source: Source) -> None:
+        self.options = read_options(JointsOptions, self.name, options, OWNER, SECTION)
+        self.root = source.root
+        self.tables: dict[str, dict[str, np.ndarray]] = {}
+
+    def describe(self) -> dict[str, Any]:
+        return describe(self.name, self.version, self.options)
+
+    def path(self, split: str) -> Path:
+        return self.root / self.options.pattern.format(split=split)
+
+    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        files = {split: self.path(split) for split in sorted({record.split for record in records})}
+        return {f"joints of {split}": digest_file(path) for split, path in files.items() if path.is_file()}
+
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+        self.tables = {split: read_joints(self.path(split)) for split in {record.split for record in records}}
+        missing = [record for record in records if _key(record) not in self.tables[record.split]]
+        if missing:
+            raise UserError(
+                f"{self.path(missing[0].split)} has no row '{_key(missing[0])}', as {missing[0].name} needs it; "
+                f"{len(missing)} of {len(records)} images have none",
+                REMEDY,
+            )
+
+    def find(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[np.ndarray]:
+        found = []
+        for record, image in zip(records, images, strict=True):
+            height, width = image.shape[:2]
+            joints = self.tables[record.split][_key(record)] / np.array([width, height, 1], np.float32)
+            found.append(joints.astype(np.float32))
+        return found
+
+
+def read_joints(path: Path) -> dict[str, np.ndarray]:
+    """name -> [17, 3] float32: x, y in pixels, confidence. Raises UserError for a file that is missing or not so."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+    except FileNotFoundError as error:
+        raise UserError(f"there are no joints: {path} is missing", REMEDY) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as a CSV: {error}", REMEDY) from error
+    header = rows[0] if rows else []
+    missing = [column for column in ("name", *COLUMNS) if column not in header]
+    if missing:
+        raise UserError(f"{path} has no column {', '.join(missing[:3])}", REMEDY)
+    name, order = header.index("name"), [header.index(column) for column in COLUMNS]
+    joints: dict[str, np.ndarray] = {}
+    for line, row in enumerate(rows[1:], start=2):
+        try:
+            found = np.array([float(row[column]) for column in order], np.float32).reshape(len(JOINTS), 3)
+        except (ValueError, IndexError) as error:
+            raise UserError(f"{path}, line {line}: a number is missing or no number", REMEDY) from error
+        if not np.isfinite(found).all() or not ((found[:, 2] >= 0) & (found[:, 2] <= 1)).all():
+            raise UserError(f"{path}, line {line}: places must be finite and visible between 0 and 1", REMEDY)
+        if row[name] in joints:
+            raise UserError(f"{path}, line {line}: '{row[name]}' has a row already", REMEDY)
+        joints[row[name]] = found
+    return joints
+
+
+def _key(record: ImageRecord) -> str:
+    """The image's path below its split, without the suffix."""
+    return PurePosixPath(record.name.removeprefix(f"{record.split}/")).with_suffix("").as_posix()

@@ -1,0 +1,1 @@
+"""Reports: figures -> text, pages and pictures."""

@@ -1,0 +1,141 @@
+"""Evaluations of the same queries, compared query by query. Reads report.json and queries.csv of each; writes
+comparison.json, comparison.md and comparison.html.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from pipeline.errors import WRONG_OPTION, UserError
+from pipeline.evaluation.per_query import FIGURES
+from pipeline.evaluation.saved import Evaluated, read_evaluation, require_comparable
+from pipeline.io.files import write_json, write_text
+from pipeline.reports.comparison import page
+from pipeline.runs.layout import RunComparison
+from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
+
+SCHEMA_VERSION = 1
+COMPARED = ("rank-1", "rank-5", "mAP", "mINP")
+CHANGED = 20  # queries that changed most, by name
+LONGEST_NAME = 255  # bytes of a folder's name on the usual file systems
+
+
+def compare_runs(
+    given: list[str], runs: Path, out: Path | None = None, variant: str | None = None, metric: str = "mAP"
+) -> dict[str, Any]:
+    """Hold the other evaluations against the first; write the comparison; return what its JSON holds.
+
+    given: names of runs or paths. variant: None for the fullest that all have. metric: what says that a query got
+    better or worse. Raises UserError for evaluations that cannot be compared.
+    """
+    if metric not in FIGURES:
+        raise UserError(
+            f"metric = {metric!r}: expected one of {', '.join(FIGURES)}",
+            WRONG_OPTION,
+        )
+    compared = _read(given, runs)
+    files = _files(runs, out, compared)
+    variant = _variant(compared, variant)
+    first, *others = compared
+    shared = first.queries[variant]
+    persons = len(np.unique(shared.pid))
+    if persons < 2:
+        wrong = f"all {len(shared.name)} queries are of one person"
+        raise UserError(f"{wrong}: an interval over persons needs at least two", "Compare evaluations of more people.")
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "unit": "fractions in [0, 1]",
+        "setting": first.setting(),
+        "queries": len(shared.name),
+        "persons": persons,
+        "variant": variant,
+        "metric": metric,
+        "interval": {"level": LEVEL, "draws": DRAWS, "seed": SEED, "drawn": "persons, with all their queries"},
+        "notice": first.report["dataset"].get("notice", ""),
+        "runs": [
+            {"name": run.name, "folder": str(run.folder), "protocol": run.report["protocol"], "metrics": _figures(run)}
+            for run in compared
+        ],
+        "differences": [_difference(first, other, variant, metric) for other in others],
+        "options": _differing(compared),
+    }
+    write_json(files.json, report)
+    write_text(files.markdown, "\n".join(page.markdown(report)) + "\n")
+    write_text(files.html, page.html_page(report))
+    click.echo("\n".join([*page.terminal_lines(report), f"See {files.html} and {files.markdown}."]))
+    return report
+
+
+def _read(given: list[str], runs: Path) -> list[Evaluated]:
+    found = [read_evaluation(runs, name) for name in given]
+    places = [run.folder.resolve() for run in found]
+    if len(found) < 2:
+        raise UserError(f"only '{given[0]}' is given", "Name two evaluations or more: sorn report compare RUN RUN...")
+    for i, place in enumerate(places):
+        if place in places[:i]:
+            raise UserError(f"{given[i]} is named twice: both are {place}", "Name each evaluation once.")
+    for other in found[1:]:
+        require_comparable(found[0], other)
+    names = [run.name for run in found]
+    if len(set(names)) < len(names):  # runs of one name in different folders
+        return [Evaluated(str(run.folder), run.folder, run.report, run.queries) for run in found]
+    return found
+
+
+def _files(runs: Path, out: Path | None, compared: list[Evaluated]) -> RunComparison:
+    if out is not None:
+        return RunComparison(out)
+    files = RunComparison.of(runs, [run.name for run in compared])
+    if len(files.folder.name.encode()) > LONGEST_NAME:
+        raise UserError("the names of these runs are too long for a folder's name", "Name a folder: --out FOLDER.")
+    return files
+
+
+def _variant(compared: list[Evaluated], asked: str | None) -> str:
+    common = [name for name in compared[0].queries if all(name in run.queries for run in compared)]
+    if not common or (asked and asked not in common):
+        what = f"variant '{asked}' is not in all runs" if asked else "these runs have no variant in common"
+        have = "; ".join(f"{run.name}: {', '.join(run.queries)}" for run in compared)
+        raise UserError(what, f"They have {have}.")
+    return asked or common[-1]
+
+
+def _figures(run: Evaluated) -> dict[str, dict[str, float]]:
+    return {
+        variant: {name: float(found.figures[name].mean()) for name in COMPARED}
+        for variant, found in run.queries.items()
+    }
+
+
+def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -> dict[str, Any]:
+    """JSON of one run against the first. Queries of both are in the order of their names."""
+    a, b = first.queries[variant], other.queries[variant]
+    figures = {}
+    for name in dict.fromkeys((*COMPARED, metric)):
+        found = paired_difference(a.figures[name], b.figures[name], a.pid)
+        figures[name] = {**asdict(found), "excludes_zero": found.excludes_zero}
+    change = b.figures[metric] - a.figures[metric]
+    order = [i for i in np.lexsort((a.name, -np.abs(change))).tolist() if change[i] != 0]
+    changed = [
+        {
+            "query": str(a.name[i]),
+            "pid": int(a.pid[i]),
+            "before": float(a.figures[metric][i]),
+            "after": float(b.figures[metric][i]),
+        }
+        for i in order[:CHANGED]
+    ]
+    counts = {"better": int((change > 0).sum()), "worse": int((change < 0).sum()), "equal": int((change == 0).sum())}
+    return {"run": other.name, "against": first.name, "figures": figures, **counts, "changed": changed}
+
+
+def _differing(compared: list[Evaluated]) -> dict[str, list[Any]]:
+    """Option -> its value in every run, null where a run does not have it; only those that are not alike in all."""
+    options = [run.options() for run in compared]
+    table = {name: [found.get(name) for found in options] for name in dict.fromkeys(k for o in options for k in o)}
+    return {name: values for name, values in table.items() if any(value != values[0] for value in values)}

@@ -1,0 +1,130 @@
+"""The queries that a report shows, and what the gallery answers: scores -> records. Reads samples, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.evaluation.per_query import per_query
+from pipeline.evaluation.scores import Scores
+from sorn import matching, metrics
+from sorn.sample import Sample
+
+KINDS = ("random", "worst", "best")
+# In the order shown: first what nobody chose.
+
+SIDE_BY_SIDE = ("sorn", "global+local")
+# As in Fig. 6: what the choice of stripes changes.
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One gallery image in a ranked list. rank: 1-based. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12.
+
+    whole: D_global of Eq. 13, nan without a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the
+    stripes that this variant adds up. similarity: their mean with `whole`, Eq. 15.
+    """
+
+    rank: int
+    name: str
+    pid: int
+    camid: int
+    image: np.ndarray
+    visible: np.ndarray
+    similarity: float
+    right: bool
+    whole: float
+    stripes: np.ndarray
+    counted: np.ndarray
+
+
+@dataclass(frozen=True)
+class AnswerList:
+    """The best gallery images of one query under one variant. first_hit: 1-based rank of the first match, which is the
+    last of `answers` where it comes after the others.
+    """
+
+    variant: str
+    first_hit: int
+    answers: list[Answer]
+
+
+@dataclass(frozen=True)
+class ShownQuery:
+    """kinds: those of KINDS that it is shown as. visible: [P] bool. ap: average precision of the fullest variant.
+
+    matches: gallery images that count as right. lists: of SIDE_BY_SIDE, the fullest variant first.
+    """
+
+    kinds: tuple[str, ...]
+    name: str
+    pid: int
+    camid: int
+    image: np.ndarray
+    visible: np.ndarray
+    ap: float
+    matches: int
+    lists: list[AnswerList]
+
+
+def fullest(scores: Scores) -> str:
+    """The variant that uses most of what the network has: the one that chose "best" and "worst"."""
+    return list(scores.rows)[-1]
+
+
+def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int) -> dict[int, ShownQuery]:
+    """Position of the query -> what is shown of it, in the order of KINDS. length: gallery images per list."""
+    places = list(dict.fromkeys(number for kind in KINDS for number in scores.shown[kind]))
+    pair = [variant for variant in SIDE_BY_SIDE if variant in scores.rows] or list(scores.rows)
+    precision = per_query(scores.metrics[fullest(scores)])["mAP"]
+    query = scores.query
+    return {
+        number: ShownQuery(
+            tuple(kind for kind in KINDS if number in scores.shown[kind]),
+            str(query.name[number]),
+            int(query.pid[number]),
+            int(query.camid[number]),
+            sample_of(str(query.name[number])).image,
+            matching.indicators(query.visibility[number], tau) > 0,
+            float(precision[number]),
+            len(scores.relevant.matches[number]),
+            [_answers(scores, sample_of, variant, number, tau, length) for variant in pair],
+        )
+        for number in places
+    }
+
+
+def _answers(
+    scores: Scores, sample_of: Callable[[str], Sample], variant: str, number: int, tau: float, length: int
+) -> AnswerList:
+    row, gallery = scores.rows[variant][number], scores.gallery
+    order = metrics.ranking(row, scores.relevant, number, len(row))
+    right = np.isin(order, scores.relevant.matches[number])
+    first = int(right.argmax())
+    ranked = [*range(min(length, len(order))), *([first] if first >= length else [])]
+    positions = order[ranked]
+    whole, stripes = matching.pair_similarities(scores.query, number, gallery, positions)
+    visible = matching.indicators(gallery.visibility[positions], tau) > 0
+    asked = matching.indicators(scores.query.visibility[number], tau) > 0
+    counted = {"sorn": visible & asked, "global+local": np.ones_like(visible), "global": np.zeros_like(visible)}[
+        variant
+    ]
+    answers = [
+        Answer(
+            rank + 1,
+            str(gallery.name[position]),
+            int(gallery.pid[position]),
+            int(gallery.camid[position]),
+            sample_of(str(gallery.name[position])).image,
+            visible[i],
+            float(row[position]),
+            bool(right[rank]),
+            float(whole[i]),
+            stripes[i],
+            counted[i],
+        )
+        for i, (rank, position) in enumerate(zip(ranked, positions, strict=True))
+    ]
+    return AnswerList(variant, first + 1, answers)

@@ -1,0 +1,1 @@
+"""Report of part labels, and comparison of two labelers."""

@@ -1,0 +1,152 @@
+"""The label report: how labelling went and how good the labels are. Reads shards, records.csv and exact masks; writes
+labels.json, labels.md and pictures/labels.png beside the shards. No torch where there are no exact masks.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from pipeline.datasets.ground_truth import ExactMasks
+from pipeline.datasets.manifest import SPLITS, Manifest, load_manifest
+from pipeline.datasets.records import read_rows
+from pipeline.datasets.summary import read_summary
+from pipeline.evaluation.label_statistics import StoredLabels, statistics
+from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
+from pipeline.io.files import write_json, write_text
+from pipeline.reports.labels import text as label_text
+from pipeline.reports.pictures import Overlaid, draw_overlays
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Paths
+from pipeline.shards.index import read_index
+from sorn.parts import CLASSES
+from sorn.sample import Status
+
+SCHEMA_VERSION = 1
+SEED = 0  # of the images that are compared and shown
+COMPARED = 500  # images held against exact masks: 1 % of wrong stripes is then known to 0.3 points, within a second
+SHOWN_RANDOM, SHOWN_WORST, SHOWN_STATUS = 8, 4, 4  # images in the sections of the contact sheet
+NAMED_WORST = 20  # images that agree least, in the JSON
+SHEET = "labels.png"
+
+
+def write_label_report(config: Config, paths: Paths) -> list[Path]:
+    """Write the report of the finished shards, say the most important on the terminal, return the files.
+
+    Raises UserError for an exact mask that cannot be one of its image.
+    """
+    manifest = load_manifest(paths.dataset)
+    exact = ExactMasks(
+        manifest, Path(read_summary(paths.data_summary, paths.dataset)["root"]), read_rows(paths.records, paths.dataset)
+    )
+    stored = read_index(paths.shard_index).splits
+    labelled = [split for split in SPLITS if split in stored and split in config.masks.splits]
+    labels = StoredLabels(paths.shard_index, labelled or list(stored))
+    available = [number for number in np.flatnonzero(labels.seen) if exact.path(str(labels.name[number]))]
+    compared = np.sort(np.random.default_rng(SEED).permutation(np.array(available, np.int64))[:COMPARED])
+    stripes = Stripes.of(config)
+    agreement = _against_exact(labels, exact, compared, stripes, config.runtime.workers) if len(compared) else None
+    pixels = labels.pixels()
+    shown = _sections(labels, pixels, compared, agreement)
+    report = _report(labels, pixels, compared, agreement, manifest)
+    worst = agreement.worst(labels.name[compared], NAMED_WORST) if agreement is not None else []
+    report["exact"] = {"images": len(compared), "available": len(available), "seed": SEED, "worst": worst}
+    report["shown"] = {heading: labels.name[numbers].tolist() for heading, numbers in shown.items()}
+    pictures = _draw(paths, labels, exact, shown, stripes)
+    where = pictures[0].relative_to(paths.label_report_md.parent).as_posix() if pictures else ""
+    write_json(paths.label_report_json, report)
+    write_text(paths.label_report_md, "\n".join(label_text.markdown(report, where)) + "\n")
+    click.echo("\n".join(label_text.terminal_lines(report, str(paths.label_report_md))))
+    return [paths.label_report_json, paths.label_report_md, *pictures]
+
+
+def _against_exact(
+    labels: StoredLabels, exact: ExactMasks, compared: np.ndarray, stripes: Stripes, workers: int
+) -> Agreement:
+    def read(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        references = [exact.read(str(labels.name[number]), labels.index.image_size) for number in numbers]
+        assert all(reference is not None for reference in references), "they were there a moment ago"
+        return np.stack([labels.mask(number) for number in numbers]), np.stack(references)  # type: ignore[arg-type]
+
+    batches = [compared[first : first + BATCH] for first in range(0, len(compared), BATCH)]
+    return measure([functools.partial(read, batch) for batch in batches], stripes, workers)
+
+
+def _report(
+    labels: StoredLabels, pixels: np.ndarray, compared: np.ndarray, agreement: Agreement | None, manifest: Manifest
+) -> dict[str, Any]:
+    def part(chosen: np.ndarray) -> dict[str, Any]:
+        rows = chosen[compared]
+        figures = agreement.of(rows).figures() if agreement is not None and rows.any() else None
+        return {**statistics(labels, pixels, chosen), "exact": figures}
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "unit": "fractions in [0, 1]",
+        "dataset": {key: getattr(manifest, key) for key in ("name", "title", "licence", "notice")},
+        "labeler": labels.index.labeler,
+        "fingerprint": labels.index.fingerprint,
+        "image_size": list(labels.index.image_size),
+        "splits": {str(split): part(labels.split == split) for split in dict.fromkeys(labels.split.tolist())},
+        "all": part(np.ones(len(labels), bool)),
+    }
+
+
+def _sections(
+    labels: StoredLabels, pixels: np.ndarray, compared: np.ndarray, agreement: Agreement | None
+) -> dict[str, np.ndarray]:
+    """Heading -> positions of the images shown under it."""
+    found: dict[str, np.ndarray] = {}
+    ok = np.flatnonzero(labels.status == Status.OK)
+    if len(ok):
+        drawn = np.random.default_rng(SEED).permutation(ok)[:SHOWN_RANDOM]
+        found[f"{len(drawn)} of {len(ok):,} ok images, drawn at random (seed {SEED})"] = drawn
+    if agreement is not None:
+        worst = compared[agreement.worst_first()]
+        worst = worst[labels.status[worst] != Status.EMPTY][:SHOWN_WORST]  # those have a section of their own
+        found[f"The worst of {len(compared):,} compared with exact masks: fewest stripes, then lowest mIoU"] = worst
+    elif len(ok):
+        least = ok[np.argsort(-pixels[ok, 0], kind="stable")[:SHOWN_WORST]]
+        found[f"The least foreground of {len(ok):,} ok images"] = least
+    for kind in (Status.EMPTY, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE):
+        alike = np.flatnonzero(labels.status == kind)
+        if len(alike):
+            heading = f"{label_text.words(kind.name.lower())}: the first of {len(alike):,}"
+            found[heading] = alike[:SHOWN_STATUS]
+    return {heading: numbers for heading, numbers in found.items() if len(numbers)}
+
+
+def _draw(
+    paths: Paths, labels: StoredLabels, exact: ExactMasks, shown: dict[str, np.ndarray], stripes: Stripes
+) -> list[Path]:
+    """Replaces the folder's content; nothing is drawn where no labeler saw an image."""
+    shutil.rmtree(paths.label_pictures, ignore_errors=True)
+    if not shown:
+        return []
+
+    def overlaid(number: int) -> Overlaid:
+        sample = labels.sample(number)
+        masks, text = {"labelled": sample.mask}, f"foreground {np.mean(sample.mask > 0):.0%}"
+        reference = exact.read(sample.name, labels.index.image_size)
+        if reference is not None:
+            masks["exact"] = reference
+            text = short_text(sample.mask, reference, stripes)
+        return Overlaid(sample.image, masks, (sample.name, text))
+
+    path = paths.label_pictures / SHEET
+    sections = {heading: [overlaid(number) for number in numbers] for heading, numbers in shown.items()}
+    draw_overlays(path, "Labels", labels.index.labeler["name"], len(CLASSES), sections)
+    return [path]
+
+
+def short_text(mask: np.ndarray, reference: np.ndarray, stripes: Stripes) -> str:
+    """What a picture says of one image; masks [H, W] uint8."""
+    agreement = measure([lambda: (np.stack([mask]), np.stack([reference]))], stripes)
+    count = agreement.true.shape[1]
+    same = round(float(agreement.stripe_agreement()[0]) * count)
+    return f"mIoU {agreement.image_iou()[0]:.0%}" + (f", {same} of {count} stripes" if count else "")

@@ -1,0 +1,170 @@
+"""Two labelers on the same images. Reads the shards of both; writes comparison.json, comparison.md and a picture."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.evaluation.label_statistics import NAMED, StoredLabels
+from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
+from pipeline.io.files import write_json, write_text
+from pipeline.io.images import resize_mask
+from pipeline.reports.labels import text as label_text
+from pipeline.reports.labels.build import short_text
+from pipeline.reports.pictures import Overlaid, draw_overlays
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Comparison
+from sorn.parts import CLASSES
+from sorn.sample import Status
+
+SCHEMA_VERSION = 1
+SEED = 0  # of the images drawn for the picture
+SHOWN_WORST, SHOWN_RANDOM = 12, 8
+NAMED_WORST = 20  # images that agree least, by name
+PROBED = 16  # images whose pixels must be the same, to tell two datasets with equal names apart
+
+
+def find_index(runs: Path, given: str) -> Path:
+    """index.json of the labels meant by the name of a run, the path of its folder, of its masks folder, or the file.
+
+    Raises UserError, with the runs there are, when there are no such labels.
+    """
+    for folder in (runs / given, Path(given)):
+        for path in (folder, folder / "index.json", folder / "masks" / "index.json"):
+            if path.is_file():
+                return path
+    found = sorted(path.parents[1].name for path in runs.glob("*/masks/index.json"))
+    raise UserError(
+        f"there are no labels of '{given}', neither in {runs} nor as a path",
+        f"Runs with labels: {', '.join(found) or 'none'}. Run `make masks`, or name the folder with --runs.",
+    )
+
+
+def label_name(index: Path) -> str:
+    """What labels are called: their run's name, which is that of the folder around `masks`."""
+    folder = index.absolute().parent
+    return folder.parent.name if folder.name == "masks" else folder.name
+
+
+def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison) -> dict[str, Any]:
+    """Compare what both labelers say of the images that both saw; write the comparison; return what its JSON holds.
+
+    indices: index.json of A and of B. Raises UserError when they are not about the same images.
+    """
+    a, b = (StoredLabels(index) for index in indices)
+    names = [label_name(index) for index in indices]
+    pairs = _common(a, b, names)
+    both = pairs[a.seen[pairs[:, 0]] & b.seen[pairs[:, 1]]]
+    if len(both) == 0:
+        wrong = f"no image was labelled in both '{names[0]}' and '{names[1]}'"
+        raise UserError(wrong, "Label the same splits in both: --set 'masks.splits=[\"train\"]'.")
+    stripes = Stripes.of(config)
+    agreement = _measure(a, b, both, stripes, config.runtime.workers)
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "unit": "fractions in [0, 1]",
+        "labels": {
+            key: {
+                "name": name,
+                "index": str(index),
+                "labeler": side.index.labeler,
+                "fingerprint": side.index.fingerprint,
+                "image_size": list(side.index.image_size),
+                "images": len(side),
+            }
+            for key, name, index, side in zip("AB", names, indices, (a, b), strict=True)
+        },
+        "only_in_a": _only(a, pairs[:, 0]),
+        "only_in_b": _only(b, pairs[:, 1]),
+        "images": len(pairs),
+        "status": _cross_table(a.status[pairs[:, 0]], b.status[pairs[:, 1]]),
+        "agreement": agreement.figures(),
+        "worst": agreement.worst(a.name[both[:, 0]], NAMED_WORST),
+    }
+    _draw(files, a, b, both, agreement)
+    write_json(files.json, report)
+    picture = files.picture.relative_to(files.markdown.parent).as_posix()
+    write_text(files.markdown, "\n".join(label_text.comparison(report, picture)) + "\n")
+    click.echo("\n".join(label_text.comparison_lines(report, str(files.markdown))))
+    return report
+
+
+def _common(a: StoredLabels, b: StoredLabels, names: list[str]) -> np.ndarray:
+    """Positions in A and in B of the images that are in both, int64 [n, 2], in the order of A."""
+    place = {name: number for number, name in enumerate(b.name.tolist())}
+    found = [(number, place[name]) for number, name in enumerate(a.name.tolist()) if name in place]
+    pairs = np.array(found, np.int64).reshape(-1, 2)
+    different = _different(a, b, pairs)
+    if len(pairs) == 0 or different:
+        wrong = f"'{different}' is another image" if different else "no image has the same name"
+        raise UserError(
+            f"{names[0]} and {names[1]} are not labels of the same dataset: {wrong} in both",
+            "Compare two labelers of one dataset, e.g. sorn masks compare market1501-densepose market1501-import",
+        )
+    return pairs
+
+
+def _different(a: StoredLabels, b: StoredLabels, pairs: np.ndarray) -> str:
+    """The name of an image whose person, camera or pixels differ; "" if none. Pixels can be told at one size only."""
+    rows, columns = pairs[:, 0], pairs[:, 1]
+    other = np.flatnonzero((a.pid[rows] != b.pid[columns]) | (a.camid[rows] != b.camid[columns]))
+    if len(other):
+        return str(a.name[rows[other[0]]])
+    if a.index.image_size == b.index.image_size:
+        for row, column in pairs[:: max(1, len(pairs) // PROBED)].tolist():
+            if not np.array_equal(a.sample(row).image, b.sample(column).image):
+                return str(a.name[row])
+    return ""
+
+
+def _measure(a: StoredLabels, b: StoredLabels, both: np.ndarray, stripes: Stripes, workers: int) -> Agreement:
+    def read(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        ours, theirs = zip(*(_masks(a, b, row, column) for row, column in numbers.tolist()), strict=True)
+        return np.stack(ours), np.stack(theirs)
+
+    batches = [functools.partial(read, both[first : first + BATCH]) for first in range(0, len(both), BATCH)]
+    return measure(batches, stripes, workers)
+
+
+def _masks(a: StoredLabels, b: StoredLabels, row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both masks at A's size, to the nearest pixel."""
+    return a.mask(row), resize_mask(b.mask(column), a.index.image_size)
+
+
+def _only(labels: StoredLabels, matched: np.ndarray) -> dict[str, Any]:
+    rest = np.ones(len(labels), bool)
+    rest[matched] = False
+    return {"images": int(rest.sum()), "named": labels.name[rest][:NAMED].tolist()}
+
+
+def _cross_table(a: np.ndarray, b: np.ndarray) -> dict[str, dict[str, int]]:
+    """Status in A -> status in B -> images; only what occurs, in the order of the statuses' numbers."""
+    counts = Counter(zip(a.tolist(), b.tolist(), strict=True))
+    table: dict[str, dict[str, int]] = {}
+    for (ours, theirs), images in sorted(counts.items()):
+        table.setdefault(Status(ours).name.lower(), {})[Status(theirs).name.lower()] = images
+    return table
+
+
+def _draw(files: Comparison, a: StoredLabels, b: StoredLabels, both: np.ndarray, agreement: Agreement) -> None:
+    def overlaid(number: int) -> Overlaid:
+        row, column = both[number].tolist()
+        ours, theirs = _masks(a, b, row, column)
+        sample = a.sample(row)
+        text = short_text(ours, theirs, agreement.stripes)
+        return Overlaid(sample.image, {"A": ours, "B": theirs}, (sample.name, text))
+
+    drawn = np.random.default_rng(SEED).permutation(len(both))[:SHOWN_RANDOM]
+    chosen = {
+        f"Agree least of {len(both):,}: fewest stripes, then lowest mIoU": agreement.worst_first()[:SHOWN_WORST],
+        f"Drawn at random (seed {SEED})": drawn,
+    }
+    sections = {heading: [overlaid(number) for number in numbers.tolist()] for heading, numbers in chosen.items()}
+    labelers = [side.index.labeler["name"] for side in (a, b)]
+    draw_overlays(files.picture, "Two labelers", f"A: {labelers[0]}   B: {labelers[1]}", len(CLASSES), sections)

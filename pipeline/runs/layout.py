@@ -1,0 +1,287 @@
+"""Every output path of every stage, in one place. Reads and writes nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pipeline.io.files import TEMPORARY
+from pipeline.errors import UserError
+
+STAMP = "stamp.json"
+WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training
+EXPERIMENTS = "experiments"  # of a run: folders with a train and an eval each
+REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
+EVALUATIONS_FROM = "eval-from-"  # and the run whose checkpoint is evaluated
+TABLES = "tables"
+OWN_FILES = {  # all that a stage may leave in its folder, finished or not; patterns below it
+    "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
+    "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
+    "masks": ("index.json", "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
+    "train": (WEIGHTS, DESCRIPTION, "state-*.pt", "tensorboard/events.out.tfevents.*"),
+    "eval": ("features.h5", REPORT, "report.md", "report.html", QUERY_RESULTS, "pictures/*.png", "parts/*.h5"),
+    TABLES: ("tables.json", "tables.md", "tables.html", "attempts.csv", "logs/*.log", "parts/*/.lock"),
+}
+OWN_FILES_OF_ALL = (STAMP, ".lock")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where one dataset, labelled by one labeler, lives.
+
+    dataset: as on the command line, a name or the path of a .toml or .csv; name: what its manifest calls it. labeler:
+    its name. data_root: the folder that holds the users' dataset folders. runs: the folder for all outputs. trained_on:
+    None, or the run ("market1501-densepose") whose checkpoint evaluates this dataset. experiment: name of a training
+    and evaluation that is kept beside others on the same shards; "" for the run's own.
+    """
+
+    dataset: str
+    labeler: str
+    data_root: Path
+    runs: Path
+    trained_on: str | None = None
+    name: str = ""
+    experiment: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", self.experiment):
+            wrong = f"experiment '{self.experiment}': its folder is named so"
+            raise UserError(wrong, "Use letters, digits, '.', '_' and '-', a letter or digit first.")
+
+    @property
+    def dataset_name(self) -> str:
+        """What the dataset's manifest calls it; folders are named so."""
+        return self.name or self.dataset
+
+    @property
+    def run_name(self) -> str:
+        return f"{self.dataset_name}-{self.labeler}"
+
+    def folder(self, stage: str) -> Path:
+        """Output folder of a stage. Records and a trained DANet are shared by all labelers; a foreign checkpoint gets a
+        folder of its own.
+        """
+        if stage in ("data", "labeler"):
+            return self.runs / self.dataset_name / stage
+        run = self.runs / self.run_name
+        own = run / EXPERIMENTS / self.experiment if self.experiment else run
+        if stage == "train":
+            return self.runs / self.trained_on / "train" if self.trained_on else own / "train"
+        if stage == "eval":
+            return own / (f"{EVALUATIONS_FROM}{self.trained_on.replace('/', '-')}" if self.trained_on else "eval")
+        return run / stage
+
+    def stamp(self, stage: str) -> Path:
+        return self.folder(stage) / STAMP
+
+    def state(self, stage: str, fingerprint: str, number: int) -> Path:
+        """Of a training before step `number`."""
+        return self.folder(stage) / f"state-{fingerprint[:12]}-{number:08d}.pt"
+
+    def states(self, stage: str, fingerprint: str = "") -> list[Path]:
+        """Those that are there, by step; of every fingerprint if none is given."""
+        return sorted(self.folder(stage).glob(f"state-{fingerprint[:12]}*.pt"))
+
+    # data
+    @property
+    def records(self) -> Path:
+        return self.folder("data") / "records.csv"
+
+    @property
+    def data_summary(self) -> Path:
+        return self.folder("data") / "summary.json"
+
+    @property
+    def contact_sheet(self) -> Path:
+        return self.folder("data") / "contact-sheet.jpg"
+
+    # labeler
+    @property
+    def labeler_checkpoint(self) -> Path:
+        return self.folder("labeler") / "danet.safetensors"
+
+    @property
+    def labeler_config(self) -> Path:
+        return self.folder("labeler") / "config.json"
+
+    # masks
+    @property
+    def label_report_json(self) -> Path:
+        return self.folder("masks") / "labels.json"
+
+    @property
+    def label_report_md(self) -> Path:
+        return self.folder("masks") / "labels.md"
+
+    @property
+    def label_pictures(self) -> Path:
+        return self.folder("masks") / "pictures"
+
+    @property
+    def shard_index(self) -> Path:
+        return self.folder("masks") / "index.json"
+
+    def shard(self, split: str, number: int) -> Path:
+        return self.folder("masks") / split / f"shard-{number:05d}.h5"
+
+    # train
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder("train") / WEIGHTS
+
+    @property
+    def train_config(self) -> Path:
+        return self.folder("train") / DESCRIPTION
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.folder("train") / "tensorboard"
+
+    # eval
+    @property
+    def features(self) -> Path:
+        return self.folder("eval") / "features.h5"
+
+    @property
+    def feature_parts(self) -> Path:
+        """Folder of features that wait for the others; gone when features.h5 is whole."""
+        return self.folder("eval") / "parts"
+
+    def feature_part(self, fingerprint: str, split: str, number: int) -> Path:
+        return self.feature_parts / f"{fingerprint[:12]}-{split}-{number:05d}.h5"
+
+    @property
+    def report_json(self) -> Path:
+        return self.folder("eval") / REPORT
+
+    @property
+    def report_md(self) -> Path:
+        return self.folder("eval") / "report.md"
+
+    @property
+    def report_html(self) -> Path:
+        return self.folder("eval") / "report.html"
+
+    @property
+    def query_results(self) -> Path:
+        return self.folder("eval") / QUERY_RESULTS
+
+    @property
+    def pictures(self) -> Path:
+        return self.folder("eval") / "pictures"
+
+
+def own_files(stage: str, folder: Path) -> set[Path]:
+    """Those that are there, of the files that a stage (or the tables) writes in its folder."""
+    patterns = (*OWN_FILES[stage], *OWN_FILES_OF_ALL)
+    return {path for name in patterns for end in ("", TEMPORARY) for path in folder.glob(name + end)}
+
+
+@dataclass(frozen=True)
+class Pages:
+    """One finding, told in some of these files of a folder."""
+
+    folder: Path
+    name: ClassVar[str]
+
+    @property
+    def json(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / f"{self.name}.md"
+
+    @property
+    def html(self) -> Path:
+        return self.folder / f"{self.name}.html"
+
+
+class Comparison(Pages):
+    """Where the comparison of two labelers is written."""
+
+    name = "comparison"
+
+    @staticmethod
+    def of(runs: Path, names: tuple[str, str]) -> Comparison:
+        """Beside the runs that are compared."""
+        return Comparison(runs / f"compare-{names[0]}-{names[1]}")
+
+    @property
+    def picture(self) -> Path:
+        return self.folder / "comparison.png"
+
+
+class RunComparison(Pages):
+    """Where the comparison of evaluations is written."""
+
+    name = "comparison"
+
+    @staticmethod
+    def of(runs: Path, names: list[str]) -> RunComparison:
+        """Beside the runs that are compared; apart from a comparison of the labels of the same runs."""
+        return RunComparison(runs / f"compare-reports-{'-'.join(names).replace('/', '-')}")
+
+
+class TablesPaths(Pages):
+    """Where the grid of the paper's tables is recorded, and what it has shown."""
+
+    name = "tables"
+
+    @staticmethod
+    def of(paths: Paths) -> TablesPaths:
+        """In the run whose experiments it consists of."""
+        return TablesPaths(paths.runs / paths.run_name / TABLES)
+
+    @property
+    def attempts(self) -> Path:
+        """One line per training or evaluation that ended."""
+        return self.folder / "attempts.csv"
+
+    def log(self, experiment: str, stage: str) -> Path:
+        return self.folder / "logs" / f"{experiment}-{stage}.log"
+
+    @property
+    def parts(self) -> Path:
+        return self.folder / "parts"
+
+    def part(self, number: int, of: int) -> Path:
+        """What a process that runs this part holds, so that no other does."""
+        return self.parts / f"{number}-of-{of}"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where a trained network is written for other programs."""
+
+    folder: Path
+
+    @staticmethod
+    def of(training: Path) -> Exported:
+        """Beside the training. `sorn clean` leaves it: what is handed on is no output of a stage."""
+        return Exported(training.parent / "export")
+
+    def file(self, name: str) -> Path:
+        """name: "torch" or "onnx"."""
+        return self.folder / {"torch": "sorn.pt2", "onnx": "sorn.onnx"}[name]
+
+    @staticmethod
+    def about(file: Path) -> Path:
+        """What a file is and how near it comes to the original."""
+        return file.with_name(file.name + ".json")
+
+
+class SearchPaths(Pages):
+    """Where a search is written, and the features that the next one in the same gallery starts from."""
+
+    name = "search"
+
+    @property
+    def bank(self) -> Path:
+        return self.folder / "gallery.h5"
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "candidates.h5"

@@ -1,0 +1,1 @@
+"""Shards: samples <-> HDF5 files <-> batches."""

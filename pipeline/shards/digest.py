@@ -1,0 +1,63 @@
+"""What a sequence of samples holds, whatever file holds it: the digests that stages and readers compare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+
+import numpy as np
+
+from pipeline.io.files import digest_json
+from sorn.sample import Sample, Status
+
+
+class ShardContent:
+    """What a sequence of samples holds, whatever file holds it: digests, status counts, names of unreadable images.
+
+    The digest covers image, mask, pid, camid, name and status, not the labeler: equal labels from another labeler are
+    equal content. What else is stored of a sample, its pose above all, has a digest of its own: training does not
+    depend on it.
+    """
+
+    def __init__(self) -> None:
+        self.items: list[str] = []
+        self.detections: list[str] = []
+        self.unreadable: list[str] = []
+        self.status: Counter[str] = Counter()
+        self.foreground = 0.0  # sum over labelled images of the share of pixels that are not background
+
+    def add(self, sample: Sample) -> None:
+        facts = [sample.name, sample.pid, sample.camid, int(sample.status), sample.mask.shape]
+        digest = hashlib.sha256(json.dumps(facts, separators=(",", ":")).encode())
+        digest.update(sample.image.data)
+        digest.update(sample.mask.data)
+        self.items.append(digest.hexdigest())
+        seen = np.array([sample.people, *sample.box, sample.score], np.float32)
+        self.detections.append(hashlib.sha256(seen.tobytes() + sample.keypoints.tobytes()).hexdigest())
+        self.status[sample.status.name.lower()] += 1
+        if sample.status == Status.UNREADABLE:
+            self.unreadable.append(sample.name)
+        self.foreground += np.count_nonzero(sample.mask) / sample.mask.size
+
+    def extend(self, other: ShardContent) -> None:
+        self.items += other.items
+        self.detections += other.detections
+        self.unreadable += other.unreadable
+        self.status += other.status
+        self.foreground += other.foreground
+
+    @property
+    def digest(self) -> str:
+        return digest_json(self.items)
+
+    @property
+    def detection_digest(self) -> str:
+        """Of people, box, score and keypoints."""
+        return digest_json(self.detections)
+
+    @property
+    def foreground_share(self) -> float:
+        """Mean over the images that a labeler saw; 0 when there is none."""
+        unseen = len(self.unreadable) + self.status[Status.UNLABELED.name.lower()]
+        return self.foreground / max(len(self.items) - unseen, 1)

@@ -1,0 +1,188 @@
+"""The work of the masks stage: images -> labelled samples -> shards. Reads images, writes masks/<split>/shard-*.h5.
+
+One batch of images is decoded, labelled and resized by one thread from end to end, several batches at a time, while
+what is ready is hashed and written behind them, in order. Which images form a batch depends on their shard alone, and
+torch computes a batch with a single thread: its sums depend on how many there are (measured: fp32 convolutions of odd
+batches, and one image in a few then has other labels). So a shard has the same bytes however many threads, processes or
+machines work; and several batches at a time take less time than one on all cores.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import labelers
+from pipeline.datasets.records import ImageRecord
+from pipeline.io.images import decode, resize_image, resize_mask
+from pipeline.labelers import keypoints
+from pipeline.labelers.base import Labeled, Labeler, Source
+from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.runs.config import Config, Runtime
+from pipeline.runs.layout import Paths
+from pipeline.runtime import distributed
+from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
+from pipeline.shards.digest import ShardContent
+from pipeline.shards.format import ShardWriter
+from pipeline.shards.plan import PlannedShard
+from sorn.sample import Sample, Status, no_keypoints
+
+LARGEST_BATCH, SMALLEST_BATCH = 64, 8  # images decoded and labelled at a time: enough for a GPU, little memory
+
+
+@dataclass(frozen=True)
+class Labeling:
+    """What decides the shards' content, and how it is computed. Can be sent to another process.
+
+    splits: those that are labelled; the images of others are stored alone. fingerprint: of the run. index: the file
+    that goes before a shard is replaced, since it names the old one. threads: batches at a time in one process.
+    """
+
+    source: Source
+    labeler: str
+    options: dict[str, Any]
+    pose: str
+    pose_options: dict[str, Any]
+    splits: frozenset[str]
+    image_size: tuple[int, int]
+    fingerprint: str
+    index: Path
+    runtime: Runtime
+    threads: int
+
+    @staticmethod
+    def of(config: Config, paths: Paths, source: Source, splits: set[str], fingerprint: str) -> Labeling:
+        """The machine's cores are shared between its ranks, and between the processes of each."""
+        masks, runtime = config.masks, config.runtime
+        processes = 1 if runtime.backend == "threads" else max(1, runtime.workers)
+        return Labeling(
+            source,
+            paths.labeler,
+            masks.options,
+            masks.pose,
+            masks.pose_options,
+            frozenset(splits),
+            masks.image_size,
+            fingerprint,
+            paths.shard_index,
+            runtime,
+            threads=max(1, distributed.cores() // processes),
+        )
+
+
+@dataclass
+class ShardLabeler:
+    """A labeler and a pose finder at work on whole shards. Call `prepare` first."""
+
+    work: Labeling
+    labeler: Labeler = field(init=False)
+    finder: PoseFinder | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        work = self.work
+        self.labeler = labelers.create(work.labeler, work.options, work.source)
+        self.unlabeled = labelers.create("none", {}, work.source)
+        self.finder = keypoints.create(work.pose, work.pose_options, work.source)
+
+    def prepare(self, records: list[ImageRecord]) -> None:
+        """records: those that will be asked for. Raises UserError for what would stop the work half-way."""
+        self.labeler.prepare([record for record in records if record.split in self.work.splits], self.work.runtime)
+        if self.finder is not None:
+            self.finder.prepare(records, self.work.runtime)
+
+    def describe_pose(self) -> dict[str, Any] | None:
+        return None if self.finder is None else self.finder.describe()
+
+    @cached_property
+    def _computing(self) -> threading.Semaphore:
+        """How many batches are labelled at a time: a GPU is busy with one, and two take twice its memory."""
+        if "torch" not in sys.modules:  # neither labeler nor finder computes with it
+            return threading.Semaphore(self.work.threads)
+        from pipeline.runtime.device import pick_device
+
+        on_cpu = pick_device(self.work.runtime.device).type == "cpu"
+        return threading.Semaphore(self.work.threads if on_cpu else 1)
+
+    def write(
+        self, shards: list[PlannedShard], advance: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[Path, ShardContent]]:
+        """Write the shards in their order; the path of each and what it holds, once it is finished.
+
+        advance: called for every image written. Raises UserError for a mask that cannot be used or a full disk.
+        """
+        labeler, pose = self.labeler.describe(), self.describe_pose()
+        size, fingerprint = self.work.image_size, self.work.fingerprint
+        batches = [(shard, batch) for shard in shards for batch in cut(shard.records)]
+        with self._running(batches) as samples:
+            for shard in shards:
+                with ShardWriter(shard.path, len(shard.records), size, fingerprint, labeler, pose) as writer:
+                    for sample in islice(samples, len(shard.records)):
+                        writer.append(sample)
+                        advance()
+                    self.work.index.unlink(missing_ok=True)
+                yield shard.path, writer.content
+
+    @contextmanager
+    def _running(self, batches: Iterable[tuple[PlannedShard, list[ImageRecord]]]) -> Iterator[Iterator[Sample]]:
+        """The samples of all batches, in order, computed ahead of whoever takes them."""
+        # Computed here, before the threads may race for it.
+        self._computing  # noqa: B018
+        computed = ahead(self._samples, batches, self.work.threads, use_one_torch_thread)
+        with single_torch_thread(), closing(computed):
+            yield chain.from_iterable(computed)
+
+    def _samples(self, shard: PlannedShard, records: list[ImageRecord]) -> list[Sample]:
+        """One batch from end to end, in the calling thread."""
+        labeler = self.labeler if shard.split in self.work.splits else self.unlabeled
+        images = [decode(record.path) for record in records]
+        readable = [(record, image) for record, image in zip(records, images, strict=True) if image is not None]
+        chosen, pixels = [record for record, _ in readable], [image for _, image in readable]
+        with self._computing:
+            found = labeler.label(chosen, pixels)
+            joints = self.finder.find(chosen, pixels) if self.finder else [no_keypoints() for _ in chosen]
+        assert len(found) == len(joints) == len(chosen), (labeler.name, len(found), len(joints), len(chosen))
+        rest = iter(zip(found, joints, strict=True))
+        return [
+            self._unreadable(record) if image is None else self._sample(record, image, *next(rest))
+            for record, image in zip(records, images, strict=True)
+        ]
+
+    def _sample(self, record: ImageRecord, image: np.ndarray, found: Labeled, joints: np.ndarray) -> Sample:
+        size = self.work.image_size
+        return Sample(
+            resize_image(image, size),
+            resize_mask(found.mask, size),
+            record.pid,
+            record.camid,
+            record.name,
+            found.status,
+            found.people,
+            found.box,
+            found.score,
+            joints,
+        )
+
+    def _unreadable(self, record: ImageRecord) -> Sample:
+        size = self.work.image_size
+        black, nothing = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
+        return Sample(black, nothing, record.pid, record.camid, record.name, Status.UNREADABLE)
+
+
+def cut(records: list[ImageRecord]) -> list[list[ImageRecord]]:
+    """A shard's images in batches, smaller and smaller towards its end, so that no thread is left with a large one."""
+    batches, first = [], 0
+    while first < len(records):
+        size = min(LARGEST_BATCH, max(SMALLEST_BATCH, (len(records) - first) // 8))
+        batches.append(records[first : first + size])
+        first += size
+    return batches

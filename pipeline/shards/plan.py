@@ -1,0 +1,143 @@
+"""The shards a run is going to have: which images go where, which are finished already, what the index will say.
+
+Reads and verifies the shards that an interrupted run has left; removes those that no run will need.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.datasets.manifest import SPLITS
+from pipeline.datasets.records import ImageRecord
+from pipeline.errors import UserError
+from pipeline.io.disk import require_space
+from pipeline.io.files import digest_file
+from pipeline.io.images import decode
+from pipeline.runs.config import MasksConfig
+from pipeline.runs.layout import Paths
+from pipeline.runtime import distributed
+from pipeline.shards.digest import ShardContent
+from pipeline.shards.format import PIXEL_BYTES, ShardReader
+from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry
+
+STORED_SPLITS = tuple(split for split in SPLITS if split != "labeler")  # no re-identification stage touches that one
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """One shard to be, with its images in the order of their names."""
+
+    path: Path
+    split: str
+    records: list[ImageRecord]
+
+
+def readable_again(shard: PlannedShard, content: ShardContent) -> list[str]:
+    """Of the images that the shard says were unreadable, those that are no longer."""
+    missed = set(content.unreadable)
+    return [record.name for record in shard.records if record.name in missed and decode(record.path) is not None]
+
+
+class ShardPlan:
+    """All shards of one run: per split the images in the order of their names, cut every `shard_images`.
+
+    contents: path -> what a finished shard holds; filled by `find_finished` and by whoever writes the missing ones.
+    """
+
+    def __init__(self, paths: Paths, records: list[ImageRecord], config: MasksConfig, fingerprint: str) -> None:
+        self.paths, self.config, self.fingerprint = paths, config, fingerprint
+        self.folder = paths.folder("masks")
+        self.contents: dict[Path, ShardContent] = {}
+        step = config.shard_images
+        self.shards = []
+        for split in STORED_SPLITS:
+            chosen = sorted((record for record in records if record.split == split), key=lambda record: record.name)
+            for number, first in enumerate(range(0, len(chosen), step)):
+                self.shards.append(PlannedShard(paths.shard(split, number), split, chosen[first : first + step]))
+        if not self.shards:
+            raise UserError(f"{paths.records} names no images to store", f"Run: sorn data check {paths.dataset}")
+
+    def missing(self, shards: list[PlannedShard]) -> list[PlannedShard]:
+        return [shard for shard in shards if shard.path not in self.contents]
+
+    def records(self, splits: set[str]) -> list[ImageRecord]:
+        return [record for shard in self.shards if shard.split in splits for record in shard.records]
+
+    def find_finished(self, shards: list[PlannedShard]) -> int:
+        """Keep those that carry this fingerprint, hold these images and match their own digest; how many these are."""
+        with ThreadPoolExecutor(distributed.cores()) as pool:  # hashing leaves the interpreter lock
+            contents = list(pool.map(self._finished, shards))
+        found = {shard.path: content for shard, content in zip(shards, contents, strict=True) if content is not None}
+        self.contents |= found
+        return len(found)
+
+    def _finished(self, shard: PlannedShard) -> ShardContent | None:
+        if not shard.path.exists():
+            return None
+        try:
+            reader = ShardReader(shard.path)
+            names = [record.name for record in shard.records]
+            if (reader.fingerprint, reader.name.tolist()) != (self.fingerprint, names):
+                return None
+            content = reader.verified_content()
+        except UserError as error:
+            click.echo(f"masks: {error.wrong}; writing it again")
+            return None
+        if back := readable_again(shard, content):
+            click.echo(f"masks: {shard.path} lacks {', '.join(back)}, unreadable then and not now; writing it again")
+            return None
+        return content
+
+    def readable_again(self) -> list[str]:
+        """Names of images that could not be read when their shard was written, and can be now: a disk was away."""
+        return [name for shard in self.shards for name in readable_again(shard, self.contents[shard.path])]
+
+    def require_space(self, shards: list[PlannedShard]) -> None:
+        """Refuse what cannot fit before the work. A replaced shard frees its space only when the new one is whole."""
+        height, width = self.config.image_size
+        sizes = [len(shard.records) * height * width * PIXEL_BYTES for shard in shards]
+        freed = sum(shard.path.stat().st_size for shard in shards if shard.path.exists())
+        require_space(self.folder, sum(sizes) - freed + max(sizes, default=0))
+
+    def index(self, labeler: dict[str, Any], pose: dict[str, Any] | None) -> ShardIndex:
+        """The index of the finished plan. labeler, pose: what those `describe()`."""
+        entries, splits = [], {split: ShardContent() for split in STORED_SPLITS}
+        for shard in self.shards:
+            content = self.contents[shard.path]
+            splits[shard.split].extend(content)
+            file, digest = shard.path.relative_to(self.folder).as_posix(), digest_file(shard.path)
+            entries.append(ShardEntry(file, shard.split, len(shard.records), content.digest, digest))
+        return ShardIndex(
+            fingerprint=self.fingerprint,
+            labeler=labeler,
+            pose=pose,
+            image_size=self.config.image_size,
+            pids=tuple(sorted({record.pid for record in self.records({"train"})})),
+            splits={
+                split: SplitEntry(
+                    len(content.items),
+                    content.digest,
+                    content.detection_digest,
+                    dict(content.status),
+                    content.foreground_share,
+                )
+                for split, content in splits.items()
+                if content.items
+            },
+            shards=tuple(entries),
+        )
+
+    def remove_surplus(self) -> None:
+        """Remove shards of an earlier run that this one has not, and what a killed run left half-written."""
+        planned = {shard.path for shard in self.shards}
+        for path in sorted(self.folder.glob("*/shard-*.h5*")):
+            if path not in planned:
+                path.unlink()
+                with contextlib.suppress(OSError):  # the split has other shards
+                    path.parent.rmdir()

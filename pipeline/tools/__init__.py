@@ -1,0 +1,1 @@
+"""Tools for finished runs: verify, export, tables, doctor, clean."""

@@ -1,0 +1,135 @@
+"""`sorn clean`: removes the outputs of one run, and nothing that this tool did not write.
+
+What a stage may leave in its folder is in pipeline.runs.layout; any other file stays, and is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.runs.config import Config
+from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, STAMP, TABLES, Paths, TablesPaths, own_files
+from pipeline.runs.lock import LOCK, held
+from pipeline.stages.driver import OWN, chain, told_by_name
+
+LEAVING = ".removed"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder that one stage, or the tables, writes. locks: the folders that are held while somebody works in it."""
+
+    stage: str
+    folder: Path
+    locks: tuple[Path, ...]
+
+    @property
+    def leaving(self) -> Path:
+        """Where the folder goes before it is removed: a clean that is killed leaves no half of it under its name."""
+        return self.folder.with_name(self.folder.name + LEAVING)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """removed: folders whose outputs are gone. kept: files that this tool did not write, which are still there."""
+
+    removed: list[Path]
+    kept: list[Path]
+
+
+def clean(config: Config, paths: Paths) -> Cleaned:
+    """Remove the outputs of one dataset and labeler: those of the stages, of its experiments, and its tables; of an
+    experiment, what is its own; with TRAINED_ON, of that evaluation and what it is made from here.
+
+    Never touches a checkpoint trained elsewhere, nor the dataset, nor what was exported. Removes nothing, and raises
+    UserError, while anybody is at work in any of these folders.
+    """
+    places = list(_places(config, paths))
+    there = [place for place in places if place.folder.is_dir()]
+    kept = []
+    with told_by_name("clean", paths.runs, paths):
+        with contextlib.ExitStack() as locks:
+            for folder in dict.fromkeys(lock for place in there for lock in place.locks):
+                locks.enter_context(held(folder, "clean"))
+            _remove_leaving(places)  # of a command that was killed
+            for place in there:
+                foreign = _foreign(place)
+                kept += foreign
+                if foreign:
+                    _remove_own(place)
+                else:  # all at once, and out of the way: NFS cannot remove a lock's file that is open
+                    place.folder.rename(place.leaving)
+        _remove_leaving(places)
+        if not paths.trained_on:
+            beside = _files(paths.runs / paths.run_name / EXPERIMENTS / paths.experiment)
+            kept += [file for file in beside if file not in kept and file.name != LOCK]
+    parents = {parent for place in places for parent in place.folder.parents}
+    for folder in sorted(parents, key=lambda parent: -len(parent.parts)):
+        if folder != paths.runs and folder.is_relative_to(paths.runs):
+            _remove_empty(folder)
+    return Cleaned([place.folder for place in there], kept)
+
+
+def _places(config: Config, paths: Paths) -> Iterator[Place]:
+    """All folders that go, whether they are there or not."""
+    for name in chain(config, paths):
+        if name in OWN or not paths.experiment:
+            yield _stage(name, paths.folder(name))
+    if paths.trained_on:
+        return
+    own, experiments = paths.folder("train").parent, []
+    if not paths.experiment:
+        tables = TablesPaths.of(paths)
+        parts = tuple(sorted(path for path in tables.parts.glob("*") if path.is_dir()))
+        yield Place(TABLES, tables.folder, parts)
+        experiments = sorted(path for path in (own / EXPERIMENTS).glob("*") if path.is_dir())
+    for experiment in experiments:
+        yield from (_stage(name, experiment / name) for name in OWN)
+    for owner in (own, *experiments):
+        found = {path.name.removesuffix(LEAVING) for path in owner.glob(f"{EVALUATIONS_FROM}*") if path.is_dir()}
+        yield from (_stage("eval", owner / name) for name in sorted(found))
+
+
+def _stage(name: str, folder: Path) -> Place:
+    return Place(name, folder, (folder,))
+
+
+def _foreign(place: Place) -> list[Path]:
+    """Files in a place that this tool did not write."""
+    own = own_files(place.stage, place.folder)
+    return [file for file in _files(place.folder) if file not in own]
+
+
+def _files(folder: Path) -> list[Path]:
+    """All that is no folder; a link to a folder is none."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        here = Path(parent)
+        found += [here / name for name in files] + [here / name for name in folders if (here / name).is_symlink()]
+    return sorted(found)
+
+
+def _remove_own(place: Place) -> None:
+    """The stamp first, so that what is left half removed is never fresh. The lock's file stays: it is in use."""
+    own = own_files(place.stage, place.folder)
+    for file in sorted(own, key=lambda file: (file.name != STAMP, file)):
+        if file.name != LOCK:
+            file.unlink()
+    for parent, _, _ in os.walk(place.folder, topdown=False):
+        _remove_empty(Path(parent))
+
+
+def _remove_leaving(places: list[Place]) -> None:
+    for place in places:
+        if place.leaving.is_dir():
+            shutil.rmtree(place.leaving)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # something else is in it
+        folder.rmdir()

@@ -1,0 +1,1 @@
+"""Doctor: what this machine can run."""

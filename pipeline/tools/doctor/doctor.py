@@ -1,0 +1,291 @@
+"""What this machine and environment can run, and what to type where they cannot: `sorn doctor`. Writes nothing.
+
+Every library is asked in a Python of its own (pipeline/doctor_probes.py), so that one that is missing, mismatched or
+crashes on import is a line of the answer and not its end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.io.files import digest_file
+from pipeline.tools.doctor.machine import Cards, graphics_cards, memory_bytes, shared_memory_bytes, toolkit_version
+from pipeline.tools.doctor.probes import ROOT, ask
+
+LEVELS = ("ok", "warning", "problem")
+WIDTH = 120
+GIGABYTE = 10**9
+
+PYTHON = (3, 11)
+ENOUGH_MEMORY = 4 * GIGABYTE  # `make demo` takes 2.2 GiB
+ENOUGH_DISK = 10 * GIGABYTE  # shards of Market-1501 take 7 GB, SynPed and a run less than 2
+ENOUGH_SHARED = GIGABYTE // 4  # batches on their way from the workers
+TORCHVISION_AHEAD = 15  # torchvision 0.N goes with torch 2.(N - 15)
+
+SETUP = "Run: make setup, or in an environment of your own: pip install -r requirements.txt"
+TORCH_PAIR = "Install both from one place: pip install --force-reinstall torch torchvision"
+WHEELS = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu{}"
+QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "backends")
+AT_ONCE = 4  # each imports torch anew, and mostly waits for the disk
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: level of LEVELS (a problem stops the default pipeline), what was found, and the remedy, "" if ok."""
+
+    name: str
+    level: str
+    found: str
+    remedy: str = ""
+
+    def text(self) -> str:
+        first, rest = f"{self.level:8} {self.name:12} ", " " * 22
+        lines = _wrapped(first, self.found, rest)
+        return "\n".join([*lines, *(_wrapped(f"{rest}-> ", self.remedy, rest + "   ") if self.remedy else [])])
+
+
+def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Iterator[Check]:
+    """The checks, each as soon as it is made."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = {name: pool.submit(ask, name) for name in QUESTIONS}
+        yield _python()
+        yield _machine()
+        yield from _folders({"--runs": runs, "--data-root": data_root})
+        yield _requirements()
+        torch = answers["torch"].result()
+        yield _torch(torch)
+        yield _torchvision(torch, answers["torchvision"].result())
+        yield _gpu(torch, graphics_cards())
+        yield _toolkit(torch, toolkit_version())
+        yield _hdf5(answers["hdf5"].result())
+        yield _pillow(answers["pillow"].result())
+        yield _synped(answers["synped"].result())
+        yield _densepose(torch, answers["densepose"].result())
+        yield _backends(answers["backends"].result())
+    yield from map(_weights, weights)
+
+
+def usable(checks: list[Check]) -> bool:
+    """Whether the default pipeline can run."""
+    return all(check.level != "problem" for check in checks)
+
+
+def summary(checks: list[Check]) -> str:
+    problems, warnings = (sum(check.level == level for check in checks) for level in ("problem", "warning"))
+    state = "the default pipeline can run" if usable(checks) else "the default pipeline cannot run"
+    return f"{state} (problems: {problems}, warnings: {warnings})"
+
+
+def as_json(checks: list[Check]) -> str:
+    return json.dumps({"usable": usable(checks), "checks": [dataclasses.asdict(check) for check in checks]}, indent=1)
+
+
+def _wrapped(first: str, text: str, rest: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} on {platform.platform()}, {sys.executable}"
+    if sys.version_info[:2] < PYTHON:
+        wanted = ".".join(map(str, PYTHON))
+        return Check(
+            "Python", "problem", found, f"Install Python {wanted} or newer, or name one: PYTHON=python{wanted}"
+        )
+    return Check("Python", "ok", found)
+
+
+def _machine() -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = memory_bytes()
+    found = f"{cores} cores, {memory / GIGABYTE:.0f} GB of memory"
+    if memory < ENOUGH_MEMORY:
+        return Check("machine", "warning", found, "Use --workers 0 and a smaller train.batch_size.")
+    shared = shared_memory_bytes()
+    if shared is not None and shared < ENOUGH_SHARED:
+        found += f", {shared / GIGABYTE:.2f} GB of shared memory"
+        return Check("machine", "warning", found, "Use --workers 0, or start the container with --shm-size 2g.")
+    return Check("machine", "ok", found)
+
+
+def _folders(folders: dict[str, Path]) -> Iterator[Check]:
+    for option, path in folders.items():
+        there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.is_dir())
+        free = shutil.disk_usage(there).free
+        found = f"{path}: {free / GIGABYTE:.0f} GB free"
+        if not os.access(there, os.W_OK) and option == "--runs":
+            yield Check(option, "problem", f"{there} cannot be written to", f"Choose another folder: {option} FOLDER")
+        elif free < ENOUGH_DISK:
+            remedy = (
+                f"Shards of a dataset take up to {ENOUGH_DISK / GIGABYTE:.0f} GB: choose another folder with {option}."
+            )
+            yield Check(option, "warning", found, remedy)
+        else:
+            yield Check(option, "ok", found)
+
+
+def _requirements() -> Check:
+    """The packages of requirements.txt, by what is installed of them; nothing is imported."""
+    wrong = []
+    for name, ranges in required():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{name} is not installed")
+            continue
+        if not within(version, ranges):
+            wrong.append(f"{name} is {version}, needed is {ranges}")
+    if wrong:
+        return Check("packages", "problem", "; ".join(wrong), SETUP)
+    return Check("packages", "ok", "all of requirements.txt are there")
+
+
+def required() -> list[tuple[str, str]]:
+    """Package and its version ranges, of the checkout or of the installed package."""
+    file = ROOT / "requirements.txt"
+    texts = file.read_text().splitlines() if file.is_file() else importlib.metadata.requires("sorn") or []
+    matches = [re.match(r"([\w-]+)\s*(.*)", text) for text in texts if not text.startswith("#")]
+    return [(match[1], match[2]) for match in matches if match]
+
+
+def within(version: str, ranges: str) -> bool:
+    """Whether a version such as 2.14.1+cu130 lies in ranges such as >=0.6,<0.7."""
+    for text in ranges.split(","):
+        bound = numbers(text.lstrip("<>="))
+        have = numbers(version)[: len(bound)] if text.startswith("<") else numbers(version)
+        if (text.startswith(">=") and have < bound) or (text.startswith("<") and have >= bound):
+            return False
+    return True
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """2.14.1+cu130 -> (2, 14, 1)."""
+    return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
+
+
+def _torch(torch: dict[str, Any]) -> Check:
+    if "error" in torch:
+        return Check("torch", "problem", f"cannot be imported: {torch['error']}", SETUP)
+    made = f"for CUDA {torch['cuda']}" if torch["cuda"] else "for the CPU"
+    bf16 = "computes" if torch["bf16"] else "does not compute"
+    return Check("torch", "ok", f"{torch['version']}, built {made}; the CPU {bf16} bf16 in hardware")
+
+
+def _torchvision(torch: dict[str, Any], vision: dict[str, Any]) -> Check:
+    if "error" in torch:
+        return Check("torchvision", "problem", "needs torch", SETUP)
+    if "error" in vision:
+        found = f"does not work with torch {torch['version']}: {vision['error']}"
+        return Check("torchvision", "problem", found, TORCH_PAIR)
+    ours, theirs = vision["version"], torch["version"]
+    if numbers(ours)[1] != numbers(theirs)[1] + TORCHVISION_AHEAD or ours.partition("+")[2] != theirs.partition("+")[2]:
+        return Check("torchvision", "warning", f"{ours} was not made for torch {theirs}", TORCH_PAIR)
+    return Check("torchvision", "ok", f"{ours}, works with this torch")
+
+
+def _gpu(torch: dict[str, Any], cards: Cards) -> Check:
+    if torch.get("devices"):
+        shown = []
+        for number, card in enumerate(torch["devices"]):
+            precision = "bf16" if card["bf16"] else "no bf16"
+            shown.append(f"cuda:{number} {card['name']}, {card['memory'] / GIGABYTE:.0f} GB, {precision}")
+        return Check("GPU", "ok", "; ".join(shown))
+    if not cards.names:
+        return Check("GPU", "ok", "none: everything runs on the CPU, slowly for datasets of thousands of images")
+    seen = f"{'; '.join(cards.names)} (driver for CUDA {cards.cuda or '?'})"
+    wheels = WHEELS.format(cards.cuda.replace(".", "") or "XYZ") + " (or the newest CUDA below it that has wheels)"
+    if "error" in torch:
+        return Check("GPU", "warning", f"{seen}, but there is no torch to use it", SETUP)
+    if not torch["cuda"]:
+        return Check("GPU", "warning", f"{seen}, but torch is built for the CPU", f"Run: {wheels}")
+    if cards.cuda and numbers(cards.cuda)[0] < numbers(torch["cuda"])[0]:
+        found = f"{seen}, too old for torch, which is built for CUDA {torch['cuda']}"
+        return Check("GPU", "warning", found, f"Update the driver, or install a torch for it: {wheels}")
+    remedy = "See that CUDA_VISIBLE_DEVICES is not empty and that the container was started with --gpus all."
+    return Check("GPU", "warning", f"{seen}, but torch does not see it", remedy)
+
+
+def _toolkit(torch: dict[str, Any], version: str) -> Check:
+    built = torch.get("cuda")
+    if not version:
+        return Check("nvcc", "ok", "none; nothing here is compiled but detectron2, for the CPU")
+    if built and numbers(version)[0] != numbers(built)[0]:
+        # detectron2#4472, #5009: torch refuses to build extensions with another CUDA than its own.
+        found = f"CUDA {version}, but torch is built for CUDA {built}: detectron2 cannot be built with both"
+        remedy = f"Build it for the CPU (CUDA_VISIBLE_DEVICES= pip install ...), or set CUDA_HOME to a CUDA {built}."
+        return Check("nvcc", "warning", found, remedy)
+    return Check("nvcc", "ok", f"CUDA {version}, torch's is {built or 'none'}")
+
+
+def _hdf5(hdf5: dict[str, Any]) -> Check:
+    if "error" in hdf5:
+        return Check("h5py", "problem", f"cannot be imported: {hdf5['error']}", SETUP)
+    return Check("h5py", "ok", f"HDF5 {hdf5['hdf5']}")
+
+
+def _pillow(pillow: dict[str, Any]) -> Check:
+    again = "Install one that has: pip install --force-reinstall --only-binary :all: pillow"
+    if "error" in pillow:
+        return Check("Pillow", "problem", f"cannot be imported: {pillow['error']}", SETUP)
+    missing = pillow["missing"]
+    if missing:
+        level = "problem" if {"jpg", "zlib"} & set(missing) else "warning"
+        return Check("Pillow", level, f"was built without {', '.join(missing)}", again)
+    return Check("Pillow", "ok", "reads JPEG, PNG, TIFF and WebP")
+
+
+def _synped(synped: dict[str, Any]) -> Check:
+    if "error" in synped:
+        return Check("SynPed", "problem", f"cannot be rendered: {synped['error']}", SETUP)
+    return Check("SynPed", "ok", "anny and embreex work")
+
+
+def _densepose(torch: dict[str, Any], densepose: dict[str, Any]) -> Check:
+    if "wrong" in densepose:
+        return Check("DensePose", "warning", densepose["wrong"], densepose["remedy"])
+    if "error" in densepose:
+        remedy = "Mend torch first." if "error" in torch else "Build detectron2 again, see requirements-densepose.txt."
+        return Check("DensePose", "warning", f"detectron2 does not work: {densepose['error']}", remedy)
+    operators = f"its own operators, which are not needed, for CUDA: {densepose['cuda']}"
+    return Check("DensePose", "ok", f"detectron2 {densepose['version']} works; {operators}")
+
+
+def _backends(backends: dict[str, Any]) -> Check:
+    """Of `sorn masks --backend`: what is not there is needed for a cluster only."""
+    if "error" in backends:
+        return Check("backends", "warning", f"cannot be told: {backends['error']}", "Mend the lines above first.")
+    shown = []
+    for name, packages in backends.items():
+        there = all(packages.values())
+        versions = " ".join(f"{package} {version}" for package, version in packages.items())
+        shown.append(versions if there else f"no {name} (pip install {' '.join(packages)})")
+    return Check("backends", "ok", f"threads, loky; for a cluster: {', '.join(shown)}")
+
+
+def _weights(path: Path) -> Check:
+    """Whether a file of weights can be read without running what is in it, and which network's they are."""
+    if not path.is_file():
+        return Check("weights", "problem", f"there is no file {path}", "Correct the path.")
+    about = f"{path}: {path.stat().st_size / 10**6:.1f} MB, sha256 {digest_file(path)}"
+    answer = ask("weights", str(path.absolute()))
+    if "kind" in answer:
+        return Check(
+            "weights", "ok", f"{about}: {answer['kind']}; {answer['tensors']} tensors, read without running code"
+        )
+    if "error" in answer:
+        return Check("weights", "problem", f"{about}: {answer['error']}", "Mend torch first, or fetch the file again.")
+    return Check("weights", "problem", answer["wrong"], answer["remedy"])

@@ -1,0 +1,185 @@
+"""What a library says of itself, asked in a Python of its own: an import that crashes takes no one down. Reads weights.
+
+`python -m pipeline.tools.doctor.probes NAME [FILE]` runs one probe and prints its answer as JSON on the last line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TIMEOUT = 300  # seconds; importing torch from a cold network disk takes a minute
+ROOT = Path(__file__).parents[3]
+SHOWN = 3  # names of tensors of an unknown network
+
+Answer = dict[str, Any]
+
+
+def ask(name: str, *arguments: str) -> Answer:
+    """A probe's answer; {"error": why} where it raised, crashed or hung."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-W", "ignore", "-m", __name__, name, *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {TIMEOUT} seconds"}
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        said = done.stderr.strip().splitlines()
+        reason = said[-1] if said else "it said nothing"
+        return {"error": f"Python ended with code {done.returncode}: {reason}"}
+
+
+def probe_torch() -> Answer:
+    """version, cuda: what torch was built for, or null; devices: what it sees; bf16: whether the CPU computes it."""
+    import torch
+
+    devices = []
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(number)
+        with torch.cuda.device(number):
+            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        devices.append({"name": properties.name, "memory": properties.total_memory, "bf16": bf16})
+    bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return {"version": torch.__version__, "cuda": torch.version.cuda, "devices": devices, "bf16": bf16}
+
+
+def probe_torchvision() -> Answer:
+    """Calls one of its compiled functions, which fails where it was built for another torch."""
+    import torch
+    import torchvision
+
+    kept = torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
+    if kept.tolist() != [0]:
+        raise RuntimeError(f"its nms of one box keeps {kept.tolist()}")
+    return {"version": torchvision.__version__}
+
+
+def probe_hdf5() -> Answer:
+    import h5py
+
+    return {"hdf5": h5py.version.hdf5_version}
+
+
+def probe_pillow() -> Answer:
+    """missing: what Pillow was built without."""
+    from PIL import features
+
+    return {"missing": [name for name in ("jpg", "zlib", "libtiff", "webp") if not features.check(name)]}
+
+
+def probe_synped() -> Answer:
+    """Whether the body model and the ray caster of the embedded dataset can be imported."""
+    for name in ("anny", "embreex.rtcore"):
+        importlib.import_module(name)
+    return {}
+
+
+def probe_densepose() -> Answer:
+    """wrong, remedy: what the labeler says where it cannot run. cuda: what detectron2's compiled part was built for."""
+    from pipeline.errors import UserError
+    from pipeline.labelers import densepose_model
+
+    try:
+        densepose_model.configuration("densepose_rcnn_R_50_FPN_s1x")
+    except UserError as error:
+        return {"wrong": error.wrong, "remedy": error.remedy}
+    version = _version("detectron2") or "of a checkout"
+    try:
+        return {"version": version, "cuda": importlib.import_module("detectron2._C").get_cuda_version()}
+    except ModuleNotFoundError:  # not compiled: the labeler needs none of its operators
+        return {"version": version, "cuda": "not compiled"}
+    except ImportError as error:  # built for another torch: an undefined symbol
+        return {"wrong": f"detectron2 does not fit this torch: {error}", "remedy": densepose_model.INSTALL}
+
+
+def probe_backends() -> Answer:
+    """Backend for a cluster -> its packages -> version, or null."""
+    from pipeline.shards.jobs import PACKAGES
+
+    return {name: {package: _version(package) for package in packages} for name, packages in PACKAGES.items()}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def probe_weights(name: str) -> Answer:
+    """kind: what the file is, in words; or wrong, remedy."""
+    from pipeline.errors import UserError
+    from pipeline.io import checkpoints
+    from pipeline.labelers import pretrained_weights
+
+    path = Path(name)
+    try:
+        made = checkpoints.read_metadata(path) if path.suffix in pretrained_weights.SAFETENSORS else {}
+        tensors = pretrained_weights.read_weights(path)
+    except UserError as error:
+        return {"wrong": error.wrong, "remedy": error.remedy}
+    return {"kind": kind_of(made, list(tensors), path.name), "tensors": len(tensors)}
+
+
+def kind_of(made: dict[str, Any], tensors: list[str], name: str) -> str:
+    """What network weights are of, by the metadata of our own files and by the names of the tensors."""
+    from pipeline.labelers.densepose_zoo import WEIGHTS
+
+    if made.get("network") == "danet":
+        height, width = made["image_size"]
+        return f"DANet ({made['backbone']}, {height}x{width}, trained on {made['trained_on']}), for LABELER=danet"
+    if made:
+        return "SORN, a checkpoint of `make train`"
+    if any("densepose_predictor.embed" in tensor for tensor in tensors):
+        return "DensePose CSE, which has no body parts: LABELER=densepose refuses it"
+    if any("densepose_predictor" in tensor for tensor in tensors):
+        model = next((model for model, (_, file) in WEIGHTS.items() if file == name), "")
+        named = f"named as {model}" if model else "of no name that the model zoo has: give masks.options.model"
+        return f"DensePose with parts, {named}, for LABELER=densepose"
+    for part, title in (("keypoint_predictor", "Keypoint R-CNN"), ("mask_predictor", "Mask R-CNN")):
+        if any(part in tensor for tensor in tensors):
+            return f"torchvision's {title}, for LABELER=torchvision"
+    if "layer1.0.conv1.weight" in tensors:
+        return "a ResNet, as backbones are initialised from"
+    return f"an unknown network: {', '.join(tensors[:SHOWN])} ..."
+
+
+PROBES: dict[str, Callable[..., Answer]] = {
+    "torch": probe_torch,
+    "torchvision": probe_torchvision,
+    "hdf5": probe_hdf5,
+    "pillow": probe_pillow,
+    "synped": probe_synped,
+    "densepose": probe_densepose,
+    "backends": probe_backends,
+    "weights": probe_weights,
+}
+
+
+def main(name: str, *arguments: str) -> None:
+    try:
+        answer = PROBES[name](*arguments)
+    except Exception as error:  # whatever a library raises is the answer
+        said = str(error).strip().splitlines()
+        answer = {"error": f"{type(error).__name__}: {said[0] if said else 'it said nothing'}"}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

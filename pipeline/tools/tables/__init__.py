@@ -1,0 +1,1 @@
+"""The paper's tables as a grid of trainings."""

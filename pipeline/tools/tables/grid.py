@@ -1,0 +1,159 @@
+"""The tables as a grid of experiments: job x seed -> the commands that run it and whether it is done. Writes nothing.
+
+Reads stamps. A job is an experiment of the run, so that all share the run's masks; whether a stage of it is fresh is
+the driver's to say, as everywhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.errors import UserError
+from pipeline.labelers.keypoints import NONE
+from pipeline.runs.config import Config
+from pipeline.runs.config_loading import load_config
+from pipeline.runs.layout import EXPERIMENTS, Paths
+from pipeline.stages import driver
+from pipeline.tools.tables.plan import Job, Plan
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training or evaluation. needs: experiments that must be trained before. command: what runs it."""
+
+    experiment: str
+    stage: str
+    needs: tuple[str, ...]
+    config: Config
+    paths: Paths
+    command: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.experiment} {self.stage}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid over one run. config_name, overrides: of all jobs, as on the command line; config: what they say.
+    paths: of the run. seeds: 0 to seeds - 1.
+    """
+
+    plan: Plan
+    stages: Mapping[str, driver.Stage]
+    config_name: str
+    overrides: tuple[str, ...]
+    config: Config
+    paths: Paths
+    seeds: int
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"{self.seeds} seeds", "Give 1 or more; an interval needs 2.")
+        if self.paths.experiment or self.paths.trained_on:
+            raise UserError(
+                "--experiment and --trained-on are not the grid's: it names its experiments itself",
+                "Leave EXPERIMENT and TRAINED_ON out.",
+            )
+
+    @staticmethod
+    def experiment(job: str, seed: int) -> str:
+        return f"{job}-seed{seed}"
+
+    def why_left_out(self, job: Job) -> str:
+        """A sentence where the job cannot be run on this dataset, "" otherwise."""
+        if job.needs_pose and self.config.masks.pose == NONE:
+            return "no joints: masks.pose = none"
+        return ""
+
+    def step(self, job: Job, seed: int, stage: str) -> Step:
+        """Raises UserError for options that cannot be."""
+        experiment, evaluates = self.experiment(job.name, seed), stage == "eval"
+        options = [*(job.options if evaluates else job.training_options), f"train.seed={seed}"]
+        source, segmenter = (
+            f"{self.paths.run_name}/{EXPERIMENTS}/{self.experiment(name, seed)}" if name and evaluates else ""
+            for name in (job.same_training_as, job.segmenter)
+        )
+        if segmenter:
+            options.append(f"eval.segmenter={self.paths.runs / segmenter / 'train'}")
+        overrides = (*self.overrides, *options)
+        trainings = (job.same_training_as or job.name, *([job.segmenter] if segmenter else []))
+        return Step(
+            experiment,
+            stage,
+            tuple(self.experiment(name, seed) for name in trainings) if evaluates else (),
+            load_config(self.config_name, overrides, self.config.runtime),
+            replace(self.paths, experiment=experiment, trained_on=source or None),
+            (*self._base(stage), *_sets(overrides), "--experiment", experiment)
+            + (("--trained-on", source) if source else ()),
+        )
+
+    def _base(self, stage: str) -> tuple[str, ...]:
+        paths, runtime = self.paths, self.config.runtime
+        options = {
+            "dataset": paths.dataset,
+            "labeler": paths.labeler,
+            "config": self.config_name,
+            "data-root": paths.data_root,
+            "runs": paths.runs,
+            "workers": runtime.workers,
+            "device": runtime.device,
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        return (sys.executable, "-m", "pipeline", stage, *words)
+
+    def units(self, only: Iterable[str] = (), part: tuple[int, int] = (1, 1)) -> list[list[Step]]:
+        """Steps in the order in which they run, in units that do not depend on each other, all of one seed before the
+        next. only: names of jobs. part: (i, n), every n-th unit from the i-th.
+        """
+        found = []
+        for seed in range(self.seeds):
+            for unit in self.plan.units(only):
+                jobs = [job for job in unit if not self.why_left_out(job)]
+                trained = [self.step(job, seed, "train") for job in jobs if not job.same_training_as]
+                evaluated = [self.step(job, seed, "eval") for job in jobs if job.evaluate]
+                found.append(trained + evaluated)
+        number, count = part
+        return [unit for unit in found if unit][number - 1 :: count]
+
+    def why_stale(self, step: Step) -> list[str]:
+        """Reasons in words why the step must run, as the driver sees them; empty when it is fresh."""
+        return driver.state(self.stages[step.stage], step.config, step.paths).reasons
+
+    def first_stale(self, job: Job, seed: int) -> tuple[Step, str] | None:
+        """The first step, of those an evaluation comes from, that is not what today's options make, and why; None where
+        the evaluation counts.
+        """
+        trainings = [self.plan.jobs[name] for name in (job.same_training_as or job.name, job.segmenter) if name]
+        for step in [*(self.step(needed, seed, "train") for needed in trainings), self.step(job, seed, "eval")]:
+            reasons = self.why_stale(step)
+            if reasons:
+                return step, reasons[0]
+        return None
+
+    def require_masks(self) -> None:
+        """Raise UserError where a stage that all jobs share is stale, naming the command."""
+        for name in driver.chain(self.config, self.paths):
+            if name not in driver.OWN:
+                found = driver.state(self.stages[name], self.config, self.paths)
+                if found.reasons:
+                    wrong = f"the tables need a fresh {name} stage, but {found.folder} is stale: {found.reasons[0]}"
+                    raise UserError(wrong, f"`make tables` runs it first; or with these options: {found.remedy}")
+
+
+def distinct(plan: Plan, config_name: str, overrides: tuple[str, ...]) -> Plan:
+    """The plan without jobs that come to the same under this configuration. Colours are rows of their own, whoever
+    measures them.
+    """
+
+    def content(job: Job) -> str:
+        config = load_config(config_name, (*overrides, *job.options))
+        return repr(replace(config, eval=replace(config.eval, colour=False)))
+
+    return plan.without_repeats(content)
+
+
+def _sets(options: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for option in options for word in ("--set", option))

@@ -1,0 +1,171 @@
+"""What the paper's tables consist of: reads rows.toml -> the trainings, the rows and the orderings it reports."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.errors import UserError
+from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
+from pipeline.io.text import read_toml
+from sorn.colour import VARIANTS as COLOURS
+
+ROWS = Path(__file__).parent / "rows.toml"
+REPORTS = ("global", "global+local", "sorn", *COLOURS, EXACT_STRIPES)  # variants of a report
+EVALUATION = "eval."  # options of this section change nothing in a training
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training and its evaluation; see the head of rows.toml."""
+
+    name: str
+    options: tuple[str, ...] = ()
+    evaluate: bool = True
+    same_training_as: str = ""
+    segmenter: str = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the jobs that must be trained before this one is evaluated."""
+        return tuple(name for name in (self.same_training_as, self.segmenter) if name)
+
+    @property
+    def needs_pose(self) -> bool:
+        return "eval.visibility=pose" in self.options
+
+    @property
+    def training_options(self) -> tuple[str, ...]:
+        return tuple(option for option in self.options if not option.startswith(EVALUATION))
+
+
+@dataclass(frozen=True)
+class Row:
+    """paper: rank-1 and mAP in percent, None where it prints none. optional: not every dataset allows it."""
+
+    table: str
+    name: str
+    job: str
+    report: str
+    paper: tuple[float, float] | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An ordering that the paper reports. better, worse: names of rows of that table."""
+
+    name: str
+    table: str
+    better: str
+    worse: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rows: in the order in which they are shown; those that need no training come first in every table."""
+
+    jobs: dict[str, Job]
+    rows: tuple[Row, ...]
+    expected: tuple[Expected, ...]
+    repeats: dict[str, str] = field(default_factory=dict)  # names of jobs that were left out, and who stands for each
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.table for row in self.rows))
+
+    def row(self, table: str, name: str) -> Row:
+        return next(row for row in self.rows if (row.table, row.name) == (table, name))
+
+    def without_repeats(self, content: Callable[[Job], Hashable]) -> Plan:
+        """A job whose content is an earlier one's is that job: P = 3 is SORN where the whole grid has three stripes.
+        Jobs that others need, or that need others, stay.
+        """
+        needed = {name for job in self.jobs.values() for name in job.needs}
+        known: dict[Hashable, str] = {}
+        repeats = {}
+        for job in self.jobs.values():
+            if job.evaluate and not job.needs and job.name not in needed:
+                first = known.setdefault(content(job), job.name)
+                if first != job.name:
+                    repeats[job.name] = first
+        jobs = {name: job for name, job in self.jobs.items() if name not in repeats}
+        rows = tuple(replace(row, job=repeats.get(row.job, row.job)) for row in self.rows)
+        return Plan(jobs, rows, self.expected, repeats)
+
+    def units(self, only: Iterable[str] = ()) -> list[list[Job]]:
+        """Jobs that depend on each other, needed ones first; units know nothing of each other. only: names of the jobs
+        that are wanted, with what they need; empty for all. Raises UserError for an unknown one.
+        """
+        wanted = self._with_needs(only) if only else set(self.jobs)
+        group = {name: name for name in self.jobs if name in wanted}
+        for name in group:
+            for other in self.jobs[name].needs:
+                joined, into = group[other], group[name]
+                group = {key: into if value == joined else value for key, value in group.items()}
+        units: dict[str, list[Job]] = {}
+        for name, key in group.items():
+            units.setdefault(key, []).append(self.jobs[name])
+        return [sorted(unit, key=lambda job: bool(job.needs)) for unit in units.values()]
+
+    def _with_needs(self, only: Iterable[str]) -> set[str]:
+        wanted = {self.repeats.get(name, name) for name in only}
+        for name in wanted - self.jobs.keys():
+            raise UserError(f"there is no job '{name}'", f"Jobs: {', '.join(self.jobs)}.")
+        return wanted | {needed for name in wanted for needed in self.jobs[name].needs}
+
+
+def read_plan(path: Path = ROWS) -> Plan:
+    """Raises UserError naming the entry that cannot be."""
+    try:
+        content = read_toml(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}", "Mend that line.") from error
+    jobs = {name: _build(Job, {"name": name, **entry}, path) for name, entry in content.get("jobs", {}).items()}
+    own = [_build(Row, entry, path) for entry in content.get("rows", [])]
+    tables = dict.fromkeys(row.table for row in own)
+    floors = [_build(Row, {"table": table, **entry}, path) for table in tables for entry in content.get("floors", [])]
+    rows = tuple(row for table in tables for row in (*floors, *own) if row.table == table)
+    plan = Plan(jobs, rows, tuple(_build(Expected, entry, path) for entry in content.get("expected", [])))
+    _validate(plan, path)
+    return plan
+
+
+def _build(kind: type[Kind], entry: dict[str, Any], path: Path) -> Kind:
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in entry.keys() - known:
+        raise UserError(f"{path}: unknown key '{key}' in {entry}", f"Known: {', '.join(sorted(known))}.")
+    try:
+        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
+    except TypeError as error:
+        raise UserError(f"{path}: {entry} is not complete: {error}", "Add what is missing.") from error
+
+
+def _validate(plan: Plan, path: Path) -> None:
+    def must(condition: bool, wrong: str, remedy: str) -> None:
+        if not condition:
+            raise UserError(f"{path}: {wrong}", remedy)
+
+    free = [job.name for job in plan.jobs.values() if not job.needs]
+    for job in plan.jobs.values():
+        for needed in job.needs:
+            must(needed in free, f"job '{job.name}' needs '{needed}'", f"Jobs that need no other: {', '.join(free)}.")
+        must(job.evaluate or not job.needs, f"job '{job.name}' needs others for an evaluation it has not", "Leave it.")
+    for row in plan.rows:
+        named = f"row '{row.name}' of table {row.table}"
+        evaluated = [job.name for job in plan.jobs.values() if job.evaluate]
+        must(row.job in evaluated, f"{named} is of job '{row.job}'", f"Jobs that evaluate: {', '.join(evaluated)}.")
+        must(row.report in REPORTS, f"{named} reads '{row.report}'", f"A report has: {', '.join(REPORTS)}.")
+        must(row.paper is None or len(row.paper) == 2, f"{named}: paper = {row.paper}", "Give rank-1 and mAP.")
+    names = [(row.table, row.name) for row in plan.rows]
+    for name in names:
+        must(names.count(name) == 1, f"table {name[0]} has two rows '{name[1]}'", "Name them apart.")
+    for order in plan.expected:
+        for row_name in (order.better, order.worse):
+            known = [name for table, name in names if table == order.table]
+            must(row_name in known, f"'{order.name}': no row '{row_name}' in table {order.table}", f"Rows: {known}.")

@@ -1,0 +1,80 @@
+"""What lies beside the stages of a run: its tables and exported networks. Reads tables.json, attempts.csv, *.json."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.io.text import read_json
+from pipeline.runs.layout import EXPERIMENTS, REPORT, Exported, TablesPaths
+from pipeline.tools.tables.grid import Grid
+from pipeline.tools.tables.runner import COLUMNS
+from pipeline.tools.verify.checks import Checks
+from pipeline.tools.verify.hashing import Seen
+
+CLOSE = 1e-9  # between a figure of tables.json and the one of a report that it was read from
+
+
+def tables(files: TablesPaths, run: Path, checks: Checks) -> None:
+    """Every figure and checkpoint in tables.json against the report it stands for; the record of attempts."""
+    for path in (files.markdown, files.html):
+        checks.must(path.is_file(), f"{path} is missing", path)
+    with checks.reading(files.json):
+        found = read_json(files.json)
+        reports: dict[str, list[dict[str, Any]]] = {}
+        for job, entry in found["jobs"].items():
+            for seed, said in entry["seeds"].items():
+                name = Grid.experiment(job, int(seed))
+                reports[name] = [
+                    report
+                    for report in _reports(run / EXPERIMENTS / name, checks)
+                    if report["provenance"]["checkpoint_sha256"] == said["checkpoint_sha256"]
+                ]
+                wrong = f"{files.json} shows an evaluation of {name} that is not there"
+                checks.must(bool(reports[name]), wrong, files.json)
+        for row in found["rows"]:
+            for metric, figure in row["figures"].items():
+                for seed, value in ((figure or {}).get("values") or {}).items():
+                    name = Grid.experiment(row["job"], int(seed))
+                    measured = [report["metrics"].get(row["report"], {}) for report in reports.get(name, [])]
+                    good = any(abs(figures.get(metric, -1.0) - value) <= CLOSE for figures in measured)
+                    wrong = f"{files.json}: {metric} of '{row['name']}', seed {seed}, is not the one of its report"
+                    checks.must(good, wrong, files.json)
+    if files.attempts.exists():
+        with checks.reading(files.attempts), open(files.attempts, encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+            good = rows[:1] == [list(COLUMNS)] and all(len(row) == len(COLUMNS) for row in rows)
+            checks.must(good, f"{files.attempts} is cut off or has other columns", files.attempts)
+
+
+def _reports(experiment: Path, checks: Checks) -> list[dict[str, Any]]:
+    """Of all evaluations of an experiment, that with its own checkpoint and those with others'."""
+    found = []
+    for path in sorted(experiment.glob(f"eval*/{REPORT}")):
+        with checks.reading(path):
+            found.append(read_json(path))
+    return found
+
+
+def exported_files(files: Exported) -> list[Path]:
+    """The networks of an export that are there."""
+    return [file for file in map(files.file, ("torch", "onnx")) if file.exists() or files.about(file).exists()]
+
+
+def exported(file: Path, checkpoint: str | None, seen: Mapping[Path, Seen], checks: Checks) -> list[str]:
+    """A network and the JSON beside it. checkpoint: the digest of the one beside it, None where there is none.
+
+    Returns why it is stale, in words.
+    """
+    about = Exported.about(file)
+    if not checks.must(not seen[file].wrong, seen[file].wrong, file):
+        return []
+    with checks.reading(about):
+        said = read_json(about)
+        wrong = f"{file} is not the network that {about.name} describes"
+        checks.must(said["sha256"] == seen[file].sha256, wrong, file)
+        if said["checkpoint_sha256"] != checkpoint:
+            return [f"{file.name} is of another checkpoint than the one that is there"]
+    return []

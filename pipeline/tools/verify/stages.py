@@ -1,0 +1,222 @@
+"""What the files of the stages data, labeler, masks and train say of each other. Reads tables, headers and shards.
+
+Whether their bytes are those that were written is known before; here a file may still be one of another run. What an
+earlier stage has is compared only where this stage was made from it, and where it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.records import content_digest, read_rows
+from pipeline.io.text import read_json
+from pipeline.io.weights_metadata import read_metadata
+from pipeline.runs.find import describe
+from pipeline.runs.layout import Paths
+from pipeline.runs.stamp import Stamp
+from pipeline.shards.digest import ShardContent
+from pipeline.shards.format import ShardReader
+from pipeline.shards.index import ShardEntry, ShardIndex, read_index
+from pipeline.stages import masks as stage
+from pipeline.tools.verify.checks import Checks
+from pipeline.tools.verify.hashing import Seen
+from sorn.sample import Status
+
+Images = dict[str, tuple[list[str], list[int], list[int]]]  # split -> names, pids, camids, in the order of the names
+CLOSE = 1e-9  # between shares that were summed in another order
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a masks stage holds. images: of the splits whose shards are whole; readable: those that could be decoded."""
+
+    index: ShardIndex
+    images: Images
+    readable: Images
+
+
+def data(paths: Paths, made: Stamp, checks: Checks) -> Images | None:
+    """records.csv and summary.json: the digest that later stages take, and the numbers of images."""
+    if not checks.sound(paths.records):
+        return None
+    with checks.reading(paths.records):
+        rows = read_rows(paths.records, paths.dataset)
+        names = [record.name for record, _ in rows]
+        images: Images = {}
+        for record, _ in sorted(rows, key=lambda row: row[0].name):
+            of_split = images.setdefault(record.split, ([], [], []))
+            of_split[0].append(record.name)
+            of_split[1].append(record.pid)
+            of_split[2].append(record.camid)
+        unsorted = f"{paths.records}: its names are not sorted, or not unique"
+        checks.must(names == sorted(set(names)), unsorted, paths.records)
+        content = content_digest(rows)
+        wrong = f"{paths.records} does not hold the images that {paths.stamp('data')} provides to later stages"
+        checks.must(content == made.provides.get("records"), wrong, paths.records)
+        if checks.sound(paths.records, paths.data_summary):
+            _summary(paths.data_summary, content, images, checks)
+        return images
+    return None
+
+
+def _summary(path: Path, content: str, images: Images, checks: Checks) -> None:
+    with checks.reading(path):
+        summary = read_json(path)
+        checks.must(summary["content"] == content, f"{path} is of other images than records.csv", path)
+        for split, counts in summary["splits"].items():
+            found = len(images.get(split, ([],))[0])
+            wrong = f"{path} counts {counts['images']} images of {split}, the records {found}"
+            checks.must(counts["images"] == found, wrong, path)
+
+
+def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, Seen], checks: Checks) -> None:
+    """danet.safetensors and config.json say the same, and are of the training that the stamp is of."""
+    weights, about = paths.labeler_checkpoint, paths.labeler_config
+    said = _weights(weights, made, seen, checks)
+    if said is not None and checks.sound(about):
+        with checks.reading(about):
+            same = read_json(about) == said
+            checks.must(same, f"{about} does not say what {weights.name} says of itself", about)
+
+
+def train(
+    paths: Paths, made: Stamp, seen: Mapping[Path, Seen], stored: Stored | None, checks: Checks
+) -> dict[str, Any] | None:
+    """model.safetensors and config.json: of this training, and of the shards it was made from. Returns config.json."""
+    weights, about = paths.checkpoint, paths.train_config
+    _weights(weights, made, seen, checks)
+    if not checks.sound(about):
+        return None
+    with checks.reading(about):
+        described = describe(paths.folder("train"))
+        pids, identities = described["pids"], described["model"]["identities"]
+        wrong = f"{about} names {len(pids)} persons for {identities} identities of the network"
+        checks.must(len(pids) == identities, wrong, about)
+        if stored is not None:
+            wrong = f"{about} is of other persons or another size of images than {paths.shard_index}"
+            ours = (tuple(pids), described["image_size"])
+            checks.must(ours == (stored.index.pids, stored.index.image_size), wrong, about)
+        return described
+    return None
+
+
+def _weights(path: Path, made: Stamp, seen: Mapping[Path, Seen], checks: Checks) -> dict[str, Any] | None:
+    """What a checkpoint says of itself; None where it is damaged or another one than later stages take as input."""
+    if not checks.sound(path):
+        return None
+    digest = seen[path].sha256 if path in seen else ""
+    wrong = f"{path} is not the checkpoint that its stamp provides to later stages"
+    checks.must(digest == made.provides.get("checkpoint"), wrong, path)
+    with checks.reading(path):
+        said = read_metadata(path)
+        wrong = f"{path} is of another training than its stamp"
+        checks.must(said.get("fingerprint") == made.fingerprint, wrong, path)
+    return said if checks.sound(path) else None
+
+
+def masks(
+    paths: Paths, made: Stamp, seen: Mapping[Path, Seen], records: Images | None, checks: Checks
+) -> Stored | None:
+    """Every shard against the index, every split against its shards and records.csv, the label report against both."""
+    path = paths.shard_index
+    if not checks.sound(path):
+        return None
+    with checks.reading(path):
+        index = read_index(path)
+        wrong = f"{path} is of another run of the masks stage than its stamp"
+        checks.must(index.fingerprint == made.fingerprint, wrong, path)
+        images: Images = {}
+        readable: Images = {}
+        for split in dict.fromkeys([*index.splits, *(entry.split for entry in index.shards)]):
+            entries = [entry for entry in index.shards if entry.split == split]
+            shards = [_shard(path, entry, index, seen, checks) for entry in entries]
+            whole = [pair for pair in shards if pair is not None]
+            if split not in index.splits or not entries:
+                checks.must(False, f"{path} has no count or no shards of split {split}", path)
+            elif len(whole) == len(entries):
+                images[split] = _images([reader for reader, _ in whole], readable_only=False)
+                readable[split] = _images([reader for reader, _ in whole], readable_only=True)
+                _split(path, split, index, [content for _, content in whole], images[split], made, checks)
+                if records is not None:
+                    wrong = f"{path.parent / split} holds other images or ids of {split} than {paths.records}"
+                    checks.must(images[split] == records.get(split), wrong, path)
+        if records is not None:
+            wrong = f"{path} holds the splits {sorted(index.splits)}, the records {sorted(records)}"
+            checks.must(set(index.splits) == records.keys() - {"labeler"}, wrong, path)
+        wrong = f"{path} holds other content than its stamp provides to later stages"
+        checks.must(stage.provides(paths) == made.provides, wrong, path)
+        if checks.sound(path, paths.label_report_json):
+            _label_report(paths, index, checks)
+        return Stored(index, images, readable)
+    return None
+
+
+def _shard(
+    path: Path, entry: ShardEntry, index: ShardIndex, seen: Mapping[Path, Seen], checks: Checks
+) -> tuple[ShardReader, ShardContent] | None:
+    """One shard as the index names it; None where it is not whole."""
+    file = path.parent / entry.file
+    if not checks.must(file in seen, f"{path} names {entry.file}, which is no output of the stage", path):
+        return None
+    found = seen[file]
+    if not checks.sound(file) or not checks.must(found.shard is not None, found.damage, file):
+        return None
+    assert found.shard is not None and found.content is not None
+    shard = found.shard
+    ours = (found.sha256, shard.content_digest, len(shard), shard.fingerprint, shard.image_size)
+    theirs = (entry.sha256, entry.digest, entry.count, index.fingerprint, index.image_size)
+    wrong = f"shard {file} is not the one that {path.name} names"
+    good = checks.must((*ours, shard.labeler, shard.pose) == (*theirs, index.labeler, index.pose), wrong, file)
+    return (shard, found.content) if good else None
+
+
+def _split(
+    path: Path,
+    split: str,
+    index: ShardIndex,
+    contents: list[ShardContent],
+    images: tuple[list[str], list[int], list[int]],
+    made: Stamp,
+    checks: Checks,
+) -> None:
+    whole, entry = ShardContent(), index.splits[split]
+    for content in contents:
+        whole.extend(content)
+    ours = (len(whole.items), whole.digest, whole.detection_digest, dict(whole.status))
+    wrong = f"{path} gives another count, digest or status of split {split} than its shards"
+    checks.must(ours == (entry.count, entry.digest, entry.detection_digest, entry.status), wrong, path)
+    wrong = f"{path} gives another share of foreground in split {split} than its shards"
+    checks.must(abs(whole.foreground_share - entry.foreground_share) <= CLOSE, wrong, path)
+    names, pids, _ = images
+    checks.must(names == sorted(set(names)), f"{path}: the names of split {split} are not sorted, or not unique", path)
+    if split == "train":
+        wrong = f"{path} gives other training persons than its shards"
+        checks.must(list(index.pids) == sorted(set(pids)), wrong, path)
+
+
+def _label_report(paths: Paths, index: ShardIndex, checks: Checks) -> None:
+    path = paths.label_report_json
+    with checks.reading(path):
+        report = read_json(path)
+        wrong = f"{path} is of another run of the masks stage than {paths.shard_index.name}"
+        checks.must(report["fingerprint"] == index.fingerprint, wrong, path)
+        for split, said in report["splits"].items():
+            entry = index.splits[split]
+            status = {name: count for name, count in said["status"].items() if count}
+            wrong = f"{path} counts other images of split {split} than {paths.shard_index.name}"
+            checks.must((said["images"], status) == (entry.count, entry.status), wrong, path)
+
+
+def _images(shards: list[ShardReader], readable_only: bool) -> tuple[list[str], list[int], list[int]]:
+    """Names, pids, camids of some shards, in their order."""
+    kept = [shard.status != Status.UNREADABLE if readable_only else np.ones(len(shard), bool) for shard in shards]
+    names, pids, camids = (
+        [value for shard, keep in zip(shards, kept, strict=True) for value in getattr(shard, field)[keep].tolist()]
+        for field in ("name", "pid", "camid")
+    )
+    return names, pids, camids

@@ -1,0 +1,221 @@
+"""A run as a whole: what became of each of its folders, and what is broken in them. Reads its stamps and all files.
+
+A folder is `whole`; `broken`, when a file is not what was written or does not belong to the others; `stale`, when it
+was made from something else than the earlier stages now have, or by another version of its stage; `unfinished`, when it
+has files but no stamp; or `not run`. Options are not held against today's: that is for `sorn status` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
+from pipeline.errors import UserError
+from pipeline.runs import stamp
+from pipeline.runs.layout import STAMP, TABLES, Exported, Paths, TablesPaths
+from pipeline.runs.stamp import Stamp
+from pipeline.runtime import distributed
+from pipeline.stages import driver
+from pipeline.tools.verify import extras
+from pipeline.tools.verify import stages as verify_stages
+from pipeline.tools.verify.evaluation import IMAGES_OF, evaluation
+from pipeline.tools.verify.folders import EXPORT, Place, find_places
+from pipeline.tools.verify.hashing import Seen, read_files
+
+SHARD = ".h5"
+GOOD = ("whole", "not run")
+
+
+@dataclass
+class Verified:
+    """places: in order, with what was wrong in each. files, bytes: that were read."""
+
+    places: list[Place]
+    files: int = 0
+    bytes: int = 0
+
+    @property
+    def checks(self) -> int:
+        return sum(place.checks.count for place in self.places)
+
+    @property
+    def whole(self) -> bool:
+        return all(place.said in GOOD for place in self.places)
+
+    def verdict(self) -> str:
+        """`whole`, or how many folders are what."""
+        said = [place.said for place in self.places]
+        return ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said) if word not in GOOD) or "whole"
+
+
+@dataclass
+class Verification:
+    """One look at a run. stages: for their versions. images: whether to read the dataset's pictures as well."""
+
+    stages: Mapping[str, driver.Stage]
+    paths: Paths
+    images: bool = False
+    seen: dict[Path, Seen] = field(default_factory=dict)
+    rows: list[tuple[ImageRecord, ImageFile]] = field(default_factory=list)
+    records: verify_stages.Images | None = None
+    stored: verify_stages.Stored | None = None
+    trained: dict[Path, dict[str, Any]] = field(default_factory=dict)  # folder -> config.json, of whole ones
+    stamps: dict[Path, Stamp | None] = field(default_factory=dict)  # folder -> its stamp
+
+    def run(self) -> Verified:
+        """Raises UserError where nothing of the run is there."""
+        places = find_places(self.paths)
+        if not any(place.used for place in places):
+            wrong = f"nothing of {self.paths.run_name} is in {self.paths.runs}"
+            raise UserError(wrong, f"Run: {driver.command('eval', self.paths)}, or name another folder with RUNS=.")
+        outputs = {}
+        for place in places:
+            self._read_stamp(place)
+            outputs[place.folder] = self._outputs(place)
+        exported = [file for place in places if place.stage == EXPORT for file in extras.exported_files(_export(place))]
+        pictures = self._pictures(places[0]) if self.images else []
+        shards = {file for place in places if place.stage == "masks" for file in outputs[place.folder]}
+        shards = {file for file in shards if file.suffix == SHARD}
+        files = dict.fromkeys([file for found in outputs.values() for file in found] + exported + pictures)
+        self.seen = read_files(files, shards, distributed.cores())
+        for place in places:
+            self._stale(place)
+            self._bytes(place, outputs[place.folder])
+            self._contents(place)
+        stamps = sum(place.stamp is not None for place in places)
+        return Verified(places, len(files) + stamps, sum(one.bytes for one in self.seen.values()))
+
+    def _read_stamp(self, place: Place) -> None:
+        if place.stage not in driver.ORDER:
+            return
+        path, checks = place.folder / STAMP, place.checks
+        with checks.reading(path):
+            place.stamp = made = stamp.read(place.folder)
+            if made is None:
+                return
+            wrong = f"{path} is the stamp of {made.stage}, schema {made.schema_version}"
+            checks.must((made.stage, made.schema_version) == (place.stage, stamp.SCHEMA_VERSION), wrong, path)
+            computed = stamp.fingerprint(made.stage, made.version, made.inputs, made.config)
+            wrong = f"{path} was changed: its fingerprint is not the one of its inputs and options"
+            checks.must(made.fingerprint == computed, wrong, path)
+        self.stamps[place.folder] = None if checks.faults else place.stamp
+
+    def _outputs(self, place: Place) -> dict[Path, list[Any]]:
+        """File -> what the stamp says of it."""
+        found, path = {}, place.folder / STAMP
+        for name, entry in place.stamp.outputs.items() if place.stamp else ():
+            relative = PurePosixPath(name)
+            inside = not relative.is_absolute() and ".." not in relative.parts
+            if place.checks.must(inside, f"{path} names an output outside its folder: {name}", path):
+                found[place.folder / name] = entry
+        return found
+
+    def _bytes(self, place: Place, outputs: dict[Path, list[Any]]) -> None:
+        """Every output is the file that was written."""
+        for file, (digest, size, _) in outputs.items():
+            one = self.seen[file]
+            cut = f"{file} has {one.bytes:,} bytes, it was written with {size:,}"
+            if place.checks.must(not one.wrong, one.wrong, file) and place.checks.must(one.bytes == size, cut, file):
+                wrong = f"{file} was changed after it was written: its sha256 is another one"
+                place.checks.must(one.sha256 == digest, wrong, file)
+
+    def _stale(self, place: Place) -> None:
+        """Whether it was made from what the earlier stages have now."""
+        if place.stamp is None:
+            return
+        version = self.stages[place.stage].VERSION
+        if place.stamp.version != version:
+            place.stale.append(f"{place.stage} changed: version {place.stamp.version} -> {version}")
+        for name, digest in place.stamp.inputs.items():
+            source = origin(place.stage, name)
+            if source is None:
+                continue
+            place.checks.count += 1
+            stage, key = source
+            folder = place.paths.folder(stage)
+            before = self.stamps[folder] if folder in self.stamps else _foreign_stamp(folder)
+            if before is None:
+                place.stale.append(f"{name} came from {folder}, which has no good stamp")
+            elif before.provides.get(key) != digest:
+                place.stale.append(f"{name} changed")
+
+    def _contents(self, place: Place) -> None:
+        """What its files say of each other, and of the earlier stages that it was made from."""
+        made, checks = place.stamp, place.checks
+        if place.stage == TABLES:
+            extras.tables(TablesPaths.of(self.paths), self.paths.runs / self.paths.run_name, checks)
+        elif place.stage == EXPORT:
+            self._exported(place)
+        elif made is None or checks.broken & {place.folder / STAMP} or made.version != self.stages[place.stage].VERSION:
+            return  # a file of another version may look different
+        elif place.stage == "data":
+            self.records = verify_stages.data(place.paths, made, checks)
+            self._compare_pictures(place)
+            self.records = None if checks.faults else self.records
+        elif place.stage == "labeler":
+            verify_stages.labeler(place.paths, made, self.seen, checks)
+        elif place.stage == "masks":
+            records = None if place.stale else self.records
+            stored = verify_stages.masks(place.paths, made, self.seen, records, checks)
+            self.stored = None if checks.faults else stored
+        elif place.stage == "train":
+            stored = None if place.stale else self.stored
+            described = verify_stages.train(place.paths, made, self.seen, stored, checks)
+            if described is not None and not checks.faults:
+                self.trained[place.folder] = described
+        else:
+            trained = None if place.stale else self.trained.get(place.paths.folder("train"))
+            readable = self.stored.readable if self.stored and not place.stale else None
+            evaluation(place.paths, made, trained, readable, checks)
+
+    def _exported(self, place: Place) -> None:
+        folder = place.paths.folder("train")
+        training = self.stamps.get(folder)
+        for file in extras.exported_files(_export(place)):
+            checkpoint = training.provides.get("checkpoint") if training else None
+            place.stale += extras.exported(file, checkpoint, self.seen, place.checks)
+
+    def _pictures(self, data: Place) -> list[Path]:
+        try:
+            self.rows = read_rows(data.paths.records, data.paths.dataset)
+        except UserError:  # told where records.csv is looked at
+            return []
+        return [record.path for record, _ in self.rows]
+
+    def _compare_pictures(self, data: Place) -> None:
+        """The dataset's pictures against records.csv."""
+        if not self.rows:
+            return
+        bad = [record.path for record, file in self.rows if self.seen[record.path].sha256 != file.sha256]
+        data.checks.count += len(self.rows) - 1
+        some = f", first {bad[0]}; copy again what is damaged" if bad else ""
+        wrong = f"{len(bad)} of {len(self.rows)} images are missing or are not what {data.paths.records} says{some}"
+        data.checks.must(not bad, wrong, data.paths.records)
+
+
+def origin(stage: str, name: str) -> tuple[str, str] | None:
+    """The earlier stage, and what it provides, that an input is; None for one that comes from outside the run."""
+    if stage in ("labeler", "masks", "eval") and name in ("records", "manifest"):
+        return "data", name
+    if stage == "train" and name.startswith("masks of "):
+        return "masks", name.removeprefix("masks of ")
+    if stage == "eval" and name == "checkpoint":
+        return "train", name
+    if stage == "eval" and (name.startswith(IMAGES_OF) or name == "pose"):
+        return "masks", name.removeprefix(IMAGES_OF)
+    return None
+
+
+def _foreign_stamp(folder: Path) -> Stamp | None:
+    """Of a training of another run."""
+    try:
+        return stamp.read(folder)
+    except UserError:
+        return None
+
+
+def _export(place: Place) -> Exported:
+    return Exported(place.folder)

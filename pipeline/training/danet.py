@@ -1,0 +1,175 @@
+"""The training loop of the labeler stage: crops -> DANet -> danet.safetensors. Reads the split `labeler`.
+
+As in `training.loop`, a state file holds all that the next step depends on, and a run that was killed ends with the
+same weights, bit for bit: crops, their order and dropout are functions of (seed, epoch, step).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from pipeline.datasets.records import ImageRecord
+from pipeline.errors import UserError
+from pipeline.io import checkpoints
+from pipeline.io.files import write_json
+from pipeline.runs.config import Config, as_json
+from pipeline.runs.layout import Paths
+from pipeline.runtime import signals
+from pipeline.runtime.device import pick_device
+from pipeline.runtime.memory import keep_freed_memory
+from pipeline.runtime.progress import Progress
+from pipeline.training.danet_crops import CropDataset, Crops
+from pipeline.training.initial_weights import load_initial_weights
+from pipeline.training.states import TrainingStates
+from sorn import engine
+from sorn.batch import to_input
+from sorn.danet import DANet, danet_loss
+
+STATE_EVERY_SECONDS = 120.0  # besides the end of every epoch; when a state is written changes no result
+ORDER = 0  # stream of random numbers under the seed; the crops have another one
+WARM_UP = 0.05  # share of all steps over which the rate rises
+POWER = 0.9  # of the rate's fall, as in the DANet paper
+
+
+class LabelerTraining:
+    """One training of the labeler; `run()` goes on from the state file of the same fingerprint, if there is one."""
+
+    def __init__(
+        self, config: Config, paths: Paths, fingerprint: str, records: list[ImageRecord], masks: list[Path]
+    ) -> None:
+        self.config, self.paths, self.fingerprint = config, paths, fingerprint
+        options = self.options = config.labeler
+        self.data = CropDataset(records, masks, options)
+        self.steps = len(self.data) // options.batch_size
+        if self.steps == 0:
+            raise UserError(
+                f"the split labeler has {len(self.data)} images, fewer than one batch of {options.batch_size}",
+                "Use a smaller batch: --set labeler.batch_size=...",
+            )
+        self.device = pick_device(config.runtime.device)
+        self.precision = engine.pick_precision(options.precision, self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        torch.manual_seed(options.seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
+        torch.backends.cudnn.benchmark = False
+        self.model = DANet(options.backbone)
+        load_initial_weights(self.model, options.init, options.backbone, "labeler.init")
+        self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=options.base_lr, weight_decay=options.weight_decay, fused=True
+        )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.states = TrainingStates(paths, "labeler", fingerprint)
+        self.done = 0  # steps
+
+    def run(self) -> None:
+        self._resume()
+        total = self.options.epochs * self.steps
+        click.echo(
+            f"labeler: {len(self.data)} images, {self.options.epochs} epochs of {self.steps} steps, "
+            f"DANet on {self.options.backbone} in {self.precision} on {self.device}"
+        )
+        self.saved = time.monotonic()
+        self.model.train()
+        with signals.deferred("labeler") as asked, Progress(total, "labeler", "steps", self.done) as shown:
+            while self.done < total:
+                for crops in self._epoch():
+                    losses = self._step(crops, total)
+                    self.done += 1
+                    parts = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
+                    shown.advance(1, f"epoch {(self.done - 1) // self.steps + 1}/{self.options.epochs}, {parts}")
+                    if asked.signal or time.monotonic() - self.saved > STATE_EVERY_SECONDS:
+                        self._save_state()
+                    if asked.signal:
+                        click.echo(f"labeler: stopped before step {self.done}; the same command goes on from there")
+                        asked.exit()
+                self._save_state()
+        self._publish()
+
+    def _epoch(self) -> Iterator[Crops]:
+        """The rest of this epoch's batches: a seeded permutation of all images, cut into batches."""
+        epoch, first = divmod(self.done, self.steps)
+        size = self.options.batch_size
+        order = np.random.default_rng([self.options.seed, ORDER, epoch]).permutation(len(self.data))
+        self.data.epoch = epoch  # read by the workers, which start with each iteration
+        loader: DataLoader[Any] = DataLoader(
+            self.data,
+            batch_sampler=[order[step * size : (step + 1) * size].tolist() for step in range(first, self.steps)],
+            collate_fn=CropDataset.collate,  # type: ignore[arg-type]  # __getitems__ gives whole batches
+            num_workers=min(self.config.runtime.workers, 1 if self.device.type == "cpu" else 64),
+            pin_memory=False,
+        )
+        return iter(loader)
+
+    def _step(self, crops: Crops, total: int) -> dict[str, float]:
+        torch.manual_seed(self.options.seed * 1_000_003 + self.done)  # of dropout
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.options.base_lr, self.done / total)
+        image, target = to_input(crops.image.to(self.device)), crops.mask.to(self.device).long()
+        with engine.autocast(self.device, self.precision):
+            output = self.model(image)
+        losses = danet_loss(output, target, self.options.aux_weight)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(losses["total"]).backward()
+        values = {name: value.item() for name, value in losses.items()}
+        if not math.isfinite(values["total"]):
+            raise UserError(
+                f"the labeler's training diverged at step {self.done}: {values}",
+                "Lower the rate (--set labeler.base_lr=...) or compute in fp32 (--set labeler.precision=fp32).",
+            )
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return values
+
+    def _save_state(self) -> None:
+        """Called between steps only: `done` is the number of the next one."""
+        state = {
+            "done": self.done,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+        self.states.save(self.done, state)
+        self.saved = time.monotonic()
+
+    def _resume(self) -> None:
+        found = self.states.load()
+        if found is None:
+            return
+        path, state = found
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state.get("scaler", {}))
+        self.done = state["done"]
+        click.echo(f"labeler: going on at step {self.done} ({path})")
+
+    def _publish(self) -> None:
+        """One file that can be handed on: weights, and in its metadata what they are. States are no longer needed."""
+        described = {
+            "network": "danet",
+            "backbone": self.options.backbone,
+            "image_size": list(self.options.image_size),
+            "trained_on": self.paths.dataset_name,
+            "options": as_json(self.options),
+            "precision": self.precision,
+            "fingerprint": self.fingerprint,
+        }
+        checkpoints.save_weights(self.paths.labeler_checkpoint, self.model.state_dict(), described)
+        write_json(self.paths.labeler_config, described)
+        self.states.remove()
+
+
+def learning_rate(base: float, progress: float) -> float:
+    """Rate at a share of the training in [0, 1): a linear rise, then base * (1 - progress)^0.9."""
+    return base * min(1.0, (progress + 1e-3) / WARM_UP) * (1 - progress) ** POWER

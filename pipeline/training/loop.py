@@ -1,0 +1,275 @@
+"""The training loop of stage 2: shards -> batches -> SORN -> checkpoints. Reads the train split, writes the weights.
+
+A state file holds all that the next step depends on: weights, optimizer, gradient scale, epoch, step and the best
+weights so far. The order of the images, their augmentation are functions of (seed, epoch, step), so there is no
+generator state to save. Ranks of torchrun share every batch: each computes its part, the first one writes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import time
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from pipeline.errors import UserError
+from pipeline.io import checkpoints
+from pipeline.io.files import write_json
+from pipeline.runs.config import Config, as_json
+from pipeline.runs.layout import Paths
+from pipeline.runtime import distributed, signals
+from pipeline.runtime.device import pick_device
+from pipeline.runtime.memory import keep_freed_memory
+from pipeline.shards.dataset import ShardDataset
+from pipeline.shards.loader import BatchLoader
+from pipeline.training.initial_weights import load_initial_weights
+from pipeline.training.log import TrainingLog
+from pipeline.training.sampler import BatchOrder
+from pipeline.training.states import TrainingStates
+from pipeline.training.validation import Validation
+from sorn import engine
+from sorn.augmentation import Augmentation
+from sorn.batch import Batch
+from sorn.network import SORN
+from sorn.schedule import build_optimizer, learning_rate, set_learning_rate
+from sorn.sync_batchnorm import synchronised
+
+STATE_EVERY_SECONDS = 120.0  # besides the end of every epoch; when a state is written changes no result
+
+
+class Training:
+    """One training run; `run()` goes on from the newest state of the same fingerprint, if there is one."""
+
+    def __init__(self, config: Config, paths: Paths, fingerprint: str) -> None:
+        self.config, self.paths, self.fingerprint = config, paths, fingerprint
+        self.rank = distributed.here()
+        self.data = ShardDataset(paths.shard_index, "train")
+        if config.model.semantic_branch:
+            self.data.require_labels()
+        self.order = BatchOrder(len(self.data), config.train, self.rank)
+        self.steps = self.order.steps
+        self.validation = Validation(config, paths) if config.train.validate_every else None
+        self.device = pick_device(config.runtime.device)
+        self.precision = engine.pick_precision(config.train.precision, self.device)
+        self.model_config = dataclasses.replace(config.model, identities=self.data.identities)
+        self.augmentation = Augmentation(
+            **{field.name: getattr(config.train, field.name) for field in dataclasses.fields(Augmentation)}
+        )
+        self.states = TrainingStates(paths, "train", fingerprint)
+        self.epoch = self.step = 0
+        self.best: dict[str, Any] = {}
+        self.last_step: int | None = None  # of all, once somebody has asked to stop
+        self._make_repeatable()
+        model = SORN(self.model_config)
+        load_initial_weights(model, config.train.init, config.model.backbone, "train.init")
+        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if config.train.batch_norm == "sync" and self.rank.world > 1:
+            synchronised(self.model)
+        self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
+        distributed.meet()  # whoever cannot take part says so here
+        pieces = config.train.accumulate
+        self.stepper = engine.Stepper(self.model, self.optimizer, config.loss, self.precision, pieces, self._wrap)
+        self.readout = engine.Readout(self.device)
+
+    def run(self) -> None:
+        self._resume()
+        epochs = self.config.schedule.epochs
+        shared = f", shared by {self.rank.world} processes" if self.rank.world > 1 else ""
+        distributed.say(
+            f"train: {len(self.data)} images of {self.data.identities} pids, {epochs} epochs of {self.steps} steps of "
+            f"{self.config.train.batch_size}, {self.model_config.backbone} in {self.precision} on {self.device}{shared}"
+        )
+        self.saved = time.monotonic()
+        try:
+            with (
+                signals.deferred("train", quiet=self.rank.number > 0) as self.asked,
+                TrainingLog(self.paths, epochs, self.steps, self._done) as self.log,
+            ):
+                while self.epoch < epochs:
+                    self._run_epoch()
+        except engine.Diverged as error:  # read by every rank
+            failure = self._diverged(error)
+            distributed.meet(failure)
+            raise failure from error
+        except UserError:
+            distributed.leave()  # the others wait in a step, not in a meeting
+            raise
+        except torch._dynamo.exc.TorchDynamoException as error:
+            wrong = f"torch cannot compile the network on this machine: {str(error).strip().splitlines()[0]}"
+            raise UserError(wrong, "Install a C++ compiler, or leave it: --set train.compile=false") from error
+        except RuntimeError as error:
+            lost = distributed.lost(error)
+            if lost is None:
+                raise
+            raise lost from error
+        distributed.leave()
+        if self.rank.number == 0:
+            self._publish()
+
+    @property
+    def _done(self) -> int:
+        """Steps of the whole training that are behind us."""
+        return self.epoch * self.steps + self.step
+
+    def _run_epoch(self) -> None:
+        self.log.begin_epoch()
+        self.loader = BatchLoader(
+            self.data,
+            self.order.rest(self.epoch, self.step),
+            workers=min(self.config.runtime.workers, 1 if self.device.type == "cpu" else 64),
+            pin=self.device.type == "cuda",
+        )
+        for batch in self.loader:
+            self._run_step(batch)
+            self._read()
+            if self.last_step is not None and self._done >= self.last_step:
+                self._stop()
+            if time.monotonic() - self.saved > STATE_EVERY_SECONDS:
+                self._save_state()
+        self._read(everything=True)
+        self._end_epoch()
+
+    def _run_step(self, batch: Batch) -> None:
+        """Queue the next step; nothing here waits for a GPU."""
+        chosen = self.order.batch(self.epoch, self.step)
+        rate = learning_rate(self.config.schedule, self.epoch + self.step / self.steps)
+        set_learning_rate(self.optimizer, rate)
+        draw = self.augmentation.draw(self.order.generator(self.epoch, self.step), len(chosen))
+        labelled = self.data.labelled[chosen].sum() / self.order.parts
+        batch = batch.to(self.device, non_blocking=True)
+        losses = self.stepper.step(batch, draw.of(self.order.own(len(chosen))), float(labelled))
+        self.readout.put(self.step, self._mean_over_ranks(losses))
+        self.step += 1
+
+    def _read(self, everything: bool = False) -> None:
+        """Look at the losses that have reached the host. Raises Diverged."""
+        for step, (*values, asked) in self.readout.read(everything):
+            losses = dict(zip(self.stepper.names, values, strict=True))
+            images = len(self.order.batch(self.epoch, step))
+            rate = learning_rate(self.config.schedule, self.epoch + step / self.steps)
+            self.log.step(self.epoch, step, losses, images, rate, self.loader.waited)
+            engine.require_finite(losses, step)
+            if asked and self.last_step is None:  # all ranks read this, though not at the same time
+                self.last_step = self.epoch * self.steps + step + 1 + self.readout.lag
+
+    def _mean_over_ranks(self, losses: Tensor) -> Tensor:
+        """Losses and, behind them, whether any rank was asked to stop: float32 [n + 1], the same on every rank."""
+        asked = torch.full((1,), float(self.asked.signal > 0), device=losses.device)
+        values = torch.cat([losses.float(), asked])
+        if self.rank.world > 1:
+            dist.all_reduce(values)
+            values /= self.rank.world
+        return values
+
+    def _end_epoch(self) -> None:
+        validated: dict[str, float] = {}
+        train, ended = self.config.train, self.epoch
+        last = ended + 1 == self.config.schedule.epochs
+        if self.rank.number == 0:  # the others wait for it in their next step
+            if self.validation is not None and ((ended + 1) % train.validate_every == 0 or last):
+                validated = self.validation.figures(self.model, self.device, self.precision)
+                self._remember_best(validated["mAP"])
+            self.log.end_epoch(ended, self.loader.waited, validated)
+            self.log.show(ended, self.model, self.data, self.device, self.precision)
+        self.epoch, self.step = ended + 1, 0
+        if self.last_step is not None and not last:
+            self._stop()
+        self._save_state()
+
+    def _remember_best(self, mean_ap: float) -> None:
+        if self.config.train.keep == "best" and mean_ap > self.best.get("mAP", -1.0):
+            weights = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+            self.best = {"mAP": mean_ap, "epoch": self.epoch, "model": weights}
+
+    def _stop(self) -> None:
+        """Somebody asked for it: the state is written, then this process ends."""
+        self._save_state()
+        distributed.say(
+            f"train: stopped after {self._done} of {self.config.schedule.epochs * self.steps} steps; the same command "
+            f"goes on from there ({self.states.files[-1]})"
+        )
+        distributed.meet()  # a launcher ends all ranks as soon as one has ended
+        distributed.leave()
+        self.asked.exit()
+
+    def _diverged(self, error: engine.Diverged) -> UserError:
+        good = (
+            f"the last good state is {self.states.files[-1]}." if self.states.files else "there is no state before it."
+        )
+        return UserError(
+            f"training diverged: {error}, epoch {self.epoch + 1} of {self.config.schedule.epochs}",
+            "Lower the rate (--set schedule.base_lr=...) or compute in fp32 (--set train.precision=fp32); " + good,
+        )
+
+    def _make_repeatable(self) -> None:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may sum in any order
+        torch.manual_seed(self.config.train.seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
+        torch.backends.cudnn.benchmark = False
+        if self.device.type == "cpu":
+            keep_freed_memory()
+            if self.rank.world > 1:
+                torch.set_num_threads(distributed.cores())
+
+    def _wrap(self, objective: nn.Module) -> nn.Module:
+        if self.config.train.compile:
+            objective.compile()
+        if self.rank.world == 1:
+            return objective
+        return DistributedDataParallel(objective, gradient_as_bucket_view=True)
+
+    def _save_state(self) -> None:
+        """Called between steps only: `step` is the next one to run, and every step before it was finite."""
+        self._read(everything=True)
+        self.saved = time.monotonic()
+        if self.rank.number:
+            return
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.stepper.scaler.state_dict(),
+            "best": self.best,
+        }
+        self.states.save(self._done, state)
+
+    def _resume(self) -> None:
+        found = self.states.load()
+        if found is None:
+            if self.rank.number == 0:
+                shutil.rmtree(self.paths.tensorboard, ignore_errors=True)  # scalars of a run that was something else
+            return
+        path, state = found
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.scaler.load_state_dict(state["scaler"])
+        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
+        distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
+
+    def _publish(self) -> None:
+        """Weights first, then what they are; states are no longer needed."""
+        weights = self.best["model"] if self.config.train.keep == "best" else self.model.state_dict()
+        checkpoints.save_weights(self.paths.checkpoint, weights, {"fingerprint": self.fingerprint})
+        described = {
+            "model": as_json(self.model_config),
+            "train": as_json(self.config.train),
+            "schedule": as_json(self.config.schedule),
+            "loss": as_json(self.config.loss),
+            "precision": self.precision,
+            "processes": self.rank.world,
+            "best": {name: self.best[name] for name in ("epoch", "mAP") if name in self.best} or None,
+            "image_size": list(self.data.image_size),
+            "pids": list(self.data.index.pids),
+            "dataset": self.paths.dataset_name,
+            "labeler": self.paths.labeler,
+        }
+        write_json(self.paths.train_config, described)
+        self.states.remove()

@@ -1,0 +1,56 @@
+"""States of a training, so that it can go on where it was stopped. Reads and writes <stage>/state-*.pt.
+
+The newest two are kept: one that a crash of the machine has damaged is named, and the one before it is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.errors import UserError
+from pipeline.io import checkpoints
+from pipeline.runs.layout import Paths
+from pipeline.runtime import distributed
+
+KEPT = 2
+
+
+class TrainingStates:
+    """Those of one stage ("train", "labeler") under one fingerprint; a run interrupted under another keeps its own."""
+
+    def __init__(self, paths: Paths, stage: str, fingerprint: str) -> None:
+        self.paths, self.stage, self.fingerprint = paths, stage, fingerprint
+
+    @property
+    def files(self) -> list[Path]:
+        """Oldest first."""
+        return self.paths.states(self.stage, self.fingerprint)
+
+    def save(self, number: int, state: dict[str, Any]) -> None:
+        """Write the state before step `number` of the whole training, then remove the oldest."""
+        path = self.paths.state(self.stage, self.fingerprint, number)
+        checkpoints.save_state(path, {**state, "fingerprint": self.fingerprint})
+        for old in self.files[:-KEPT]:
+            old.unlink()
+
+    def load(self) -> tuple[Path, dict[str, Any]] | None:
+        """The newest that is whole, None where there is none. Raises UserError when all are damaged."""
+        damaged: UserError | None = None
+        for path in reversed(self.files):
+            try:
+                return path, checkpoints.load_state(path, self.fingerprint)
+            except UserError as error:
+                damaged = error
+                if distributed.here().number == 0:
+                    click.echo(f"{self.stage}: {error.wrong}; looking for an older one", err=True)
+        if damaged is not None:
+            raise damaged
+        return None
+
+    def remove(self) -> None:
+        """Of this stage, whatever their fingerprint: it is finished."""
+        for path in self.paths.states(self.stage):
+            path.unlink()

@@ -1,0 +1,56 @@
+"""Evaluation on the way through a training: the val split after an epoch. Reads shards, writes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from pipeline.datasets.manifest import QUERY_SPLITS, load_manifest
+from pipeline.errors import UserError
+from pipeline.evaluation.scores import check_answerable
+from pipeline.runs.config import Config
+from pipeline.runs.layout import Paths
+from pipeline.shards.dataset import ShardDataset
+from sorn import engine, matching, metrics
+from sorn.features import FeatureBank
+from sorn.network import SORN
+
+QUERY, GALLERY = "val_query", QUERY_SPLITS["val_query"]
+
+
+class Validation:
+    """Every query of val against its gallery, by the fullest variant of matching that the network has.
+
+    Raises UserError where there is no val split, and where none of its queries has a match.
+    """
+
+    def __init__(self, config: Config, paths: Paths) -> None:
+        self.config = config.eval
+        model = config.model
+        if not (model.local_branch or model.global_branch):
+            wrong = "a segmenter alone has no features that could be validated"
+            raise UserError(wrong, "Train it with --set train.validate_every=0.")
+        try:
+            self.query, self.gallery = (ShardDataset(paths.shard_index, split) for split in (QUERY, GALLERY))
+        except UserError as error:
+            wrong = f"train.validate_every asks for the val split of {paths.dataset}: {error.wrong}"
+            remedy = "Hold pids out for it in the manifest, or train with --set train.validate_every=0."
+            raise UserError(wrong, remedy) from error
+        protocol = load_manifest(paths.dataset).find_protocol("default")
+        protocol = dataclasses.replace(protocol, query_prefix=f"{QUERY}/", gallery_prefix=f"{GALLERY}/")
+        check_answerable(paths.dataset, protocol, self.query, self.gallery)
+
+    def figures(self, model: SORN, device: torch.device, precision: str) -> dict[str, float]:
+        """mAP and rank-1, fractions in [0, 1]."""
+        query, gallery = (self._bank(model, data, device, precision) for data in (self.query, self.gallery))
+        relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
+        rule = matching.Rule(matching.variants(query)[-1], self.config.tau)
+        blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(query, gallery, [rule]))
+        found = metrics.evaluate(blocks, relevant, self.config.average_precision)
+        return {"mAP": found.mean_ap, "rank-1": found.rank(1)}
+
+    def _bank(self, model: SORN, data: ShardDataset, device: torch.device, precision: str) -> FeatureBank:
+        size = self.config.batch_size
+        batches = (data.__getitems__(range(first, min(first + size, len(data)))) for first in range(0, len(data), size))
+        return FeatureBank(*engine.extract_features(model, batches, device, precision), data.pid, data.camid, data.name)

@@ -1,0 +1,79 @@
+"""Class tables against the published ones, written out here by number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.datasets.class_tables import TABLES, load_table
+from pipeline.errors import UserError
+
+FINE = [0, 2, 2, 4, 4, 7, 7, 5, 5, 5, 5, 6, 6, 6, 6, 3, 3, 3, 3, 4, 4, 4, 4, 1, 1]
+COARSE = [0, 2, 4, 4, 7, 7, 5, 5, 6, 6, 3, 3, 4, 4, 1]
+PASCAL = [0, 1, 2, 3, 4, 5, 6]
+LIP = [0, 1, 1, 4, 1, 2, 2, 2, 6, 5, 2, 2, 5, 1, 4, 4, 6, 6, 7, 7]
+ATR = [0, 1, 1, 1, 2, 5, 5, 2, 2, 7, 7, 1, 6, 6, 4, 4, 0, 2]
+EIGHT = list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("densepose24", FINE),
+        ("densepose15", COARSE),
+        ("pascal_person_part7", PASCAL),
+        ("lip20", LIP),
+        ("atr18", ATR),
+        ("sorn8", EIGHT),
+    ],
+)
+def test_shipped_tables(name: str, expected: list[int]) -> None:
+    assert load_table(name, "lower_arm").tolist() == expected
+
+
+def test_hands_can_be_background() -> None:
+    assert [value for value, (_, ours) in enumerate(TABLES["densepose24"]) if ours == "hand"] == [3, 4]
+    changed = load_table("densepose24", "background") != load_table("densepose24", "lower_arm")
+    assert changed.nonzero()[0].tolist() == [3, 4]
+    assert (load_table("densepose15", "background") == 0).nonzero()[0].tolist() == [0, 2, 3]
+
+
+def test_both_densepose_segmentations_agree_part_by_part() -> None:
+    """Fine part -> its coarse part, as DensePose's documentation pairs them."""
+    pairs = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 9: 6, 8: 7, 10: 7, 11: 8, 13: 8, 12: 9, 14: 9}
+    pairs |= {15: 10, 17: 10, 16: 11, 18: 11, 19: 12, 21: 12, 20: 13, 22: 13, 23: 14, 24: 14}
+    assert len(pairs) == 24 and all(FINE[fine] == COARSE[coarse] for fine, coarse in pairs.items())
+
+
+def test_tables_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("value,class\n0,background\n5,head\n2,hand\n", encoding="utf-8-sig")
+    (tmp_path / "mine.toml").write_text('[classes]\n0 = "background"\n5 = "head"\n2 = "hand"\n', encoding="utf-8")
+    for name in ("mine.csv", "mine.toml"):
+        assert load_table(str(tmp_path / name), "lower_arm").tolist() == [0, -1, 4, -1, -1, 1]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("a.csv", "value,class\n1,hed\n", "value 1 is 'hed', which is no class. Known: background, head"),
+        ("a.csv", "value,class\n", "is empty"),
+        ("a.csv", "value,class\n1,head\n1,foot\n", "names a value twice"),
+        ("a.csv", "value,class\n-1,head\n", r"value -1 is not in 0\.\.65535"),
+        ("a.csv", "number,class\n1,head\n", "cannot be read"),
+        ("a.csv", "value,class\none,head\n", "cannot be read"),
+        ("a.toml", "0 = 'background'\n", "cannot be read"),
+        ("a.toml", "[classes\n", "cannot be read"),
+    ],
+)
+def test_tables_that_are_wrong(tmp_path: Path, file: str, text: str, message: str) -> None:
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        load_table(str(tmp_path / file), "lower_arm")
+
+
+def test_tables_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown class table 'lip21'; known: atr18, densepose15"):
+        load_table("lip21", "lower_arm")
+    with pytest.raises(UserError, match=r"mine\.csv does not exist"):
+        load_table(str(tmp_path / "mine.csv"), "lower_arm")

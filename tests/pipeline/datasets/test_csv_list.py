@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.datasets.discovery import find_records
+from pipeline.datasets.manifest import load_manifest
+from pipeline.datasets.records import Found
+from pipeline.errors import UserError
+
+HEADER = "path,pid,camid,split\n"
+
+
+def find(folder: Path, text: str | bytes) -> Found:
+    path = folder / "mine.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return find_records(load_manifest(str(path)), folder / "unused")
+
+
+@pytest.fixture(autouse=True)
+def images(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["a.jpg", "b.png", "sub/ü, 1.jpg"])
+
+
+def test_rows_become_records(tmp_path: Path) -> None:
+    text = 'split,PATH,camid,pid,remark\n query ,./a.jpg,12,7,x\ngallery,b.png,3, 7,\n\ntrain,"sub\\ü, 1.jpg",0,-1,\n'
+    found = find(tmp_path, b"\xef\xbb\xbf" + text.encode())
+    assert [(r.name, r.pid, r.camid, r.path) for r in found.records] == [
+        ("gallery/b.png", 7, 3, tmp_path / "b.png"),
+        ("query/a.jpg", 7, 12, tmp_path / "a.jpg"),
+    ]
+    assert found.junk == {"train/": 1} and found.findings == [] and found.pid_labels == {}
+
+
+def test_one_image_may_be_query_and_gallery(tmp_path: Path) -> None:
+    assert len(find(tmp_path, HEADER + "a.jpg,1,1,query\na.jpg,1,1,gallery\nb.png,1,2,gallery\n").records) == 3
+
+
+def test_labels_are_sorted_and_numbered_from_one(tmp_path: Path) -> None:
+    found = find(tmp_path, HEADER + 'a.jpg,zoe,door,query\nb.png,7,yard,gallery\n"sub/ü, 1.jpg",anna,door,gallery\n')
+    assert found.pid_labels == {1: "7", 2: "anna", 3: "zoe"} and found.camid_labels == {1: "door", 2: "yard"}
+    assert [(r.name, r.pid, r.camid) for r in found.records] == [
+        ("gallery/b.png", 1, 2),
+        ("gallery/sub/ü, 1.jpg", 2, 1),
+        ("query/a.jpg", 3, 1),
+    ]
+    assert [finding.level for finding in found.findings] == ["note", "note"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("a.jpg,1,1,test\n", "line 2: 'test': is no known split -> Known: train, val_query"),
+        ("../a.jpg,1,1,train\n", "line 2: ../a.jpg: is not inside the CSV's folder"),
+        ("sub/../../a.jpg,1,1,train\n", "is not inside the CSV's folder"),
+        ("/etc/hosts,1,1,train\n", "line 2: /etc/hosts: is not inside the CSV's folder"),
+        ("C:\\a.jpg,1,1,train\n", "is not inside the CSV's folder"),
+        ("none.jpg,1,1,train\nb.png,1,1,train\nno.jpg,1,1,train\n", "line 2: none.jpg (and 1 more): does not exist in"),
+        ("a.jpg,1,1,train\n./a.jpg,1,1,train\n", "line 3: a.jpg: is in train a second time -> Remove one of the rows."),
+        (
+            "a.jpg,1,,query\n",
+            "line 2: camid: is empty -> Fill it in. No cameras known? Write 0 for query, 1 for gallery.",
+        ),
+        ("a.jpg,-2,1,train\n", "pid -2: is no person's number -> Use 0 and up; -1 marks junk"),
+        ("a.jpg,1,-1,train\n", "camid -1: is no camera's number"),
+    ],
+)
+def test_rows_that_cannot_be_used(tmp_path: Path, rows: str, expected: str) -> None:
+    (finding,) = find(tmp_path, HEADER + rows).findings
+    assert finding.level == "error" and str(tmp_path / "mine.csv") in finding.wrong
+    assert expected in f"{finding.wrong} -> {finding.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "has no column path, pid, camid, split; it has none"),
+        ("path;pid;camid;split\n", "it has path;pid;camid;split. Its first line must be path,pid,camid,split"),
+        (HEADER, "lists no image"),
+        (HEADER + "a.jpg,1\n", "line 2: 2 values for 4 columns"),
+        (HEADER + "a.jpg,1,1,train\nb.png,01,1,train\n", "pid '01' and '1' are one number"),
+        (HEADER.encode() + b"\xff.jpg,1,1,train\n", "is not a CSV"),
+        (HEADER + 'a"b.jpg","1,1,train\n', "is not a CSV"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, text: str | bytes, expected: str) -> None:
+    with pytest.raises(UserError) as error:
+        find(tmp_path, text)
+    assert expected in str(error.value) and "mine.csv" in str(error.value)

@@ -1,0 +1,58 @@
+"""Exact masks: found by the image's name, read as the labeler `ground_truth` stores them, refused when they are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.datasets.ground_truth import ExactMasks
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.records import ImageFile, ImageRecord
+from pipeline.errors import UserError
+from pipeline.io.images import resize_mask
+from pipeline.labelers.base import Source
+from pipeline.labelers.ground_truth import GroundTruth
+
+MANIFEST = Manifest("mine", "Mine", masks="parts/{split}-{path}.png")
+RECORD = ImageRecord("train/0001/a.jpg", Path("a.jpg"), 1, 1, "train")
+HEIGHT, WIDTH = 20, 10
+
+
+def exact(root: Path, values: np.ndarray | None) -> ExactMasks:
+    """Those of a dataset of one image; its mask holds these values."""
+    path = root / "parts" / "train-0001" / "a.png"
+    if values is not None:
+        path.parent.mkdir(parents=True)
+        Image.fromarray(values).save(path)
+    return ExactMasks(MANIFEST, root, [(RECORD, ImageFile(1, 1, "s", WIDTH, HEIGHT))])
+
+
+def test_a_mask_is_the_one_that_ground_truth_stores(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 8, (HEIGHT, WIDTH)).astype(np.uint8)
+    masks = exact(tmp_path, values)
+    assert masks.path(RECORD.name) == tmp_path / "parts" / "train-0001" / "a.png"
+    found = masks.read(RECORD.name, (HEIGHT, WIDTH))
+    assert found is not None and found.dtype == np.uint8 and np.array_equal(found, values)
+    (stored,) = GroundTruth({}, Source(MANIFEST, tmp_path)).label([RECORD], [np.zeros((HEIGHT, WIDTH, 3), np.uint8)])
+    assert np.array_equal(masks.read(RECORD.name, (32, 16)), resize_mask(stored.mask, (32, 16)))
+
+
+def test_images_without_a_mask_or_a_record_have_none(tmp_path: Path) -> None:
+    masks = exact(tmp_path, None)
+    for name in (RECORD.name, "train/0002/b.jpg"):
+        assert masks.path(name) is None and masks.read(name, (32, 16)) is None
+
+
+def test_a_mask_that_cannot_be_one_of_its_image_is_refused(tmp_path: Path) -> None:
+    wrong = exact(tmp_path / "id", np.full((HEIGHT, WIDTH), 8, np.uint8))
+    with pytest.raises(UserError, match=r"train-0001/a\.png holds the value 8, which class table sorn8 does not know"):
+        wrong.read(RECORD.name, (32, 16))
+    cropped = exact(tmp_path / "shape", np.zeros((HEIGHT, HEIGHT), np.uint8))
+    with pytest.raises(UserError, match="is 20x20 pixels and its image 10x20: another shape"):
+        cropped.read(RECORD.name, (32, 16))
+    doubled = exact(tmp_path / "size", np.ones((2 * HEIGHT, 2 * WIDTH), np.uint8))
+    found = doubled.read(RECORD.name, (32, 16))
+    assert found is not None and found.shape == (32, 16) and (found == 1).all()

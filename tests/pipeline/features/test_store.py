@@ -1,0 +1,247 @@
+"""features.h5: read back as written, the same bytes every time, checked before it is believed."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.features.store import (
+    Examples,
+    Rows,
+    bank_names,
+    join_banks,
+    read_attrs,
+    read_bank,
+    read_banks,
+    write_bank,
+    write_banks,
+    zero_images,
+)
+from sorn.features import FeatureBank
+
+ATTRS = {"fingerprint": "f", "checkpoint_sha256": "c" * 64, "config": '{"parts": 3}'}
+
+
+def make_bank(side: str, n: int, parts: int = 3) -> FeatureBank:
+    rng = np.random.default_rng([n, parts])
+    return FeatureBank(
+        global_=rng.normal(size=(n, 8)).astype(np.float32),
+        local=rng.normal(size=(n, parts, 4)).astype(np.float32),
+        visibility=rng.random((n, parts), dtype=np.float32),
+        pid=np.arange(n),
+        camid=np.arange(n) % 2,
+        name=np.array([f"{side}/ü{i}.jpg" for i in range(n)]),
+        pose=rng.random((n, parts), dtype=np.float32) if side == "gallery" else None,
+        segmenter=rng.random((n, parts), dtype=np.float32) if side == "query" else None,
+    )
+
+
+def make_examples(n: int) -> Examples:
+    names = np.array([f"query/ü{i}.jpg" for i in range(n)])
+    return Examples(names, np.full((n, 3, 4, 2), 0.25, np.float16), np.full((n, 16, 8), 7, np.uint8))
+
+
+def write(path: Path) -> Path:
+    write_banks(path, make_bank("query", 5), make_bank("gallery", 7), ATTRS, make_examples(2))
+    return path
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    path = write(tmp_path / "eval" / "features.h5")
+    banks = read_banks(path)
+    for found, expected in ((banks.query, make_bank("query", 5)), (banks.gallery, make_bank("gallery", 7))):
+        for field in dataclasses.fields(FeatureBank):
+            a, b = getattr(found, field.name), getattr(expected, field.name)
+            assert (a is None) == (b is None), field.name
+            assert a is None or (np.array_equal(a, b) and a.dtype.kind == b.dtype.kind), field.name
+    assert banks.attrs == read_attrs(path) == ATTRS
+    assert banks.examples is not None and banks.examples.name.tolist() == ["query/ü0.jpg", "query/ü1.jpg"]
+    assert banks.examples.maps.dtype == np.float16 and (banks.examples.parts == 7).all()
+    assert [p.name for p in path.parent.iterdir()] == ["features.h5"]
+
+
+def test_the_same_features_give_the_same_bytes(tmp_path: Path) -> None:
+    assert write(tmp_path / "a.h5").read_bytes() == write(tmp_path / "b.h5").read_bytes()
+
+
+def equal(found: FeatureBank, expected: FeatureBank) -> bool:
+    pairs = [(getattr(found, field.name), getattr(expected, field.name)) for field in dataclasses.fields(FeatureBank)]
+    return all(a is b if a is None or b is None else np.array_equal(a, b) for a, b in pairs)
+
+
+def test_banks_that_come_in_pieces_give_the_same_bytes(tmp_path: Path) -> None:
+    query, gallery = make_bank("query", 5), make_bank("gallery", 7)
+    pieces = [query.take(np.arange(2)), query.take(np.arange(2, 3)), query.take(np.arange(3, 5))]
+    join_banks(tmp_path / "a.h5", Rows(5, iter(pieces)), Rows(7, [gallery]), ATTRS, make_examples(2))
+    assert (tmp_path / "a.h5").read_bytes() == write(tmp_path / "b.h5").read_bytes()
+
+
+def test_a_bank_of_its_own_and_one_side_of_an_evaluation(tmp_path: Path) -> None:
+    path, evaluation = tmp_path / "own" / "bank.h5", write(tmp_path / "features.h5")
+    write_bank(path, make_bank("images", 3), ATTRS)
+    bank, attrs = read_bank(path)
+    assert equal(bank, make_bank("images", 3)) and attrs == ATTRS
+    assert [bank_names(file) for file in (path, evaluation)] == [("images",), ("query", "gallery")]
+    assert equal(read_bank(evaluation, "gallery")[0], make_bank("gallery", 7))
+    with h5py.File(path) as file:
+        assert file["images/global"].shape == (3, 8) and file["images/name"].asstr()[2] == "images/ü2.jpg"
+        assert file.attrs["schema_version"] == 3 and list(file) == ["images"]
+    with pytest.raises(UserError, match=r"features\.h5 holds no feature bank 'images', but 'query' and 'gallery'\."):
+        read_bank(evaluation)
+    with pytest.raises(UserError, match=r"bank\.h5 holds no feature bank 'query', but 'images'\."):
+        read_bank(path, "query")
+    with pytest.raises(UserError, match=r"is missing\. Make it again: sorn embed"):
+        read_bank(tmp_path / "none.h5")
+
+
+def test_a_bank_in_other_types_is_written_in_its_own(tmp_path: Path) -> None:
+    bank = make_bank("images", 3)
+    write_bank(tmp_path / "bank.h5", dataclasses.replace(bank, pid=bank.pid.astype(np.int32)), {})
+    assert read_bank(tmp_path / "bank.h5")[0].pid.dtype == np.int64
+
+
+def test_zero_features_match_nothing(tmp_path: Path) -> None:
+    bank = make_bank("images", 4)
+    bank.global_[1:3] = 0
+    bank.local[2:] = 0
+    assert zero_images(bank).tolist() == [False, False, True, False]
+    write_bank(tmp_path / "bank.h5", bank, {})
+    bank.global_[:], bank.local[:] = 0, 0
+    with pytest.raises(UserError, match="the features of all 4 images of images are zero and match nothing"):
+        write_bank(tmp_path / "zero.h5", bank, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["bank.h5"]
+
+
+def test_no_images_and_no_shares_are_refused(tmp_path: Path) -> None:
+    bank = make_bank("images", 3)
+    with pytest.raises(UserError, match=r"bank\.h5: images holds no images"):
+        write_bank(tmp_path / "bank.h5", bank.take(np.arange(0)), {})
+    for field in ("visibility", "pose", "segmenter"):
+        wrong = dataclasses.replace(bank, **{field: np.full((3, 3), 1.5, np.float32)})
+        with pytest.raises(UserError, match=rf"images/{field} has values outside \[0, 1\]"):
+            write_bank(tmp_path / "bank.h5", wrong, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "dataset", "message"),
+    [
+        ("query/global", np.zeros((5, 8)), r"/query/global is float64 \[5, 8\], expected float32 with 2 axes"),
+        ("query/local", np.zeros((5, 3), np.float32), r"/query/local is float32 \[5, 3\], expected .* with 3 axes"),
+        ("gallery/pid", np.zeros(7, np.float32), r"/gallery/pid is float32 \[7\], expected int64"),
+        ("gallery/name", np.arange(7), r"/gallery/name is int64 \[7\], expected text"),
+        ("gallery/visibility", np.zeros((7, 2), np.float32), "fields of another shape: visibility"),
+        ("gallery/visibility", None, "truncated or no feature bank: "),
+        ("examples/parts", np.zeros((2, 16, 8)), "/examples/parts is float64"),
+    ],
+)
+def test_datasets_that_are_something_else(tmp_path: Path, key: str, dataset: np.ndarray | None, message: str) -> None:
+    path = write(tmp_path / "features.h5")
+    with h5py.File(path, "r+") as file:
+        del file[key]
+        if dataset is None:
+            file.create_group(key)
+        else:
+            file[key] = dataset
+    with pytest.raises(UserError, match=message):
+        read_banks(path)
+
+
+@pytest.mark.parametrize("key", ["query/global", "examples/maps"])
+def test_sizes_that_the_file_cannot_hold_are_refused_before_memory_is_taken(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path / "features.h5")
+    with h5py.File(path, "r+") as file:
+        axes, kind = file[key].ndim, file[key].dtype
+        del file[key]
+        file.create_dataset(key, (10**11, *(8,) * (axes - 1)), kind, chunks=(4,) * axes)  # nothing of it is stored
+    with pytest.raises(UserError, match=r"is truncated or no feature bank: .* claims [0-9,]{15,} bytes more"):
+        read_banks(path)
+
+
+def test_banks_without_a_branch_or_examples(tmp_path: Path) -> None:
+    path = tmp_path / "features.h5"
+    write_banks(path, make_bank("query", 2, parts=0), make_bank("gallery", 3, parts=0), {})
+    banks = read_banks(path)
+    assert banks.query.local.shape == (2, 0, 4) and banks.examples is None
+
+
+def test_files_that_are_not_whole(tmp_path: Path) -> None:
+    path = tmp_path / "features.h5"
+    with pytest.raises(UserError, match=r"there are no features: .*features\.h5 is missing"):
+        read_banks(path)
+    write(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(UserError, match="is truncated or no feature bank"):
+        read_banks(path)
+    write(path)
+    with h5py.File(path, "r+") as file:
+        del file["gallery/visibility"]
+    with pytest.raises(UserError, match="is truncated or no feature bank"):
+        read_banks(path)
+    write(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 4
+    with pytest.raises(UserError, match="is of schema version 4, this program of 3"):
+        read_attrs(path)
+
+
+def test_lengths_that_disagree(tmp_path: Path) -> None:
+    path = write(tmp_path / "features.h5")
+    with h5py.File(path, "r+") as file:
+        del file["query/pid"]
+        file["query/pid"] = np.arange(4)
+    with pytest.raises(UserError, match="feature bank of 4 images has fields of another shape"):
+        read_banks(path)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path, keep: bool) -> None:
+    path = tmp_path / "features.h5"
+    bad = make_bank("query", 5)
+    bad.local[3, 1, 0] = np.nan
+    with pytest.raises(UserError, match=r"query/local is not finite for 1 images, first query/ü3\.jpg"):
+        write_banks(path, bad, make_bank("gallery", 7), ATTRS)
+    assert list(tmp_path.iterdir()) == []
+    write(path)
+    with h5py.File(path, "r+") as file:
+        file["gallery/global"][2, 0] = np.inf
+    with pytest.raises(UserError, match="gallery/global is not finite for 1 images"):
+        read_banks(path, keep)
+    write(path)
+    with h5py.File(path, "r+") as file:
+        file["gallery/pose"][1, 0] = np.nan
+    with pytest.raises(UserError, match="gallery/pose is not finite for 1 images"):
+        read_banks(path, keep)
+    write(path)
+    with h5py.File(path, "r+") as file:
+        assert sorted(file["query"]) == ["camid", "global", "local", "name", "pid", "segmenter", "visibility"]
+        file["query/segmenter"][1, 0] = np.nan
+    with pytest.raises(UserError, match="query/segmenter is not finite for 1 images"):
+        read_banks(path, keep)
+
+
+def test_features_can_be_looked_at_without_being_held(tmp_path: Path) -> None:
+    path = write(tmp_path / "features.h5")
+    whole, seen = read_banks(path), read_banks(path, keep=False)
+    for side in ("query", "gallery"):
+        bank, light = getattr(whole, side), getattr(seen, side)
+        for features, none in ((bank.global_, light.global_), (bank.local, light.local)):
+            assert none.shape == features.shape and not none.any() and set(none.strides) == {0}
+        assert light.name.tolist() == bank.name.tolist() and np.array_equal(light.visibility, bank.visibility)
+    with h5py.File(path, "r+") as file:
+        file["query/global"][:], file["query/local"][:] = 0, 0
+    with pytest.raises(UserError, match="the features of all 5 images of query are zero"):
+        read_banks(path, keep=False)
+
+
+def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type(shutil.disk_usage(tmp_path))(total=10**9, used=10**9 - 1000, free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match=r"features\.h5 needs 1\.1 MB, but only 0\.0 MB are free there"):
+        write(tmp_path / "features.h5")
+    assert list(tmp_path.iterdir()) == []

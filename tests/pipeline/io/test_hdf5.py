@@ -1,0 +1,172 @@
+"""HDF5 files of others: links, data and sizes that lead out of the file are refused before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.features import mapped, store
+from pipeline.io.hdf5 import attribute, attributes, dataset, member, set_attributes, texts
+from pipeline.shards.format import ShardReader, ShardWriter
+from sorn.features import FeatureBank
+from sorn.sample import Sample, Status
+
+SECRET = np.arange(8, dtype=np.int64)
+
+
+def soft(file: h5py.File, name: str, other: Path) -> None:
+    file["elsewhere"] = SECRET
+    file[name] = h5py.SoftLink("/elsewhere")
+
+
+def external_link(file: h5py.File, name: str, other: Path) -> None:
+    file[name] = h5py.ExternalLink(str(other), "/pid")
+
+
+def external_data(file: h5py.File, name: str, other: Path) -> None:
+    file.create_dataset(name, (8,), np.int64, external=[(str(other), 0, 64)])
+
+
+def virtual(file: h5py.File, name: str, other: Path) -> None:
+    layout = h5py.VirtualLayout((8,), np.int64)
+    layout[:] = h5py.VirtualSource(str(other), "pid", (8,))
+    file.create_virtual_dataset(name, layout)
+
+
+def bomb(file: h5py.File, name: str, other: Path) -> None:
+    """A terabyte of zeros in a few kilobytes."""
+    file.create_dataset(name, (1 << 37,), np.int64, chunks=(1 << 20,), compression="gzip", fillvalue=0)
+
+
+ATTACKS = {
+    soft: "link elsewhere",
+    external_link: "link elsewhere",
+    external_data: "stored in another file",
+    virtual: "stored in another file",
+    bomb: "more than the file has",
+}
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    path = tmp_path / "other.h5"
+    with h5py.File(path, "w") as file:
+        file["pid"] = SECRET
+    return path
+
+
+@pytest.mark.parametrize(("attack", "said"), ATTACKS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_what_leads_out_of_a_file_is_refused(
+    tmp_path: Path, other: Path, attack: Callable[[h5py.File, str, Path], None], said: str
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        attack(file, "pid", other)
+        with pytest.raises(ValueError, match=said):
+            member(file, "pid")
+
+
+def test_what_lies_in_the_file_is_found(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_group("query")["pid"] = SECRET
+        file["number"] = 3
+        assert isinstance(member(file, "query"), h5py.Group)
+        assert (dataset(member(file, "query"), "pid")[:] == SECRET).all()
+        for name in ("query", "number"):
+            with pytest.raises(ValueError, match="no dataset with axes"):
+                dataset(file, name)
+        with pytest.raises(KeyError, match="holds no 'gallery'"):
+            member(file, "gallery")
+
+
+def a_shard(path: Path) -> str:
+    with ShardWriter(path, 8, (16, 8), "f", {"name": "none"}) as writer:
+        for i in range(8):
+            image = np.full((16, 8, 3), i, np.uint8)
+            writer.append(Sample(image, image[..., 0].copy(), i, i, f"train/{i}.jpg", Status.OK))
+    return "pid"
+
+
+def a_bank(path: Path) -> str:
+    ones = np.ones((8, 3), np.float32)
+    names = np.array([f"{i}.jpg" for i in range(8)])
+    store.write_bank(path, FeatureBank(ones, ones[:, :, None], ones, SECRET, SECRET, names), {})
+    return "images/pid"
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda value: value.__name__)
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [(a_shard, ShardReader), (a_bank, store.read_bank), (a_bank, mapped.open_bank)],
+    ids=["shard", "bank", "mapped bank"],
+)
+def test_no_reader_follows(
+    tmp_path: Path,
+    other: Path,
+    attack: Callable[[h5py.File, str, Path], None],
+    write: Callable[[Path], str],
+    read: Callable[[Path], object],
+) -> None:
+    path = tmp_path / "file.h5"
+    name = write(path)
+    read(path)
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        attack(file, name, other)
+    with pytest.raises(UserError, match=f"{path} is truncated or no"):
+        read(path)
+
+
+def test_texts_and_numbers_come_back(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        set_attributes(file, {"name": "Zoë", "nothing": "", "number": 3})
+        file["names"] = texts(["a", "ß/ä.jpg", ""])
+        file["none"] = texts([])
+        assert attributes(file) == {"name": "Zoë", "nothing": "", "number": 3}
+        assert list(dataset(file, "names").asstr()[:]) == ["a", "ß/ä.jpg", ""]
+        assert dataset(file, "none").shape == (0,)
+        with pytest.raises(KeyError, match="no attribute 'other'"):
+            attribute(file, "other")
+
+
+def test_what_is_of_variable_length_is_refused_unread(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["name"], file.attrs["numbers"] = "text", [1, 2]
+        file.create_dataset("name", data=["a"], dtype=h5py.string_dtype())
+        for name in file.attrs:
+            with pytest.raises(ValueError, match=f"'{name}' is neither a number nor a text of fixed length"):
+                attribute(file, name)
+        with pytest.raises(ValueError, match="/name is of variable length"):
+            dataset(file, "name")
+
+
+@pytest.mark.parametrize("write", [a_shard, a_bank], ids=["shard", "bank"])
+def test_no_file_of_ours_has_a_heap(tmp_path: Path, write: Callable[[Path], str]) -> None:
+    """HDF5's heaps of texts have no checksums, and a damaged one sends the library into an endless loop."""
+    write(tmp_path / "file.h5")
+    assert b"GCOL" not in (tmp_path / "file.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [(a_shard, ShardReader), (a_bank, store.read_bank), (a_bank, mapped.open_bank)],
+    ids=["shard", "bank", "mapped bank"],
+)
+def test_a_damaged_table_is_told_from_its_checksum(
+    tmp_path: Path, write: Callable[[Path], str], read: Callable[[Path], object]
+) -> None:
+    """Every byte of the first kilobyte, which holds the tables: one sentence, or nothing that is read there."""
+    path = tmp_path / "file.h5"
+    write(path)
+    whole, refused = path.read_bytes(), 0
+    for place in range(min(1024, len(whole))):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            read(path)
+        except UserError:
+            refused += 1
+    assert refused > 200

@@ -1,0 +1,130 @@
+"""A grid over stages that do nothing but leave a stamp, and reports by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.runs import stamp
+from pipeline.runs.config_loading import load_config
+from pipeline.runs.layout import Paths
+from pipeline.tools.tables.grid import Grid, Step
+from pipeline.tools.tables.plan import Expected, Job, Plan, Row
+
+MakeGrid = Callable[..., Grid]
+MakeReport = Callable[..., dict[str, Any]]
+
+PLAN = Plan(
+    {
+        job.name: job
+        for job in (
+            Job("sorn", ("eval.colour=true",)),
+            Job("plain", ("model.semantic_branch=false",)),
+            Job("parts", ("model.local_branch=false", "model.global_branch=false"), evaluate=False),
+            Job("ext", ("model.semantic_branch=false", "eval.visibility=segmenter"), True, "plain", "parts"),
+            Job("pose", ("model.semantic_branch=false", "eval.visibility=pose"), True, "plain"),
+        )
+    },
+    (
+        Row("I", "SORN", "sorn", "sorn", (57.6, 46.3)),
+        Row("I", "Global", "sorn", "global", (54.1, 44.1)),
+        Row("I", "colours", "sorn", "colour"),
+        Row("I", "exact", "sorn", "sorn, exact masks", optional=True),
+        Row("I", "S", "ext", "sorn", (55.8, 42.9)),
+        Row("I", "P", "pose", "sorn", (55.2, 42.2)),
+        Row("Figure 8, P", "P = 3", "sorn", "sorn"),
+    ),
+    (Expected("SORN beats Global", "I", "SORN", "Global"), Expected("S beats P", "I", "S", "P")),
+)
+
+
+def stage(name: str) -> SimpleNamespace:
+    def settings(config, paths) -> dict[str, Any]:
+        own = {"train": (config.model.semantic_branch, config.train.seed), "eval": (config.eval.tau,)}
+        return {"options": list(own.get(name, ()))}
+
+    def inputs(config, paths) -> dict[str, str]:
+        if name == "eval" and stamp.read(paths.folder("train")) is None:
+            raise UserError("the train stage has not finished", "Run it.")
+        return {}
+
+    return SimpleNamespace(NAME=name, VERSION=1, settings=settings, inputs=inputs)
+
+
+@pytest.fixture
+def make_grid(tmp_path) -> MakeGrid:
+    """Grid(...) of PLAN. overrides: as on the command line."""
+
+    def make(*overrides: str, seeds: int = 2, **paths: Any) -> Grid:
+        place = Paths("synped_demo", "import", tmp_path / "data", tmp_path / "runs", **paths)
+        stages = {name: stage(name) for name in ("data", "masks", "train", "eval")}
+        return Grid(PLAN, stages, "demo", overrides, load_config("demo", overrides), place, seeds)
+
+    return make
+
+
+@pytest.fixture
+def finish() -> Callable[[Grid, Step], None]:
+    """Leaves what a step leaves: its stamp."""
+
+    def leave(grid: Grid, step: Step) -> None:
+        found = grid.stages[step.stage]
+        inputs, settings = found.inputs(step.config, step.paths), found.settings(step.config, step.paths)
+        stamp.write(step.paths.folder(step.stage), step.stage, 1, inputs, settings, [], {})
+
+    return leave
+
+
+@pytest.fixture
+def make_report() -> MakeReport:
+    """report.json with rank-1 of these variants; mAP is half of it. options: of `dataset` or the configuration."""
+
+    def make(rank1: dict[str, float], **options: Any) -> dict[str, Any]:
+        config = {"split": "test", "protocol": "default", "average_precision": "standard", "trials": 1, "seed": 0}
+        metrics = {
+            variant: {"rank-1": value, "rank-5": 1.0, "mAP": value / 2, "queries": 10}
+            for variant, value in rank1.items()
+        }
+        return {
+            "schema_version": 2,
+            "protocol": "made by hand, tau 0.15",
+            "single_shot": False,
+            "metrics": metrics,
+            "chance": {"rank-1": 0.01, "rank-5": 0.05, "mAP": 0.02},
+            "tau_sweep": [{"tau": tau, "rank-1": rank1["sorn"] + tau, "mAP": 0.1} for tau in (0.0, 0.5)],
+            "labels": None,
+            "dataset": {"name": options.get("name", "synped_demo"), "gallery_images": options.get("gallery", 20)},
+            "provenance": {
+                "config": config | {key: value for key, value in options.items() if key in config},
+                "labeler": {"name": "import"},
+                "checkpoint_sha256": "c" * 64,
+                "stamps": {"train": "t" * 64},
+                "versions": {"torch": "2.0"},
+            },
+        }
+
+    return make
+
+
+@pytest.fixture
+def write_reports(finish, make_report) -> Callable[..., None]:
+    """Leaves fresh trainings and evaluations of jobs: (job, seed) -> rank-1 per variant."""
+
+    def write(grid: Grid, reports: dict[tuple[str, int], dict[str, float]], **options: Any) -> None:
+        for (job, seed), rank1 in reports.items():
+            found = grid.plan.jobs[job]
+            for name in (found.same_training_as or job, found.segmenter):
+                if name:
+                    finish(grid, grid.step(grid.plan.jobs[name], seed, "train"))
+            step = grid.step(found, seed, "eval")
+            finish(grid, step)
+            path: Path = step.paths.report_json
+            path.write_text(json.dumps(make_report(rank1, **options)))
+
+    return write
