@@ -211,7 +211,7 @@ def main() -> None:
         48 if given.quick else 160,
     )
     config = SORNConfig(identities=IDENTITIES, semantic_channels=given.semantic_channels)
-    pcb = SORNConfig(identities=IDENTITIES, parts=6, local_head="pcb", global_branch=False, semantic_branch=False)
+    pcb = SORNConfig(identities=IDENTITIES, stripes=6, local_head="pcb", global_branch=False, semantic_branch=False)
     ways = {
         PLAIN: partial(plain_step, fast=True),
         PLAIN_FP32: partial(plain_step, fast=False),

@@ -34,7 +34,7 @@ class SORNConfig:
     backbone: str = "resnet50"
     # Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. A position of resnet10
     # sees 163 pixels, of the others more than 330: of a small image everything, and a stripe's feature tells of all.
-    parts: int = 3
+    stripes: int = 3
     # P, stripes of the local branch and of the visibility scores (Section IV-B).
     channel_sets: int = 3
     # N, channel sets of the global branch; 1 means no SPC loss (Section IV-E).
@@ -74,7 +74,10 @@ class SORNConfig:
         check(self.head_channels > 0, "model.head_channels", self.head_channels, "1 or more")
         check(self.identities >= 0, "model.identities", self.identities, "0 or more")
         check(
-            1 <= self.parts <= 24, "model.parts", self.parts, "1 to 24 stripes (the feature map has 24 rows at 384x128)"
+            1 <= self.stripes <= 24,
+            "model.stripes",
+            self.stripes,
+            "1 to 24 stripes (the feature map has 24 rows at 384x128)",
         )
         check(1 <= self.channel_sets <= 24, "model.channel_sets", self.channel_sets, "1 to 24 sets")
         check(self.set_channels >= 0, "model.set_channels", self.set_channels, "0 (half of the backbone's) or more")

@@ -42,7 +42,7 @@ class SORN(nn.Module):
         block2, block3, c = self.backbone.channels
         j, bias = config.identities, config.classifier_bias
         reduced = config.head_channels if config.local_head == "pcb" else 0
-        self.local = LocalBranch(c, config.parts, j, bias, reduced) if config.local_branch else None
+        self.local = LocalBranch(c, config.stripes, j, bias, reduced) if config.local_branch else None
         self.global_ = (
             GlobalBranch(c, config.channel_sets, config.set_channels or c // 2, j, bias, config.logit_bound)
             if config.global_branch
@@ -75,7 +75,7 @@ class SORN(nn.Module):
 
         part_logits = None
         segmenter = self.local is None and self.global_ is None
-        stripes = self.config.parts if segmenter else local_features.shape[1]
+        stripes = self.config.stripes if segmenter else local_features.shape[1]
         visibility = torch.ones(batch, stripes, device=image.device)
         if self.semantic is not None:
             part_logits = self.semantic(*stages)

@@ -31,7 +31,7 @@ class Reranking:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SparseRows:
     """A sparse matrix: row i holds `values[start[i]:start[i + 1]]` at the columns `columns[start[i]:start[i + 1]]`."""
 
     start: np.ndarray
@@ -39,21 +39,21 @@ class Rows:
     values: np.ndarray
 
     @staticmethod
-    def of(columns: list[np.ndarray], values: list[np.ndarray]) -> Rows:
+    def of(columns: list[np.ndarray], values: list[np.ndarray]) -> SparseRows:
         start = np.concatenate([[0], np.cumsum([len(row) for row in columns])])
-        return Rows(start, np.concatenate(columns), np.concatenate(values))
+        return SparseRows(start, np.concatenate(columns), np.concatenate(values))
 
     def row(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         part = slice(self.start[i], self.start[i + 1])
         return self.columns[part], self.values[part]
 
-    def transposed(self, columns: int, first: int) -> Rows:
+    def transposed(self, columns: int, first: int) -> SparseRows:
         """Of the rows from `first` on, numbered from 0: one row per column."""
         part = slice(self.start[first], None)
         numbers = np.repeat(np.arange(len(self.start) - 1 - first), np.diff(self.start[first:]))
         order = np.argsort(self.columns[part], kind="stable")
         start = np.concatenate([[0], np.cumsum(np.bincount(self.columns[part], minlength=columns))])
-        return Rows(start, numbers[order], self.values[part][order])
+        return SparseRows(start, numbers[order], self.values[part][order])
 
 
 def reranked_blocks(
@@ -123,17 +123,17 @@ def _expanded(nearest: np.ndarray, k1: int) -> list[np.ndarray]:
 
 def _described(
     query: FeatureBank, gallery: FeatureBank, rule: Rule, neighbours: list[np.ndarray], device: torch.device | str
-) -> Rows:
+) -> SparseRows:
     """Every image by its neighbours: exp(-distance), divided by their sum; 0 for all others."""
     values = []
     for first, similarity in _all_rows(query, gallery, rule, device):
         for row, columns in zip(similarity, neighbours[first:], strict=False):
             weights = np.exp(row[columns].astype(np.float64) - 1)
             values.append(weights / weights.sum())
-    return Rows.of(neighbours, values)
+    return SparseRows.of(neighbours, values)
 
 
-def _averaged(described: Rows, nearest: np.ndarray) -> Rows:
+def _averaged(described: SparseRows, nearest: np.ndarray) -> SparseRows:
     """The mean description of each image's nearest ones. nearest: int64 [N, k2]."""
     columns, values = [], []
     for row in nearest:
@@ -141,10 +141,10 @@ def _averaged(described: Rows, nearest: np.ndarray) -> Rows:
         found, place = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
         columns.append(found)
         values.append(np.bincount(place, np.concatenate([part[1] for part in parts])) / len(row))
-    return Rows.of(columns, values)
+    return SparseRows.of(columns, values)
 
 
-def _shared(columns: np.ndarray, values: np.ndarray, who_has: Rows, gallery: int) -> np.ndarray:
+def _shared(columns: np.ndarray, values: np.ndarray, who_has: SparseRows, gallery: int) -> np.ndarray:
     """Sum over the columns of the smaller of two descriptions, of one image and of each gallery image: [Ng]."""
     found = [who_has.row(column) for column in columns]
     numbers = np.concatenate([part[0] for part in found])

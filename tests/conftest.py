@@ -8,11 +8,18 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.runtime.logs import log_to_terminal
 
 NAMED = re.compile(r"/\S|'[^']+'|\d|\w+ = |: \S|\w\.\w|--\w|`")  # a path, a quoted name, a number, an option, its value
 EMPTY = re.compile(
     r"(see|read|correct|change|mend|fix|check|delete|try)( (it|this|that|again|--help|the docs?))*\W*$", re.I
 )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def messages_shown() -> None:
+    """Stages called without the command line speak as with it, so that tests can read what they say."""
+    log_to_terminal()
 
 
 @pytest.fixture(autouse=True)

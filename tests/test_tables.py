@@ -75,7 +75,7 @@ def test_pcb_in_words_is_that_of_the_grid():
 
 
 def test_figure_8_sweeps_one_option_and_passes_the_papers_value():
-    for table, option in zip(FIGURE_8, ("parts", "channel_sets"), strict=True):
+    for table, option in zip(FIGURE_8, ("stripes", "channel_sets"), strict=True):
         rows = [row for row in PLAN.rows if row.table == table and " = " in row.name]
         values = [int(row.name.rpartition("= ")[2]) for row in rows]
         assert values == sorted(values) and 3 in values

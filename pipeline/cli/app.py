@@ -18,6 +18,7 @@ from pipeline.labelers import LABELERS, about
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Comparison, Paths
+from pipeline.runtime.logs import log_to_terminal
 from pipeline.stages import driver
 from pipeline.tools.clean import clean as clean_run
 
@@ -26,6 +27,7 @@ class Commands(click.Group):
     """Turns a UserError into one sentence and exit code 1."""
 
     def invoke(self, context: click.Context) -> Any:
+        log_to_terminal()
         try:
             return super().invoke(context)
         except UserError as error:
@@ -89,7 +91,7 @@ def masks(config: Config, paths: Paths, force: bool) -> None:
 @click.option("--out", type=FOLDER, help="Folder for the comparison. Default: compare-A-B in --runs.")
 @click.option("--config", "config_name", default="paper", show_default=True, help="What says how stripes are chosen.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="E.g. eval.tau=0.2, model.parts=6."
+    "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="E.g. eval.tau=0.2, model.stripes=6."
 )
 @click.option("--workers", default=2, show_default=True, help="Threads; never changes a result.")
 def masks_compare(

@@ -77,7 +77,7 @@ def search(
 
     Further queries may follow: --query a.jpg b.jpg c.jpg.
     """
-    from pipeline.search.page import Found, as_text
+    from pipeline.search.page import SearchResult, as_text
     from pipeline.search.searcher import Searcher
 
     if check is not None and not (options["candidates"] and check >= 0):
@@ -89,7 +89,7 @@ def search(
     people = Searcher(model, gallery, runs=runs, keep=paths.bank, keep_index=paths.index, **options)
     asked = [*queries, *more]
     answers = people.answers(asked, top)
-    found = Found(people, answers, None if check is None else people.recall(asked, top, check))
+    found = SearchResult(people, answers, None if check is None else people.recall(asked, top, check))
     found.write(paths)
     for answer in answers:
         click.echo(as_text(answer))

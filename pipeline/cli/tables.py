@@ -35,8 +35,8 @@ def tables() -> None:
 def run(config: Config, paths: Paths, seeds: int, only: tuple[str, ...], part: str, listed: bool) -> None:
     """Train and evaluate what is not fresh, then write tables.json, .md and .html (runs/<dataset>-<labeler>/tables).
 
-    Each job of pipeline/tools/tables/rows.toml is an experiment of the run; --set and --config hold for all. A failure does
-    not stop the rest: it is named at the end, and the exit code is 1. Interrupted, the same command goes on.
+    Each job of pipeline/tools/tables/rows.toml is an experiment of the run; --set and --config hold for all. A failure
+    does not stop the rest: it is named at the end, and the exit code is 1. Interrupted, the same command goes on.
     """
     from pipeline.runs.lock import held
     from pipeline.tools.tables.runner import run_grid

@@ -16,14 +16,14 @@ LEFTOVERS = ("thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
-class Place:
+class DatasetFolder:
     """root: the dataset's folder. lists: the folder of the lists through which it is read; None: as it is."""
 
     root: Path
     lists: Path | None = None
 
 
-def locate(manifest: Manifest, data_root: Path) -> Place:
+def locate(manifest: Manifest, data_root: Path) -> DatasetFolder:
     """Find a dataset of folders. Raises UserError where there is none."""
     data_root = data_root.absolute()
     root = _find_root(manifest.roots, manifest.set, data_root)
@@ -32,7 +32,7 @@ def locate(manifest: Manifest, data_root: Path) -> Place:
         lists = _find_folder(manifest.lists.folders, [image_set.list for image_set in manifest.set], data_root)
         original = _find_root(manifest.lists.roots, manifest.set, data_root)
         if lists and original:
-            return Place(original, lists)
+            return DatasetFolder(original, lists)
         if root is None:
             raise _nothing_for_lists(manifest, data_root, lists, original)
     if root is None:
@@ -40,10 +40,10 @@ def locate(manifest: Manifest, data_root: Path) -> Place:
             f"{manifest.name}: no dataset folder under {data_root}",
             f"Expected one of {', '.join(manifest.roots)} there; set DATA_ROOT to the folder that holds it.",
         )
-    return Place(root)
+    return DatasetFolder(root)
 
 
-def listing_digest(manifest: Manifest, place: Place) -> str:
+def listing_digest(manifest: Manifest, place: DatasetFolder) -> str:
     """sha256 over names, sizes and times of all images: tells a changed dataset without opening one."""
     folders = {set_folder(place.root, image_set): image_set.nested for image_set in manifest.set}
     if place.lists and manifest.lists:

@@ -90,7 +90,7 @@ class Hint:
 
 
 @dataclass(frozen=True)
-class Rendered:
+class Rendering:
     """SynPed: the data stage renders the images. size: a name of pipeline.datasets.synped.plan.SIZES. style: of
     pipeline.datasets.synped.style.STYLES."""
 
@@ -137,7 +137,7 @@ class Manifest:
     protocol: tuple[Protocol, ...] = (STANDARD,)
     hint: tuple[Hint, ...] = ()
     paper: tuple[dict[str, Any], ...] = ()
-    rendered: Rendered | None = None
+    rendered: Rendering | None = None
     lists: Lists | None = None
     origin: Path = Path()
 

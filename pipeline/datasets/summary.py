@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
-
-import click
 
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageFile, ImageRecord, content_digest
 from pipeline.errors import UserError
 from pipeline.io.files import write_json
 from pipeline.io.text import read_json
+
+logger = logging.getLogger(__name__)
 
 
 def read_summary(path: Path, dataset: str) -> dict[str, Any]:
@@ -76,16 +77,16 @@ def tell(summary: dict[str, Any]) -> None:
     """The one-screen summary; terms and warnings on stderr, so that they survive a redirected output."""
     for key in ("licence", "notice"):
         if summary[key]:
-            click.echo(f"{summary['title']}, {key}: {summary[key]}", err=True)
+            logger.warning(f"{summary['title']}, {key}: {summary[key]}")
     for finding in summary["findings"]:
         remedy = f". {finding['remedy']}" if finding["remedy"] else ""
-        click.echo(f"{finding['level']}: {finding['wrong']}{remedy}", err=True)
+        logger.warning(f"{finding['level']}: {finding['wrong']}{remedy}")
     for split, counts in summary["splits"].items():
         if counts["images"]:
             cameras = len(counts["per_camera"])
-            click.echo(f"  {split:12} {counts['images']:7,} images {counts['ids']:6,} ids {cameras:3} cameras")
+            logger.info(f"  {split:12} {counts['images']:7,} images {counts['ids']:6,} ids {cameras:3} cameras")
     dropped = sum(summary["junk_dropped"].values())
     if dropped:
-        click.echo(f"  dropped {dropped:,} junk images")
+        logger.info(f"  dropped {dropped:,} junk images")
     if summary["distractors_kept"]:
-        click.echo(f"  kept {summary['distractors_kept']:,} distractor images in the gallery")
+        logger.info(f"  kept {summary['distractors_kept']:,} distractor images in the gallery")

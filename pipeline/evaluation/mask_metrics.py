@@ -34,7 +34,7 @@ class Stripes:
 
     @staticmethod
     def of(config: Config) -> Stripes:
-        return Stripes(config.model.parts, config.model.labels, config.eval.tau)
+        return Stripes(config.model.stripes, config.model.labels, config.eval.tau)
 
     def fit(self, size: tuple[int, int]) -> bool:
         """Whether images of that height and width have a row of features for every stripe."""

@@ -9,6 +9,7 @@ the same however often the work was interrupted and whoever did it.
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -16,18 +17,19 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import click
 import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.features.network import Inference
-from pipeline.features.store import Rows, read_bank, write_bank
+from pipeline.features.store import BankRows, read_bank, write_bank
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import Progress
 from pipeline.shards.dataset import ShardDataset
 from sorn.features import FeatureBank
 from sorn.pose import stripe_visibility
+
+logger = logging.getLogger(__name__)
 
 PART_IMAGES = 512  # half a minute of ResNet-50 on a desktop's CPU, some 20 MB
 
@@ -68,7 +70,7 @@ class Part:
         try:
             self.read()
         except UserError as error:
-            click.echo(f"eval: {error.wrong}; making this part anew", err=True)
+            logger.warning(f"eval: {error.wrong}; making this part anew")
             return False
         return True
 
@@ -118,9 +120,9 @@ class FeatureParts:
         """Of all parts on the disk."""
         return sum(part.path.stat().st_size for part in self.parts)
 
-    def rows(self, data: ShardDataset) -> Rows:
+    def rows(self, data: ShardDataset) -> BankRows:
         """The bank of one split, read part by part."""
-        return Rows(len(data), self._read(data))
+        return BankRows(len(data), self._read(data))
 
     def _read(self, data: ShardDataset) -> Iterator[FeatureBank]:
         return (part.read() for part in self.parts if part.data is data)

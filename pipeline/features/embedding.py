@@ -8,6 +8,7 @@ that the same picture has the same features in both banks.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-import click
 import numpy as np
 import torch
 
@@ -33,6 +33,8 @@ from pipeline.runtime.progress import progress
 from sorn import engine
 from sorn.batch import Batch
 from sorn.features import FeatureBank
+
+logger = logging.getLogger(__name__)
 
 EMBEDDING_VERSION = 1  # of what a bank holds for a given checkpoint and pictures
 UNKNOWN = -1  # pid and camid: nothing is guessed from a file's name
@@ -120,7 +122,7 @@ def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBa
     if path.exists():
         _require_own(path)
         if store.read_attrs(path).get("fingerprint") == attrs["fingerprint"]:
-            click.echo(f"{path} holds the features of this network and these pictures already", err=True)
+            logger.warning(f"{path} holds the features of this network and these pictures already")
             return open_bank(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     bank, left_out = embed(embedder, folder, path.parent)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from typing import Any
 
-import click
 import numpy as np
 import torch
 
@@ -24,15 +24,16 @@ from pipeline.features.external_segmenter import Segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
-from pipeline.runs.config import Config
+from pipeline.runs.config import Config, read_model
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import Batch
-from sorn.config import SORNConfig
 from sorn.segmenter import visible_stripes
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = 256
 # Queries whose maps and parts are kept for pictures and part scores; drawn at random, whatever the protocol.
@@ -65,7 +66,7 @@ def features(
         attrs = {"fingerprint": fingerprint, "checkpoint_sha256": checkpoint}
         banks = _extract(config, paths, trained, query, gallery, attrs)
     if segmenter is not None and not distributed.meet(said=banks is not None and segmenter.made(banks.attrs)):
-        banks = _segment(config, paths, segmenter, SORNConfig(**trained["model"]).parts, query, gallery, banks)
+        banks = _segment(config, paths, segmenter, read_model(trained["model"]).stripes, query, gallery, banks)
     if banks is not None:
         _warn_of_zeros(paths, banks)
     distributed.meet()
@@ -98,9 +99,9 @@ def _kept_features(paths: Paths, fingerprint: str) -> store.Banks | None:
             return None
         banks = store.read_banks(paths.features)
     except UserError as error:
-        click.echo(f"eval: {error.wrong}; extracting anew", err=True)
+        logger.warning(f"eval: {error.wrong}; extracting anew")
         return None
-    click.echo(f"eval: {paths.features} holds the features of this checkpoint and these images; not extracting again")
+    logger.info(f"eval: {paths.features} holds the features of this checkpoint and these images; not extracting again")
     return banks
 
 
@@ -193,8 +194,7 @@ def _warn_of_zeros(paths: Paths, banks: store.Banks) -> None:
         names = bank.name[store.zero_images(bank)]
         if len(names):
             some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-            click.echo(
+            logger.warning(
                 f"eval: {paths.features}: the features of {len(names)} {side} images are zero, so these resemble "
-                f"nobody: {some}",
-                err=True,
+                f"nobody: {some}"
             )

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import torch
 
 from pipeline.io import checkpoints
+from pipeline.runs.config import read_model
 from pipeline.runtime import distributed
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
 from sorn import engine
-from sorn.config import SORNConfig
 from sorn.fused import fused
 from sorn.network import SORN
 
@@ -31,7 +31,7 @@ def load_network(weights: Path, model: dict[str, Any], device: torch.device) -> 
     weights that are missing, damaged or of another network.
     """
     with torch.device("meta"):
-        network = SORN(SORNConfig(**model))
+        network = SORN(read_model(model))
     checkpoints.load_weights(weights, network)
     return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

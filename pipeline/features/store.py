@@ -72,7 +72,7 @@ class Banks:
 
 
 @dataclass(frozen=True)
-class Rows:
+class BankRows:
     """A bank that comes in pieces, in order, so that nobody need hold it. count: images in all of them."""
 
     count: int
@@ -91,10 +91,12 @@ def write_banks(
         _require_good(path, side, bank, DIVERGED)
     arrays = [array for bank in banks.values() for array in _arrays(bank).values()]
     require_space(path, sum(array.nbytes for array in arrays) + _size(examples) + HEADROOM)
-    join_banks(path, Rows(len(query), [query]), Rows(len(gallery), [gallery]), attrs, examples)
+    join_banks(path, BankRows(len(query), [query]), BankRows(len(gallery), [gallery]), attrs, examples)
 
 
-def join_banks(path: Path, query: Rows, gallery: Rows, attrs: dict[str, str], examples: Examples | None = None) -> None:
+def join_banks(
+    path: Path, query: BankRows, gallery: BankRows, attrs: dict[str, str], examples: Examples | None = None
+) -> None:
     """As `write_banks`, of banks that come in pieces; whoever made those has looked whether they are finite."""
     with _written(path, attrs) as file:
         for side, rows in zip(SIDES, (query, gallery), strict=True):
@@ -110,7 +112,7 @@ def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
     _require_good(path, IMAGES, bank, DIVERGED)
     require_space(path, sum(array.nbytes for array in _arrays(bank).values()) + HEADROOM)
     with _written(path, attrs) as file:
-        _write_rows(file.create_group(IMAGES), Rows(len(bank), [bank]))
+        _write_rows(file.create_group(IMAGES), BankRows(len(bank), [bank]))
 
 
 def read_banks(path: Path, keep: bool = True) -> Banks:
@@ -197,7 +199,7 @@ def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
         hdf5.set_attributes(file, {"schema_version": SCHEMA_VERSION, **attrs})
 
 
-def _write_rows(group: h5py.Group, rows: Rows) -> None:
+def _write_rows(group: h5py.Group, rows: BankRows) -> None:
     first, names = 0, []
     for piece in rows.pieces:
         arrays = _arrays(piece)

@@ -102,7 +102,7 @@ class WeightsChoice:
 
 
 @dataclass(frozen=True)
-class Seen:
+class BackboneOutput:
     """A batch after the backbone. features: level -> [B, C, h, w]. images: what the transform made of it.
 
     sizes: (height, width) of the originals.
@@ -122,15 +122,15 @@ class RCNN:
         self.network: Any = network.to(device)  # its parts have no types
         self.device = device
 
-    def see(self, images: list[np.ndarray]) -> Seen:
+    def see(self, images: list[np.ndarray]) -> BackboneOutput:
         """images: [h, w, 3] uint8 RGB."""
         import torch
 
         pixels = [torch.tensor(image, device=self.device).permute(2, 0, 1).float() / 255 for image in images]
         batch, _ = self.network.transform(pixels)
-        return Seen(batch, self.network.backbone(batch.tensors), [image.shape[:2] for image in images])
+        return BackboneOutput(batch, self.network.backbone(batch.tensors), [image.shape[:2] for image in images])
 
-    def choose_people(self, seen: Seen) -> list[Choice | None]:
+    def choose_people(self, seen: BackboneOutput) -> list[Choice | None]:
         """Per image the person it is about, None where nobody was detected."""
         heads, sizes = self.network.roi_heads, seen.images.image_sizes
         proposals, _ = self.network.rpn(seen.images, seen.features)
@@ -142,7 +142,7 @@ class RCNN:
             choices.append(choose(fractions.cpu().numpy(), scores[labels == PERSON].cpu().numpy()))
         return choices
 
-    def silhouettes(self, seen: Seen, boxes: list[Box]) -> list[np.ndarray]:
+    def silhouettes(self, seen: BackboneOutput, boxes: list[Box]) -> list[np.ndarray]:
         """Per image bool [h, w] at its own size: where Mask R-CNN sees the person in the box. One box per image."""
         import torch
         from torchvision.models.detection.roi_heads import maskrcnn_inference, paste_masks_in_image
@@ -159,7 +159,7 @@ class RCNN:
         )
         return [mask.cpu().numpy() for mask in pasted]
 
-    def joints(self, seen: Seen, boxes: list[Box]) -> list[np.ndarray]:
+    def joints(self, seen: BackboneOutput, boxes: list[Box]) -> list[np.ndarray]:
         """Per image keypoints [17, 3] float32: x, y in fractions of the image, confidence. One box per image.
 
         torchvision's own score is the height of the heat map's peak, a logit. The loss is a softmax over the map, so

@@ -46,7 +46,7 @@ class MasksConfig:
 
 
 @dataclass(frozen=True)
-class LabelerConfig:
+class DanetConfig:
     """Training of the labeler DANet on the split `labeler` (the paper's own labeler; Fu et al., CVPR 2019)."""
 
     backbone: str = "resnet50"
@@ -75,23 +75,23 @@ class LabelerConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        check_choice("labeler.backbone", self.backbone, DANET_BACKBONES)
+        check_choice("danet.backbone", self.backbone, DANET_BACKBONES)
         check(
             all(side > 0 and side % 8 == 0 for side in self.image_size),
-            "labeler.image_size",
+            "danet.image_size",
             self.image_size,
             "height and width that 8 divides (the output stride)",
         )
-        check(self.epochs >= 1, "labeler.epochs", self.epochs, "1 or more")
-        check(self.batch_size >= 2, "labeler.batch_size", self.batch_size, "2 or more (batch normalisation)")
-        check(self.base_lr > 0, "labeler.base_lr", self.base_lr, "a positive number")
-        check(self.weight_decay >= 0, "labeler.weight_decay", self.weight_decay, "0 or more")
-        check(self.aux_weight >= 0, "labeler.aux_weight", self.aux_weight, "0 or more")
-        check(0 <= self.flip <= 1, "labeler.flip", self.flip, "a probability")
-        check(0 <= self.zoom < 1, "labeler.zoom", self.zoom, "a number in [0, 1)")
-        check(0 <= self.disturb <= 1, "labeler.disturb", self.disturb, "a probability")
-        check(0 <= self.jitter < 1, "labeler.jitter", self.jitter, "a number in [0, 1)")
-        check_choice("labeler.precision", self.precision, PRECISIONS)
+        check(self.epochs >= 1, "danet.epochs", self.epochs, "1 or more")
+        check(self.batch_size >= 2, "danet.batch_size", self.batch_size, "2 or more (batch normalisation)")
+        check(self.base_lr > 0, "danet.base_lr", self.base_lr, "a positive number")
+        check(self.weight_decay >= 0, "danet.weight_decay", self.weight_decay, "0 or more")
+        check(self.aux_weight >= 0, "danet.aux_weight", self.aux_weight, "0 or more")
+        check(0 <= self.flip <= 1, "danet.flip", self.flip, "a probability")
+        check(0 <= self.zoom < 1, "danet.zoom", self.zoom, "a number in [0, 1)")
+        check(0 <= self.disturb <= 1, "danet.disturb", self.disturb, "a probability")
+        check(0 <= self.jitter < 1, "danet.jitter", self.jitter, "a number in [0, 1)")
+        check_choice("danet.precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class Runtime:
 class Config:
     """One section per stage or part of the network; the names are those of the TOML sections."""
 
-    labeler: LabelerConfig = field(default_factory=LabelerConfig)
+    danet: DanetConfig = field(default_factory=DanetConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
     model: SORNConfig = field(default_factory=SORNConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -254,12 +254,28 @@ class Config:
     runtime: Runtime = field(default_factory=Runtime)
 
 
+SECTION_ALIASES = {"labeler": "danet"}
+OPTION_ALIASES = {"model.parts": "model.stripes"}
+# Names of configuration files and commands before 0.2: still understood, under the new name from then on.
+STORED_NAMES = {"stripes": "parts"}
+# Options of the network as finished runs, checkpoints and feature banks spell them: a file format does not change with
+# a name, so runs of 0.1 stay fresh.
+
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}
 
 
 def as_json(config: object) -> dict[str, Any]:
-    """A config section as plain JSON values, for stamps and checkpoints."""
-    return {key: _plain(value) for key, value in dataclasses.asdict(config).items()}  # type: ignore[call-overload]
+    """A config section as plain JSON values, for stamps, checkpoints and feature banks."""
+    values = dataclasses.asdict(config)  # type: ignore[call-overload]
+    return {STORED_NAMES.get(key, key): _plain(value) for key, value in values.items()}
+
+
+def read_model(stored: dict[str, Any]) -> SORNConfig:
+    """Options of a network as `as_json` stored them. Raises TypeError or ValueError for those of another program."""
+    if not isinstance(stored, dict):
+        raise TypeError(f"options of a network are a table, not {type(stored).__name__}")
+    names = {spelling: name for name, spelling in STORED_NAMES.items()}
+    return SORNConfig(**{names.get(key, key): value for key, value in stored.items()})
 
 
 def _plain(value: Any) -> Any:

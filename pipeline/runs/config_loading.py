@@ -1,6 +1,6 @@
 """Configuration files: presets and the user's TOML files -> one Config. Reads TOML; no torch.
 
-A configuration file has the sections [labeler], [masks], [model], [loss], [schedule], [train], [eval] and may start
+A configuration file has the sections [danet], [masks], [model], [loss], [schedule], [train], [eval] and may start
 from a preset with `base = "paper"`; `--set section.field=value` on the command line overrides both.
 """
 
@@ -12,7 +12,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.config import SECTIONS, Config, Runtime
+from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS, Config, Runtime
 from pipeline.errors import UserError
 from pipeline.io.text import parse_toml, read_toml
 from sorn.config import check
@@ -56,16 +56,23 @@ def _read(name: str, readers: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]
     if not isinstance(base, str) or name in readers:
         raise UserError(f"{path}: base = {base!r} leads nowhere", f"Start from a preset: {', '.join(presets())}.")
     sections = _read(base, (*readers, name)) if base else {}
-    for section, values in table.items():
+    for given, values in table.items():
+        section = SECTION_ALIASES.get(given, given)
         if section not in SECTIONS or not isinstance(values, dict):
-            raise UserError(f"{path}: unknown section '{section}'", f"Known sections: {', '.join(SECTIONS)}.")
-        sections.setdefault(section, {}).update(values)
+            raise UserError(f"{path}: unknown section '{given}'", f"Known sections: {', '.join(SECTIONS)}.")
+        sections.setdefault(section, {}).update({_option(section, key): value for key, value in values.items()})
     return sections
+
+
+def _option(section: str, key: str) -> str:
+    """The option's name today."""
+    return OPTION_ALIASES.get(f"{section}.{key}", f"{section}.{key}").partition(".")[2]
 
 
 def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
     key, equals, value = text.partition("=")
     section, dot, option = key.strip().partition(".")
+    section = SECTION_ALIASES.get(section, section)
     if not equals or not dot or section not in SECTIONS:
         raise UserError(
             f"--set {text}: not of the form section.field=value",
@@ -80,7 +87,7 @@ def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
     if dot and table in OPTION_TABLES:
         target[table] = {**target.get(table, {}), own: parsed}
     else:
-        target[option] = parsed
+        target[_option(section, option)] = parsed
 
 
 def _build(section: str, values: dict[str, Any], source: str) -> Any:

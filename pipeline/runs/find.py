@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.config import read_model
 from pipeline.errors import UserError
 from pipeline.runs.layout import DESCRIPTION, EXPERIMENTS, STAMP, WEIGHTS, Paths
 from pipeline.io.text import read_json
@@ -55,7 +56,7 @@ def describe(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
         found = read_json(path)
-        SORNConfig(**found["model"])  # options of another program, or of another version, are refused
+        read_model(found["model"])  # options of another program, or of another version, are refused
         height, width = map(int, found["image_size"])
         return {**found, "image_size": (height, width)}
     except (OSError, ValueError, TypeError, KeyError) as error:

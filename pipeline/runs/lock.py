@@ -8,6 +8,8 @@ with the folder; whoever has locked a file that is gone notices and starts over.
 
 from __future__ import annotations
 
+import logging
+
 import contextlib
 import errno
 import functools
@@ -23,10 +25,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import click
 
 from pipeline.errors import UserError
 from pipeline.io.text import read_json
+
+logger = logging.getLogger(__name__)
 
 if sys.platform != "win32":
     import fcntl
@@ -118,7 +121,7 @@ def _myself(stage: str) -> Holder:
 
 @functools.cache  # once, however many folders a command holds
 def _say_there_are_none(reason: str) -> None:
-    click.echo(f"no file can be locked here ({reason}): see to it that no stage runs twice at a time", err=True)
+    logger.warning(f"no file can be locked here ({reason}): see to it that no stage runs twice at a time")
 
 
 _held: set[BinaryIO] = set()

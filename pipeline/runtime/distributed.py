@@ -8,15 +8,16 @@ Without torchrun there is one rank, and torch is never imported here.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import click
-
 from pipeline.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = timedelta(days=30)  # for the slowest rank; one that died is noticed at once
 WHILE_SPEAKING = 5.0  # s that others give rank 0 to say what failed: torchrun ends all ranks as soon as one has ended
@@ -55,7 +56,7 @@ def cores() -> int:
 def say(text: str) -> None:
     """A line on the terminal, once for all ranks."""
     if here().number == 0:
-        click.echo(text)
+        logger.info(text)
 
 
 def join() -> None:

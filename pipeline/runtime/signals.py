@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -10,7 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-import click
+logger = logging.getLogger(__name__)
+
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 ECHO = 1.0  # s in which a launcher passes on the Ctrl-C that the terminal has sent already
@@ -47,7 +49,7 @@ def deferred(label: str, quiet: bool = False) -> Iterator[Interruption]:
         asked.signal, asked.at = number, time.monotonic()
         if not quiet:
             again = " (Ctrl-C again: at once)" if number == signal.SIGINT else ""
-            click.echo(f"{label}: {signal.Signals(number).name}: stopping after this step{again}", err=True)
+            logger.warning(f"{label}: {signal.Signals(number).name}: stopping after this step{again}")
 
     before = {number: signal.signal(number, remember) for number in SIGNALS}
     try:

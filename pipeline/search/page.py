@@ -50,7 +50,7 @@ h2, .facts td {{ overflow-wrap: anywhere; }} .facts td:first-child {{ overflow-w
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """All that a search wrote down. recall: None where it was not measured."""
 
     searcher: Searcher

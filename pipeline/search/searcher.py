@@ -27,9 +27,8 @@ from pipeline.features.mapped import MappedBank, open_bank, require_finite
 from pipeline.features.store import zero_images
 from pipeline.io.images import resize_image
 from pipeline.io.text import parse_json
-from pipeline.runs.config import PRECISIONS, EvalConfig
+from pipeline.runs.config import PRECISIONS, EvalConfig, read_model
 from pipeline.search.candidates import Candidates, candidates
-from sorn.config import SORNConfig
 from sorn.features import FeatureBank
 from sorn.matching import Rule, indicators, pair_similarities, similarity_blocks, variants
 
@@ -260,7 +259,7 @@ def _precision(found: MappedBank, embedder: Embedder) -> str:
         raise _another(found, f"features of another checkpoint than {embedder.weights}")
     try:
         made = parse_json(found.attrs["config"])
-        same = SORNConfig(**made["model"]) == SORNConfig(**embedder.about["model"])
+        same = read_model(made["model"]) == read_model(embedder.about["model"])
         precision, size = str(made["precision"]), parse_json(found.attrs.get("image_size", "null"))
     except (KeyError, ValueError, TypeError) as error:
         raise _another(found, f"features of a network that its attributes do not describe ({error})") from error

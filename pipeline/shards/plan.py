@@ -6,12 +6,11 @@ Reads and verifies the shards that an interrupted run has left; removes those th
 from __future__ import annotations
 
 import contextlib
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import click
 
 from pipeline.datasets.manifest import SPLITS
 from pipeline.datasets.records import ImageRecord
@@ -25,6 +24,8 @@ from pipeline.runtime import distributed
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import PIXEL_BYTES, ShardReader
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry
+
+logger = logging.getLogger(__name__)
 
 STORED_SPLITS = tuple(split for split in SPLITS if split != "labeler")  # no re-identification stage touches that one
 
@@ -87,10 +88,10 @@ class ShardPlan:
                 return None
             content = reader.verified_content()
         except UserError as error:
-            click.echo(f"masks: {error.wrong}; writing it again")
+            logger.info(f"masks: {error.wrong}; writing it again")
             return None
         if back := readable_again(shard, content):
-            click.echo(f"masks: {shard.path} lacks {', '.join(back)}, unreadable then and not now; writing it again")
+            logger.info(f"masks: {shard.path} lacks {', '.join(back)}, unreadable then and not now; writing it again")
             return None
         return content
 

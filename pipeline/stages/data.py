@@ -7,10 +7,9 @@ ids, splits and contents, so that moving a dataset or touching its files retrain
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import Any
-
-import click
 
 from pipeline.datasets.discovery import find_records, look
 from pipeline.datasets.findings import judge
@@ -23,6 +22,8 @@ from pipeline.io.files import digest_json
 from pipeline.runs import stamp
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
+
+logger = logging.getLogger(__name__)
 
 NAME = "data"
 VERSION = 1
@@ -62,7 +63,7 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
 
         shown = ("query", "gallery") if manifest.evaluation_only else ("train", "query")
         contact_sheet(_rendered_root(manifest, paths), paths.contact_sheet, shown)
-        click.echo(f"  pictures and their masks to look at: {paths.contact_sheet}")
+        logger.info(f"  pictures and their masks to look at: {paths.contact_sheet}")
     return paths.records
 
 

@@ -7,13 +7,12 @@ does the work; whether the work is needed, and the record that it was done, are 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-
-import click
 
 from pipeline.errors import UserError
 from pipeline.labelers import needs_training
@@ -22,6 +21,8 @@ from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runs.lock import held
 from pipeline.runtime import distributed
+
+logger = logging.getLogger(__name__)
 
 ORDER = ("data", "labeler", "masks", "train", "eval")
 OWN = ("train", "eval")  # stages of which every experiment has its own
@@ -130,9 +131,9 @@ def _execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, 
         if alone:
             stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
     if alone:
-        click.echo(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
+        logger.info(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
     else:
-        click.echo(f"{name}: rank {distributed.here().number} has done its part in {time.monotonic() - start:.0f} s")
+        logger.info(f"{name}: rank {distributed.here().number} has done its part in {time.monotonic() - start:.0f} s")
     return main
 
 

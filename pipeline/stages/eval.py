@@ -8,10 +8,9 @@ Ranks of torchrun share what the network does; matching and the report are for t
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import Any
-
-import click
 
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol, load_manifest
 from pipeline.errors import UserError
@@ -20,6 +19,8 @@ from pipeline.runs import stamp
 from pipeline.runs.config import Config, as_json
 from pipeline.runs.find import describe
 from pipeline.runs.layout import Paths
+
+logger = logging.getLogger(__name__)
 
 NAME = "eval"
 VERSION = 4
@@ -81,7 +82,7 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     if banks is None:  # another rank has them, and reports
         return paths.report_html
     report = build_report(config, paths, protocol, banks, trained, query, gallery)
-    click.echo("\n".join(terminal_lines(report)))
+    logger.info("\n".join(terminal_lines(report)))
     return paths.report_html
 
 

@@ -25,11 +25,11 @@ SPLIT = "labeler"
 
 
 def settings(config: Config, paths: Paths) -> dict[str, Any]:
-    options = as_json(config.labeler)
-    init = Path(config.labeler.init)
+    options = as_json(config.danet)
+    init = Path(config.danet.init)
     if init.suffix:
         if not init.is_file():
-            raise UserError(f"labeler.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
+            raise UserError(f"danet.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
         options["init"] = {"file": init.name, "sha256": digest_file(init)}
     return options
 

@@ -21,7 +21,7 @@ LEAVING = ".removed"
 
 
 @dataclass(frozen=True)
-class Place:
+class CleanedFolder:
     """A folder that one stage, or the tables, writes. locks: the folders that are held while somebody works in it."""
 
     stage: str
@@ -75,7 +75,7 @@ def clean(config: Config, paths: Paths) -> Cleaned:
     return Cleaned([place.folder for place in there], kept)
 
 
-def _places(config: Config, paths: Paths) -> Iterator[Place]:
+def _places(config: Config, paths: Paths) -> Iterator[CleanedFolder]:
     """All folders that go, whether they are there or not."""
     for name in chain(config, paths):
         if name in OWN or not paths.experiment:
@@ -86,7 +86,7 @@ def _places(config: Config, paths: Paths) -> Iterator[Place]:
     if not paths.experiment:
         tables = TablesPaths.of(paths)
         parts = tuple(sorted(path for path in tables.parts.glob("*") if path.is_dir()))
-        yield Place(TABLES, tables.folder, parts)
+        yield CleanedFolder(TABLES, tables.folder, parts)
         experiments = sorted(path for path in (own / EXPERIMENTS).glob("*") if path.is_dir())
     for experiment in experiments:
         yield from (_stage(name, experiment / name) for name in OWN)
@@ -95,11 +95,11 @@ def _places(config: Config, paths: Paths) -> Iterator[Place]:
         yield from (_stage("eval", owner / name) for name in sorted(found))
 
 
-def _stage(name: str, folder: Path) -> Place:
-    return Place(name, folder, (folder,))
+def _stage(name: str, folder: Path) -> CleanedFolder:
+    return CleanedFolder(name, folder, (folder,))
 
 
-def _foreign(place: Place) -> list[Path]:
+def _foreign(place: CleanedFolder) -> list[Path]:
     """Files in a place that this tool did not write."""
     own = own_files(place.stage, place.folder)
     return [file for file in _files(place.folder) if file not in own]
@@ -114,7 +114,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _remove_own(place: Place) -> None:
+def _remove_own(place: CleanedFolder) -> None:
     """The stamp first, so that what is left half removed is never fresh. The lock's file stays: it is in use."""
     own = own_files(place.stage, place.folder)
     for file in sorted(own, key=lambda file: (file.name != STAMP, file)):
@@ -124,7 +124,7 @@ def _remove_own(place: Place) -> None:
         _remove_empty(Path(parent))
 
 
-def _remove_leaving(places: list[Place]) -> None:
+def _remove_leaving(places: list[CleanedFolder]) -> None:
     for place in places:
         if place.leaving.is_dir():
             shutil.rmtree(place.leaving)

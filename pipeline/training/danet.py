@@ -6,13 +6,13 @@ same weights, bit for bit: crops, their order and dropout are functions of (seed
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
@@ -34,6 +34,8 @@ from sorn import engine
 from sorn.batch import to_input
 from sorn.danet import DANet, danet_loss
 
+logger = logging.getLogger(__name__)
+
 STATE_EVERY_SECONDS = 120.0  # besides the end of every epoch; when a state is written changes no result
 ORDER = 0  # stream of random numbers under the seed; the crops have another one
 WARM_UP = 0.05  # share of all steps over which the rate rises
@@ -47,13 +49,13 @@ class LabelerTraining:
         self, config: Config, paths: Paths, fingerprint: str, records: list[ImageRecord], masks: list[Path]
     ) -> None:
         self.config, self.paths, self.fingerprint = config, paths, fingerprint
-        options = self.options = config.labeler
+        options = self.options = config.danet
         self.data = CropDataset(records, masks, options)
         self.steps = len(self.data) // options.batch_size
         if self.steps == 0:
             raise UserError(
                 f"the split labeler has {len(self.data)} images, fewer than one batch of {options.batch_size}",
-                "Use a smaller batch: --set labeler.batch_size=...",
+                "Use a smaller batch: --set danet.batch_size=...",
             )
         self.device = pick_device(config.runtime.device)
         self.precision = engine.pick_precision(options.precision, self.device)
@@ -64,7 +66,7 @@ class LabelerTraining:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
         torch.backends.cudnn.benchmark = False
         self.model = DANet(options.backbone)
-        load_initial_weights(self.model, options.init, options.backbone, "labeler.init")
+        load_initial_weights(self.model, options.init, options.backbone, "danet.init")
         self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=options.base_lr, weight_decay=options.weight_decay, fused=True
@@ -76,7 +78,7 @@ class LabelerTraining:
     def run(self) -> None:
         self._resume()
         total = self.options.epochs * self.steps
-        click.echo(
+        logger.info(
             f"labeler: {len(self.data)} images, {self.options.epochs} epochs of {self.steps} steps, "
             f"DANet on {self.options.backbone} in {self.precision} on {self.device}"
         )
@@ -92,7 +94,7 @@ class LabelerTraining:
                     if asked.signal or time.monotonic() - self.saved > STATE_EVERY_SECONDS:
                         self._save_state()
                     if asked.signal:
-                        click.echo(f"labeler: stopped before step {self.done}; the same command goes on from there")
+                        logger.info(f"labeler: stopped before step {self.done}; the same command goes on from there")
                         asked.exit()
                 self._save_state()
         self._publish()
@@ -126,7 +128,7 @@ class LabelerTraining:
         if not math.isfinite(values["total"]):
             raise UserError(
                 f"the labeler's training diverged at step {self.done}: {values}",
-                "Lower the rate (--set labeler.base_lr=...) or compute in fp32 (--set labeler.precision=fp32).",
+                "Lower the rate (--set danet.base_lr=...) or compute in fp32 (--set danet.precision=fp32).",
             )
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -152,7 +154,7 @@ class LabelerTraining:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state.get("scaler", {}))
         self.done = state["done"]
-        click.echo(f"labeler: going on at step {self.done} ({path})")
+        logger.info(f"labeler: going on at step {self.done} ({path})")
 
     def _publish(self) -> None:
         """One file that can be handed on: weights, and in its metadata what they are. States are no longer needed."""

@@ -20,7 +20,7 @@ from pipeline.datasets.mask_files import exact_mask
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.images import decode
-from pipeline.runs.config import LabelerConfig
+from pipeline.runs.config import DanetConfig
 from sorn.augmentation import COVER_HEIGHT, COVER_WIDTH, STANDING, side_columns
 from sorn.batch import LUMA
 from sorn.parts import BACKGROUND
@@ -28,7 +28,7 @@ from sorn.parts import BACKGROUND
 CROPS = 2  # stream of random numbers under the seed; 0 is the order of the crops
 
 # What a labeler is handed may be a detector's box of a half hidden person, blurred, dark, with somebody else's elbow in
-# it. The chance of each disturbance is an option (`labeler.disturb`); these are their ranges.
+# it. The chance of each disturbance is an option (`danet.disturb`); these are their ranges.
 PARTIAL_KEEPS = (0.2, 0.9)  # share of the height that stays where head or legs are cut away
 COARSE_SHARE = (0.25, 0.8)  # share of the pixels that a coarser crop has in either direction
 NOISE = 0.05  # largest standard deviation of added noise
@@ -49,7 +49,7 @@ class CropDataset(Dataset[Crops]):
     Raises UserError for an image or mask that cannot be read.
     """
 
-    def __init__(self, records: list[ImageRecord], masks: list[Path], config: LabelerConfig) -> None:
+    def __init__(self, records: list[ImageRecord], masks: list[Path], config: DanetConfig) -> None:
         self.records, self.masks, self.config = records, masks, config
         self.epoch = 0
 
@@ -89,7 +89,7 @@ class CropDataset(Dataset[Crops]):
 
 
 def cut(
-    image: np.ndarray, mask: np.ndarray, config: LabelerConfig, rng: np.random.Generator
+    image: np.ndarray, mask: np.ndarray, config: DanetConfig, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """A box inside the image, sometimes without head or legs, at the configured size: [H, W, 3] and [H, W] uint8."""
     height, width = mask.shape

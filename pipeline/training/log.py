@@ -5,11 +5,11 @@ Of the ranks of torchrun the first one shows everything, the others nothing.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from types import TracebackType
 
-import click
 import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
@@ -22,6 +22,8 @@ from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import reduce_masks
 from sorn.network import SORN
+
+logger = logging.getLogger(__name__)
 
 SHOWN = 4  # training images whose maps and parts TensorBoard shows
 SEED = 0  # of which
@@ -118,7 +120,7 @@ class TrainingLog:
         if self.progress.bar is not None:
             self.progress.bar.write(text)
         else:
-            click.echo(text)
+            logger.info(text)
 
 
 def _side_by_side(rows: list[list[np.ndarray]]) -> np.ndarray:

@@ -5,15 +5,16 @@ The newest two are kept: one that a crash of the machine has damaged is named, a
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
-
-import click
 
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
+
+logger = logging.getLogger(__name__)
 
 KEPT = 2
 
@@ -45,7 +46,7 @@ class TrainingStates:
             except UserError as error:
                 damaged = error
                 if distributed.here().number == 0:
-                    click.echo(f"{self.stage}: {error.wrong}; looking for an older one", err=True)
+                    logger.warning(f"{self.stage}: {error.wrong}; looking for an older one")
         if damaged is not None:
             raise damaged
         return None

@@ -213,7 +213,7 @@ TARGETS = {
             "override",
             "text",
             lambda path: load_config("demo", (path.read_bytes().decode(errors="replace"),)),
-            given("train.seed=1", "eval.tau_sweep=[0.1,0.2]", 'masks.options.weights="a"', "model.parts=6"),
+            given("train.seed=1", "eval.tau_sweep=[0.1,0.2]", 'masks.options.weights="a"', "model.stripes=6"),
         ),
         Target("manifest", "mine.toml", lambda path: load_manifest(str(path)), texts("data_manifests/*.toml")),
         Target("csv", "mine.csv", lambda path: csv_list.find_records(load_manifest(str(path))), given(CSV)),

@@ -15,7 +15,7 @@ FEATURES = torch.randn(6, 2, 8, generator=torch.Generator().manual_seed(0))
 
 def test_outputs_are_the_networks_without_its_classifiers() -> None:
     torch.manual_seed(0)
-    network = SORN(SORNConfig(identities=7, backbone="resnet18", parts=2)).eval()
+    network = SORN(SORNConfig(identities=7, backbone="resnet18", stripes=2)).eval()
     images = torch.randint(0, 256, (3, 64, 32, 3), dtype=torch.uint8)
     exported = ExportedNetwork(network)
     with torch.inference_mode():

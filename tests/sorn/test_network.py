@@ -38,7 +38,7 @@ def small(**options) -> SORN:
 @torch.inference_mode()
 def test_options_change_the_shapes_they_name():
     image = torch.randn(1, 3, 192, 64)
-    output = small(parts=6, channel_sets=4, set_channels=10, labels=5)(image)
+    output = small(stripes=6, channel_sets=4, set_channels=10, labels=5)(image)
     assert output.local_features.shape == (1, 6, 512) and output.visibility.shape == (1, 6)
     assert output.global_feature.shape == (1, 40) and output.maps.shape == (1, 4, 12, 4)
     assert output.part_logits.shape == (1, 5, 48, 16)
@@ -82,7 +82,7 @@ def test_every_parameter_learns():
 @torch.inference_mode()
 def test_pcb_matches_by_its_means_or_by_what_its_head_makes_of_them():
     torch.manual_seed(0)
-    options = {"local_head": "pcb", "head_channels": 16, "parts": 2, "global_branch": False, "semantic_branch": False}
+    options = {"local_head": "pcb", "head_channels": 16, "stripes": 2, "global_branch": False, "semantic_branch": False}
     before, after = small(feature="before_bn", **options), small(**options)
     after.load_state_dict(before.state_dict())
     image = torch.randn(2, 3, 64, 32)
@@ -96,7 +96,7 @@ def test_pcb_matches_by_its_means_or_by_what_its_head_makes_of_them():
 @torch.inference_mode()
 def test_a_segmenter_alone_sees_stripes_and_has_no_features():
     torch.manual_seed(0)
-    model = small(local_branch=False, global_branch=False, parts=2)
+    model = small(local_branch=False, global_branch=False, stripes=2)
     with torch.no_grad():
         model.semantic.classify.weight.zero_()
         model.semantic.classify.bias.copy_(torch.eye(8)[3])  # everything is an arm

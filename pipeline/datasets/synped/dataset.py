@@ -22,7 +22,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.datasets.manifest import SPLITS
-from pipeline.datasets.synped.plan import RENDERER_VERSION, SIZES, ImageSpec, Plan, Size, make_plan
+from pipeline.datasets.synped.plan import RENDERER_VERSION, SIZES, DatasetPlan, ImageSpec, Size, make_plan
 from pipeline.datasets.synped.style import STYLES
 from pipeline.errors import UserError
 from pipeline.io.files import atomic, write_json, write_text
@@ -106,7 +106,7 @@ def _clear(root: Path) -> None:
         joints_path(root, split).unlink(missing_ok=True)
 
 
-def _render_all(root: Path, plan: Plan, missing: list[int], workers: int) -> None:
+def _render_all(root: Path, plan: DatasetPlan, missing: list[int], workers: int) -> None:
     if not missing:
         return
     from pipeline.datasets.synped import people  # brings torch and the body model: not wanted where nothing is rendered

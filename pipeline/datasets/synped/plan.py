@@ -82,7 +82,7 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class DatasetPlan:
     """images: by index. groups: pid -> "train", "val", "test", "distractor" or "labeler". look_alike: pid -> the pid it
     resembles, which comes from an ordinary draw. style: a name of pipeline.datasets.synped.style.STYLES."""
 
@@ -95,7 +95,7 @@ class Plan:
 
 
 @lru_cache(maxsize=4)
-def make_plan(size: Size, seed: int, style: str = "home") -> Plan:
+def make_plan(size: Size, seed: int, style: str = "home") -> DatasetPlan:
     """The plan of one size and seed: the same numbers of people, pictures and cameras in every style."""
     rng = np.random.default_rng([seed, PLAN_STREAM])
     groups: dict[int, str] = {}
@@ -114,7 +114,7 @@ def make_plan(size: Size, seed: int, style: str = "home") -> Plan:
         rows += _pictures(size, group, pid, rng)
     hidden = _hidden(size, [row[0] for row in rows], rng)
     images = tuple(ImageSpec(i, *row, occluded=bool(hidden[i])) for i, row in enumerate(rows))
-    return Plan(size, seed, images, groups, _look_alikes(groups, rng), style)
+    return DatasetPlan(size, seed, images, groups, _look_alikes(groups, rng), style)
 
 
 def _pictures(size: Size, group: str, pid: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:

@@ -14,7 +14,7 @@ from pipeline.datasets.synped.camera import Camera
 from pipeline.datasets.synped.light import Light
 from pipeline.datasets.synped.photo import develop
 from pipeline.datasets.synped.place import Place
-from pipeline.datasets.synped.plan import Plan
+from pipeline.datasets.synped.plan import DatasetPlan
 from pipeline.datasets.synped.raycast import Hits, trace
 from pipeline.datasets.synped.shot import TARGET, Shot, camera_of, compose
 from pipeline.datasets.synped.style import STYLES, Sky
@@ -42,7 +42,7 @@ class Rendered:
     quality: int
 
 
-def render(plan: Plan, index: int) -> Rendered:
+def render(plan: DatasetPlan, index: int) -> Rendered:
     """Picture `index` of the plan."""
     spec = plan.images[index]
     rng = np.random.default_rng([plan.seed, index])

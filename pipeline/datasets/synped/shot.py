@@ -22,8 +22,8 @@ from pipeline.datasets.synped.plan import (
     IDENTITY_STREAM,
     OBSTACLE_STREAM,
     STRANGER_STREAM,
+    DatasetPlan,
     ImageSpec,
-    Plan,
 )
 from pipeline.datasets.synped.raycast import Hits, Scene, trace
 from pipeline.datasets.synped.simplify import simplified
@@ -75,7 +75,7 @@ class _Stand:
     joints: np.ndarray
 
 
-def compose(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Shot:
+def compose(plan: DatasetPlan, spec: ImageSpec, rng: np.random.Generator) -> Shot:
     """The shot of one picture of the plan."""
     camera, place, still = camera_of(plan, spec.camid)
     who = identity(plan, spec.pid)
@@ -99,7 +99,7 @@ def compose(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Shot:
     return Shot(stand.view, box, (stand.target, still, *others), stand.joints, hidden)
 
 
-def camera_of(plan: Plan, camid: int) -> tuple[Camera, Place, Scene]:
+def camera_of(plan: DatasetPlan, camid: int) -> tuple[Camera, Place, Scene]:
     """A camera, its place, and the place prepared for rays."""
     return _camera(plan.style, plan.seed, camid)
 
@@ -113,7 +113,7 @@ def _camera(style: str, seed: int, camid: int) -> tuple[Camera, Place, Scene]:
 
 
 @lru_cache(maxsize=64)
-def identity(plan: Plan, pid: int) -> Identity:
+def identity(plan: DatasetPlan, pid: int) -> Identity:
     """The person `pid`: drawn, or a look-alike of another one."""
     rng, fashion = np.random.default_rng([plan.seed, IDENTITY_STREAM, pid]), STYLES[plan.style].fashion
     if pid in plan.look_alike:
@@ -121,7 +121,7 @@ def identity(plan: Plan, pid: int) -> Identity:
     return people.draw_identity(rng, fashion)
 
 
-def _stranger(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
+def _stranger(plan: DatasetPlan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
     """A passer-by: somebody else of the picture's group, who has pictures of their own there."""
     pids = passers_by(plan, plan.groups[spec.pid])
     first = int(rng.integers(len(pids)))
@@ -130,7 +130,7 @@ def _stranger(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
 
 
 @lru_cache(maxsize=8)
-def passers_by(plan: Plan, group: str) -> tuple[int, ...]:
+def passers_by(plan: DatasetPlan, group: str) -> tuple[int, ...]:
     """The pids of the group, distractors with the test, who pass by in pictures of others."""
     merged = ("test", "distractor") if group in ("test", "distractor") else (group,)
     members = [pid for pid, name in plan.groups.items() if name in merged]
@@ -138,7 +138,7 @@ def passers_by(plan: Plan, group: str) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=STRANGERS * 2)
-def _walking(plan: Plan, pid: int) -> Scene:
+def _walking(plan: DatasetPlan, pid: int) -> Scene:
     rng = np.random.default_rng([plan.seed, STRANGER_STREAM, pid])
     somebody = identity(plan, pid)
     mesh = people.build(somebody, people.draw_pose(rng, somebody)).mesh
@@ -161,7 +161,9 @@ def _stand(camera: Camera, place: Place, person: Person, upright: Scene, rng: np
     return _Stand(eye, feet, view, box, target, target.to_world(person.joints))
 
 
-def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng: np.random.Generator) -> list[Scene]:
+def _surroundings(
+    plan: DatasetPlan, spec: ImageSpec, place: Place, stand: _Stand, rng: np.random.Generator
+) -> list[Scene]:
     """Passers-by and parked things behind the person."""
     parts = []
     for _ in range(int(rng.choice(len(PASSERS_BY), p=PASSERS_BY))):
@@ -175,7 +177,7 @@ def _surroundings(plan: Plan, spec: ImageSpec, place: Place, stand: _Stand, rng:
     return parts
 
 
-def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generator) -> tuple[Scene, float]:
+def _obstacle(plan: DatasetPlan, spec: ImageSpec, stand: _Stand, rng: np.random.Generator) -> tuple[Scene, float]:
     """An obstacle that hides about a wanted share of the body, within HIDDEN; the nearest of TRIES. And its share."""
     wanted = float(rng.uniform(*(WANTED_IN_GALLERY if spec.split in ("gallery", "val_gallery") else WANTED)))
     candidates = _candidates(plan, spec, rng)
@@ -195,7 +197,7 @@ def _obstacle(plan: Plan, spec: ImageSpec, stand: _Stand, rng: np.random.Generat
     return best[1], best[2]
 
 
-def _candidates(plan: Plan, spec: ImageSpec, rng: np.random.Generator) -> Iterator[tuple[Kind, Scene]]:
+def _candidates(plan: DatasetPlan, spec: ImageSpec, rng: np.random.Generator) -> Iterator[tuple[Kind, Scene]]:
     """What may hide the person: often what stands before this camera in any picture, then whatever comes along."""
     kinds = STYLES[plan.style].obstacles[spec.split]
     if rng.random() < STANDING_SHARE:

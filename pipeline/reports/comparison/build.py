@@ -4,11 +4,11 @@ comparison.json, comparison.md and comparison.html.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from pipeline.errors import WRONG_OPTION, UserError
@@ -18,6 +18,8 @@ from pipeline.io.files import write_json, write_text
 from pipeline.reports.comparison import page
 from pipeline.runs.layout import RunComparison
 from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 COMPARED = ("rank-1", "rank-5", "mAP", "mINP")
@@ -67,7 +69,7 @@ def compare_runs(
     write_json(files.json, report)
     write_text(files.markdown, "\n".join(page.markdown(report)) + "\n")
     write_text(files.html, page.html_page(report))
-    click.echo("\n".join([*page.terminal_lines(report), f"See {files.html} and {files.markdown}."]))
+    logger.info("\n".join([*page.terminal_lines(report), f"See {files.html} and {files.markdown}."]))
     return report
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.reports.evaluation.illustrations import ROW_LABELS
-from pipeline.reports.evaluation.shown_queries import KINDS, Answer, AnswerList, ShownQuery
+from pipeline.reports.evaluation.shown_queries import KINDS, AnswerList, RankedImage, ShownQuery
 from pipeline.reports.html import picture_uri, text
 
 HEIGHT = 160  # of embedded images, pixels at most: one that is lower is embedded as it is
@@ -90,7 +90,7 @@ def _list(row: AnswerList, query: ShownQuery, heading: str) -> str:
     )
 
 
-def _tile(answer: Answer, asked: np.ndarray) -> str:
+def _tile(answer: RankedImage, asked: np.ndarray) -> str:
     kind, sign, who = ("right", "✓", "the same person") if answer.right else ("wrong", "✗", "another person")
     about = f"rank {answer.rank}, {who}: person {answer.pid}, camera {answer.camid}"
     lines = []

@@ -20,7 +20,7 @@ SIDE_BY_SIDE = ("sorn", "global+local")
 
 
 @dataclass(frozen=True)
-class Answer:
+class RankedImage:
     """One gallery image in a ranked list. rank: 1-based. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12.
 
     whole: D_global of Eq. 13, nan without a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the
@@ -48,7 +48,7 @@ class AnswerList:
 
     variant: str
     first_hit: int
-    answers: list[Answer]
+    answers: list[RankedImage]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _answers(
         variant
     ]
     answers = [
-        Answer(
+        RankedImage(
             rank + 1,
             str(gallery.name[position]),
             int(gallery.pid[position]),

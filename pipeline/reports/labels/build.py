@@ -5,11 +5,11 @@ labels.json, labels.md and pictures/labels.png beside the shards. No torch where
 from __future__ import annotations
 
 import functools
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from pipeline.datasets.ground_truth import ExactMasks
@@ -26,6 +26,8 @@ from pipeline.runs.layout import Paths
 from pipeline.shards.index import read_index
 from sorn.parts import CLASSES
 from sorn.sample import Status
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 SEED = 0  # of the images that are compared and shown
@@ -61,7 +63,7 @@ def write_label_report(config: Config, paths: Paths) -> list[Path]:
     where = pictures[0].relative_to(paths.label_report_md.parent).as_posix() if pictures else ""
     write_json(paths.label_report_json, report)
     write_text(paths.label_report_md, "\n".join(label_text.markdown(report, where)) + "\n")
-    click.echo("\n".join(label_text.terminal_lines(report, str(paths.label_report_md))))
+    logger.info("\n".join(label_text.terminal_lines(report, str(paths.label_report_md))))
     return [paths.label_report_json, paths.label_report_md, *pictures]
 
 

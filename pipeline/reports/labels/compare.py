@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from pipeline.errors import UserError
@@ -22,6 +22,8 @@ from pipeline.runs.config import Config
 from pipeline.runs.layout import Comparison
 from sorn.parts import CLASSES
 from sorn.sample import Status
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 SEED = 0  # of the images drawn for the picture
@@ -91,7 +93,7 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
     write_json(files.json, report)
     picture = files.picture.relative_to(files.markdown.parent).as_posix()
     write_text(files.markdown, "\n".join(label_text.comparison(report, picture)) + "\n")
-    click.echo("\n".join(label_text.comparison_lines(report, str(files.markdown))))
+    logger.info("\n".join(label_text.comparison_lines(report, str(files.markdown))))
     return report
 
 

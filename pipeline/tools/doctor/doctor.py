@@ -43,7 +43,7 @@ AT_ONCE = 4  # each imports torch anew, and mostly waits for the disk
 
 
 @dataclass(frozen=True)
-class Check:
+class Diagnosis:
     """One line: level of LEVELS (a problem stops the default pipeline), what was found, and the remedy, "" if ok."""
 
     name: str
@@ -57,7 +57,7 @@ class Check:
         return "\n".join([*lines, *(_wrapped(f"{rest}-> ", self.remedy, rest + "   ") if self.remedy else [])])
 
 
-def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Iterator[Check]:
+def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Iterator[Diagnosis]:
     """The checks, each as soon as it is made."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = {name: pool.submit(ask, name) for name in QUESTIONS}
@@ -78,18 +78,18 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
     yield from map(_weights, weights)
 
 
-def usable(checks: list[Check]) -> bool:
+def usable(checks: list[Diagnosis]) -> bool:
     """Whether the default pipeline can run."""
     return all(check.level != "problem" for check in checks)
 
 
-def summary(checks: list[Check]) -> str:
+def summary(checks: list[Diagnosis]) -> str:
     problems, warnings = (sum(check.level == level for check in checks) for level in ("problem", "warning"))
     state = "the default pipeline can run" if usable(checks) else "the default pipeline cannot run"
     return f"{state} (problems: {problems}, warnings: {warnings})"
 
 
-def as_json(checks: list[Check]) -> str:
+def as_json(checks: list[Diagnosis]) -> str:
     return json.dumps({"usable": usable(checks), "checks": [dataclasses.asdict(check) for check in checks]}, indent=1)
 
 
@@ -99,46 +99,48 @@ def _wrapped(first: str, text: str, rest: str) -> list[str]:
     )
 
 
-def _python() -> Check:
+def _python() -> Diagnosis:
     found = f"{platform.python_version()} on {platform.platform()}, {sys.executable}"
     if sys.version_info[:2] < PYTHON:
         wanted = ".".join(map(str, PYTHON))
-        return Check(
+        return Diagnosis(
             "Python", "problem", found, f"Install Python {wanted} or newer, or name one: PYTHON=python{wanted}"
         )
-    return Check("Python", "ok", found)
+    return Diagnosis("Python", "ok", found)
 
 
-def _machine() -> Check:
+def _machine() -> Diagnosis:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = memory_bytes()
     found = f"{cores} cores, {memory / GIGABYTE:.0f} GB of memory"
     if memory < ENOUGH_MEMORY:
-        return Check("machine", "warning", found, "Use --workers 0 and a smaller train.batch_size.")
+        return Diagnosis("machine", "warning", found, "Use --workers 0 and a smaller train.batch_size.")
     shared = shared_memory_bytes()
     if shared is not None and shared < ENOUGH_SHARED:
         found += f", {shared / GIGABYTE:.2f} GB of shared memory"
-        return Check("machine", "warning", found, "Use --workers 0, or start the container with --shm-size 2g.")
-    return Check("machine", "ok", found)
+        return Diagnosis("machine", "warning", found, "Use --workers 0, or start the container with --shm-size 2g.")
+    return Diagnosis("machine", "ok", found)
 
 
-def _folders(folders: dict[str, Path]) -> Iterator[Check]:
+def _folders(folders: dict[str, Path]) -> Iterator[Diagnosis]:
     for option, path in folders.items():
         there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.is_dir())
         free = shutil.disk_usage(there).free
         found = f"{path}: {free / GIGABYTE:.0f} GB free"
         if not os.access(there, os.W_OK) and option == "--runs":
-            yield Check(option, "problem", f"{there} cannot be written to", f"Choose another folder: {option} FOLDER")
+            yield Diagnosis(
+                option, "problem", f"{there} cannot be written to", f"Choose another folder: {option} FOLDER"
+            )
         elif free < ENOUGH_DISK:
             remedy = (
                 f"Shards of a dataset take up to {ENOUGH_DISK / GIGABYTE:.0f} GB: choose another folder with {option}."
             )
-            yield Check(option, "warning", found, remedy)
+            yield Diagnosis(option, "warning", found, remedy)
         else:
-            yield Check(option, "ok", found)
+            yield Diagnosis(option, "ok", found)
 
 
-def _requirements() -> Check:
+def _requirements() -> Diagnosis:
     """The packages of requirements.txt, by what is installed of them; nothing is imported."""
     wrong = []
     for name, ranges in required():
@@ -150,8 +152,8 @@ def _requirements() -> Check:
         if not within(version, ranges):
             wrong.append(f"{name} is {version}, needed is {ranges}")
     if wrong:
-        return Check("packages", "problem", "; ".join(wrong), SETUP)
-    return Check("packages", "ok", "all of requirements.txt are there")
+        return Diagnosis("packages", "problem", "; ".join(wrong), SETUP)
+    return Diagnosis("packages", "ok", "all of requirements.txt are there")
 
 
 def required() -> list[tuple[str, str]]:
@@ -177,115 +179,117 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
 
 
-def _torch(torch: dict[str, Any]) -> Check:
+def _torch(torch: dict[str, Any]) -> Diagnosis:
     if "error" in torch:
-        return Check("torch", "problem", f"cannot be imported: {torch['error']}", SETUP)
+        return Diagnosis("torch", "problem", f"cannot be imported: {torch['error']}", SETUP)
     made = f"for CUDA {torch['cuda']}" if torch["cuda"] else "for the CPU"
     bf16 = "computes" if torch["bf16"] else "does not compute"
-    return Check("torch", "ok", f"{torch['version']}, built {made}; the CPU {bf16} bf16 in hardware")
+    return Diagnosis("torch", "ok", f"{torch['version']}, built {made}; the CPU {bf16} bf16 in hardware")
 
 
-def _torchvision(torch: dict[str, Any], vision: dict[str, Any]) -> Check:
+def _torchvision(torch: dict[str, Any], vision: dict[str, Any]) -> Diagnosis:
     if "error" in torch:
-        return Check("torchvision", "problem", "needs torch", SETUP)
+        return Diagnosis("torchvision", "problem", "needs torch", SETUP)
     if "error" in vision:
         found = f"does not work with torch {torch['version']}: {vision['error']}"
-        return Check("torchvision", "problem", found, TORCH_PAIR)
+        return Diagnosis("torchvision", "problem", found, TORCH_PAIR)
     ours, theirs = vision["version"], torch["version"]
     if numbers(ours)[1] != numbers(theirs)[1] + TORCHVISION_AHEAD or ours.partition("+")[2] != theirs.partition("+")[2]:
-        return Check("torchvision", "warning", f"{ours} was not made for torch {theirs}", TORCH_PAIR)
-    return Check("torchvision", "ok", f"{ours}, works with this torch")
+        return Diagnosis("torchvision", "warning", f"{ours} was not made for torch {theirs}", TORCH_PAIR)
+    return Diagnosis("torchvision", "ok", f"{ours}, works with this torch")
 
 
-def _gpu(torch: dict[str, Any], cards: Cards) -> Check:
+def _gpu(torch: dict[str, Any], cards: Cards) -> Diagnosis:
     if torch.get("devices"):
         shown = []
         for number, card in enumerate(torch["devices"]):
             precision = "bf16" if card["bf16"] else "no bf16"
             shown.append(f"cuda:{number} {card['name']}, {card['memory'] / GIGABYTE:.0f} GB, {precision}")
-        return Check("GPU", "ok", "; ".join(shown))
+        return Diagnosis("GPU", "ok", "; ".join(shown))
     if not cards.names:
-        return Check("GPU", "ok", "none: everything runs on the CPU, slowly for datasets of thousands of images")
+        return Diagnosis("GPU", "ok", "none: everything runs on the CPU, slowly for datasets of thousands of images")
     seen = f"{'; '.join(cards.names)} (driver for CUDA {cards.cuda or '?'})"
     wheels = WHEELS.format(cards.cuda.replace(".", "") or "XYZ") + " (or the newest CUDA below it that has wheels)"
     if "error" in torch:
-        return Check("GPU", "warning", f"{seen}, but there is no torch to use it", SETUP)
+        return Diagnosis("GPU", "warning", f"{seen}, but there is no torch to use it", SETUP)
     if not torch["cuda"]:
-        return Check("GPU", "warning", f"{seen}, but torch is built for the CPU", f"Run: {wheels}")
+        return Diagnosis("GPU", "warning", f"{seen}, but torch is built for the CPU", f"Run: {wheels}")
     if cards.cuda and numbers(cards.cuda)[0] < numbers(torch["cuda"])[0]:
         found = f"{seen}, too old for torch, which is built for CUDA {torch['cuda']}"
-        return Check("GPU", "warning", found, f"Update the driver, or install a torch for it: {wheels}")
+        return Diagnosis("GPU", "warning", found, f"Update the driver, or install a torch for it: {wheels}")
     remedy = "See that CUDA_VISIBLE_DEVICES is not empty and that the container was started with --gpus all."
-    return Check("GPU", "warning", f"{seen}, but torch does not see it", remedy)
+    return Diagnosis("GPU", "warning", f"{seen}, but torch does not see it", remedy)
 
 
-def _toolkit(torch: dict[str, Any], version: str) -> Check:
+def _toolkit(torch: dict[str, Any], version: str) -> Diagnosis:
     built = torch.get("cuda")
     if not version:
-        return Check("nvcc", "ok", "none; nothing here is compiled but detectron2, for the CPU")
+        return Diagnosis("nvcc", "ok", "none; nothing here is compiled but detectron2, for the CPU")
     if built and numbers(version)[0] != numbers(built)[0]:
         # detectron2#4472, #5009: torch refuses to build extensions with another CUDA than its own.
         found = f"CUDA {version}, but torch is built for CUDA {built}: detectron2 cannot be built with both"
         remedy = f"Build it for the CPU (CUDA_VISIBLE_DEVICES= pip install ...), or set CUDA_HOME to a CUDA {built}."
-        return Check("nvcc", "warning", found, remedy)
-    return Check("nvcc", "ok", f"CUDA {version}, torch's is {built or 'none'}")
+        return Diagnosis("nvcc", "warning", found, remedy)
+    return Diagnosis("nvcc", "ok", f"CUDA {version}, torch's is {built or 'none'}")
 
 
-def _hdf5(hdf5: dict[str, Any]) -> Check:
+def _hdf5(hdf5: dict[str, Any]) -> Diagnosis:
     if "error" in hdf5:
-        return Check("h5py", "problem", f"cannot be imported: {hdf5['error']}", SETUP)
-    return Check("h5py", "ok", f"HDF5 {hdf5['hdf5']}")
+        return Diagnosis("h5py", "problem", f"cannot be imported: {hdf5['error']}", SETUP)
+    return Diagnosis("h5py", "ok", f"HDF5 {hdf5['hdf5']}")
 
 
-def _pillow(pillow: dict[str, Any]) -> Check:
+def _pillow(pillow: dict[str, Any]) -> Diagnosis:
     again = "Install one that has: pip install --force-reinstall --only-binary :all: pillow"
     if "error" in pillow:
-        return Check("Pillow", "problem", f"cannot be imported: {pillow['error']}", SETUP)
+        return Diagnosis("Pillow", "problem", f"cannot be imported: {pillow['error']}", SETUP)
     missing = pillow["missing"]
     if missing:
         level = "problem" if {"jpg", "zlib"} & set(missing) else "warning"
-        return Check("Pillow", level, f"was built without {', '.join(missing)}", again)
-    return Check("Pillow", "ok", "reads JPEG, PNG, TIFF and WebP")
+        return Diagnosis("Pillow", level, f"was built without {', '.join(missing)}", again)
+    return Diagnosis("Pillow", "ok", "reads JPEG, PNG, TIFF and WebP")
 
 
-def _synped(synped: dict[str, Any]) -> Check:
+def _synped(synped: dict[str, Any]) -> Diagnosis:
     if "error" in synped:
-        return Check("SynPed", "problem", f"cannot be rendered: {synped['error']}", SETUP)
-    return Check("SynPed", "ok", "anny and embreex work")
+        return Diagnosis("SynPed", "problem", f"cannot be rendered: {synped['error']}", SETUP)
+    return Diagnosis("SynPed", "ok", "anny and embreex work")
 
 
-def _densepose(torch: dict[str, Any], densepose: dict[str, Any]) -> Check:
+def _densepose(torch: dict[str, Any], densepose: dict[str, Any]) -> Diagnosis:
     if "wrong" in densepose:
-        return Check("DensePose", "warning", densepose["wrong"], densepose["remedy"])
+        return Diagnosis("DensePose", "warning", densepose["wrong"], densepose["remedy"])
     if "error" in densepose:
         remedy = "Mend torch first." if "error" in torch else "Build detectron2 again, see requirements-densepose.txt."
-        return Check("DensePose", "warning", f"detectron2 does not work: {densepose['error']}", remedy)
+        return Diagnosis("DensePose", "warning", f"detectron2 does not work: {densepose['error']}", remedy)
     operators = f"its own operators, which are not needed, for CUDA: {densepose['cuda']}"
-    return Check("DensePose", "ok", f"detectron2 {densepose['version']} works; {operators}")
+    return Diagnosis("DensePose", "ok", f"detectron2 {densepose['version']} works; {operators}")
 
 
-def _backends(backends: dict[str, Any]) -> Check:
+def _backends(backends: dict[str, Any]) -> Diagnosis:
     """Of `sorn masks --backend`: what is not there is needed for a cluster only."""
     if "error" in backends:
-        return Check("backends", "warning", f"cannot be told: {backends['error']}", "Mend the lines above first.")
+        return Diagnosis("backends", "warning", f"cannot be told: {backends['error']}", "Mend the lines above first.")
     shown = []
     for name, packages in backends.items():
         there = all(packages.values())
         versions = " ".join(f"{package} {version}" for package, version in packages.items())
         shown.append(versions if there else f"no {name} (pip install {' '.join(packages)})")
-    return Check("backends", "ok", f"threads, loky; for a cluster: {', '.join(shown)}")
+    return Diagnosis("backends", "ok", f"threads, loky; for a cluster: {', '.join(shown)}")
 
 
-def _weights(path: Path) -> Check:
+def _weights(path: Path) -> Diagnosis:
     """Whether a file of weights can be read without running what is in it, and which network's they are."""
     if not path.is_file():
-        return Check("weights", "problem", f"there is no file {path}", "Correct the path.")
+        return Diagnosis("weights", "problem", f"there is no file {path}", "Correct the path.")
     about = f"{path}: {path.stat().st_size / 10**6:.1f} MB, sha256 {digest_file(path)}"
     answer = ask("weights", str(path.absolute()))
     if "kind" in answer:
-        return Check(
+        return Diagnosis(
             "weights", "ok", f"{about}: {answer['kind']}; {answer['tensors']} tensors, read without running code"
         )
     if "error" in answer:
-        return Check("weights", "problem", f"{about}: {answer['error']}", "Mend torch first, or fetch the file again.")
-    return Check("weights", "problem", answer["wrong"], answer["remedy"])
+        return Diagnosis(
+            "weights", "problem", f"{about}: {answer['error']}", "Mend torch first, or fetch the file again."
+        )
+    return Diagnosis("weights", "problem", answer["wrong"], answer["remedy"])

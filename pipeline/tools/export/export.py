@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from pipeline.errors import UserError
 from pipeline.features.network import load_network
 from pipeline.io.disk import told_when_full
 from pipeline.io.files import atomic, digest_file, write_json
+from pipeline.runs.config import read_model
 from pipeline.runs.find import describe
 from pipeline.runs.layout import WEIGHTS, Exported
 from pipeline.tools.export.parity import Check, Run, find_probe, table
@@ -28,6 +29,8 @@ from sorn.batch import to_input
 from sorn.config import SORNConfig, check, check_choice
 from sorn.export import DISTINCT, ExportedNetwork, least_distance, named, output_names, traced
 from sorn.parts import LABELLINGS
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 FORMATS = ("torch", "onnx")
@@ -61,7 +64,7 @@ def export(training: Path, files: Exported, options: ExportOptions) -> list[Path
     """
     _require_packages(options.formats)
     about = describe(training)
-    config = SORNConfig(**about["model"])
+    config = read_model(about["model"])
     names = output_names(config)
     if not names:
         raise UserError(
@@ -74,7 +77,7 @@ def export(training: Path, files: Exported, options: ExportOptions) -> list[Path
     _require_distinct(training, original)
     facts = _facts(training, about, config, original, options.tau)
     program = traced(ExportedNetwork(network), about["image_size"])
-    click.echo(f"{training}: compared over {probe.text}")
+    logger.info(f"{training}: compared over {probe.text}")
     against = Check(probe, original, options.tau)
     return [_write(files.file(name), name, program, facts, against) for name in options.formats]
 
@@ -93,7 +96,7 @@ def _write(path: Path, name: str, program: torch.export.ExportedProgram, facts: 
             f"the {name} export does not compute what the network computes ({error}); it was removed",
             "Please report it, with this sentence and the versions of torch, onnx and onnxruntime.",
         ) from error
-    click.echo("\n".join([f"{path}: {path.stat().st_size / 1e6:.1f} MB", *table(found)]))
+    logger.info("\n".join([f"{path}: {path.stat().st_size / 1e6:.1f} MB", *table(found)]))
     whole = {**facts, "sha256": digest_file(path), "parity": against.as_json(found)}
     write_json(described, whole)
     return path

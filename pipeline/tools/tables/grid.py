@@ -16,7 +16,7 @@ from pipeline.runs.config import Config
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import EXPERIMENTS, Paths
 from pipeline.stages import driver
-from pipeline.tools.tables.plan import Job, Plan
+from pipeline.tools.tables.plan import Job, TablesPlan
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Grid:
     paths: of the run. seeds: 0 to seeds - 1.
     """
 
-    plan: Plan
+    plan: TablesPlan
     stages: Mapping[str, driver.Stage]
     config_name: str
     overrides: tuple[str, ...]
@@ -143,7 +143,7 @@ class Grid:
                     raise UserError(wrong, f"`make tables` runs it first; or with these options: {found.remedy}")
 
 
-def distinct(plan: Plan, config_name: str, overrides: tuple[str, ...]) -> Plan:
+def distinct(plan: TablesPlan, config_name: str, overrides: tuple[str, ...]) -> TablesPlan:
     """The plan without jobs that come to the same under this configuration. Colours are rows of their own, whoever
     measures them.
     """

@@ -67,7 +67,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TablesPlan:
     """rows: in the order in which they are shown; those that need no training come first in every table."""
 
     jobs: dict[str, Job]
@@ -82,7 +82,7 @@ class Plan:
     def row(self, table: str, name: str) -> Row:
         return next(row for row in self.rows if (row.table, row.name) == (table, name))
 
-    def without_repeats(self, content: Callable[[Job], Hashable]) -> Plan:
+    def without_repeats(self, content: Callable[[Job], Hashable]) -> TablesPlan:
         """A job whose content is an earlier one's is that job: P = 3 is SORN where the whole grid has three stripes.
         Jobs that others need, or that need others, stay.
         """
@@ -96,7 +96,7 @@ class Plan:
                     repeats[job.name] = first
         jobs = {name: job for name, job in self.jobs.items() if name not in repeats}
         rows = tuple(replace(row, job=repeats.get(row.job, row.job)) for row in self.rows)
-        return Plan(jobs, rows, self.expected, repeats)
+        return TablesPlan(jobs, rows, self.expected, repeats)
 
     def units(self, only: Iterable[str] = ()) -> list[list[Job]]:
         """Jobs that depend on each other, needed ones first; units know nothing of each other. only: names of the jobs
@@ -120,7 +120,7 @@ class Plan:
         return wanted | {needed for name in wanted for needed in self.jobs[name].needs}
 
 
-def read_plan(path: Path = ROWS) -> Plan:
+def read_plan(path: Path = ROWS) -> TablesPlan:
     """Raises UserError naming the entry that cannot be."""
     try:
         content = read_toml(path)
@@ -131,7 +131,7 @@ def read_plan(path: Path = ROWS) -> Plan:
     tables = dict.fromkeys(row.table for row in own)
     floors = [_build(Row, {"table": table, **entry}, path) for table in tables for entry in content.get("floors", [])]
     rows = tuple(row for table in tables for row in (*floors, *own) if row.table == table)
-    plan = Plan(jobs, rows, tuple(_build(Expected, entry, path) for entry in content.get("expected", [])))
+    plan = TablesPlan(jobs, rows, tuple(_build(Expected, entry, path) for entry in content.get("expected", [])))
     _validate(plan, path)
     return plan
 
@@ -146,7 +146,7 @@ def _build(kind: type[Kind], entry: dict[str, Any], path: Path) -> Kind:
         raise UserError(f"{path}: {entry} is not complete: {error}", "Add what is missing.") from error
 
 
-def _validate(plan: Plan, path: Path) -> None:
+def _validate(plan: TablesPlan, path: Path) -> None:
     def must(condition: bool, wrong: str, remedy: str) -> None:
         if not condition:
             raise UserError(f"{path}: {wrong}", remedy)

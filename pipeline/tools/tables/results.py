@@ -19,7 +19,7 @@ from pipeline.io.text import parse_json, read_json
 from pipeline.runs.config import as_json
 from pipeline.runs.layout import TablesPaths
 from pipeline.tools.tables.grid import Grid
-from pipeline.tools.tables.plan import Expected, Plan, Row
+from pipeline.tools.tables.plan import Expected, Row, TablesPlan
 from pipeline.tools.tables.runner import read_attempts
 from pipeline.tools.tables.statistics import LEVEL, summary, verdict
 
@@ -124,7 +124,7 @@ def row_content(row: Row, reports: Reports, missing: Missing, seeds: list[int]) 
     }
 
 
-def ordering(order: Expected, plan: Plan, reports: Reports, seeds: list[int]) -> dict[str, Any]:
+def ordering(order: Expected, plan: TablesPlan, reports: Reports, seeds: list[int]) -> dict[str, Any]:
     """figures: name -> difference of the rows, seed by seed, the paper's, and what they say."""
     better, worse = (plan.row(order.table, name) for name in (order.better, order.worse))
     ours, others = (_of_row(row, reports, seeds) for row in (better, worse))

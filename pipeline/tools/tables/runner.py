@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import ctypes
+import logging
 import signal
 import subprocess
 import sys
@@ -18,12 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import click
-
 from pipeline.runs.layout import TablesPaths
 from pipeline.runtime import signals
 from pipeline.runtime.signals import Interruption
 from pipeline.tools.tables.grid import Grid, Step
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("started", "experiment", "stage", "seconds", "exit_code", "said")
 POLL = 0.5  # s between looks at whether somebody wants the grid to stop
@@ -82,28 +83,28 @@ def run_grid(grid: Grid, units: list[list[Step]], tables: TablesPaths, run: Run 
             if missing:
                 failures.append(Failure(step.name, f"skipped, it needs {missing[0]} train"))
                 estimate.dropped(step.stage)
-                click.echo(f"{label}: {failures[-1].said}")
+                logger.info(f"{label}: {failures[-1].said}")
                 continue
             if not grid.why_stale(step):
-                click.echo(f"{label}: fresh")
+                logger.info(f"{label}: fresh")
                 continue
             started, before = datetime.now().astimezone(), time.monotonic()
             log = tables.log(step.experiment, step.stage)
-            click.echo(f"{label}: running, see {log}")
+            logger.info(f"{label}: running, see {log}")
             code, said = _attempt(step, log, run or run_child, asked)
             seconds = time.monotonic() - before
             estimate.ran(step.stage, seconds)
             said = "stopped" if asked.signal and code else said
             _record(tables, (started.isoformat(timespec="seconds"), step.experiment, step.stage, seconds, code, said))
             if asked.signal:
-                click.echo(f"{label}: {said or 'done'}; the same command goes on from here", err=True)
+                logger.warning(f"{label}: {said or 'done'}; the same command goes on from here")
                 asked.exit()
             if code:
                 failures.append(Failure(step.name, said, log))
                 if step.stage == "train":
                     failed.add(step.experiment)
             outcome = f"failed: {said}" if code else f"done in {duration(seconds)}"
-            click.echo(f"{label}: {outcome}{estimate.text()}")
+            logger.info(f"{label}: {outcome}{estimate.text()}")
     return failures
 
 

@@ -12,7 +12,7 @@ from pipeline.runs.layout import EXPERIMENTS, REPORT, Exported, TablesPaths
 from pipeline.tools.tables.grid import Grid
 from pipeline.tools.tables.runner import COLUMNS
 from pipeline.tools.verify.checks import Checks
-from pipeline.tools.verify.hashing import Seen
+from pipeline.tools.verify.hashing import FileState
 
 CLOSE = 1e-9  # between a figure of tables.json and the one of a report that it was read from
 
@@ -63,7 +63,7 @@ def exported_files(files: Exported) -> list[Path]:
     return [file for file in map(files.file, ("torch", "onnx")) if file.exists() or files.about(file).exists()]
 
 
-def exported(file: Path, checkpoint: str | None, seen: Mapping[Path, Seen], checks: Checks) -> list[str]:
+def exported(file: Path, checkpoint: str | None, seen: Mapping[Path, FileState], checks: Checks) -> list[str]:
     """A network and the JSON beside it. checkpoint: the digest of the one beside it, None where there is none.
 
     Returns why it is stale, in words.

@@ -24,7 +24,7 @@ EXPORT = "export"
 
 
 @dataclass
-class Place:
+class RunFolder:
     """One folder. stage: whose it is, or TABLES or EXPORT. paths: as that stage sees them. stale: why, in words."""
 
     stage: str
@@ -68,7 +68,7 @@ def find_paths(run: str, runs: Path, data_root: Path) -> Paths:
     return Paths(given, labeler, data_root, folder.parent, None, dataset)
 
 
-def find_places(paths: Paths) -> list[Place]:
+def find_places(paths: Paths) -> list[RunFolder]:
     """What the stages of a run have written, then its experiments, tables and exported networks; with an experiment in
     the paths, of all experiments that one. A stage that has not run has a place as well.
     """
@@ -89,15 +89,15 @@ def find_places(paths: Paths) -> list[Place]:
                 place.checks = Checks(command)  # it knows the options of its experiments
             found.append(place)
     if tables.folder.is_dir() and not paths.experiment:
-        found.append(Place(TABLES, tables.folder, run, Checks(command)))
+        found.append(RunFolder(TABLES, tables.folder, run, Checks(command)))
     return found
 
 
-def _stage(name: str, paths: Paths) -> Place:
-    return Place(name, paths.folder(name), paths, Checks(driver.command(name, paths)))
+def _stage(name: str, paths: Paths) -> RunFolder:
+    return RunFolder(name, paths.folder(name), paths, Checks(driver.command(name, paths)))
 
 
-def _evaluations_from(paths: Paths) -> Iterator[Place]:
+def _evaluations_from(paths: Paths) -> Iterator[RunFolder]:
     """Evaluations with checkpoints of other runs or experiments."""
     owner = paths.folder("train").parent
     trainings = [*paths.runs.glob("*/train"), *paths.runs.glob(f"*/{EXPERIMENTS}/*/train")]
@@ -109,12 +109,12 @@ def _evaluations_from(paths: Paths) -> Iterator[Place]:
             yield _stage("eval", replace(paths, trained_on=called.get(source, source)))
 
 
-def _export(paths: Paths) -> Iterator[Place]:
+def _export(paths: Paths) -> Iterator[RunFolder]:
     training = paths.folder("train")
     files = Exported.of(training)
     if files.folder.is_dir():
         name = training.parent.relative_to(paths.runs).as_posix()
-        yield Place(EXPORT, files.folder, paths, Checks(f"sorn export {shlex.quote(name)}"))
+        yield RunFolder(EXPORT, files.folder, paths, Checks(f"sorn export {shlex.quote(name)}"))
 
 
 def _names(folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
-class Seen:
+class FileState:
     """A file as it lies on the disk. sha256: of its bytes. wrong: why it cannot be read, and then the rest is empty.
 
     shard, content: of a shard; damage: why it is none, though its bytes could be read.
@@ -35,7 +35,7 @@ class Seen:
     damage: str = ""
 
 
-def read_files(paths: Iterable[Path], shards: set[Path], threads: int) -> dict[Path, Seen]:
+def read_files(paths: Iterable[Path], shards: set[Path], threads: int) -> dict[Path, FileState]:
     """Every file once; of those in `shards` the images and masks again, while they are still in memory."""
     sizes = {path: _size(path) for path in paths}
     largest_first = sorted(sizes, key=lambda path: -sizes[path])  # so that no thread is left with one at the end
@@ -61,25 +61,25 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _see(path: Path, is_shard: bool) -> Seen:
+def _see(path: Path, is_shard: bool) -> FileState:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return Seen(wrong=f"{path} is no file")
+            return FileState(wrong=f"{path} is no file")
         size, digest = _digest(path)
     except FileNotFoundError:
-        return Seen(wrong=f"{path} is missing")
+        return FileState(wrong=f"{path} is missing")
     except OSError as error:
-        return Seen(wrong=f"{path} cannot be read: {error.strerror or error}")
+        return FileState(wrong=f"{path} cannot be read: {error.strerror or error}")
     if not is_shard:
-        return Seen(size, digest)
+        return FileState(size, digest)
     try:
         shard = ShardReader(path)
         with closing(shard):
-            return Seen(size, digest, shard=shard, content=shard.verified_content())
+            return FileState(size, digest, shard=shard, content=shard.verified_content())
     except UserError as error:
-        return Seen(size, digest, damage=error.wrong)
+        return FileState(size, digest, damage=error.wrong)
     except DAMAGE as error:
-        return Seen(size, digest, damage=f"shard {path} is damaged: {error}")
+        return FileState(size, digest, damage=f"shard {path} is damaged: {error}")
 
 
 def _digest(path: Path) -> tuple[int, str]:

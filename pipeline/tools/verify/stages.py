@@ -24,7 +24,7 @@ from pipeline.shards.format import ShardReader
 from pipeline.shards.index import ShardEntry, ShardIndex, read_index
 from pipeline.stages import masks as stage
 from pipeline.tools.verify.checks import Checks
-from pipeline.tools.verify.hashing import Seen
+from pipeline.tools.verify.hashing import FileState
 from sorn.sample import Status
 
 Images = dict[str, tuple[list[str], list[int], list[int]]]  # split -> names, pids, camids, in the order of the names
@@ -74,7 +74,7 @@ def _summary(path: Path, content: str, images: Images, checks: Checks) -> None:
             checks.must(counts["images"] == found, wrong, path)
 
 
-def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, Seen], checks: Checks) -> None:
+def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, FileState], checks: Checks) -> None:
     """danet.safetensors and config.json say the same, and are of the training that the stamp is of."""
     weights, about = paths.labeler_checkpoint, paths.labeler_config
     said = _weights(weights, made, seen, checks)
@@ -85,7 +85,7 @@ def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, Seen], checks: Checks
 
 
 def train(
-    paths: Paths, made: Stamp, seen: Mapping[Path, Seen], stored: Stored | None, checks: Checks
+    paths: Paths, made: Stamp, seen: Mapping[Path, FileState], stored: Stored | None, checks: Checks
 ) -> dict[str, Any] | None:
     """model.safetensors and config.json: of this training, and of the shards it was made from. Returns config.json."""
     weights, about = paths.checkpoint, paths.train_config
@@ -105,7 +105,7 @@ def train(
     return None
 
 
-def _weights(path: Path, made: Stamp, seen: Mapping[Path, Seen], checks: Checks) -> dict[str, Any] | None:
+def _weights(path: Path, made: Stamp, seen: Mapping[Path, FileState], checks: Checks) -> dict[str, Any] | None:
     """What a checkpoint says of itself; None where it is damaged or another one than later stages take as input."""
     if not checks.sound(path):
         return None
@@ -120,7 +120,7 @@ def _weights(path: Path, made: Stamp, seen: Mapping[Path, Seen], checks: Checks)
 
 
 def masks(
-    paths: Paths, made: Stamp, seen: Mapping[Path, Seen], records: Images | None, checks: Checks
+    paths: Paths, made: Stamp, seen: Mapping[Path, FileState], records: Images | None, checks: Checks
 ) -> Stored | None:
     """Every shard against the index, every split against its shards and records.csv, the label report against both."""
     path = paths.shard_index
@@ -157,7 +157,7 @@ def masks(
 
 
 def _shard(
-    path: Path, entry: ShardEntry, index: ShardIndex, seen: Mapping[Path, Seen], checks: Checks
+    path: Path, entry: ShardEntry, index: ShardIndex, seen: Mapping[Path, FileState], checks: Checks
 ) -> tuple[ShardReader, ShardContent] | None:
     """One shard as the index names it; None where it is not whole."""
     file = path.parent / entry.file

@@ -22,8 +22,8 @@ from pipeline.stages import driver
 from pipeline.tools.verify import extras
 from pipeline.tools.verify import stages as verify_stages
 from pipeline.tools.verify.evaluation import IMAGES_OF, evaluation
-from pipeline.tools.verify.folders import EXPORT, Place, find_places
-from pipeline.tools.verify.hashing import Seen, read_files
+from pipeline.tools.verify.folders import EXPORT, RunFolder, find_places
+from pipeline.tools.verify.hashing import FileState, read_files
 
 SHARD = ".h5"
 GOOD = ("whole", "not run")
@@ -33,7 +33,7 @@ GOOD = ("whole", "not run")
 class Verified:
     """places: in order, with what was wrong in each. files, bytes: that were read."""
 
-    places: list[Place]
+    places: list[RunFolder]
     files: int = 0
     bytes: int = 0
 
@@ -58,7 +58,7 @@ class Verification:
     stages: Mapping[str, driver.Stage]
     paths: Paths
     images: bool = False
-    seen: dict[Path, Seen] = field(default_factory=dict)
+    seen: dict[Path, FileState] = field(default_factory=dict)
     rows: list[tuple[ImageRecord, ImageFile]] = field(default_factory=list)
     records: verify_stages.Images | None = None
     stored: verify_stages.Stored | None = None
@@ -88,7 +88,7 @@ class Verification:
         stamps = sum(place.stamp is not None for place in places)
         return Verified(places, len(files) + stamps, sum(one.bytes for one in self.seen.values()))
 
-    def _read_stamp(self, place: Place) -> None:
+    def _read_stamp(self, place: RunFolder) -> None:
         if place.stage not in driver.ORDER:
             return
         path, checks = place.folder / STAMP, place.checks
@@ -103,7 +103,7 @@ class Verification:
             checks.must(made.fingerprint == computed, wrong, path)
         self.stamps[place.folder] = None if checks.faults else place.stamp
 
-    def _outputs(self, place: Place) -> dict[Path, list[Any]]:
+    def _outputs(self, place: RunFolder) -> dict[Path, list[Any]]:
         """File -> what the stamp says of it."""
         found, path = {}, place.folder / STAMP
         for name, entry in place.stamp.outputs.items() if place.stamp else ():
@@ -113,7 +113,7 @@ class Verification:
                 found[place.folder / name] = entry
         return found
 
-    def _bytes(self, place: Place, outputs: dict[Path, list[Any]]) -> None:
+    def _bytes(self, place: RunFolder, outputs: dict[Path, list[Any]]) -> None:
         """Every output is the file that was written."""
         for file, (digest, size, _) in outputs.items():
             one = self.seen[file]
@@ -122,7 +122,7 @@ class Verification:
                 wrong = f"{file} was changed after it was written: its sha256 is another one"
                 place.checks.must(one.sha256 == digest, wrong, file)
 
-    def _stale(self, place: Place) -> None:
+    def _stale(self, place: RunFolder) -> None:
         """Whether it was made from what the earlier stages have now."""
         if place.stamp is None:
             return
@@ -142,7 +142,7 @@ class Verification:
             elif before.provides.get(key) != digest:
                 place.stale.append(f"{name} changed")
 
-    def _contents(self, place: Place) -> None:
+    def _contents(self, place: RunFolder) -> None:
         """What its files say of each other, and of the earlier stages that it was made from."""
         made, checks = place.stamp, place.checks
         if place.stage == TABLES:
@@ -171,21 +171,21 @@ class Verification:
             readable = self.stored.readable if self.stored and not place.stale else None
             evaluation(place.paths, made, trained, readable, checks)
 
-    def _exported(self, place: Place) -> None:
+    def _exported(self, place: RunFolder) -> None:
         folder = place.paths.folder("train")
         training = self.stamps.get(folder)
         for file in extras.exported_files(_export(place)):
             checkpoint = training.provides.get("checkpoint") if training else None
             place.stale += extras.exported(file, checkpoint, self.seen, place.checks)
 
-    def _pictures(self, data: Place) -> list[Path]:
+    def _pictures(self, data: RunFolder) -> list[Path]:
         try:
             self.rows = read_rows(data.paths.records, data.paths.dataset)
         except UserError:  # told where records.csv is looked at
             return []
         return [record.path for record, _ in self.rows]
 
-    def _compare_pictures(self, data: Place) -> None:
+    def _compare_pictures(self, data: RunFolder) -> None:
         """The dataset's pictures against records.csv."""
         if not self.rows:
             return
@@ -217,5 +217,5 @@ def _foreign_stamp(folder: Path) -> Stamp | None:
         return None
 
 
-def _export(place: Place) -> Exported:
+def _export(place: RunFolder) -> Exported:
     return Exported(place.folder)

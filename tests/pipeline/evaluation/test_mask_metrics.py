@@ -92,4 +92,4 @@ def test_threads_change_neither_order_nor_numbers_and_torch_keeps_its_own() -> N
 
 
 def test_stripes_come_from_the_configuration() -> None:
-    assert Stripes.of(Config(model=SORNConfig(parts=6, labels=5), eval=EvalConfig(tau=0.3))) == Stripes(6, 5, 0.3)
+    assert Stripes.of(Config(model=SORNConfig(stripes=6, labels=5), eval=EvalConfig(tau=0.3))) == Stripes(6, 5, 0.3)

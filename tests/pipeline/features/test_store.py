@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.features.store import (
+    BankRows,
     Examples,
-    Rows,
     bank_names,
     join_banks,
     read_attrs,
@@ -78,7 +78,7 @@ def equal(found: FeatureBank, expected: FeatureBank) -> bool:
 def test_banks_that_come_in_pieces_give_the_same_bytes(tmp_path: Path) -> None:
     query, gallery = make_bank("query", 5), make_bank("gallery", 7)
     pieces = [query.take(np.arange(2)), query.take(np.arange(2, 3)), query.take(np.arange(3, 5))]
-    join_banks(tmp_path / "a.h5", Rows(5, iter(pieces)), Rows(7, [gallery]), ATTRS, make_examples(2))
+    join_banks(tmp_path / "a.h5", BankRows(5, iter(pieces)), BankRows(7, [gallery]), ATTRS, make_examples(2))
     assert (tmp_path / "a.h5").read_bytes() == write(tmp_path / "b.h5").read_bytes()
 
 

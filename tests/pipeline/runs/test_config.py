@@ -19,7 +19,7 @@ def test_every_preset_loads():
 def test_the_paper_preset_is_section_4b():
     config = load_config("paper")
     assert config.masks.image_size == (384, 128)
-    assert (config.model.backbone, config.model.parts, config.model.channel_sets, config.model.labels) == (
+    assert (config.model.backbone, config.model.stripes, config.model.channel_sets, config.model.labels) == (
         "resnet50",
         3,
         3,
@@ -36,7 +36,7 @@ def test_the_paper_preset_is_section_4b():
 def test_the_pcb_preset_is_its_papers():
     config = load_config("pcb")
     model, schedule, train = config.model, config.schedule, config.train
-    assert (config.masks.image_size, model.backbone, model.parts) == ((384, 128), "resnet50", 6)
+    assert (config.masks.image_size, model.backbone, model.stripes) == ((384, 128), "resnet50", 6)
     assert (model.local_head, model.head_channels, model.feature) == ("pcb", 256, "before_bn")
     assert (model.local_branch, model.global_branch, model.semantic_branch) == (True, False, False)
     assert (schedule.optimizer, schedule.momentum, train.weight_decay) == ("sgd", 0.9, 5e-4)

@@ -109,7 +109,7 @@ def test_segmenters_that_cannot_serve(paths: Paths, tmp_path: Path) -> None:
     large = write_segmenter(tmp_path / "large", 0, size=(128, 64))
     with pytest.raises(UserError, match=r"segmenter in .*large was trained on images of 128x64, the shards hold 64x32"):
         run(paths, by(large))
-    (large / "config.json").write_text('{"model": {"stripes": 3}, "image_size": [64, 32]}')
+    (large / "config.json").write_text('{"model": {"rows": 3}, "image_size": [64, 32]}')
     with pytest.raises(UserError, match=r"large/config\.json does not describe a trained network"):
         stage.inputs(by(large), paths)
 

@@ -20,15 +20,15 @@ from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
 from pipeline.labelers.base import Source
 from pipeline.runs import stamp
-from pipeline.runs.config import Config, LabelerConfig, Runtime
+from pipeline.runs.config import Config, DanetConfig, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.stages import labeler
 from pipeline.training.danet import LabelerTraining, learning_rate
 from sorn.parts import TORSO
 from sorn.sample import Status
 
-TINY = LabelerConfig("resnet18", (32, 16), epochs=2, batch_size=4, init="none", precision="fp32")
-CONFIG = Config(labeler=TINY, runtime=Runtime(workers=0, device="cpu"))
+TINY = DanetConfig("resnet18", (32, 16), epochs=2, batch_size=4, init="none", precision="fp32")
+CONFIG = Config(danet=TINY, runtime=Runtime(workers=0, device="cpu"))
 
 
 def make_dataset(tmp_path: Path, count: int = 9, split: str = "labeler") -> Paths:
@@ -79,7 +79,7 @@ def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
 
 
 def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) -> None:
-    config = replace(CONFIG, labeler=replace(TINY, precision="fp16"))
+    config = replace(CONFIG, danet=replace(TINY, precision="fp16"))
     paths = make_dataset(tmp_path)
     records, masks = labeler._pairs(paths)
     work = LabelerTraining(config, paths, "f" * 64, records, masks)
@@ -142,7 +142,7 @@ def test_a_dataset_without_exact_masks_is_told_where_to_train(tmp_path: Path) ->
 
 def test_fewer_images_than_a_batch(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path, count=3)
-    with pytest.raises(UserError, match=r"3 images, fewer than one batch of 4.*labeler\.batch_size"):
+    with pytest.raises(UserError, match=r"3 images, fewer than one batch of 4.*danet\.batch_size"):
         labeler.run(CONFIG, paths, "f" * 64)
 
 

@@ -10,12 +10,12 @@ from PIL import Image
 
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
-from pipeline.runs.config import LabelerConfig
+from pipeline.runs.config import DanetConfig
 from pipeline.training.danet_crops import CropDataset, coloured, covered, cut
 from sorn.parts import TORSO
 
-PLAIN = LabelerConfig(image_size=(64, 32), zoom=0.0, jitter=0.0, flip=0.0)
-WILD = LabelerConfig(image_size=(64, 32))
+PLAIN = DanetConfig(image_size=(64, 32), zoom=0.0, jitter=0.0, flip=0.0)
+WILD = DanetConfig(image_size=(64, 32))
 
 
 def person(height: int = 90, width: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def person(height: int = 90, width: int = 40) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat((mask > 0)[..., None], 3, axis=2).astype(np.uint8) * 255, mask
 
 
-def dataset(tmp_path: Path, config: LabelerConfig, count: int = 3) -> CropDataset:
+def dataset(tmp_path: Path, config: DanetConfig, count: int = 3) -> CropDataset:
     records, masks = [], []
     for i in range(count):
         image, mask = person(90 + i, 40)

@@ -46,7 +46,7 @@ def test_everything_of_a_network_alike_but_its_identities(trained, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("options", [{"parts": 6}, {"semantic_branch": False}, {"labels": 2}], ids=str)
+@pytest.mark.parametrize("options", [{"stripes": 6}, {"semantic_branch": False}, {"labels": 2}], ids=str)
 def test_the_backbone_alone_of_another_one(trained, capsys, options):
     model = network(2, **options)
     taken, kept = start(model, trained)

@@ -30,7 +30,7 @@ SIZE = (32, 16)
 LABELER = {"name": "danet", "version": 1, "options": {}, "weights": "abc"}
 CONFIG = Config(
     masks=MasksConfig(image_size=SIZE, splits=("train",)),
-    model=SORNConfig(parts=2),
+    model=SORNConfig(stripes=2),
     eval=EvalConfig(tau=0.5),
     runtime=Runtime(2),
 )

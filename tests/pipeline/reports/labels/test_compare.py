@@ -100,7 +100,7 @@ def test_the_text_and_the_picture(runs: Path) -> None:
 
 
 def test_options_of_matching_are_taken(runs: Path) -> None:
-    compare(runs, "mine-danet", "mine-import", "--set", "model.parts=1", "--set", "eval.tau=0.5")
+    compare(runs, "mine-danet", "mine-import", "--set", "model.stripes=1", "--set", "eval.tau=0.5")
     written = json.loads((runs / "compare-mine-danet-mine-import" / "comparison.json").read_text())
     stripes = written["agreement"]["stripes"]  # shares of a: 1, 1; of b: 1/3, 2/3; of c: 0, 1
     assert (stripes["count"], stripes["tau"], stripes["agreement"]) == (1, 0.5, pytest.approx(1 / 3))

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from pipeline.cli.app import main
 from pipeline.io.checkpoints import save_weights
 from pipeline.tools.doctor import doctor, machine, probes
-from pipeline.tools.doctor.doctor import Check
+from pipeline.tools.doctor.doctor import Diagnosis
 from pipeline.tools.doctor.machine import Cards
 
 CUDA = {"version": "2.14.1+cu130", "cuda": "13.0", "devices": [], "bf16": False}
@@ -51,7 +51,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     return answers
 
 
-def checks(tmp_path: Path) -> dict[str, Check]:
+def checks(tmp_path: Path) -> dict[str, Diagnosis]:
     found = list(doctor.diagnose(tmp_path / "runs", tmp_path / "data"))
     assert all(check.level in doctor.LEVELS and bool(check.remedy) == (check.level != "ok") for check in found)
     return {check.name: check for check in found}

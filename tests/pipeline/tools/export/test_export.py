@@ -25,7 +25,7 @@ from sorn.network import SORN
 from sorn.sample import Sample, Status
 
 SIZE = (64, 32)
-CONFIG = SORNConfig(identities=5, backbone="resnet18", parts=2)
+CONFIG = SORNConfig(identities=5, backbone="resnet18", stripes=2)
 
 
 def network(config: SORNConfig = CONFIG) -> SORN:

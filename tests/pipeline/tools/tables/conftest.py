@@ -15,12 +15,12 @@ from pipeline.runs import stamp
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
 from pipeline.tools.tables.grid import Grid, Step
-from pipeline.tools.tables.plan import Expected, Job, Plan, Row
+from pipeline.tools.tables.plan import Expected, Job, Row, TablesPlan
 
 MakeGrid = Callable[..., Grid]
 MakeReport = Callable[..., dict[str, Any]]
 
-PLAN = Plan(
+PLAN = TablesPlan(
     {
         job.name: job
         for job in (

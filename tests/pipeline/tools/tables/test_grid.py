@@ -102,7 +102,7 @@ def test_the_command_lists_a_line_per_unit_and_runs_nothing(tmp_path):
     (line,) = done.output.splitlines()
     train, evaluate = (shlex.split(text) for text in line.split(" && "))
     assert train[3] == "train" and evaluate[3] == "eval" and str(tmp_path / "my runs") in train
-    assert {"model.parts=1", "train.seed=1", "P1-seed1"} <= set(train)
+    assert {"model.stripes=1", "train.seed=1", "P1-seed1"} <= set(train)
     assert not (tmp_path / "my runs").exists()
     for wrong in ("0/2", "3/2", "half"):
         done = CliRunner().invoke(main, [*common, "--part", wrong])
@@ -111,7 +111,7 @@ def test_the_command_lists_a_line_per_unit_and_runs_nothing(tmp_path):
 
 @pytest.mark.parametrize(("parts", "repeated"), [("3", "P3"), ("6", "P6")])
 def test_the_row_of_figure_8_that_is_sorn_itself_is_not_trained_again(parts, repeated):
-    plan = distinct(read_plan(), "synped", (f"model.parts={parts}", "loss.label_smoothing=0.1"))
+    plan = distinct(read_plan(), "synped", (f"model.stripes={parts}", "loss.label_smoothing=0.1"))
     assert read_plan().jobs.keys() - plan.jobs.keys() == {repeated, "N3"}
     assert plan.row("Figure 8, P", f"P = {parts}").job == "sorn"
     assert "no-ls" not in distinct(read_plan(), "synped", ("loss.label_smoothing=0",)).jobs

@@ -9,7 +9,7 @@ SMALL = """
 [jobs.a]
 [jobs.b]
 same_training_as = "a"
-options = ["eval.tau=0.2", "model.parts=2"]
+options = ["eval.tau=0.2", "model.stripes=2"]
 [[floors]]
 name = "colours"
 job = "a"
@@ -41,7 +41,7 @@ def test_floors_come_first_in_every_table(tmp_path):
         ("I", "colours"), ("I", "one"), ("II", "colours"), ("II", "two"),
     ]  # fmt: skip
     assert plan.tables == ("I", "II") and plan.row("I", "one").paper == (57.6, 46.3)
-    assert plan.jobs["b"].needs == ("a",) and plan.jobs["b"].training_options == ("model.parts=2",)
+    assert plan.jobs["b"].needs == ("a",) and plan.jobs["b"].training_options == ("model.stripes=2",)
 
 
 @pytest.mark.parametrize(
