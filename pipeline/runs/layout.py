@@ -15,7 +15,8 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained networ
 EXPERIMENTS = "experiments"  # of a run: folders with a train and an eval each
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
 EVALUATIONS_FROM = "eval-from-"  # and the run whose checkpoint is evaluated
-TABLES = "tables"
+TABLES, EXPORT = "tables", "export"
+LEAVING = ".removed"  # behind the name of a folder that `sorn clean` is removing
 OWN_FILES = {  # all that a stage may leave in its folder, finished or not; patterns below it
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
@@ -261,7 +262,7 @@ class Exported:
     @staticmethod
     def of(training: Path) -> Exported:
         """Beside the training. `sorn clean` leaves it: what is handed on is no output of a stage."""
-        return Exported(training.parent / "export")
+        return Exported(training.parent / EXPORT)
 
     def file(self, name: str) -> Path:
         """name: "torch" or "onnx"."""
