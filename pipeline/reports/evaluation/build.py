@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.ground_truth import ExactMasks
-from pipeline.datasets.manifest import Manifest, Protocol, load_manifest
-from pipeline.datasets.records import read_rows
-from pipeline.datasets.summary import read_summary
+from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation.colour_baseline import colour_bank
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.per_query import write_query_results
 from pipeline.evaluation.schema import SCHEMA_VERSION
 from pipeline.evaluation.scores import PartReference, Scores, part_scores, restrict, score, seen_by
+from pipeline.features.extraction import Extraction
 from pipeline.features.store import Banks
 from pipeline.io.text import parse_json, read_json
 from pipeline.reports.evaluation.illustrations import Illustrator
 from pipeline.reports.evaluation.page import write_page
 from pipeline.reports.evaluation.shown_queries import shown_queries
 from pipeline.reports.evaluation.text import write_report
-from pipeline.runs import stamp
-from pipeline.runs.config import Config, EvalConfig, as_json
+from pipeline.runs.checkpoint_info import CheckpointInfo
+from pipeline.runs.config import Config, as_json
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.runtime.device import pick_device
-from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.index import ShardIndex
 from sorn.sample import Sample
 
 
-def build_report(
-    config: Config,
-    paths: Paths,
-    protocol: Protocol,
-    banks: Banks,
-    trained: dict[str, Any],
-    query: ShardDataset,
-    gallery: ShardDataset,
-) -> dict[str, Any]:
-    """Write the report and its pictures; what report.json holds is returned. trained: config.json of the checkpoint."""
+def build_report(run: Run, protocol: Protocol, banks: Banks, extraction: Extraction) -> dict[str, Any]:
+    """Write the report and its pictures; what report.json holds is returned."""
+    config, paths, manifest = run.config, run.paths, run.manifest
+    query, gallery, trained = extraction.query, extraction.gallery, extraction.trained
     examples = banks.examples
     assert examples is not None, "the eval stage writes examples into every feature bank"
     place = {str(name): (data, row) for data in (gallery, query) for row, name in enumerate(data.name)}
@@ -50,15 +40,12 @@ def build_report(
         data, row = place[name]
         return data[row]
 
-    options, labels = config.eval, trained["model"]["labels"]
+    options, labels = config.eval, trained.model.labels
     asked, ranked = (
         seen_by(restrict(bank, prefix), options.visibility)
         for bank, prefix in ((banks.query, protocol.query_prefix), (banks.gallery, protocol.gallery_prefix))
     )
-    manifest = load_manifest(paths.dataset)
-    exact = ExactMasks(
-        manifest, Path(read_summary(paths.data_summary, paths.dataset)["root"]), read_rows(paths.records, paths.dataset)
-    )
+    exact = ExactMasks(manifest, run.root, run.rows)
     colours = (colour_bank(asked, query), colour_bank(ranked, gallery)) if options.colour else None
     stripes = Stripes(asked.local.shape[1], labels, options.tau)
     seen = exact_banks(asked, ranked, exact, stripes, query.image_size)
@@ -89,8 +76,8 @@ def build_report(
         if seen
         else None,
         "paper": [row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name],
-        "dataset": _dataset(paths, manifest, scores, query.unreadable + gallery.unreadable),
-        "provenance": _provenance(config, paths, banks.attrs, trained, query.index),
+        "dataset": _dataset(run, scores, query.unreadable + gallery.unreadable),
+        "provenance": _provenance(run, banks.attrs, trained, query.index),
     }
     illustrator = Illustrator(
         paths.pictures, reference, options.tau, options.ranked_gallery, options.seed, options.visibility
@@ -122,24 +109,6 @@ def protocol_text(
     )
 
 
-def command(config: Config, paths: Paths) -> str:
-    """What makes this report again, as the user would type it: the options of the stage that are not their defaults."""
-    words = ["make eval", f"DATASET={shlex.quote(paths.dataset)}", f"LABELER={paths.labeler}"]
-    if paths.trained_on:
-        words.append(f"TRAINED_ON={shlex.quote(paths.trained_on)}")
-    usual = as_json(EvalConfig())
-    chosen = {key: value for key, value in as_json(config.eval).items() if value != usual[key]}
-    options = [shlex.quote(f"eval.{key}={_value(value)}") for key, value in chosen.items()]
-    if options:
-        words.append("ARGS=" + shlex.quote(" ".join(f"--set {option}" for option in options)))
-    return " ".join(words)
-
-
-def _value(value: Any) -> str:
-    """As --set reads it: a string as it is."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def label_quality(paths: Paths) -> dict[str, Any] | None:
     """Of the labels that the network was trained on, if they are of this run: `all` of labels.json, and its labeler."""
     if paths.trained_on:
@@ -151,9 +120,9 @@ def label_quality(paths: Paths) -> dict[str, Any] | None:
         return None
 
 
-def _dataset(paths: Paths, manifest: Manifest, scores: Scores, unreadable: list[str]) -> dict[str, Any]:
-    summary = read_summary(paths.data_summary, paths.dataset)
-    warnings = [finding["wrong"] for finding in summary["findings"] if finding["level"] == "warning"]
+def _dataset(run: Run, scores: Scores, unreadable: list[str]) -> dict[str, Any]:
+    manifest = run.manifest
+    warnings = [finding["wrong"] for finding in run.summary["findings"] if finding["level"] == "warning"]
     if unreadable:
         warnings.append(f"{len(unreadable)} unreadable images are left out: {', '.join(unreadable[:3])}")
     return {
@@ -168,20 +137,19 @@ def _dataset(paths: Paths, manifest: Manifest, scores: Scores, unreadable: list[
     }
 
 
-def _provenance(
-    config: Config, paths: Paths, attrs: dict[str, Any], trained: dict[str, Any], index: ShardIndex
-) -> dict[str, Any]:
-    stamps = {name: stamp.read(paths.folder(name)) for name in ("data", "masks", "train")}
+def _provenance(run: Run, attrs: dict[str, Any], trained: CheckpointInfo, index: ShardIndex) -> dict[str, Any]:
+    config, paths = run.config, run.paths
+    stamps = {name: run.stamp(name) for name in ("data", "masks", "train")}
     train = stamps["train"]
     return {
         "labeler": index.labeler,
         "pose": index.pose,
         "segmenter": parse_json(attrs["segmenter"]) if config.eval.visibility == "segmenter" else None,
         "trained_on": paths.trained_on or paths.run_name,
-        "command": command(config, paths),
+        "command": run.make("eval"),
         "checkpoint_sha256": attrs["checkpoint_sha256"],
         "features": parse_json(attrs["config"]),
-        "training": trained,
+        "training": trained.document,
         "config": as_json(config.eval),
         "stamps": {name: found.fingerprint for name, found in stamps.items() if found},
         "versions": train.versions if train else {},
