@@ -83,7 +83,7 @@ QUERY = [sample("query/a.jpg", 0, Status.UNLABELED)]
 @pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     manifest = Manifest("mine", "Mine", notice="Withdrawn.", licence="Ask first.")
-    monkeypatch.setattr(report, "load_manifest", lambda dataset: manifest)
+    monkeypatch.setattr("pipeline.runs.run.load_manifest", lambda dataset: manifest)
     paths = Paths("mine", "danet", tmp_path / "data", tmp_path / "runs")
     write_labels(paths, {"train": TRAIN, "query": QUERY})
     return paths
