@@ -2,8 +2,8 @@
 
 A part is a feature bank of its own, of at most PART_IMAGES images in the order of the split, and the unit of resuming
 and of sharing work: one that carries today's fingerprint and matches its own digest is kept, every other is made anew.
-Processes of torchrun take every n-th part. Where parts and batches are cut depends on the split alone, so the features are
-the same however often the work was interrupted and whoever did it.
+Processes of torchrun take every n-th part. Where parts and batches are cut depends on the split alone, so the features
+are the same however often the work was interrupted and whoever did it.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from pipeline.io.images import decode
 from pipeline.labelers.keypoints.joints import read_joints
 from pipeline.labelers.pretrained_weights import read_weights
 from pipeline.runs import stamp
+from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
 from pipeline.shards.format import ShardReader, ShardWriter

@@ -16,6 +16,7 @@ from PIL import Image
 from pipeline.cli.app import main
 from pipeline.errors import UserError
 from pipeline.features.embedding import load_embedder
+from pipeline.features.extraction import Extraction
 from pipeline.features.mapped import open_bank
 from pipeline.features.store import read_bank
 from pipeline.io import checkpoints
