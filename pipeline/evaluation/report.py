@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pipeline.evaluation.label_report import LabelStatistics, MadeBy, StripeAgreement
+from pipeline.evaluation.label_report import UNIT, LabelStatistics, MadeBy, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.io.text import read_json
 from pipeline.runs.config import EvalConfig
-
-UNIT = "fractions in [0, 1]"
 
 
 @dataclass(frozen=True)
