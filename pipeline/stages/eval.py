@@ -12,6 +12,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
@@ -79,13 +80,17 @@ def run(run: Run, fingerprint: str) -> tuple[Extraction, Banks | None]:
 
 def finish(run: Run, extracted: tuple[Extraction, Banks]) -> Path:
     """Evaluate and write the report."""
-    from pipeline.reports.evaluation.build import build_report
-    from pipeline.reports.evaluation.text import terminal_lines
+    from pipeline.evaluation.evaluate import EvaluatedImages, evaluate
+    from pipeline.evaluation.origin import read_origin
+    from pipeline.reports.evaluation.build import write_report
+    from pipeline.runtime.device import pick_device
 
     use_all_cores()
     extraction, banks = extracted
-    report = build_report(run, _protocol(run), banks, extraction)
-    logger.info("\n".join(terminal_lines(report)))
+    images = EvaluatedImages(banks, extraction.query, extraction.gallery, ExactMasks(run.manifest, run.root, run.rows))
+    device = pick_device(run.config.runtime.device)
+    result = evaluate(images, read_origin(run, extraction.trained), _protocol(run), run.config.eval, device)
+    write_report(result, run.paths)
     return run.paths.report_html
 
 
