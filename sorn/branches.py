@@ -27,7 +27,7 @@ def stripe_means(maps: Tensor, count: int) -> Tensor:
     `split` joins the stripes' gradients into one map; slices would each fill and add up a whole one.
     """
     sizes = [stop - start for start, stop in stripe_bounds(maps.shape[2], count)]
-    return torch.stack([means(stripe) for stripe in maps.split(sizes, dim=2)], dim=1)
+    return torch.stack([means(stripe) for stripe in torch.split(maps, sizes, dim=2)], dim=1)
 
 
 def means(maps: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class GlobalBranch(nn.Module):
         weight = self.expand.weight.flatten(1)  # [N c', c]
         pooled = nn.functional.linear(means(features), weight)
         normed = self.norm(pooled)
-        set_weight = weight.unflatten(0, (self.sets, -1)).sum(dim=1)  # [N, c]
+        set_weight = torch.unflatten(weight, 0, (self.sets, -1)).sum(dim=1)  # [N, c]
         aggregation = nn.functional.conv2d(features, set_weight[:, :, None, None])  # A_n, Eq. 2
         return pooled, normed, self.classifier(normed), normalised_maps(aggregation, self.bound)
 
@@ -131,7 +131,8 @@ class SemanticBranch(nn.Module):
         """[B, c2, 2h, 2w], [B, c3, h, w], [B, c, h, w] -> logits [B, K, 4h, 4w]."""
         x = self.up1(torch.cat([block3, block4], dim=1))  # [B, width, 2h, 2w]
         x = self.up2(torch.cat([x, block2], dim=1))  # [B, width, 4h, 4w]
-        return self.classify(x)
+        logits: Tensor = self.classify(x)
+        return logits
 
 
 def _deconvolution(inputs: int, outputs: int) -> nn.Sequential:

@@ -60,7 +60,8 @@ def colour_bins(images: np.ndarray) -> np.ndarray:
     )
     hue = (HUES * turn) // (6 * divisor) % HUES
     saturation = np.minimum(SATURATIONS * span // np.maximum(most, 1), SATURATIONS - 1)
-    return (hue * SATURATIONS + saturation) * VALUES + VALUES * most // 256
+    bins: np.ndarray = (hue * SATURATIONS + saturation) * VALUES + VALUES * most // 256
+    return bins
 
 
 def _histograms(images: np.ndarray, stripes: int) -> np.ndarray:
@@ -72,4 +73,5 @@ def _histograms(images: np.ndarray, stripes: int) -> np.ndarray:
     across = (np.arange(width) + 0.5) / width - 0.5
     weight = np.broadcast_to(np.exp(-0.5 * (across / SPREAD) ** 2), place.shape)
     counts = np.bincount(place.ravel(), weight.ravel(), n * stripes * BINS).reshape(n, stripes, BINS)
-    return np.sqrt(counts / counts.sum(axis=2, keepdims=True)).astype(np.float32)
+    histograms: np.ndarray = np.sqrt(counts / counts.sum(axis=2, keepdims=True)).astype(np.float32)
+    return histograms

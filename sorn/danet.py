@@ -71,7 +71,8 @@ class DilatedBackbone(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        maps: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return maps
 
 
 def _dilate(stage: nn.Module, dilation: int) -> None:
@@ -149,10 +150,11 @@ def part_scores(model: DANet, image: Tensor, flip: bool) -> Tensor:
 
     flip: mean with those of the mirrored images; every class is side-symmetric, so no label changes.
     """
-    scores = model(image).fused.float()
+    scores: Tensor = model(image).fused.float()
     if not flip:
         return scores
-    return (scores + model(image.flip(3)).fused.float().flip(3)) / 2
+    mean: Tensor = (scores + model(image.flip(3)).fused.float().flip(3)) / 2
+    return mean
 
 
 def enlarged(scores: Tensor, size: tuple[int, int]) -> Tensor:

@@ -127,7 +127,7 @@ class Readout:
         copied = None
         host = values.to("cpu", non_blocking=True)  # pinned, if it comes from a GPU
         if values.is_cuda:
-            copied = torch.cuda.Event()
+            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             copied.record()
         self._waiting.append((number, host, copied))
 

@@ -121,7 +121,8 @@ def pair_similarities(
 
     def cosine(one: np.ndarray, others: np.ndarray) -> np.ndarray:
         units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one, others))
-        return torch.linalg.vecdot(*units).numpy()
+        similarity: np.ndarray = torch.linalg.vecdot(*units).numpy()
+        return similarity
 
     if query.global_.shape[1]:
         whole = cosine(query.global_[number][None], gallery.global_[positions])
@@ -176,7 +177,8 @@ def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units)
 
 def _chunk(gallery: FeatureBank) -> int:
     width = gallery.global_.shape[1] + gallery.local.shape[1] * gallery.local.shape[2]
-    return max(64, CHUNK // (4 * max(1, width)))
+    rows: int = max(64, CHUNK // (4 * max(1, width)))
+    return rows
 
 
 def _slices(start: int, stop: int, size: int) -> Iterator[slice]:

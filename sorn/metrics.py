@@ -60,13 +60,15 @@ def relevance(
 
 def precision_standard(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Precision at each hit. hits: how many there are up to it; ranks: where it is, from 1."""
-    return hits / ranks
+    precision: np.ndarray = hits / ranks
+    return precision
 
 
 def precision_trapezoid(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Mean of the precision just before and at each hit; before rank 1 it is 1 (PGFA)."""
     before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
-    return (before + hits / ranks) / 2
+    precision: np.ndarray = (before + hits / ranks) / 2
+    return precision
 
 
 AP_FORMULAS = {"standard": precision_standard, "trapezoid": precision_trapezoid}
@@ -88,7 +90,8 @@ class Metrics:
     @property
     def used(self) -> np.ndarray:
         """bool [Nq]. A draw never changes which queries have a match."""
-        return self.first_hit[0] != SKIPPED
+        used: np.ndarray = self.first_hit[0] != SKIPPED
+        return used
 
     @property
     def queries(self) -> int:
@@ -136,8 +139,11 @@ class Metrics:
         if self.queries == 0:
             return np.full(self.trials, np.nan)
         if name.startswith("rank-"):
-            return (self.first_hit[:, self.used] <= int(name.removeprefix("rank-"))).mean(axis=1)
-        return {"mAP": self.ap, "mINP": self.inp}[name][:, self.used].mean(axis=1)
+            values: np.ndarray = self.first_hit[:, self.used] <= int(name.removeprefix("rank-"))
+        else:
+            values = {"mAP": self.ap, "mINP": self.inp}[name][:, self.used]
+        figures: np.ndarray = values.mean(axis=1)
+        return figures
 
 
 class Evaluation:
@@ -259,7 +265,8 @@ def class_iou(counts: np.ndarray) -> np.ndarray:
     """Confusion [K, K] -> intersection over union per class, float64 [K]; nan for a class that occurs nowhere."""
     both = np.diag(counts).astype(np.float64)
     either = counts.sum(axis=0) + counts.sum(axis=1) - both
-    return np.divide(both, either, out=np.full(len(counts), np.nan), where=either > 0)
+    iou: np.ndarray = np.divide(both, either, out=np.full(len(counts), np.nan), where=either > 0)
+    return iou
 
 
 def mean_iou(counts: np.ndarray) -> float:

@@ -26,7 +26,8 @@ class SingleShotEvaluation(Evaluation):
         others = np.delete(self._shown, self.relevant.group[matches[0]], axis=1)  # [trials, persons - 1]
         similarity, target = row[others], row[own]
         ahead = (similarity > target) | ((similarity == target) & (others < own))
-        return 1 + ahead.sum(axis=1)
+        ranks: np.ndarray = 1 + ahead.sum(axis=1)
+        return ranks
 
     def _metrics(self) -> Metrics:
         first_hit, ap, inp = nothing(len(self._shown), len(self.ranks))

@@ -5,6 +5,7 @@ torch.nn.SyncBatchNorm does this on a GPU and refuses tensors of a CPU; there, S
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,8 +23,8 @@ def synchronised(module: nn.Module, process_group: ProcessGroup | None = None) -
     """
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         if module.weight.is_cuda:
-            synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module, process_group)
-            return synced
+            convert: Callable[..., nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
+            return convert(module, process_group)
         return SyncNorm(module, process_group)
     for name, child in module.named_children():
         module.add_module(name, synchronised(child, process_group))
