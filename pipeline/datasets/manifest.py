@@ -192,7 +192,7 @@ def load_manifest(dataset: str) -> Manifest:
         return Manifest(name, title, csv=path.name, junk_pids=(-1,), origin=path)
     table, origin = _read(dataset)
     table.setdefault("junk_pids", [-1] if "csv" in table else [])
-    manifest = dataclasses.replace(_build(Manifest, table, str(origin)), origin=origin)
+    manifest: Manifest = dataclasses.replace(_build(Manifest, table, str(origin)), origin=origin)
     _validate(manifest)
     return manifest
 

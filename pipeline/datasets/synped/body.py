@@ -151,7 +151,8 @@ def pivot_of(segment: str) -> str:
 
 def face_parts(part_weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """[V, 8] and [F, 3] -> [F] uint8: the part with the largest weight at each face."""
-    return part_weights[faces].sum(axis=1).argmax(axis=1).astype(np.uint8)
+    parts: np.ndarray = part_weights[faces].sum(axis=1).argmax(axis=1).astype(np.uint8)
+    return parts
 
 
 @lru_cache(maxsize=1)

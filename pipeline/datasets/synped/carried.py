@@ -66,7 +66,8 @@ def _belt(points: np.ndarray, origin: np.ndarray, first: np.ndarray, second: np.
     unit = np.stack([np.sin(DIRECTIONS), -np.cos(DIRECTIONS)], axis=1)
     radius = radii((flat @ unit.T).max(axis=0)[None] + gap)[0]
     ring = radius[:, None] * unit
-    return (origin + ring[:, :1] * first + ring[:, 1:] * second).astype(np.float32)
+    path: np.ndarray = (origin + ring[:, :1] * first + ring[:, 1:] * second).astype(np.float32)
+    return path
 
 
 def _strap(path: np.ndarray, origin: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

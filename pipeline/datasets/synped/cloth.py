@@ -50,7 +50,8 @@ class Cloth:
 
 def stored(coords: np.ndarray, wrap: str) -> np.ndarray:
     """Garment coordinates [..., 3] -> what a mesh carries as `coords`."""
-    return (coords * np.array([1, 1, _FOLD_STRETCH[wrap]])).astype(np.float32)
+    scaled: np.ndarray = (coords * np.array([1, 1, _FOLD_STRETCH[wrap]])).astype(np.float32)
+    return scaled
 
 
 def surface(cloth: Cloth, wrap: str) -> Surface:

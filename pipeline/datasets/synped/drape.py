@@ -78,7 +78,8 @@ def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
 
 def turned(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """matrix [3, 3] times every point [n, 3], with sums in a fixed order."""
-    return points[:, :1] * matrix[:, 0] + points[:, 1:2] * matrix[:, 1] + points[:, 2:] * matrix[:, 2]
+    products: np.ndarray = points[:, :1] * matrix[:, 0] + points[:, 1:2] * matrix[:, 1] + points[:, 2:] * matrix[:, 2]
+    return products
 
 
 def outlines(local: np.ndarray, heights: np.ndarray) -> np.ndarray:
@@ -114,7 +115,8 @@ def radii(support: np.ndarray) -> np.ndarray:
     cosine = np.cos(DIRECTIONS[None] - DIRECTIONS[:, None])  # [angle, direction]
     ahead = cosine > 0.2
     ratio = np.where(ahead[None], support[:, None] / np.where(ahead, cosine, 1)[None], np.inf)
-    return np.maximum(ratio.min(axis=2), 0.01)
+    outline: np.ndarray = np.maximum(ratio.min(axis=2), 0.01)
+    return outline
 
 
 def _mesh(tube: Tube, vertices: np.ndarray, coords: np.ndarray, up: np.ndarray, frame: Frame) -> Mesh:

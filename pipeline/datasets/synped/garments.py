@@ -180,15 +180,17 @@ def _cut(piece: Piece, fields: tuple[np.ndarray, ...]) -> Piece:
 
 def _neck_drop(top: Top, tape: Measures) -> np.ndarray:
     front = np.clip(np.cos(tape.around), 0, 1)
-    if not top.v:
-        return top.neck * front
-    return (top.neck + 0.09) * np.clip(1 - np.abs(tape.around) / 0.55, 0, 1)
+    drop: np.ndarray = top.neck * front
+    if top.v:
+        drop = (top.neck + 0.09) * np.clip(1 - np.abs(tape.around) / 0.55, 0, 1)
+    return drop
 
 
 def _armhole(top: Top, body: Rest, tape: Measures) -> np.ndarray:
     """Metres inside the upright cut across the shoulder of a sleeveless top, [n]."""
     across = float(body.joints["joint-l-shoulder"][0]) + 0.06 * top.sleeve / tape.scale - np.abs(tape.points[:, 0])
-    return np.maximum(across, TUBE_TOP - 0.02 - tape.up)
+    metres: np.ndarray = np.maximum(across, TUBE_TOP - 0.02 - tape.up)
+    return metres
 
 
 def _smooth(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -205,7 +207,8 @@ def _push_out(
     away = away - (away @ axis)[:, None] * axis
     distance = np.linalg.norm(away, axis=1)
     grow = share * np.maximum(0, radius - distance) / np.maximum(distance, 1e-6)
-    return points + away * grow[:, None]
+    moved: np.ndarray = points + away * grow[:, None]
+    return moved
 
 
 def _fill_sleeves(points: np.ndarray, body: Rest, tape: Measures, top: Top) -> np.ndarray:

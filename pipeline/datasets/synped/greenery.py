@@ -43,7 +43,8 @@ def hedge(
 
 def _hedge_shares(length: float, height: float, depth: float) -> np.ndarray:
     areas = np.array([length * depth, length * height, length * height * 0.3, 2 * depth * height])
-    return areas / areas.sum()
+    shares: np.ndarray = areas / areas.sum()
+    return shares
 
 
 def clumps(

@@ -100,7 +100,8 @@ def draw_face(rng: np.random.Generator, palette: Palette, female: bool, hair: Ha
 def head_coords(points: np.ndarray, body: Rest) -> np.ndarray:
     """Rest positions [n, 3] -> head coordinates."""
     origin, scale = _head_frame(body)
-    return ((points - origin) / scale).astype(np.float32)
+    coords: np.ndarray = ((points - origin) / scale).astype(np.float32)
+    return coords
 
 
 def _head_frame(body: Rest) -> tuple[np.ndarray, float]:
@@ -150,7 +151,8 @@ def _above_line(local: np.ndarray, fringe: float) -> np.ndarray:
     """Metres above the hairline, [n]."""
     angle = np.abs(np.arctan2(local[:, 0], -local[:, 1]))
     line = np.interp(angle, *_LINE) - 0.04 * fringe * np.clip(1.1 - angle, 0, 1)
-    return (local[:, 2] - line).astype(np.float32)
+    metres: np.ndarray = (local[:, 2] - line).astype(np.float32)
+    return metres
 
 
 def _hair_albedo(hair: Hair, coords: np.ndarray) -> np.ndarray:
@@ -158,7 +160,8 @@ def _hair_albedo(hair: Hair, coords: np.ndarray) -> np.ndarray:
     angle = np.arctan2(coords[:, 0], -coords[:, 1])
     strands = np.sin(angle * 61 + 4 * waves(coords, 0.05, hair.seed)) * np.sin(angle * 143 + coords[:, 2] * 25)
     tone = 1 + 0.28 * strands + 0.18 * waves(coords, 0.04, hair.seed + 1)
-    return np.clip(np.asarray(hair.colour) * np.clip(tone, 0.4, 1.8)[:, None], 0, 1).astype(np.float32)
+    colours: np.ndarray = np.clip(np.asarray(hair.colour) * np.clip(tone, 0.4, 1.8)[:, None], 0, 1).astype(np.float32)
+    return colours
 
 
 def make_hair(hair: Hair, phenotype: Phenotype, covered: bool, clothes: float) -> list[Piece]:

@@ -51,7 +51,8 @@ class Light:
         """Irradiance from sky and ground for unit normals [n, 3]: [n, 3]."""
         up = 0.5 + 0.5 * normals[:, 2:]
         side = 1 + self.side_share * (normals @ self.side)[:, None]
-        return ((self.sky * up + self.ground * (1 - up)) * side).astype(np.float32)
+        irradiance: np.ndarray = ((self.sky * up + self.ground * (1 - up)) * side).astype(np.float32)
+        return irradiance
 
 
 def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
@@ -240,7 +241,8 @@ def _visibility(
 
 def _spread_out(value: np.ndarray) -> np.ndarray:
     """Multiples of irrational numbers -> [0, 1), float32: neighbours differ, a mean over few is smooth."""
-    return (value - np.floor(value)).astype(np.float32)
+    fraction: np.ndarray = (value - np.floor(value)).astype(np.float32)
+    return fraction
 
 
 def _on_ball(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -265,7 +267,8 @@ def _averaged(
             total = _box_sum((image * member).reshape(grid), reach).ravel()
             weight = _box_sum((known * member).reshape(grid), reach).ravel()
             result[member] = (total / np.maximum(weight, 1))[member]
-    return result[found]
+    averages: np.ndarray = result[found]
+    return averages
 
 
 def _box_sum(image: np.ndarray, reach: int) -> np.ndarray:
@@ -275,9 +278,10 @@ def _box_sum(image: np.ndarray, reach: int) -> np.ndarray:
     sums = np.zeros((rows + width, columns + width))
     sums[reach + 1 : reach + 1 + rows, reach + 1 : reach + 1 + columns] = image
     sums = sums.cumsum(axis=0).cumsum(axis=1)
-    return (sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]).astype(
-        np.float32
-    )
+    window: np.ndarray = (
+        sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]
+    ).astype(np.float32)
+    return window
 
 
 def _mirror(
@@ -289,6 +293,7 @@ def _mirror(
     grazing = (1 - np.clip(-cos, 0, 1)) ** 4
     share = points.gloss[shiny] * (0.35 + 0.65 * grazing)
     spot = np.clip(mirrored @ light.sun, 0, None) ** 60 * sun_free[shiny] * 3
-    return share[:, None] * (
+    mirrored_light: np.ndarray = share[:, None] * (
         light.environment(mirrored) * (0.4 + 0.6 * sky_free[shiny, None]) + light.sun_colour * spot[:, None]
     )
+    return mirrored_light

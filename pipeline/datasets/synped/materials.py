@@ -31,7 +31,8 @@ def vary(colour: Colour, rng: np.random.Generator, amount: float = 0.12) -> Colo
 
 
 def _shaded(base: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return np.clip(base * np.maximum(factor, 0.05)[:, None], 0, 0.95).astype(np.float32)
+    colours: np.ndarray = np.clip(base * np.maximum(factor, 0.05)[:, None], 0, 0.95).astype(np.float32)
+    return colours
 
 
 def _wall(texture: Ground) -> Callable[[np.ndarray], np.ndarray]:
@@ -78,9 +79,10 @@ def leaf(colour: Colour, spread: float = 0.3) -> Surface:
 
     def albedo(p: np.ndarray) -> np.ndarray:
         mix = p[:, 1:2] ** 2
-        return np.clip((base * (1 - mix) + yellow * mix) * (1 - spread + 2 * spread * p[:, :1]), 0, 0.9).astype(
-            np.float32
-        )
+        colours: np.ndarray = np.clip(
+            (base * (1 - mix) + yellow * mix) * (1 - spread + 2 * spread * p[:, :1]), 0, 0.9
+        ).astype(np.float32)
+        return colours
 
     return Surface(albedo, gloss=0.04)
 

@@ -72,7 +72,8 @@ def _segments(*stems: str) -> list[int]:
 def _from_neck(points: np.ndarray, neck: np.ndarray, up: np.ndarray, scale: float) -> np.ndarray:
     """A crew neck runs where a ball round the pit of the throat cuts the shoulders; above it, height counts."""
     away = (points - neck) * scale - np.array([0, -0.02, 0.015], dtype=np.float32)
-    return np.minimum(np.linalg.norm(away, axis=1) - 0.085, TORSO_LENGTH + 0.025 - up).astype(np.float32)
+    metres: np.ndarray = np.minimum(np.linalg.norm(away, axis=1) - 0.085, TORSO_LENGTH + 0.025 - up).astype(np.float32)
+    return metres
 
 
 def _along_arm(points: np.ndarray, joints: dict[str, np.ndarray], armness: np.ndarray) -> np.ndarray:
@@ -82,7 +83,8 @@ def _along_arm(points: np.ndarray, joints: dict[str, np.ndarray], armness: np.nd
     first = (points - shoulder) @ upper / (upper @ upper)
     second = (points - elbow) @ lower / (lower @ lower)
     place = np.where(first < 1, np.minimum(first, 1), 1 + np.maximum(second, 0))
-    return (armness * place - (1 - armness)).astype(np.float32)
+    along: np.ndarray = (armness * place - (1 - armness)).astype(np.float32)
+    return along
 
 
 def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -92,4 +94,5 @@ def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     summed = np.stack(
         [np.bincount(faces.ravel(), np.repeat(flat[:, axis], 3), minlength=len(points)) for axis in range(3)], axis=1
     )
-    return (summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    normals: np.ndarray = (summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return normals

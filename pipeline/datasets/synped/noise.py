@@ -50,7 +50,8 @@ def fractal(x: np.ndarray, y: np.ndarray, size: float, offset: float = 0.0) -> n
     step = SIZE / (4 * size)
     column = (x * step + offset * 97.0).astype(np.int32) & (SIZE - 1)
     row = (y * step + offset * 57.0).astype(np.int32) & (SIZE - 1)
-    return _fractal_table()[row, column]
+    values: np.ndarray = _fractal_table()[row, column]
+    return values
 
 
 def smooth3(points: np.ndarray, size: float) -> np.ndarray:
@@ -65,10 +66,12 @@ def smooth3(points: np.ndarray, size: float) -> np.ndarray:
     table = _smooth_table()
     top = table[r0, c0] * (1 - a) + table[r0, c1] * a
     bottom = table[r1, c0] * (1 - a) + table[r1, c1] * a
-    return top * (1 - b) + bottom * b
+    values: np.ndarray = top * (1 - b) + bottom * b
+    return values
 
 
 def white(i: np.ndarray, j: np.ndarray, offset: int = 0) -> np.ndarray:
     """One uniform number in [0, 1) per integer cell (i, j): [n] float32."""
     mixed = i.astype(np.int64) * 73856093 ^ j.astype(np.int64) * 19349663 ^ (offset * 83492791)
-    return _white_table()[(mixed ^ (mixed >> 16)) & 65535]
+    values: np.ndarray = _white_table()[(mixed ^ (mixed >> 16)) & 65535]
+    return values

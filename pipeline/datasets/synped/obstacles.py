@@ -163,7 +163,8 @@ def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.r
 def _outline(thing: Scene, yaw: float) -> np.ndarray:
     """The thing's vertices seen from above, turned by yaw: [V, 2]."""
     cos, sin = np.cos(yaw), np.sin(yaw)
-    return thing.mesh.vertices[:, :2] @ np.array([[cos, sin], [-sin, cos]])
+    turned: np.ndarray = thing.mesh.vertices[:, :2] @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 def _line_of_sight(eye: np.ndarray, feet: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -232,7 +232,8 @@ def _frame(segments: np.ndarray, joints: dict[str, np.ndarray], tape: Measures, 
 
 def _moved(segments: np.ndarray, segment: str, point: np.ndarray) -> np.ndarray:
     transform = segments[SEGMENT[segment]]
-    return transform[:, :3] @ point + transform[:, 3]
+    moved: np.ndarray = transform[:, :3] @ point + transform[:, 3]
+    return moved
 
 
 def _joints(identity: Identity, segments: np.ndarray) -> np.ndarray:

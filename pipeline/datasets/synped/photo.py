@@ -99,7 +99,8 @@ def _noisy(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nda
     grain = rng.standard_normal((height, width, 1), dtype=np.float32)
     chroma = blur(rng.standard_normal((height, width, 3), dtype=np.float32), 1.0) * 1.6
     dark = 1.3 - 0.8 * np.clip(image.mean(axis=2, keepdims=True), 0, 1)
-    return image + np.float32(amount) * dark * (grain + chroma)
+    noisy: np.ndarray = image + np.float32(amount) * dark * (grain + chroma)
+    return noisy
 
 
 def _out_of_focus(image: np.ndarray, far: np.ndarray, sigma: float) -> np.ndarray:
@@ -115,14 +116,16 @@ def _motion(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angle, length = rng.uniform(-0.5, 0.5), rng.uniform(1, 3)
     steps = np.linspace(-0.5, 0.5, 5) * length
     shifted = [np.roll(image, (round(s * np.sin(angle)), round(s * np.cos(angle))), (0, 1)) for s in steps]
-    return np.stack(shifted).mean(axis=0)
+    blurred: np.ndarray = np.stack(shifted).mean(axis=0)
+    return blurred
 
 
 def _vignette(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> np.ndarray:
     """The crop is a small part of the frame: all that is left of vignetting is a slope."""
     slope = rng.uniform(-1, 1, 2) * strength
     rows, columns = np.linspace(-0.5, 0.5, shape[0]), np.linspace(-0.5, 0.5, shape[1])
-    return (1 + slope[0] * rows[:, None, None] + slope[1] * columns[None, :, None]).astype(np.float32)
+    factors: np.ndarray = (1 + slope[0] * rows[:, None, None] + slope[1] * columns[None, :, None]).astype(np.float32)
+    return factors
 
 
 def _resampled(image: np.ndarray, share: float) -> np.ndarray:

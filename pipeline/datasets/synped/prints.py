@@ -139,7 +139,8 @@ def _badge(rng: np.random.Generator, canvas: np.ndarray, colours: np.ndarray) ->
 def _shrunk(canvas: np.ndarray) -> np.ndarray:
     """Two thirds of the size, nearest texel."""
     index = (np.arange(SIDE * 2 // 3) * 1.5).astype(int)
-    return canvas[np.ix_(index, index)]
+    smaller: np.ndarray = canvas[np.ix_(index, index)]
+    return smaller
 
 
 DRAWERS = {

@@ -137,7 +137,8 @@ def blocked(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors [n, 3] scaled to length 1, float32; zero vectors stay zero."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return (vectors / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
+    scaled: np.ndarray = (vectors / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
+    return scaled
 
 
 def _sum_at_vertices(values: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:

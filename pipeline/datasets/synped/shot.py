@@ -243,7 +243,7 @@ def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, r
 
 def _body(target: Scene, hits: Hits) -> np.ndarray:
     """[n] bool: rays that meet a part of the body, not a bag."""
-    found = hits.layer == TARGET
+    found: np.ndarray = hits.layer == TARGET
     found[found] = target.mesh.part[hits.face[found]] != BACKGROUND
     return found
 
