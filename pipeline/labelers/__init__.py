@@ -47,4 +47,5 @@ def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:
     """The labeler of that name with its options checked. Raises UserError for an unknown one."""
     require_known(name)
     module, _, kind = LABELERS[name].partition(":")
-    return getattr(importlib.import_module(module), kind)(options, source)
+    labeler: Labeler = getattr(importlib.import_module(module), kind)(options, source)
+    return labeler

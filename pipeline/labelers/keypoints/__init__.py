@@ -29,4 +29,5 @@ def create(name: str, options: Mapping[str, Any], source: Source) -> PoseFinder 
         known = ", ".join((NONE, *sorted(POSES)))
         raise UserError(f"unknown pose finder '{name}'; known: {known}", "Choose one: --set masks.pose=joints")
     module, _, kind = POSES[name].partition(":")
-    return getattr(importlib.import_module(module), kind)(options, source)
+    finder: PoseFinder = getattr(importlib.import_module(module), kind)(options, source)
+    return finder
