@@ -33,7 +33,8 @@ def load_network(weights: Path, model: dict[str, Any], device: torch.device) -> 
     with torch.device("meta"):
         network = SORN(read_model(model))
     checkpoints.load_weights(weights, network)
-    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ready: SORN = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ready
 
 
 class Inference:

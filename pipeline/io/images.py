@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import UserError
 
@@ -78,7 +78,7 @@ def open_image(source: Path | io.BytesIO, formats: tuple[str, ...] = FORMATS) ->
     """An image whose header is read and whose pixels are not. Raises one of BROKEN for one that `read_rgb` refuses."""
     try:
         image = Image.open(source, formats=formats)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise OSError(f"it is no {' or '.join(formats)} file") from error
     refusal = _refusal(image)
     if refusal:

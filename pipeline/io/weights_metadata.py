@@ -19,7 +19,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            metadata: dict[str, Any] = parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            return metadata
     except (SafetensorError, OSError, ValueError) as error:
         raise unreadable(path, error) from error
 

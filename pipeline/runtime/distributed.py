@@ -50,7 +50,8 @@ def cores() -> int:
     """Cores for this rank: those that this process may use, shared with the other ranks of the machine."""
     import joblib  # knows about affinities and containers; takes a moment to import
 
-    return max(1, joblib.cpu_count() // here().local_world)
+    share: int = max(1, joblib.cpu_count() // here().local_world)
+    return share
 
 
 def say(text: str) -> None:

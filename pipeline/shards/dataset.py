@@ -85,7 +85,8 @@ class ShardDataset(Dataset[Sample]):
         return len(self._row)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._readers[self._shard[index]].sample(int(self._row[index]))
+        sample: Sample = self._readers[self._shard[index]].sample(int(self._row[index]))
+        return sample
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The images at these positions as one Batch. torch's DataLoader calls it once per batch, too."""

@@ -104,7 +104,8 @@ def write_shard(work: Labeling, shard: PlannedShard) -> tuple[Path, ShardContent
             use_one_torch_thread()
             _prepared[:] = [(work, shard.split), labeler]
         labeler = _prepared[1]
-    return next(labeler.write([shard]))
+    written: tuple[Path, ShardContent] = next(labeler.write([shard]))
+    return written
 
 
 _preparing = threading.Lock()  # a worker of dask runs jobs in several threads

@@ -38,7 +38,8 @@ def ask(name: str, *arguments: str) -> Answer:
     except subprocess.TimeoutExpired:
         return {"error": f"no answer within {TIMEOUT} seconds"}
     try:
-        return json.loads(done.stdout.splitlines()[-1])
+        answer: Answer = json.loads(done.stdout.splitlines()[-1])
+        return answer
     except (IndexError, ValueError):
         said = done.stderr.strip().splitlines()
         reason = said[-1] if said else "it said nothing"
