@@ -12,9 +12,9 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS, Config, Runtime
 from pipeline.errors import UserError
 from pipeline.io.text import parse_toml, read_toml
+from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS, Config, Runtime
 from sorn.config import check
 
 PRESET_DIR = Path(__file__).parent / "presets"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.config import read_model
 from pipeline.errors import UserError
-from pipeline.runs.layout import DESCRIPTION, EXPERIMENTS, STAMP, WEIGHTS, Paths
 from pipeline.io.text import read_json
-from sorn.config import SORNConfig
+from pipeline.runs.config import read_model
+from pipeline.runs.layout import DESCRIPTION, EXPERIMENTS, STAMP, WEIGHTS, Paths
 
 
 def find_run(runs: Path, trained_on: str) -> str:

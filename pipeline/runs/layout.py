@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.io.files import TEMPORARY
 from pipeline.errors import UserError
+from pipeline.io.files import TEMPORARY
 
 STAMP = "stamp.json"
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training

@@ -7,21 +7,17 @@ version, inputs and config with today's, and the output files with what was reco
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import importlib.metadata
-import json
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.errors import UserError
-from pipeline.runs.layout import STAMP
+from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
+from pipeline.runs.layout import STAMP
 
 SCHEMA_VERSION = 1
 

@@ -4,10 +4,9 @@ import dataclasses
 
 import pytest
 
-from pipeline.io.files import write_text
+from pipeline.errors import UserError
 from pipeline.runs.config import SECTIONS, Config
 from pipeline.runs.config_loading import load_config, presets
-from pipeline.errors import UserError
 
 
 def test_every_preset_loads():
