@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 WRONG_OPTION = "Correct that option: --help says what it takes."
 
 
@@ -16,6 +19,23 @@ class UserError(Exception):
     def __reduce__(self) -> tuple[type[UserError], tuple[str, str]]:
         """So that a worker process can hand it to its caller."""
         return UserError, (self.wrong, self.remedy)
+
+
+def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known name that `given` most probably misspells, "" for none. Upper case, "-" and "_" make no difference."""
+    names = {_plain(name): name for name in known}
+    close = difflib.get_close_matches(_plain(given), names, 1, cutoff)
+    return names[close[0]] if close else ""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Start of a remedy that asks for the nearest known name, "" where none is near."""
+    name = nearest(given, known)
+    return f"Did you mean {name}? " if name else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def reason(error: Exception) -> str:

@@ -6,17 +6,15 @@ data_manifests/README.md explains every key. The search for the images is pipeli
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-import types
-import typing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.datasets.records import ImageRecord, read_records
-from pipeline.errors import UserError
+from pipeline.errors import UserError, did_you_mean
+from pipeline.io.build import DERIVED, build
 from pipeline.io.files import digest_json
 from pipeline.io.text import read_toml
 
@@ -35,6 +33,7 @@ __all__ = [
 ]
 
 MANIFEST_DIR = Path(__file__).parents[2] / "data_manifests"
+KEYS_EXPLAINED = "data_manifests/README.md explains every key."
 
 SPLITS = ("train", "val_query", "val_gallery", "query", "gallery", "labeler")
 # `labeler` holds identities for training part segmenters; no re-identification stage touches it.
@@ -139,7 +138,7 @@ class Manifest:
     paper: tuple[dict[str, Any], ...] = ()
     rendered: Rendering | None = None
     lists: Lists | None = None
-    origin: Path = Path()
+    origin: Path = field(default=Path(), metadata=DERIVED)
 
     @cached_property
     def name_pattern(self) -> re.Pattern[str]:
@@ -192,7 +191,7 @@ def load_manifest(dataset: str) -> Manifest:
         return Manifest(name, title, csv=path.name, junk_pids=(-1,), origin=path)
     table, origin = _read(dataset)
     table.setdefault("junk_pids", [-1] if "csv" in table else [])
-    manifest: Manifest = dataclasses.replace(_build(Manifest, table, str(origin)), origin=origin)
+    manifest = dataclasses.replace(build(Manifest, table, str(origin), remedy=KEYS_EXPLAINED), origin=origin)
     _validate(manifest)
     return manifest
 
@@ -206,11 +205,10 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
     origin = Path(dataset) if dataset.endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
     if not origin.is_file():
         known = known_datasets()
-        close = difflib.get_close_matches(dataset, known, 1)
-        meant = f"Did you mean {close[0]}? " if close else ""
         raise UserError(
             f"unknown dataset '{dataset}'",
-            f"{meant}Known: {', '.join(known)}; or give the path of your own .toml manifest or .csv list.",
+            f"{did_you_mean(dataset, known)}Known: {', '.join(known)}; "
+            "or give the path of your own .toml manifest or .csv list.",
         )
     try:
         table = read_toml(origin)
@@ -224,38 +222,6 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
         # A name of its own, so that its outputs are not taken for those of the other.
         table = theirs | {"name": _safe_name(origin.stem)} | table
     return table, origin
-
-
-def _build(kind: Any, table: Any, where: str) -> Any:
-    """A TOML table as the dataclass `kind`."""
-    remedy = "data_manifests/README.md explains every key."
-    if not isinstance(table, dict):
-        raise UserError(f"{where} = {table!r} is not a table", remedy)
-    known = {f.name: f for f in dataclasses.fields(kind) if f.name != "origin"}
-    hints = typing.get_type_hints(kind)
-    for key in table:
-        if key not in known:
-            raise UserError(f"{where}: unknown key '{key}'", f"Known: {', '.join(sorted(known))}. {remedy}")
-    for key, f in known.items():
-        if key not in table and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise UserError(f"{where}: the key '{key}' is missing", remedy)
-    return kind(**{key: _value(value, hints[key], f"{where}: {key}") for key, value in table.items()})
-
-
-def _value(value: Any, hint: Any, where: str) -> Any:
-    """A TOML value as the annotated type; a UserError where it is of another."""
-    if isinstance(hint, types.UnionType):  # every optional key is absent or of the first type
-        hint = typing.get_args(hint)[0]
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_value(item, inner[0], f"{where}[{number}]") for number, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return value if inner[1] is Any else {key: _value(v, inner[1], f"{where}.{key}") for key, v in value.items()}
-    if origin is None and type(value) is hint:
-        return value
-    raise UserError(f"{where} = {value!r} is of another type", "data_manifests/README.md has an example of every key.")
 
 
 def _validate(manifest: Manifest) -> None:
