@@ -50,8 +50,11 @@ class Draw:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """flip, partial, cover, coarse: chances. zoom: an image shows at least 1 - z of width and height. jitter: j, gain,
-    gamma, contrast and saturation scale within [1 - j, 1 + j]. The options `train.*` of the same names."""
+    """flip, partial, cover, coarse: chances.
+
+    zoom: an image shows at least 1 - z of width and height. jitter: j, gain, gamma, contrast and saturation scale
+    within [1 - j, 1 + j]. The options `train.*` of the same names.
+    """
 
     flip: float
     zoom: float = 0.0
@@ -121,7 +124,10 @@ def augment(image: Tensor, mask: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 def mirrored(pixels: Tensor, flip: Tensor) -> Tensor:
-    """[B, H, W, ...] mirrored along W where flip [B] is true. `where` needs no host synchronisation, indexing would."""
+    """[B, H, W, ...] mirrored along W where flip [B] is true.
+
+    `where` needs no host synchronisation, indexing would.
+    """
     return torch.where(flip.view(-1, *[1] * (pixels.dim() - 1)), pixels.flip(2), pixels)
 
 

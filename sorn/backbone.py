@@ -47,7 +47,10 @@ def _remove_last_stride(resnet: ResNet) -> None:
 
 
 def load_resnet(backbone: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """Load torchvision ResNet weights, without the classifier `fc`. Raises ValueError naming what does not fit."""
+    """Load torchvision ResNet weights, without the classifier `fc`.
+
+    Raises ValueError naming what does not fit.
+    """
     weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
     own = backbone.state_dict()
     missing = sorted(own.keys() - weights.keys())

@@ -22,7 +22,9 @@ def stripe_bounds(rows: int, count: int) -> list[tuple[int, int]]:
 
 
 def stripe_means(maps: Tensor, count: int) -> Tensor:
-    """Mean over each stripe. maps: [B, C, H, W] -> [B, count, C].
+    """Mean over each stripe.
+
+    maps: [B, C, H, W] -> [B, count, C].
 
     `split` joins the stripes' gradients into one map; slices would each fill and add up a whole one.
     """
@@ -31,12 +33,18 @@ def stripe_means(maps: Tensor, count: int) -> Tensor:
 
 
 def means(maps: Tensor) -> Tensor:
-    """Mean over positions, [B, C, H, W] -> [B, C]. With channels last, its gradient is channels_last from the start."""
+    """Mean over positions, [B, C, H, W] -> [B, C].
+
+    With channels last, its gradient is channels_last from the start.
+    """
     return maps.permute(0, 2, 3, 1).mean(dim=(1, 2))
 
 
 def visibility_scores(part_logits: Tensor, stripes: int) -> Tensor:
-    """v_p of Eq. 11: the share of foreground in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
+    """v_p of Eq.
+
+    11: the share of foreground in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1].
+    """
     return foreground_shares(part_logits.argmax(dim=1) != 0, stripes)  # label 0 is background
 
 
@@ -103,7 +111,9 @@ class GlobalBranch(nn.Module):
 
 
 def normalised_maps(aggregation: Tensor, bound: float) -> Tensor:
-    """M_n of Eq. 3 and 4: the sigmoid of A_n around its mean. [B, N, h, w] -> the same shape, in (0, 1).
+    """M_n of Eq.
+
+    3 and 4: the sigmoid of A_n around its mean. [B, N, h, w] -> the same shape, in (0, 1).
 
     With bound > 0, a map whose centred values exceed the bound is scaled down to it, so that the sigmoid keeps a
     gradient; a map within the bound is Eq. 4 to the letter, and so is every map with bound = 0. The gradient knows of

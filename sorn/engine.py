@@ -1,4 +1,7 @@
-"""Steps of training, feature extraction, and the pictures behind the features. Knows batches, never files."""
+"""Steps of training, feature extraction, and the pictures behind the features.
+
+Knows batches, never files.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class Diverged(ValueError):
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto": the GPU if there is one. Raises ValueError for a device this machine does not have."""
+    """ "auto": the GPU if there is one.
+
+    Raises ValueError for a device this machine does not have.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
@@ -63,7 +69,9 @@ class Objective(nn.Module):
 
 
 class Stepper:
-    """Optimisation steps. None of them waits for the device: losses stay on it until somebody reads them.
+    """Optimisation steps.
+
+    None of them waits for the device: losses stay on it until somebody reads them.
 
     pieces: a batch passes in this many, and their gradients add up. wrap: makes of the Objective what is called in its
     place, e.g. DistributedDataParallel over processes that each have an equal part of the batch.
@@ -114,8 +122,9 @@ class Stepper:
 
 
 class Readout:
-    """Numbers on their way from the device to the host. On a GPU those of the newest step are left there, so that the
-    host can prepare the next one while it computes.
+    """Numbers on their way from the device to the host.
+
+    On a GPU those of the newest step are left there, so that the host can prepare the next one while it computes.
     """
 
     def __init__(self, device: torch.device) -> None:

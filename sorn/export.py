@@ -24,7 +24,9 @@ DISTINCT = 10 * FEATURE_TOLERANCE
 
 
 class ExportedNetwork(nn.Module):
-    """SORN without its classifiers. Input: images [B, H, W, 3] uint8 RGB, as shards hold them.
+    """SORN without its classifiers.
+
+    Input: images [B, H, W, 3] uint8 RGB, as shards hold them.
 
     Output, by name and as far as the network has it: "global" [B, N c'], "local" [B, P, c], "visibility" [B, P], as in
     SORNOutput.

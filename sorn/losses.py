@@ -1,4 +1,7 @@
-"""The losses: identity (Eq. 1, 6), spatial-patch contrastive (Eq. 5), part segmentation (Eq. 7-9), total (Eq. 10)."""
+"""The losses: identity (Eq.
+
+1, 6), spatial-patch contrastive (Eq. 5), part segmentation (Eq. 7-9), total (Eq. 10).
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,19 @@ NO_LABEL = -100  # of a pixel that L_seg leaves out
 
 
 def identity(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy, mean over the batch. logits [B, J] (Eq. 6) or [B, P, J], summed over the P stripes (Eq. 1)."""
+    """Cross-entropy, mean over the batch. logits [B, J] (Eq.
+
+    6) or [B, P, J], summed over the P stripes (Eq. 1).
+    """
     if logits.ndim == 2:
         return functional.cross_entropy(logits.float(), label)
     return sum((functional.cross_entropy(stripe.float(), label) for stripe in logits.unbind(1)), logits.new_zeros(()))
 
 
 def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
-    """L_SPC of Eq. 5: what each map M_n shows outside its own, n-th patch. maps: [B, N, h, w]; mean over the batch.
+    """L_SPC of Eq.
+
+    5: what each map M_n shows outside its own, n-th patch. maps: [B, N, h, w]; mean over the batch.
 
     reduction: "sum" over positions, as written, or "mean", divided by h*w. N = 1 has one patch, and the loss is 0.
     """
@@ -34,7 +42,9 @@ def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
 
 
 def part_segmentation(logits: Tensor, target: Tensor, smoothing: float, labelled: Tensor | None = None) -> Tensor:
-    """L_seg of Eq. 7-9, mean over the labelled pixels; 0 if there is none.
+    """L_seg of Eq.
+
+    7-9, mean over the labelled pixels; 0 if there is none.
 
     logits [B, K, 4h, 4w], target [B, 4h, 4w] int64 in 0..K-1, or NO_LABEL. labelled: float scalar, the images over
     whose pixels the mean is; default: the labelled ones of this batch. Given the pieces of a larger batch and how many
@@ -59,7 +69,9 @@ def loss_parts(config: SORNConfig) -> tuple[str, ...]:
 def sorn_loss(
     output: SORNOutput, label: Tensor, parts: Tensor | None, config: LossConfig, labelled: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """The parts of Eq. 10 by name, and their weighted sum as "total". A branch that is off has no part.
+    """The parts of Eq.
+
+    10 by name, and their weighted sum as "total". A branch that is off has no part.
 
     label: [B] int64. parts: [B, 4h, 4w] int64, NO_LABEL where nothing is known; needed when the semantic branch is on.
     labelled: as in `part_segmentation`.

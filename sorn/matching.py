@@ -1,4 +1,6 @@
-"""Pedestrian matching, Eq. 12-15 and Algorithm 1: two feature banks -> similarities, block by block.
+"""Pedestrian matching, Eq.
+
+12-15 and Algorithm 1: two feature banks -> similarities, block by block.
 
 The paper calls D a distance; it is a cosine similarity: larger is closer.
 """
@@ -31,7 +33,10 @@ CHUNK = 4 << 20
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to match: a variant, and the threshold of Eq. 12, which "sorn" alone looks at."""
+    """One way to match: a variant, and the threshold of Eq.
+
+    12, which "sorn" alone looks at.
+    """
 
     variant: str
     tau: float = 0.0
@@ -41,7 +46,10 @@ class Rule:
 
 
 def indicators(visibility: np.ndarray, tau: float) -> np.ndarray:
-    """Eq. 12: visibility scores v_p [N, P] float32 -> I_p [N, P] float32, 1 where v_p >= tau, else 0."""
+    """Eq.
+
+    12: visibility scores v_p [N, P] float32 -> I_p [N, P] float32, 1 where v_p >= tau, else 0.
+    """
     return (visibility >= np.float32(tau)).astype(np.float32)
 
 
@@ -117,7 +125,10 @@ def block_size(queries: int, gallery: int, rules: int) -> int:
 def pair_similarities(
     query: FeatureBank, number: int, gallery: FeatureBank, positions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Eq. 13 and 14 of one query with some gallery images: D_global [n] (nan without one) and D_p [n, P], float32."""
+    """Eq.
+
+    13 and 14 of one query with some gallery images: D_global [n] (nan without one) and D_p [n, P], float32.
+    """
 
     def cosine(one: np.ndarray, others: np.ndarray) -> np.ndarray:
         units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one, others))

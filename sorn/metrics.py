@@ -59,7 +59,10 @@ def relevance(
 
 
 def precision_standard(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Precision at each hit. hits: how many there are up to it; ranks: where it is, from 1."""
+    """Precision at each hit.
+
+    hits: how many there are up to it; ranks: where it is, from 1.
+    """
     return hits / ranks
 
 
@@ -156,8 +159,9 @@ class Evaluation:
         self.ranks: list[np.ndarray] = []  # per query, of its matches in any order; empty without one
 
     def add(self, rows: slice, similarity: np.ndarray) -> None:
-        """similarity: [b, Ng] of the queries `rows`, which follow those before. Raises ValueError for others, and for
-        similarities that are not finite.
+        """similarity: [b, Ng] of the queries `rows`, which follow those before.
+
+        Raises ValueError for others, and for similarities that are not finite.
         """
         expected, gallery = len(self.ranks), len(self.relevant.group)
         if rows.start != expected or similarity.shape != (rows.stop - rows.start, gallery):
@@ -213,8 +217,9 @@ def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, fo
 
 
 def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """1-based ranks of the matches of one query, int64, in their order. row: similarities [Ng]; dropped: positions that
-    do not count. Equal similarities rank in gallery order.
+    """1-based ranks of the matches of one query, int64, in their order.
+
+    row: similarities [Ng]; dropped: positions that do not count. Equal similarities rank in gallery order.
 
     Counted, not sorted for: only what is as similar as the worst match can come before one.
     """
@@ -246,7 +251,10 @@ def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> n
 
 
 def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
-    """Pixel counts, int64 [label, predicted]. Both maps: integers of one shape in 0..classes-1; else ValueError."""
+    """Pixel counts, int64 [label, predicted].
+
+    Both maps: integers of one shape in 0..classes-1; else ValueError.
+    """
     if predicted.shape != label.shape:
         raise ValueError(f"predicted {predicted.shape} and label {label.shape} differ in shape")
     if max(predicted.max(initial=0), label.max(initial=0)) >= classes:

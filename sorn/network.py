@@ -33,7 +33,10 @@ class SORNOutput:
 
 
 class SORN(nn.Module):
-    """The semantic-aware occlusion-robust network. Input: [B, 3, H, W] float, H and W divisible by 16."""
+    """The semantic-aware occlusion-robust network.
+
+    Input: [B, 3, H, W] float, H and W divisible by 16.
+    """
 
     def __init__(self, config: SORNConfig) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Re-ranking by k-reciprocal neighbours, on the similarity of any matching rule. Zhong et al., CVPR 2017, Section 3.
+"""Re-ranking by k-reciprocal neighbours, on the similarity of any matching rule.
+
+Zhong et al., CVPR 2017, Section 3.
 
 Two images that have each other among their nearest are likely of one person, and so are two whose reciprocal neighbours
 are the same images. Distances here are 1 - similarity. Beyond the features, memory holds one block of similarities and

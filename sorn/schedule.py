@@ -11,7 +11,10 @@ from sorn.config import ScheduleConfig
 
 
 def learning_rate(config: ScheduleConfig, epoch: float) -> float:
-    """Rate at an epoch counted from 0, fractions within it. Linear warm-up, then a drop at each milestone."""
+    """Rate at an epoch counted from 0, fractions within it.
+
+    Linear warm-up, then a drop at each milestone.
+    """
     if epoch < config.warmup_epochs:
         share = epoch / config.warmup_epochs
         return config.warmup_start_lr + share * (config.base_lr - config.warmup_start_lr)

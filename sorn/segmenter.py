@@ -17,7 +17,9 @@ from sorn.network import SORN
 def visible_stripes(
     segmenter: SORN, batches: Iterable[Batch], stripes: int, device: torch.device, precision: str
 ) -> np.ndarray:
-    """v_p of Eq. 11, [N, stripes] float32 in the order of the batches. stripes: P of the other network.
+    """v_p of Eq.
+
+    11, [N, stripes] float32 in the order of the batches. stripes: P of the other network.
 
     Raises ValueError for a segmenter without semantic branch.
     """

@@ -31,8 +31,10 @@ def synchronised(module: nn.Module, process_group: ProcessGroup | None = None) -
 
 
 class SyncNorm(nn.modules.batchnorm._BatchNorm):
-    """Takes the place of `norm`. Input: [B, C], [B, C, L] or [B, C, H, W], any floating dtype; B, 1 or more, may differ
-    by rank. In evaluation, and where there is one rank, it does what `norm` does.
+    """Takes the place of `norm`.
+
+    Input: [B, C], [B, C, L] or [B, C, H, W], any floating dtype; B, 1 or more, may differ by rank. In evaluation, and
+    where there is one rank, it does what `norm` does.
     """
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, process_group: ProcessGroup | None = None) -> None:
