@@ -39,7 +39,10 @@ def _plain(name: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """In words, in one line. KeyError, which quotes whatever it is given, may hold a sentence or a name."""
+    """In words, in one line.
+
+    KeyError, which quotes whatever it is given, may hold a sentence or a name.
+    """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error) or type(error).__name__
     line = text.strip().splitlines()[0]
     return f"'{line}' is missing" if isinstance(error, KeyError) and " " not in line else line

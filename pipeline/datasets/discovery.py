@@ -1,4 +1,6 @@
-"""The search for a dataset's images: manifest + folders -> records. Reads folder listings and lists of names.
+"""The search for a dataset's images: manifest + folders -> records.
+
+Reads folder listings and lists of names.
 
 Everything that is wrong is collected as a Finding, so that one look shows all of it; nothing is repaired or skipped in
 silence. What the file system gives is sorted first.
@@ -21,7 +23,10 @@ EXAMPLES = 3
 
 
 def find_records(manifest: Manifest, data_root: Path) -> Found:
-    """All images of a dataset. Raises UserError where there is no dataset at all."""
+    """All images of a dataset.
+
+    Raises UserError where there is no dataset at all.
+    """
     if manifest.csv:
         return csv_list.find_records(manifest)
     place = locate(manifest, data_root)

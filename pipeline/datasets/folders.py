@@ -17,7 +17,10 @@ LEFTOVERS = ("thumbs.db", "desktop.ini")
 
 @dataclass(frozen=True)
 class DatasetFolder:
-    """root: the dataset's folder. lists: the folder of the lists through which it is read; None: as it is."""
+    """root: the dataset's folder.
+
+    lists: the folder of the lists through which it is read; None: as it is.
+    """
 
     root: Path
     lists: Path | None = None
@@ -72,7 +75,10 @@ def set_folder(root: Path, image_set: ImageSet) -> Path | None:
 
 
 def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Sorted relative names in a folder: images, other files. Leftovers of file managers are in neither."""
+    """Sorted relative names in a folder: images, other files.
+
+    Leftovers of file managers are in neither.
+    """
     images: list[str] = []
     others: list[str] = []
     try:

@@ -1,4 +1,7 @@
-"""Exact masks of a dataset's images, where they lie beside them. Reads the masks the manifest's `masks` points at."""
+"""Exact masks of a dataset's images, where they lie beside them.
+
+Reads the masks the manifest's `masks` points at.
+"""
 
 from __future__ import annotations
 

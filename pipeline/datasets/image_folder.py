@@ -29,7 +29,9 @@ NAMED = 5  # files of one kind that a message names; the others are counted
 
 @dataclass(frozen=True)
 class PictureFolder:
-    """The files below a folder. names: those that end like pictures, sorted, with / between folders.
+    """The files below a folder.
+
+    names: those that end like pictures, sorted, with / between folders.
 
     others: what is wrong with each of the rest, by name.
     """
@@ -49,7 +51,10 @@ class PictureFolder:
 
 @dataclass(frozen=True)
 class Read:
-    """One picture that was asked for. image: [H, W, 3] uint8, or None and `wrong` says why."""
+    """One picture that was asked for.
+
+    image: [H, W, 3] uint8, or None and `wrong` says why.
+    """
 
     name: str
     image: np.ndarray | None
@@ -57,7 +62,10 @@ class Read:
 
 
 def look(folder: Path) -> PictureFolder:
-    """What lies below a folder. Raises UserError for none, and for one without any picture."""
+    """What lies below a folder.
+
+    Raises UserError for none, and for one without any picture.
+    """
     remedy = "Give a folder of pictures; folders inside it are read as well."
     if not folder.exists():
         raise UserError(f"there is no folder {folder}", remedy)

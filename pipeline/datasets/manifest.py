@@ -43,7 +43,10 @@ QUERY_SPLITS = {"query": "gallery", "val_query": "val_gallery"}
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A folder of images of one split, or a list of names. `camera` is None where the names tell it."""
+    """A folder of images of one split, or a list of names.
+
+    `camera` is None where the names tell it.
+    """
 
     split: str
     name: str = ""
@@ -90,8 +93,10 @@ class Hint:
 
 @dataclass(frozen=True)
 class Rendering:
-    """SynPed: the data stage renders the images. size: a name of pipeline.datasets.synped.plan.SIZES. style: of
-    pipeline.datasets.synped.style.STYLES."""
+    """SynPed: the data stage renders the images.
+
+    size: a name of pipeline.datasets.synped.plan.SIZES. style: of pipeline.datasets.synped.style.STYLES.
+    """
 
     size: str
     seed: int = 0
@@ -114,7 +119,10 @@ class Lists:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One dataset. `origin` is the file it was read from; it and nothing else depends on the machine."""
+    """One dataset.
+
+    `origin` is the file it was read from; it and nothing else depends on the machine.
+    """
 
     name: str
     title: str
@@ -146,7 +154,10 @@ class Manifest:
 
     @property
     def evaluation_only(self) -> bool:
-        """Whether there is nothing to train on, whatever is found. Of a CSV only its rows can tell."""
+        """Whether there is nothing to train on, whatever is found.
+
+        Of a CSV only its rows can tell.
+        """
         return not self.csv and all(image_set.split != "train" for image_set in self.set)
 
     @property
@@ -160,7 +171,10 @@ class Manifest:
         return digest_json(dataclasses.asdict(self) | defaults)
 
     def find_protocol(self, name: str) -> Protocol:
-        """The protocol of that name; "default" is the one marked so. Raises UserError for an unknown one."""
+        """The protocol of that name; "default" is the one marked so.
+
+        Raises UserError for an unknown one.
+        """
         for protocol in self.protocol:
             if protocol.name == name or (name == "default" and protocol.default):
                 return protocol
@@ -169,7 +183,10 @@ class Manifest:
 
 
 def mask_path(manifest: Manifest, root: Path, record: ImageRecord) -> Path:
-    """Where the mask of an image lies, if there is one. root: the dataset's folder, `root` in the data summary."""
+    """Where the mask of an image lies, if there is one.
+
+    root: the dataset's folder, `root` in the data summary.
+    """
     split, _, path = record.name.partition("/")
     return root / manifest.masks.format(split=split, path=PurePosixPath(path).with_suffix("").as_posix())
 

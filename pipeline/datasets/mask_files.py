@@ -64,7 +64,10 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> np.ndarray:
-    """Label values [h, w] -> part ids uint8 [h, w]. Raises UserError naming a value that the table does not know."""
+    """Label values [h, w] -> part ids uint8 [h, w].
+
+    Raises UserError naming a value that the table does not know.
+    """
     inside = np.clip(values, 0, len(lookup) - 1).astype(np.intp)
     parts = np.where(inside == values, lookup[inside], UNKNOWN)
     if (parts == UNKNOWN).any():

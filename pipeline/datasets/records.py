@@ -51,7 +51,10 @@ LEVELS = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to say about a dataset. level: one of LEVELS; with an error it cannot be used."""
+    """Something to say about a dataset.
+
+    level: one of LEVELS; with an error it cannot be used.
+    """
 
     level: str
     wrong: str
@@ -87,7 +90,9 @@ class Found:
 
 
 def read_records(path: Path, dataset: str) -> list[ImageRecord]:
-    """The images found by the data stage, sorted by name. Raises UserError if it never ran or its file is damaged.
+    """The images found by the data stage, sorted by name.
+
+    Raises UserError if it never ran or its file is damaged.
 
     path: of records.csv. dataset: as the user names it, for the message.
     """

@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 
 
 def read_summary(path: Path, dataset: str) -> dict[str, Any]:
-    """summary.json of the data stage. Raises UserError where it is missing or damaged.
+    """summary.json of the data stage.
+
+    Raises UserError where it is missing or damaged.
 
     dataset: as the user names it, for the message.
     """

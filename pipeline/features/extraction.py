@@ -31,7 +31,7 @@ from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import Batch
-from sorn.segmenter import visible_stripes
+from sorn.visibility import segmenter_visibility
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def _segment(
 
     def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
         """Scores alone: a bank without features, whose visibility is the segmenter's."""
-        scores = visible_stripes(network, [_read(data, chosen, inference)], stripes, device, precision)
+        scores = segmenter_visibility(network, [_read(data, chosen, inference)], stripes, device, precision)
         return np.zeros((len(chosen), 0), np.float32), np.zeros((*scores.shape, 0), np.float32), scores
 
     images = [data.index.splits[data.split].digest for data in (query, gallery)]

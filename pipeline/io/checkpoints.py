@@ -1,4 +1,6 @@
-"""Checkpoints: weights as safetensors, training state as torch's zip file. Reads and writes *.safetensors, state-*.pt.
+"""Checkpoints: weights as safetensors, training state as torch's zip file.
+
+Reads and writes *.safetensors, state-*.pt.
 
 Nothing here is a pickle that could run code: safetensors holds tensors and text only, and a state is loaded with
 weights_only. Every file is finished by a rename.

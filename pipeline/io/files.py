@@ -54,7 +54,10 @@ def write_json(path: Path, value: Any, **options: Any) -> None:
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal. A process reads a file once, as long as nobody writes to it."""
+    """sha256 of a file's bytes, hexadecimal.
+
+    A process reads a file once, as long as nobody writes to it.
+    """
     now = path.stat()
     return _digest(path, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 

@@ -20,9 +20,10 @@ DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """What lies in the group under that name. Raises KeyError for nothing, ValueError for a link elsewhere, for data
-    of variable length or stored in another file, or for more of it than the whole file has bytes: before any memory is
-    taken for it.
+    """What lies in the group under that name.
+
+    Raises KeyError for nothing, ValueError for a link elsewhere, for data of variable length or stored in another file,
+    or for more of it than the whole file has bytes: before any memory is taken for it.
     """
     link = group.get(name, getlink=True)
     if link is None:

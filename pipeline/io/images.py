@@ -61,7 +61,10 @@ def read_content(path: Path) -> bytes:
 
 
 def require_file(path: Path) -> os.stat_result:
-    """The state of an ordinary file. Raises OSError for what cannot be read whole: a folder, a pipe, a huge file."""
+    """The state of an ordinary file.
+
+    Raises OSError for what cannot be read whole: a folder, a pipe, a huge file.
+    """
     if path.is_symlink() and not path.exists():
         raise OSError("it is a link to a file that does not exist")
     status = path.stat()
@@ -75,7 +78,10 @@ def require_file(path: Path) -> os.stat_result:
 
 
 def open_image(source: Path | io.BytesIO, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """An image whose header is read and whose pixels are not. Raises one of BROKEN for one that `read_rgb` refuses."""
+    """An image whose header is read and whose pixels are not.
+
+    Raises one of BROKEN for one that `read_rgb` refuses.
+    """
     try:
         image = Image.open(source, formats=formats)
     except UnidentifiedImageError as error:

@@ -10,7 +10,9 @@ from sorn import engine
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto", "cpu", "cuda", "cuda:1" ... -> device. Raises UserError for one that this machine does not have.
+    """ "auto", "cpu", "cuda", "cuda:1" ... -> device.
+
+    Raises UserError for one that this machine does not have.
 
     "auto" gives every rank of torchrun a GPU of its own, as far as there are enough.
     """

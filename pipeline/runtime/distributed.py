@@ -34,7 +34,10 @@ class Rank:
 
 
 def here() -> Rank:
-    """This process's rank, from the variables that torchrun sets. Raises UserError where they are no numbers."""
+    """This process's rank, from the variables that torchrun sets.
+
+    Raises UserError where they are no numbers.
+    """
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return Rank()
@@ -61,7 +64,10 @@ def say(text: str) -> None:
 
 
 def join() -> None:
-    """Wait until all ranks have started. Raises UserError where they cannot find each other."""
+    """Wait until all ranks have started.
+
+    Raises UserError where they cannot find each other.
+    """
     import torch
     import torch.distributed as dist
 
@@ -79,7 +85,9 @@ def join() -> None:
 
 
 def meet(failure: UserError | None = None, said: Any = None) -> Any:
-    """Wait for all ranks; returns what rank 0 said. Once any of them has failed this is the last meeting.
+    """Wait for all ranks; returns what rank 0 said.
+
+    Once any of them has failed this is the last meeting.
 
     A failure is told once for all: rank 0 raises it, the others end with exit code 1. Without torchrun, and after the
     last meeting, returns `said`.
@@ -109,8 +117,9 @@ def meet(failure: UserError | None = None, said: Any = None) -> Any:
 
 
 def lost(error: RuntimeError) -> UserError | None:
-    """What a failed exchange of gradients means: another rank has ended. None for an error of another kind. After it
-    there is nobody left to meet.
+    """What a failed exchange of gradients means: another rank has ended.
+
+    None for an error of another kind. After it there is nobody left to meet.
     """
     import torch.distributed as dist
 

@@ -1,4 +1,6 @@
-"""What malloc does with the memory of freed tensors. Reads and writes nothing.
+"""What malloc does with the memory of freed tensors.
+
+Reads and writes nothing.
 
 torch frees and allocates every activation anew in each step. glibc gives large ones back to the kernel at once, which
 clears their pages before it hands them out again: 100,000 page faults and a tenth of a core per step of ResNet-50.
@@ -13,7 +15,10 @@ NEVER = 2**31 - 1  # bytes that are free at the end of the heap before it shrink
 
 
 def keep_freed_memory() -> None:
-    """Freed tensors stay with this process for those to come. On a C library without these options nothing changes."""
+    """Freed tensors stay with this process for those to come.
+
+    On a C library without these options nothing changes.
+    """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):

@@ -1,4 +1,7 @@
-"""Work done by threads ahead of whoever takes its results. Reads and writes nothing."""
+"""Work done by threads ahead of whoever takes its results.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 

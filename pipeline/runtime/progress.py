@@ -16,7 +16,9 @@ LOG_EVERY_SECONDS = 10.0
 
 
 class Progress:
-    """`done` counts up to `total`; `note` is shown behind the numbers. Use it as a context manager.
+    """`done` counts up to `total`; `note` is shown behind the numbers.
+
+    Use it as a context manager.
 
     quiet: show nothing, as another process does it.
     """
@@ -57,7 +59,10 @@ class Progress:
 
 
 def progress(items: Iterable[Item], total: int, label: str, unit: str = "images", step: int = 1) -> Iterator[Item]:
-    """Yield the items, showing how far they are. `step`: how many units one item stands for."""
+    """Yield the items, showing how far they are.
+
+    `step`: how many units one item stands for.
+    """
     with Progress(total, label, unit) as shown:
         for item in items:
             yield item

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def single_torch_thread(needed: bool = False) -> Iterator[None]:
-    """torch computes with one thread in here, in the calling thread. needed: import it if it is not there yet."""
+    """torch computes with one thread in here, in the calling thread.
+
+    needed: import it if it is not there yet.
+    """
     if needed:
         importlib.import_module("torch")
     if "torch" not in sys.modules:

@@ -98,7 +98,10 @@ class ShardDataset(Dataset[Sample]):
         return (*self.image_size, 3), self.image_size
 
     def empty(self, count: int, pin: bool = False) -> tuple[Tensor, Tensor]:
-        """Memory for `count` images and their masks, see `read`. pin: page-locked, for copies to a GPU."""
+        """Memory for `count` images and their masks, see `read`.
+
+        pin: page-locked, for copies to a GPU.
+        """
         image, mask = (torch.empty((count, *shape), dtype=torch.uint8, pin_memory=pin) for shape in self.shapes)
         return image, mask
 

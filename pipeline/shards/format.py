@@ -242,7 +242,10 @@ class ShardReader:
         )
 
     def verified_content(self) -> ShardContent:
-        """Read everything and compare it with the digest in the shard. Raises UserError when it differs."""
+        """Read everything and compare it with the digest in the shard.
+
+        Raises UserError when it differs.
+        """
         content = ShardContent()
         for row in range(len(self)):
             content.add(self.sample(row))

@@ -19,7 +19,10 @@ from sorn.parts import CLASSES
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """One shard in the index. file: relative to the index. digest: of its content; sha256: of the file."""
+    """One shard in the index.
+
+    file: relative to the index. digest: of its content; sha256: of the file.
+    """
 
     file: str
     split: str
@@ -43,7 +46,10 @@ class SplitEntry:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """masks/index.json. pids: sorted persons of the training split; the position of a pid is its label."""
+    """masks/index.json.
+
+    pids: sorted persons of the training split; the position of a pid is its label.
+    """
 
     fingerprint: str
     labeler: dict[str, Any]
@@ -111,7 +117,10 @@ def open_shards(path: Path, split: str) -> tuple[ShardIndex, list[ShardReader]]:
 
 
 def verify_shards(path: Path) -> None:
-    """Compare every shard's bytes with the sha256 in the index. Raises UserError naming the first that differs."""
+    """Compare every shard's bytes with the sha256 in the index.
+
+    Raises UserError naming the first that differs.
+    """
     for entry in read_index(path).shards:
         file = path.parent / entry.file
         if not file.is_file() or digest_file(file) != entry.sha256:

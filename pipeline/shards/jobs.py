@@ -25,7 +25,10 @@ STREAMING = ("loky", "dask")  # backends that give results while others are comp
 
 
 def require_backend(name: str) -> None:
-    """Raise UserError for a backend whose package or cluster is missing. Cheap: nothing is imported or started."""
+    """Raise UserError for a backend whose package or cluster is missing.
+
+    Cheap: nothing is imported or started.
+    """
     missing = [package for package in PACKAGES.get(name, ()) if importlib.util.find_spec(package) is None]
     if missing:
         command = f"pip install {' '.join(PACKAGES[name])}"

@@ -1,4 +1,6 @@
-"""The work of the masks stage: images -> labelled samples -> shards. Reads images, writes masks/<split>/shard-*.h5.
+"""The work of the masks stage: images -> labelled samples -> shards.
+
+Reads images, writes masks/<split>/shard-*.h5.
 
 One batch of images is decoded, labelled and resized by one thread from end to end, several batches at a time, while
 what is ready is hashed and written behind them, in order. Which images form a batch depends on their shard alone, and
@@ -42,7 +44,9 @@ LARGEST_BATCH, SMALLEST_BATCH = 64, 8  # images decoded and labelled at a time: 
 
 @dataclass(frozen=True)
 class Labeling:
-    """What decides the shards' content, and how it is computed. Can be sent to another process.
+    """What decides the shards' content, and how it is computed.
+
+    Can be sent to another process.
 
     splits: those that are labelled; the images of others are stored alone. fingerprint: of the run. index: the file
     that goes before a shard is replaced, since it names the old one. threads: batches at a time in one process.
@@ -82,7 +86,10 @@ class Labeling:
 
 @dataclass
 class ShardLabeler:
-    """A labeler and a pose finder at work on whole shards. Call `prepare` first."""
+    """A labeler and a pose finder at work on whole shards.
+
+    Call `prepare` first.
+    """
 
     work: Labeling
     labeler: Labeler = field(init=False)
@@ -95,7 +102,10 @@ class ShardLabeler:
         self.finder = keypoints.create(work.pose, work.pose_options, work.source)
 
     def prepare(self, records: list[ImageRecord]) -> None:
-        """records: those that will be asked for. Raises UserError for what would stop the work half-way."""
+        """records: those that will be asked for.
+
+        Raises UserError for what would stop the work half-way.
+        """
         self.labeler.prepare([record for record in records if record.split in self.work.splits], self.work.runtime)
         if self.finder is not None:
             self.finder.prepare(records, self.work.runtime)

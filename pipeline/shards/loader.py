@@ -1,4 +1,6 @@
-"""Batches of a split in a given order, read ahead by threads. Reads shards.
+"""Batches of a split in a given order, read ahead by threads.
+
+Reads shards.
 
     order = np.random.default_rng(seed).permutation(len(data))
     for batch in BatchLoader(data, np.split(order, range(64, len(order), 64)), workers=2):

@@ -100,7 +100,10 @@ class ShardPlan:
         return [name for shard in self.shards for name in readable_again(shard, self.contents[shard.path])]
 
     def require_space(self, shards: list[PlannedShard]) -> None:
-        """Refuse what cannot fit before the work. A replaced shard frees its space only when the new one is whole."""
+        """Refuse what cannot fit before the work.
+
+        A replaced shard frees its space only when the new one is whole.
+        """
         height, width = self.config.image_size
         sizes = [len(shard.records) * height * width * PIXEL_BYTES for shard in shards]
         freed = sum(shard.path.stat().st_size for shard in shards if shard.path.exists())

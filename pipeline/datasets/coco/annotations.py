@@ -1,4 +1,6 @@
-"""COCO annotations with DensePose's part masks -> instances. Reads the annotations' JSON; writes nothing.
+"""COCO annotations with DensePose's part masks -> instances.
+
+Reads the annotations' JSON; writes nothing.
 
 The fields are those of DensePose, doc/DENSEPOSE_DATASETS.md: a person may carry `dp_masks`, run-length masks of the 14
 coarse parts over a grid on its box, and `dp_x`, `dp_y`, `dp_I`, surface points in the same grid with their fine part.

@@ -1,4 +1,6 @@
-"""DensePose-COCO as a dataset to train a part segmenter on. Reads its annotations and COCO's images; writes crops.
+"""DensePose-COCO as a dataset to train a part segmenter on.
+
+Reads its annotations and COCO's images; writes crops.
 
     images/<image id>_<annotation id>.jpg         one person with some surroundings, JPEG of quality 95
     masks/labeler/images/<same>.png               its mask: 8-bit palette PNG, class ids of sorn.parts
@@ -6,8 +8,8 @@
     densepose_coco.json                           what the crops are made from
 
 The layout is that of any CSV dataset, so `make labeler DATASET=FOLDER/densepose_coco.toml` (or .csv) finds the masks. A
-file that exists is finished (it got its name by os.replace): an interrupted run goes on where it stopped. The format
-of the annotations: DensePose, doc/DENSEPOSE_DATASETS.md.
+file that exists is finished (it got its name by os.replace): an interrupted run goes on where it stopped. The format of
+the annotations: DensePose, doc/DENSEPOSE_DATASETS.md.
 """
 
 from __future__ import annotations
@@ -61,7 +63,9 @@ class CropOptions:
 
 @dataclass(frozen=True)
 class Converted:
-    """dataset: what to give as DATASET. instances: crops that are there. skipped: reason -> number of annotations.
+    """dataset: what to give as DATASET. instances: crops that are there.
+
+    skipped: reason -> number of annotations.
 
     points, agreeing: annotated surface points inside the crops, and those of the class that the mask has there.
     """
@@ -84,7 +88,9 @@ class Converted:
 
 
 def convert(annotations: Path, images: Path, out: Path, options: CropOptions, workers: int = 2) -> Converted:
-    """Write the crops that are missing, then the list of all. The result does not depend on `workers`.
+    """Write the crops that are missing, then the list of all.
+
+    The result does not depend on `workers`.
 
     Holds all annotations in memory, about five times the size of their file. Raises UserError for annotations that
     cannot be read or hold no parts, for a missing or unreadable image, a folder of other crops and a full disk.

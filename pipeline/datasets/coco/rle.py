@@ -16,7 +16,10 @@ DIGITS = 7  # of a packed number: 35 bits, more than any count has
 
 
 def decode(rle: Mapping[str, Any]) -> np.ndarray:
-    """{"size": [h, w], "counts": list or text} -> bool [h, w]. Raises ValueError for one that is damaged."""
+    """{"size": [h, w], "counts": list or text} -> bool [h, w].
+
+    Raises ValueError for one that is damaged.
+    """
     height, width = _size(rle.get("size"))
     counts = rle.get("counts")
     if isinstance(counts, str | bytes):

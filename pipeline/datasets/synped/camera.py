@@ -13,7 +13,9 @@ from pipeline.datasets.synped.style import Style
 
 @dataclass(frozen=True)
 class Camera:
-    """place: a key of Style.places. height: metres above ground. sunny: share of sunny pictures; azimuth: of the sun.
+    """place: a key of Style.places.
+
+    height: metres above ground. sunny: share of sunny pictures; azimuth: of the sun.
 
     pixels: native height of a person 1.75 m tall 8 m away. heading: where most people walk, radians; 0 = to the camera.
     """
@@ -47,7 +49,10 @@ def draw_camera(rng: np.random.Generator, camid: int, style: Style) -> Camera:
 
 @dataclass(frozen=True)
 class View:
-    """A camera looking at one spot. eye: [3]; right, up, forward: unit vectors [3]."""
+    """A camera looking at one spot.
+
+    eye: [3]; right, up, forward: unit vectors [3].
+    """
 
     eye: np.ndarray
     right: np.ndarray

@@ -1,4 +1,6 @@
-"""What people carry: backpacks, shoulder bags and things in the hand. All of it is background in part masks.
+"""What people carry: backpacks, shoulder bags and things in the hand.
+
+All of it is background in part masks.
 
 Reads and writes nothing.
 """
@@ -21,8 +23,10 @@ from sorn.parts import BACKGROUND
 
 @dataclass(frozen=True)
 class Bag:
-    """kind: "backpack" | "shoulder" (strap across the chest) | "hand" | "tote". size: height in metres. side: the
-    shoulder or hand that bears it, "L" or "R"."""
+    """kind: "backpack" | "shoulder" (strap across the chest) | "hand" | "tote".
+
+    size: height in metres. side: the shoulder or hand that bears it, "L" or "R".
+    """
 
     kind: str
     colour: Colour
@@ -134,7 +138,10 @@ def _shoulder_bag(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
 
 
 def held(thing: str, bag: Bag | None, hand: np.ndarray) -> Mesh | None:
-    """A thing in the hand at `hand` [3]: "bag", "phone", "bottle". None for an empty hand."""
+    """A thing in the hand at `hand` [3]: "bag", "phone", "bottle".
+
+    None for an empty hand.
+    """
     if thing == "bag" and bag is not None:
         wide = 1.3 * bag.size if bag.kind == "hand" else 0.95 * bag.size
         drop = 0.14 if bag.kind == "hand" else 0.3

@@ -26,11 +26,13 @@ LEG_AXIS = 0.105  # metres from the middle of the body to the axis of a leg
 
 @dataclass(frozen=True)
 class Cloth:
-    """fabric: the ground. bands: (from, to, fabric) in metres above the hip joints, laid over it. prints: over both.
+    """fabric: the ground.
 
-    closure: "" | "buttons" | "zip" | "placket" down the front, of `closure_colour`. stripe: colour down the outer
-    side of legs. fade: how much the thighs of jeans are bleached. shade: relative depth of the large folds. seed:
-    where folds fall. bump, bump_scale, gloss: as in Surface.
+    bands: (from, to, fabric) in metres above the hip joints, laid over it. prints: over both.
+
+    closure: "" | "buttons" | "zip" | "placket" down the front, of `closure_colour`. stripe: colour down the outer side
+    of legs. fade: how much the thighs of jeans are bleached. shade: relative depth of the large folds. seed: where
+    folds fall. bump, bump_scale, gloss: as in Surface.
     """
 
     fabric: Fabric
@@ -65,7 +67,10 @@ def plain_surface(colour: Colour, bump: float = 0.0, gloss: float = 0.0, spread:
 
 
 def shoe_surface(upper: Colour, sole: Colour, accent: Colour, sporty: bool) -> Surface:
-    """Upper and sole; sporty ones have emblem, heel patch and laces. Coordinates: rest pose, y from the ankle."""
+    """Upper and sole; sporty ones have emblem, heel patch and laces.
+
+    Coordinates: rest pose, y from the ankle.
+    """
     return Surface(partial(_shoe, upper, sole, accent, sporty), 0.03, 0.03, 0.04)
 
 

@@ -1,4 +1,6 @@
-"""SynPed on disk. Reads the plan and a half-finished folder; writes images/, masks/, joints/ and synped.json.
+"""SynPed on disk.
+
+Reads the plan and a half-finished folder; writes images/, masks/, joints/ and synped.json.
 
     images/<split>/<pid:04d>_c<camid:02d>_<index:06d>.jpg   the photograph
     masks/<split>/<same stem>.png   8-bit palette PNG: class ids of sorn.parts; joints as a text chunk
@@ -38,7 +40,9 @@ KEPT = 2 << 30  # bytes that a worker may keep in places, people and obstacles t
 
 
 def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: str = "home") -> None:
-    """Render what is missing under `root`. The result does not depend on `workers`.
+    """Render what is missing under `root`.
+
+    The result does not depend on `workers`.
 
     size: a name of SIZES, or a Size. style: a name of STYLES. Raises UserError for an unknown size or style, a folder
     that is not SynPed's, a full disk.

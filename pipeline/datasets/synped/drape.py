@@ -1,5 +1,6 @@
-"""Tubes of cloth that hang from the body: shirts, skirts, dresses, coats. Draped round a posed body; reads and writes
-nothing.
+"""Tubes of cloth that hang from the body: shirts, skirts, dresses, coats.
+
+Draped round a posed body; reads and writes nothing.
 
 At every height the cloth takes the convex outline of what it must go round, and falls straight from wider places above:
 h_k(d) = max(outline_k(d) + ease, h_{k-1}(d) + (flare - slope) dz), with h the support function in direction d. Legs
@@ -41,8 +42,11 @@ class Tube:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the hips are in the posed body. hips: [3, 4] transform of the pelvis. centre, hip, knee: rest y of the
-    axis and rest heights, metres. scale: garment metres per body metre. twist: shoulders against hips, radians."""
+    """Where the hips are in the posed body.
+
+    hips: [3, 4] transform of the pelvis. centre, hip, knee: rest y of the axis and rest heights, metres. scale: garment
+    metres per body metre. twist: shoulders against hips, radians.
+    """
 
     hips: np.ndarray
     centre: float

@@ -15,7 +15,9 @@ Chances = dict[str, float]
 
 @dataclass(frozen=True)
 class Fashion:
-    """palette: families of colours, the NEUTRALS among them. jeans: chances of blue, dark, black and light denim.
+    """palette: families of colours, the NEUTRALS among them.
+
+    jeans: chances of blue, dark, black and light denim.
 
     bottoms, outer: families that trousers, and coats and jackets, mostly take, with the share of those that do.
     patterns: garment -> pattern -> chance; what is missing to 1 is plain. printed: garment -> chance of something

@@ -1,4 +1,7 @@
-"""Things people stand behind: bins, benches, tables, chairs, boards, umbrellas. Reads and writes nothing."""
+"""Things people stand behind: bins, benches, tables, chairs, boards, umbrellas.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 

@@ -23,8 +23,10 @@ _SLEEVELESS = 0.05  # sleeves that end before this, along the arm, are no sleeve
 
 @dataclass(frozen=True)
 class Garment:
-    """pieces: skinned with the body. tubes: draped after posing. covers: [n] bool, vertices of the skin
-    that it hides."""
+    """pieces: skinned with the body.
+
+    tubes: draped after posing. covers: [n] bool, vertices of the skin that it hides.
+    """
 
     pieces: tuple[Piece, ...]
     tubes: tuple[Tube, ...]
@@ -104,7 +106,10 @@ def make_bottom(bottom: Bottom, phenotype: Phenotype) -> Garment:
 
 
 def make_shoes(shoes: Shoes, phenotype: Phenotype, bottom: Bottom) -> Garment:
-    """Shoes with soles, and socks above them. Shafts of boots end beneath long trousers."""
+    """Shoes with soles, and socks above them.
+
+    Shafts of boots end beneath long trousers.
+    """
     covered = bottom.kind == "trousers" and bottom.length > 1.6 and bottom.hem_width > 0
     height = min(shoes.height, 0.03) if covered else shoes.height
     body, tape = rest(phenotype), measure(phenotype, "tights")

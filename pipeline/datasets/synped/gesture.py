@@ -19,7 +19,10 @@ def draw_walk(rng: np.random.Generator) -> tuple[Leg, Leg, float]:
 
 
 def draw_gesture(rng: np.random.Generator, bag_side: str, backpack: bool) -> Pose:
-    """Walking or standing, arms as people hold them. bag_side: the hand that bears a bag, "L", "R" or ""."""
+    """Walking or standing, arms as people hold them.
+
+    bag_side: the hand that bears a bag, "L", "R" or "".
+    """
     walking = bool(rng.uniform() < 0.7)
     if walking:
         left_leg, right_leg, stride = draw_walk(rng)

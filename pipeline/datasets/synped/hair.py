@@ -1,4 +1,6 @@
-"""Hair and hats as geometry on the head, and the painted face. Reads and writes nothing.
+"""Hair and hats as geometry on the head, and the painted face.
+
+Reads and writes nothing.
 
 Head coordinates: origin between the eyes' height and the neck's axis, metres on a head of average size, z up, -y ahead.
 """
@@ -50,7 +52,10 @@ class Hat:
 
 @dataclass(frozen=True)
 class Face:
-    """skin: colour. glasses: frame colour or None. beard: 0 to 1. lips: redness 0 to 1. seed: of blotches."""
+    """skin: colour.
+
+    glasses: frame colour or None. beard: 0 to 1. lips: redness 0 to 1. seed: of blotches.
+    """
 
     skin: Colour
     brows: Colour

@@ -1,4 +1,6 @@
-"""Light: sun or lamps, sky, and what they make of ray hits. Hits -> linear radiance; reads and writes nothing.
+"""Light: sun or lamps, sky, and what they make of ray hits.
+
+Hits -> linear radiance; reads and writes nothing.
 
 Sun and sky are visible or hidden per ray hit (one ray each, then averaged over neighbours of the same layer): this
 gives soft shadows, darker folds and the shadow under the shoes that glues a person to the ground.
@@ -56,7 +58,10 @@ class Light:
 
 
 def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
-    """Daylight. azimuth: of the sun, radians. ground: mean albedo of the ground [3]."""
+    """Daylight.
+
+    azimuth: of the sun, radians. ground: mean albedo of the ground [3].
+    """
     elevation = rng.uniform(*look.elevation)
     sun = np.array(
         [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)], dtype=np.float32
@@ -128,7 +133,10 @@ def shade(
     grid: tuple[int, int],
     rng: np.random.Generator,
 ) -> Shaded:
-    """Radiance of every ray. directions: [rows * columns, 3] of the rays from `origin` [3]; grid: (rows, columns)."""
+    """Radiance of every ray.
+
+    directions: [rows * columns, 3] of the rays from `origin` [3]; grid: (rows, columns).
+    """
     radiance = light.environment(directions)
     found = np.flatnonzero(hits.layer != NOTHING)
     points = _surface_points(scenes, hits, directions, found)

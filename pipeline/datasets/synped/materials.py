@@ -1,4 +1,6 @@
-"""Materials of the world: ground, walls, foliage, paint. Texture coordinates -> linear RGB. Reads and writes nothing.
+"""Materials of the world: ground, walls, foliage, paint.
+
+Texture coordinates -> linear RGB. Reads and writes nothing.
 
 Colours are given as sRGB triples in [0, 255], as one reads them off a photograph, and turned into linear light once.
 Places are mostly grey, brown and green: saturated surroundings taught a network to ignore colour.
@@ -104,7 +106,10 @@ def bricks(colour: Colour, mortar: Colour, length: float = 0.24, height: float =
 
 
 def tiles(colour: Colour, joint: Colour, size: float, contrast: float = 0.08, width: float = 0.012) -> Ground:
-    """Square tiles or slabs, stained, each of its own shade. `width`: of the joint, metres."""
+    """Square tiles or slabs, stained, each of its own shade.
+
+    `width`: of the joint, metres.
+    """
     base, dark = linear(colour), linear(joint)
 
     def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:

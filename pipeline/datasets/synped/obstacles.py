@@ -21,7 +21,9 @@ Stranger = Callable[[], Scene]  # another rendered person, background, at the or
 
 @dataclass(frozen=True)
 class Kind:
-    """build: rng, stranger -> a thing around the origin. gap: metres in front of the person.
+    """build: rng, stranger -> a thing around the origin.
+
+    gap: metres in front of the person.
 
     stance: "low" stands before the legs, "side" hides one side, "held" hangs before the body at `heights` (metres).
     """

@@ -56,7 +56,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Person:
-    """mesh: standing on z = 0 at the origin, looking along -y. joints: [17, 3] float32, COCO keypoint order, metres."""
+    """mesh: standing on z = 0 at the origin, looking along -y.
+
+    joints: [17, 3] float32, COCO keypoint order, metres.
+    """
 
     mesh: Mesh
     joints: np.ndarray

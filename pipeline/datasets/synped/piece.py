@@ -146,7 +146,10 @@ def ellipsoid(
 def box(
     centre: Sequence[float] | np.ndarray, sizes: Sequence[float], round_: float = 0.25
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A box with soft edges, as a superellipsoid. sizes: full lengths. round_: 0 = sharp, 1 = ellipsoid."""
+    """A box with soft edges, as a superellipsoid.
+
+    sizes: full lengths. round_: 0 = sharp, 1 = ellipsoid.
+    """
     vertices, faces = ellipsoid((0, 0, 0), (1, 1, 1), 17, 28)
     vertices = np.sign(vertices) * np.abs(vertices) ** max(round_, 0.05)
     return (np.asarray(centre) + vertices * np.asarray(sizes) / 2).astype(np.float32), faces

@@ -68,7 +68,10 @@ SIZES = {
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """One picture. index: its number in the whole plan. split: a name of pipeline.datasets.manifest.SPLITS."""
+    """One picture.
+
+    index: its number in the whole plan. split: a name of pipeline.datasets.manifest.SPLITS.
+    """
 
     index: int
     split: str
@@ -83,8 +86,11 @@ class ImageSpec:
 
 @dataclass(frozen=True, eq=False)
 class DatasetPlan:
-    """images: by index. groups: pid -> "train", "val", "test", "distractor" or "labeler". look_alike: pid -> the pid it
-    resembles, which comes from an ordinary draw. style: a name of pipeline.datasets.synped.style.STYLES."""
+    """images: by index.
+
+    groups: pid -> "train", "val", "test", "distractor" or "labeler". look_alike: pid -> the pid it resembles, which
+    comes from an ordinary draw. style: a name of pipeline.datasets.synped.style.STYLES.
+    """
 
     size: Size
     seed: int

@@ -14,8 +14,11 @@ _BONES = 4  # segments that may pull at one vertex
 
 @dataclass(frozen=True)
 class Arm:
-    """Angles in radians. swing: upper arm, forward positive. spread: away from the body. bend: of the elbow.
-    inward: the forearm, towards the middle of the body. curl: of the fingers, 0 = flat hand."""
+    """Angles in radians.
+
+    swing: upper arm, forward positive. spread: away from the body. bend: of the elbow. inward: the forearm, towards the
+    middle of the body. curl: of the fingers, 0 = flat hand.
+    """
 
     swing: float
     spread: float
@@ -26,8 +29,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class Leg:
-    """Angles in radians. swing: thigh, forward positive. spread: outward. bend: of the knee. pitch: foot, toes up
-    positive. turn: of the foot, outward."""
+    """Angles in radians.
+
+    swing: thigh, forward positive. spread: outward. bend: of the knee. pitch: foot, toes up positive. turn: of the
+    foot, outward.
+    """
 
     swing: float
     spread: float
@@ -38,9 +44,12 @@ class Leg:
 
 @dataclass(frozen=True)
 class Pose:
-    """One moment of a person. left, right: arms and legs. lean: forward, bow: sideways, twist: shoulders against hips,
-    nod: head down, glance: head to the person's left; radians. held_left, held_right: what is in the hand, "" for
-    nothing, "bag" for the identity's own, "phone" or "bottle"."""
+    """One moment of a person. left, right: arms and legs.
+
+    lean: forward, bow: sideways, twist: shoulders against hips, nod: head down, glance: head to the person's left;
+    radians. held_left, held_right: what is in the hand, "" for nothing, "bag" for the identity's own, "phone" or
+    "bottle".
+    """
 
     left_arm: Arm
     right_arm: Arm

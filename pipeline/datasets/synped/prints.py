@@ -40,7 +40,10 @@ def image(design: Print) -> np.ndarray:
 
 
 def paint(design: Print, albedo: np.ndarray, coords: np.ndarray) -> None:
-    """Lay the print over albedo [n, 3], in place. coords: [n, 3] metres, x to the person's left, -y ahead, z up."""
+    """Lay the print over albedo [n, 3], in place.
+
+    coords: [n, 3] metres, x to the person's left, -y ahead, z up.
+    """
     facing = coords[:, 1] > 0 if design.back else coords[:, 1] < 0
     x = (coords[:, 0] * (-1 if design.back else 1) - design.across) / design.width + 0.5
     y = (design.up - coords[:, 2]) / design.height + 0.5

@@ -1,4 +1,6 @@
-"""Ray casting: meshes and rays -> what each ray hits. Reads meshes, writes arrays; no light, no colour.
+"""Ray casting: meshes and rays -> what each ray hits.
+
+Reads meshes, writes arrays; no light, no colour.
 
 Each part of the picture (place, things that move, target) is a Scene of its own, so that the place is prepared once per
 camera, and so that the target's full silhouette stays known behind an obstacle.
@@ -21,7 +23,10 @@ FAR = np.float32(1e6)
 
 
 class Scene:
-    """A mesh prepared for rays. Preparing one costs more than asking it, so one Scene can stand in many places."""
+    """A mesh prepared for rays.
+
+    Preparing one costs more than asking it, so one Scene can stand in many places.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh

@@ -54,7 +54,10 @@ VISIBLE_BOX = 0.12  # an occluded picture whose box surrounds only what is visib
 
 @dataclass(frozen=True)
 class Shot:
-    """scenes: the target first. joints: [17, 3] float32 metres. hidden: hidden share of the body in the full box."""
+    """scenes: the target first.
+
+    joints: [17, 3] float32 metres. hidden: hidden share of the body in the full box.
+    """
 
     view: View
     box: Box

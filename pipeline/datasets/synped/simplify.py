@@ -1,4 +1,6 @@
-"""Meshes with only as many triangles as a camera can resolve. Reads and writes nothing.
+"""Meshes with only as many triangles as a camera can resolve.
+
+Reads and writes nothing.
 
 The body model spends most of its triangles on fingers and lips, a fraction of a pixel each; handing them to the ray
 caster costs more than tracing the picture.

@@ -1,4 +1,6 @@
-"""Simple solids as meshes: boxes, tubes, turned and extruded shapes, leaves. Reads and writes nothing.
+"""Simple solids as meshes: boxes, tubes, turned and extruded shapes, leaves.
+
+Reads and writes nothing.
 
 Everything is built in its own coordinates (metres, z up); texture coordinates are the vertices there, so textures do
 not swim when a thing is placed. Nothing here is a body part: part = 0.
@@ -97,7 +99,9 @@ def panel(corners: Sequence[Point], surface: Surface) -> Mesh:
 
 
 def leaves(centres: np.ndarray, size: float, surface: Surface, rng: np.random.Generator, flatness: float = 0.4) -> Mesh:
-    """One small diamond per centre [n, 3], randomly turned. Texture coordinates are one random triple per leaf.
+    """One small diamond per centre [n, 3], randomly turned.
+
+    Texture coordinates are one random triple per leaf.
 
     size: length of a leaf in metres. flatness: 0 = any direction, 1 = all face up.
     """

@@ -1,4 +1,7 @@
-"""What is built or rooted: walls, pillars, doors, poles, railings, trunks, planters. Reads and writes nothing."""
+"""What is built or rooted: walls, pillars, doors, poles, railings, trunks, planters.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Styles of SynPed: other places, fashion and cameras around the same bodies. Reads and writes nothing.
+"""Styles of SynPed: other places, fashion and cameras around the same bodies.
+
+Reads and writes nothing.
 
 A network that is trained on one style and tested on another shows what it learnt of people rather than of the renderer.
 """
@@ -55,7 +57,10 @@ class Mounting:
 
 @dataclass(frozen=True)
 class Sky:
-    """elevation: of the sun, radians. warmth: of the sun, lamps: of lamps; relative gains of red against blue."""
+    """elevation: of the sun, radians.
+
+    warmth: of the sun, lamps: of lamps; relative gains of red against blue.
+    """
 
     elevation: Range = (0.5, 1.2)
     warmth: Range = (0.0, 0.12)
@@ -64,8 +69,11 @@ class Sky:
 
 @dataclass(frozen=True)
 class Style:
-    """places: cameras take turns on them. low: those where ceilings or walls keep every camera low. obstacles: split ->
-    keys of obstacles.KINDS. outdoor, indoor: what stands behind people, as a background only."""
+    """places: cameras take turns on them.
+
+    low: those where ceilings or walls keep every camera low. obstacles: split -> keys of obstacles.KINDS. outdoor,
+    indoor: what stands behind people, as a background only.
+    """
 
     places: dict[str, Callable[[np.random.Generator], Place]]
     low: tuple[str, ...]

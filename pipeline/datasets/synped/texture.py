@@ -23,8 +23,11 @@ NEUTRALS = ("black", "charcoal", "grey", "white", "navy", "beige", "brown")
 
 @dataclass(frozen=True)
 class Fabric:
-    """kind: a key of KINDS. colours: at least one, the ground first. period: metres until the tile repeats. seed: of
-    the tile's layout. heather: relative spread of brightness between yarns."""
+    """kind: a key of KINDS. colours: at least one, the ground first.
+
+    period: metres until the tile repeats. seed: of the tile's layout. heather: relative spread of brightness between
+    yarns.
+    """
 
     kind: str
     colours: tuple[Colour, ...]
@@ -34,7 +37,10 @@ class Fabric:
 
 
 def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
-    """OKLCH (hue in degrees) -> linear sRGB, clipped to [0, 1]. Ottosson, 2020."""
+    """OKLCH (hue in degrees) -> linear sRGB, clipped to [0, 1].
+
+    Ottosson, 2020.
+    """
     a, b = chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))
     cone = np.array(
         [

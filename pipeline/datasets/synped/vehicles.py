@@ -1,4 +1,7 @@
-"""Cars, vans, bicycles, scooters, prams and carts as meshes, pointing along y. Reads and writes nothing."""
+"""Cars, vans, bicycles, scooters, prams and carts as meshes, pointing along y.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
