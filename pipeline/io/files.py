@@ -36,7 +36,7 @@ def temporary_path(path: Path) -> Path:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Rename of a finished file to `path`, after a flush to the disk."""
+    """Rename of a finished file to `path`, flushed to the disk."""
     with open(temporary, "rb") as written:
         os.fsync(written.fileno())
     os.replace(temporary, path)
