@@ -1,4 +1,7 @@
-"""UserError: something the user can mend; the command line prints it as one sentence and exits with 1."""
+"""Error for the user: what is wrong, and the remedy.
+
+The command line prints it as one sentence and exits with 1.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ WRONG_OPTION = "Correct that option: --help says what it takes."
 
 
 class UserError(Exception):
-    """What is wrong (naming the file or value and the reason) and the remedy (what to type or change)."""
+    """Error that the user can correct.
+
+    wrong: names the file or value, and the reason. remedy: what to type or change.
+    """
 
     def __init__(self, wrong: str, remedy: str) -> None:
         super().__init__(f"{wrong.rstrip('.')}. {remedy}")
@@ -17,7 +23,7 @@ class UserError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[type[UserError], tuple[str, str]]:
-        """So that a worker process can hand it to its caller."""
+        """Support for pickling, so that a worker process can pass the error to its caller."""
         return UserError, (self.wrong, self.remedy)
 
 
@@ -39,9 +45,9 @@ def _plain(name: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """In words, in one line.
+    """Reason of an exception, in one line of text.
 
-    KeyError, which quotes whatever it is given, may hold a sentence or a name.
+    The text of a KeyError may be a sentence or the name of a missing key.
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error) or type(error).__name__
     line = text.strip().splitlines()[0]

@@ -1,6 +1,7 @@
-"""Dataset manifests: where a dataset's images lie, how names are read, what must be there. Reads *.toml.
+"""Dataset manifests: image folders, file names, expected counts, protocols.
 
-data_manifests/README.md explains every key. The search for the images is pipeline/image_search.py. No torch.
+Reads *.toml. data_manifests/README.md explains every key. pipeline/datasets/discovery.py searches for the images. No
+torch.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ QUERY_SPLITS = {"query": "gallery", "val_query": "val_gallery"}
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A folder of images of one split, or a list of names.
+    """Folder of images of one split, or a list of names.
 
-    `camera` is None where the names tell it.
+    `camera` is None where the file names contain it.
     """
 
     split: str
@@ -60,13 +61,13 @@ class ImageSet:
 
     @property
     def prefix(self) -> str:
-        """What the names of its images begin with."""
+        """Beginning of the names of its images."""
         return f"{self.split}/{self.name}/" if self.name else f"{self.split}/"
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Which queries are asked of which gallery: images whose name begins with the prefix.
+    """Evaluation protocol: queries and gallery, selected by name prefix.
 
     shots: 0 = the whole gallery, 1 = one random gallery image per identity, drawn `trials` times.
     """
@@ -85,7 +86,7 @@ STANDARD = Protocol("default", "Every query against the whole gallery.", default
 
 @dataclass(frozen=True)
 class Hint:
-    """What to say when file names do not parse and match `pattern`."""
+    """Advice for file names that cannot be parsed and match `pattern`."""
 
     pattern: str
     text: str
@@ -93,9 +94,9 @@ class Hint:
 
 @dataclass(frozen=True)
 class Rendering:
-    """SynPed: the data stage renders the images.
+    """Rendering of SynPed by the data stage.
 
-    size: a name of pipeline.datasets.synped.plan.SIZES. style: of pipeline.datasets.synped.style.STYLES.
+    size: a name of pipeline.datasets.synped.plan.SIZES. style: a name of pipeline.datasets.synped.style.STYLES.
     """
 
     size: str
@@ -105,10 +106,10 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Lists:
-    """Another way to get the dataset: lists of names that select from another dataset's tree.
+    """Lists of names that select the dataset from another dataset's tree.
 
-    folders: where the user's copy of the lists may lie. roots: the other dataset's. fallback: the folder of that tree
-    for a name that the folder of the same split has not.
+    folders: possible folders of the user's copy of the lists. roots: possible folders of the other dataset. fallback:
+    the folder of that tree for a name that is not in the folder of the same split.
     """
 
     folders: tuple[str, ...]
@@ -119,9 +120,9 @@ class Lists:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One dataset.
+    """Manifest of one dataset.
 
-    `origin` is the file it was read from; it and nothing else depends on the machine.
+    `origin` is the file it was read from. Only `origin` depends on the machine.
     """
 
     name: str
@@ -154,26 +155,26 @@ class Manifest:
 
     @property
     def evaluation_only(self) -> bool:
-        """Whether there is nothing to train on, whatever is found.
+        """Whether the dataset has nothing to train on.
 
-        Of a CSV only its rows can tell.
+        For a CSV only its rows can answer this.
         """
         return not self.csv and all(image_set.split != "train" for image_set in self.set)
 
     @property
     def csv_path(self) -> Path:
-        """The CSV of a dataset that is one; relative to the manifest."""
+        """CSV of a dataset that is a CSV; relative to the manifest."""
         return (self.origin.parent / self.csv).absolute()
 
     def digest(self) -> str:
-        """sha256 of all that the manifest says of the data."""
+        """sha256 of all facts about the data in the manifest."""
         defaults = {"origin": "", "default_labeler": "", "default_config": ""}
         return digest_json(dataclasses.asdict(self) | defaults)
 
     def find_protocol(self, name: str) -> Protocol:
-        """The protocol of that name; "default" is the one marked so.
+        """Protocol of that name; "default" is the one marked as default.
 
-        Raises UserError for an unknown one.
+        Raises UserError for an unknown name.
         """
         for protocol in self.protocol:
             if protocol.name == name or (name == "default" and protocol.default):
@@ -183,7 +184,7 @@ class Manifest:
 
 
 def mask_path(manifest: Manifest, root: Path, record: ImageRecord) -> Path:
-    """Where the mask of an image lies, if there is one.
+    """Path of an image's ground-truth mask, if there is one.
 
     root: the dataset's folder, `root` in the data summary.
     """
@@ -196,9 +197,10 @@ def known_datasets() -> list[str]:
 
 
 def load_manifest(dataset: str) -> Manifest:
-    """Name of a shipped manifest, or path of a .toml manifest or of a .csv list of images -> Manifest.
+    """Manifest from the name of a shipped one, or from a path.
 
-    Raises UserError for an unknown name (with the known ones), an unknown key and a value that cannot be meant.
+    The path is that of a .toml manifest or of a .csv list of images. Raises UserError for an unknown name, with the
+    known names, for an unknown key and for an impossible value.
     """
     if dataset.lower().endswith(".csv"):
         path = Path(dataset)
@@ -218,7 +220,7 @@ def _safe_name(stem: str) -> str:
 
 
 def _read(dataset: str) -> tuple[dict[str, Any], Path]:
-    """The manifest's table, with what it takes from its `base`, and its file."""
+    """Table of a manifest, merged with its `base`, and its file."""
     origin = Path(dataset) if dataset.endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
     if not origin.is_file():
         known = known_datasets()
@@ -242,7 +244,7 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
 
 
 def _validate(manifest: Manifest) -> None:
-    """Raise UserError for a manifest that cannot be meant so."""
+    """Check of a whole manifest. Raises UserError for contradictory keys."""
 
     def must(condition: bool, wrong: str, remedy: str) -> None:
         if not condition:

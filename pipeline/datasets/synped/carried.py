@@ -1,8 +1,6 @@
 """What people carry: backpacks, shoulder bags and things in the hand.
 
-All of it is background in part masks.
-
-Reads and writes nothing.
+All of it is background in part masks. Reads and writes nothing.
 """
 
 from __future__ import annotations
@@ -23,9 +21,10 @@ from sorn.parts import BACKGROUND
 
 @dataclass(frozen=True)
 class Bag:
-    """kind: "backpack" | "shoulder" (strap across the chest) | "hand" | "tote".
+    """A bag that a person carries.
 
-    size: height in metres. side: the shoulder or hand that bears it, "L" or "R".
+    kind: "backpack" | "shoulder" (strap across the chest) | "hand" | "tote". size: height in metres. side: the shoulder
+    or hand that carries it, "L" or "R".
     """
 
     kind: str
@@ -51,7 +50,10 @@ def draw_bag(rng: np.random.Generator, palette: Palette, female: bool) -> Bag | 
 
 
 def worn(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
-    """Pieces of a bag that moves with the torso; `ease`: metres of clothes between it and the skin."""
+    """Pieces of a bag that moves with the torso.
+
+    ease: metres of clothes between the bag and the skin.
+    """
     if bag.kind == "backpack":
         return _backpack(bag, phenotype, ease)
     return _shoulder_bag(bag, phenotype, ease) if bag.kind == "shoulder" else []

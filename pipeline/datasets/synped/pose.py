@@ -1,5 +1,7 @@
-"""Poses: angles of a person's limbs in one picture, and the rigid transform of every body segment. Reads and writes
-nothing."""
+"""Poses: limb angles of a person, and transforms of the body segments.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,10 @@ class Pose:
 
 
 def transforms(body: Rest, pose: Pose) -> np.ndarray:
-    """[S, 3, 4] float32: rest position -> posed position, for every segment in the order of SEGMENTS."""
+    """Transforms from rest to posed position, [S, 3, 4] float32.
+
+    One rigid transform per segment, in the order of SEGMENTS.
+    """
     rotation: dict[str, np.ndarray] = {}
     rotation["pelvis"] = _about_x(0.4 * pose.lean) @ _about_y(0.5 * pose.bow) @ _about_z(-0.4 * pose.twist)
     rotation["abdomen"] = _about_x(0.7 * pose.lean) @ _about_y(0.8 * pose.bow) @ _about_z(0.1 * pose.twist)
@@ -160,8 +165,10 @@ def _chain(body: Rest, rotation: dict[str, np.ndarray]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Skinned:
-    """Rest vertices [n, 3] float32 and, for each, its _BONES strongest segments [n, _BONES] and their weights, which
-    add up to 1."""
+    """Rest vertices with their strongest segments.
+
+    Vertices [n, 3] float32; for each its _BONES strongest segments [n, _BONES] and their weights, which add up to 1.
+    """
 
     vertices: np.ndarray
     segments: np.ndarray

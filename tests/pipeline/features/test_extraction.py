@@ -279,6 +279,6 @@ def test_make_divides_the_evaluation() -> None:
 
 
 def test_another_rank_that_writes_elsewhere_is_told(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "here", lambda: dataclasses.replace(distributed.Rank(), world=2))
+    monkeypatch.setattr(distributed, "here", lambda: dataclasses.replace(distributed.Process(), world=2))
     with pytest.raises(UserError, match=r"another rank has written .*query-00001\.h5, but it is not here.*same folder"):
         extract(paths)

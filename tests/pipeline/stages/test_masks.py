@@ -363,7 +363,7 @@ def test_a_rank_writes_its_shards_and_leaves_the_rest_to_the_first(
     paths = make_dataset(tmp_path)
     monkeypatch.setattr(masks.distributed, "meet", lambda *said: None)
     for number, files in ((1, {"query/shard-00000.h5", "train/shard-00001.h5"}), (0, None)):
-        monkeypatch.setattr(masks.distributed, "here", lambda number=number: distributed.Rank(number, 2, number, 2))
+        monkeypatch.setattr(masks.distributed, "here", lambda number=number: distributed.Process(number, 2, number, 2))
         if files is None:
             missing = paths.shard("train", 1)
             kept = missing.read_bytes()
