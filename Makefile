@@ -22,7 +22,7 @@ RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone -
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data labeler masks train eval tables status verify test test-slow fuzz audit bench pictures lint clean
+.PHONY: help setup lock demo data labeler masks train eval tables status verify test test-slow fuzz audit bench pictures lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -35,20 +35,25 @@ help: ## show this help
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
 	@echo "  POSE=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own"
+	@echo "  LOCKED=1  make setup installs the exact versions of requirements.lock"
 	@echo "  SEEDS=3  trainings of each row of make tables   GRID=\"--only sorn --part 1/4\": a share of them"
 	@echo "  FUZZ=\"shard --runs 100000\": one reader, so many files"
 	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"
 
 setup: $(VENV)/.ready ## create .venv and install what everything needs
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml
+$(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml $(if $(LOCKED),requirements.lock)
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "python3 is older than 3.11: install a newer one, or give your own environment with PYTHON=..."; exit 1; }
+	@$(if $(LOCKED),python3 .ci/lock.py check)
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --upgrade pip
-	$(VENV)/bin/python -m pip install -r requirements-dev.txt
+	$(VENV)/bin/python -m pip install $(if $(LOCKED),-c requirements.lock) -r requirements-dev.txt
 	$(VENV)/bin/python -m pip install --no-deps -e .
 	touch $@
+
+lock: $(ENVIRONMENT) ## resolve the newest versions that the ranges admit -> requirements.lock; installs nothing
+	$(PYTHON) .ci/lock.py write
 
 demo: ## run the whole pipeline on the embedded dataset and leave a report with pictures
 	@$(MAKE) --no-print-directory eval DATASET=synped_demo CONFIG=demo LABELER= TRAINED_ON= EXPERIMENT=
@@ -100,7 +105,7 @@ bench: $(ENVIRONMENT) ## measure ours beside peers and the bare hardware
 pictures: demo ## draw the README's pictures from what the demo left
 	$(PYTHON) docs/pictures/draw.py --runs $(RUNS)
 
-lint: $(ENVIRONMENT) ## ruff and mypy
+lint: $(ENVIRONMENT) ## style and types: ruff check, ruff format, mypy (strict)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy

@@ -33,7 +33,9 @@ __all__ = [
     "read_records",
 ]
 
-MANIFEST_DIR = Path(__file__).parents[2] / "data_manifests"
+_PACKAGE = Path(__file__).parents[1]
+_PLACES = (_PACKAGE / "data_manifests", _PACKAGE.parent / "data_manifests")  # of an installed package, of a checkout
+MANIFEST_DIR = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]
 KEYS_EXPLAINED = "data_manifests/README.md explains every key."
 
 SPLITS = ("train", "val_query", "val_gallery", "query", "gallery", "labeler")
