@@ -54,7 +54,7 @@ demo: ## run the whole pipeline on the embedded dataset and leave a report with 
 	@$(MAKE) --no-print-directory eval DATASET=synped_demo CONFIG=demo LABELER= TRAINED_ON= EXPERIMENT=
 
 data: $(ENVIRONMENT) ## find the dataset's images (or render SynPed) -> runs/<dataset>/data
-	@$(SORN) data prepare $(COMMON)
+	@$(SORN) data $(COMMON)
 
 labeler: data ## train the labeler DANet on exact masks (split labeler) -> runs/<dataset>/labeler
 	@$(SORN) labeler $(COMMON)
