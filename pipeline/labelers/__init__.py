@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, nearest
 from pipeline.labelers.base import Labeler, Source
 
 LABELERS = {
@@ -33,7 +33,9 @@ def needs_training(name: str, options: Mapping[str, Any]) -> bool:
 def require_known(name: str) -> None:
     """Raise UserError for a labeler that is unknown."""
     if name not in LABELERS:
-        raise UserError(f"unknown labeler '{name}'; known: {', '.join(sorted(LABELERS))}", "Choose one: LABELER=import")
+        meant = nearest(name, LABELERS)
+        remedy = f"Did you mean {meant}? LABELER={meant}" if meant else "Choose one: LABELER=import"
+        raise UserError(f"unknown labeler '{name}'; known: {', '.join(sorted(LABELERS))}", remedy)
 
 
 def about(name: str) -> tuple[str, dict[str, Any]]:
