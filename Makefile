@@ -13,7 +13,8 @@ SORN      := $(PYTHON) -m pipeline
 COMMON     = --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
              $(if $(LABELER),--labeler $(LABELER)) $(if $(CONFIG),--config $(CONFIG)) \
              $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) $(if $(INIT),--init $(INIT)) \
-             $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(if $(POSE),--set masks.pose=$(POSE)) $(ARGS)
+             $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) \
+             $(if $(KEYPOINTS)$(POSE),--set masks.keypoints=$(or $(KEYPOINTS),$(POSE))) $(ARGS)
 
 # NPROC=n divides `masks`, `train` and `eval` between n processes, each with a GPU of its own where there are as many.
 RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone --nproc-per-node $(NPROC) -m pipeline
@@ -34,7 +35,7 @@ help: ## show this help
 	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors"
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
-	@echo "  POSE=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own"
+	@echo "  KEYPOINTS=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own (POSE= is the same)"
 	@echo "  SEEDS=3  trainings of each row of make tables   GRID=\"--only sorn --part 1/4\": a share of them"
 	@echo "  FUZZ=\"shard --runs 100000\": one reader, so many files"
 	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"

@@ -14,7 +14,7 @@ from pipeline.cli import results, search, tables
 from pipeline.cli.options import FOLDER, common, data_root_option, stages
 from pipeline.datasets.manifest import known_datasets, load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.labelers import LABELERS, about
+from pipeline.labelers import listing, registry
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Comparison, Paths
@@ -193,12 +193,16 @@ def datasets() -> None:
 
 @main.command("labelers")
 def labelers() -> None:
-    """List the labelers and their options, for --set masks.options.NAME=VALUE."""
-    for name in sorted(LABELERS):
-        sentence, options = about(name)
-        click.echo(sentence)
-        for option, default in options.items():
-            click.echo(f"    {option} = {json.dumps(default)}")
+    """List labelers and their options, for --set masks.options.NAME=VALUE; then keypoint finders and theirs, for
+    masks.keypoint_options. Those of other packages are named with their package, or with the reason why they fail.
+    """
+    for kind in registry.KINDS:
+        for listed in [*listing.list_built_in(kind), *listing.list_outside(kind)]:
+            word = kind.word.capitalize()
+            whose = f"{word} `{listed.name}` of {listed.package}: " if listed.package else ""
+            click.echo(whose + (f"cannot be used. {listed.wrong}" if listed.wrong else listed.about))
+            for option, default in listed.options.items():
+                click.echo(f"    {option} = {json.dumps(default, default=str)}")
 
 
 @main.command("status")

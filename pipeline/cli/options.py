@@ -21,6 +21,10 @@ from pipeline.runs.layout import Paths
 from pipeline.stages import driver
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
+LABELER_HELP = (
+    f"Who labels: {', '.join(sorted(LABELERS))}, a plug-in (see `sorn labelers`), or package.module:Class. "
+    "Default: the manifest's."
+)
 
 FOLDER = click.Path(path_type=Path)
 data_root_option = click.option(
@@ -41,7 +45,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options all stages share; the command receives (config, paths, **its own)."""
 
     @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
-    @click.option("--labeler", help=f"Who labels: {', '.join(sorted(LABELERS))}. Default: the manifest's.")
+    @click.option("--labeler", help=LABELER_HELP)
     @click.option(
         "--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's."
     )

@@ -18,7 +18,7 @@ from pipeline.io.text import parse_toml, read_toml
 from sorn.config import check
 
 PRESET_DIR = Path(__file__).parent / "presets"
-OPTION_TABLES = ("options", "pose_options")  # whose own keys --set reaches: --set masks.options.table=lip20
+OPTION_TABLES = ("options", "keypoint_options")  # whose own keys --set reaches: --set masks.options.table=lip20
 
 
 def presets() -> list[str]:
@@ -84,6 +84,7 @@ def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
         parsed = value.strip()  # a bare word is a string: --set eval.split=val
     target = sections.setdefault(section, {})
     table, dot, own = option.partition(".")
+    table = _option(section, table)
     if dot and table in OPTION_TABLES:
         target[table] = {**target.get(table, {}), own: parsed}
     else:

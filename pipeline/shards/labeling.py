@@ -26,7 +26,7 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.io.images import decode, resize_image, resize_mask
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeled, Labeler, Source
-from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
@@ -51,8 +51,8 @@ class Labeling:
     source: Source
     labeler: str
     options: dict[str, Any]
-    pose: str
-    pose_options: dict[str, Any]
+    keypoints: str
+    keypoint_options: dict[str, Any]
     splits: frozenset[str]
     image_size: tuple[int, int]
     fingerprint: str
@@ -69,8 +69,8 @@ class Labeling:
             source,
             paths.labeler,
             masks.options,
-            masks.pose,
-            masks.pose_options,
+            masks.keypoints,
+            masks.keypoint_options,
             frozenset(splits),
             masks.image_size,
             fingerprint,
@@ -82,17 +82,17 @@ class Labeling:
 
 @dataclass
 class ShardLabeler:
-    """A labeler and a pose finder at work on whole shards. Call `prepare` first."""
+    """A labeler and a keypoint finder at work on whole shards. Call `prepare` first."""
 
     work: Labeling
     labeler: Labeler = field(init=False)
-    finder: PoseFinder | None = field(init=False)
+    finder: KeypointFinder | None = field(init=False)
 
     def __post_init__(self) -> None:
         work = self.work
         self.labeler = labelers.create(work.labeler, work.options, work.source)
         self.unlabeled = labelers.create("none", {}, work.source)
-        self.finder = keypoints.create(work.pose, work.pose_options, work.source)
+        self.finder = keypoints.create(work.keypoints, work.keypoint_options, work.source)
 
     def prepare(self, records: list[ImageRecord]) -> None:
         """records: those that will be asked for. Raises UserError for what would stop the work half-way."""
