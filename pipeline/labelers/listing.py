@@ -43,7 +43,7 @@ def list_outside(kind: PluginKind) -> list[Listed]:
 
 def listed(plugin: Plugin) -> Listed:
     """What there is to say of a plug-in. Imports it. Raises UserError for one that cannot be used."""
-    kind, module = plugin.kind_of_object, plugin.module
+    kind, module = plugin.implementation, plugin.module
     text = module.__doc__ if plugin.built_in else kind.__doc__ or module.__doc__
     options = [
         value

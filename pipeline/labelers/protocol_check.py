@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
@@ -11,9 +12,8 @@ CONSTRUCTOR = ("options", "source")
 ATTRIBUTES = {"name": str, "version": int}
 
 
-def require_protocol(found: type, protocol: type, title: str, mend: str) -> None:
-    """Raise UserError for a class that lacks what the protocol names. title, mend: of the plug-in, for the message."""
-    file = inspect.getsourcefile(found) or found.__module__
+def require_protocol(found: type, protocol: type, title: str, file: Path, mend: str) -> None:
+    """Raise UserError for a class that lacks what the protocol names. title, file, mend: of it, for the message."""
     for fault in (_abstract(found), *_attributes(found), *_methods(found, protocol), _constructor(found)):
         if fault:
             raise UserError(f"{title}: class {found.__name__} in {file} {fault}", mend)

@@ -127,20 +127,19 @@ class Plugin:
             raise self._unimportable(error) from error
 
     @cached_property
-    def kind_of_object(self) -> type:
+    def implementation(self) -> type:
         """The class, checked against the protocol. Raises UserError as `module` does, and for what is no such class."""
         _, _, name = self.target.partition(":")
         found = getattr(self.module, name, None)
         if isinstance(found, type):
             if not self.built_in:
-                require_protocol(found, _protocol(self.kind), self.title, self.mend)
+                require_protocol(found, _protocol(self.kind), self.title, self._written_in(found), self.mend)
             return found
-        if found is not None:
-            raise UserError(f"{self.title}: '{name}' in {self.file} is no class", self.mend)
         classes = [key for key, value in vars(self.module).items() if isinstance(value, type)]
         close = difflib.get_close_matches(name, classes, 1)
-        meant = f"; did you mean '{close[0]}'" if close else ""
-        raise UserError(f"{self.title}: {self.file} has no class '{name}'{meant}", self.mend)
+        remedy = f"Name a class of it, e.g. {self.kind.choice}{self.module_name}:{close[0] if close else 'MyClass'}"
+        fault = f"has no class '{name}'" if found is None else f"has '{name}', which is no class"
+        raise UserError(f"{self.title}: {self.file} {fault}", remedy)
 
     @property
     def file(self) -> Path:
@@ -150,11 +149,14 @@ class Plugin:
     @property
     def file_of_class(self) -> Path:
         """Where the class is written: its module may only hand it on."""
-        return _file_of(sys.modules.get(self.kind_of_object.__module__, self.module))
+        return self._written_in(self.implementation)
 
     @property
     def mend(self) -> str:
         return f"Correct {self.file}, {self.kind.other}"
+
+    def _written_in(self, found: type) -> Path:
+        return _file_of(sys.modules.get(found.__module__, self.module))
 
     def identity(self) -> dict[str, Any]:
         """What decides, besides its own description, what it answers: enters the fingerprint."""
@@ -218,7 +220,7 @@ def create(kind: PluginKind, name: str, options: Mapping[str, Any], source: Sour
     its answers. Raises UserError for one that is unknown or cannot be used, and for its options.
     """
     plugin = find(kind, name)
-    made = plugin.kind_of_object
+    made = plugin.implementation
     if plugin.built_in:
         return made(options, source)
     origin = Origin(kind.word, name, plugin.title, plugin.file_of_class, plugin.mend, plugin.identity())

@@ -273,8 +273,8 @@ def test_what_cannot_be_done(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     with pytest.raises(UserError, match=r"masks\.splits names 'tarin', which is no split\. Known: train, val_query"):
         masks.run(make_config(splits=("tarin",)), paths, "f")
-    with pytest.raises(UserError, match=r"unknown pose finder 'joint'; known: none, joints"):
-        masks.settings(make_config(pose="joint"), paths)
+    with pytest.raises(UserError, match=r"unknown keypoint finder 'joint'; known: joints"):
+        masks.settings(make_config(keypoints="joint"), paths)
     shutil.rmtree(paths.folder("data"))
     with pytest.raises(UserError, match=r"the data stage has not finished in .*Run: make data DATASET="):
         masks.inputs(make_config(), paths)
