@@ -18,10 +18,11 @@ SORN      := $(PY) -m pipeline
 COMMON     = --dataset $(call quoted,$(DATASET)) --data-root $(call quoted,$(DATA_ROOT)) --runs $(call quoted,$(RUNS)) \
              $(call option,--labeler,$(LABELER)) $(call option,--config,$(CONFIG)) \
              $(call option,--trained-on,$(TRAINED_ON)) $(call option,--init,$(INIT)) \
-             $(call option,--experiment,$(EXPERIMENT)) $(if $(POSE),--set $(call quoted,masks.pose=$(POSE))) $(ARGS)
+             $(call option,--experiment,$(EXPERIMENT)) \
+             $(if $(KEYPOINTS)$(POSE),--set $(call quoted,masks.keypoints=$(or $(KEYPOINTS),$(POSE)))) $(ARGS)
 
 # Variables of the command line, apart from make's own; another name there is a mistake, such as DATSET=.
-KNOWN     := DATASET LABELER CONFIG TRAINED_ON INIT EXPERIMENT POSE DATA_ROOT RUNS NPROC ARGS SEEDS GRID FUZZ PYTHON VENV
+KNOWN     := DATASET LABELER CONFIG TRAINED_ON INIT EXPERIMENT KEYPOINTS POSE DATA_ROOT RUNS NPROC ARGS SEEDS GRID FUZZ PYTHON VENV LOCKED
 GIVEN     := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN   := $(firstword $(filter-out $(KNOWN) MAKE% SHELL -%,$(GIVEN)))
 NEAREST    = import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))
@@ -49,7 +50,7 @@ help: ## show this help
 	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors"
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
-	@echo "  POSE=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own"
+	@echo "  KEYPOINTS=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own (POSE= is the same)"
 	@echo "  LOCKED=1  make setup installs the exact versions of requirements.lock"
 	@echo "  SEEDS=3  trainings of each row of make tables   GRID=\"--only sorn --part 1/4\": a share of them"
 	@echo "  FUZZ=\"shard --runs 100000\": one reader, so many files"

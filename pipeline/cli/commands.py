@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import click
@@ -56,9 +56,10 @@ class StageCommand(click.Command):
     def commands(self) -> MutableMapping[str, click.Command]:
         return self.group.commands
 
-    def command(self, *args: Any, **options: Any) -> Any:
+    def command(self, *args: Any, **options: Any) -> Callable[[Callable[..., Any]], click.Command]:
         """Decorator of a further command."""
-        return self.group.command(*args, **options)
+        decorator: Callable[[Callable[..., Any]], click.Command] = self.group.command(*args, **options)
+        return decorator
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

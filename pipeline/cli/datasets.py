@@ -13,7 +13,7 @@ from pipeline.cli.options import FOLDER, data_root_option
 from pipeline.cli.stages import data
 from pipeline.datasets.manifest import known_datasets, load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.labelers import LABELERS, about
+from pipeline.labelers import listing, registry
 
 
 @click.command("datasets", epilog=examples("sorn datasets"))
@@ -23,14 +23,18 @@ def datasets() -> None:
         click.echo(f"{name:16} {load_manifest(name).title}")
 
 
-@click.command("labelers", short_help="List the labelers and their options.", epilog=examples("sorn labelers"))
+@click.command("labelers", short_help="List labelers and their options.", epilog=examples("sorn labelers"))
 def labelers() -> None:
-    """List the labelers and their options, for --set masks.options.NAME=VALUE."""
-    for name in sorted(LABELERS):
-        sentence, options = about(name)
-        click.echo(sentence)
-        for option, default in options.items():
-            click.echo(f"    {option} = {json.dumps(default)}")
+    """List labelers and their options, for --set masks.options.NAME=VALUE; then keypoint finders and theirs, for
+    masks.keypoint_options. Those of other packages are named with their package, or with the reason why they fail.
+    """
+    for kind in registry.KINDS:
+        for listed in [*listing.list_built_in(kind), *listing.list_outside(kind)]:
+            word = kind.word.capitalize()
+            whose = f"{word} `{listed.name}` of {listed.package}: " if listed.package else ""
+            click.echo(whose + (f"cannot be used. {listed.wrong}" if listed.wrong else listed.about))
+            for option, default in listed.options.items():
+                click.echo(f"    {option} = {json.dumps(default, default=str)}")
 
 
 @data.command(

@@ -23,6 +23,10 @@ from pipeline.stages import driver
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
 DEFAULT_CONFIG = "paper"  # where no dataset says which
+LABELER_HELP = (
+    f"Who labels: {', '.join(sorted(LABELERS))}, a plug-in (see `sorn labelers`), or package.module:Class. "
+    "Default: the manifest's."
+)
 
 FOLDER = click.Path(path_type=Path)
 run_argument = click.argument("run", required=False)
@@ -55,7 +59,7 @@ def common_for_outputs(command: Callable[..., Any]) -> Callable[..., Any]:
 def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., Any]:
     @run_argument
     @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
-    @click.option("--labeler", help=f"Who labels: {', '.join(sorted(LABELERS))}. Default: the manifest's.")
+    @click.option("--labeler", help=LABELER_HELP)
     @click.option(
         "--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's."
     )

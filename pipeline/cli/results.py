@@ -94,7 +94,7 @@ def verify(config: Config, paths: Paths, images: bool) -> None:
         if place.said in ("stale", "unfinished"):
             click.echo(f"            -> Run: {place.checks.again}")
     if not found.whole:
-        click.echo("Run the commands with the CONFIG, POSE and ARGS, and the RUNS, that the run was made with.")
+        click.echo("Run the commands with the CONFIG, KEYPOINTS and ARGS, and the RUNS, that the run was made with.")
     what = f"{found.files} files, {found.bytes:,} bytes, {found.checks:,} checks in {time.monotonic() - start:.1f} s"
     click.echo(f"verify: {what}: {found.verdict()}")
     sys.exit(0 if found.whole else 1)

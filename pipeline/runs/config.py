@@ -37,11 +37,11 @@ class MasksConfig:
     # Images per shard: the unit of resuming.
     options: dict[str, Any] = field(default_factory=dict)
     # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; the labeler rejects unknown ones.
-    pose: str = "none"
+    keypoints: str = "none"
     # Who finds the joints stored beside the masks of all splits, for eval.visibility = "pose": "none", "joints" (a CSV
-    # beside the images; SynPed has it) or "keypoint_rcnn".
-    pose_options: dict[str, Any] = field(default_factory=dict)
-    # The pose finder's own options.
+    # beside the images; SynPed has it), "keypoint_rcnn", or one from outside (docs/labelers.md).
+    keypoint_options: dict[str, Any] = field(default_factory=dict)
+    # The keypoint finder's own options.
 
     def __post_init__(self) -> None:
         height, width = self.image_size
@@ -209,8 +209,8 @@ class EvalConfig:
     # Of feature extraction. auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU.
     visibility: str = choice("network", VISIBILITIES)
     # Where Eq. 11's scores come from: "network" (its semantic branch), "pose" ("+P" of Table III: the highest
-    # confidence of a landmark inside the stripe; needs masks.pose), or "segmenter" ("+S": another network's semantic
-    # branch).
+    # confidence of a keypoint inside the stripe; needs masks.keypoints), or "segmenter" ("+S": another network's
+    # semantic branch).
     segmenter: str = ""
     # That network: a folder with its model.safetensors and config.json, e.g. runs/market1501-densepose/train.
 
@@ -265,10 +265,14 @@ class Config:
 
 
 SECTION_ALIASES = {"labeler": "danet"}
-OPTION_ALIASES = {"model.parts": "model.stripes"}
+OPTION_ALIASES = {
+    "model.parts": "model.stripes",
+    "masks.pose": "masks.keypoints",
+    "masks.pose_options": "masks.keypoint_options",
+}
 # Names of configuration files and commands before 0.2: still understood, under the new name from then on.
-STORED_NAMES = {"stripes": "parts"}
-# Options of the network as finished runs, checkpoints and feature banks spell them: a file format does not change with
+STORED_NAMES = {"stripes": "parts", "keypoints": "pose", "keypoint_options": "pose_options"}
+# Options as finished runs, checkpoints and feature banks spell them: a file format does not change with
 # a name, so runs of 0.1 stay fresh.
 
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}

@@ -9,7 +9,7 @@ from pipeline.errors import nearest
 from pipeline.io.build import fields_of
 from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS
 
-OPTION_TABLES = ("options", "pose_options")  # whose own keys --set reaches: --set masks.options.table=lip20
+OPTION_TABLES = ("options", "keypoint_options")  # whose own keys --set reaches: --set masks.options.table=lip20
 ALMOST = 0.7  # similarity of two names from which one may be meant by the other
 LABELER_SECTION = "danet"  # its options resemble those of the network, which are meant more often
 
@@ -20,8 +20,9 @@ def known_options() -> list[str]:
 
 
 def current_name(section: str, name: str) -> str:
-    """The name of an option today, for one that may be a former name."""
-    return OPTION_ALIASES.get(f"{section}.{name}", f"{section}.{name}").partition(".")[2]
+    """Name of an option today, for one that may be a former name. name: also an entry of a table, options.table."""
+    first, dot, own = name.partition(".")
+    return OPTION_ALIASES.get(f"{section}.{first}", f"{section}.{first}").partition(".")[2] + dot + own
 
 
 def is_known(section: str, name: str) -> bool:

@@ -106,13 +106,22 @@ def write_shard(work: Labeling, shard: PlannedShard) -> tuple[Path, ShardContent
     """
     with _preparing:
         if not _prepared or _prepared[0] != (work, shard.split):
-            labeler = ShardLabeler(work)
+            labeler = _made_here(work)
             labeler.prepare(shard.records)
             use_one_torch_thread()
             _prepared[:] = [(work, shard.split), labeler]
         labeler = _prepared[1]
     written: tuple[Path, ShardContent] = next(labeler.write([shard]))
     return written
+
+
+def _made_here(work: Labeling) -> ShardLabeler:
+    """A labeler for this process. The caller has made one as well: a class that only it can import is told so."""
+    try:
+        return ShardLabeler(work)
+    except UserError as error:
+        wrong = f"a worker process of backend '{work.runtime.backend}' cannot make what labels: {error.wrong}"
+        raise UserError(wrong, f"{error.remedy.rstrip('.')}, or label in one process: --backend threads") from error
 
 
 _preparing = threading.Lock()  # a worker of dask runs jobs in several threads

@@ -27,7 +27,7 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.io.images import decode, resize_image, resize_mask
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeled, Labeler, Source
-from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
@@ -53,8 +53,8 @@ class Labeling:
     source: Source
     labeler: str
     options: dict[str, Any]
-    pose: str
-    pose_options: dict[str, Any]
+    keypoints: str
+    keypoint_options: dict[str, Any]
     splits: frozenset[str]
     image_size: tuple[int, int]
     fingerprint: str
@@ -74,8 +74,8 @@ class Labeling:
             source,
             paths.labeler,
             masks.options,
-            masks.pose,
-            masks.pose_options,
+            masks.keypoints,
+            masks.keypoint_options,
             frozenset(splits),
             masks.image_size,
             fingerprint,
@@ -94,13 +94,13 @@ class ShardLabeler:
 
     work: Labeling
     labeler: Labeler = field(init=False)
-    finder: PoseFinder | None = field(init=False)
+    finder: KeypointFinder | None = field(init=False)
 
     def __post_init__(self) -> None:
         work = self.work
         self.labeler = labelers.create(work.labeler, work.options, work.source)
         self.unlabeled = labelers.create("none", {}, work.source)
-        self.finder = keypoints.create(work.pose, work.pose_options, work.source)
+        self.finder = keypoints.create(work.keypoints, work.keypoint_options, work.source)
 
     def prepare(self, records: list[ImageRecord]) -> None:
         """Preparation for the images that will follow.

@@ -58,7 +58,7 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
     if config.eval.visibility == "pose":
         if POSE not in masks:
             wrong = f"eval.visibility = pose needs joints, and the shards in {paths.folder('masks')} hold none"
-            options = "--set masks.pose=joints --set eval.visibility=pose"
+            options = "--set masks.keypoints=joints --set eval.visibility=pose"
             raise UserError(wrong, f"Run: make eval DATASET={paths.dataset} ARGS='{options}', or with keypoint_rcnn.")
         digests[POSE] = masks[POSE]
     segmenter = _segmenter(config)
