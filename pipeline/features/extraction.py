@@ -32,7 +32,7 @@ from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import Batch
-from sorn.segmenter import visible_stripes
+from sorn.visibility import segmenter_visibility
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +68,11 @@ class Extraction:
         self._require_size()
         alone = distributed.here().number == 0
         banks = self._kept() if alone else None
-        if not distributed.meet(said=banks is not None):
+        if not distributed.meet(value=banks is not None):
             banks = self._extracted()
         if self.segmenter is not None:
             scored = banks is not None and self.segmenter.made(banks.attrs)
-            if not distributed.meet(said=scored):
+            if not distributed.meet(value=scored):
                 banks = self._segmented(self.segmenter, banks)
         if banks is not None:
             self._warn_of_zeros(banks)
@@ -169,7 +169,7 @@ class Extraction:
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
             """Scores alone: a bank without features, whose visibility is the segmenter's."""
-            scores = visible_stripes(network, [_read(data, chosen, inference)], stripes, device, precision)
+            scores = segmenter_visibility(network, [_read(data, chosen, inference)], stripes, device, precision)
             return np.zeros((len(chosen), 0), np.float32), np.zeros((*scores.shape, 0), np.float32), scores
 
         images = [data.index.splits[data.split].digest for data in self._sides]
