@@ -15,7 +15,7 @@ from pipeline.datasets.summary import read_summary
 from pipeline.errors import UserError, did_you_mean, nearest
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.command import OWN, RunCommand
+from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.find import find_run, finished_trainings, place_of
