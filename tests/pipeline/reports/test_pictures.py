@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.io.overlays import OVERLAY
 from pipeline.reports import canvas, pictures
 from pipeline.reports.pictures import Explained, Ranked, RankedList
 from sorn.parts import COLOURS, HEAD, TORSO
@@ -69,7 +70,7 @@ def test_parts_are_coloured_and_background_is_grey() -> None:
     shown = pictures.overlay_parts(image, parts, 8)
     grey = 30
     assert (shown[:, 2:] == grey).all()
-    expected = (1 - pictures.OVERLAY) * grey + pictures.OVERLAY * COLOURS[[HEAD, TORSO]].astype(float)
+    expected = (1 - OVERLAY) * grey + OVERLAY * COLOURS[[HEAD, TORSO]].astype(float)
     assert shown[0, 0] == pytest.approx(expected[0], abs=1) and shown[7, 0] == pytest.approx(expected[1], abs=1)
 
 
