@@ -108,7 +108,7 @@ def normalised_maps(aggregation: Tensor, bound: float) -> Tensor:
     With bound > 0, a map whose centred values exceed the bound is scaled down to it, so that the sigmoid keeps a
     gradient; a map within the bound is Eq. 4 to the letter, and so is every map with bound = 0. The gradient knows of
     the scale: it then asks for another pattern, and where the pattern is Eq. 5's, for nothing more. With a scale that
-    it takes for fixed it asks for larger values for ever, and identities are hardly learnt (docs/findings.md).
+    it takes for fixed it asks for larger values for ever, and identities are hardly learnt (docs/evidence.md).
     """
     centred = aggregation - aggregation.mean(dim=(2, 3), keepdim=True)
     if bound > 0:
