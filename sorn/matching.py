@@ -1,6 +1,6 @@
-"""Pedestrian matching, Eq. 12-15 and Algorithm 1: two feature banks -> similarities, block by block.
+"""Matching (Eq. 12-15, Algorithm 1): two feature banks -> similarities.
 
-The paper calls D a distance; it is a cosine similarity: larger is closer.
+The similarities come in blocks of queries. The paper calls D a distance; it is a cosine similarity: larger is closer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ CHUNK = 4 << 20
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to match: a variant, and the threshold of Eq. 12, which "sorn" alone looks at."""
+    """Matching rule: a variant and the threshold tau of Eq. 12.
+
+    Only the variant "sorn" uses the threshold.
+    """
 
     variant: str
     tau: float = 0.0
@@ -41,12 +44,18 @@ class Rule:
 
 
 def indicators(visibility: np.ndarray, tau: float) -> np.ndarray:
-    """Eq. 12: visibility scores v_p [N, P] float32 -> I_p [N, P] float32, 1 where v_p >= tau, else 0."""
+    """Visibility indicators I_p of Eq. 12: 1 where v_p >= tau, else 0.
+
+    Visibility scores v_p [N, P] float32 -> [N, P] float32.
+    """
     return (visibility >= np.float32(tau)).astype(np.float32)
 
 
 def variants(bank: FeatureBank) -> tuple[str, ...]:
-    """Variants that apply to this bank: without stripes only "global", without global features all but "global"."""
+    """Matching variants that a bank allows.
+
+    Without stripes only "global"; without global features all but "global".
+    """
     if bank.local.shape[1] == 0:
         return VARIANTS[:1]
     return VARIANTS if bank.global_.shape[1] else VARIANTS[1:]
@@ -59,16 +68,19 @@ def similarity_blocks(
     device: torch.device | str = "cpu",
     block: int = 0,
 ) -> Iterator[tuple[slice, list[np.ndarray]]]:
-    """Yield (slice of queries, per rule similarities [b, Ng] float32) in query order; valid until the next are asked.
+    """Similarities of blocks of queries with the whole gallery.
+
+    Yields (slice of queries, per rule similarities [b, Ng] float32) in the order of the queries. The arrays are valid
+    until the next block is asked for.
 
     The products D_global, D_1 ... D_P of unit vectors (Eq. 13, 14) are computed once, chunk by chunk of the gallery,
-    and every rule combines them (Eq. 15): three variants and a sweep of tau cost the operations of one product of the
-    concatenated features. A zero vector has similarity 0 to everything. Without stripes (P = 0) every variant is
+    and every rule combines them (Eq. 15). Three variants and a sweep of tau then need the operations of one product of
+    the concatenated features. A zero vector has similarity 0 to everything. Without stripes (P = 0) every variant is
     Eq. 13. Without global features (Dg = 0, "Local+Semantic" of Table I) the global term and its 1 leave Eq. 15; a pair
-    that shares no stripe then gets NOTHING_IN_COMMON.
+    without a common visible stripe then gets NOTHING_IN_COMMON.
 
-    device: where products are computed; the features stay where they are. block: queries at a time; 0 for as many as
-    MEMORY allows. Raises ValueError for "global" without global features, and for banks of different shapes.
+    device: where the products are computed; the features stay where they are. block: number of queries at a time; 0 for
+    as many as MEMORY allows. Raises ValueError for "global" without global features, and for banks of different shapes.
     """
     if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
         raise ValueError(
@@ -90,7 +102,9 @@ def similarity_tiles(
     width: int,
     device: torch.device | str = "cpu",
 ) -> Iterator[tuple[slice, slice, list[np.ndarray]]]:
-    """As `similarity_blocks`, at most `height` queries by `width` gallery images: (queries, gallery images, per rule
+    """Similarities of tiles of queries and gallery images.
+
+    As `similarity_blocks`, with at most `height` queries by `width` gallery images: (queries, gallery images, per rule
     similarities). The whole gallery follows for the first queries, then for the next.
     """
     with_stripes = any(rule.variant != "global" for rule in rules)
@@ -108,7 +122,10 @@ def similarity_tiles(
 
 
 def block_size(queries: int, gallery: int, rules: int) -> int:
-    """Queries whose similarities fit into MEMORY together, so that all blocks are about as large."""
+    """Number of queries whose similarities fit into MEMORY together.
+
+    All blocks get about the same size.
+    """
     most = max(1, MEMORY // max(1, 4 * gallery * rules))
     blocks = -(-queries // most)
     return -(-queries // blocks) if queries else 1
@@ -117,7 +134,10 @@ def block_size(queries: int, gallery: int, rules: int) -> int:
 def pair_similarities(
     query: FeatureBank, number: int, gallery: FeatureBank, positions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Eq. 13 and 14 of one query with some gallery images: D_global [n] (nan without one) and D_p [n, P], float32."""
+    """Similarities of one query with some gallery images (Eq. 13 and 14).
+
+    D_global [n] float32 (nan without a global feature) and D_p [n, P] float32.
+    """
 
     def cosine(one: np.ndarray, others: np.ndarray) -> np.ndarray:
         units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one, others))
@@ -133,7 +153,10 @@ def pair_similarities(
 
 @dataclass(frozen=True)
 class _Units:
-    """Unit vectors of some images: global [n, Dg] if there is one, then one [n, Dl] per stripe; scores v_p [n, P]."""
+    """Unit vectors of some images, and their visibility scores.
+
+    Global [n, Dg] if there is one, then one [n, Dl] per stripe; scores v_p [n, P].
+    """
 
     vectors: list[Tensor]
     with_global: bool
@@ -152,12 +175,15 @@ class _Units:
         return len(self.visibility)
 
     def weights(self, tau: float) -> Tensor:
-        """I_p [P, n] of Eq. 12."""
+        """Visibility indicators I_p [P, n] of Eq. 12."""
         return (self.visibility >= tau).float().T
 
 
 def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units) -> Tensor:
-    """Eq. 15 for one rule [b, n]. products: of `asked` and `ranked`, in the order of their vectors."""
+    """Similarities of Eq. 15 for one rule, [b, n].
+
+    products: of `asked` and `ranked`, in the order of their vectors.
+    """
     whole, stripes = (products[:1], products[1:]) if asked.with_global else ([], products)
     if rule.variant == "global" or not stripes:
         return whole[0]

@@ -1,7 +1,8 @@
-"""Re-ID metrics under the usual filter, and mean IoU. Arrays in, numbers out; no torch, no files.
+"""Re-identification metrics and mean IoU.
 
-The filter: for each query, gallery images of the same person by the same camera are dropped, and a query without a
-remaining match is skipped and counted as skipped. Equal similarities rank in gallery order.
+The filter: for each query, gallery images with the same identity and the same camera are removed. A query without a
+remaining match is skipped and counted as skipped. Equal similarities rank in gallery order. Takes arrays and returns
+numbers; no torch, no files.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ RANKS = (1, 3, 5, 10)
 
 @dataclass(frozen=True)
 class Relevance:
-    """Which gallery images count for which query: the filter, applied once and used by every metric and picture.
+    """Matches and removed gallery images of every query.
 
-    matches: per query, int64 positions of the same person by other cameras, rising. dropped: per query, positions of
-    the same person by the same camera. group: [Ng] int64, number of each gallery image's person.
+    The filter is applied once, and every metric and picture uses its result. matches: per query, int64 positions of the
+    same identity under other cameras, rising. dropped: per query, positions of the same identity under the same camera.
+    group: int64 [Ng], number of each gallery image's identity.
     """
 
     matches: list[np.ndarray]
@@ -37,14 +39,17 @@ class Relevance:
 
     @property
     def usable(self) -> np.ndarray:
-        """bool [Nq]: queries that have a match."""
+        """Queries that have a match, bool [Nq]."""
         return np.array([len(match) > 0 for match in self.matches], dtype=bool)
 
 
 def relevance(
     query_pid: np.ndarray, query_camid: np.ndarray, gallery_pid: np.ndarray, gallery_camid: np.ndarray
 ) -> Relevance:
-    """Person and camera numbers, int64 [Nq], [Nq], [Ng], [Ng] -> Relevance."""
+    """Relevance from identity and camera numbers.
+
+    Query pids and camids int64 [Nq], gallery pids and camids int64 [Ng].
+    """
     _, group = np.unique(gallery_pid, return_inverse=True)
     order = np.argsort(gallery_pid, kind="stable")
     first = np.searchsorted(gallery_pid[order], query_pid, side="left")
@@ -59,13 +64,19 @@ def relevance(
 
 
 def precision_standard(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Precision at each hit. hits: how many there are up to it; ranks: where it is, from 1."""
+    """Precision at each match.
+
+    hits: number of matches up to and including it. ranks: its rank, from 1.
+    """
     precision: np.ndarray = hits / ranks
     return precision
 
 
 def precision_trapezoid(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Mean of the precision just before and at each hit; before rank 1 it is 1 (PGFA)."""
+    """Mean of the precision just before and at each match (PGFA).
+
+    Before rank 1 the precision is 1.
+    """
     before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
     precision: np.ndarray = (before + hits / ranks) / 2
     return precision
@@ -77,10 +88,10 @@ AP_FORMULAS = {"standard": precision_standard, "trapezoid": precision_trapezoid}
 
 @dataclass(frozen=True)
 class Metrics:
-    """Figures in [0, 1] over the queries that were used, and what they are made of.
+    """Figures in [0, 1] over the used queries, and their values per query.
 
-    first_hit: [trials, Nq] int64, 1-based rank of the first match, SKIPPED where there is none. ap, inp: [trials, Nq]
-    float64, nan where skipped. With the whole gallery there is one trial; single-shot has one per draw.
+    first_hit: int64 [trials, Nq], rank of the first match from 1, SKIPPED where there is none. ap, inp: float64
+    [trials, Nq], nan where skipped. The whole gallery is one trial; single-shot has one trial per draw.
     """
 
     first_hit: np.ndarray
@@ -89,7 +100,10 @@ class Metrics:
 
     @property
     def used(self) -> np.ndarray:
-        """bool [Nq]. A draw never changes which queries have a match."""
+        """Queries that have a match, bool [Nq].
+
+        A draw never changes which queries have a match.
+        """
         used: np.ndarray = self.first_hit[0] != SKIPPED
         return used
 
@@ -106,11 +120,14 @@ class Metrics:
         return len(self.first_hit)
 
     def rank(self, k: int) -> float:
-        """Share of queries with a match among the first k: the CMC curve at k, mean over the trials."""
+        """Rank-k: share of queries with a match among the first k.
+
+        This is the CMC curve at k, the mean over the trials.
+        """
         return float(self._trials_of(f"rank-{k}").mean())
 
     def cmc(self, length: int = 50) -> np.ndarray:
-        """The CMC curve at 1..length, float64 [length]."""
+        """CMC curve at ranks 1..length, float64 [length]."""
         return np.array([self.rank(k) for k in range(1, length + 1)])
 
     @property
@@ -119,15 +136,21 @@ class Metrics:
 
     @property
     def mean_inp(self) -> float:
-        """mINP: mean over the queries of (number of matches) / (rank of the last one)."""
+        """Mean inverse negative penalty (mINP) over the queries.
+
+        For a query it is (number of matches) / (rank of the last match).
+        """
         return float(self._trials_of("mINP").mean())
 
     def spread(self, name: str) -> float:
-        """Standard deviation over the trials (n - 1) of "rank-k", "mAP" or "mINP"; 0 with one trial."""
+        """Standard deviation (n - 1) of a figure over the trials.
+
+        Of "rank-k", "mAP" or "mINP"; 0 with one trial.
+        """
         return float(self._trials_of(name).std(ddof=1)) if self.trials > 1 else 0.0
 
     def figures(self) -> dict[str, float | int]:
-        """The figures of a report, by name; with several trials also `<name>-sd`."""
+        """Figures of a report by name; with several trials also `<name>-sd`."""
         names = [f"rank-{k}" for k in RANKS] + ["mAP", "mINP"]
         figures: dict[str, float | int] = {name: float(self._trials_of(name).mean()) for name in names}
         if self.trials > 1:
@@ -135,7 +158,7 @@ class Metrics:
         return {**figures, "queries": self.queries, "skipped_queries": self.skipped}
 
     def _trials_of(self, name: str) -> np.ndarray:
-        """One figure per trial, float64 [trials]."""
+        """One value of a figure per trial, float64 [trials]."""
         if self.queries == 0:
             return np.full(self.trials, np.nan)
         if name.startswith("rank-"):
@@ -147,7 +170,7 @@ class Metrics:
 
 
 class Evaluation:
-    """Ranks the whole gallery for every query, block by block.
+    """Metrics of a ranking of the whole gallery, fed block by block.
 
     evaluation = Evaluation(relevant)
     for rows, similarity in blocks:
@@ -155,15 +178,16 @@ class Evaluation:
     metrics = evaluation.metrics()
     """
 
-    takes_ranks = True  # of the whole gallery, whoever counted them
+    takes_ranks = True  # `add_ranks` accepts ranks counted elsewhere
 
     def __init__(self, relevant: Relevance, formula: str = "standard") -> None:
         self.relevant, self.precision = relevant, AP_FORMULAS[formula]
         self.ranks: list[np.ndarray] = []  # per query, of its matches in any order; empty without one
 
     def add(self, rows: slice, similarity: np.ndarray) -> None:
-        """similarity: [b, Ng] of the queries `rows`, which follow those before. Raises ValueError for others, and for
-        similarities that are not finite.
+        """Similarities [b, Ng] of the queries `rows`, which follow those added before.
+
+        Raises ValueError for other queries, and for similarities that are not finite.
         """
         expected, gallery = len(self.ranks), len(self.relevant.group)
         if rows.start != expected or similarity.shape != (rows.stop - rows.start, gallery):
@@ -175,11 +199,17 @@ class Evaluation:
             self.ranks.append(self._ranked(number, row) if len(self.relevant.matches[number]) else NO_RANKS)
 
     def add_ranks(self, ranks: list[np.ndarray]) -> None:
-        """Of the next queries, 1-based ranks of their matches, in any order; NO_RANKS where there is none."""
+        """Ranks of the matches of the next queries.
+
+        They count from 1 and may have any order. NO_RANKS for a query without a match.
+        """
         self.ranks += ranks
 
     def metrics(self) -> Metrics:
-        """Raises ValueError when queries are missing."""
+        """Metrics of all queries.
+
+        Raises ValueError when queries are missing.
+        """
         if len(self.ranks) != len(self.relevant.matches):
             raise ValueError(f"similarities of {len(self.ranks)} queries, expected {len(self.relevant.matches)}")
         return self._metrics()
@@ -188,7 +218,10 @@ class Evaluation:
         return match_ranks(row, self.relevant.matches[number], self.relevant.dropped[number])
 
     def _metrics(self) -> Metrics:
-        """All queries at once: their ranks one behind the other, rising for each query."""
+        """Metrics of all queries, whose ranks are concatenated.
+
+        The ranks of each query are rising.
+        """
         first_hit, ap, inp = nothing(1, len(self.ranks))
         counts = np.array([len(ranks) for ranks in self.ranks], np.int64)
         used = counts > 0
@@ -206,12 +239,15 @@ class Evaluation:
 
 
 def nothing(trials: int, queries: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """first_hit, ap, inp of queries without a match."""
+    """first_hit, ap and inp of queries without a match."""
     return np.full((trials, queries), SKIPPED, np.int64), *np.full((2, trials, queries), np.nan)
 
 
 def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, formula: str = "standard") -> Metrics:
-    """Of blocks (slice of queries, similarities [b, Ng]) that cover all queries in order, as in Evaluation."""
+    """Metrics of blocks (slice of queries, similarities [b, Ng]).
+
+    The blocks cover all queries in order, as in Evaluation.
+    """
     evaluation = Evaluation(relevant, formula)
     for rows, similarity in blocks:
         evaluation.add(rows, similarity)
@@ -219,10 +255,10 @@ def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, fo
 
 
 def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """1-based ranks of the matches of one query, int64, in their order. row: similarities [Ng]; dropped: positions that
-    do not count. Equal similarities rank in gallery order.
+    """Ranks of the matches of one query, int64, from 1.
 
-    Counted, not sorted for: only what is as similar as the worst match can come before one.
+    They have the order of the matches. row: similarities [Ng]. dropped: positions that do not count. Equal similarities
+    rank in gallery order. The row is not sorted: only images at least as similar as the worst match are counted.
     """
     values = row[matches]
     ranks, ahead = counts(row, values, values)
@@ -234,7 +270,10 @@ def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np
 
 
 def counts(row: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many of row [n] are at least each of `low`, and how many exceed each of `high`: int64 [m] each."""
+    """Counts of values at or above `low` and above `high`, int64 [m] each.
+
+    For each of m pairs: how many values of row [n] are at least `low`, and how many exceed `high`.
+    """
     near = row[row >= low.min()]
     if len(near) <= FEW:
         near.sort()
@@ -244,7 +283,10 @@ def counts(row: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarr
 
 
 def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> np.ndarray:
-    """Gallery positions of the first `length` images for one query, filter applied: what a ranked list shows."""
+    """Gallery positions of the first `length` images for one query.
+
+    The filter is applied. A ranked list shows these images.
+    """
     row = row.copy()
     row[relevant.dropped[number]] = -np.inf
     kept = len(row) - len(relevant.dropped[number])
@@ -252,7 +294,10 @@ def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> n
 
 
 def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
-    """Pixel counts, int64 [label, predicted]. Both maps: integers of one shape in 0..classes-1; else ValueError."""
+    """Confusion matrix of pixel counts, int64 [label, predicted].
+
+    Both maps hold integers in 0..classes-1 and have one shape; otherwise ValueError.
+    """
     if predicted.shape != label.shape:
         raise ValueError(f"predicted {predicted.shape} and label {label.shape} differ in shape")
     if max(predicted.max(initial=0), label.max(initial=0)) >= classes:
@@ -262,7 +307,10 @@ def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndar
 
 
 def class_iou(counts: np.ndarray) -> np.ndarray:
-    """Confusion [K, K] -> intersection over union per class, float64 [K]; nan for a class that occurs nowhere."""
+    """Intersection over union per class: confusion [K, K] -> float64 [K].
+
+    nan for a class that does not occur.
+    """
     both = np.diag(counts).astype(np.float64)
     either = counts.sum(axis=0) + counts.sum(axis=1) - both
     iou: np.ndarray = np.divide(both, either, out=np.full(len(counts), np.nan), where=either > 0)
@@ -270,7 +318,7 @@ def class_iou(counts: np.ndarray) -> np.ndarray:
 
 
 def mean_iou(counts: np.ndarray) -> float:
-    """mIoU: mean over the classes that occur; nan when none does."""
+    """Mean IoU over the classes that occur; nan when none occurs."""
     values = class_iou(counts)
     return float(values[~np.isnan(values)].mean()) if counts.any() else float("nan")
 

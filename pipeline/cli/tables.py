@@ -5,26 +5,39 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.commands import examples
 from pipeline.cli.options import common, overridden, stages
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths, TablesPaths
-from pipeline.tools.tables.grid import Grid, distinct
-from pipeline.tools.tables.plan import read_plan
+
+if TYPE_CHECKING:
+    from pipeline.tools.tables.grid import Grid
 
 seeds_option = click.option("--seeds", default=3, show_default=True, help="Every job is run with seeds 0 to this - 1.")
 
 
-@click.group()
+@click.group(
+    short_help="Run and show the tables of the paper.",
+    epilog=examples("sorn tables run --config demo --seeds 1 --only sorn"),
+)
 def tables() -> None:
     """Every row of the paper's tables, and Figure 8: run them, show them beside the paper's."""
 
 
-@tables.command("run")
+@tables.command(
+    "run",
+    epilog=examples(
+        "sorn tables run synped_demo-danet --config demo",
+        "sorn tables run --seeds 1 --only sorn --only no-spc",
+        "sorn tables run --part 1/4 --list",
+    ),
+)
 @common
 @seeds_option
 @click.option("--only", multiple=True, metavar="JOB", help="This job and what it needs; repeatable. Default: all.")
@@ -56,7 +69,7 @@ def run(config: Config, paths: Paths, seeds: int, only: tuple[str, ...], part: s
     sys.exit(1 if failures else 0)
 
 
-@tables.command("show")
+@tables.command("show", epilog=examples("sorn tables show synped_demo-danet --config demo"))
 @common
 @seeds_option
 def show(config: Config, paths: Paths, seeds: int) -> None:
@@ -65,6 +78,9 @@ def show(config: Config, paths: Paths, seeds: int) -> None:
 
 
 def _grid(config: Config, paths: Paths, seeds: int) -> Grid:
+    from pipeline.tools.tables.grid import Grid, distinct
+    from pipeline.tools.tables.plan import read_plan
+
     given = click.get_current_context().params
     name = given["config_name"] or load_manifest(paths.dataset).default_config
     overrides = overridden(given["overrides"], given["init"])

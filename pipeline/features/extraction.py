@@ -31,7 +31,7 @@ from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import Batch
-from sorn.segmenter import visible_stripes
+from sorn.visibility import segmenter_visibility
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +62,10 @@ def features(
     joints = [] if query.index.pose is None else [split.detection_digest for split in splits]
     fingerprint = digest_json([EXTRACTION_VERSION, checkpoint, images, joints, config.eval.precision, EXAMPLES])
     banks = _kept_features(paths, fingerprint) if distributed.here().number == 0 else None
-    if not distributed.meet(said=banks is not None):
+    if not distributed.meet(value=banks is not None):
         attrs = {"fingerprint": fingerprint, "checkpoint_sha256": checkpoint}
         banks = _extract(config, paths, trained, query, gallery, attrs)
-    if segmenter is not None and not distributed.meet(said=banks is not None and segmenter.made(banks.attrs)):
+    if segmenter is not None and not distributed.meet(value=banks is not None and segmenter.made(banks.attrs)):
         banks = _segment(config, paths, segmenter, read_model(trained["model"]).stripes, query, gallery, banks)
     if banks is not None:
         _warn_of_zeros(paths, banks)
@@ -166,7 +166,7 @@ def _segment(
 
     def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
         """Scores alone: a bank without features, whose visibility is the segmenter's."""
-        scores = visible_stripes(network, [_read(data, chosen, inference)], stripes, device, precision)
+        scores = segmenter_visibility(network, [_read(data, chosen, inference)], stripes, device, precision)
         return np.zeros((len(chosen), 0), np.float32), np.zeros((*scores.shape, 0), np.float32), scores
 
     images = [data.index.splits[data.split].digest for data in (query, gallery)]

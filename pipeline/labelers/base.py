@@ -1,4 +1,7 @@
-"""What a labeler is: images in, part masks out. Reads and writes nothing."""
+"""Protocol of a labeler: images in, part masks out.
+
+`docs/labelers.md` shows a whole labeler; `protocol_check.py` checks a class from outside against this protocol.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +47,13 @@ class Labeled:
 
 
 class Labeler(Protocol):
-    """One file, one line in LABELERS. The constructor takes (options, source), checks the options and does no work.
+    """Labeler of body parts: built in, of an entry point, or named as package.module:Class.
 
-    name, version: a new version says that the same input is labelled differently, and makes the stage run again.
+    The constructor takes (options, source): the user's [masks.options] and the dataset. It checks the options, as
+    `read_options` does, and does no work. Every worker process imports the class by its name and makes an object of it.
+
+    name: in messages. version: an int; a new one says that the same input is labelled differently, and makes the stage
+    run again.
     """
 
     name: str
@@ -67,7 +74,11 @@ class Labeler(Protocol):
         """
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
-        """Label some of the records. images: [h, w, 3] uint8 RGB, each of its own size."""
+        """One answer per record, in their order. images: [h, w, 3] uint8 RGB, each of its own size.
+
+        On a CPU several threads call it at a time. What it says of an image depends on that image alone: shards are the
+        same however the images are divided.
+        """
 
 
 def describe(name: str, version: int, options: object, weights: str | None = None) -> dict[str, Any]:

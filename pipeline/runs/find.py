@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, did_you_mean
 from pipeline.io.text import read_json
 from pipeline.runs.config import read_model
 from pipeline.runs.layout import DESCRIPTION, EXPERIMENTS, STAMP, WEIGHTS, Paths
@@ -24,9 +24,11 @@ def find_run(runs: Path, trained_on: str) -> str:
         return chosen[0]
     if chosen:
         raise UserError(f"several runs were trained on {trained_on}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
+    datasets = {name.rpartition("-")[0] for name in found if "/" not in name}
+    meant = did_you_mean(trained_on, [*sorted(datasets), *found])
     raise UserError(
         f"no finished training run of '{trained_on}' in {runs}",
-        f"Found: {', '.join(found) or 'none'}. Run: make train DATASET={trained_on}",
+        f"{meant}Found: {', '.join(found) or 'none'}. Run: make train DATASET={trained_on}",
     )
 
 

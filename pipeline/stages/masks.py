@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.io.files import digest_json
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeler, Source
-from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.reports.labels.build import write_label_report
 from pipeline.runs import stamp
 from pipeline.runs.config import Config
@@ -114,8 +114,8 @@ def _labeler(config: Config, paths: Paths) -> Labeler:
     return labelers.create(paths.labeler, config.masks.options, _source(paths))
 
 
-def _finder(config: Config, paths: Paths) -> PoseFinder | None:
-    return keypoints.create(config.masks.pose, config.masks.pose_options, _source(paths))
+def _finder(config: Config, paths: Paths) -> KeypointFinder | None:
+    return keypoints.create(config.masks.keypoints, config.masks.keypoint_options, _source(paths))
 
 
 def _labelled_splits(config: Config) -> set[str]:

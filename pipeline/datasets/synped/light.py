@@ -1,7 +1,8 @@
-"""Light: sun or lamps, sky, and what they make of ray hits. Hits -> linear radiance; reads and writes nothing.
+"""Light: sun or lamps, sky, and the radiance of ray hits.
 
-Sun and sky are visible or hidden per ray hit (one ray each, then averaged over neighbours of the same layer): this
-gives soft shadows, darker folds and the shadow under the shoes that glues a person to the ground.
+Reads and writes nothing. Sun and sky are visible or hidden per ray hit (one ray each, then averaged over neighbours of
+the same layer). This gives soft shadows, darker folds and the shadow under the shoes that connects a person to the
+ground.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ OFFSET = 0.004  # metres by which shadow rays start off the surface
 
 @dataclass(frozen=True)
 class Light:
-    """Colours are linear RGB [3]; a white matt surface that faces `sky` alone has radiance `sky`.
+    """Light of one picture: sun or lamps, sky, ground.
 
-    sun: unit vector towards the sun or the lamps. sun_colour: irradiance at normal incidence, 0 = overcast. spread:
-    radius of the light in radians (lamps: large). sun_reach, sky_reach: metres beyond which nothing casts a shadow
-    (ceilings must not). ground: light that comes back from below. side, side_share: where the sky is brighter
-    (windows), by how much.
+    Colours are linear RGB [3]; a white matt surface that faces `sky` alone has radiance `sky`. sun: unit vector towards
+    the sun or the lamps. sun_colour: irradiance at normal incidence, 0 = overcast. spread: radius of the light in
+    radians (lamps: large). sun_reach, sky_reach: metres beyond which nothing casts a shadow (ceilings must not).
+    ground: light that comes back from below. side, side_share: where the sky is brighter (windows), by how much.
     """
 
     sun: np.ndarray
@@ -42,7 +43,7 @@ class Light:
     haze_length: float
 
     def environment(self, directions: np.ndarray) -> np.ndarray:
-        """Radiance seen along directions [n, 3] when nothing is hit or in a mirror: [n, 3]."""
+        """Radiance along directions [n, 3] without a hit or in a mirror."""
         up = directions[:, 2:]
         sky = self.haze * (1 - np.clip(up * 3, 0, 1)) + self.sky * np.clip(up * 3, 0, 1)
         return np.where(up > 0, sky, self.ground * 0.6).astype(np.float32)
@@ -56,7 +57,7 @@ class Light:
 
 
 def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
-    """Daylight. azimuth: of the sun, radians. ground: mean albedo of the ground [3]."""
+    """Daylight. azimuth: of the sun, radians. ground: mean ground albedo [3]."""
     elevation = rng.uniform(*look.elevation)
     sun = np.array(
         [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)], dtype=np.float32
@@ -87,7 +88,7 @@ def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.nd
 
 
 def indoor(rng: np.random.Generator, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
-    """Lamps on a ceiling and a bright side (windows)."""
+    """Light of ceiling lamps and one bright side (windows)."""
     lean = rng.uniform(0.1, 0.7)
     sun = np.array([np.cos(azimuth) * np.sin(lean), np.sin(azimuth) * np.sin(lean), np.cos(lean)], dtype=np.float32)
     warmth = rng.uniform(*look.lamps)
@@ -113,7 +114,7 @@ def indoor(rng: np.random.Generator, azimuth: float, ground: np.ndarray, look: S
 
 @dataclass(frozen=True)
 class Shaded:
-    """radiance [n, 3] float32 linear; irradiance [n] float32, its mean over colours, for the exposure."""
+    """Radiance [n, 3] and its mean irradiance [n], for the exposure; both float32."""
 
     radiance: np.ndarray
     irradiance: np.ndarray
@@ -128,7 +129,10 @@ def shade(
     grid: tuple[int, int],
     rng: np.random.Generator,
 ) -> Shaded:
-    """Radiance of every ray. directions: [rows * columns, 3] of the rays from `origin` [3]; grid: (rows, columns)."""
+    """Radiance of every ray.
+
+    directions: [rows * columns, 3] of the rays from `origin` [3]; grid: (rows, columns).
+    """
     radiance = light.environment(directions)
     found = np.flatnonzero(hits.layer != NOTHING)
     points = _surface_points(scenes, hits, directions, found)

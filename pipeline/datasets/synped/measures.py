@@ -1,5 +1,7 @@
-"""Where every vertex of a resting body lies in a tailor's terms, so that hems and sleeves fit all bodies. Reads and
-writes nothing."""
+"""Tailor's measures of every vertex of a resting body.
+
+With them hems and sleeves fit all bodies. Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ TORSO_LENGTH = 0.56  # metres from the hip joints to the neck joint on the body 
 
 @dataclass(frozen=True)
 class Measures:
-    """Per vertex of one surface of the body, [n] float32. points: [n, 3] float32, where it rests.
+    """Measures per vertex of one surface of the body, [n] float32.
 
-    up: metres above the hip joints, scaled to TORSO_LENGTH. arm: along the arm, 0 = shoulder, 1 = elbow, 2 = wrist,
-    -1 off the arm. leg: downwards, 0 = hip joint, 1 = knee, 2 = ankle. armness: share of the weights that belongs to
-    the arm. neck: metres from the line of a crew neck, negative on the neck itself. around: angle about the
-    body's axis, 0 = front, positive to the person's left. Scalars: scale = metres of `up` per metre of this body;
-    centre = y of the torso's axis. normals: [n, 3] float32.
+    points: [n, 3] float32, position at rest. up: metres above the hip joints, scaled to TORSO_LENGTH. arm: along the
+    arm, 0 = shoulder, 1 = elbow, 2 = wrist, -1 off the arm. leg: downwards, 0 = hip joint, 1 = knee, 2 = ankle.
+    armness: share of the weights that belongs to the arm. neck: metres from the line of a crew neck, negative on the
+    neck itself. around: angle about the body's axis, 0 = front, positive to the person's left. normals: [n, 3] float32.
+    Scalars: scale = metres of `up` per metre of this body; centre = y of the torso's axis.
     """
 
     points: np.ndarray

@@ -1,7 +1,7 @@
-"""Pseudo-random fields for textures, bumps and foliage: tables made once, then looked up. Reads and writes nothing.
+"""Pseudo-random fields for textures, bumps and foliage.
 
-A lookup in a periodic table costs one gather per point; noise from a hash at every ray hit would cost ten times as much
-as tracing the rays.
+They are tables made once and then looked up. Reads and writes nothing. A lookup in a periodic table costs one gather
+per point; noise from a hash at every ray hit would cost ten times as much as tracing the rays.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def _filtered(seed: int, weight: object, channels: int = 1) -> np.ndarray:
 
 
 def fractal(x: np.ndarray, y: np.ndarray, size: float, offset: float = 0.0) -> np.ndarray:
-    """Cloudy noise at points (x, y), [n] float32, mean 0, standard deviation 1. `size`: metres of its largest spots."""
+    """Cloudy noise at points (x, y), [n] float32.
+
+    Mean 0, standard deviation 1. size: metres of its largest spots.
+    """
     step = SIZE / (4 * size)
     column = (x * step + offset * 97.0).astype(np.int32) & (SIZE - 1)
     row = (y * step + offset * 57.0).astype(np.int32) & (SIZE - 1)
@@ -55,7 +58,10 @@ def fractal(x: np.ndarray, y: np.ndarray, size: float, offset: float = 0.0) -> n
 
 
 def smooth3(points: np.ndarray, size: float) -> np.ndarray:
-    """Three smooth noise values at points [n, 3]: [n, 3] float32, mean 0, deviation 1. `size`: metres of a bump."""
+    """Three smooth noise values at each point: [n, 3] float32.
+
+    points: [n, 3]. Mean 0, standard deviation 1. size: metres of a bump.
+    """
     step = 16.0 / size
     x = (points[:, 0] + 0.73 * points[:, 1]) * step
     y = (points[:, 2] + 0.61 * points[:, 1]) * step

@@ -1,7 +1,7 @@
-"""From light to a photograph: exposure, lens, sensor. Linear radiance -> 8-bit RGB; reads and writes nothing.
+"""From light to a photograph: exposure, lens, sensor.
 
-The response of a camera is mild on purpose: hard colour casts taught a network to ignore colour, which is most of what
-tells people apart.
+Linear radiance -> 8-bit RGB; reads and writes nothing. The response of a camera is mild on purpose: hard colour casts
+taught a network to ignore colour, which is most of what tells people apart.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ SMALLEST = 84  # rows below which a picture is not degraded further
 
 @dataclass(frozen=True)
 class Response:
-    """What one camera does to every picture. Gains are relative; blur in pixels; noise in [0, 1] display units.
+    """What one camera does to every picture.
 
-    exposure: stops. balance: [3] gains of red, green, blue. black: veiling light added. quality: JPEG.
-    resample: share of the native resolution that the sensor or codec really resolves, (low, high).
+    Gains are relative; blur in pixels; noise in [0, 1] display units. exposure: stops. balance: [3] gains of red,
+    green, blue. black: veiling light added. quality: JPEG. resample: share of the native resolution that the sensor or
+    codec really resolves, (low, high).
     """
 
     exposure: float

@@ -1,6 +1,7 @@
-"""Cloth: colours as people wear them, and woven or printed tiles made from a seed. Reads and writes nothing.
+"""Cloth textures: colours of clothes, and woven or printed tiles.
 
-Colours are linear RGB in [0, 1]. Tiles are [TILE, TILE, 3] float32 that repeat every `Fabric.period` metres.
+Reads and writes nothing. Tiles are made from a seed. Colours are linear RGB in [0, 1]. Tiles are [TILE, TILE, 3]
+float32 that repeat every `Fabric.period` metres.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ NEUTRALS = ("black", "charcoal", "grey", "white", "navy", "beige", "brown")
 
 @dataclass(frozen=True)
 class Fabric:
-    """kind: a key of KINDS. colours: at least one, the ground first. period: metres until the tile repeats. seed: of
-    the tile's layout. heather: relative spread of brightness between yarns."""
+    """A fabric with its pattern.
+
+    kind: a key of KINDS. colours: at least one, the ground first. period: metres until the tile repeats. seed: of the
+    tile's layout. heather: relative spread of brightness between yarns.
+    """
 
     kind: str
     colours: tuple[Colour, ...]
@@ -34,7 +38,10 @@ class Fabric:
 
 
 def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
-    """OKLCH (hue in degrees) -> linear sRGB, clipped to [0, 1]. Ottosson, 2020."""
+    """OKLCH (hue in degrees) -> linear sRGB, clipped to [0, 1].
+
+    Ottosson, 2020.
+    """
     a, b = chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))
     cone = np.array(
         [
@@ -55,7 +62,10 @@ def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
 
 
 def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ...] | None = None) -> Colour:
-    """A clothes colour of a palette, of one of the named families or of any."""
+    """Colour of clothes, drawn from a palette.
+
+    It is from one of the named families, or from any.
+    """
     families = {name: palette[name] for name in names or tuple(palette)}
     weights = np.array([family[0] for family in families.values()])
     _, lightness, chroma, hue = list(families.values())[rng.choice(len(weights), p=weights / weights.sum())]
@@ -73,7 +83,10 @@ def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> C
 
 @lru_cache(maxsize=128)
 def tile(fabric: Fabric) -> np.ndarray:
-    """One period of a fabric, [TILE, TILE, 3] float32: rows run down the body, columns around it."""
+    """One period of a fabric, [TILE, TILE, 3] float32.
+
+    Rows run down the body, columns around it.
+    """
     rng = np.random.default_rng(fabric.seed)
     clipped: np.ndarray = np.clip(KINDS[fabric.kind](rng, np.array(fabric.colours, dtype=np.float32)), 0, 1).astype(
         np.float32
@@ -96,7 +109,10 @@ def lookup(image: np.ndarray, across: np.ndarray, down: np.ndarray, period: floa
 
 
 def waves(points: np.ndarray, size: float, seed: int, count: int = 5) -> np.ndarray:
-    """Smooth pseudo-random field [n, 3] -> [n] of mean 0 and about unit spread, with bumps of about `size` metres."""
+    """Smooth pseudo-random field at points [n, 3] -> [n].
+
+    Mean 0 and about unit spread, with bumps of about `size` metres.
+    """
     rng = np.random.default_rng(seed)
     directions = (rng.normal(size=(count, 3)) * (2.0 / size)).astype(np.float32)
     phases = rng.uniform(0, 2 * np.pi, count).astype(np.float32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from pipeline.evaluation.figures import HEADLINE
+from pipeline.evaluation.report import Report, TrainingLabels
 from pipeline.evaluation.scores import Scores
 from pipeline.io.files import write_text
 from pipeline.reports.charts import Chart
@@ -30,7 +31,7 @@ LIMITS = (
 
 def write_page(
     path: Path,
-    report: dict[str, Any],
+    report: Report,
     scores: Scores,
     shown: list[ShownQuery],
     explained: list[Explained],
@@ -45,7 +46,7 @@ def write_page(
         "What the network sees": _seen(report, explained, illustrator),
         "All queries": "<p>Average precision of every query; a heading sorts by its column.</p>\n"
         + queries_html(scores, queries_file),
-        "Training labels": labels_html(report["labels"]),
+        "Training labels": labels_html(report.labels),
         "Where it comes from": provenance_html(report),
     }
     kept = {title: body for title, body in sections.items() if body}
@@ -61,30 +62,30 @@ def write_page(
     write_text(path, page(title, whole, style, script))
 
 
-def header_html(report: dict[str, Any]) -> str:
-    notice = report["dataset"]["notice"]
+def header_html(report: Report) -> str:
+    notice = report.dataset.notice
     return (
-        f'<header><h1>{text(report_text.title(report))}</h1>\n<p class="muted">{text(report["protocol"])}.</p>\n'
+        f'<header><h1>{text(report_text.title(report))}</h1>\n<p class="muted">{text(report.protocol)}.</p>\n'
         + (f'<p class="note"><b>Notice.</b> {text(notice)}</p>\n' if notice else "")
         + f"<details><summary>{text(ETHICS)}</summary><p>{text(LIMITS)}</p></details></header>"
     )
 
 
-def result_html(report: dict[str, Any], variant: str) -> str:
+def result_html(report: Report, variant: str) -> str:
     """Three figures, the table of variants beside chance, and what the paper reports. variant: the fullest."""
-    values = report["metrics"][variant]
-    draws = ", on average over the draws" if report["single_shot"] else ""
-    wrong = round((1 - values["rank-1"]) * values["queries"])
+    values = report.metrics[variant]
+    draws = ", on average over the draws" if report.single_shot else ""
+    wrong = round((1 - values["rank-1"]) * values.queries)
     tiles = [
         (f"{100 * values['rank-1']:.1f} %", "rank-1", _floors(report, "rank-1")),
         (f"{100 * values['mAP']:.1f} %", "mAP", _floors(report, "mAP")),
-        (f"{wrong:,} of {values['queries']:,}", f"queries whose first answer is another person{draws}", ""),
+        (f"{wrong:,} of {values.queries:,}", f"queries whose first answer is another person{draws}", ""),
     ]
     shown = "".join(
         f'<div class="figure"><b>{text(value)}</b><span>{text(name)} <span class="muted">{beside}</span></span></div>'
         for value, name, beside in tiles
     )
-    warnings = "".join(f"<li>{text(warning)}</li>" for warning in report["dataset"]["warnings"])
+    warnings = "".join(f"<li>{text(warning)}</li>" for warning in report.dataset.warnings)
     paper = report_text.paper_rows(report)
     return (
         f'<p class="muted">By <b>{text(variant)}</b>, the fullest variant:</p><div class="figures">{shown}</div>\n'
@@ -96,22 +97,22 @@ def result_html(report: dict[str, Any], variant: str) -> str:
     )
 
 
-def _floors(report: dict[str, Any], figure: str) -> str:
+def _floors(report: Report, figure: str) -> str:
     """What needs no training reaches: chance, and colours where they were ranked."""
-    chance, colour = f"chance {100 * report['chance'][figure]:.2f} %", report["metrics"].get(COLOURS[0])
+    chance, colour = f"chance {100 * report.chance[figure]:.2f} %", report.metrics.get(COLOURS[0])
     return f"{chance}, colours {100 * colour[figure]:.1f} %" if colour else chance
 
 
-def curves_html(report: dict[str, Any]) -> str:
-    lines = dict(report["cmc"])
+def curves_html(report: Report) -> str:
+    lines = dict(report.cmc)
     length = len(lines["chance"])
     cmc = Chart("CMC: queries with a match among the first k", "rank", range(1, length + 1), lines, CMC_TICKS)
     charts = [cmc.html()]
-    sweep = report["tau_sweep"]
+    sweep = report.tau_sweep
     if len(sweep) > 1:
-        taus = [row["tau"] for row in sweep]
-        reached = {name: [row[name] for row in sweep] for name in ("rank-1", "mAP")}
-        used = report["provenance"]["config"]["tau"]
+        taus = [point.tau for point in sweep]
+        reached = {figure.title: [point[figure.key] for point in sweep] for figure in HEADLINE}
+        used = report.provenance.config.tau
         marked = used if taus[0] <= used <= taus[-1] else None
         title = "Threshold tau of Eq. 12, by sorn"
         charts.append(Chart(title, "tau", taus, reached, taus, marked, dots=True).html())
@@ -125,33 +126,33 @@ def curves_html(report: dict[str, Any]) -> str:
     )
 
 
-def labels_html(labels: dict[str, Any] | None) -> str:
+def labels_html(labels: TrainingLabels | None) -> str:
     """Of the labels that the network was trained on; "" where nobody knows it."""
-    rows = report_text.label_rows(labels)
-    if not rows:
+    if labels is None:
         return ""
+    rows = report_text.label_rows(labels)
     return f"<p>{report_text.LABELS_CAPTION}</p>\n" + table(rows, numbers_from=len(rows[0]))
 
 
-def provenance_html(report: dict[str, Any]) -> str:
+def provenance_html(report: Report) -> str:
     rows = [[name, value] for name, value in report_text.provenance_rows(report)]
     body = "".join(f'<tr><th scope="row">{text(name)}</th><td>{_inline(value)}</td></tr>' for name, value in rows)
     return (
-        f'<p>{report_text.AGAIN}</p>\n<pre class="scroll" tabindex="0">{text(report["provenance"]["command"])}</pre>\n'
+        f'<p>{report_text.AGAIN}</p>\n<pre class="scroll" tabindex="0">{text(report.provenance.command)}</pre>\n'
         f'<details><summary>Dataset, labels, checkpoint, options and versions</summary><div class="scroll">'
         f'<table class="made"><tbody>{body}</tbody></table></div></details>'
     )
 
 
-def _lists(report: dict[str, Any], shown: list[ShownQuery]) -> str:
+def _lists(report: Report, shown: list[ShownQuery]) -> str:
     if not shown:
         return ""
     key = f"<details><summary>How to read the numbers</summary><p>{KEY}</p></details>"
-    draws = f" {DRAWS_CAPTION}" if report["single_shot"] else ""
+    draws = f" {DRAWS_CAPTION}" if report.single_shot else ""
     return f"<p>{CAPTION}{draws}</p>\n{key}\n{lists_html(shown)}"
 
 
-def _seen(report: dict[str, Any], explained: list[Explained], illustrator: Illustrator) -> str:
+def _seen(report: Report, explained: list[Explained], illustrator: Illustrator) -> str:
     if not explained or (explained[0].parts is None and not len(explained[0].maps)):
         return ""
     captions = []
@@ -160,10 +161,13 @@ def _seen(report: dict[str, Any], explained: list[Explained], illustrator: Illus
     if len(explained[0].maps):
         captions.append(maps_caption(len(explained[0].maps)))
     text_ = "".join(f"<p>{text(caption)}</p>\n" for caption in captions)
-    rows = report_text.part_rows(report["parts"])
-    scores = f"<p>{text(report_text.parts_line(report['parts']))}:</p>\n{table(rows)}" if rows else ""
-    rows = report_text.stripe_rows(report["stripes"])
-    scores += f"<p>{text(report_text.stripes_line(report['stripes']))}</p>\n{table(rows)}" if rows else ""
+    scores = ""
+    if report.parts:
+        caption, rows = report_text.parts_line(report.parts), report_text.part_rows(report.parts)
+        scores += f"<p>{text(caption)}:</p>\n{table(rows)}"
+    if report.stripes:
+        caption, rows = report_text.stripes_line(report.stripes), report_text.stripe_rows(report.stripes)
+        scores += f"<p>{text(caption)}</p>\n{table(rows)}"
     return f"{text_}{explained_html(explained, illustrator.reference.labels)}\n{scores}"
 
 

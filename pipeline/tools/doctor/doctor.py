@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.io.files import digest_file
+from pipeline.labelers import registry
 from pipeline.tools.doctor.installation import AGAIN, described, install, missing_files, required, restore
 from pipeline.tools.doctor.machine import Cards, graphics_cards, memory_bytes, shared_memory_bytes, toolkit_version
 from pipeline.tools.doctor.probes import ask
@@ -76,6 +77,7 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield _synped(answers["synped"].result())
         yield _densepose(torch, answers["densepose"].result())
         yield _backends(answers["backends"].result())
+        yield from _plugins(pool)
     yield from map(_weights, weights)
 
 
@@ -278,6 +280,18 @@ def _backends(backends: dict[str, Any]) -> Diagnosis:
         versions = " ".join(f"{package} {version}" for package, version in packages.items())
         shown.append(versions if there else f"no {name} (pip install {' '.join(packages)})")
     return Diagnosis("backends", "ok", f"threads, loky; for a cluster: {', '.join(shown)}")
+
+
+def _plugins(pool: ThreadPoolExecutor) -> Iterator[Diagnosis]:
+    """Labelers and keypoint finders of other packages, a line each; none where there are none."""
+    outside = [(kind, name) for kind in registry.KINDS for name in registry.outside_names(kind)]
+    answers = pool.map(lambda plugin: ask("plugin", plugin[0].group, plugin[1]), outside)
+    for (kind, name), answer in zip(outside, answers, strict=True):
+        if wrong := answer.get("wrong") or answer.get("error"):
+            remedy = answer.get("remedy", f"Mend its package or uninstall it; built-in {kind.word}s work without.")
+            yield Diagnosis("plug-ins", "warning", f"{kind.word} {name} cannot be used: {wrong}", remedy)
+        else:
+            yield Diagnosis("plug-ins", "ok", f"{kind.word} {name} of {answer['package']} loads: {answer['about']}")
 
 
 def _weights(path: Path) -> Diagnosis:

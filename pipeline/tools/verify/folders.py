@@ -12,8 +12,8 @@ from pathlib import Path
 from pipeline.datasets.manifest import known_datasets
 from pipeline.errors import UserError
 from pipeline.io.text import read_json
-from pipeline.labelers import LABELERS, needs_training
-from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, TABLES, Exported, Paths, TablesPaths
+from pipeline.labelers import LABELERS, needs_training, registry
+from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, TABLES, Exported, Paths, TablesPaths, labeler_of_folder
 from pipeline.runs.lock import LOCK
 from pipeline.runs.stamp import Stamp
 from pipeline.stages import driver
@@ -56,16 +56,28 @@ def find_paths(run: str, runs: Path, data_root: Path) -> Paths:
     folder = runs / run if (runs / run).is_dir() else Path(run)
     if folder.name in ("", ".."):
         folder = folder.resolve()
-    dataset, _, labeler = folder.name.rpartition("-")
+    dataset, labeler = _names_in(folder)
     if not folder.is_dir():
-        known = sorted(path.name for path in runs.glob("*") if path.name.rpartition("-")[2] in LABELERS)
+        known = sorted(path.name for path in runs.glob("*") if _is_run(path))
         wrong = f"there is no run '{run}', neither in {runs} nor as a path"
         raise UserError(wrong, f"Runs: {', '.join(known) or 'none'}. Name one, or its folder with --runs.")
-    if not dataset or labeler not in LABELERS:
+    if not _is_run(folder):
         wrong = f"{folder} is no run: those are called <dataset>-<labeler>"
         raise UserError(wrong, f"Labelers: {', '.join(sorted(LABELERS))}.")
     given = dataset if dataset in known_datasets() else f"<the .toml or .csv of {dataset}>"
     return Paths(given, labeler, data_root, folder.parent, None, dataset)
+
+
+def _names_in(folder: Path) -> tuple[str, str]:
+    """Names of dataset and labeler in that of a run's folder."""
+    dataset, _, labeler = folder.name.rpartition("-")
+    return dataset, labeler_of_folder(labeler)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is called as a run of a labeler that is known, or was when it stored masks there."""
+    dataset, labeler = _names_in(folder)
+    return bool(dataset and labeler) and (labeler in registry.names(registry.LABELER) or (folder / "masks").is_dir())
 
 
 def find_places(paths: Paths) -> list[RunFolder]:

@@ -180,14 +180,14 @@ def test_a_segmenters_scores_are_made_in_parts_too(
 ) -> None:
     extract(paths)
     write_training(tmp_path / "segmenter", 5)
-    found = extraction.visible_stripes
+    found = extraction.segmenter_visibility
 
     def cut(model: SORN, batches: list[Batch], *rest: object) -> np.ndarray:
         cut_at_the_end(batches[0])
         return found(model, batches, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "visible_stripes", cut)
+        patch.setattr(extraction, "segmenter_visibility", cut)
         with pytest.raises(RuntimeError, match="power cut"):
             extract(paths, tmp_path / "segmenter")
     assert "segmenter" not in store.read_attrs(paths.features)
@@ -279,6 +279,6 @@ def test_make_divides_the_evaluation() -> None:
 
 
 def test_another_rank_that_writes_elsewhere_is_told(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "here", lambda: dataclasses.replace(distributed.Rank(), world=2))
+    monkeypatch.setattr(distributed, "here", lambda: dataclasses.replace(distributed.Process(), world=2))
     with pytest.raises(UserError, match=r"another rank has written .*query-00001\.h5, but it is not here.*same folder"):
         extract(paths)

@@ -1,0 +1,111 @@
+"""Builder of frozen dataclasses from the tables of a TOML or JSON file."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pipeline.errors import UserError, did_you_mean
+
+Kind = TypeVar("Kind")
+Names = Mapping[str, Any]
+
+DERIVED = {"derived": True}  # metadata of a field that the program fills in: no file may set it
+EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def build(kind: type[Kind], values: Any, where: str, *, prefix: str = "", remedy: str = "") -> Kind:
+    """A table as the dataclass `kind`; tables in it as the dataclasses that its fields name.
+
+    Lists become tuples and whole numbers become floats where the field says so; nothing else is converted. Key names in
+    messages start with `prefix`, e.g. "eval.". where: the file or the option that the values come from.
+
+    Raises UserError, with `where`, the key, and `remedy`, for an unknown key (with the nearest known one), a missing
+    key, a value of another type, and a value that `kind` refuses with ValueError.
+    """
+    return _Builder(where, remedy).table(kind, values, prefix)
+
+
+def fields_of(kind: type) -> dict[str, Any]:
+    """Name -> type of every field that a file may set."""
+    names, hints = _fields(kind)
+    return {name: hints[name] for name in names}
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[tuple[str, ...], dict[str, Any]]:
+    fields = [f for f in dataclasses.fields(kind) if f.init and not f.metadata.get("derived")]
+    return tuple(f.name for f in fields), typing.get_type_hints(kind)
+
+
+def _required(kind: type) -> list[str]:
+    missing = dataclasses.MISSING
+    return [f.name for f in dataclasses.fields(kind) if f.default is missing and f.default_factory is missing]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Builder:
+    where: str
+    remedy: str
+
+    def table(self, kind: type[Kind], values: Any, prefix: str) -> Kind:
+        if not isinstance(values, dict):
+            raise self._wrong(prefix.rstrip("."), values, "a table")
+        known = fields_of(kind)
+        for key in values:
+            if key not in known:
+                names = ", ".join(sorted(known)) or "none"
+                remedy = f"{did_you_mean(key, known)}Known: {names}. {self.remedy}"
+                raise UserError(f"{self.where}: unknown key '{prefix}{key}'", remedy)
+        for key in _required(kind):
+            if key not in values:
+                raise UserError(
+                    f"{self.where}: the key '{prefix}{key}' is missing", self.remedy or "Add that key there."
+                )
+        made = {key: self.value(known[key], value, f"{prefix}{key}") for key, value in values.items()}
+        try:
+            return kind(**made)
+        except ValueError as error:
+            raise UserError(f"{self.where}: {error}", self.remedy or "Change that value there.") from error
+
+    def value(self, hint: Any, value: Any, name: str) -> Any:
+        """The value as the type `hint`. Of `X | None`, X: an optional key is absent, never null."""
+        if isinstance(hint, types.UnionType):
+            hint = typing.get_args(hint)[0]
+        origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
+        if hint is Any:
+            return value
+        if dataclasses.is_dataclass(hint):
+            return self.table(typing.cast("type[Any]", hint), value, f"{name}.")
+        if origin is tuple:
+            return self._items(inner, value, name)
+        if origin is dict:
+            return self._entries(inner, value, name)
+        if hint is float and type(value) is int:
+            return float(value)
+        if type(value) is not hint:
+            raise self._wrong(name, value, EXPECTED.get(hint, str(hint)))
+        return value
+
+    def _items(self, inner: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise self._wrong(name, value, "a list, e.g. [1, 2]")
+        hints = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(value) != len(hints):
+            raise self._wrong(name, value, f"a list of {len(hints)}")
+        pairs = enumerate(zip(hints, value, strict=True))
+        return tuple(self.value(hint, item, f"{name}[{number}]") for number, (hint, item) in pairs)
+
+    def _entries(self, inner: tuple[Any, ...], value: Any, name: str) -> Names:
+        if not isinstance(value, dict):
+            raise self._wrong(name, value, "a table of options")
+        return {key: self.value(inner[1], item, f"{name}.{key}") for key, item in value.items()}
+
+    def _wrong(self, name: str, value: object, expected: str) -> UserError:
+        return UserError(
+            f"{self.where}: {name} = {value!r}: expected {expected}", self.remedy or "Change it in that file."
+        )

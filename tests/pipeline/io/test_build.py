@@ -1,0 +1,86 @@
+"""Dataclasses from TOML and JSON, and what is said of values that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.io.build import DERIVED, build, fields_of
+
+
+@dataclass(frozen=True)
+class Inner:
+    name: str
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Outer:
+    size: tuple[int, int] = (1, 2)
+    names: tuple[str, ...] = ()
+    camera: int | None = None
+    deep: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+    free: dict[str, Any] = field(default_factory=dict)
+    inner: Inner | None = None
+    more: tuple[Inner, ...] = ()
+    origin: Path = field(default=Path(), metadata=DERIVED)
+
+    def __post_init__(self) -> None:
+        if self.size[0] < 1:
+            raise ValueError(f"outer.size = {self.size}: expected 1 or more")
+
+
+def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
+    values = {
+        "size": [3, 4],
+        "names": ["a"],
+        "camera": 2,
+        "counts": {"train": 5},
+        "free": {"any": [1, "b"]},
+        "inner": {"name": "i", "share": 1},
+        "more": [{"name": "m"}],
+    }
+    made = build(Outer, values, "x.toml")
+    assert made == Outer((3, 4), ("a",), 2, False, {"train": 5}, {"any": [1, "b"]}, Inner("i", 1.0), (Inner("m"),))
+    assert made.inner is not None and type(made.inner.share) is float
+    assert build(Outer, {}, "x.toml") == Outer()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sizes": [1, 2]}, "x.toml: unknown key 'o.sizes'. Did you mean size? Known: camera, counts, deep,"),
+        ({"origin": "/"}, "x.toml: unknown key 'o.origin'."),
+        ({"size": 3}, "x.toml: o.size = 3: expected a list, e.g. [1, 2]. "),
+        ({"size": [3]}, "x.toml: o.size = [3]: expected a list of 2. "),
+        ({"size": [3, 4.5]}, "x.toml: o.size[1] = 4.5: expected a whole number. "),
+        ({"size": [0, 1]}, "x.toml: outer.size = (0, 1): expected 1 or more. "),
+        ({"deep": 1}, "x.toml: o.deep = 1: expected true or false. "),
+        ({"camera": True}, "x.toml: o.camera = True: expected a whole number. "),
+        ({"counts": {"train": "5"}}, "x.toml: o.counts.train = '5': expected a whole number. "),
+        ({"inner": 3}, "x.toml: o.inner = 3: expected a table. "),
+        ({"inner": {}}, "x.toml: the key 'o.inner.name' is missing. "),
+        ({"more": [{"name": "m"}, {"nam": "m"}]}, "x.toml: unknown key 'o.more[1].nam'. Did you mean name? "),
+        ([1], "x.toml: o = [1]: expected a table. "),
+    ],
+)
+def test_what_does_not_fit_is_named_with_file_key_and_type(values: Any, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        build(Outer, values, "x.toml", prefix="o.")
+    assert str(error.value).startswith(message)
+
+
+def test_the_remedy_of_the_caller_is_said() -> None:
+    for values in ({"deep": 1}, {"none": 1}, {"size": [0, 1]}, {"inner": {}}):
+        with pytest.raises(UserError) as error:
+            build(Outer, values, "x.toml", remedy="Look into the manual.")
+        assert error.value.remedy.endswith("Look into the manual.")
+
+
+def test_fields_that_a_file_may_set() -> None:
+    assert list(fields_of(Inner)) == ["name", "share"] and "origin" not in fields_of(Outer)
