@@ -13,7 +13,7 @@ ROOMS = ("sorn", "pipeline/datasets", "pipeline/shards", "pipeline/io", "pipelin
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_manifests" / "README.md"]
 PATH = re.compile(r"(?<![\w./-])(?:pipeline|sorn|tests|benchmarks|docs|data_manifests)/[\w./-]*\w/?")
-ENTRY_POINTS = {"sorn.labelers", "sorn.keypoints"}  # groups, not modules
+NO_MODULES = {"sorn.labelers", "sorn.keypoints", "sorn.onnx", "sorn.json", "sorn.pt"}  # entry points and files
 DOTTED = re.compile(r"\b(?:pipeline|sorn)\.[a-z_]+(?:\.[a-z_]+)*\b")
 
 
@@ -75,7 +75,7 @@ def test_paths_and_modules_of_the_pages_exist(page):
     text = page.read_text(encoding="utf-8")
     for name in PATH.findall(text):
         assert (ROOT / name).exists(), name
-    for name in set(DOTTED.findall(text)) - ENTRY_POINTS:
+    for name in set(DOTTED.findall(text)) - NO_MODULES:
         parts = name.split(".")
         places = [ROOT.joinpath(*parts[:count]) for count in range(1, len(parts) + 1)]
         assert any(place.with_suffix(".py").exists() for place in places) or places[-1].is_dir(), name
