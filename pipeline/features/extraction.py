@@ -62,10 +62,10 @@ def features(
     joints = [] if query.index.pose is None else [split.detection_digest for split in splits]
     fingerprint = digest_json([EXTRACTION_VERSION, checkpoint, images, joints, config.eval.precision, EXAMPLES])
     banks = _kept_features(paths, fingerprint) if distributed.here().number == 0 else None
-    if not distributed.meet(value=banks is not None):
+    if not distributed.meet(said=banks is not None):
         attrs = {"fingerprint": fingerprint, "checkpoint_sha256": checkpoint}
         banks = _extract(config, paths, trained, query, gallery, attrs)
-    if segmenter is not None and not distributed.meet(value=banks is not None and segmenter.made(banks.attrs)):
+    if segmenter is not None and not distributed.meet(said=banks is not None and segmenter.made(banks.attrs)):
         banks = _segment(config, paths, segmenter, read_model(trained["model"]).stripes, query, gallery, banks)
     if banks is not None:
         _warn_of_zeros(paths, banks)

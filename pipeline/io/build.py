@@ -1,4 +1,4 @@
-"""Builder of frozen dataclasses from the tables of a TOML or JSON file."""
+"""Builder of frozen dataclasses from TOML or JSON tables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str
 
 
 def build(kind: type[Kind], values: Any, where: str, *, prefix: str = "", remedy: str = "") -> Kind:
-    """A table as the dataclass `kind`; tables in it as the dataclasses that its fields name.
+    """Dataclass `kind` from a table; its fields name nested dataclasses.
 
-    Lists become tuples and whole numbers become floats where the field says so; nothing else is converted. Key names in
-    messages start with `prefix`, e.g. "eval.". where: the file or the option that the values come from.
-
-    Raises UserError, with `where`, the key, and `remedy`, for an unknown key (with the nearest known one), a missing
-    key, a value of another type, and a value that `kind` refuses with ValueError.
+    Lists become tuples and whole numbers become floats where the field has that type; nothing else is converted. Key
+    names in messages start with `prefix`, e.g. "eval.". where: the file or the option that the values come from. Raises
+    UserError, with `where`, the key, and `remedy`, for an unknown key (with the nearest known one), a missing key, a
+    value of another type, and a value that `kind` refuses with ValueError.
     """
     return _Builder(where, remedy).table(kind, values, prefix)
 

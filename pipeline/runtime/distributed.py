@@ -91,23 +91,23 @@ def join() -> None:
         ) from error
 
 
-def meet(failure: UserError | None = None, value: Any = None) -> Any:
-    """Barrier that broadcasts `value` from process 0.
+def meet(failure: UserError | None = None, said: Any = None) -> Any:
+    """Barrier that broadcasts `said` from process 0.
 
     If a process fails, all of them stop: process 0 raises the first failure, and the others end with exit code 1. The
-    processes never meet again after a failure. Without torchrun, and after the last barrier, returns `value` itself.
+    processes never meet again after a failure. Without torchrun, and after the last barrier, returns `said` itself.
     """
     own = here()
     if own.world == 1:
-        return value
+        return said
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        return value
+        return said
     answers: list[Any] = [None] * own.world
     own_failure = (failure.wrong, failure.remedy) if failure else None
     try:
-        dist.all_gather_object(answers, (own_failure, value if own.number == 0 else None))
+        dist.all_gather_object(answers, (own_failure, said if own.number == 0 else None))
     except RuntimeError as error:
         raise _lost(error) from error
     failures = [(number, *failure_of) for number, (failure_of, _) in enumerate(answers) if failure_of]

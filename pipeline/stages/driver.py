@@ -119,7 +119,7 @@ def _execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, 
             reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
             if reasons or force:
                 until_done.enter_context(held(folder, name))
-        reasons = distributed.meet(value=reasons)
+        reasons = distributed.meet(said=reasons)
         if not reasons and not force:
             distributed.say(f"{name}: fresh, nothing to do ({folder})")
             return None
