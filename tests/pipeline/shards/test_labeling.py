@@ -203,7 +203,7 @@ def test_ranks_are_what_torchrun_says(monkeypatch: pytest.MonkeyPatch) -> None:
         distributed.here()
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name)
-    assert distributed.meet(said="alone") == "alone"
+    assert distributed.meet(value="alone") == "alone"
 
 
 def options(folder: Path, runs: Path, *more: str) -> list[str]:
