@@ -1,26 +1,38 @@
-"""The comparison of evaluations as text: Markdown, one HTML page and lines for the terminal. Writes no file."""
+"""Comparison of evaluations as Markdown, HTML page and lines for the terminal."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.reports import html
+from pipeline.reports.charts import Spread, Strip, Strips
+from pipeline.reports.html import Table, render
 from pipeline.reports.markdown import pipe_table
 
-STYLE = """
-.interval { display: grid; grid-template-columns: minmax(5rem, 14rem) minmax(6rem, 1fr) 12.5rem; gap: .2rem .8rem;
-  align-items: center; } .interval svg { width: 100%; height: 1.4rem; display: block; overflow: visible; }
-.interval .name { overflow-wrap: anywhere; } .interval .value { font-variant-numeric: tabular-nums; }
-.ends { display: grid; grid-template-columns: 1fr auto 1fr; font-size: .85em; } .ends :last-child { text-align: right; }
-th { white-space: nowrap; }
-svg .zero { stroke: var(--muted); stroke-dasharray: 3 3; } svg .range, svg .dot { stroke: var(--accent); }
-svg line { vector-effect: non-scaling-stroke; } svg .range { stroke-width: 2; }
-svg .dot { stroke-width: 9; stroke-linecap: round; } svg .better { stroke: var(--right); }
-svg .worse { stroke: var(--wrong); }
-@media (max-width: 600px) { .interval { grid-template-columns: 1fr; } .interval .value { margin-bottom: .6rem; }
-  .ends-label { display: none; } }
-"""
+
+@dataclass(frozen=True)
+class ShownDifference:
+    """One run against the first. changed: None where no query changed."""
+
+    title: str
+    figures: Table
+    counts: str
+    changed: Table | None
+
+
+@dataclass(frozen=True)
+class ComparisonPage:
+    """What comparison.html shows. strips: the differences, one chart per figure. options: None where none differ."""
+
+    title: str
+    notice: str
+    figures: Table
+    about: str
+    against: str
+    strips: list[Strips]
+    differences: list[ShownDifference]
+    options: Table | None
 
 
 def terminal_lines(report: dict[str, Any]) -> list[str]:
@@ -53,21 +65,18 @@ def markdown(report: dict[str, Any]) -> list[str]:
 
 def html_page(report: dict[str, Any]) -> str:
     """The whole page."""
-    title, about = _title(report), html.text(_about(report))
-    body = [f"<h1>{html.text(title)}</h1>"]
-    if report["notice"]:
-        body.append(f'<p class="note"><b>Notice.</b> {html.text(report["notice"])}</p>')
-    body += [html.table(_figure_rows(report), 2), f'<p class="muted">{about}</p>']
-    against = f"{report['runs'][0]['name']}, {report['variant']}"
-    body += [f"<h2>Differences in points against {html.text(against)}</h2>", _intervals(report)]
-    for found in report["differences"]:
-        body.append(f"<h2>{html.text(found['run'])} against {html.text(found['against'])}</h2>")
-        body += [html.table(_difference_rows(found)), f"<p>{html.text(_counts(report, found))}</p>"]
-        if found["changed"]:
-            body.append(html.table(_changed_rows(report, found)))
-    rows = _option_rows(report)
-    body += ["<h2>Options that differ</h2>", html.table(rows, len(rows[0])) if len(rows) > 1 else "<p>None.</p>"]
-    return html.page(title, "\n".join(body), STYLE)
+    options = _option_rows(report)
+    page = ComparisonPage(
+        _title(report),
+        report["notice"],
+        Table(_figure_rows(report), 2),
+        _about(report),
+        f"{report['runs'][0]['name']}, {report['variant']}",
+        _strips(report),
+        [_shown(report, found) for found in report["differences"]],
+        Table(options, len(options[0])) if len(options) > 1 else None,
+    )
+    return render("comparison.html.j2", page)
 
 
 def _title(report: dict[str, Any]) -> str:
@@ -161,27 +170,25 @@ def _escape(text: str) -> str:
     return text
 
 
-def _intervals(report: dict[str, Any]) -> str:
-    """Per figure and run a line over the interval and a dot at the difference; one scale, zero in the middle."""
+def _shown(report: dict[str, Any], found: dict[str, Any]) -> ShownDifference:
+    changed = Table(_changed_rows(report, found)) if found["changed"] else None
+    title = f"{found['run']} against {found['against']}"
+    return ShownDifference(title, Table(_difference_rows(found)), _counts(report, found), changed)
+
+
+def _strips(report: dict[str, Any]) -> list[Strips]:
+    """Per figure the interval of every run, all on one scale."""
     figures = [figure for found in report["differences"] for figure in found["figures"].values()]
     reach = max(0.001, *(abs(figure[key]) for figure in figures for key in ("low", "high", "value")))
-    parts = []
-    for name in report["differences"][0]["figures"]:
-        parts.append(f'<h3>{html.text(name)}</h3>\n<div class="interval">')
-        parts += [_interval(found["run"], found["figures"][name], reach) for found in report["differences"]]
-        ends = f"<span>{_points(-reach)}</span><span>0</span><span>{_points(reach)}</span>"
-        parts.append(f'<span class="ends-label"></span><div class="ends muted">{ends}</div></div>')
-    return "\n".join(parts)
+    return [
+        Strips.around_zero(
+            name, [_strip(found["run"], found["figures"][name]) for found in report["differences"]], reach
+        )
+        for name in report["differences"][0]["figures"]
+    ]
 
 
-def _interval(run: str, figure: dict[str, Any], reach: float) -> str:
-    low, value, high = (500 + 500 * figure[key] / reach for key in ("low", "value", "high"))
+def _strip(run: str, figure: dict[str, Any]) -> Strip:
     kind = ("better" if figure["value"] > 0 else "worse") if figure["excludes_zero"] else ""
-    text = f"{_points(figure['value'])}, from {_points(figure['low'])} to {_points(figure['high'])}"
-    lines = (
-        f'<line class="zero" x1="500" x2="500" y1="0" y2="20"/>'
-        f'<line class="range {kind}" x1="{low:.1f}" x2="{high:.1f}" y1="10" y2="10"/>'
-        f'<line class="dot {kind}" x1="{value:.1f}" x2="{value:.1f}" y1="10" y2="10"/>'
-    )
-    drawing = f'<svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="{text}">{lines}</svg>'
-    return f'<span class="name">{html.text(run)}</span>{drawing}<span class="value">{text}</span>'
+    said = f"{_points(figure['value'])}, from {_points(figure['low'])} to {_points(figure['high'])}"
+    return Strip(run, Spread(figure["value"], figure["low"], figure["high"]), said, kind)
