@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation.label_report import Foreground, LabelStatistics, MaskAgreement, PartShare
 from pipeline.shards.index import open_shards, read_index
 from sorn.parts import CLASSES
 from sorn.sample import NOT_COUNTED, Sample, Status
@@ -64,36 +64,43 @@ def status_counts(status: np.ndarray) -> dict[str, int]:
     return {kind.name.lower(): int((status == kind).sum()) for kind in Status}
 
 
-def statistics(labels: StoredLabels, pixels: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
-    """JSON of the images that bool [N] chooses. pixels: as `StoredLabels.pixels` returns them.
-
-    foreground and parts are None where no labeler saw any image; people is None where none looked for several.
-    """
+def statistics(
+    labels: StoredLabels, pixels: np.ndarray, chosen: np.ndarray, exact: MaskAgreement | None
+) -> LabelStatistics:
+    """Of the images that bool [N] chooses. pixels: as `StoredLabels.pixels` returns them. exact: of the same images."""
     status, seen = labels.status[chosen], chosen & labels.seen
     counts = pixels[seen]
-    shares = counts / counts.sum(axis=1, keepdims=True)  # [n, 8]
     people = labels.people[seen & (labels.people != NOT_COUNTED)].tolist()
-    foreground = 1 - shares[:, 0]
-    return {
-        "images": int(chosen.sum()),
-        "seen": int(seen.sum()),
-        "status": status_counts(status),
-        "named": {
-            kind.name.lower(): labels.name[chosen & (labels.status == kind)][:NAMED].tolist()
+    return LabelStatistics(
+        images=int(chosen.sum()),
+        seen=int(seen.sum()),
+        status=status_counts(status),
+        named={
+            kind.name.lower(): tuple(labels.name[chosen & (labels.status == kind)][:NAMED].tolist())
             for kind in Status
             if kind not in (Status.OK, Status.UNLABELED) and (status == kind).any()
         },
-        "people": {str(number): images for number, images in sorted(Counter(people).items())} if people else None,
-        "foreground": {
-            "mean": float(foreground.mean()),
-            "deciles": [float(value) for value in np.quantile(foreground, DECILES)],
-        }
-        if len(counts)
-        else None,
-        "parts": {
-            name: {"present": float((counts[:, part] > 0).mean()), "coverage": float(shares[:, part].mean())}
-            for part, name in enumerate(CLASSES)
-        }
-        if len(counts)
-        else None,
+        people={str(number): images for number, images in sorted(Counter(people).items())} if people else None,
+        foreground=_foreground(counts) if len(counts) else None,
+        parts=_parts(counts) if len(counts) else None,
+        exact=exact,
+    )
+
+
+def _foreground(counts: np.ndarray) -> Foreground:
+    """counts: pixels of each class, [n, 8]."""
+    foreground = 1 - _shares(counts)[:, 0]
+    return Foreground(float(foreground.mean()), tuple(float(value) for value in np.quantile(foreground, DECILES)))
+
+
+def _parts(counts: np.ndarray) -> dict[str, PartShare]:
+    shares = _shares(counts)
+    return {
+        name: PartShare(float((counts[:, part] > 0).mean()), float(shares[:, part].mean()))
+        for part, name in enumerate(CLASSES)
     }
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = counts / counts.sum(axis=1, keepdims=True)
+    return shares

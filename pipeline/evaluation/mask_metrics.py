@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation.label_report import DifferingImage, MaskAgreement, StripeAgreement
 from pipeline.runs.config import Config
 from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
 from sorn import metrics
@@ -91,39 +91,37 @@ class Agreement:
         """Positions, int64 [n]: the fewest agreeing stripes first, and among equals the lowest mIoU."""
         return np.lexsort((self.image_iou(), self.stripe_agreement()))
 
-    def worst(self, names: np.ndarray, count: int) -> list[dict[str, Any]]:
-        """JSON of the first `count` of those that differ at all; names [n] str."""
+    def worst(self, names: np.ndarray, count: int) -> tuple[DifferingImage, ...]:
+        """The first `count` of those that differ at all; names [n] str."""
         iou, same = self.image_iou(), self.stripe_agreement()
         first = [i for i in self.worst_first().tolist() if iou[i] < 1][:count]
-        return [{"name": str(names[i]), "mIoU": float(iou[i]), "stripe_agreement": float(same[i])} for i in first]
+        return tuple(DifferingImage(str(names[i]), float(iou[i]), float(same[i])) for i in first)
 
-    def figures(self) -> dict[str, Any]:
-        """JSON; IoU is None for a class that neither shows. Shares of stripes are of all stripes: they add up to 1."""
+    def figures(self) -> MaskAgreement:
+        """Of all images together."""
         total = self.counts.sum(axis=0)
         iou = [None if np.isnan(value) else float(value) for value in metrics.class_iou(total)]
-        return {
-            "images": len(self),
-            "mIoU": metrics.mean_iou(total),
-            "pixel_accuracy": metrics.pixel_accuracy(total),
-            "iou": dict(zip(CLASSES, iou, strict=True)),
-            "stripes": stripe_figures(self.true, self.said, self.stripes) if self.true.shape[1] else None,
-        }
+        return MaskAgreement(
+            len(self),
+            metrics.mean_iou(total),
+            metrics.pixel_accuracy(total),
+            dict(zip(CLASSES, iou, strict=True)),
+            stripe_agreement(self.true, self.said, self.stripes) if self.true.shape[1] else None,
+        )
 
 
-def stripe_figures(true: np.ndarray, said: np.ndarray, stripes: Stripes) -> dict[str, Any]:
-    """JSON. true, said: bool [n, P], the visible stripes of the reference and of what is held against it. Shares are of
-    all stripes: what is visible, what is falsely said to be hidden and what to be visible.
-    """
+def stripe_agreement(true: np.ndarray, said: np.ndarray, stripes: Stripes) -> StripeAgreement:
+    """true, said: bool [n, P], the visible stripes of the references and of what is scored."""
     same = true == said
-    return {
-        "count": stripes.count,
-        "tau": stripes.tau,
-        "agreement": float(same.mean()),
-        "per_stripe": [float(value) for value in same.mean(axis=0)],
-        "said_hidden": float((true & ~said).mean()),
-        "said_visible": float((~true & said).mean()),
-        "visible_share": float(true.mean()),
-    }
+    return StripeAgreement(
+        stripes.count,
+        stripes.tau,
+        float(same.mean()),
+        tuple(float(value) for value in same.mean(axis=0)),
+        said_hidden=float((true & ~said).mean()),
+        said_visible=float((~true & said).mean()),
+        visible_share=float(true.mean()),
+    )
 
 
 def measure(batches: Iterable[Masks], stripes: Stripes, workers: int = 1) -> Agreement:

@@ -6,12 +6,12 @@ Only where the dataset has an exact mask of every image, as SynPed has. Nothing 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 from pipeline.datasets.ground_truth import ExactMasks
-from pipeline.evaluation.mask_metrics import BATCH, Stripes, stripe_figures
+from pipeline.evaluation.mask_metrics import BATCH, Stripes, stripe_agreement
+from pipeline.evaluation.report import SideStripes
 from pipeline.runtime.progress import Progress
 from sorn.features import FeatureBank
 
@@ -45,7 +45,7 @@ def exact_banks(
     return asked, ranked
 
 
-def decisions(bank: FeatureBank, exact: FeatureBank, stripes: Stripes) -> dict[str, Any]:
-    """JSON: how often the bank's scores call visible what the exact masks show, and how often what they do not."""
+def decisions(bank: FeatureBank, exact: FeatureBank, stripes: Stripes) -> SideStripes:
+    """How often the bank's scores call visible what the exact masks show, and how often what they do not."""
     true, said = (stripes.indicators(found.visibility) for found in (exact, bank))
-    return {"images": len(bank), **stripe_figures(true, said, stripes)}
+    return SideStripes(len(bank), stripe_agreement(true, said, stripes))

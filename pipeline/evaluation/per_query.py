@@ -6,18 +6,18 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.evaluation.figures import FIGURES, KEYS
+from pipeline.evaluation.report import VariantFigures
+from pipeline.evaluation.scores import Scores
 from pipeline.io.files import write_text
-from sorn.features import FeatureBank
-from sorn.metrics import RANKS, SKIPPED, Metrics, Relevance
+from sorn.metrics import SKIPPED, Metrics
 
-FIGURES = (*(f"rank-{k}" for k in RANKS), "mAP", "mINP")
 AGREE = 1e-6  # between a figure of the report and the mean over its queries
-COLUMNS = ("variant", "query", "pid", "camid", "matches", "first_hit", *FIGURES)
+COLUMNS = ("variant", "query", "pid", "camid", "matches", "first_hit", *KEYS)
 REMEDY = "Run the eval stage again: make eval ARGS='--set eval.seed=0', or remove its folder."
 
 
@@ -34,29 +34,24 @@ class QueryResults:
     figures: dict[str, np.ndarray]
 
 
-def write_query_results(path: Path, query: FeatureBank, relevant: Relevance, found: dict[str, Metrics]) -> None:
+def write_query_results(path: Path, scores: Scores) -> None:
     """One line per variant and query. A query without a match has matches = 0 and no figures."""
-    text = io.StringIO()
+    query, relevant, text = scores.query, scores.relevant, io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for variant, metrics in found.items():
-        figures = per_query(metrics)
+    for variant, metrics in scores.metrics.items():
+        reached = per_query(metrics)
         for i in range(len(query)):
-            values: list[object] = [""] * (1 + len(FIGURES))
+            values: list[object] = [""] * (1 + len(KEYS))
             if metrics.first_hit[0, i] != SKIPPED:
-                values = [
-                    f"{metrics.first_hit[:, i].mean():.10g}",
-                    *(repr(float(figures[name][i])) for name in FIGURES),
-                ]
+                values = [f"{metrics.first_hit[:, i].mean():.10g}", *(repr(float(reached[key][i])) for key in KEYS)]
             writer.writerow([variant, query.name[i], query.pid[i], query.camid[i], len(relevant.matches[i]), *values])
     write_text(path, text.getvalue())
 
 
 def per_query(metrics: Metrics) -> dict[str, np.ndarray]:
     """Every figure of each query, float64 [Nq], mean over the draws; nan where skipped."""
-    hit = np.where(metrics.first_hit == SKIPPED, np.nan, metrics.first_hit)
-    ranks = {f"rank-{k}": np.where(np.isnan(hit), np.nan, hit <= k).mean(axis=0) for k in RANKS}
-    return {**ranks, "mAP": metrics.ap.mean(axis=0), "mINP": metrics.inp.mean(axis=0)}
+    return {figure.key: figure.per_query(metrics) for figure in FIGURES}
 
 
 def read_query_results(path: Path) -> dict[str, QueryResults]:
@@ -70,7 +65,7 @@ def read_query_results(path: Path) -> dict[str, QueryResults]:
         found = {}
         for variant in dict.fromkeys(row["variant"] for row in rows):
             own = sorted((row for row in rows if row["variant"] == variant), key=lambda row: row["query"])
-            figures = {name: np.array([float(row[name]) for row in own]) for name in FIGURES}
+            figures = {name: np.array([float(row[name]) for row in own]) for name in KEYS}
             name, pid = np.array([row["query"] for row in own]), np.array([int(row["pid"]) for row in own])
             found[variant] = QueryResults(name, pid, figures)
         return found
@@ -80,14 +75,12 @@ def read_query_results(path: Path) -> dict[str, QueryResults]:
         raise UserError(f"{path} is damaged: {error}", REMEDY) from error
 
 
-def agree(metrics: dict[str, dict[str, Any]], queries: dict[str, QueryResults]) -> bool:
+def agree(metrics: dict[str, VariantFigures], queries: dict[str, QueryResults]) -> bool:
     """Whether the figures of a report are the means over these queries. metrics: as in report.json."""
-    return metrics.keys() == queries.keys() and all(
-        len(found.name) == metrics[variant]["queries"]
-        and all(
-            abs(found.figures[name].mean() - float(metrics[variant][name])) <= AGREE
-            for name in FIGURES
-            if name in metrics[variant]
-        )
-        for variant, found in queries.items()
+    return metrics.keys() == queries.keys() and all(_agree(metrics[name], found) for name, found in queries.items())
+
+
+def _agree(reported: VariantFigures, found: QueryResults) -> bool:
+    return len(found.name) == reported.queries and all(
+        abs(found.figures[key].mean() - reported[key]) <= AGREE for key in KEYS if key in reported.figures
     )

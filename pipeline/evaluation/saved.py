@@ -4,56 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.errors import UserError, reason
 from pipeline.evaluation.per_query import QueryResults, agree, read_query_results
-from pipeline.evaluation.schema import SCHEMA_VERSION
-from pipeline.io.text import read_json
+from pipeline.evaluation.report import Report, read_report
+from pipeline.io.documents import to_json
 from pipeline.runs.layout import QUERY_RESULTS, REPORT
 
 SHOWN = 3  # queries named in an error
+SOURCES = ("trained_on", "checkpoint_sha256", "pose", "segmenter")  # of a report's provenance
 AGAIN = "Run its eval stage again: make eval."
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One evaluation. name: of its run. report: report.json. queries: variant -> what each query reached."""
+    """One evaluation. name: of its run. queries: variant -> what each query reached."""
 
     name: str
     folder: Path
-    report: dict[str, Any]
+    report: Report
     queries: dict[str, QueryResults]
 
-    def setting(self) -> dict[str, Any]:
-        """In words -> value: what must be the same for figures to be comparable. The threshold, what picks the stripes
-        and the network may differ: they are what is compared.
-        """
-        config, dataset = self.report["provenance"]["config"], self.report["dataset"]
-        single = {"trials": config["trials"], "seed of the draws": config["seed"]} if self.report["single_shot"] else {}
-        return {
-            "dataset": dataset["name"],
-            "split": config["split"],
-            "protocol": config["protocol"],
-            "average precision": config["average_precision"],
-            "one gallery image per person": self.report["single_shot"],
-            **single,
-            "gallery images": dataset["gallery_images"],
-            # The same queries against another gallery of that size would be matched by chance more or less often.
-            "mAP by chance": round(self.report["chance"]["mAP"], 12),
-        }
-
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, object]:
         """Name -> value of all that says how it was made."""
-        made = self.report["provenance"]
-        trained = {key: value for key, value in made["training"].items() if key != "pids"}
-        features = {"precision": made["features"].get("precision")}
-        sections = {"eval": made["config"], "labeler": made["labeler"], "features": features, "training": trained}
-        others = {name: made.get(name) for name in ("trained_on", "checkpoint_sha256", "pose", "segmenter")}
-        found = _flat({**sections, **others, "versions": made["versions"]})
+        made = self.report.provenance
+        trained = {key: value for key, value in made.training.items() if key != "pids"}
+        features = {"precision": made.features.get("precision")}
+        sections = {"eval": to_json(made.config), "labeler": to_json(made.labeler), "features": features}
+        others = {name: to_json(getattr(made, name)) for name in SOURCES}
+        found = _flat({**sections, "training": trained, **others, "versions": made.versions})
         return {name.removeprefix("training."): value for name, value in found.items()}
+
+
+def setting(report: Report) -> dict[str, object]:
+    """In words -> value: what must be the same for figures to be comparable. The threshold, what picks the stripes and
+    the network may differ: they are what is compared.
+    """
+    config, dataset = report.provenance.config, report.dataset
+    single = {"trials": config.trials, "seed of the draws": config.seed} if report.single_shot else {}
+    return {
+        "dataset": dataset.name,
+        "split": config.split,
+        "protocol": config.protocol,
+        "average precision": config.average_precision,
+        "one gallery image per person": report.single_shot,
+        **single,
+        "gallery images": dataset.gallery_images,
+        # The same queries against another gallery of that size would be matched by chance more or less often.
+        "mAP by chance": round(report.chance.get("mAP", 0.0), 12),
+    }
 
 
 def read_evaluation(runs: Path, given: str) -> Evaluated:
@@ -64,20 +65,13 @@ def read_evaluation(runs: Path, given: str) -> Evaluated:
     folder = _find(runs, given)
     path = folder / REPORT
     try:
-        report = read_json(path)
-        version = report["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        report = read_report(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} is no report of an evaluation: {reason(error)}", AGAIN) from error
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", AGAIN)
     queries = read_query_results(folder / QUERY_RESULTS)
     run = folder.absolute().parent.name
     found = Evaluated(run if folder.name == "eval" else f"{run}/{folder.name}", folder, report, queries)
-    try:
-        found.setting(), found.options()
-        _require_one_evaluation(found)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise UserError(f"{path} is damaged: {reason(error)}", AGAIN) from error
+    _require_one_evaluation(found)
     return found
 
 
@@ -96,7 +90,7 @@ def _find(runs: Path, given: str) -> Path:
 
 def _require_one_evaluation(run: Evaluated) -> None:
     """Both files are written one after the other: a stage that was stopped between leaves two that do not agree."""
-    if not agree(run.report["metrics"], run.queries):
+    if not agree(run.report.metrics, run.queries):
         raise UserError(f"{REPORT} and {QUERY_RESULTS} in {run.folder} are of two different evaluations", AGAIN)
 
 
@@ -105,7 +99,7 @@ def require_comparable(first: Evaluated, other: Evaluated) -> None:
     remedy = (
         "Evaluate both alike, see eval.split, eval.protocol and eval.shots; the threshold and the network may differ."
     )
-    ours, theirs = first.setting(), other.setting()
+    ours, theirs = setting(first.report), setting(other.report)
     for name in dict.fromkeys([*ours, *theirs]):
         if ours.get(name) != theirs.get(name):
             what = f"{name}: {ours.get(name)} in {first.name}, {theirs.get(name)} in {other.name}"
@@ -122,8 +116,8 @@ def require_comparable(first: Evaluated, other: Evaluated) -> None:
         raise UserError(f"these evaluations cannot be compared: {what}", remedy)
 
 
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(value: dict[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
     for key, item in value.items():
         if isinstance(item, dict):
             flat |= _flat(item, f"{prefix}{key}.")

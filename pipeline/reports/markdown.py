@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 
 def pipe_table(rows: list[list[str]], column: str = "--:") -> list[str]:
@@ -13,6 +13,6 @@ def pipe_table(rows: list[list[str]], column: str = "--:") -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
 
 
-def code(value: dict[str, Any]) -> str:
+def code(value: Mapping[str, object]) -> str:
     """A flat table of options as inline code."""
     return ", ".join(f"`{key} = {json.dumps(item)}`" for key, item in value.items())

@@ -12,7 +12,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol, load_manifest
+from pipeline.datasets.records import read_rows
+from pipeline.datasets.summary import read_summary
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.runs import stamp
@@ -65,12 +68,14 @@ def inputs(config: Config, paths: Paths) -> dict[str, str]:
 
 
 def run(config: Config, paths: Paths, fingerprint: str) -> Path:
+    # torch takes seconds to import, and `sorn status` imports this module
+    from pipeline.evaluation.evaluate import EvaluatedImages, evaluate
+    from pipeline.evaluation.origin import read_origin
     from pipeline.evaluation.scores import check_answerable
-    from pipeline.features.extraction import (
-        features,  # torch takes seconds to import, and `sorn status` imports this module
-    )
-    from pipeline.reports.evaluation.build import build_report
+    from pipeline.features.extraction import features
+    from pipeline.reports.evaluation.build import write_report
     from pipeline.reports.evaluation.text import terminal_lines
+    from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
 
     protocol = _protocol(config, paths)
@@ -81,8 +86,13 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     banks = features(config, paths, trained, query, gallery, _segmenter(config))
     if banks is None:  # another rank has them, and reports
         return paths.report_html
-    report = build_report(config, paths, protocol, banks, trained, query, gallery)
-    logger.info("\n".join(terminal_lines(report)))
+    manifest = load_manifest(paths.dataset)
+    root = Path(read_summary(paths.data_summary, paths.dataset)["root"])
+    images = EvaluatedImages(banks, query, gallery, ExactMasks(manifest, root, read_rows(paths.records, paths.dataset)))
+    origin = read_origin(config, paths, manifest, trained)
+    result = evaluate(images, origin, protocol, config.eval, pick_device(config.runtime.device))
+    write_report(result, paths)
+    logger.info("\n".join(terminal_lines(result.report)))
     return paths.report_html
 
 

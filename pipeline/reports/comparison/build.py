@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.evaluation.per_query import FIGURES
-from pipeline.evaluation.saved import Evaluated, read_evaluation, require_comparable
+from pipeline.evaluation.figures import COMPARED, KEYS
+from pipeline.evaluation.saved import Evaluated, read_evaluation, require_comparable, setting
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.comparison import page
 from pipeline.runs.layout import RunComparison
@@ -22,7 +22,6 @@ from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
-COMPARED = ("rank-1", "rank-5", "mAP", "mINP")
 CHANGED = 20  # queries that changed most, by name
 LONGEST_NAME = 255  # bytes of a folder's name on the usual file systems
 
@@ -35,9 +34,9 @@ def compare_runs(
     given: names of runs or paths. variant: None for the fullest that all have. metric: what says that a query got
     better or worse. Raises UserError for evaluations that cannot be compared.
     """
-    if metric not in FIGURES:
+    if metric not in KEYS:
         raise UserError(
-            f"metric = {metric!r}: expected one of {', '.join(FIGURES)}",
+            f"metric = {metric!r}: expected one of {', '.join(KEYS)}",
             WRONG_OPTION,
         )
     compared = _read(given, runs)
@@ -52,15 +51,15 @@ def compare_runs(
     report = {
         "schema_version": SCHEMA_VERSION,
         "unit": "fractions in [0, 1]",
-        "setting": first.setting(),
+        "setting": setting(first.report),
         "queries": len(shared.name),
         "persons": persons,
         "variant": variant,
         "metric": metric,
         "interval": {"level": LEVEL, "draws": DRAWS, "seed": SEED, "drawn": "persons, with all their queries"},
-        "notice": first.report["dataset"].get("notice", ""),
+        "notice": first.report.dataset.notice,
         "runs": [
-            {"name": run.name, "folder": str(run.folder), "protocol": run.report["protocol"], "metrics": _figures(run)}
+            {"name": run.name, "folder": str(run.folder), "protocol": run.report.protocol, "metrics": _figures(run)}
             for run in compared
         ],
         "differences": [_difference(first, other, variant, metric) for other in others],
@@ -109,7 +108,7 @@ def _variant(compared: list[Evaluated], asked: str | None) -> str:
 
 def _figures(run: Evaluated) -> dict[str, dict[str, float]]:
     return {
-        variant: {name: float(found.figures[name].mean()) for name in COMPARED}
+        variant: {figure.key: float(found.figures[figure.key].mean()) for figure in COMPARED}
         for variant, found in run.queries.items()
     }
 
@@ -118,7 +117,7 @@ def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -
     """JSON of one run against the first. Queries of both are in the order of their names."""
     a, b = first.queries[variant], other.queries[variant]
     figures = {}
-    for name in dict.fromkeys((*COMPARED, metric)):
+    for name in dict.fromkeys((*(figure.key for figure in COMPARED), metric)):
         found = paired_difference(a.figures[name], b.figures[name], a.pid)
         figures[name] = {**asdict(found), "excludes_zero": found.excludes_zero}
     change = b.figures[metric] - a.figures[metric]

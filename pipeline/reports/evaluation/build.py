@@ -1,188 +1,29 @@
-"""The report of one evaluation: feature banks and shards -> scores, pictures, report.json, report.md, report.html."""
+"""Files of an evaluation's report: report.json, report.md, report.html, queries.csv and pictures."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from pathlib import Path
-from typing import Any
-
-from pipeline.datasets.ground_truth import ExactMasks
-from pipeline.datasets.manifest import Manifest, Protocol, load_manifest
-from pipeline.datasets.records import read_rows
-from pipeline.datasets.summary import read_summary
-from pipeline.evaluation.colour_baseline import colour_bank
-from pipeline.evaluation.mask_metrics import Stripes
-from pipeline.evaluation.oracle_stripes import decisions, exact_banks
+from pipeline.evaluation.evaluate import Result
 from pipeline.evaluation.per_query import write_query_results
-from pipeline.evaluation.schema import SCHEMA_VERSION
-from pipeline.evaluation.scores import PartReference, Scores, part_scores, restrict, score, seen_by
-from pipeline.features.store import Banks
-from pipeline.io.text import parse_json, read_json
+from pipeline.io.files import write_json, write_text
 from pipeline.reports.evaluation.illustrations import Illustrator
 from pipeline.reports.evaluation.page import write_page
 from pipeline.reports.evaluation.shown_queries import shown_queries
-from pipeline.reports.evaluation.text import write_report
-from pipeline.runs import stamp
-from pipeline.runs.config import Config, EvalConfig, as_json
+from pipeline.reports.evaluation.text import markdown
 from pipeline.runs.layout import Paths
-from pipeline.runtime.device import pick_device
-from pipeline.shards.dataset import ShardDataset
-from pipeline.shards.index import ShardIndex
-from sorn.sample import Sample
 
 
-def build_report(
-    config: Config,
-    paths: Paths,
-    protocol: Protocol,
-    banks: Banks,
-    trained: dict[str, Any],
-    query: ShardDataset,
-    gallery: ShardDataset,
-) -> dict[str, Any]:
-    """Write the report and its pictures; what report.json holds is returned. trained: config.json of the checkpoint."""
-    examples = banks.examples
-    assert examples is not None, "the eval stage writes examples into every feature bank"
-    place = {str(name): (data, row) for data in (gallery, query) for row, name in enumerate(data.name)}
-
-    def sample_of(name: str) -> Sample:
-        data, row = place[name]
-        return data[row]
-
-    options, labels = config.eval, trained["model"]["labels"]
-    asked, ranked = (
-        seen_by(restrict(bank, prefix), options.visibility)
-        for bank, prefix in ((banks.query, protocol.query_prefix), (banks.gallery, protocol.gallery_prefix))
-    )
-    manifest = load_manifest(paths.dataset)
-    exact = ExactMasks(
-        manifest, Path(read_summary(paths.data_summary, paths.dataset)["root"]), read_rows(paths.records, paths.dataset)
-    )
-    colours = (colour_bank(asked, query), colour_bank(ranked, gallery)) if options.colour else None
-    stripes = Stripes(asked.local.shape[1], labels, options.tau)
-    seen = exact_banks(asked, ranked, exact, stripes, query.image_size)
-    device = pick_device(config.runtime.device)
-    scores = score(asked, ranked, protocol, options, examples.name, device, colours, seen)
-    reference = PartReference(sample_of, exact, query.index.labeler["name"], labels)
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "protocol": protocol_text(manifest, protocol, config, query.index.pose, banks.attrs),
-        "single_shot": bool(protocol.shots),
-        "unit": "fractions in [0, 1]",
-        "metrics": {variant: found.figures() for variant, found in scores.metrics.items()},
-        "chance": scores.chance,
-        "cmc": {
-            **{variant: found.cmc().tolist() for variant, found in scores.metrics.items()},
-            "chance": scores.chance_cmc.tolist(),
-        },
-        "tau_sweep": [
-            {"tau": tau, "rank-1": found.rank(1), "mAP": found.mean_ap} for tau, found in scores.sweep.items()
-        ],
-        "shown": {kind: [str(asked.name[i]) for i in numbers] for kind, numbers in scores.shown.items()},
-        "labels": label_quality(paths),
-        "parts": part_scores(examples, reference, asked.name),
-        "stripes": {
-            "query": decisions(asked, seen[0], stripes),
-            "gallery": decisions(ranked, seen[1], stripes),
-        }
-        if seen
-        else None,
-        "paper": [row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name],
-        "dataset": _dataset(paths, manifest, scores, query.unreadable + gallery.unreadable),
-        "provenance": _provenance(config, paths, banks.attrs, trained, query.index),
-    }
+def write_report(result: Result, paths: Paths) -> None:
+    """Replaces the report and the pictures of an evaluation in its folder."""
+    report, scores, options = result.report, result.scores, result.options
     illustrator = Illustrator(
-        paths.pictures, reference, options.tau, options.ranked_gallery, options.seed, options.visibility
+        paths.pictures, result.reference, options.tau, options.ranked_gallery, options.seed, options.visibility
     )
-    write_query_results(paths.query_results, asked, scores.relevant, scores.metrics)
-    shown = shown_queries(scores, sample_of, options.tau, options.ranked_gallery)
-    explained = illustrator.explained(scores, examples)
-    drawn = [shown[number] for number in scores.shown["random"]]
-    write_report(paths, report, illustrator.draw(drawn, explained))
+    write_query_results(paths.query_results, scores)
+    shown = shown_queries(scores, result.reference.sample_of, options.tau, options.ranked_gallery)
+    explained = illustrator.explained(scores, result.examples)
+    pictures = illustrator.draw([shown[number] for number in scores.shown["random"]], explained)
+    write_json(paths.report_json, report.to_json())
+    folder = paths.pictures.relative_to(paths.report_md.parent).as_posix()
+    write_text(paths.report_md, "\n".join(markdown(report, pictures, folder)) + "\n")
     queries_file = paths.query_results.relative_to(paths.report_html.parent).as_posix()
     write_page(paths.report_html, report, scores, list(shown.values()), explained, illustrator, queries_file)
-    return report
-
-
-def protocol_text(
-    manifest: Manifest, protocol: Protocol, config: Config, pose: dict[str, Any] | None, attrs: dict[str, str]
-) -> str:
-    """The protocol's full name: dataset, query set, filter, shots, AP formula, what picks stripes. pose: the finder.
-    attrs: of the features.
-    """
-    options, description = config.eval, protocol.description.rstrip(".")
-    shots = f"one random gallery image per person, {protocol.trials} draws" if protocol.shots else "all gallery images"
-    by = f" on the landmarks of {pose['name']}" if pose and options.visibility == "pose" else ""
-    if options.visibility == "segmenter":
-        by = f" on the part masks of a segmenter trained on {parse_json(attrs['segmenter'])['trained_on']}"
-    return (
-        f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
-        f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by}"
-    )
-
-
-def command(config: Config, paths: Paths) -> str:
-    """What makes this report again, as the user would type it: the options of the stage that are not their defaults."""
-    words = ["make eval", f"DATASET={shlex.quote(paths.dataset)}", f"LABELER={paths.labeler}"]
-    if paths.trained_on:
-        words.append(f"TRAINED_ON={shlex.quote(paths.trained_on)}")
-    usual = as_json(EvalConfig())
-    chosen = {key: value for key, value in as_json(config.eval).items() if value != usual[key]}
-    options = [shlex.quote(f"eval.{key}={_value(value)}") for key, value in chosen.items()]
-    if options:
-        words.append("ARGS=" + shlex.quote(" ".join(f"--set {option}" for option in options)))
-    return " ".join(words)
-
-
-def _value(value: Any) -> str:
-    """As --set reads it: a string as it is."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def label_quality(paths: Paths) -> dict[str, Any] | None:
-    """Of the labels that the network was trained on, if they are of this run: `all` of labels.json, and its labeler."""
-    if paths.trained_on:
-        return None
-    try:
-        found = read_json(paths.label_report_json)
-        return {"labeler": found["labeler"], **found["all"]}
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _dataset(paths: Paths, manifest: Manifest, scores: Scores, unreadable: list[str]) -> dict[str, Any]:
-    summary = read_summary(paths.data_summary, paths.dataset)
-    warnings = [finding["wrong"] for finding in summary["findings"] if finding["level"] == "warning"]
-    if unreadable:
-        warnings.append(f"{len(unreadable)} unreadable images are left out: {', '.join(unreadable[:3])}")
-    return {
-        "name": manifest.name,
-        "title": manifest.title,
-        "licence": manifest.licence,
-        "notice": manifest.notice,
-        "camera_policy": manifest.camera_policy,
-        "query_images": len(scores.query),
-        "gallery_images": len(scores.gallery),
-        "warnings": warnings,
-    }
-
-
-def _provenance(
-    config: Config, paths: Paths, attrs: dict[str, Any], trained: dict[str, Any], index: ShardIndex
-) -> dict[str, Any]:
-    stamps = {name: stamp.read(paths.folder(name)) for name in ("data", "masks", "train")}
-    train = stamps["train"]
-    return {
-        "labeler": index.labeler,
-        "pose": index.pose,
-        "segmenter": parse_json(attrs["segmenter"]) if config.eval.visibility == "segmenter" else None,
-        "trained_on": paths.trained_on or paths.run_name,
-        "command": command(config, paths),
-        "checkpoint_sha256": attrs["checkpoint_sha256"],
-        "features": parse_json(attrs["config"]),
-        "training": trained,
-        "config": as_json(config.eval),
-        "stamps": {name: found.fingerprint for name, found in stamps.items() if found},
-        "versions": train.versions if train else {},
-    }

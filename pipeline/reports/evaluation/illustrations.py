@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.evaluation.scores import EXACT, PartReference, Scores
+from pipeline.evaluation.part_masks import EXACT, PartReference
+from pipeline.evaluation.scores import Scores
 from pipeline.features.store import Examples
 from pipeline.reports.evaluation.shown_queries import AnswerList, ShownQuery
 from pipeline.reports.pictures import Explained, Ranked, RankedList, draw_maps, draw_part_masks, draw_ranked_lists

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pipeline.evaluation.figures import HEADLINE
+from pipeline.evaluation.report import Report, TrainingLabels
 from pipeline.evaluation.scores import Scores
 from pipeline.io.files import write_text
 from pipeline.reports.charts import Chart
@@ -77,7 +79,7 @@ class ResultView:
     queries: str
     caption: str
     paper: Table | None
-    warnings: list[str]
+    warnings: Sequence[str]
     paper_caption: str = report_text.PAPER_CAPTION
     warnings_caption: str = report_text.WARNINGS_CAPTION
 
@@ -119,7 +121,7 @@ class ProvenanceView:
 
 def write_page(
     path: Path,
-    report: dict[str, Any],
+    report: Report,
     scores: Scores,
     shown: list[ShownQuery],
     explained: list[Explained],
@@ -127,29 +129,29 @@ def write_page(
     queries_file: str,
 ) -> None:
     """report: as in report.json, whose figures the page repeats. queries_file: queries.csv, relative to the page."""
-    lists = ranked_lists(shown, report["single_shot"]) if shown else None
+    lists = ranked_lists(shown, report.single_shot) if shown else None
     sections = [
         PageSection("Result", "result", result(report, fullest(scores))),
         PageSection("Curves", "curves", curves(report)),
         PageSection("Ranked lists", "ranked_lists", lists),
         PageSection("What the network sees", "network_view", seen(report, explained, illustrator)),
         PageSection("All queries", "query_table", query_table(scores, queries_file)),
-        PageSection("Training labels", "labels", labels(report["labels"])),
+        PageSection("Training labels", "labels", labels(report.labels)),
         PageSection("Where it comes from", "provenance", provenance(report)),
     ]
     kept = [section for section in sections if section.view]
-    page = ReportPage(report_text.title(report), report["protocol"], report["dataset"]["notice"], kept)
+    page = ReportPage(report_text.title(report), report.protocol, report.dataset.notice, kept)
     write_text(path, render("report.html.j2", page))
 
 
-def result(report: dict[str, Any], variant: str) -> ResultView:
+def result(report: Report, variant: str) -> ResultView:
     """Three headlines, the table of variants beside chance, and what the paper reports. variant: the fullest."""
-    values = report["metrics"][variant]
-    draws = ", on average over the draws" if report["single_shot"] else ""
-    wrong = round((1 - values["rank-1"]) * values["queries"])
+    values = report.metrics[variant]
+    draws = ", on average over the draws" if report.single_shot else ""
+    wrong = round((1 - values["rank-1"]) * values.queries)
     headlines = [Headline(f"{100 * values[name]:.1f} %", name, _floors(report, name)) for name in ("rank-1", "mAP")]
     first = f"queries whose first answer is another person{draws}"
-    headlines.append(Headline(f"{wrong:,} of {values['queries']:,}", first))
+    headlines.append(Headline(f"{wrong:,} of {values.queries:,}", first))
     paper = report_text.paper_rows(report)
     return ResultView(
         variant,
@@ -158,23 +160,23 @@ def result(report: dict[str, Any], variant: str) -> ResultView:
         report_text.queries_line(report),
         report_text.variants_caption(report),
         Table(paper, label="figures of the paper") if paper else None,
-        report["dataset"]["warnings"],
+        report.dataset.warnings,
     )
 
 
-def _floors(report: dict[str, Any], figure: str) -> str:
+def _floors(report: Report, figure: str) -> str:
     """What needs no training reaches: chance, and colours where they were ranked."""
-    chance, colour = f"chance {100 * report['chance'][figure]:.2f} %", report["metrics"].get(COLOURS[0])
+    chance, colour = f"chance {100 * report.chance[figure]:.2f} %", report.metrics.get(COLOURS[0])
     return f"{chance}, colours {100 * colour[figure]:.1f} %" if colour else chance
 
 
-def curves(report: dict[str, Any]) -> CurvesView:
-    lines = dict(report["cmc"])
+def curves(report: Report) -> CurvesView:
+    lines = dict(report.cmc)
     ranks = range(1, len(lines["chance"]) + 1)
     rows = [["rank", *lines], *([str(k), *(f"{100 * lines[n][k - 1]:.1f}" for n in lines)] for k in CMC_TICKS)]
     charts = [Chart("CMC: queries with a match among the first k", "rank", ranks, lines, CMC_TICKS)]
     tables = [Table(rows, label="CMC, %")]
-    sweep = report["tau_sweep"]
+    sweep = report.tau_sweep
     if sweep:
         tables.append(Table(report_text.sweep_rows(report), label="tau, %"))
     if len(sweep) > 1:
@@ -182,15 +184,15 @@ def curves(report: dict[str, Any]) -> CurvesView:
     return CurvesView(charts, tables, report_text.SWEEP_CAPTION if sweep else "")
 
 
-def _sweep_chart(report: dict[str, Any]) -> Chart:
-    sweep, used = report["tau_sweep"], report["provenance"]["config"]["tau"]
-    taus = [row["tau"] for row in sweep]
-    lines = {name: [row[name] for row in sweep] for name in ("rank-1", "mAP")}
+def _sweep_chart(report: Report) -> Chart:
+    sweep, used = report.tau_sweep, report.provenance.config.tau
+    taus = [point.tau for point in sweep]
+    lines = {figure.title: [point[figure.key] for point in sweep] for figure in HEADLINE}
     marked = used if taus[0] <= used <= taus[-1] else None
     return Chart("Threshold tau of Eq. 12, by sorn", "tau", taus, lines, taus, marked, dots=True)
 
 
-def seen(report: dict[str, Any], explained: list[Explained], illustrator: Illustrator) -> SeenView | None:
+def seen(report: Report, explained: list[Explained], illustrator: Illustrator) -> SeenView | None:
     """None for a network without body parts and aggregation maps."""
     if not explained or (explained[0].parts is None and not len(explained[0].maps)):
         return None
@@ -199,19 +201,20 @@ def seen(report: dict[str, Any], explained: list[Explained], illustrator: Illust
         captions.append(illustrator.parts_caption(explained))
     if len(explained[0].maps):
         captions.append(maps_caption(len(explained[0].maps)))
-    if rows := report_text.part_rows(report["parts"]):
-        scores.append((f"{report_text.parts_line(report['parts'])}:", Table(rows)))
-    if rows := report_text.stripe_rows(report["stripes"]):
-        scores.append((report_text.stripes_line(report["stripes"]), Table(rows)))
+    if report.parts:
+        scores.append((f"{report_text.parts_line(report.parts)}:", Table(report_text.part_rows(report.parts))))
+    if report.stripes:
+        scores.append((report_text.stripes_line(report.stripes), Table(report_text.stripe_rows(report.stripes))))
     return SeenView(captions, network_view(explained, illustrator.reference.labels), scores)
 
 
-def labels(found: dict[str, Any] | None) -> LabelsView | None:
-    """None where nobody knows the labels that the network was trained on. found: as in report.json."""
+def labels(found: TrainingLabels | None) -> LabelsView | None:
+    """None where nobody knows the labels that the network was trained on."""
+    if found is None:
+        return None
     rows = report_text.label_rows(found)
-    return LabelsView(report_text.LABELS_CAPTION, Table(rows, numbers_from=len(rows[0]))) if rows else None
+    return LabelsView(report_text.LABELS_CAPTION, Table(rows, numbers_from=len(rows[0])))
 
 
-def provenance(report: dict[str, Any]) -> ProvenanceView:
-    command, rows = report["provenance"]["command"], report_text.provenance_rows(report)
-    return ProvenanceView(report_text.AGAIN, command, rows)
+def provenance(report: Report) -> ProvenanceView:
+    return ProvenanceView(report_text.AGAIN, report.provenance.command, report_text.provenance_rows(report))

@@ -8,16 +8,17 @@ import functools
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.datasets.ground_truth import ExactMasks
-from pipeline.datasets.manifest import SPLITS, Manifest, load_manifest
+from pipeline.datasets.manifest import SPLITS, load_manifest
 from pipeline.datasets.records import read_rows
 from pipeline.datasets.summary import read_summary
+from pipeline.evaluation.label_report import ExactSample, LabelledDataset, LabelReport, LabelStatistics, MadeBy
 from pipeline.evaluation.label_statistics import StoredLabels, statistics
 from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
+from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.labels import text as label_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
@@ -29,7 +30,6 @@ from sorn.sample import Status
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
 SEED = 0  # of the images that are compared and shown
 COMPARED = 500  # images held against exact masks: 1 % of wrong stripes is then known to 0.3 points, within a second
 SHOWN_RANDOM, SHOWN_WORST, SHOWN_STATUS = 8, 4, 4  # images in the sections of the contact sheet
@@ -55,13 +55,21 @@ def write_label_report(config: Config, paths: Paths) -> list[Path]:
     agreement = _against_exact(labels, exact, compared, stripes, config.runtime.workers) if len(compared) else None
     pixels = labels.pixels()
     shown = _sections(labels, pixels, compared, agreement)
-    report = _report(labels, pixels, compared, agreement, manifest)
-    worst = agreement.worst(labels.name[compared], NAMED_WORST) if agreement is not None else []
-    report["exact"] = {"images": len(compared), "available": len(available), "seed": SEED, "worst": worst}
-    report["shown"] = {heading: labels.name[numbers].tolist() for heading, numbers in shown.items()}
+    total, by_split = _statistics(labels, pixels, compared, agreement)
+    worst = agreement.worst(labels.name[compared], NAMED_WORST) if agreement is not None else ()
+    report = LabelReport(
+        dataset=LabelledDataset(manifest.name, manifest.title, manifest.licence, manifest.notice),
+        labeler=from_json(MadeBy, labels.index.labeler),
+        fingerprint=labels.index.fingerprint,
+        image_size=labels.index.image_size,
+        splits=by_split,
+        total=total,
+        exact=ExactSample(len(compared), len(available), SEED, worst),
+        shown={heading: tuple(labels.name[numbers].tolist()) for heading, numbers in shown.items()},
+    )
     pictures = _draw(paths, labels, exact, shown, stripes)
     where = pictures[0].relative_to(paths.label_report_md.parent).as_posix() if pictures else ""
-    write_json(paths.label_report_json, report)
+    write_json(paths.label_report_json, report.to_json())
     write_text(paths.label_report_md, "\n".join(label_text.markdown(report, where)) + "\n")
     logger.info("\n".join(label_text.terminal_lines(report, str(paths.label_report_md))))
     return [paths.label_report_json, paths.label_report_md, *pictures]
@@ -79,24 +87,18 @@ def _against_exact(
     return measure([functools.partial(read, batch) for batch in batches], stripes, workers)
 
 
-def _report(
-    labels: StoredLabels, pixels: np.ndarray, compared: np.ndarray, agreement: Agreement | None, manifest: Manifest
-) -> dict[str, Any]:
-    def part(chosen: np.ndarray) -> dict[str, Any]:
-        rows = chosen[compared]
-        figures = agreement.of(rows).figures() if agreement is not None and rows.any() else None
-        return {**statistics(labels, pixels, chosen), "exact": figures}
+def _statistics(
+    labels: StoredLabels, pixels: np.ndarray, compared: np.ndarray, agreement: Agreement | None
+) -> tuple[LabelStatistics, dict[str, LabelStatistics]]:
+    """Of all images, and of each split."""
 
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "unit": "fractions in [0, 1]",
-        "dataset": {key: getattr(manifest, key) for key in ("name", "title", "licence", "notice")},
-        "labeler": labels.index.labeler,
-        "fingerprint": labels.index.fingerprint,
-        "image_size": list(labels.index.image_size),
-        "splits": {str(split): part(labels.split == split) for split in dict.fromkeys(labels.split.tolist())},
-        "all": part(np.ones(len(labels), bool)),
-    }
+    def of(chosen: np.ndarray) -> LabelStatistics:
+        rows = chosen[compared]
+        exact = agreement.of(rows).figures() if agreement is not None and rows.any() else None
+        return statistics(labels, pixels, chosen, exact)
+
+    splits = {str(split): of(labels.split == split) for split in dict.fromkeys(labels.split.tolist())}
+    return of(np.ones(len(labels), bool)), splits
 
 
 def _sections(

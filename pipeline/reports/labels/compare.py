@@ -6,13 +6,15 @@ import functools
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.evaluation.label_comparison import ComparedLabels, LabelComparison, UnmatchedImages
+from pipeline.evaluation.label_report import MadeBy
 from pipeline.evaluation.label_statistics import NAMED, StoredLabels
 from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
+from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
 from pipeline.io.images import resize_mask
 from pipeline.reports.labels import text as label_text
@@ -25,7 +27,6 @@ from sorn.sample import Status
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
 SEED = 0  # of the images drawn for the picture
 SHOWN_WORST, SHOWN_RANDOM = 12, 8
 NAMED_WORST = 20  # images that agree least, by name
@@ -54,8 +55,8 @@ def label_name(index: Path) -> str:
     return folder.parent.name if folder.name == "masks" else folder.name
 
 
-def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison) -> dict[str, Any]:
-    """Compare what both labelers say of the images that both saw; write the comparison; return what its JSON holds.
+def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison) -> LabelComparison:
+    """Compare what both labelers say of the images that both saw; write and return the comparison.
 
     indices: index.json of A and of B. Raises UserError when they are not about the same images.
     """
@@ -68,29 +69,18 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
         raise UserError(wrong, "Label the same splits in both: --set 'masks.splits=[\"train\"]'.")
     stripes = Stripes.of(config)
     agreement = _measure(a, b, both, stripes, config.runtime.workers)
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "unit": "fractions in [0, 1]",
-        "labels": {
-            key: {
-                "name": name,
-                "index": str(index),
-                "labeler": side.index.labeler,
-                "fingerprint": side.index.fingerprint,
-                "image_size": list(side.index.image_size),
-                "images": len(side),
-            }
-            for key, name, index, side in zip("AB", names, indices, (a, b), strict=True)
-        },
-        "only_in_a": _only(a, pairs[:, 0]),
-        "only_in_b": _only(b, pairs[:, 1]),
-        "images": len(pairs),
-        "status": _cross_table(a.status[pairs[:, 0]], b.status[pairs[:, 1]]),
-        "agreement": agreement.figures(),
-        "worst": agreement.worst(a.name[both[:, 0]], NAMED_WORST),
-    }
+    sides = zip("AB", names, indices, (a, b), strict=True)
+    report = LabelComparison(
+        labels={key: _described(name, index, side) for key, name, index, side in sides},
+        only_in_a=_unmatched(a, pairs[:, 0]),
+        only_in_b=_unmatched(b, pairs[:, 1]),
+        images=len(pairs),
+        status=_cross_table(a.status[pairs[:, 0]], b.status[pairs[:, 1]]),
+        agreement=agreement.figures(),
+        worst=agreement.worst(a.name[both[:, 0]], NAMED_WORST),
+    )
     _draw(files, a, b, both, agreement)
-    write_json(files.json, report)
+    write_json(files.json, report.to_json())
     picture = files.picture.relative_to(files.markdown.parent).as_posix()
     write_text(files.markdown, "\n".join(label_text.comparison(report, picture)) + "\n")
     logger.info("\n".join(label_text.comparison_lines(report, str(files.markdown))))
@@ -139,10 +129,16 @@ def _masks(a: StoredLabels, b: StoredLabels, row: int, column: int) -> tuple[np.
     return a.mask(row), resize_mask(b.mask(column), a.index.image_size)
 
 
-def _only(labels: StoredLabels, matched: np.ndarray) -> dict[str, Any]:
+def _described(name: str, index: Path, labels: StoredLabels) -> ComparedLabels:
+    found = labels.index
+    made_by = from_json(MadeBy, found.labeler)
+    return ComparedLabels(name, str(index), made_by, found.fingerprint, found.image_size, len(labels))
+
+
+def _unmatched(labels: StoredLabels, matched: np.ndarray) -> UnmatchedImages:
     rest = np.ones(len(labels), bool)
     rest[matched] = False
-    return {"images": int(rest.sum()), "named": labels.name[rest][:NAMED].tolist()}
+    return UnmatchedImages(int(rest.sum()), tuple(labels.name[rest][:NAMED].tolist()))
 
 
 def _cross_table(a: np.ndarray, b: np.ndarray) -> dict[str, dict[str, int]]:

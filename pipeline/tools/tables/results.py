@@ -13,9 +13,11 @@ from typing import Any
 
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import UserError, reason
-from pipeline.evaluation.saved import Evaluated
-from pipeline.evaluation.schema import SCHEMA_VERSION as REPORT_VERSION
-from pipeline.io.text import parse_json, read_json
+from pipeline.evaluation.figures import HEADLINE, IN_GRID
+from pipeline.evaluation.report import Report, SweepPoint, VariantFigures, read_report
+from pipeline.evaluation.saved import setting
+from pipeline.io.documents import to_json
+from pipeline.io.text import parse_json
 from pipeline.runs.config import as_json
 from pipeline.runs.layout import TablesPaths
 from pipeline.tools.tables.grid import Grid
@@ -24,12 +26,12 @@ from pipeline.tools.tables.runner import read_attempts
 from pipeline.tools.tables.statistics import LEVEL, summary, verdict
 
 SCHEMA_VERSION = 1
-FIGURES = ("rank-1", "rank-5", "mAP")
-PRINTED = ("rank-1", "mAP")  # by the paper
+FIGURES = tuple(figure.key for figure in IN_GRID)
+PRINTED = tuple(figure.key for figure in HEADLINE)  # by the paper
 SHOWN = ("masks", "model", "loss", "schedule", "train", "eval")  # sections that hold for all jobs
 SWEPT = "sorn"  # the job whose sweep of tau is Figure 8's
 
-Reports = Mapping[tuple[str, int], dict[str, Any]]  # (job, seed) -> report.json
+Reports = Mapping[tuple[str, int], Report]  # (job, seed) -> report.json
 Missing = Mapping[tuple[str, int], str]  # (job, seed) -> why there is none
 
 
@@ -79,12 +81,12 @@ def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing]:
 
 def require_alike(reports: Reports) -> None:
     """Raise UserError naming two evaluations whose figures cannot stand in one table, and what differs."""
-    settings = {f"{job}, seed {seed}": _setting(report) for (job, seed), report in reports.items()}
-    for name, setting in settings.items():
+    settings = {f"{job}, seed {seed}": setting(report) for (job, seed), report in reports.items()}
+    for name, found in settings.items():
         first, expected = next(iter(settings.items()))
         for key in expected:
-            if setting.get(key) != expected[key]:
-                wrong = f"{name} is not comparable with {first}: {key} is {setting.get(key)}, not {expected[key]}"
+            if found.get(key) != expected[key]:
+                wrong = f"{name} is not comparable with {first}: {key} is {found.get(key)}, not {expected[key]}"
                 raise UserError(wrong, "Use one dataset and protocol for all, see eval.split and eval.protocol.")
 
 
@@ -94,15 +96,18 @@ def described(reports: Reports) -> dict[str, Any]:
     if not reports:
         return dict.fromkeys(keys)
     first = next((report for (job, _), report in reports.items() if job == SWEPT), next(iter(reports.values())))
-    versions = {json.dumps(report["provenance"]["versions"], sort_keys=True) for report in reports.values()}
-    labels, labeler = first["labels"], first["provenance"]["labeler"]
-    exact = (labels or {}).get("exact") or {}
+    versions = {json.dumps(report.provenance.versions, sort_keys=True) for report in reports.values()}
+    exact = first.labels.statistics.exact if first.labels else None
     values = (
-        first["protocol"],
-        next(iter(first["metrics"].values()))["queries"],
-        first["dataset"]["gallery_images"],
-        {name: first["chance"][name] for name in FIGURES},
-        {"labeler": labeler["name"], "mIoU": exact.get("mIoU"), "stripes": exact.get("stripes")},
+        first.protocol,
+        next(iter(first.metrics.values())).queries,
+        first.dataset.gallery_images,
+        {name: first.chance[name] for name in FIGURES},
+        {
+            "labeler": first.provenance.labeler.name,
+            "mIoU": exact.mean_iou if exact else None,
+            "stripes": to_json(exact.stripes) if exact else None,
+        },
         [parse_json(text) for text in sorted(versions)],
     )
     return dict(zip(keys, values, strict=True))
@@ -139,11 +144,11 @@ def ordering(order: Expected, plan: TablesPlan, reports: Reports, seeds: list[in
 
 def sweep(reports: Reports, seeds: list[int]) -> list[dict[str, Any]]:
     """Figure 8 over tau: a threshold and what is reached with it, where every seed has that threshold."""
-    swept = {seed: reports[SWEPT, seed]["tau_sweep"] for seed in seeds if (SWEPT, seed) in reports}
-    by_tau: dict[float, dict[int, dict[str, float]]] = {}
+    swept = {seed: reports[SWEPT, seed].tau_sweep for seed in seeds if (SWEPT, seed) in reports}
+    by_tau: dict[float, dict[int, SweepPoint]] = {}
     for seed, points in swept.items():
         for point in points:
-            by_tau.setdefault(point["tau"], {})[seed] = point
+            by_tau.setdefault(point.tau, {})[seed] = point
     return [
         {"tau": tau, **{name: summary({seed: point[name] for seed, point in found.items()}) for name in PRINTED}}
         for tau, found in sorted(by_tau.items())
@@ -168,8 +173,8 @@ def jobs(grid: Grid, reports: Reports, files: TablesPaths) -> dict[str, Any]:
             "seconds": {stage: sum(times) / len(times) if times else None for stage, times in seconds.items()},
             "seeds": {
                 str(seed): {
-                    "checkpoint_sha256": report["provenance"]["checkpoint_sha256"],
-                    "stamps": report["provenance"]["stamps"],
+                    "checkpoint_sha256": report.provenance.checkpoint_sha256,
+                    "stamps": report.provenance.stamps,
                 }
                 for (name, seed), report in reports.items()
                 if name == job.name
@@ -198,9 +203,9 @@ def command(grid: Grid) -> str:
     return shlex.join(words)
 
 
-def _of_row(row: Row, reports: Reports, seeds: list[int]) -> dict[int, dict[str, float]]:
+def _of_row(row: Row, reports: Reports, seeds: list[int]) -> dict[int, VariantFigures]:
     """Seed -> the row's figures, where they were measured."""
-    found = {seed: reports[row.job, seed]["metrics"] for seed in seeds if (row.job, seed) in reports}
+    found = {seed: reports[row.job, seed].metrics for seed in seeds if (row.job, seed) in reports}
     return {seed: metrics[row.report] for seed, metrics in found.items() if row.report in metrics}
 
 
@@ -209,20 +214,10 @@ def _paper(row: Row) -> dict[str, float] | None:
     return {name: round(value / 100, 4) for name, value in zip(PRINTED, row.paper, strict=True)} if row.paper else None
 
 
-def _setting(report: dict[str, Any]) -> dict[str, Any]:
-    return Evaluated("", Path(), report, {}).setting()
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Report:
     try:
-        report: dict[str, Any] = read_json(path)
-        version = report["schema_version"]
-        _setting(report)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return read_report(path)
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path} is no report of an evaluation: {reason(error)}", f"Delete {path.parent} and run again."
         ) from error
-    if version != REPORT_VERSION:
-        wrong = f"{path} is of schema version {version}, this program of {REPORT_VERSION}"
-        raise UserError(wrong, f"Delete {path.parent} and run again.")
-    return report

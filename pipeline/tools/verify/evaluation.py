@@ -7,8 +7,10 @@ from typing import Any
 
 from pipeline.datasets.manifest import QUERY_SPLITS
 from pipeline.evaluation.per_query import agree, read_query_results
+from pipeline.evaluation.report import Report, read_report
 from pipeline.features.store import SIDES, Banks, read_banks
-from pipeline.io.text import parse_json, read_json
+from pipeline.io.text import parse_json
+from pipeline.runs.config import EvalConfig, as_json
 from pipeline.runs.layout import Paths
 from pipeline.runs.stamp import Stamp
 from pipeline.tools.verify.checks import Checks
@@ -25,7 +27,7 @@ def evaluation(
     if not checks.sound(paths.report_json):
         return
     with checks.reading(paths.report_json):
-        report = read_json(paths.report_json)
+        report = read_report(paths.report_json)
         if banks is not None:
             _report(paths, made, report, banks, checks)
         if checks.sound(paths.query_results):
@@ -59,28 +61,29 @@ def _bank(
     return None
 
 
-def _report(paths: Paths, made: Stamp, report: dict[str, Any], banks: Banks, checks: Checks) -> None:
-    path, said = paths.report_json, report["provenance"]
+def _report(paths: Paths, made: Stamp, report: Report, banks: Banks, checks: Checks) -> None:
+    path, said = paths.report_json, report.provenance
     wrong = f"{path} is of another checkpoint than {paths.features.name}"
-    checks.must(said["checkpoint_sha256"] == banks.attrs["checkpoint_sha256"], wrong, path)
+    checks.must(said.checkpoint_sha256 == banks.attrs["checkpoint_sha256"], wrong, path)
     wrong = f"{path} is of other features than {paths.features.name}"
-    checks.must(said["features"] == parse_json(banks.attrs["config"]), wrong, path)
-    options = {name: value for name, value in said["config"].items() if name != "segmenter"}
+    checks.must(said.features == parse_json(banks.attrs["config"]), wrong, path)
+    stamped = {**as_json(EvalConfig()), **made.config.get("eval", {}), "segmenter": said.config.segmenter}
     wrong = f"{path} was made with other options than its stamp names"
-    checks.must(options == made.config.get("eval"), wrong, path)
+    checks.must(as_json(said.config) == stamped, wrong, path)
+    counted_images = {"query": report.dataset.query_images, "gallery": report.dataset.gallery_images}
     for side, prefix in _prefixes(made):
         named = sum(str(name).startswith(prefix) for name in getattr(banks, side).name)
-        counted = report["dataset"][f"{side}_images"]
+        counted = counted_images[side]
         wrong = f"{path} counts {counted} {side} images, {paths.features.name} holds {named} of the protocol"
         checks.must(counted == named, wrong, path)
 
 
-def _queries(paths: Paths, report: dict[str, Any], banks: Banks | None, checks: Checks) -> None:
+def _queries(paths: Paths, report: Report, banks: Banks | None, checks: Checks) -> None:
     path = paths.query_results
     with checks.reading(path):
         queries = read_query_results(path)
         wrong = f"{path} and {paths.report_json.name} are of two different evaluations"
-        checks.must(agree(report["metrics"], queries), wrong, path)
+        checks.must(agree(report.metrics, queries), wrong, path)
         if banks is not None:
             pids = dict(zip(banks.query.name.tolist(), banks.query.pid.tolist(), strict=True))
             known = all(

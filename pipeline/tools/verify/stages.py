@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.records import content_digest, read_rows
+from pipeline.evaluation.label_report import read_label_report
 from pipeline.io.text import read_json
 from pipeline.io.weights_metadata import read_metadata
 from pipeline.runs.find import describe
@@ -202,14 +203,14 @@ def _split(
 def _label_report(paths: Paths, index: ShardIndex, checks: Checks) -> None:
     path = paths.label_report_json
     with checks.reading(path):
-        report = read_json(path)
+        report = read_label_report(path)
         wrong = f"{path} is of another run of the masks stage than {paths.shard_index.name}"
-        checks.must(report["fingerprint"] == index.fingerprint, wrong, path)
-        for split, said in report["splits"].items():
+        checks.must(report.fingerprint == index.fingerprint, wrong, path)
+        for split, said in report.splits.items():
             entry = index.splits[split]
-            status = {name: count for name, count in said["status"].items() if count}
+            status = {name: count for name, count in said.status.items() if count}
             wrong = f"{path} counts other images of split {split} than {paths.shard_index.name}"
-            checks.must((said["images"], status) == (entry.count, entry.status), wrong, path)
+            checks.must((said.images, status) == (entry.count, entry.status), wrong, path)
 
 
 def _images(shards: list[ShardReader], readable_only: bool) -> tuple[list[str], list[int], list[int]]:

@@ -1,0 +1,175 @@
+"""Evaluation: feature banks, masks and a protocol -> scores and their report. No files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from pipeline.datasets.ground_truth import ExactMasks
+from pipeline.datasets.manifest import Manifest, Protocol
+from pipeline.evaluation import figures
+from pipeline.evaluation.colour_baseline import colour_bank
+from pipeline.evaluation.label_report import MadeBy
+from pipeline.evaluation.mask_metrics import Stripes
+from pipeline.evaluation.oracle_stripes import decisions, exact_banks
+from pipeline.evaluation.origin import Origin
+from pipeline.evaluation.part_masks import PartReference, part_scores
+from pipeline.evaluation.report import (
+    BothStripes,
+    EvaluatedDataset,
+    Provenance,
+    Report,
+    SweepPoint,
+    VariantFigures,
+)
+from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
+from pipeline.features.store import Banks, Examples
+from pipeline.io.documents import from_json
+from pipeline.io.text import parse_json
+from pipeline.runs.config import EvalConfig
+from pipeline.shards.dataset import ShardDataset
+from sorn.metrics import Metrics
+from sorn.sample import Sample
+
+
+@dataclass(frozen=True)
+class EvaluatedImages:
+    """Query and gallery images: their features, their shards, and the exact masks of the dataset."""
+
+    banks: Banks
+    query: ShardDataset
+    gallery: ShardDataset
+    exact: ExactMasks
+
+    @cached_property
+    def _place(self) -> dict[str, tuple[ShardDataset, int]]:
+        return {str(name): (data, row) for data in (self.gallery, self.query) for row, name in enumerate(data.name)}
+
+    def sample(self, name: str) -> Sample:
+        data, row = self._place[name]
+        return data[row]
+
+    def pair(self, protocol: Protocol, visibility: str) -> BankPair:
+        """Banks of the protocol's images, with the stripe scores that `eval.visibility` names."""
+        query, gallery = (
+            seen_by(restrict(bank, prefix), visibility)
+            for bank, prefix in (
+                (self.banks.query, protocol.query_prefix),
+                (self.banks.gallery, protocol.gallery_prefix),
+            )
+        )
+        return query, gallery
+
+
+@dataclass(frozen=True)
+class Result:
+    """One evaluation. reference: the masks that predicted parts of `examples` are scored against."""
+
+    report: Report
+    scores: Scores
+    examples: Examples
+    reference: PartReference
+    options: EvalConfig
+
+
+def evaluate(
+    images: EvaluatedImages, origin: Origin, protocol: Protocol, options: EvalConfig, device: torch.device
+) -> Result:
+    """Score every variant of matching under a protocol. device: where similarities are computed.
+
+    Raises UserError for an exact mask that cannot be one of its image.
+    """
+    examples = images.banks.examples
+    assert examples is not None, "the eval stage writes examples into every feature bank"
+    query, gallery = pair = images.pair(protocol, options.visibility)
+    labels = origin.model.labels
+    colours = (colour_bank(query, images.query), colour_bank(gallery, images.gallery)) if options.colour else None
+    stripes = Stripes(query.local.shape[1], labels, options.tau)
+    exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
+    scores = score(RankingTask(*pair, protocol, options, device), examples.name, colours, exact)
+    index = images.query.index
+    reference = PartReference(images.sample, images.exact, index.labeler["name"], labels)
+    attrs, manifest = images.banks.attrs, origin.manifest
+    pose = from_json(MadeBy, index.pose) if index.pose else None
+    report = Report(
+        protocol=protocol_text(manifest, protocol, options, pose, attrs),
+        single_shot=bool(protocol.shots),
+        metrics={variant: _figures(found) for variant, found in scores.metrics.items()},
+        chance=scores.chance,
+        cmc=_curves(scores),
+        tau_sweep=tuple(_sweep_point(tau, found) for tau, found in scores.sweep.items()),
+        shown={kind: tuple(str(query.name[i]) for i in numbers) for kind, numbers in scores.shown.items()},
+        labels=origin.labels,
+        parts=part_scores(examples, reference, query.name),
+        stripes=_stripes(pair, exact, stripes) if exact else None,
+        paper=tuple(row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name),
+        dataset=_dataset(origin, scores, images.query.unreadable + images.gallery.unreadable),
+        provenance=Provenance(
+            labeler=from_json(MadeBy, index.labeler),
+            pose=pose,
+            segmenter=parse_json(attrs["segmenter"]) if options.visibility == "segmenter" else None,
+            trained_on=origin.trained_on,
+            command=origin.command,
+            checkpoint_sha256=attrs["checkpoint_sha256"],
+            features=parse_json(attrs["config"]),
+            training=origin.training,
+            config=options,
+            stamps=origin.stamps,
+            versions=origin.versions,
+        ),
+    )
+    return Result(report, scores, examples, reference, options)
+
+
+def protocol_text(
+    manifest: Manifest, protocol: Protocol, options: EvalConfig, pose: MadeBy | None, attrs: dict[str, str]
+) -> str:
+    """The protocol's full name: dataset, query set, filter, shots, AP formula, what picks stripes. attrs: of the
+    features.
+    """
+    description = protocol.description.rstrip(".")
+    shots = f"one random gallery image per person, {protocol.trials} draws" if protocol.shots else "all gallery images"
+    by = f" on the landmarks of {pose.name}" if pose and options.visibility == "pose" else ""
+    if options.visibility == "segmenter":
+        by = f" on the part masks of a segmenter trained on {parse_json(attrs['segmenter'])['trained_on']}"
+    return (
+        f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
+        f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by}"
+    )
+
+
+def _figures(found: Metrics) -> VariantFigures:
+    return VariantFigures(figures.measured(found), found.queries, found.skipped)
+
+
+def _sweep_point(tau: float, found: Metrics) -> SweepPoint:
+    reached = figures.measured(found)
+    return SweepPoint(tau, {figure.key: reached[figure.key] for figure in figures.HEADLINE})
+
+
+def _curves(scores: Scores) -> dict[str, tuple[float, ...]]:
+    curves = {variant: found.cmc() for variant, found in scores.metrics.items()}
+    return {name: tuple(curve.tolist()) for name, curve in {**curves, "chance": scores.chance_cmc}.items()}
+
+
+def _stripes(pair: BankPair, exact: BankPair, stripes: Stripes) -> BothStripes:
+    query, gallery = (decisions(bank, shown, stripes) for bank, shown in zip(pair, exact, strict=True))
+    return BothStripes(query, gallery)
+
+
+def _dataset(origin: Origin, scores: Scores, unreadable: list[str]) -> EvaluatedDataset:
+    manifest, warnings = origin.manifest, list(origin.warnings)
+    if unreadable:
+        warnings.append(f"{len(unreadable)} unreadable images are left out: {', '.join(unreadable[:3])}")
+    return EvaluatedDataset(
+        name=manifest.name,
+        title=manifest.title,
+        licence=manifest.licence,
+        notice=manifest.notice,
+        camera_policy=manifest.camera_policy,
+        query_images=len(scores.query),
+        gallery_images=len(scores.gallery),
+        warnings=tuple(warnings),
+    )

@@ -1,0 +1,168 @@
+"""Report of one evaluation: typed contents of report.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pipeline.evaluation.label_report import UNIT, LabelStatistics, MadeBy, StripeAgreement
+from pipeline.evaluation.schema import SCHEMA_VERSION
+from pipeline.io import documents
+from pipeline.io.documents import Flat, Key
+from pipeline.io.text import read_json
+from pipeline.runs.config import EvalConfig
+
+
+@dataclass(frozen=True)
+class VariantFigures:
+    """Figures of one matching variant, means over its queries.
+
+    figures: "rank-1" ..., "mAP", "mINP" -> fraction in [0, 1]; with several draws also "<name>-sd".
+    """
+
+    figures: Annotated[dict[str, float], Flat()]
+    queries: int
+    skipped_queries: int
+
+    def __getitem__(self, name: str) -> float:
+        return self.figures[name]
+
+    def deviation(self, name: str) -> float | None:
+        """Standard deviation over the draws; None with one draw."""
+        return self.figures.get(f"{name}-sd")
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """Figures of the variant "sorn" at one threshold of Eq. 12: rank-1 and mAP, fractions."""
+
+    tau: float
+    figures: Annotated[dict[str, float], Flat()]
+
+    def __getitem__(self, name: str) -> float:
+        return self.figures[name]
+
+
+@dataclass(frozen=True)
+class TrainingLabels:
+    """Quality of the labels that the network was trained on."""
+
+    labeler: MadeBy
+    statistics: Annotated[LabelStatistics, Flat()]
+
+
+@dataclass(frozen=True)
+class PartScores:
+    """Predicted part masks of some queries against their reference.
+
+    against: kind of reference -> images. iou: class -> IoU, None for a class that neither shows.
+    """
+
+    images: int
+    against: dict[str, int]
+    mean_iou: Annotated[float, Key("mIoU")]
+    pixel_accuracy: float
+    iou: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class SideStripes:
+    """Visible stripes of the images of one side against those of their exact masks."""
+
+    images: int
+    agreement: Annotated[StripeAgreement, Flat()]
+
+
+@dataclass(frozen=True)
+class BothStripes:
+    """Visible stripes of query and gallery images."""
+
+    query: SideStripes
+    gallery: SideStripes
+
+    def sides(self) -> dict[str, SideStripes]:
+        return {"query": self.query, "gallery": self.gallery}
+
+
+@dataclass(frozen=True)
+class EvaluatedDataset:
+    """The dataset of an evaluation. warnings: deviations from the dataset as published."""
+
+    name: str
+    title: str
+    licence: str
+    notice: str
+    camera_policy: str
+    query_images: int
+    gallery_images: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything the figures were made from.
+
+    segmenter: description of the external segmenter, if it picks the stripes. features: description of the network and
+    precision of the extraction. training: config.json of the checkpoint. config: options of the evaluation. stamps:
+    stage -> fingerprint. versions: package -> version.
+    """
+
+    labeler: MadeBy
+    pose: MadeBy | None
+    segmenter: dict[str, object] | None
+    trained_on: str
+    command: str
+    checkpoint_sha256: str
+    features: dict[str, object]
+    training: dict[str, object]
+    config: EvalConfig
+    stamps: dict[str, str]
+    versions: dict[str, str]
+
+    @property
+    def network(self) -> dict[str, object]:
+        """Options of the trained network, as stored."""
+        model = self.training.get("model")
+        return model if isinstance(model, dict) else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One evaluation: contents of report.json.
+
+    metrics: variant -> its figures. chance: figure -> expectation of a random order. cmc: variant or "chance" -> curve
+    at ranks 1, 2, ... tau_sweep: other thresholds. shown: "random", "best", "worst" -> names of the queries shown.
+    labels, parts, stripes: None where unknown. paper: published rows, in percent.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    protocol: str
+    single_shot: bool
+    unit: str = UNIT
+    metrics: dict[str, VariantFigures]
+    chance: dict[str, float]
+    cmc: dict[str, tuple[float, ...]]
+    tau_sweep: tuple[SweepPoint, ...]
+    shown: dict[str, tuple[str, ...]]
+    labels: TrainingLabels | None
+    parts: PartScores | None
+    stripes: BothStripes | None
+    paper: tuple[dict[str, str | float], ...]
+    dataset: EvaluatedDataset
+    provenance: Provenance
+
+    def to_json(self) -> dict[str, object]:
+        """JSON value for report.json."""
+        value: dict[str, object] = documents.to_json(self)
+        return value
+
+    @classmethod
+    def from_json(cls, value: object) -> Report:
+        """Raises ValueError naming the field that is missing or wrong, or the schema version of another program."""
+        return documents.from_json(cls, documents.require_version(value, SCHEMA_VERSION))
+
+
+def read_report(path: Path) -> Report:
+    """Raises OSError for a file that cannot be read, ValueError for one that is no report of this schema version."""
+    return Report.from_json(read_json(path))
