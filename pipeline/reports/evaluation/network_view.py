@@ -23,7 +23,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class View:
+class NetworkImage:
     """One image and what is written above it."""
 
     name: str
@@ -33,11 +33,11 @@ class View:
 
 @dataclass(frozen=True)
 class NetworkView:
-    """What the network sees. figures: name of a query -> its views. legend: body part -> CSS colour; empty without
+    """What the network sees. figures: name of a query -> its images. legend: body part -> CSS colour; empty without
     predicted parts. heat: CSS colours of an aggregation map from 0 to 1; empty without maps.
     """
 
-    figures: list[tuple[str, list[View]]]
+    figures: list[tuple[str, list[NetworkImage]]]
     legend: dict[str, str]
     heat: list[str]
 
@@ -50,24 +50,24 @@ def network_view(explained: list[Explained], labels: int) -> NetworkView:
         legend = {name: _css(class_colours(labels)[number]) for number, name in names}
     if len(explained[0].maps):
         heat = [_css(colour) for colour in heat_colours(np.linspace(0, 1, 9))]
-    return NetworkView([(example.name, _views(example, labels)) for example in explained], legend, heat)
+    return NetworkView([(example.name, _images(example, labels)) for example in explained], legend, heat)
 
 
-def _views(example: Explained, labels: int) -> list[View]:
+def _images(example: Explained, labels: int) -> list[NetworkImage]:
     masks = {"predicted": example.parts, example.reference: example.label}
-    views = [_view("image", example.image, "")]
+    images = [_image("image", example.image, "")]
     for name, mask in masks.items():
         if mask is not None:
-            views.append(_view(name, overlay_parts(_enlarged(example.image), mask, labels), "part mask, "))
+            images.append(_image(name, overlay_parts(_enlarged(example.image), mask, labels), "part mask, "))
     sets = len(example.maps)
     for n, values in enumerate(example.maps):
         heat = overlay_heat(_enlarged(example.image), values)
-        views.append(_view(f"M_{n + 1}", heat, "aggregation map ", Patch(100 * n / sets, 100 / sets)))
-    return views
+        images.append(_image(f"M_{n + 1}", heat, "aggregation map ", Patch(100 * n / sets, 100 / sets)))
+    return images
 
 
-def _view(name: str, pixels: np.ndarray, kind: str, patch: Patch | None = None) -> View:
-    return View(name, Thumbnail.of(pixels, HEIGHT, f"{kind}{name}"), patch)
+def _image(name: str, pixels: np.ndarray, kind: str, patch: Patch | None = None) -> NetworkImage:
+    return NetworkImage(name, Thumbnail.of(pixels, HEIGHT, f"{kind}{name}"), patch)
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:

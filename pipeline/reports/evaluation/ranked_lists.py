@@ -98,7 +98,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Choice:
+class FilterField:
     """A field that filters or sorts cards. options: value -> words."""
 
     name: str
@@ -111,7 +111,7 @@ class RankedLists:
     """The form that chooses, which report.js shows, and all cards in the order given."""
 
     caption: str
-    choices: list[Choice]
+    choices: list[FilterField]
     cards: list[Card]
     key: str = KEY
 
@@ -122,15 +122,15 @@ def ranked_lists(queries: list[ShownQuery], single_shot: bool) -> RankedLists:
     return RankedLists(caption, _choices(queries), [_card(query) for query in queries])
 
 
-def _choices(queries: list[ShownQuery]) -> list[Choice]:
+def _choices(queries: list[ShownQuery]) -> list[FilterField]:
     cameras = sorted({query.camid for query in queries})
     counts = {kind: sum(kind in query.kinds for query in queries) for kind in KINDS}
     kinds = {kind: f"{BADGES[kind]} ({counts[kind]})" for kind in KINDS if counts[kind]}
     return [
-        Choice("kind", "shown as", {"": "all", **kinds}),
-        Choice("first", "first answer", {"": "right or wrong", "right": "right", "wrong": "wrong"}),
-        Choice("camera", "camera of the query", {"": "any", **{str(camid): str(camid) for camid in cameras}}),
-        Choice("order", "order", {"": "as drawn", "rising": "lowest AP first", "falling": "highest AP first"}),
+        FilterField("kind", "shown as", {"": "all", **kinds}),
+        FilterField("first", "first answer", {"": "right or wrong", "right": "right", "wrong": "wrong"}),
+        FilterField("camera", "camera of the query", {"": "any", **{str(camid): str(camid) for camid in cameras}}),
+        FilterField("order", "order", {"": "as drawn", "rising": "lowest AP first", "falling": "highest AP first"}),
     ]
 
 
