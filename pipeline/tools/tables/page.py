@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.charts import SeedCurve, Spread, Strip, Strips
 from pipeline.reports.html import Table, render
-from pipeline.reports.markdown import pipe_table
+from pipeline.reports.markdown import escape, escaped, pipe_table
 from pipeline.runs.layout import TablesPaths
 from pipeline.tools.tables.runner import duration
 
@@ -85,16 +85,16 @@ def markdown(evidence: dict[str, Any]) -> list[str]:
     lines = [f"# {_title(evidence)}", ""]
     if evidence["dataset"]["notice"]:
         lines += [f"> **Notice.** {evidence['dataset']['notice']}", ""]
-    lines += [f"- {_escape(fact)}" for fact in facts(evidence)]
+    lines += [f"- {escape(fact)}" for fact in facts(evidence)]
     lines += ["", INTERVALS_CAPTION, "", PAPER_CAPTION, "", f"## {ORDERINGS}", ""]
-    lines += [*pipe_table(_escaped(order_rows(evidence))), "", ORDERINGS_CAPTION, ""]
+    lines += [*pipe_table(escaped(order_rows(evidence))), "", ORDERINGS_CAPTION, ""]
     for table in _tables(evidence):
-        lines += [f"## {_heading(table)}", "", *pipe_table(_escaped(figure_rows(evidence, table))), ""]
-        lines += [f"- {_escape(line)}" for line in missing_lines(evidence, table)]
+        lines += [f"## {_heading(table)}", "", *pipe_table(escaped(figure_rows(evidence, table))), ""]
+        lines += [f"- {escape(line)}" for line in missing_lines(evidence, table)]
         lines += [""] if lines[-1] else []
     if evidence["tau"]:
         lines += ["## Figure 8, tau", "", *pipe_table(tau_rows(evidence)), ""]
-    lines += ["## What was run", "", *pipe_table(_escaped(job_rows(evidence)), "---"), ""]
+    lines += ["## What was run", "", *pipe_table(escaped(job_rows(evidence)), "---"), ""]
     return [*lines, "Again:", "", f"    {evidence['command']}"]
 
 
@@ -263,12 +263,3 @@ def _with_interval(found: dict[str, Any] | None, shown: Callable[[float], str]) 
     if found["low"] is None:
         return shown(found["mean"])
     return f"{shown(found['mean'])} [{shown(found['low'])}, {shown(found['high'])}]"
-
-
-def _escaped(rows: list[list[str]]) -> list[list[str]]:
-    return [[_escape(cell) for cell in row] for row in rows]
-
-
-def _escape(cell: str) -> str:
-    """Text in Markdown: names and messages are no markup."""
-    return re.sub(r"([\\|*_`<\[])", r"\\\1", cell)
