@@ -22,7 +22,8 @@ from pipeline.reports.labels import text as label_text
 from pipeline.reports.labels.build import short_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
 from pipeline.runs.config import Config
-from pipeline.runs.layout import Comparison
+from pipeline.runs.find import find_output
+from pipeline.runs.layout import INDEX, Comparison
 from sorn.parts import CLASSES
 from sorn.sample import Status
 
@@ -39,10 +40,9 @@ def find_index(runs: Path, given: str) -> Path:
 
     Raises UserError, with the runs there are, when there are no such labels.
     """
-    for folder in (runs / given, Path(given)):
-        for path in (folder, folder / "index.json", folder / "masks" / "index.json"):
-            if path.is_file():
-                return path
+    folder = find_output(given, runs, "masks", INDEX)
+    if folder is not None:
+        return folder / INDEX
     found = sorted(path.parents[1].name for path in runs.glob("*/masks/index.json"))
     raise UserError(
         f"there are no labels of '{given}', neither in {runs} nor as a path",
