@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pipeline.runs.command import RunCommand
+from pipeline.runs.inputs import Input, as_stored
+from pipeline.runs.run import Run
 
 from pipeline.errors import UserError
 from pipeline.runs import stamp
-from pipeline.runs.command import RunCommand
-from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.layout import Paths
-from pipeline.runs.run import Run
 from pipeline.tools.tables.grid import Grid, Step
 from pipeline.tools.tables.plan import Expected, Job, Row, TablesPlan
 
