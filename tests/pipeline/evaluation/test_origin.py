@@ -7,8 +7,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from sample_report import label_report
 
-from pipeline.reports.evaluation.build import command, label_quality
+from pipeline.evaluation.origin import command, training_labels
+from pipeline.evaluation.report import TrainingLabels
+from pipeline.io.files import write_json
 from pipeline.runs.config import Config, EvalConfig
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
@@ -40,10 +43,10 @@ def test_the_command_names_a_foreign_checkpoint_and_quotes_a_path() -> None:
 
 def test_labels_of_this_run_say_nothing_about_a_foreign_network(tmp_path: Path) -> None:
     paths = dataclasses.replace(PATHS, runs=tmp_path)
-    assert label_quality(paths) is None
-    paths.label_report_json.parent.mkdir(parents=True)
-    paths.label_report_json.write_text('{"labeler": {"name": "danet"}, "all": {"images": 3}}')
-    assert label_quality(paths) == {"labeler": {"name": "danet"}, "images": 3}
-    assert label_quality(dataclasses.replace(paths, trained_on="synped-danet")) is None
+    assert training_labels(paths) is None
+    report = label_report()
+    write_json(paths.label_report_json, report.to_json())
+    assert training_labels(paths) == TrainingLabels(report.labeler, report.total)
+    assert training_labels(dataclasses.replace(paths, trained_on="synped-danet")) is None
     paths.label_report_json.write_text("{")
-    assert label_quality(paths) is None
+    assert training_labels(paths) is None
