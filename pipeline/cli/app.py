@@ -15,9 +15,10 @@ from pipeline.cli.options import FOLDER, common, data_root_option, stages
 from pipeline.datasets.manifest import known_datasets, load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import LABELERS, about
-from pipeline.runs.config import Config, Runtime
+from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.layout import Comparison, Paths
+from pipeline.runs.layout import Comparison
+from pipeline.runs.run import Run
 from pipeline.runtime.logs import log_to_terminal
 from pipeline.stages import driver
 from pipeline.tools.clean import clean as clean_run
@@ -45,8 +46,8 @@ def main() -> None:
     """
 
 
-def run_stage(name: str, config: Config, paths: Paths, force: bool) -> None:
-    driver.execute(stages(), name, config, paths, force)
+def run_stage(name: str, run: Run, force: bool) -> None:
+    driver.execute(stages(), name, run, force)
 
 
 def stage_command(name: str, text: str) -> None:
@@ -55,30 +56,30 @@ def stage_command(name: str, text: str) -> None:
     @main.command(name, help=text)
     @common
     @click.option("--force", is_flag=True, help="Run even if nothing changed.")
-    def command(config: Config, paths: Paths, force: bool) -> None:
-        run_stage(name, config, paths, force)
+    def command(run: Run, force: bool) -> None:
+        run_stage(name, run, force)
 
 
 @main.command("labeler")
 @common
 @click.option("--force", is_flag=True, help="Run even if nothing changed.")
 @click.option("--if-needed", is_flag=True, help="Only if the labeler of this run is one that is trained here.")
-def labeler(config: Config, paths: Paths, force: bool, if_needed: bool) -> None:
+def labeler(run: Run, force: bool, if_needed: bool) -> None:
     """Before stage 1: train the labeler DANet on the images with exact masks of the split `labeler`
     (runs/<dataset>/labeler).
     """
-    if not if_needed or "labeler" in driver.chain(config, paths):
-        run_stage("labeler", config, paths, force)
+    if not if_needed or "labeler" in driver.chain(run):
+        run_stage("labeler", run, force)
 
 
 @main.group("masks", invoke_without_command=True)
 @common
 @click.option("--force", is_flag=True, help="Run even if nothing changed.")
-def masks(config: Config, paths: Paths, force: bool) -> None:
+def masks(run: Run, force: bool) -> None:
     """Stage 1: label body parts and write image+mask shards and a label report (runs/<dataset>-<labeler>/masks)."""
     context = click.get_current_context()
     if context.invoked_subcommand is None:
-        run_stage("masks", config, paths, force)
+        run_stage("masks", run, force)
     elif any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in context.params):
         wrong = f"options of the stage stand before '{context.invoked_subcommand}', which does not run it"
         raise UserError(wrong, f"Put its own behind it; see: sorn masks {context.invoked_subcommand} --help")
@@ -122,9 +123,9 @@ def data() -> None:
 @data.command("prepare")
 @common
 @click.option("--force", is_flag=True, help="Run even if nothing changed.")
-def data_prepare(config: Config, paths: Paths, force: bool) -> None:
+def data_prepare(run: Run, force: bool) -> None:
     """Stage 0: find the images (or render SynPed) and write records.csv (runs/<dataset>/data)."""
-    run_stage("data", config, paths, force)
+    run_stage("data", run, force)
 
 
 @data.command("check")
@@ -203,11 +204,11 @@ def labelers() -> None:
 
 @main.command("status")
 @common
-def status(config: Config, paths: Paths) -> None:
+def status(run: Run) -> None:
     """Say for each stage whether it is fresh, and if not, why and what to type."""
     available = stages()
-    for name in driver.chain(config, paths):
-        found = driver.state(available[name], config, paths)
+    for name in driver.chain(run):
+        found = driver.state(available[name], run)
         click.echo(f"{name:7} {'stale' if found.reasons else 'fresh'}  {found.folder}")
         for reason in found.reasons:
             click.echo(f"          {reason}")
@@ -217,14 +218,14 @@ def status(config: Config, paths: Paths) -> None:
 
 @main.command("clean")
 @common
-def clean(config: Config, paths: Paths) -> None:
+def clean(run: Run) -> None:
     """Remove the outputs of this dataset and labeler, with its experiments and tables. The dataset stays, and so does
     every file that this tool did not write.
     """
-    cleaned = clean_run(config, paths)
+    cleaned = clean_run(run)
     for folder in cleaned.removed:
         click.echo(f"removed {folder}")
     for file in cleaned.kept:
         click.echo(f"kept {file}: this tool did not write it")
     if not cleaned.removed:
-        click.echo(f"nothing to remove for {paths.run_name} in {paths.runs}")
+        click.echo(f"nothing to remove for {run.paths.run_name} in {run.paths.runs}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ import click
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import LABELERS, require_known
+from pipeline.runs.command import RunCommand
 from pipeline.runs.config import BACKENDS, Runtime
-from pipeline.runs.config_loading import load_config, presets
-from pipeline.runs.find import find_run, image_size
+from pipeline.runs.config_loading import presets
+from pipeline.runs.find import find_trained
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import STAGES, Run
 from pipeline.stages import driver
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
@@ -29,16 +31,11 @@ data_root_option = click.option(
 
 
 def stages() -> dict[str, driver.Stage]:
-    return {name: importlib.import_module(f"pipeline.stages.{name}") for name in driver.ORDER}
-
-
-def overridden(overrides: tuple[str, ...], init: str | None) -> tuple[str, ...]:
-    """What --set and --init say, as --set says it."""
-    return overrides if init is None else (*overrides, f"train.init={json.dumps(init)}")
+    return {name: importlib.import_module(f"pipeline.stages.{name}") for name in STAGES}
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options all stages share; the command receives (config, paths, **its own)."""
+    """The options all stages share; the command receives (run, **its own)."""
 
     @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
     @click.option("--labeler", help=f"Who labels: {', '.join(sorted(LABELERS))}. Default: the manifest's.")
@@ -88,13 +85,12 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
             runtime = Runtime(workers, device, backend)
         except ValueError as error:
             raise UserError(str(error), WRONG_OPTION) from error
-        overrides = overridden(overrides, init)
-        source = find_run(runs, trained_on) if trained_on else None
+        source = find_trained(trained_on, runs).full_name if trained_on else None
         labeler = labeler or manifest.default_labeler
-        paths = Paths(dataset, labeler, data_root, runs, source, manifest.name, experiment)
-        if source:  # the images must be of the size that the checkpoint knows
-            overrides = (f"masks.image_size={list(image_size(paths))}", *overrides)
-        config = load_config(config_name or manifest.default_config, overrides, runtime)
-        return command(config=config, paths=paths, **own)
+        given = RunCommand(dataset, labeler, config_name or "", overrides, init, source, experiment)
+        given = dataclasses.replace(given, data_root=str(data_root), runs=str(runs))
+        run = Run(Paths(dataset, labeler, data_root, runs, source, manifest.name, experiment), given, runtime)
+        _ = run.config  # a wrong option is told now
+        return command(run=run, **own)
 
     return wrapped

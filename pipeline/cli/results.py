@@ -11,9 +11,9 @@ from click.core import ParameterSource
 
 from pipeline.cli.options import common, stages
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.runs.config import Config
 from pipeline.runs.find import find_training
-from pipeline.runs.layout import Exported, Paths
+from pipeline.runs.layout import Exported
+from pipeline.runs.run import Run
 
 FOLDER = click.Path(path_type=Path)
 
@@ -63,24 +63,23 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
 
 
 @click.command("verify")
-@click.argument("run", required=False)
+@click.argument("name", metavar="[RUN]", required=False)
 @common
 @click.option("--images", is_flag=True, help="Read the dataset's pictures as well, and compare them with records.csv.")
-def verify(config: Config, paths: Paths, run: str | None, images: bool) -> None:
+def verify(run: Run, name: str | None, images: bool) -> None:
     """Say whether every file of RUN is what was written, and all fit together; 1 if not. Writes and repairs nothing.
 
     RUN is a run (synped_demo-danet) or its folder; without it, the one that --dataset and --labeler name. Checked are
     all digests, counts and cross-references: stamps, records, shards, checkpoints, features, reports, experiments,
     tables and exports. What is broken is named with the command that repairs it.
     """
-    from pipeline.tools.verify.folders import find_paths
     from pipeline.tools.verify.verification import Verification
 
-    if run is not None:
-        _require_alone(run)
-        paths = find_paths(run, paths.runs, paths.data_root)
+    if name is not None:
+        _require_alone(name)
+        run = Run.find(name, run.paths.runs, run.paths.data_root)
     start = time.monotonic()
-    found = Verification(stages(), paths, images).run()
+    found = Verification(stages(), run, images).verify()
     for place in found.places:
         click.echo(f"{place.said:10}  {place.folder}")
         for reason in place.stale:

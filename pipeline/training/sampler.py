@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.runs.config import TrainConfig
-from pipeline.runtime.distributed import Rank
+from pipeline.runtime.distributed import Process
 
 SHUFFLE, AUGMENT = range(2)  # streams of random numbers under one seed
 
@@ -22,7 +22,7 @@ class BatchOrder:
 
     images: int
     train: TrainConfig
-    rank: Rank
+    rank: Process
 
     def __post_init__(self) -> None:
         size, parts = self.train.batch_size, self.parts

@@ -29,7 +29,8 @@ from pipeline.io import checkpoints
 from pipeline.io.images import decode
 from pipeline.labelers.keypoints.joints import read_joints
 from pipeline.labelers.pretrained_weights import read_weights
-from pipeline.runs import find, stamp
+from pipeline.runs import stamp
+from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
 from pipeline.shards.format import ShardReader, ShardWriter
@@ -225,7 +226,7 @@ TARGETS = {
         ),
         Target("queries", "queries.csv", read_query_results, given(RESULTS)),
         Target("joints", "query.csv", read_joints, given(JOINTS_CSV + "\nq" + ",1" * 51 + "\n")),
-        Target("trained", "config.json", lambda path: find.describe(path.parent), given(json.dumps(TRAINED))),
+        Target("trained", "config.json", lambda path: describe(path.parent), given(json.dumps(TRAINED))),
         Target("image", "picture.png", decode, pictures),
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),

@@ -1,16 +1,17 @@
-"""The tables for people: content of tables.json -> tables.json, tables.md and tables.html; lines for the terminal."""
+"""The paper's tables as tables.json, tables.md, tables.html and lines for the terminal."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.io.files import write_json, write_text
-from pipeline.reports import html
-from pipeline.reports.markdown import pipe_table
+from pipeline.reports.charts import SeedCurve, Spread, Strip, Strips
+from pipeline.reports.html import Table, render
+from pipeline.reports.markdown import escape, escaped, pipe_table
 from pipeline.runs.layout import TablesPaths
-from pipeline.tools.tables import plots
 from pipeline.tools.tables.runner import duration
 
 NOT_MEASURED = "not measured"
@@ -28,6 +29,35 @@ PAPER_CAPTION = (
     "The paper's figures are of Occluded-DukeMTMC, with ResNet-50 from ImageNet weights and images of 384x128. Of "
     "other data or another recipe, compare the order of the rows, not their height."
 )
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table of the paper. strips: of rank-1 and mAP. curves: in their place, for a figure of the paper.
+
+    missing: rows that lack seeds, and why.
+    """
+
+    title: str
+    rows: Table
+    strips: Sequence[Strips] = ()
+    curves: Sequence[SeedCurve] = ()
+    missing: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class TablesPage:
+    """What tables.html shows. orderings: which orderings of the paper hold. tables: rows of ours and the paper's."""
+
+    title: str
+    notice: str
+    facts: list[str]
+    orderings: ShownTable
+    tables: list[ShownTable]
+    jobs: Table
+    command: str
+    captions: Sequence[str] = (INTERVALS_CAPTION, PAPER_CAPTION)
+    orderings_caption: str = ORDERINGS_CAPTION
 
 
 def write_pages(files: TablesPaths, evidence: dict[str, Any]) -> None:
@@ -55,40 +85,31 @@ def markdown(evidence: dict[str, Any]) -> list[str]:
     lines = [f"# {_title(evidence)}", ""]
     if evidence["dataset"]["notice"]:
         lines += [f"> **Notice.** {evidence['dataset']['notice']}", ""]
-    lines += [f"- {_escape(fact)}" for fact in facts(evidence)]
+    lines += [f"- {escape(fact)}" for fact in facts(evidence)]
     lines += ["", INTERVALS_CAPTION, "", PAPER_CAPTION, "", f"## {ORDERINGS}", ""]
-    lines += [*pipe_table(_escaped(order_rows(evidence))), "", ORDERINGS_CAPTION, ""]
+    lines += [*pipe_table(escaped(order_rows(evidence))), "", ORDERINGS_CAPTION, ""]
     for table in _tables(evidence):
-        lines += [f"## {_heading(table)}", "", *pipe_table(_escaped(figure_rows(evidence, table))), ""]
-        lines += [f"- {_escape(line)}" for line in missing_lines(evidence, table)]
+        lines += [f"## {_heading(table)}", "", *pipe_table(escaped(figure_rows(evidence, table))), ""]
+        lines += [f"- {escape(line)}" for line in missing_lines(evidence, table)]
         lines += [""] if lines[-1] else []
     if evidence["tau"]:
         lines += ["## Figure 8, tau", "", *pipe_table(tau_rows(evidence)), ""]
-    lines += ["## What was run", "", *pipe_table(_escaped(job_rows(evidence)), "---"), ""]
+    lines += ["## What was run", "", *pipe_table(escaped(job_rows(evidence)), "---"), ""]
     return [*lines, "Again:", "", f"    {evidence['command']}"]
 
 
 def html_page(evidence: dict[str, Any]) -> str:
     """The whole page."""
-    body = [f"<h1>{html.text(_title(evidence))}</h1>"]
-    if evidence["dataset"]["notice"]:
-        body.append(f'<p class="note"><b>Notice.</b> {html.text(evidence["dataset"]["notice"])}</p>')
-    body.append("<ul>" + "".join(f"<li>{html.text(fact)}</li>" for fact in facts(evidence)) + "</ul>")
-    body += [f"<p>{_plain(INTERVALS_CAPTION)}</p>", f"<p>{_plain(PAPER_CAPTION)}</p>", f"<h2>{ORDERINGS}</h2>"]
-    body += [*_order_strips(evidence), html.table(order_rows(evidence), label=ORDERINGS)]
-    body.append(f'<p class="muted">{_plain(ORDERINGS_CAPTION)}</p>')
-    for table in _tables(evidence):
-        body += [f"<h2>{html.text(_heading(table))}</h2>", *_plots(evidence, table)]
-        body.append(html.table(figure_rows(evidence, table), label=_heading(table)))
-        absent = missing_lines(evidence, table)
-        if absent:
-            body.append('<ul class="muted">' + "".join(f"<li>{html.text(line)}</li>" for line in absent) + "</ul>")
-    if evidence["tau"]:
-        points = [(point["tau"], point) for point in evidence["tau"]]
-        body += ["<h2>Figure 8, tau</h2>", _curves("tau", points), html.table(tau_rows(evidence), label="tau")]
-    body += ["<h2>What was run</h2>", html.table(job_rows(evidence), 2, "jobs")]
-    body.append(f"<p>Again: <code>{html.text(evidence['command'])}</code></p>")
-    return html.page(_title(evidence), "\n".join(body), plots.STYLE)
+    page = TablesPage(
+        _title(evidence),
+        evidence["dataset"]["notice"],
+        facts(evidence),
+        ShownTable(ORDERINGS, Table(order_rows(evidence), label=ORDERINGS), _order_strips(evidence)),
+        [_shown(evidence, table) for table in _tables(evidence)] + _shown_sweep(evidence),
+        Table(job_rows(evidence), 2, "jobs"),
+        evidence["command"],
+    )
+    return render("tables.html.j2", page)
 
 
 def facts(evidence: dict[str, Any]) -> list[str]:
@@ -182,28 +203,50 @@ def _of(evidence: dict[str, Any], table: str) -> list[dict[str, Any]]:
     return [row for row in evidence["rows"] if row["table"] == table]
 
 
-def _plots(evidence: dict[str, Any], table: str) -> list[str]:
-    """Strips of rank-1 and mAP; for a figure of the paper its curves."""
-    rows = [row for row in _of(evidence, table) if row["figures"]["rank-1"]]
+def _shown(evidence: dict[str, Any], table: str) -> ShownTable:
+    """A table with strips of rank-1 and mAP; a figure of the paper with its curves."""
+    title, missing = _heading(table), missing_lines(evidence, table)
+    shown, rows = Table(figure_rows(evidence, table), label=title), _of(evidence, table)
+    rows = [row for row in rows if row["figures"]["rank-1"]]
     swept = [(float(found[1]), row["figures"]) for row in rows if (found := re.search(r"= ([\d.]+)$", row["name"]))]
     if table.startswith("Figure"):
-        return [_curves(table.rpartition(" ")[2], sorted(swept, key=lambda point: point[0]))] if swept else []
-    parts = []
-    for name in ("rank-1", "mAP") if rows else ():
-        shown = [(row["name"], row["figures"][name], _percent(row["figures"][name]), "") for row in rows]
-        parts += [f"<h3>{name}</h3>", plots.strips(shown)]
-    return parts
+        curves = _curves(table.rpartition(" ")[2], sorted(swept, key=lambda point: point[0]))
+        return ShownTable(title, shown, curves=curves, missing=missing)
+    strips = [Strips.on_grid(name, _strip_rows(rows, name)) for name in ("rank-1", "mAP") if rows]
+    return ShownTable(title, shown, strips, missing=missing)
 
 
-def _curves(what: str, points: list[tuple[float, dict[str, Any]]]) -> str:
-    drawn = [plots.curve(name, what, [(x, found[name]) for x, found in points]) for name in ("rank-1", "mAP")]
-    return '<div class="curves">' + "\n".join(drawn) + "</div>"
+def _strip_rows(rows: list[dict[str, Any]], name: str) -> list[Strip]:
+    return [Strip(row["name"], _spread(row["figures"][name]), _percent(row["figures"][name])) for row in rows]
 
 
-def _order_strips(evidence: dict[str, Any]) -> list[str]:
+def _shown_sweep(evidence: dict[str, Any]) -> list[ShownTable]:
+    """Figure 8 over tau, if it was measured."""
+    if not evidence["tau"]:
+        return []
+    curves = _curves("tau", [(point["tau"], point) for point in evidence["tau"]])
+    return [ShownTable("Figure 8, tau", Table(tau_rows(evidence), label="tau"), curves=curves)]
+
+
+def _curves(what: str, points: list[tuple[float, dict[str, Any]]]) -> list[SeedCurve]:
+    if not points:
+        return []
+    return [SeedCurve(name, what, [(x, _spread(found[name])) for x, found in points]) for name in ("rank-1", "mAP")]
+
+
+def _order_strips(evidence: dict[str, Any]) -> list[Strips]:
     found = [(order["name"], order["figures"]["rank-1"]) for order in evidence["expected"]]
-    shown = [(name, f["difference"], _points(f["difference"]), f["verdict"]) for name, f in found if f["difference"]]
-    return ["<h3>points of rank-1</h3>", plots.strips(shown, signed=True)] if shown else []
+    rows = [
+        Strip(name, _spread(figure["difference"]), _points(figure["difference"]), figure["verdict"])
+        for name, figure in found
+        if figure["difference"]
+    ]
+    return [Strips.on_grid("points of rank-1", rows, differences=True)] if rows else []
+
+
+def _spread(found: dict[str, Any]) -> Spread:
+    """found: of pipeline.tools.tables.statistics.summary"""
+    return Spread(found["mean"], found["low"], found["high"], tuple(found["seeds"].values()))
 
 
 def _percent(found: dict[str, Any] | None) -> str:
@@ -220,17 +263,3 @@ def _with_interval(found: dict[str, Any] | None, shown: Callable[[float], str]) 
     if found["low"] is None:
         return shown(found["mean"])
     return f"{shown(found['mean'])} [{shown(found['low'])}, {shown(found['high'])}]"
-
-
-def _plain(caption: str) -> str:
-    """A caption in HTML: its `code` is no markup there."""
-    return html.text(caption.replace("`", ""))
-
-
-def _escaped(rows: list[list[str]]) -> list[list[str]]:
-    return [[_escape(cell) for cell in row] for row in rows]
-
-
-def _escape(cell: str) -> str:
-    """Text in Markdown: names and messages are no markup."""
-    return re.sub(r"([\\|*_`<\[])", r"\\\1", cell)

@@ -6,12 +6,11 @@ What is missing, or was made with other options than today's, is named with the 
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import UserError, reason
 from pipeline.evaluation.figures import HEADLINE, IN_GRID
 from pipeline.evaluation.report import Report, SweepPoint, VariantFigures, read_report
@@ -38,7 +37,7 @@ Missing = Mapping[tuple[str, int], str]  # (job, seed) -> why there is none
 def collect(grid: Grid, files: TablesPaths) -> dict[str, Any]:
     """Raises UserError for a report that is damaged or not comparable with the others."""
     reports, missing = read_reports(grid, files)
-    manifest, seeds = load_manifest(grid.paths.dataset), list(range(grid.seeds))
+    manifest, seeds = grid.run.manifest, list(range(grid.seeds))
     return {
         "schema_version": SCHEMA_VERSION,
         "unit": "fractions in [0, 1]",
@@ -55,7 +54,7 @@ def collect(grid: Grid, files: TablesPaths) -> dict[str, Any]:
         "tau": sweep(reports, seeds),
         "jobs": jobs(grid, reports, files),
         "command": command(grid),
-        "config": {section: as_json(getattr(grid.config, section)) for section in SHOWN},
+        "config": {section: as_json(getattr(grid.run.config, section)) for section in SHOWN},
     }
 
 
@@ -74,7 +73,7 @@ def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing]:
             elif left_out:
                 missing[job.name, seed] = left_out
             else:
-                reports[job.name, seed] = _read(grid.step(job, seed, "eval").paths.report_json)
+                reports[job.name, seed] = _read(grid.step(job, seed, "eval").run.paths.report_json)
     require_alike(reports)
     return reports, missing
 
@@ -197,10 +196,8 @@ def _seconds(files: TablesPaths) -> dict[tuple[str, str], float]:
 
 def command(grid: Grid) -> str:
     """What makes these tables again, as the user would type it."""
-    paths, options = grid.paths, [word for option in grid.overrides for word in ("--set", option)]
-    words = ["make", "tables", f"DATASET={paths.dataset}", f"LABELER={paths.labeler}", f"CONFIG={grid.config_name}"]
-    words += [f"SEEDS={grid.seeds}", *([f"ARGS={shlex.join(options)}"] if options else [])]
-    return shlex.join(words)
+    command = replace(grid.run.command, config=grid.run.config_name, set=grid.run.command.overrides, init=None)
+    return f"{command.make('tables')} SEEDS={grid.seeds}"
 
 
 def _of_row(row: Row, reports: Reports, seeds: list[int]) -> dict[int, VariantFigures]:

@@ -262,4 +262,4 @@ def test_the_drawing_is_to_scale(runs: Path) -> None:
         abs(figure[key]) for figure in written(runs)["differences"][0]["figures"].values() for key in ("low", "high")
     )
     assert (first, last) == pytest.approx((500 - 500 * 0.25 / 3 / reach, 500 + 500 * 0.5 / reach), abs=0.06)
-    assert 'aria-label="+6.2, from -8.3 to +50.0"' in section
+    assert 'aria-label="after: +6.2, from -8.3 to +50.0"' in section

@@ -16,9 +16,11 @@ from pipeline.errors import UserError
 from pipeline.evaluation.label_report import MadeBy
 from pipeline.evaluation.report import Report, SweepPoint, VariantFigures
 from pipeline.runs import stamp
+from pipeline.runs.command import RunCommand
 from pipeline.runs.config import EvalConfig
-from pipeline.runs.config_loading import load_config
+from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.tools.tables.grid import Grid, Step
 from pipeline.tools.tables.plan import Expected, Job, Row, TablesPlan
 
@@ -50,14 +52,15 @@ PLAN = TablesPlan(
 
 
 def stage(name: str) -> SimpleNamespace:
-    def settings(config, paths) -> dict[str, Any]:
+    def settings(run: Run) -> dict[str, Any]:
+        config = run.config
         own = {"train": (config.model.semantic_branch, config.train.seed), "eval": (config.eval.tau,)}
         return {"options": list(own.get(name, ()))}
 
-    def inputs(config, paths) -> dict[str, str]:
-        if name == "eval" and stamp.read(paths.folder("train")) is None:
+    def inputs(run: Run) -> list[Input]:
+        if name == "eval" and run.stamp("train") is None:
             raise UserError("the train stage has not finished", "Run it.")
-        return {}
+        return []
 
     return SimpleNamespace(NAME=name, VERSION=1, settings=settings, inputs=inputs)
 
@@ -69,7 +72,8 @@ def make_grid(tmp_path) -> MakeGrid:
     def make(*overrides: str, seeds: int = 2, **paths: Any) -> Grid:
         place = Paths("synped_demo", "import", tmp_path / "data", tmp_path / "runs", **paths)
         stages = {name: stage(name) for name in ("data", "masks", "train", "eval")}
-        return Grid(PLAN, stages, "demo", overrides, load_config("demo", overrides), place, seeds)
+        command = RunCommand("synped_demo", "import", "demo", overrides, **{k: paths[k] for k in paths if k != "name"})
+        return Grid(PLAN, stages, Run(place, command), seeds)
 
     return make
 
@@ -80,8 +84,8 @@ def finish() -> Callable[[Grid, Step], None]:
 
     def leave(grid: Grid, step: Step) -> None:
         found = grid.stages[step.stage]
-        inputs, settings = found.inputs(step.config, step.paths), found.settings(step.config, step.paths)
-        stamp.write(step.paths.folder(step.stage), step.stage, 1, inputs, settings, [], {})
+        folder, settings = step.run.paths.folder(step.stage), found.settings(step.run)
+        stamp.write(folder, step.stage, 1, as_stored(step.stage, found.inputs(step.run)), settings, [], {})
 
     return leave
 
@@ -126,7 +130,7 @@ def write_reports(finish, make_report) -> Callable[..., None]:
                     finish(grid, grid.step(grid.plan.jobs[name], seed, "train"))
             step = grid.step(found, seed, "eval")
             finish(grid, step)
-            path: Path = step.paths.report_json
+            path: Path = step.run.paths.report_json
             path.write_text(json.dumps(make_report(rank1, **options).to_json()))
 
     return write
