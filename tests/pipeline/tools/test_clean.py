@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from pipeline.runs.run import Run
 
 from pipeline.cli.app import main
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths, TablesPaths
 from pipeline.runs.lock import held
+from pipeline.runs.run import Run
 from pipeline.tools.clean import clean
 
 WRITTEN = """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pipeline.evaluation import figures
 from pipeline.evaluation.per_query import per_query
 from pipeline.reports.evaluation import text as report_text
 from sorn import matching, metrics
@@ -56,10 +57,11 @@ def test_page_markdown_and_json_hold_the_same_figures(evaluated: Evaluated, read
     report, written = evaluated.report, report_text.markdown(evaluated.report, [], "pictures")
     rows = {tuple(row) for row in read.rows}
     lines = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in written if line.startswith("|")}
+    keys = [figure.key for figure in figures.shown(single_shot=False)]
     wanted = [
-        *((name, *(f"{100 * found[f]:.1f}" for f in report_text.FIGURES)) for name, found in report["metrics"].items()),
-        ("chance", *(f"{100 * report['chance'][name]:.2f}" for name in report_text.FIGURES)),
-        *((f"{row['tau']:g}", f"{100 * row['rank-1']:.1f}", f"{100 * row['mAP']:.1f}") for row in report["tau_sweep"]),
+        *((name, *(f"{100 * found[key]:.1f}" for key in keys)) for name, found in report.metrics.items()),
+        ("chance", *(f"{100 * report.chance[key]:.2f}" for key in keys)),
+        *((f"{p.tau:g}", f"{100 * p['rank-1']:.1f}", f"{100 * p['mAP']:.1f}") for p in report.tau_sweep),
         ("predicted", "12.5", "50.0"),
         ("SORN (Table II)", "57.6", "46.3"),
         ("mIoU, against the exact masks of 9 images", "37.5 %"),

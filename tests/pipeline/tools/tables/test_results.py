@@ -108,7 +108,7 @@ def test_another_protocol_or_dataset_is_refused(make_grid, write_reports, files,
     ("text", "message"),
     [
         ("{", r"is no report of an evaluation"),
-        ('{"schema_version": 2}', r"no report.*dataset|provenance"),
+        ('{"schema_version": 2}', "no report.*protocol is missing"),
         ("[]", "no report"),
     ],
 )
