@@ -92,7 +92,7 @@ def require_version(value: object, version: int) -> object:
     """The same value; ValueError where its `schema_version` is another."""
     found = value.get("schema_version") if isinstance(value, dict) else None
     if found is not None and found != version:
-        raise ValueError(f"schema version {_short(found)}, this program reads {version}")
+        raise ValueError(f"it is of schema version {_short(found)}, this program of {version}")
     return value
 
 

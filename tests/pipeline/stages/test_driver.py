@@ -109,8 +109,8 @@ def as_rank(monkeypatch, number: int, others_say: list[str] | None = None) -> li
     told: list[object] = []
 
     def meet(failure=None, value=None):
-        told.append(failure or said)
-        return said if number == 0 else others_say
+        told.append(failure or value)
+        return value if number == 0 else others_say
 
     monkeypatch.setattr(distributed, "here", lambda: distributed.Process(number, 2, number, 2))
     monkeypatch.setattr(distributed, "join", lambda: told.append("joined"))
