@@ -81,10 +81,13 @@ class _Builder:
             return value
         if dataclasses.is_dataclass(hint):
             return self.table(typing.cast("type[Any]", hint), value, f"{name}.")
-        if origin is tuple:
-            return self._items(inner, value, name)
+        if origin is typing.Literal:
+            return self._choice(inner, value, name)
+        if origin in (tuple, list):
+            items = self._items(inner if origin is tuple and inner else (*(inner or (Any,)), ...), value, name)
+            return items if origin is tuple else list(items)
         if origin is dict:
-            return self._entries(inner, value, name)
+            return self._entries(inner or (str, Any), value, name)
         if hint is float and type(value) is int:
             return float(value)
         if type(value) is not hint:
@@ -99,6 +102,11 @@ class _Builder:
             raise self._wrong(name, value, f"a list of {len(hints)}")
         pairs = enumerate(zip(hints, value, strict=True))
         return tuple(self.value(hint, item, f"{name}[{number}]") for number, (hint, item) in pairs)
+
+    def _choice(self, choices: tuple[Any, ...], value: Any, name: str) -> Any:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            raise self._wrong(name, value, f"one of {', '.join(map(str, choices))}")
+        return value
 
     def _entries(self, inner: tuple[Any, ...], value: Any, name: str) -> Names:
         if not isinstance(value, dict):

@@ -11,7 +11,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import re
 import shutil
 import sys
 import textwrap
@@ -24,6 +23,7 @@ from typing import Any
 from pipeline.io.files import digest_file
 from pipeline.tools.doctor.machine import Cards, graphics_cards, memory_bytes, shared_memory_bytes, toolkit_version
 from pipeline.tools.doctor.probes import ROOT, ask
+from pipeline.tools.doctor.versions import numbers, read_requirement, within
 
 LEVELS = ("ok", "warning", "problem")
 WIDTH = 120
@@ -160,23 +160,7 @@ def required() -> list[tuple[str, str]]:
     """Package and its version ranges, of the checkout or of the installed package."""
     file = ROOT / "requirements.txt"
     texts = file.read_text().splitlines() if file.is_file() else importlib.metadata.requires("sorn") or []
-    matches = [re.match(r"([\w-]+)\s*(.*)", text) for text in texts if not text.startswith("#")]
-    return [(match[1], match[2]) for match in matches if match]
-
-
-def within(version: str, ranges: str) -> bool:
-    """Whether a version such as 2.14.1+cu130 lies in ranges such as >=0.6,<0.7."""
-    for text in ranges.split(","):
-        bound = numbers(text.lstrip("<>="))
-        have = numbers(version)[: len(bound)] if text.startswith("<") else numbers(version)
-        if (text.startswith(">=") and have < bound) or (text.startswith("<") and have >= bound):
-            return False
-    return True
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """2.14.1+cu130 -> (2, 14, 1)."""
-    return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
+    return [requirement for requirement in map(read_requirement, texts) if requirement]
 
 
 def _torch(torch: dict[str, Any]) -> Diagnosis:

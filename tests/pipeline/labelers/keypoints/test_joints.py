@@ -112,7 +112,7 @@ def test_names_and_options() -> None:
     assert keypoints.create("none", {}, source) is None
     for name, options, message in (
         ("openpose", {}, "unknown pose finder 'openpose'; known: none, joints, keypoint_rcnn"),
-        ("joints", {"file": "x"}, r"pose finder joints has no option 'file'\. Options in \[masks\.pose_options\]"),
+        ("joints", {"file": "x"}, r"pose finder joints: unknown key 'masks\.pose_options\.file'\. .*Known: "),
         ("joints", {"pattern": "{path}"}, r"only {split} can be filled in\. .*--set masks\.pose_options\.pattern"),
     ):
         with pytest.raises(UserError, match=message):
