@@ -85,7 +85,7 @@ def read_options(
 
     Raises UserError for an unknown option or one out of range.
     """
-    remedy = f"Correct it: --set {section}.NAME=VALUE; see: sorn labelers"
+    remedy = "Correct it: --set {key}=...; see: sorn labelers"
     return build(kind, dict(options), f"{owner} {name}", prefix=f"{section}.", remedy=remedy)
 
 

@@ -87,6 +87,8 @@ def test_the_remedy_of_the_caller_is_said() -> None:
         with pytest.raises(UserError) as error:
             build(Outer, values, "x.toml", remedy="Look into the manual.")
         assert error.value.remedy.endswith("Look into the manual.")
+    with pytest.raises(UserError, match=r"Set it: --set o\.size=\.\.\."):
+        build(Outer, {"size": [1, "b"]}, "x.toml", prefix="o.", remedy="Set it: --set {key}=...")
 
 
 def test_fields_that_a_file_may_set() -> None:
