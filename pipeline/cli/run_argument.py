@@ -12,7 +12,6 @@ from pipeline.datasets.manifest import known_datasets, load_manifest
 from pipeline.errors import UserError, did_you_mean, nearest
 from pipeline.runs.find import find_run
 from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, Paths
-from pipeline.tools.verify.folders import find_paths
 
 RUN_HELP = (
     "RUN is a run (synped_demo-danet), an experiment (synped_demo-danet/experiments/small), or the folder of one."
@@ -26,6 +25,8 @@ def find_named(run: str, runs: Path, data_root: Path) -> Paths:
 
     Raises UserError for none.
     """
+    from pipeline.tools.verify.folders import find_paths
+
     folder = runs / run if (runs / run).is_dir() else Path(run)
     if not folder.is_dir() and folder.parent.name == EXPERIMENTS:
         raise no_experiment(folder.name, _folders(_base(folder.parent, runs)), folder.parent.parent.name)
