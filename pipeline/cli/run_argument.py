@@ -18,6 +18,7 @@ RUN_HELP = (
 )
 NAMING = ("labeler", "trained_on", "experiment")  # options that name a run, besides the dataset
 STAGE_FOLDERS = ("masks", "train", "eval")
+HOLDS = (*STAGE_FOLDERS, EXPERIMENTS)  # folders of which a run has one
 
 
 def find_named(run: str, runs: Path, data_root: Path) -> Paths:
@@ -27,11 +28,13 @@ def find_named(run: str, runs: Path, data_root: Path) -> Paths:
     """
     from pipeline.tools.verify.folders import find_paths
 
+    if run in known_datasets():
+        raise UserError(f"'{run}' is a dataset, and a run is called <dataset>-<labeler>", f"Write: --dataset {run}")
     folder = runs / run if (runs / run).is_dir() else Path(run)
     if not folder.is_dir() and folder.parent.name == EXPERIMENTS:
         raise no_experiment(folder.name, _folders(_base(folder.parent, runs)), folder.parent.parent.name)
     if not folder.is_dir():
-        known = [path.name for path in _folders(runs)]
+        known = [path.name for path in _folders(runs) if any((path / name).is_dir() for name in HOLDS)]
         name = nearest(run, known)
         if name:
             raise UserError(f"there is no run '{run}' in {runs}", f"Did you mean {name}? Runs: {', '.join(known)}.")
