@@ -20,6 +20,7 @@ import torch
 from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.features.chunks import FeatureParts, Seen
+from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
@@ -126,6 +127,7 @@ def _extract(
     parts.make(inference, look, size)
     if distributed.here().number:
         return None
+    unite_equal_pictures(parts.parts, size)
     examples = _examples(inference, query, size)
     made_from = json.dumps({"model": trained["model"], "precision": inference.precision}, sort_keys=True)
     require_space(paths.features, parts.bytes + examples.maps.nbytes + examples.parts.nbytes)
