@@ -41,9 +41,10 @@ def faults(docstring: str) -> list[str]:
     """What is wrong with the first line: a shape in brackets and a sign are no words."""
     first, *rest = docstring.splitlines()
     words = re.findall(r"\S*\w\S*", re.sub(r"\[[^]]*\]", "", first))
+    prose = {word.strip(".,:;()").lower() for word in words}
     wrong = [f"{len(words)} words"] if len(words) > WORDS else []
     wrong += ["goes on in the second line"] if rest and rest[0].strip() else []
-    wrong += [f"'{word}'" for word in RIDDLES & {word.strip(".,:;()`").lower() for word in words}]
+    wrong += [f"'{word}'" for word in RIDDLES & prose]
     return wrong
 
 

@@ -67,7 +67,7 @@ def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ..
 
 
 def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> Colour:
-    """A second colour that can be told from the ground."""
+    """A second colour that is clearly different from the ground."""
     for _ in range(20):
         colour = draw_colour(rng, palette)
         if np.abs(np.cbrt(colour) - np.cbrt(ground)).max() > 0.2:
