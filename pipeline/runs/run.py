@@ -15,7 +15,7 @@ from pipeline.datasets.summary import read_summary
 from pipeline.errors import UserError, did_you_mean, nearest
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.command import OWN, RunCommand
+from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.find import find_run, finished_trainings, place_of
@@ -217,16 +217,21 @@ class Run:
 
     def _as_it_was_made(self) -> Run:
         """With the command in the newest of its stamps that has one; the folders it lies in are today's."""
-        for stage in reversed(STAGES):
+        for stage in ("eval", "train", "masks"):
             try:
                 made = self.stamp(stage)
             except UserError:  # a damaged one is for `sorn verify` to name
                 continue
-            if made is not None and made.command is not None and stage in (*OWN, "masks"):
-                old, paths = made.command, self.paths
-                command = replace(old, experiment=paths.experiment, trained_on=paths.trained_on, runs=self.command.runs)
-                return replace(self, paths=replace(paths, dataset=old.dataset, labeler=old.labeler), command=command)
+            if made is not None and made.command is not None:
+                return self._made_by(made.command)
         return self
+
+    def _made_by(self, old: RunCommand) -> Run:
+        usual = self.paths.data_root == Path(DATA_ROOT)
+        root = Path(old.data_root) if usual else self.paths.data_root
+        paths = replace(self.paths, dataset=old.dataset, labeler=old.labeler, data_root=root)
+        options = {name: getattr(old, name) for name in ("config", "set", "init", "config_text")}
+        return replace(self, paths=paths, command=replace(_plain_command(paths), **options))
 
 
 def _no_run(given: Path, runs: Path) -> UserError:
@@ -239,9 +244,8 @@ def _no_run(given: Path, runs: Path) -> UserError:
         return UserError(f"there is no experiment '{given.name}' of {run.name}", remedy)
     known = [name for name in _names(runs) if _is_run(runs / name)]
     if nearest(str(given), known):
-        return UserError(
-            f"there is no run '{given}' in {runs}", f"{did_you_mean(str(given), known)}Runs: {', '.join(known)}."
-        )
+        remedy = f"{did_you_mean(str(given), known)}Runs: {', '.join(known)}."
+        return UserError(f"there is no run '{given}' in {runs}", remedy)
     wrong = f"there is no run '{given}', neither in {runs} nor as a path"
     return UserError(wrong, f"Runs: {', '.join(known) or 'none'}. Name one, or its folder with --runs.")
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from pipeline.cli import stages
 from pipeline.cli.app import main
-from pipeline.cli.run_argument import find_named
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 
 STAGES = ("data", "labeler", "masks", "train", "eval")
 FOLDERS = (
@@ -41,7 +41,7 @@ def runs(tmp_path: Path) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Paths, bool]]:
     """What the stages were asked to run."""
     seen: list[tuple[str, Paths, bool]] = []
-    monkeypatch.setattr(stages, "run_stage", lambda name, config, paths, force: seen.append((name, paths, force)))
+    monkeypatch.setattr(stages, "run_stage", lambda name, run, force: seen.append((name, run.paths, force)))
     return seen
 
 
@@ -70,7 +70,7 @@ def test_a_name_or_a_path_stands_for_dataset_labeler_experiment_and_checkpoint(
     expected = Paths("synped_demo", "danet", Path("d"), runs, source, "synped_demo", experiment)
     for given, below in ((text, runs), (str(runs / text), Path("elsewhere"))):
         if source is None or below == runs:
-            assert find_named(given, below, Path("d")) == expected
+            assert Run.find(given, below, Path("d")).paths == expected
 
 
 @pytest.mark.parametrize("stage", STAGES)
