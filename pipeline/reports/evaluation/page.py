@@ -119,23 +119,27 @@ class ProvenanceView:
     rows: list[list[str]]
 
 
-def write_page(
-    path: Path,
-    report: Report,
-    scores: Scores,
-    shown: list[ShownQuery],
-    explained: list[Explained],
-    illustrator: Illustrator,
-    queries_file: str,
-) -> None:
-    """report: as in report.json, whose figures the page repeats. queries_file: queries.csv, relative to the page."""
-    lists = ranked_lists(shown, report.single_shot) if shown else None
+@dataclass(frozen=True)
+class Shown:
+    """What a report shows beside its figures. queries: those with ranked lists. explained: those whose outputs of the
+    network are shown. queries_file: queries.csv, relative to the page.
+    """
+
+    queries: list[ShownQuery]
+    explained: list[Explained]
+    illustrator: Illustrator
+    queries_file: str
+
+
+def write_page(path: Path, report: Report, scores: Scores, shown: Shown) -> None:
+    """Write report.html, which repeats the figures of report.json."""
+    lists = ranked_lists(shown.queries, report.single_shot) if shown.queries else None
     sections = [
         PageSection("Result", "result", result(report, fullest(scores))),
         PageSection("Curves", "curves", curves(report)),
         PageSection("Ranked lists", "ranked_lists", lists),
-        PageSection("What the network sees", "network_view", seen(report, explained, illustrator)),
-        PageSection("All queries", "query_table", query_table(scores, queries_file)),
+        PageSection("What the network sees", "network_view", seen(report, shown)),
+        PageSection("All queries", "query_table", query_table(scores, shown.queries_file)),
         PageSection("Training labels", "labels", labels(report.labels)),
         PageSection("Where it comes from", "provenance", provenance(report)),
     ]
@@ -192,8 +196,9 @@ def _sweep_chart(report: Report) -> Chart:
     return Chart("Threshold tau of Eq. 12, by sorn", "tau", taus, lines, taus, marked, dots=True)
 
 
-def seen(report: Report, explained: list[Explained], illustrator: Illustrator) -> SeenView | None:
+def seen(report: Report, shown: Shown) -> SeenView | None:
     """None for a network without body parts and aggregation maps."""
+    explained, illustrator = shown.explained, shown.illustrator
     if not explained or (explained[0].parts is None and not len(explained[0].maps)):
         return None
     captions, scores = [], []
