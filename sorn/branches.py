@@ -126,7 +126,7 @@ def normalised_maps(aggregation: Tensor, bound: float) -> Tensor:
     down to it, so that the sigmoid keeps a gradient. A map within the bound is exactly Eq. 4, and so is every map with
     bound = 0. The gradient includes the scale: it asks for another pattern, and for nothing more where the pattern is
     that of Eq. 5. If the gradient treated the scale as a constant, it would ask for larger values without end, and
-    identities would hardly be learnt (docs/findings.md).
+    identities would hardly be learnt (docs/evidence.md).
     """
     centred = aggregation - aggregation.mean(dim=(2, 3), keepdim=True)
     if bound > 0:

@@ -85,8 +85,9 @@ def _grid(run: Run, seeds: int) -> Grid:
 
 
 def _show(grid: Grid, files: TablesPaths) -> None:
-    from pipeline.tools.tables.page import terminal_lines, write_pages
+    from pipeline.tools.tables.page import write_pages
     from pipeline.tools.tables.results import collect
+    from pipeline.tools.tables.text import terminal_lines
 
     evidence = collect(grid, files)
     write_pages(files, evidence)

@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.features.chunks import FeatureParts, Seen
+from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
@@ -137,6 +138,7 @@ class Extraction:
         parts.make(inference, look, size)
         if distributed.here().number:
             return None
+        unite_equal_pictures(parts.parts, size)
         examples = self._examples(inference, size)
         made_from = json.dumps({"model": self.trained.stored_model, "precision": inference.precision}, sort_keys=True)
         attrs = {"fingerprint": self.fingerprint, "checkpoint_sha256": self.checkpoint, "config": made_from}

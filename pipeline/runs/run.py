@@ -75,6 +75,9 @@ class Run:
 
         Raises UserError for none.
         """
+        if str(text) in known_datasets():
+            wrong = f"'{text}' is a dataset, and a run is called <dataset>-<labeler>"
+            raise UserError(wrong, f"Write: --dataset {text}")
         place = find_run(text, runs)
         if place is None:
             raise _no_run(Path(text), runs)

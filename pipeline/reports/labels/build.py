@@ -18,6 +18,7 @@ from pipeline.evaluation.label_statistics import StoredLabels, statistics
 from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
 from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
+from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.labels import text as label_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
 from pipeline.runs.layout import Paths
@@ -140,7 +141,7 @@ def _draw(
 
     path = paths.label_pictures / SHEET
     sections = {heading: [overlaid(number) for number in numbers] for heading, numbers in shown.items()}
-    draw_overlays(path, "Labels", labels.index.labeler["name"], len(CLASSES), sections)
+    draw_overlays(path, SheetTitle("Labels", labels.index.labeler["name"]), len(CLASSES), sections)
     return [path]
 
 

@@ -17,6 +17,7 @@ from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
 from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
 from pipeline.io.images import resize_mask
+from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.labels import text as label_text
 from pipeline.reports.labels.build import short_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
@@ -165,4 +166,5 @@ def _draw(files: Comparison, a: StoredLabels, b: StoredLabels, both: np.ndarray,
     }
     sections = {heading: [overlaid(number) for number in numbers.tolist()] for heading, numbers in chosen.items()}
     labelers = [side.index.labeler["name"] for side in (a, b)]
-    draw_overlays(files.picture, "Two labelers", f"A: {labelers[0]}   B: {labelers[1]}", len(CLASSES), sections)
+    title = SheetTitle("Two labelers", f"A: {labelers[0]}   B: {labelers[1]}")
+    draw_overlays(files.picture, title, len(CLASSES), sections)

@@ -24,6 +24,7 @@ FOLDERS = (
     "market1501-import/train",
     "market1501-import/experiments/six/train",
     "mine-import/masks",
+    "synped_demo/data",
 )
 
 
@@ -119,7 +120,11 @@ def test_a_dataset_that_is_a_file_is_named_beside_the_run(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["eval", "synped_dem-danet"], "there is no run 'synped_dem-danet' in {runs}. Did you mean synped_demo-danet?"),
+        (
+            ["eval", "synped_dem-danet"],
+            "there is no run 'synped_dem-danet' in {runs}. Did you mean synped_demo-danet? "
+            "Runs: market1501-import, mine-import, synped_demo-danet.",
+        ),
         (
             ["eval", "zzz"],
             "there is no run 'zzz', neither in {runs} nor as a path. Runs: market1501-import, mine-import",
@@ -131,6 +136,10 @@ def test_a_dataset_that_is_a_file_is_named_beside_the_run(
         (["eval", "--experiment", "smal"], "there is no experiment 'smal' of synped_demo-danet. Did you mean small?"),
         (["verify", "--experiment", "smal"], "there is no experiment 'smal' of synped_demo-danet. Did you mean small?"),
         (["clean", "--experiment", "smal"], "there is no experiment 'smal' of synped_demo-danet. Did you mean small?"),
+        (
+            ["data", "market1501"],
+            "'market1501' is a dataset, and a run is called <dataset>-<labeler>. Write: --dataset market",
+        ),
         (["eval", "--labeler", "densepos"], "Did you mean densepose? LABELER=densepose"),
         (
             ["eval", "--trained-on", "market151"],
