@@ -178,7 +178,8 @@ def find(kind: PluginKind, name: str) -> Plugin:
     if name in outside_names(kind):
         return find_outside(kind, name)
     known = names(kind)
-    close = difflib.get_close_matches(name, known, 1)
+    module, dot, end = name.rpartition(".")  # as in the name of a run's folder
+    close = [f"{module}:{end}"] if dot else difflib.get_close_matches(name, known, 1)
     nearest = close[0] if close else kind.example
     remedy = f"Choose one: {kind.choice}{nearest}, or give a class: {kind.choice}package.module:Class"
     raise UserError(f"unknown {kind.word} '{name}'; known: {', '.join(known)}", remedy)
