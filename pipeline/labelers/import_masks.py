@@ -1,4 +1,7 @@
-"""Labeler `import`: label maps that another tool made, and a class table. Reads index PNGs or .npy, and the table."""
+"""Labeler `import`: label maps of another tool, by a class table.
+
+Reads index PNGs or .npy, and the table.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class ImportOptions:
 
 
 class ImportMasks:
-    """Label maps may be larger or smaller than the image, if they have its shape."""
+    """Labeler with one label map per image, of any size.
+
+    The map has the image's shape.
+    """
 
     name = "import"
     version = 1
