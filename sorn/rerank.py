@@ -16,7 +16,7 @@ import torch
 from sorn.features import FeatureBank
 from sorn.matching import Rule, block_size, similarity_blocks
 
-NOBODY = -1  # fills the rows of neighbour lists that are shorter than others
+NO_IMAGE = -1  # fills the rows of neighbour lists that are shorter than others
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ def _nearest(
 def _reciprocal(nearest: np.ndarray, count: int) -> np.ndarray:
     """R(i, count): neighbours of image i that have i among their own, [N, count + 1].
 
-    They are taken from the `count` nearest images and i itself; NOBODY fills the other places.
+    They are taken from the `count` nearest images and i itself; NO_IMAGE fills the other places.
     """
     nearest = nearest[:, : count + 1]
     reciprocal = np.empty_like(nearest)
     for first in range(0, len(nearest), 4096):
         rows = nearest[first : first + 4096]
         mutual = (nearest[rows] == np.arange(first, first + len(rows))[:, None, None]).any(axis=2)
-        reciprocal[first : first + 4096] = np.where(mutual, rows, NOBODY)
+        reciprocal[first : first + 4096] = np.where(mutual, rows, NO_IMAGE)
     return reciprocal
 
 
@@ -124,9 +124,9 @@ def _expanded(nearest: np.ndarray, k1: int) -> list[np.ndarray]:
     whole, half = _reciprocal(nearest, k1), _reciprocal(nearest, round(k1 / 2))
     sets = []
     for row in whole:
-        own = row[row != NOBODY]
+        own = row[row != NO_IMAGE]
         others = half[own]  # [n, k1 / 2 + 1]
-        known = others != NOBODY
+        known = others != NO_IMAGE
         shared = np.isin(others, own) & known
         close = 3 * shared.sum(axis=1) > 2 * known.sum(axis=1)
         sets.append(np.unique(np.concatenate([own, others[close][known[close]]])))

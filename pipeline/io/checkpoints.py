@@ -59,9 +59,9 @@ def load_weights(path: Path, model: nn.Module) -> None:
     differences = [f"{name} is missing" for name in wanted if name not in weights]
     differences += [f"{name} is unknown" for name in weights if name not in wanted]
     for name in wanted.keys() & weights.keys():
-        theirs, ours = tuple(weights[name].shape), tuple(wanted[name].shape)
-        if theirs != ours:
-            differences.append(f"{name} is {theirs}, the network's {ours}")
+        stored, expected = tuple(weights[name].shape), tuple(wanted[name].shape)
+        if stored != expected:
+            differences.append(f"{name} is {stored}, the network's {expected}")
     if differences:
         shown = "; ".join(sorted(differences)[:SHOWN])
         raise UserError(
@@ -123,7 +123,7 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
     try:
         with told_when_full(path), atomic(path) as temporary:
             save(temporary)
-            # safetensors lets nobody but its writer read a file; weights are there to be shared, like the folder.
+            # safetensors gives read permission to the owner only; weights are shared, like their folder.
             temporary.chmod(path.parent.stat().st_mode & 0o666)
     except (RuntimeError, SafetensorError) as error:  # what both call a disk that took a part of the file
         wrong = f"{path} could not be written: {reason(error)}"

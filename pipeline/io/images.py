@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 # What Pillow raises for bytes that are no image, or not all of one; struct errors and others are subclasses or wrapped.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
-# The formats that people keep photographs in. Pillow knows more, and runs another program for some (PostScript).
+# The usual formats of photographs. Pillow reads more, and runs another program for some (PostScript).
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 MAX_PIXELS = 89_478_485  # 256 MB as RGB, Pillow's own level of warning; crops of people are a thousand times smaller
 MAX_BYTES = 2**30  # of a file: more than MAX_PIXELS take in any of these formats, uncompressed and with 16 bits
@@ -102,7 +102,9 @@ def _refusal(image: Image.Image) -> str:
     width, height = image.size
     if width * height > MAX_PIXELS:
         return f"it has {width} x {height} pixels, more than {MAX_PIXELS:,}"
-    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):  # theirs have 16 bits
+    if image.mode == "F" or (
+        image.mode == "I" and image.format not in ("PNG", "PPM")
+    ):  # these two formats have 16 bits
         return f"its pixels are 32-bit numbers (mode {image.mode}) without a known white"
     return ""
 

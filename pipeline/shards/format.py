@@ -161,11 +161,13 @@ class ShardReader:
             raise UserError(
                 f"shard {self.path} is of schema version {version}, this program of {SCHEMA_VERSION}", REMEDY
             )
-        said = hdf5.attributes(file)
-        self.fingerprint = str(said["fingerprint"])
-        self.labeler: dict[str, Any] = parse_json(str(said["labeler"]))
-        self.pose: dict[str, Any] | None = parse_json(str(said["pose"]))
-        self.content_digest, self.detection_digest = (str(said[f"{of}_digest"]) for of in ("content", "detection"))
+        attributes = hdf5.attributes(file)
+        self.fingerprint = str(attributes["fingerprint"])
+        self.labeler: dict[str, Any] = parse_json(str(attributes["labeler"]))
+        self.pose: dict[str, Any] | None = parse_json(str(attributes["pose"]))
+        self.content_digest, self.detection_digest = (
+            str(attributes[f"{of}_digest"]) for of in ("content", "detection")
+        )
         image, mask, name = (hdf5.dataset(file, field) for field in ("image", "mask", "name"))
         small = {field: hdf5.dataset(file, field) for field in SMALL_FIELDS}
         n, height, width = mask.shape
