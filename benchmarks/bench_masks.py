@@ -31,6 +31,7 @@ from pipeline.io.images import decode, resize_image
 from pipeline.labelers.base import Source
 from pipeline.runs.config import Config, MasksConfig, Runtime
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.runtime import distributed
 from pipeline.runtime.threads import use_one_torch_thread
 from pipeline.stages import driver
@@ -73,9 +74,9 @@ def quietly(work: Callable[[], object]) -> None:
 def whole_stage(config: Config, paths: Paths) -> Callable[[], None]:
     def run() -> None:
         shutil.rmtree(paths.folder("masks"), ignore_errors=True)
-        quietly(lambda: driver.execute(stages(), "masks", config, paths))
+        quietly(lambda: driver.execute(stages(), "masks", Run.of(config, paths)))
 
-    quietly(lambda: driver.execute(stages(), "data", config, paths))
+    quietly(lambda: driver.execute(stages(), "data", Run.of(config, paths)))
     return run
 
 

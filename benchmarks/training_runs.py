@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.io.files import digest_file
 from pipeline.runs.config import Config, Runtime, TrainConfig
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from sorn.config import ScheduleConfig, SORNConfig
@@ -91,7 +92,9 @@ def train(paths: Paths, model: SORNConfig, epochs: int) -> None:
         runtime=Runtime(device="cpu"),
     )
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        Training(config, paths, "0" * 64).run()
+        training = Training(Run.of(config, paths), "0" * 64)
+        training.run()
+        training.publish()
 
 
 def speeds(paths: Paths, model: SORNConfig, epochs: int) -> list[Speed]:

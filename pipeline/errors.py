@@ -28,14 +28,17 @@ class UserError(Exception):
 
 
 def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known name that `given` most probably misspells, "" for none. Upper case, "-" and "_" make no difference."""
+    """Known name that `given` most probably misspells, "" for none.
+
+    Upper case, "-" and "_" make no difference.
+    """
     names = {_plain(name): name for name in known}
     close = difflib.get_close_matches(_plain(given), names, 1, cutoff)
     return names[close[0]] if close else ""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Start of a remedy that asks for the nearest known name, "" where none is near."""
+    """Start of a remedy with the nearest known name, "" for none."""
     name = nearest(given, known)
     return f"Did you mean {name}? " if name else ""
 

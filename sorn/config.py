@@ -31,17 +31,20 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
 
 
 def choice(default: object, choices: tuple[object, ...]) -> Any:
-    """Field of a config that takes one of `choices`; `check_choices` holds it to them."""
+    """Field of a config with a fixed set of values; see `check_choices`."""
     return dataclasses.field(default=default, metadata={"choices": choices})
 
 
 def choices_of(field: dataclasses.Field[Any]) -> tuple[object, ...]:
-    """What a field of a config takes; empty for one that is not made by `choice`."""
+    """Possible values of a config's field; empty for any other field."""
     return tuple(field.metadata.get("choices", ()))
 
 
 def check_choices(section: str, config: Any) -> None:
-    """Raise ValueError naming the first option, as section.name, whose value is none of its choices."""
+    """Check of all fields made by `choice`.
+
+    Raises ValueError naming the first option, as section.name, whose value is none of its choices.
+    """
     for field in dataclasses.fields(config):
         if choices_of(field):
             check_choice(f"{section}.{field.name}", getattr(config, field.name), choices_of(field))

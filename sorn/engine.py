@@ -188,19 +188,25 @@ def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Te
 
 @torch.inference_mode()
 def extract_features(
-    model: SORN, batches: Iterable[Batch], device: torch.device, precision: str
+    model: SORN, batches: Iterable[Batch], device: torch.device, precision: str, size: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Global features [N, Dg], local features [N, P, Dl] and visibility scores [N, P].
 
-    All are float32, in the order of the batches. `sorn.fused` makes it faster. Several threads may call it with one
-    network.
+    All are float32, in the order of the batches. size: smaller batches are filled up to so many images with black ones,
+    which are then dropped. The size of a batch decides how sums are rounded: an image has the same features in all
+    batches of one size. `sorn.fused` makes it faster. Several threads may call it with one network.
     """
     model.eval()
     rows = []
     for batch in batches:
+        image = batch.image.to(device, non_blocking=True)
+        missing = max(0, size - len(image))
+        if missing:
+            image = torch.cat([image, image.new_zeros(missing, *image.shape[1:])])
         with autocast(device, precision):
-            output = model(to_input(batch.image.to(device, non_blocking=True)))
-        rows.append((output.global_feature.cpu(), output.local_features.cpu(), output.visibility.cpu()))
+            output = model(to_input(image))
+        outputs = (output.global_feature, output.local_features, output.visibility)
+        rows.append(tuple(values[: len(batch)].cpu() for values in outputs))
     fields = [torch.cat(field).numpy() for field in zip(*rows, strict=True)]
     return fields[0], fields[1], fields[2]
 

@@ -1,6 +1,8 @@
 """Matching (Eq. 12-15, Algorithm 1): two feature banks -> similarities.
 
 The similarities come in blocks of queries. The paper calls D a distance; it is a cosine similarity: larger is closer.
+Equal features have equal similarities, alone or among others, wherever they stand: the shape of a matrix product does
+not change its sums here.
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ MEMORY = 384 << 20
 
 CHUNK = 4 << 20
 # Bytes of gallery features that are normalised and multiplied at a time.
+
+ROWS = 16
+# Both factors of a product are filled up with zeros to a multiple of so many rows: BLAS has other kernels for fewer.
+
+TERMS = 512
+# A product is added up from products of so many columns. In longer ones, BLAS chooses by the shape where it interrupts
+# a sum, and so how it is rounded.
 
 
 @dataclass(frozen=True)
@@ -114,10 +123,11 @@ def similarity_tiles(
         for columns in _slices(0, len(gallery), width):
             for chunk in _slices(columns.start, columns.stop, _chunk(gallery)):
                 ranked = _Units.of(gallery, chunk, with_stripes, device)
-                products = [a @ b.T for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
+                products = [_product(a, b) for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
+                products = [product[: len(asked), : len(ranked)] for product in products]
                 place = slice(chunk.start - columns.start, chunk.stop - columns.start)
                 for rule, out in zip(rules, similarity, strict=True):
-                    out[: len(asked), place] = _combined(rule, products, asked, ranked)
+                    out[: len(asked), place] = _combined(rule, products, asked, ranked).clamp(-1, 1)
             yield rows, columns, [out[: len(asked), : columns.stop - columns.start].numpy() for out in similarity]
 
 
@@ -141,7 +151,7 @@ def pair_similarities(
 
     def cosine(one: np.ndarray, others: np.ndarray) -> np.ndarray:
         units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one, others))
-        similarity: np.ndarray = torch.linalg.vecdot(*units).numpy()
+        similarity: np.ndarray = torch.linalg.vecdot(*units).clamp_(-1, 1).numpy()
         return similarity
 
     if query.global_.shape[1]:
@@ -155,7 +165,8 @@ def pair_similarities(
 class _Units:
     """Unit vectors of some images, and their visibility scores.
 
-    Global [n, Dg] if there is one, then one [n, Dl] per stripe; scores v_p [n, P].
+    Global [m, Dg] if there is one, then one [m, Dl] per stripe; scores v_p [n, P]. m: n, rounded up to a multiple of
+    ROWS; the rows beyond n are zero.
     """
 
     vectors: list[Tensor]
@@ -168,7 +179,7 @@ class _Units:
         arrays = [bank.global_[rows]] if with_global else []
         if with_stripes:
             arrays += [bank.local[rows, p] for p in range(bank.local.shape[1])]
-        vectors = [functional.normalize(torch.from_numpy(array).to(device), dim=1) for array in arrays]
+        vectors = [_filled_up(functional.normalize(torch.from_numpy(array).to(device), dim=1)) for array in arrays]
         return _Units(vectors, with_global, torch.from_numpy(bank.visibility[rows]).to(device))
 
     def __len__(self) -> int:
@@ -177,6 +188,20 @@ class _Units:
     def weights(self, tau: float) -> Tensor:
         """Visibility indicators I_p [P, n] of Eq. 12."""
         return (self.visibility >= tau).float().T
+
+
+def _filled_up(vectors: Tensor) -> Tensor:
+    """[n, D] -> [m, D], the next multiple of ROWS."""
+    more = -len(vectors) % ROWS
+    return functional.pad(vectors, (0, 0, 0, more)) if more else vectors
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b.T of [m, D] and [n, D], m and n multiples of ROWS: entry i, j depends on row i and row j alone."""
+    product: Tensor = a[:, :TERMS] @ b[:, :TERMS].T
+    for first in range(TERMS, a.shape[1], TERMS):
+        product.addmm_(a[:, first : first + TERMS], b[:, first : first + TERMS].T)
+    return product
 
 
 def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units) -> Tensor:

@@ -46,10 +46,7 @@ class Relevance:
 def relevance(
     query_pid: np.ndarray, query_camid: np.ndarray, gallery_pid: np.ndarray, gallery_camid: np.ndarray
 ) -> Relevance:
-    """Relevance from identity and camera numbers.
-
-    Query pids and camids int64 [Nq], gallery pids and camids int64 [Ng].
-    """
+    """Relevance from pids and camids: int64 [Nq], [Nq], [Ng], [Ng]."""
     _, group = np.unique(gallery_pid, return_inverse=True)
     order = np.argsort(gallery_pid, kind="stable")
     first = np.searchsorted(gallery_pid[order], query_pid, side="left")
@@ -64,19 +61,13 @@ def relevance(
 
 
 def precision_standard(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Precision at each match.
-
-    hits: number of matches up to and including it. ranks: its rank, from 1.
-    """
+    """Precision at each match. hits: matches up to it. ranks: its rank."""
     precision: np.ndarray = hits / ranks
     return precision
 
 
 def precision_trapezoid(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Mean of the precision just before and at each match (PGFA).
-
-    Before rank 1 the precision is 1.
-    """
+    """Mean precision just before and at each match, as in PGFA."""
     before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
     precision: np.ndarray = (before + hits / ranks) / 2
     return precision
@@ -100,10 +91,7 @@ class Metrics:
 
     @property
     def used(self) -> np.ndarray:
-        """Queries that have a match, bool [Nq].
-
-        A draw never changes which queries have a match.
-        """
+        """Queries that have a match, bool [Nq]; the same in every draw."""
         used: np.ndarray = self.first_hit[0] != SKIPPED
         return used
 
@@ -120,10 +108,7 @@ class Metrics:
         return len(self.first_hit)
 
     def rank(self, k: int) -> float:
-        """Rank-k: share of queries with a match among the first k.
-
-        This is the CMC curve at k, the mean over the trials.
-        """
+        """Rank-k: share of queries with a match among the first k."""
         return float(self._trials_of(f"rank-{k}").mean())
 
     def cmc(self, length: int = 50) -> np.ndarray:
@@ -136,17 +121,11 @@ class Metrics:
 
     @property
     def mean_inp(self) -> float:
-        """Mean inverse negative penalty (mINP) over the queries.
-
-        For a query it is (number of matches) / (rank of the last match).
-        """
+        """Mean of (number of matches) / (rank of the last match): mINP."""
         return float(self._trials_of("mINP").mean())
 
     def spread(self, name: str) -> float:
-        """Standard deviation (n - 1) of a figure over the trials.
-
-        Of "rank-k", "mAP" or "mINP"; 0 with one trial.
-        """
+        """Standard deviation (n - 1) over the trials; 0 with one trial."""
         return float(self._trials_of(name).std(ddof=1)) if self.trials > 1 else 0.0
 
     def figures(self) -> dict[str, float | int]:
@@ -199,17 +178,11 @@ class Evaluation:
             self.ranks.append(self._ranked(number, row) if len(self.relevant.matches[number]) else NO_RANKS)
 
     def add_ranks(self, ranks: list[np.ndarray]) -> None:
-        """Ranks of the matches of the next queries.
-
-        They count from 1 and may have any order. NO_RANKS for a query without a match.
-        """
+        """Ranks of the next queries' matches, from 1; NO_RANKS without a match."""
         self.ranks += ranks
 
     def metrics(self) -> Metrics:
-        """Metrics of all queries.
-
-        Raises ValueError when queries are missing.
-        """
+        """Metrics of all queries. Raises ValueError when queries are missing."""
         if len(self.ranks) != len(self.relevant.matches):
             raise ValueError(f"similarities of {len(self.ranks)} queries, expected {len(self.relevant.matches)}")
         return self._metrics()
@@ -218,10 +191,7 @@ class Evaluation:
         return match_ranks(row, self.relevant.matches[number], self.relevant.dropped[number])
 
     def _metrics(self) -> Metrics:
-        """Metrics of all queries, whose ranks are concatenated.
-
-        The ranks of each query are rising.
-        """
+        """Metrics of all queries; the ranks of each query are rising."""
         first_hit, ap, inp = nothing(1, len(self.ranks))
         counts = np.array([len(ranks) for ranks in self.ranks], np.int64)
         used = counts > 0
@@ -244,10 +214,7 @@ def nothing(trials: int, queries: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, formula: str = "standard") -> Metrics:
-    """Metrics of blocks (slice of queries, similarities [b, Ng]).
-
-    The blocks cover all queries in order, as in Evaluation.
-    """
+    """Metrics of blocks (queries, similarities [b, Ng]), as in Evaluation."""
     evaluation = Evaluation(relevant, formula)
     for rows, similarity in blocks:
         evaluation.add(rows, similarity)
@@ -283,10 +250,7 @@ def counts(row: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarr
 
 
 def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> np.ndarray:
-    """Gallery positions of the first `length` images for one query.
-
-    The filter is applied. A ranked list shows these images.
-    """
+    """First `length` gallery positions of one query, filter applied."""
     row = row.copy()
     row[relevant.dropped[number]] = -np.inf
     kept = len(row) - len(relevant.dropped[number])
@@ -307,10 +271,7 @@ def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndar
 
 
 def class_iou(counts: np.ndarray) -> np.ndarray:
-    """Intersection over union per class: confusion [K, K] -> float64 [K].
-
-    nan for a class that does not occur.
-    """
+    """Intersection over union per class, float64 [K]; nan without the class."""
     both = np.diag(counts).astype(np.float64)
     either = counts.sum(axis=0) + counts.sum(axis=1) - both
     iou: np.ndarray = np.divide(both, either, out=np.full(len(counts), np.nan), where=either > 0)

@@ -20,8 +20,10 @@ from pipeline.io.files import digest_file, digest_json, write_text
 from pipeline.runs import stamp
 from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
+from pipeline.stages import driver
 from pipeline.stages import eval as stage
 from sorn.config import SORNConfig
 from sorn.network import SORN
@@ -97,8 +99,9 @@ def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig =
 
 
 def run(paths: Paths, config: Config = CONFIG) -> dict:
-    stage.inputs(config, paths)
-    assert stage.run(config, paths, "fingerprint") == paths.report_html
+    evaluated = Run.of(config, paths)
+    stage.inputs(evaluated)
+    assert driver.work(stage, evaluated, "fingerprint") == paths.report_html  # type: ignore[arg-type]
     return json.loads(paths.report_json.read_text())
 
 

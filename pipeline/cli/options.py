@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.run_argument import complete, find_named
+from pipeline.cli.run_argument import complete
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import LABELERS, require_known
 from pipeline.runs.config import BACKENDS, Runtime
-from pipeline.runs.config_loading import load_config, presets
-from pipeline.runs.find import find_run, image_size
+from pipeline.runs.config_loading import presets
+from pipeline.runs.find import find_trained
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import STAGES, Run
 from pipeline.stages import driver
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
-DEFAULT_CONFIG = "paper"  # where no dataset says which
 LABELER_HELP = (
     f"Who labels: {', '.join(sorted(LABELERS))}, a plug-in (see `sorn labelers`), or package.module:Class. "
     "Default: the manifest's."
@@ -38,16 +37,11 @@ force_option = click.option("--force", is_flag=True, help="Run even if nothing c
 
 
 def stages() -> dict[str, driver.Stage]:
-    return {name: importlib.import_module(f"pipeline.stages.{name}") for name in driver.ORDER}
-
-
-def overridden(overrides: tuple[str, ...], init: str | None) -> tuple[str, ...]:
-    """What --set and --init say, as --set says it."""
-    return overrides if init is None else (*overrides, f"train.init={json.dumps(init)}")
+    return {name: importlib.import_module(f"pipeline.stages.{name}") for name in STAGES}
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """RUN and the options that all stages share; the command receives (config, paths, **its own)."""
+    """RUN and the options that all stages share; the command receives (run, **its own)."""
     return _common(command, needs_dataset=True)
 
 
@@ -103,15 +97,12 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         **own: Any,
     ) -> Any:
         if run is None:
-            paths = _asked_for(dataset, labeler, data_root, runs, trained_on, experiment)
+            asked = _asked_for(dataset, labeler, data_root, runs, trained_on, experiment)
         else:
-            paths = complete(find_named(run, runs, data_root), run, dataset, needs_dataset)
-        overrides = overridden(overrides, init)
-        if paths.trained_on:  # the images must be of the size that the checkpoint knows
-            overrides = (f"masks.image_size={list(image_size(paths))}", *overrides)
-        usual = DEFAULT_CONFIG if paths.dataset.startswith("<") else load_manifest(paths.dataset).default_config
-        config = load_config(config_name or usual, overrides, _runtime(workers, device, backend))
-        return command(config=config, paths=paths, **own)
+            asked = complete(Run.find(run, runs, data_root), run, dataset, needs_dataset)
+        asked = asked.asked_for(config_name or "", overrides, init, _runtime(workers, device, backend))
+        _ = asked.config  # a wrong option is told now
+        return command(run=asked, **own)
 
     return wrapped
 
@@ -125,10 +116,11 @@ def _runtime(workers: int, device: str, backend: str) -> Runtime:
 
 def _asked_for(
     dataset: str, labeler: str | None, data_root: Path, runs: Path, trained_on: str | None, experiment: str
-) -> Paths:
+) -> Run:
     """The run that the options name."""
     manifest = load_manifest(dataset)
     if labeler:
         require_known(labeler)
-    source = find_run(runs, trained_on) if trained_on else None
-    return Paths(dataset, labeler or manifest.default_labeler, data_root, runs, source, manifest.name, experiment)
+    source = find_trained(trained_on, runs).full_name if trained_on else None
+    named = labeler or manifest.default_labeler
+    return Run.at(Paths(dataset, named, data_root, runs, source, manifest.name, experiment))

@@ -12,9 +12,9 @@ from pipeline.cli.commands import examples
 from pipeline.cli.options import FOLDER, common_for_outputs, runs_option, stages
 from pipeline.cli.run_argument import require_experiment
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.runs.config import Config
 from pipeline.runs.find import find_training
-from pipeline.runs.layout import Exported, Paths
+from pipeline.runs.layout import Exported
+from pipeline.runs.run import Run
 
 
 @click.command(
@@ -72,7 +72,7 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
 )
 @common_for_outputs
 @click.option("--images", is_flag=True, help="Read the dataset's pictures as well, and compare them with records.csv.")
-def verify(config: Config, paths: Paths, images: bool) -> None:
+def verify(run: Run, images: bool) -> None:
     """Say whether every file of RUN is what was written, and all fit together; 1 if not. Writes and repairs nothing.
 
     RUN is a run (synped_demo-danet) or its folder; without it, the one that --dataset and --labeler name. Checked are
@@ -81,9 +81,9 @@ def verify(config: Config, paths: Paths, images: bool) -> None:
     """
     from pipeline.tools.verify.verification import Verification
 
-    require_experiment(paths)
+    require_experiment(run.paths)
     start = time.monotonic()
-    found = Verification(stages(), paths, images).run()
+    found = Verification(stages(), run, images).verify()
     for place in found.places:
         click.echo(f"{place.said:10}  {place.folder}")
         for reason in place.stale:
@@ -93,8 +93,8 @@ def verify(config: Config, paths: Paths, images: bool) -> None:
             click.echo(f"            -> {fault.remedy}")
         if place.said in ("stale", "unfinished"):
             click.echo(f"            -> Run: {place.checks.again}")
-    if not found.whole:
-        click.echo("Run the commands with the CONFIG, KEYPOINTS and ARGS, and the RUNS, that the run was made with.")
+    if not found.whole and found.guessed:
+        click.echo("Run the commands with the CONFIG, KEYPOINTS and ARGS that the run was made with.")
     what = f"{found.files} files, {found.bytes:,} bytes, {found.checks:,} checks in {time.monotonic() - start:.1f} s"
     click.echo(f"verify: {what}: {found.verdict()}")
     sys.exit(0 if found.whole else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,57 +9,32 @@ from click.core import ParameterSource
 
 from pipeline.datasets.manifest import known_datasets, load_manifest
 from pipeline.errors import UserError, did_you_mean, nearest
-from pipeline.runs.find import find_run
-from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, Paths
-from pipeline.tools.verify.folders import find_paths
+from pipeline.runs.layout import EXPERIMENTS, Paths
+from pipeline.runs.run import UNKNOWN_FILE, Run
 
 RUN_HELP = (
     "RUN is a run (synped_demo-danet), an experiment (synped_demo-danet/experiments/small), or the folder of one."
 )
 NAMING = ("labeler", "trained_on", "experiment")  # options that name a run, besides the dataset
-STAGE_FOLDERS = ("masks", "train", "eval")
 
 
-def find_named(run: str, runs: Path, data_root: Path) -> Paths:
-    """The run meant by a name below `runs` or by a path: a run, an experiment, or a folder of a stage in either.
-
-    Raises UserError for none.
-    """
-    folder = runs / run if (runs / run).is_dir() else Path(run)
-    if not folder.is_dir() and folder.parent.name == EXPERIMENTS:
-        raise no_experiment(folder.name, _folders(_base(folder.parent, runs)), folder.parent.parent.name)
-    if not folder.is_dir():
-        known = [path.name for path in _folders(runs)]
-        name = nearest(run, known)
-        if name:
-            raise UserError(f"there is no run '{run}' in {runs}", f"Did you mean {name}? Runs: {', '.join(known)}.")
-    source, experiment = None, ""
-    if folder.name.startswith(EVALUATIONS_FROM):
-        source, folder = _trained(folder.name.removeprefix(EVALUATIONS_FROM), runs), folder.parent
-    elif folder.name in STAGE_FOLDERS and folder.is_dir():
-        folder = folder.parent
-    if folder.parent.name == EXPERIMENTS:
-        experiment, folder = folder.name, folder.parent.parent
-    name = run if (experiment, source) == ("", None) and folder.name == Path(run).name else str(folder)
-    return replace(find_paths(name, runs, data_root), trained_on=source, experiment=experiment)
-
-
-def complete(named: Paths, run: str, dataset: str, needs_dataset: bool) -> Paths:
-    """The paths of RUN with its dataset as a user types it. dataset: what --dataset says, or its default.
+def complete(named: Run, run: str, dataset: str, needs_dataset: bool) -> Run:
+    """The run with its dataset as a user types it. dataset: what --dataset says, or its default.
 
     Raises UserError for an option that names another run, and for a dataset that the name of a run does not lead to.
     """
     context = click.get_current_context()
     given = {name for name in (*NAMING, "dataset") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    if "dataset" in given and named.name not in known_datasets() and load_manifest(dataset).name == named.name:
+    name = named.paths.name
+    if "dataset" in given and name not in known_datasets() and load_manifest(dataset).name == name:
         given.remove("dataset")
-        named = replace(named, dataset=dataset)
-    for name in sorted(given):
-        option = name.replace("_", "-")
-        raise UserError(f"'{run}' says which run is meant, and so does --{option}", f"Leave --{option} out.")
-    if needs_dataset and named.dataset.startswith("<"):
+        named = named.of_dataset(dataset)
+    for option in sorted(given):
+        typed = option.replace("_", "-")
+        raise UserError(f"'{run}' says which run is meant, and so does --{typed}", f"Leave --{typed} out.")
+    if needs_dataset and named.paths.dataset.startswith(UNKNOWN_FILE):
         wrong = f"the dataset of '{run}' is a file, and the run's name does not tell which"
-        raise UserError(wrong, f"Name it, too: --dataset {named.name}.csv, or the .toml of that name.")
+        raise UserError(wrong, f"Name it, too: --dataset {name}.csv, or the .toml of that name.")
     return named
 
 
@@ -81,16 +55,6 @@ def no_experiment(experiment: str, folders: list[Path], run: str) -> UserError:
     known = [path.name for path in folders]
     remedy = f"{did_you_mean(experiment, known)}Experiments there: {', '.join(known) or 'none'}."
     return UserError(f"there is no experiment '{experiment}' of {run}", remedy)
-
-
-def _trained(spelled: str, runs: Path) -> str:
-    """The run that an evaluation's folder spells with "-" for "/"."""
-    head, middle, experiment = spelled.partition(f"-{EXPERIMENTS}-")
-    return find_run(runs, f"{head}/{EXPERIMENTS}/{experiment}" if middle else spelled)
-
-
-def _base(folder: Path, runs: Path) -> Path:
-    return runs / folder if (runs / folder).is_dir() else folder
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -9,16 +9,17 @@ import click
 from pipeline.cli.commands import StageCommand, examples
 from pipeline.cli.options import FOLDER, common, common_for_outputs, force_option, runs_option, stages
 from pipeline.cli.run_argument import RUN_HELP, nearest_experiment, require_experiment
-from pipeline.runs.config import Config, Runtime
+from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.layout import Comparison, Paths
+from pipeline.runs.layout import Comparison
+from pipeline.runs.run import Run
 from pipeline.stages import driver
 
 NAMES_A_RUN = f"\n\n{RUN_HELP} Without it, --dataset and --labeler say which."
 
 
-def run_stage(name: str, config: Config, paths: Paths, force: bool) -> None:
-    driver.execute(stages(), name, config, paths, force)
+def run_stage(name: str, run: Run, force: bool) -> None:
+    driver.execute(stages(), name, run, force)
 
 
 @click.command(
@@ -31,8 +32,8 @@ def run_stage(name: str, config: Config, paths: Paths, force: bool) -> None:
 )
 @common
 @force_option
-def data(config: Config, paths: Paths, force: bool) -> None:
-    run_stage("data", config, paths, force)
+def data(run: Run, force: bool) -> None:
+    run_stage("data", run, force)
 
 
 data.group.add_command(
@@ -57,9 +58,9 @@ data.group.add_command(
 @common
 @force_option
 @click.option("--if-needed", is_flag=True, help="Only if the labeler of this run is one that is trained here.")
-def labeler(config: Config, paths: Paths, force: bool, if_needed: bool) -> None:
-    if not if_needed or "labeler" in driver.chain(config, paths):
-        run_stage("labeler", config, paths, force)
+def labeler(run: Run, force: bool, if_needed: bool) -> None:
+    if not if_needed or "labeler" in driver.chain(run):
+        run_stage("labeler", run, force)
 
 
 @click.command(
@@ -76,8 +77,8 @@ def labeler(config: Config, paths: Paths, force: bool, if_needed: bool) -> None:
 )
 @common
 @force_option
-def masks(config: Config, paths: Paths, force: bool) -> None:
-    run_stage("masks", config, paths, force)
+def masks(run: Run, force: bool) -> None:
+    run_stage("masks", run, force)
 
 
 @masks.command(
@@ -122,8 +123,8 @@ def masks_compare(
 )
 @common
 @force_option
-def train(config: Config, paths: Paths, force: bool) -> None:
-    run_stage("train", config, paths, force)
+def train(run: Run, force: bool) -> None:
+    run_stage("train", run, force)
 
 
 @click.command(
@@ -138,10 +139,10 @@ def train(config: Config, paths: Paths, force: bool) -> None:
 )
 @common
 @force_option
-def evaluate(config: Config, paths: Paths, force: bool) -> None:
-    if not paths.trained_on:
-        require_experiment(paths)
-    run_stage("eval", config, paths, force)
+def evaluate(run: Run, force: bool) -> None:
+    if not run.paths.trained_on:
+        require_experiment(run.paths)
+    run_stage("eval", run, force)
 
 
 @click.command(
@@ -151,18 +152,18 @@ def evaluate(config: Config, paths: Paths, force: bool) -> None:
     epilog=examples("sorn status synped_demo-danet --config demo", "sorn status --dataset market1501"),
 )
 @common
-def status(config: Config, paths: Paths) -> None:
+def status(run: Run) -> None:
     available = stages()
-    for name in driver.chain(config, paths):
-        found = driver.state(available[name], config, paths)
+    for name in driver.chain(run):
+        found = driver.state(available[name], run)
         click.echo(f"{name:7} {'stale' if found.reasons else 'fresh'}  {found.folder}")
         for reason in found.reasons:
             click.echo(f"          {reason}")
         if found.reasons:
             click.echo(f"          -> {found.remedy}")
-    meant = nearest_experiment(paths)
+    meant = nearest_experiment(run.paths)
     if meant:
-        click.echo(f"There is no experiment '{paths.experiment}' yet. Did you mean {meant}?")
+        click.echo(f"There is no experiment '{run.paths.experiment}' yet. Did you mean {meant}?")
 
 
 @click.command(
@@ -173,14 +174,14 @@ def status(config: Config, paths: Paths) -> None:
     epilog=examples("sorn clean synped_demo-danet", "sorn clean synped_demo-danet/experiments/small"),
 )
 @common_for_outputs
-def clean(config: Config, paths: Paths) -> None:
+def clean(run: Run) -> None:
     from pipeline.tools.clean import clean as clean_run
 
-    require_experiment(paths)
-    cleaned = clean_run(config, paths)
+    require_experiment(run.paths)
+    cleaned = clean_run(run)
     for folder in cleaned.removed:
         click.echo(f"removed {folder}")
     for file in cleaned.kept:
         click.echo(f"kept {file}: this tool did not write it")
     if not cleaned.removed:
-        click.echo(f"nothing to remove for {paths.run_name} in {paths.runs}")
+        click.echo(f"nothing to remove for {run.paths.run_name} in {run.paths.runs}")

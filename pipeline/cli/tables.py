@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.commands import examples
-from pipeline.cli.options import common, overridden, stages
-from pipeline.datasets.manifest import load_manifest
+from pipeline.cli.options import common, stages
 from pipeline.errors import UserError
-from pipeline.runs.config import Config
-from pipeline.runs.layout import Paths, TablesPaths
+from pipeline.runs.layout import TablesPaths
+from pipeline.runs.run import Run
 
 if TYPE_CHECKING:
     from pipeline.tools.tables.grid import Grid
@@ -45,7 +44,7 @@ def tables() -> None:
 @click.option(
     "--list", "listed", is_flag=True, help="Print the commands, a line per independent unit, and run nothing."
 )
-def run(config: Config, paths: Paths, seeds: int, only: tuple[str, ...], part: str, listed: bool) -> None:
+def run_tables(run: Run, seeds: int, only: tuple[str, ...], part: str, listed: bool) -> None:
     """Train and evaluate what is not fresh, then write tables.json, .md and .html (runs/<dataset>-<labeler>/tables).
 
     Each job of pipeline/tools/tables/rows.toml is an experiment of the run; --set and --config hold for all. A failure
@@ -54,7 +53,7 @@ def run(config: Config, paths: Paths, seeds: int, only: tuple[str, ...], part: s
     from pipeline.runs.lock import held
     from pipeline.tools.tables.runner import run_grid
 
-    grid, files, chosen = _grid(config, paths, seeds), TablesPaths.of(paths), _part(part)
+    grid, files, chosen = _grid(run, seeds), TablesPaths.of(run.paths), _part(part)
     units = grid.units(only, chosen)
     if listed:
         for unit in units:
@@ -72,24 +71,23 @@ def run(config: Config, paths: Paths, seeds: int, only: tuple[str, ...], part: s
 @tables.command("show", epilog=examples("sorn tables show synped_demo-danet --config demo"))
 @common
 @seeds_option
-def show(config: Config, paths: Paths, seeds: int) -> None:
+def show(run: Run, seeds: int) -> None:
     """Write the same files from what has been run so far, and run nothing."""
-    _show(_grid(config, paths, seeds), TablesPaths.of(paths))
+    _show(_grid(run, seeds), TablesPaths.of(run.paths))
 
 
-def _grid(config: Config, paths: Paths, seeds: int) -> Grid:
+def _grid(run: Run, seeds: int) -> Grid:
     from pipeline.tools.tables.grid import Grid, distinct
     from pipeline.tools.tables.plan import read_plan
 
-    given = click.get_current_context().params
-    name = given["config_name"] or load_manifest(paths.dataset).default_config
-    overrides = overridden(given["overrides"], given["init"])
-    return Grid(distinct(read_plan(), name, overrides), stages(), name, overrides, config, paths, seeds)
+    plan = distinct(read_plan(), run.config_name, run.command.overrides)
+    return Grid(plan, stages(), run, seeds)
 
 
 def _show(grid: Grid, files: TablesPaths) -> None:
-    from pipeline.tools.tables.page import terminal_lines, write_pages
+    from pipeline.tools.tables.page import write_pages
     from pipeline.tools.tables.results import collect
+    from pipeline.tools.tables.text import terminal_lines
 
     evidence = collect(grid, files)
     write_pages(files, evidence)

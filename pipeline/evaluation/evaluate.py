@@ -9,7 +9,6 @@ import torch
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
-from pipeline.evaluation import figures
 from pipeline.evaluation.colour_baseline import colour_bank
 from pipeline.evaluation.label_report import MadeBy
 from pipeline.evaluation.mask_metrics import Stripes
@@ -30,7 +29,6 @@ from pipeline.io.documents import from_json
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig
 from pipeline.shards.dataset import ShardDataset
-from sorn.metrics import Metrics
 from sorn.sample import Sample
 
 
@@ -96,10 +94,10 @@ def evaluate(
     report = Report(
         protocol=protocol_text(manifest, protocol, options, pose, attrs),
         single_shot=bool(protocol.shots),
-        metrics={variant: _figures(found) for variant, found in scores.metrics.items()},
+        metrics={variant: VariantFigures.of(found) for variant, found in scores.metrics.items()},
         chance=scores.chance,
-        cmc=_curves(scores),
-        tau_sweep=tuple(_sweep_point(tau, found) for tau, found in scores.sweep.items()),
+        cmc=curves(scores),
+        tau_sweep=tuple(SweepPoint.of(tau, found) for tau, found in scores.sweep.items()),
         shown={kind: tuple(str(query.name[i]) for i in numbers) for kind, numbers in scores.shown.items()},
         labels=origin.labels,
         parts=part_scores(examples, reference, query.name),
@@ -140,18 +138,10 @@ def protocol_text(
     )
 
 
-def _figures(found: Metrics) -> VariantFigures:
-    return VariantFigures(figures.measured(found), found.queries, found.skipped)
-
-
-def _sweep_point(tau: float, found: Metrics) -> SweepPoint:
-    reached = figures.measured(found)
-    return SweepPoint(tau, {figure.key: reached[figure.key] for figure in figures.HEADLINE})
-
-
-def _curves(scores: Scores) -> dict[str, tuple[float, ...]]:
-    curves = {variant: found.cmc() for variant, found in scores.metrics.items()}
-    return {name: tuple(curve.tolist()) for name, curve in {**curves, "chance": scores.chance_cmc}.items()}
+def curves(scores: Scores) -> dict[str, tuple[float, ...]]:
+    """CMC of every variant, and of chance."""
+    arrays = {variant: found.cmc() for variant, found in scores.metrics.items()} | {"chance": scores.chance_cmc}
+    return {name: tuple(array.tolist()) for name, array in arrays.items()}
 
 
 def _stripes(pair: BankPair, exact: BankPair, stripes: Stripes) -> BothStripes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ class MadeBy:
     """A labeler or keypoint finder. details: version, options and weights, all that decides its output."""
 
     name: str
-    details: Annotated[dict[str, object], Flat()]
+    details: Annotated[dict[str, object], Flat()] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

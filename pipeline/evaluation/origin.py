@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.summary import read_summary
 from pipeline.evaluation.label_report import read_label_report
 from pipeline.evaluation.report import TrainingLabels
-from pipeline.runs import stamp
-from pipeline.runs.config import Config, EvalConfig, as_json, read_model
+from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from sorn.config import SORNConfig
 
 
@@ -37,19 +33,19 @@ class Origin:
     versions: dict[str, str]
 
 
-def read_origin(config: Config, paths: Paths, manifest: Manifest, training: dict[str, Any]) -> Origin:
-    """Reads summary.json, labels.json and stamps. training: config.json of the checkpoint."""
-    summary = read_summary(paths.data_summary, paths.dataset)
-    stamps = {name: stamp.read(paths.folder(name)) for name in ("data", "masks", "train")}
+def read_origin(run: Run, trained: CheckpointInfo) -> Origin:
+    """Reads summary.json, labels.json and stamps."""
+    paths = run.paths
+    stamps = {name: run.stamp(name) for name in ("data", "masks", "train")}
     train = stamps["train"]
     return Origin(
-        manifest,
-        tuple(finding["wrong"] for finding in summary["findings"] if finding["level"] == "warning"),
+        run.manifest,
+        tuple(finding["wrong"] for finding in run.summary["findings"] if finding["level"] == "warning"),
         training_labels(paths),
-        read_model(training["model"]),
-        training,
+        trained.model,
+        dict(trained.document),
         paths.trained_on or paths.run_name,
-        command(config, paths),
+        run.make("eval"),
         {name: found.fingerprint for name, found in stamps.items() if found},
         train.versions if train else {},
     )
@@ -64,21 +60,3 @@ def training_labels(paths: Paths) -> TrainingLabels | None:
     except (OSError, ValueError):
         return None
     return TrainingLabels(found.labeler, found.total)
-
-
-def command(config: Config, paths: Paths) -> str:
-    """What makes this report again, as the user would type it: the options of the stage that are not their defaults."""
-    words = ["make eval", f"DATASET={shlex.quote(paths.dataset)}", f"LABELER={paths.labeler}"]
-    if paths.trained_on:
-        words.append(f"TRAINED_ON={shlex.quote(paths.trained_on)}")
-    usual = as_json(EvalConfig())
-    chosen = {key: value for key, value in as_json(config.eval).items() if value != usual[key]}
-    options = [shlex.quote(f"eval.{key}={_value(value)}") for key, value in chosen.items()]
-    if options:
-        words.append("ARGS=" + shlex.quote(" ".join(f"--set {option}" for option in options)))
-    return " ".join(words)
-
-
-def _value(value: object) -> str:
-    """As --set reads it: a string as it is."""
-    return value if isinstance(value, str) else json.dumps(value)

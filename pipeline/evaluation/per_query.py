@@ -12,9 +12,9 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.evaluation.figures import FIGURES, KEYS
 from pipeline.evaluation.report import VariantFigures
-from pipeline.evaluation.scores import Scores
 from pipeline.io.files import write_text
-from sorn.metrics import SKIPPED, Metrics
+from sorn.features import FeatureBank
+from sorn.metrics import SKIPPED, Metrics, Relevance
 
 AGREE = 1e-6  # between a figure of the report and the mean over its queries
 COLUMNS = ("variant", "query", "pid", "camid", "matches", "first_hit", *KEYS)
@@ -34,12 +34,12 @@ class QueryResults:
     figures: dict[str, np.ndarray]
 
 
-def write_query_results(path: Path, scores: Scores) -> None:
+def write_query_results(path: Path, query: FeatureBank, relevant: Relevance, found: dict[str, Metrics]) -> None:
     """One line per variant and query. A query without a match has matches = 0 and no figures."""
-    query, relevant, text = scores.query, scores.relevant, io.StringIO()
+    text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for variant, metrics in scores.metrics.items():
+    for variant, metrics in found.items():
         reached = per_query(metrics)
         for i in range(len(query)):
             values: list[object] = [""] * (1 + len(KEYS))

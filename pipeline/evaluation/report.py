@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from pipeline.evaluation.figures import HEADLINE, measured
 from pipeline.evaluation.label_report import UNIT, LabelStatistics, MadeBy, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.io.text import read_json
 from pipeline.runs.config import EvalConfig
+from sorn.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class VariantFigures:
     queries: int
     skipped_queries: int
 
+    @classmethod
+    def of(cls, found: Metrics) -> VariantFigures:
+        return cls(measured(found), found.queries, found.skipped)
+
     def __getitem__(self, name: str) -> float:
         return self.figures[name]
 
@@ -35,10 +41,15 @@ class VariantFigures:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """Figures of the variant "sorn" at one threshold of Eq. 12: rank-1 and mAP, fractions."""
+    """Headline figures of the variant "sorn" at one threshold of Eq. 12, fractions."""
 
     tau: float
     figures: Annotated[dict[str, float], Flat()]
+
+    @classmethod
+    def of(cls, tau: float, found: Metrics) -> SweepPoint:
+        reached = measured(found)
+        return cls(tau, {figure.key: reached[figure.key] for figure in HEADLINE})
 
     def __getitem__(self, name: str) -> float:
         return self.figures[name]

@@ -11,6 +11,7 @@ from pipeline.errors import UserError, reason
 from pipeline.evaluation.per_query import QueryResults, agree, read_query_results
 from pipeline.evaluation.report import Report, read_report
 from pipeline.io.documents import to_json
+from pipeline.runs.find import find_output
 from pipeline.runs.layout import QUERY_RESULTS, REPORT
 
 SHOWN = 3  # queries named in an error
@@ -76,10 +77,9 @@ def read_evaluation(runs: Path, given: str) -> Evaluated:
 
 
 def _find(runs: Path, given: str) -> Path:
-    for folder in (runs / given, Path(given)):
-        for place in (folder / "eval", folder):
-            if (place / REPORT).is_file():
-                return place
+    folder = find_output(given, runs, "eval", REPORT)
+    if folder is not None:
+        return folder
     found = sorted(path.parent for path in runs.glob(f"*/eval*/{REPORT}"))
     known = [path.parent.name if path.name == "eval" else f"{path.parent.name}/{path.name}" for path in found]
     raise UserError(

@@ -2,8 +2,8 @@
 
 A part is a feature bank of its own, of at most PART_IMAGES images in the order of the split, and the unit of resuming
 and of sharing work: one that carries today's fingerprint and matches its own digest is kept, every other is made anew.
-Ranks of torchrun take every n-th part. Where parts and batches are cut depends on the split alone, so the features are
-the same however often the work was interrupted and whoever did it.
+Processes of torchrun take every n-th part. Where parts and batches are cut depends on the split alone, so the features
+are the same however often the work was interrupted and whoever did it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class FeatureParts:
         ]
 
     def make(self, inference: Inference, look: Look, size: int) -> None:
-        """Make those that are missing, together with the other ranks, and wait for these. size: images per batch.
+        """Make those that are missing, together with the other processes, and wait for these. size: images per batch.
 
         Raises UserError for features that are not finite and for a full disk.
         """
@@ -111,7 +111,7 @@ class FeatureParts:
         distributed.meet()
         lost = [part.path for part in self.parts if not part.path.is_file()]
         if lost:
-            wrong = f"another rank has written {lost[0]}, but it is not here"
+            wrong = f"another process has written {lost[0]}, but it is not here"
             raise UserError(wrong, "All machines must see the same folder of runs: choose one with RUNS=.")
         distributed.meet()  # process 0 may remove them now: every process has seen them
 

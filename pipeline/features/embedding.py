@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +26,8 @@ from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.features.network import Inference
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import digest_file, digest_json
-from pipeline.runs.find import describe, find_training
+from pipeline.runs.checkpoint_info import CheckpointInfo, describe
+from pipeline.runs.find import find_training
 from pipeline.runs.layout import WEIGHTS
 from pipeline.runtime.progress import progress
 from sorn import engine
@@ -47,7 +47,7 @@ class Embedder:
     """
 
     weights: Path
-    about: dict[str, Any]
+    about: CheckpointInfo
     sha256: str
     device: str
     precision: str
@@ -56,7 +56,7 @@ class Embedder:
     @cached_property
     def inference(self) -> Inference:
         """As an evaluation looks at images. Raises UserError for a damaged network."""
-        return Inference(self.weights, self.about["model"], self.device, self.precision)
+        return Inference(self.weights, self.about.model, self.device, self.precision)
 
     @property
     def batch_size(self) -> int:
@@ -65,20 +65,22 @@ class Embedder:
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width that it was trained on."""
-        size: tuple[int, int] = self.about["image_size"]
-        return size
+        return self.about.image_size
 
     @property
     def config(self) -> str:
         """JSON of what features depend on besides weights and pictures, as in features.h5."""
-        return json.dumps({"model": self.about["model"], "precision": self.inference.precision}, sort_keys=True)
+        return json.dumps({"model": self.about.stored_model, "precision": self.inference.precision}, sort_keys=True)
 
     def features(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Per batch global [n, Dg], local [n, P, Dl] and visibility [n, P], float32, as they leave the network."""
-        inference = self.inference
+        """Per batch global [n, Dg], local [n, P, Dl] and visibility [n, P], float32, as they leave the network.
+
+        All forward passes have `batch_size` images, so a picture has the same features in any company, and alone.
+        """
+        inference, size = self.inference, self.batch_size
 
         def look(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            return engine.extract_features(inference.network, [batch], inference.device, inference.precision)
+            return engine.extract_features(inference.network, [batch], inference.device, inference.precision, size)
 
         return inference.run(look, ((batch,) for batch in batches))
 
@@ -94,8 +96,7 @@ def load_embedder(
     """Raises UserError for a network that is missing or damaged, and for one that only finds parts."""
     folder = find_training(model, runs)
     about = describe(folder)
-    network = about["model"]
-    if not network.get("global_branch", True) and not network.get("local_branch", True):
+    if about.finds_parts_only:
         raise UserError(
             f"the network in {folder} has neither a global nor a local branch: it finds parts and compares nobody",
             "Give a network with one of them.",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
 from pipeline.io.text import parse_json
-from pipeline.runs.find import describe
+from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.layout import DESCRIPTION, WEIGHTS
 
 
@@ -19,18 +18,17 @@ class Segmenter:
     """weights: its model.safetensors. about: its config.json. sha256: of the weights."""
 
     weights: Path
-    about: dict[str, Any]
+    about: CheckpointInfo
     sha256: str
 
     @property
     def trained_on(self) -> str:
         """Name of the run, for people; of its folder where config.json does not say."""
-        names = [str(self.about[key]) for key in ("dataset", "labeler") if key in self.about]
-        return "-".join(names) or self.weights.parent.name
+        return self.about.trained_on or self.weights.parent.name
 
     def require_size(self, size: tuple[int, int]) -> None:
         """Raise UserError where it was trained on images of another size (height, width) than these."""
-        own = self.about["image_size"]
+        own = self.about.image_size
         if own != size:
             raise UserError(
                 f"the segmenter in {self.weights.parent} was trained on images of {own[0]}x{own[1]}, the shards hold "
@@ -40,7 +38,7 @@ class Segmenter:
 
     def describe(self, precision: str) -> str:
         """JSON for features.h5: whose scores these are, computed in that precision."""
-        made = {"trained_on": self.trained_on, "checkpoint_sha256": self.sha256, "model": self.about["model"]}
+        made = {"trained_on": self.trained_on, "checkpoint_sha256": self.sha256, "model": self.about.stored_model}
         return json.dumps({**made, "precision": precision}, sort_keys=True)
 
     def made(self, attrs: dict[str, str]) -> bool:
@@ -55,6 +53,6 @@ def find_segmenter(folder: Path) -> Segmenter:
     if missing:
         raise UserError(f"{option}: no {' and no '.join(missing)} there", remedy)
     about = describe(folder)
-    if not about["model"].get("semantic_branch"):
+    if not about.model.semantic_branch:
         raise UserError(f"{option}: that network has no semantic branch, which would find the parts", remedy)
     return Segmenter(folder / WEIGHTS, about, digest_file(folder / WEIGHTS))

@@ -18,6 +18,7 @@ from pipeline.datasets.records import read_records
 from pipeline.errors import UserError, reason
 from pipeline.features import store
 from pipeline.io import hdf5
+from pipeline.runs.find import find_run
 from pipeline.runs.layout import Paths
 from sorn.features import FeatureBank
 
@@ -42,14 +43,13 @@ class MappedBank:
     @cached_property
     def _recorded(self) -> dict[str, Path]:
         """Of the images of an evaluation: as the data stage wrote them down, beside the run."""
-        run = self.path.absolute().parent.parent
-        dataset, _, labeler = run.name.rpartition("-")
-        paths = Paths(dataset, labeler, Path(), run.parent)
-        return (
-            {record.name: record.path for record in read_records(paths.records, paths.dataset)}
-            if paths.records.is_file()
-            else {}
-        )
+        place = find_run(self.path.absolute(), Path())
+        if place is None:
+            return {}
+        dataset, _, labeler = place.name.rpartition("-")
+        paths = Paths(dataset, labeler, Path(), place.runs)
+        records = read_records(paths.records, paths.dataset) if paths.records.is_file() else []
+        return {record.name: record.path for record in records}
 
 
 def open_bank(path: Path) -> MappedBank:

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import torch
 
 from pipeline.io import checkpoints
-from pipeline.runs.config import read_model
 from pipeline.runtime import distributed
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
 from sorn import engine
+from sorn.config import SORNConfig
 from sorn.fused import fused
 from sorn.network import SORN
 
@@ -26,12 +26,12 @@ CPU_BATCH = 16  # images per core: more are no faster, and every core holds the 
 GPU_THREADS = 4  # one waits for its results, the others read and queue the next images
 
 
-def load_network(weights: Path, model: dict[str, Any], device: torch.device) -> SORN:
-    """In eval mode, channels_last, on the device. model: as in config.json beside the weights. Raises UserError for
+def load_network(weights: Path, model: SORNConfig, device: torch.device) -> SORN:
+    """In eval mode, channels_last, on the device. model: of config.json beside the weights. Raises UserError for
     weights that are missing, damaged or of another network.
     """
     with torch.device("meta"):
-        network = SORN(read_model(model))
+        network = SORN(model)
     checkpoints.load_weights(weights, network)
     ready: SORN = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ready
@@ -42,11 +42,11 @@ class Inference:
 
     network: takes what SORN takes. device, precision: what `auto` means on this machine. On a CPU every batch is
     computed by one thread, as sums depend on how many share them: so features depend neither on the number of cores nor
-    on that of ranks, and several batches at a time take less time than one on all cores. Raises UserError as
+    on that of processes, and several batches at a time take less time than one on all cores. Raises UserError as
     `load_network` and `pick_device` do.
     """
 
-    def __init__(self, weights: Path, model: dict[str, Any], device: str, precision: str) -> None:
+    def __init__(self, weights: Path, model: SORNConfig, device: str, precision: str) -> None:
         self.device = pick_device(device)
         self.precision = engine.pick_precision(precision, self.device)
         self.network = fused(load_network(weights, model, self.device), self.precision)

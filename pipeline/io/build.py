@@ -1,4 +1,4 @@
-"""Builder of frozen dataclasses from the tables of a TOML or JSON file."""
+"""Builder of frozen dataclasses from TOML or JSON tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from pipeline.errors import UserError, did_you_mean
+from pipeline.errors import UserError, nearest
 
 Kind = TypeVar("Kind")
 Names = Mapping[str, Any]
@@ -19,10 +19,11 @@ EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str
 
 
 def build(kind: type[Kind], values: Any, where: str, *, prefix: str = "", remedy: str = "") -> Kind:
-    """A table as the dataclass `kind`; tables in it as the dataclasses that its fields name.
+    """Dataclass `kind` from a table; its fields name nested dataclasses.
 
     Lists become tuples and whole numbers become floats where the field says so; nothing else is converted. Key names in
-    messages start with `prefix`, e.g. "eval.". where: the file or the option that the values come from.
+    messages start with `prefix`, e.g. "eval.". where: the file or the option that the values come from. remedy: "{key}"
+    in it stands for the key that is wrong.
 
     Raises UserError, with `where`, the key, and `remedy`, for an unknown key (with the nearest known one), a missing
     key, a value of another type, and a value that `kind` refuses with ValueError.
@@ -44,7 +45,7 @@ def _fields(kind: type) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 def _required(kind: type) -> list[str]:
     missing = dataclasses.MISSING
-    return [f.name for f in dataclasses.fields(kind) if f.default is missing and f.default_factory is missing]
+    return [f.name for f in dataclasses.fields(kind) if f.init and f.default is f.default_factory is missing]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,19 +59,17 @@ class _Builder:
         known = fields_of(kind)
         for key in values:
             if key not in known:
-                names = ", ".join(sorted(known)) or "none"
-                remedy = f"{did_you_mean(key, known)}Known: {names}. {self.remedy}"
-                raise UserError(f"{self.where}: unknown key '{prefix}{key}'", remedy)
+                raise self._unknown(key, known, prefix)
         for key in _required(kind):
             if key not in values:
-                raise UserError(
-                    f"{self.where}: the key '{prefix}{key}' is missing", self.remedy or "Add that key there."
-                )
+                wrong = f"{self.where}: the key '{prefix}{key}' is missing"
+                raise UserError(wrong, self._remedy(prefix + key, "Add that key there."))
         made = {key: self.value(known[key], value, f"{prefix}{key}") for key, value in values.items()}
         try:
             return kind(**made)
         except ValueError as error:
-            raise UserError(f"{self.where}: {error}", self.remedy or "Change that value there.") from error
+            named = prefix + str(error).partition(" = ")[0].removeprefix(prefix)
+            raise UserError(f"{self.where}: {error}", self._remedy(named, "Change that value there.")) from error
 
     def value(self, hint: Any, value: Any, name: str) -> Any:
         """The value as the type `hint`. Of `X | None`, X: an optional key is absent, never null."""
@@ -81,10 +80,13 @@ class _Builder:
             return value
         if dataclasses.is_dataclass(hint):
             return self.table(typing.cast("type[Any]", hint), value, f"{name}.")
-        if origin is tuple:
-            return self._items(inner, value, name)
+        if origin is typing.Literal:
+            return self._choice(inner, value, name)
+        if origin in (tuple, list):
+            items = self._items(inner if origin is tuple and inner else (*(inner or (Any,)), ...), value, name)
+            return items if origin is tuple else list(items)
         if origin is dict:
-            return self._entries(inner, value, name)
+            return self._entries(inner or (str, Any), value, name)
         if hint is float and type(value) is int:
             return float(value)
         if type(value) is not hint:
@@ -100,12 +102,26 @@ class _Builder:
         pairs = enumerate(zip(hints, value, strict=True))
         return tuple(self.value(hint, item, f"{name}[{number}]") for number, (hint, item) in pairs)
 
+    def _choice(self, choices: tuple[Any, ...], value: Any, name: str) -> Any:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            raise self._wrong(name, value, f"one of {', '.join(map(str, choices))}")
+        return value
+
     def _entries(self, inner: tuple[Any, ...], value: Any, name: str) -> Names:
         if not isinstance(value, dict):
             raise self._wrong(name, value, "a table of options")
         return {key: self.value(inner[1], item, f"{name}.{key}") for key, item in value.items()}
 
+    def _unknown(self, key: str, known: Iterable[str], prefix: str) -> UserError:
+        meant = nearest(key, known)
+        question = f"Did you mean {meant}? " if meant else ""
+        names = ", ".join(sorted(known)) or "none"
+        wrong = f"{self.where}: unknown key '{prefix}{key}'"
+        return UserError(wrong, f"{question}Known: {names}. {self._remedy(prefix + (meant or key))}".strip())
+
     def _wrong(self, name: str, value: object, expected: str) -> UserError:
-        return UserError(
-            f"{self.where}: {name} = {value!r}: expected {expected}", self.remedy or "Change it in that file."
-        )
+        remedy = self._remedy(name.partition("[")[0], "Change it in that file.")
+        return UserError(f"{self.where}: {name} = {value!r}: expected {expected}", remedy)
+
+    def _remedy(self, key: str, usual: str = "") -> str:
+        return (self.remedy or usual).replace("{key}", key)

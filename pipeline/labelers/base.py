@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.records import ImageRecord
-from pipeline.errors import UserError
+from pipeline.io.build import build
 from pipeline.runs.config import Runtime
 from sorn.sample import NO_SCORE, NOT_COUNTED, WHOLE, Status
 
@@ -97,19 +96,8 @@ def read_options(
 
     Raises UserError for an unknown option or one out of range.
     """
-    known = typing.get_type_hints(kind)
-    for key, value in options.items():
-        if key not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise UserError(f"{owner} {name} has no option '{key}'", f"Options in [{section}]: {names}.")
-        if type(value) is not known[key]:
-            wrong = f"{section}.{key} = {value!r} is not {known[key].__name__}"
-            raise UserError(wrong, f"Correct it: --set {section}.{key}=...")
-    try:
-        return kind(**options)
-    except ValueError as error:
-        option = str(error).partition(" = ")[0]
-        raise UserError(f"{owner} {name}: {error}", f"Correct it: --set {section}.{option}=...") from error
+    remedy = "Correct it: --set {key}=...; see: sorn labelers"
+    return build(kind, dict(options), f"{owner} {name}", prefix=f"{section}.", remedy=remedy)
 
 
 def labeled(mask: np.ndarray) -> Labeled:

@@ -1,11 +1,12 @@
-"""Sheet: a white picture with a title strip, on which the report's pictures are laid out. Writes PNG files.
+"""PNG sheets with a title strip, on which images, texts and legends are laid out.
 
-All positions and lengths are pixels; (x, y) is the upper left corner unless an anchor says otherwise.
+All positions and lengths are pixels; a point is the upper left corner unless an anchor says otherwise.
 """
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pipeline.io.files import atomic
 from sorn.parts import COLLAPSE, COLOURS, LABELLINGS
 
 Colour = tuple[int, int, int]
+Point = tuple[int, int]
 
 INK: Colour = (31, 41, 55)
 MUTED: Colour = (107, 114, 128)
@@ -42,73 +44,99 @@ def width_at(pixels: np.ndarray, height: int) -> int:
     return width
 
 
-class Sheet:
-    """width, height: of the whole picture, title strip included; wider if the title (left) and note (right) need it."""
+@dataclass(frozen=True)
+class TextStyle:
+    """size: pixels. anchor: of the point within the text, as Pillow names it."""
 
-    def __init__(self, width: int, height: int, title: str, note: str = "") -> None:
-        texts = font(TITLE).getlength(title) + font(TEXT).getlength(note)
+    size: int = TEXT
+    colour: Colour = INK
+    anchor: str = "la"
+
+
+@dataclass(frozen=True)
+class SheetTitle:
+    """Texts of the title strip: the title to the left, a note to the right."""
+
+    text: str
+    note: str = ""
+
+
+PLAIN = TextStyle()
+MIDDLE = TextStyle(anchor="lm")
+
+
+class Sheet:
+    """width, height: of the whole picture, title strip included; wider if title and note need it."""
+
+    def __init__(self, width: int, height: int, title: SheetTitle) -> None:
+        texts = font(TITLE).getlength(title.text) + font(TEXT).getlength(title.note)
         self.width = width = max(width, 2 * MARGIN + round(texts) + 3 * GAP)
         self.canvas = Image.new("RGB", (width, height), PAPER)
         self.draw = ImageDraw.Draw(self.canvas)
         self.draw.rectangle((0, 0, width, STRIP - 1), fill=INK)
-        self.text(MARGIN, STRIP // 2, title, TITLE, PAPER, "lm")
-        self.text(width - MARGIN, STRIP // 2, note, TEXT, (209, 213, 219), "rm")
+        self.text((MARGIN, STRIP // 2), title.text, TextStyle(TITLE, PAPER, "lm"))
+        self.text((width - MARGIN, STRIP // 2), title.note, TextStyle(TEXT, (209, 213, 219), "rm"))
 
-    def text(self, x: int, y: int, text: str, size: int = TEXT, colour: Colour = INK, anchor: str = "la") -> None:
-        self.draw.text((x, y), text, fill=colour, font=font(size), anchor=anchor)
+    def text(self, at: Point, text: str, style: TextStyle = PLAIN) -> None:
+        self.draw.text(at, text, fill=style.colour, font=font(style.size), anchor=style.anchor)
 
-    def tail(self, x: int, y: int, width: int, text: str, size: int = TEXT, colour: Colour = INK) -> None:
+    def tail(self, at: Point, width: int, text: str, style: TextStyle = PLAIN) -> None:
         """A text of at most that width; of a longer one its end, which tells names apart."""
         shown = text
-        while font(size).getlength(shown) > width and len(shown) > 2:
+        while font(style.size).getlength(shown) > width and len(shown) > 2:
             shown = "…" + shown[2:]
-        self.text(x, y, shown, size, colour)
+        self.text(at, shown, style)
 
-    def picture(self, x: int, y: int, pixels: np.ndarray, height: int) -> int:
+    def picture(self, at: Point, pixels: np.ndarray, height: int) -> int:
         """Show an image [H, W, 3] uint8 `height` high -> its width."""
         width = width_at(pixels, height)
-        self.canvas.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS), (x, y))
+        self.canvas.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS), at)
         return width
 
-    def framed(self, x: int, y: int, pixels: np.ndarray, height: int, colour: Colour) -> int:
-        """An image inside a border whose outer corner is (x, y) -> outer width."""
-        width = width_at(pixels, height)
+    def framed(self, at: Point, pixels: np.ndarray, height: int, colour: Colour) -> int:
+        """An image inside a border whose outer corner is `at` -> outer width."""
+        (x, y), width = at, width_at(pixels, height)
         self.draw.rectangle((x, y, x + width + 2 * BORDER - 1, y + height + 2 * BORDER - 1), fill=colour)
-        self.picture(x + BORDER, y + BORDER, pixels, height)
+        self.picture((x + BORDER, y + BORDER), pixels, height)
         return width + 2 * BORDER
 
-    def stripes(self, x: int, y: int, height: int, visible: np.ndarray, width: int = 8) -> None:
+    def stripes(self, at: Point, height: int, visible: np.ndarray, width: int = 8) -> None:
         """A column of boxes, one per stripe of an image of that height: filled where visible, hollow where hidden."""
+        x, y = at
         for p, filled in enumerate(visible):
             top, bottom = (y + round(height * edge / len(visible)) for edge in (p, p + 1))
             box = (x, top + 1, x + width - 1, bottom - 2)
             self.draw.rectangle(box, fill=INK if filled else PAPER, outline=INK if filled else MUTED)
 
-    def key(self, x: int, y: int, visible: bool, text: str) -> None:
-        """One box as in `stripes`, with what it means."""
-        self.stripes(x, y, TEXT + 2, np.array([visible]))
-        self.text(x + 8 + 6, y + TEXT // 2 + 1, text, TEXT - 1, MUTED, "lm")
+    def key(self, at: Point, visible: bool, text: str) -> None:
+        """One box as in `stripes`, with its meaning."""
+        self.stripes(at, TEXT + 2, np.array([visible]))
+        self.text((at[0] + 8 + 6, at[1] + TEXT // 2 + 1), text, TextStyle(TEXT - 1, MUTED, "lm"))
 
-    def tag(self, x: int, y: int, width: int, text: str, colour: Colour, filled: bool) -> None:
+    def tag(self, at: Point, width: int, text: str, colour: Colour, filled: bool) -> None:
         """A short text centred in a box of that width; filled or plain, so that it can be told without colours too."""
+        x, y = at
         if filled:
             self.draw.rectangle((x, y, x + width - 1, y + TEXT + 5), fill=colour)
-        self.text(x + width // 2, y + (TEXT + 6) // 2, text, TEXT, PAPER if filled else colour, "mm")
+        style = TextStyle(TEXT, PAPER if filled else colour, "mm")
+        self.text((x + width // 2, y + (TEXT + 6) // 2), text, style)
 
-    def legend(self, x: int, y: int, labels: int) -> None:
+    def legend(self, at: Point, labels: int) -> None:
         """A row of colour squares with the names of the `labels` part classes, background left out."""
+        x, y = at
         for number, name in enumerate(LABELLINGS[labels][1:], start=1):
             self.draw.rectangle((x, y, x + TEXT, y + TEXT), fill=_rgb(class_colours(labels)[number]))
-            self.text(x + TEXT + 7, y + TEXT // 2 + 1, name, TEXT, INK, "lm")
+            self.text((x + TEXT + 7, y + TEXT // 2 + 1), name, MIDDLE)
             x += TEXT + 7 + round(font(TEXT).getlength(name)) + 2 * GAP
 
-    def colour_bar(self, x: int, y: int, width: int, colours: np.ndarray, low: str, high: str) -> None:
+    def colour_bar(self, at: Point, width: int, colours: np.ndarray, ends: tuple[str, str]) -> None:
         """colours [n, 3] uint8 from left to right, with the text of both ends."""
+        (x, y), (low, high) = at, ends
         left = x + round(font(TEXT).getlength(low)) + 7
         bar = Image.fromarray(colours[None]).resize((width, TEXT), Image.Resampling.BILINEAR)
         self.canvas.paste(bar, (left, y))
-        self.text(x, y + TEXT // 2 + 1, low, TEXT, INK, "lm")
-        self.text(left + width + 7, y + TEXT // 2 + 1, high, TEXT, INK, "lm")
+        self.text((x, y + TEXT // 2 + 1), low, MIDDLE)
+        self.text((left + width + 7, y + TEXT // 2 + 1), high, MIDDLE)
 
     def save(self, path: Path) -> None:
         """Write a PNG, whole or not at all."""

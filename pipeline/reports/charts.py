@@ -1,4 +1,7 @@
-"""The page's curves: fractions -> inline SVG that reads in light and dark, with its lines named where they end."""
+"""Charts as view models: values -> coordinates of inline SVG, which charts.html.j2 draws.
+
+Curves over one value, curves of means with their seeds, and strips (one line per row, on one scale).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from pipeline.reports.html import text
-
-WIDTH, HEIGHT = 480, 300
-LEFT, TOP, BOTTOM = 52, 14, 42  # room for the axes
-RIGHT = 118  # room for the names of the lines, at least
-LETTER = 8  # of that room, for a letter of a longer name; phones write them larger
+LETTER = 8  # room for a letter of a line's name; phones write them larger
+NAMES = 118  # room for the names of the lines, at least
 LINE = 17  # least distance between two names
-TICK = 22  # least distance between two values of the x axis
 STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50)  # between two lines of the grid, percent
 
 STYLES = {
@@ -28,15 +27,108 @@ STYLES = {
     "rank-1": "s0",
     "mAP": "s1",
 }
-# Class of a line in page.css: a colour and a dash each, so that lines can be told apart without colours.
+# Class of a line in charts.css: a colour and a dash each, so that lines can be told apart without colours.
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean, the ends of its interval (None for one seed) and the values that it is of, all fractions."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    seeds: tuple[float, ...] = ()
+
+    @property
+    def values(self) -> list[float]:
+        return [*self.seeds, self.mean, *(end for end in (self.low, self.high) if end is not None)]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight line from an interval of values to an interval of coordinates."""
+
+    values: tuple[float, float]
+    pixels: tuple[float, float]
+
+    def __call__(self, value: float) -> float:
+        """The coordinate; the middle for an empty interval of values."""
+        (low, high), (start, end) = self.values, self.pixels
+        share = (value - low) / (high - low) if high > low else 0.5
+        return start + share * (end - start)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Both axes of a chart and its box, in units of the drawing. x: first and last value. levels: of `limits`.
+
+    inset: distance of the first and the last x from the ends of the grid. apart: least distance between two x labels.
+    """
+
+    width: int
+    height: int
+    left: int
+    right: int
+    x: tuple[float, float]
+    levels: tuple[float, float, float]
+    inset: int = 0
+    apart: int = 22
+    top: int = 14
+    margin: int = 42
+
+    @property
+    def bottom(self) -> int:
+        return self.height - self.margin
+
+    @property
+    def middle(self) -> int:
+        return round((self.left + self.right) / 2)
+
+    @cached_property
+    def across(self) -> Scale:
+        """Of a value of x."""
+        return Scale(self.x, (self.left + self.inset, self.right - self.inset))
+
+    def down(self, fraction: float) -> float:
+        """Height of a fraction in [0, 1]."""
+        low, high, _ = self.levels
+        return Scale((low, high), (self.bottom, self.top))(100 * fraction)
+
+    def grid(self) -> list[tuple[float, str]]:
+        """Height and percentage of every line of the grid, the lowest first."""
+        low, high, step = self.levels
+        found = [low + number * step for number in range(round((high - low) / step) + 1)]
+        return [(self.down(level / 100), f"{level:g}") for level in found]
+
+    def labels(self, values: Sequence[float]) -> list[tuple[float, str]]:
+        """Place and text of those x values for which there is room, rising."""
+        kept: list[tuple[float, str]] = []
+        for value in values:
+            x = self.across(value)
+            if not kept or x >= kept[-1][0] + self.apart:
+                kept.append((x, f"{value:g}"))
+        return kept
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart. style: its class in charts.css. points: x and y, in units of the drawing.
+
+    label: height of its name, to the right of its end.
+    """
+
+    name: str
+    style: str
+    points: list[tuple[float, float]]
+    label: float
 
 
 @dataclass(frozen=True)
 class Chart:
-    """x: rising. lines: name -> a fraction in [0, 1] per x. what: the x value in words, "rank" or "tau".
+    """Curves of fractions, with their names where they end, and a cursor that report.js moves.
 
-    ticks: x values that are written, as far as there is room. marked: the x in use, if one is. dots: whether single
-    points are shown.
+    x: rising. lines: name -> a fraction in [0, 1] per x. what: the x value in words, "rank" or "tau". ticks: x values
+    that are written, as far as there is room. marked: the x in use, if one is. dots: whether single points are shown.
     """
 
     title: str
@@ -47,88 +139,117 @@ class Chart:
     marked: float | None = None
     dots: bool = False
 
-    @property
-    def right(self) -> int:
-        """Where the curves end: the names of the lines are to the right of it."""
-        return WIDTH - max(RIGHT, 16 + LETTER * max(map(len, self.lines)))
+    @cached_property
+    def axes(self) -> Axes:
+        width = 480
+        names = max(NAMES, 16 + LETTER * max(map(len, self.lines)))
+        levels = limits([value for values in self.lines.values() for value in values])
+        return Axes(width, 300, 52, width - names, (self.x[0], self.x[-1]), levels)
 
-    def html(self) -> str:
-        """A figure: the curves, and a line of text with the values at one x, which page.js moves."""
-        low, high, step = limits([value for values in self.lines.values() for value in values])
-        across = [_between(value, (self.x[0], self.x[-1]), (LEFT, self.right)) for value in self.x]
-        down = {
-            name: [_between(100 * value, (low, high), (HEIGHT - BOTTOM, TOP)) for value in values]
-            for name, values in self.lines.items()
-        }
-        said = [self._said(i) for i in range(len(self.x))]
-        first = 0 if self.marked is None else min(range(len(self.x)), key=lambda i: abs(self.x[i] - (self.marked or 0)))
-        chart = {"x": _round(across), "y": [_round(values) for values in down.values()], "said": said, "at": first}
-        parts = [*self._grid(low, high, step), *self._mark(), *self._curves(across, down), *self._names(down)]
-        spots = "".join(f'<circle class="spot {_style(name)}" r="4"/>' for name in down)
-        return (
-            f'<figure class="chart" data-chart="{text(json.dumps(chart))}">\n'
-            f"<figcaption>{text(self.title)}</figcaption>\n"
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(self._summary())}">\n'
-            + "\n".join(parts)
-            + f'\n<g class="cursor" hidden><line y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>{spots}</g>\n</svg>\n'
-            f'<output class="said">{text(said[first])}</output>\n</figure>'
-        )
+    @cached_property
+    def curves(self) -> list[Curve]:
+        axes = self.axes
+        across = [axes.across(value) for value in self.x]
+        down = {name: [axes.down(value) for value in values] for name, values in self.lines.items()}
+        rising = sorted(down, key=lambda name: down[name][-1])
+        labels = dict(zip(rising, apart([down[name][-1] for name in rising], LINE, axes.bottom), strict=True))
+        return [
+            Curve(name, STYLES.get(name, "s3"), list(zip(across, heights, strict=True)), labels[name])
+            for name, heights in down.items()
+        ]
+
+    @property
+    def at(self) -> int:
+        """Position of the x whose values are said first."""
+        marked = self.x[0] if self.marked is None else self.marked
+        return min(range(len(self.x)), key=lambda i: abs(self.x[i] - marked))
+
+    @cached_property
+    def said(self) -> list[str]:
+        """The values of all lines in words, per x."""
+        return [self._said(i) for i in range(len(self.x))]
+
+    def cursor(self) -> str:
+        """JSON for report.js: x per value, y per line and value, the words, and where the cursor starts."""
+        lines = [[round(y, 1) for _, y in curve.points] for curve in self.curves]
+        across = [round(self.axes.across(value), 1) for value in self.x]
+        return json.dumps({"x": across, "y": lines, "said": self.said, "at": self.at})
+
+    def summary(self) -> str:
+        """For screen readers."""
+        ends = ", ".join(f"{name} from {100 * v[0]:.1f} to {100 * v[-1]:.1f} %" for name, v in self.lines.items())
+        return f"{self.title}, {self.what} {self.x[0]:g} to {self.x[-1]:g}: {ends}"
 
     def _said(self, i: int) -> str:
         values = " · ".join(f"{name} {100 * line[i]:.1f}" for name, line in self.lines.items())
         return f"{self.what} {self.x[i]:g}: {values} %"
 
-    def _summary(self) -> str:
-        ends = ", ".join(f"{name} from {100 * v[0]:.1f} to {100 * v[-1]:.1f} %" for name, v in self.lines.items())
-        return f"{self.title}, {self.what} {self.x[0]:g} to {self.x[-1]:g}: {ends}"
 
-    def _grid(self, low: float, high: float, step: float) -> list[str]:
-        parts, bottom, right = [], HEIGHT - BOTTOM, self.right
-        for number in range(round((high - low) / step) + 1):
-            value = low + number * step
-            y = _between(value, (low, high), (bottom, TOP))
-            parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            percent = f"{value:g}{' %' if number == round((high - low) / step) else ''}"
-            parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{percent}</text>')
-        last = -math.inf
-        for value in self.ticks:
-            x = _between(value, (self.x[0], self.x[-1]), (LEFT, right))
-            if x < last + TICK:
-                continue
-            last = x
-            parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>')
-        parts.append(
-            f'<text x="{(LEFT + right) / 2:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{text(self.what)}</text>'
-        )
-        return parts
+@dataclass(frozen=True)
+class SeedCurve:
+    """Means over x, rising, with a point per seed and intervals. what: the x value in words."""
 
-    def _mark(self) -> list[str]:
-        if self.marked is None:
-            return []
-        x = _between(self.marked, (self.x[0], self.x[-1]), (LEFT, self.right))
-        return [
-            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
-            f'<text class="mark" x="{x + 5:.1f}" y="{HEIGHT - BOTTOM - 6}">in use: {self.marked:g}</text>',
-        ]
+    title: str
+    what: str
+    points: Sequence[tuple[float, Spread]]
 
-    def _curves(self, across: list[float], down: dict[str, list[float]]) -> list[str]:
-        parts = []
-        for name, heights in down.items():
-            points = [f"{x:.1f},{y:.1f}" for x, y in zip(across, heights, strict=True)]
-            parts.append(f'<polyline class="{_style(name)}" points="{" ".join(points)}"/>')
-            if self.dots:
-                circles = zip(across, heights, strict=True)
-                parts += [f'<circle class="{_style(name)}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in circles]
-        return parts
+    @cached_property
+    def axes(self) -> Axes:
+        levels = limits([value for _, spread in self.points for value in spread.values])
+        return Axes(420, 240, 46, 406, (self.points[0][0], self.points[-1][0]), levels, inset=8, apart=28, top=12)
 
-    def _names(self, down: dict[str, list[float]]) -> list[str]:
-        """Beside the end of each line, moved apart where ends meet."""
-        ends = dict(sorted(((name, heights[-1]) for name, heights in down.items()), key=lambda item: item[1]))
-        parts, right = [], self.right
-        for (name, end), y in zip(ends.items(), apart(list(ends.values()), LINE, HEIGHT - BOTTOM), strict=True):
-            parts.append(f'<path class="lead" d="M{right + 2} {end:.1f}L{right + 10} {y:.1f}"/>')
-            parts.append(f'<text class="name {_style(name)}" x="{right + 13}" y="{y + 4.5:.1f}">{text(name)}</text>')
-        return parts
+    @property
+    def x(self) -> list[float]:
+        return [value for value, _ in self.points]
+
+    def summary(self) -> str:
+        """For screen readers."""
+        said = ", ".join(f"{self.what} {value:g}: {100 * spread.mean:.1f} %" for value, spread in self.points)
+        return f"{self.title}. {said}"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of strips. said: what is written beside it. kind: class of its interval in charts.css."""
+
+    name: str
+    spread: Spread
+    said: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Intervals on one scale, a line per row. low, high: ends of the scale, percent. ends: what is written there.
+
+    zero: whether zero is marked. dots: means as dots, not as upright lines.
+    """
+
+    title: str
+    rows: Sequence[Strip]
+    low: float
+    high: float
+    ends: Sequence[str]
+    zero: bool = False
+    dots: bool = False
+
+    @classmethod
+    def on_grid(cls, title: str, rows: Sequence[Strip], differences: bool = False) -> Strips:
+        """Figures, or differences of figures, between round numbers."""
+        values = [value for row in rows for value in row.spread.values]
+        low, high, _ = limits([*values, 0.0] if differences else values)
+        unit = " points" if differences else " %"
+        return cls(title, rows, low, high, (f"{low:g}{unit}", f"{high:g}{unit}"), zero=differences)
+
+    @classmethod
+    def around_zero(cls, title: str, rows: Sequence[Strip], reach: float) -> Strips:
+        """Differences, with zero in the middle. reach: fraction at the right end."""
+        ends = (f"{-100 * reach:+.1f}", "0", f"{100 * reach:+.1f}")
+        return cls(title, rows, -100 * reach, 100 * reach, ends, zero=True, dots=True)
+
+    def across(self, fraction: float) -> float:
+        """Place on a strip that is 1000 units wide."""
+        return Scale((self.low, self.high), (0, 1000))(100 * fraction)
 
 
 def limits(values: Sequence[float]) -> tuple[float, float, float]:
@@ -149,17 +270,3 @@ def apart(heights: Sequence[float], least: float, bottom: float) -> list[float]:
     for i in range(len(moved) - 1, -1, -1):
         moved[i] = min(moved[i], bottom if i == len(moved) - 1 else moved[i + 1] - least)
     return moved
-
-
-def _between(value: float, source: tuple[float, float], target: tuple[float, float]) -> float:
-    """From one interval to the other; the middle of the target for an empty source."""
-    share = (value - source[0]) / (source[1] - source[0]) if source[1] > source[0] else 0.5
-    return target[0] + share * (target[1] - target[0])
-
-
-def _round(values: list[float]) -> list[float]:
-    return [round(value, 1) for value in values]
-
-
-def _style(name: str) -> str:
-    return STYLES.get(name, "s3")

@@ -1,70 +1,138 @@
-"""Trained networks: which run is meant, what its network is and asks of the images. Reads runs/*/train/config.json."""
+"""Which output is meant by a name or a path: runs, experiments, and the folders of their stages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import UserError, did_you_mean
-from pipeline.io.text import read_json
-from pipeline.runs.config import read_model
-from pipeline.runs.layout import DESCRIPTION, EXPERIMENTS, STAMP, WEIGHTS, Paths
+from pipeline.runs.layout import DESCRIPTION, EVALUATIONS_FROM, EXPERIMENTS, EXPORT, OWN_FILES, STAMP, WEIGHTS
+
+INSIDE = (*OWN_FILES, EXPORT)  # names of folders inside a run
 
 
-def find_run(runs: Path, trained_on: str) -> str:
-    """Name of the finished run meant by `market1501` or `market1501-densepose`, or of one of its experiments
-    (`market1501-densepose/experiments/small`). Raises UserError for none or two.
+@dataclass(frozen=True)
+class RunPlace:
+    """Where a run lies. name: of its folder in `runs`. experiment: "" for the run's own training and evaluation.
+    evaluated: the run whose checkpoint it evaluates, as its folder spells it; "" for its own.
     """
-    places = [*runs.glob(f"*/train/{STAMP}"), *runs.glob(f"*/{EXPERIMENTS}/*/train/{STAMP}")]
-    found = sorted(path.parents[1].relative_to(runs).as_posix() for path in places)
-    if trained_on in found:
-        return trained_on
-    chosen = [name for name in found if "/" not in name and name.rpartition("-")[0] == trained_on]
+
+    runs: Path
+    name: str
+    experiment: str = ""
+    evaluated: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """That holds train and eval."""
+        run = self.runs / self.name
+        return run / EXPERIMENTS / self.experiment if self.experiment else run
+
+    @property
+    def full_name(self) -> str:
+        """As TRAINED_ON takes it: market1501-densepose, market1501-densepose/experiments/small."""
+        return self.folder.relative_to(self.runs).as_posix()
+
+
+def place_of(path: Path) -> RunPlace:
+    """The run that a folder or file belongs to: itself, one of its stages, or something in these."""
+    folder = path if path.is_dir() else path.parent
+    folder = folder.resolve() if folder.name in ("", "..") else folder
+    if (folder.name in INSIDE and not _is_run(folder)) or folder.name.startswith(EVALUATIONS_FROM):
+        evaluated = folder.name.removeprefix(EVALUATIONS_FROM) if folder.name.startswith(EVALUATIONS_FROM) else ""
+        folder = _parent(folder)
+    else:
+        evaluated = ""
+    if _parent(folder).name == EXPERIMENTS:
+        run = _parent(_parent(folder))
+        return RunPlace(_parent(run), run.name, folder.name, evaluated)
+    return RunPlace(_parent(folder), folder.name, "", evaluated)
+
+
+def find_run(text: str | Path, runs: Path) -> RunPlace | None:
+    """The run meant by its name below `runs`, or by a path of it or of anything in it; None where nothing is there."""
+    for path in _meant(text, runs):
+        if path.exists():
+            return place_of(path)
+    return None
+
+
+def find_trained(text: str | Path, runs: Path) -> RunPlace:
+    """The run with a finished training meant by `market1501` (its dataset), or as `find_run` takes it.
+
+    Raises UserError for none or two.
+    """
+    found = finished_trainings(runs)
+    given = find_run(text, runs)
+    if given is not None and given.full_name in found and given.runs.resolve() == runs.resolve():
+        return RunPlace(runs, given.name, given.experiment)
+    chosen = [name for name in found if "/" not in name and name.rpartition("-")[0] == str(text)]
     if len(chosen) == 1:
-        return chosen[0]
+        return RunPlace(runs, chosen[0])
     if chosen:
-        raise UserError(f"several runs were trained on {trained_on}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
+        raise UserError(f"several runs were trained on {text}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
     datasets = {name.rpartition("-")[0] for name in found if "/" not in name}
-    meant = did_you_mean(trained_on, [*sorted(datasets), *found])
+    meant = did_you_mean(str(text), [*sorted(datasets), *found])
     raise UserError(
-        f"no finished training run of '{trained_on}' in {runs}",
-        f"{meant}Found: {', '.join(found) or 'none'}. Run: make train DATASET={trained_on}",
+        f"no finished training run of '{text}' in {runs}",
+        f"{meant}Found: {', '.join(found) or 'none'}. Run: make train DATASET={text}",
     )
 
 
 def find_training(model: str | Path, runs: Path) -> Path:
-    """The folder of a training meant by a path, of it or of its run, or by a run's name. Raises UserError for none."""
-    given = Path(model)
-    named = [] if given.is_absolute() else [runs / given / "train"]
-    for folder in (given, given / "train", *named):
-        missing = [name for name in (WEIGHTS, DESCRIPTION) if not (folder / name).is_file()]
+    """The folder of a training meant by a path of it, of a file in it or of its run, or as `find_trained` takes it.
+
+    Raises UserError for none.
+    """
+    needed = (WEIGHTS, DESCRIPTION)
+    for folder in _folders(model, runs, "train"):
+        missing = [name for name in needed if not (folder / name).is_file()]
         if len(missing) == 1:
-            raise UserError(
-                f"{folder} holds no {missing[0]}", f"{WEIGHTS} and {DESCRIPTION} of a training belong together."
-            )
+            wrong = f"{folder} holds no {missing[0]}"
+            raise UserError(wrong, f"{WEIGHTS} and {DESCRIPTION} of a training belong together.")
         if not missing:
             return folder
-    if given.is_dir() or len(given.parts) not in (1, 3):
+    if Path(model).is_dir() or len(Path(model).parts) not in (1, 3):
         raise UserError(
-            f"{given} holds no trained network: no {WEIGHTS} and no {DESCRIPTION}",
+            f"{model} holds no trained network: no {WEIGHTS} and no {DESCRIPTION}",
             f"Give the folder of a training, or the name of a run in {runs}.",
         )
-    return runs / find_run(runs, str(model)) / "train"
+    return find_trained(model, runs).folder / "train"
 
 
-def describe(folder: Path) -> dict[str, Any]:
-    """What the network in the folder of a training is, its config.json. Raises UserError for a folder without."""
-    path = folder / DESCRIPTION
-    try:
-        found = read_json(path)
-        read_model(found["model"])  # options of another program, or of another version, are refused
-        height, width = map(int, found["image_size"])
-        return {**found, "image_size": (height, width)}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} does not describe a trained network", "Train that run again.") from error
+def find_output(text: str | Path, runs: Path, stage: str, file: str) -> Path | None:
+    """The folder meant by `text` that holds a stage's `file`: a run's, an experiment's, the stage's own, or the folder
+    of a file in it; None for none.
+    """
+    return next((folder for folder in _folders(text, runs, stage) if (folder / file).is_file()), None)
 
 
-def image_size(paths: Paths) -> tuple[int, int]:
-    """Height and width of the images that the checkpoint was trained on."""
-    size: tuple[int, int] = describe(paths.folder("train"))["image_size"]
-    return size
+def finished_trainings(runs: Path) -> list[str]:
+    """Full names of the runs and experiments that have a finished training."""
+    places = [*runs.glob(f"*/train/{STAMP}"), *runs.glob(f"*/{EXPERIMENTS}/*/train/{STAMP}")]
+    return sorted(path.parents[1].relative_to(runs).as_posix() for path in places)
+
+
+def _meant(text: str | Path, runs: Path) -> list[Path]:
+    given = Path(text)
+    return [given] if given.is_absolute() else [runs / given, given]
+
+
+def _folders(text: str | Path, runs: Path, stage: str) -> Iterator[Path]:
+    """Where a stage's files may be. Last: the stage beside another folder of the same run, as eval beside train."""
+    for path in _meant(text, runs):
+        folder = path.parent if path.is_file() else path
+        yield from (folder, folder / stage)
+        if folder.is_dir():
+            yield place_of(folder).folder / stage
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder named like a stage is a run all the same: it has stages itself."""
+    return any((folder / name).is_dir() for name in ("masks", "train", "eval"))
+
+
+def _parent(folder: Path) -> Path:
+    """Also of a relative path that has none by its spelling."""
+    return folder.parent if folder.parent != folder and folder.parent.name else folder.absolute().parent

@@ -13,13 +13,15 @@ from pipeline.io.files import TEMPORARY
 STAMP = "stamp.json"
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training
 EXPERIMENTS = "experiments"  # of a run: folders with a train and an eval each
+INDEX = "index.json"  # of the shards of a masks stage
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
 EVALUATIONS_FROM = "eval-from-"  # and the run whose checkpoint is evaluated
-TABLES = "tables"
+TABLES, EXPORT = "tables", "export"
+LEAVING = ".removed"  # behind the name of a folder that `sorn clean` is removing
 OWN_FILES = {  # all that a stage may leave in its folder, finished or not; patterns below it
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
-    "masks": ("index.json", "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
+    "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
     "train": (WEIGHTS, DESCRIPTION, "state-*.pt", "tensorboard/events.out.tfevents.*"),
     "eval": ("features.h5", REPORT, "report.md", "report.html", QUERY_RESULTS, "pictures/*.png", "parts/*.h5"),
     TABLES: ("tables.json", "tables.md", "tables.html", "attempts.csv", "logs/*.log", "parts/*/.lock"),
@@ -121,7 +123,7 @@ class Paths:
 
     @property
     def shard_index(self) -> Path:
-        return self.folder("masks") / "index.json"
+        return self.folder("masks") / INDEX
 
     def shard(self, split: str, number: int) -> Path:
         return self.folder("masks") / split / f"shard-{number:05d}.h5"
@@ -272,7 +274,7 @@ class Exported:
     @staticmethod
     def of(training: Path) -> Exported:
         """Beside the training. `sorn clean` leaves it: what is handed on is no output of a stage."""
-        return Exported(training.parent / "export")
+        return Exported(training.parent / EXPORT)
 
     def file(self, name: str) -> Path:
         """name: "torch" or "onnx"."""

@@ -17,9 +17,13 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
+from pipeline.runs.command import RunCommand
+from pipeline.runs.config import STORED_NAMES
+from pipeline.runs.inputs import Input, from_stored
 from pipeline.runs.layout import STAMP
 
 SCHEMA_VERSION = 1
+TODAY = {stored: name for name, stored in STORED_NAMES.items()}  # options in stamps -> their names on the command line
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Stamp:
 
     outputs: file, relative to the stamp's folder -> [sha256, bytes, mtime in ns]. provides: name -> digest, the content
     that later stages take as input. versions: of Python and the packages that computed; recorded, never compared.
+    command: what the stage was made with, None in stamps before 0.2; it enters no fingerprint.
     """
 
     stage: str
@@ -39,6 +44,12 @@ class Stamp:
     provides: dict[str, str]
     versions: dict[str, str]
     schema_version: int = SCHEMA_VERSION
+    command: RunCommand | None = None
+
+    @property
+    def made_from(self) -> tuple[Input, ...]:
+        """The inputs, each with the stage that it came from."""
+        return from_stored(self.stage, self.inputs)
 
     def provided(self, name: str) -> str:
         """The digest of what later stages take. Raises UserError where this stamp has lost it."""
@@ -56,7 +67,9 @@ def read(folder: Path) -> Stamp | None:
     """The folder's stamp, or None where there is none. Raises UserError for one that cannot be read or understood."""
     path = folder / STAMP
     try:
-        found = Stamp(**read_json(path))
+        table = read_json(path)
+        command = table.pop("command", None)
+        found = Stamp(**table, command=None if command is None else RunCommand(**command))
         _require_kinds(found)
         return found
     except FileNotFoundError:
@@ -64,7 +77,7 @@ def read(folder: Path) -> Stamp | None:
     except OSError as error:  # a folder in its place, a folder that is a file, no permission
         again = f"Make it a file that you may read, or remove {path if folder.is_dir() else folder} and run it again."
         raise UserError(f"{path} cannot be read: {error.strerror or error}", again) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a stamp: {error}", f"Delete {path} and run the stage again.") from error
 
 
@@ -95,15 +108,15 @@ def write(
     config: dict[str, Any],
     outputs: Iterable[Path],
     provides: dict[str, str],
+    command: RunCommand | None = None,
 ) -> Path:
     """Record a finished stage. `inputs` are those hashed before the work began."""
     record = {}
     for path in sorted(outputs):
         stat = path.stat()
         record[path.relative_to(folder).as_posix()] = [digest_file(path), stat.st_size, stat.st_mtime_ns]
-    stamp = Stamp(
-        stage, version, fingerprint(stage, version, inputs, config), inputs, config, record, provides, _versions()
-    )
+    made = fingerprint(stage, version, inputs, config)
+    stamp = Stamp(stage, version, made, inputs, config, record, provides, _versions(), command=command)
     write_json(folder / STAMP, asdict(stamp), sort_keys=True)
     return folder / STAMP
 
@@ -144,7 +157,7 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+            flat[prefix + TODAY.get(key, key)] = list(value) if isinstance(value, tuple) else value
     return flat
 
 

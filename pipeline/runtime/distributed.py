@@ -37,6 +37,10 @@ class Process:
     local_world: int = 1
 
 
+class SharedFailure(UserError):
+    """Failure that the other processes know already, or can no longer be told: the group is lost."""
+
+
 def here() -> Process:
     """This process, read from the variables of torchrun.
 
@@ -94,8 +98,8 @@ def join() -> None:
 def meet(failure: UserError | None = None, value: Any = None) -> Any:
     """Barrier that broadcasts `value` from process 0.
 
-    If a process fails, all of them stop: process 0 raises the first failure, and the others end with exit code 1. The
-    processes never meet again after a failure. Without torchrun, and after the last barrier, returns `value` itself.
+    If a process fails, all of them stop: process 0 raises the first failure as a SharedFailure, and the others end with
+    exit code 1. Without torchrun, and after the last barrier, returns `value` itself.
     """
     own = here()
     if own.world == 1:
@@ -112,16 +116,15 @@ def meet(failure: UserError | None = None, value: Any = None) -> Any:
         raise _lost(error) from error
     failures = [(number, *failure_of) for number, (failure_of, _) in enumerate(answers) if failure_of]
     if failures:
-        leave()
         if own.number:
             time.sleep(TIME_TO_REPORT)
             raise SystemExit(1)
         number, wrong, remedy = failures[0]
-        raise UserError(f"process {number}: {wrong}" if number else wrong, remedy)
+        raise SharedFailure(f"process {number}: {wrong}" if number else wrong, remedy)
     return answers[0][1]
 
 
-def lost(error: RuntimeError) -> UserError | None:
+def lost(error: RuntimeError) -> SharedFailure | None:
     """Error for an exchange of gradients that failed because another process ended.
 
     None for an error of another kind. After it no further barrier is possible.
@@ -130,13 +133,12 @@ def lost(error: RuntimeError) -> UserError | None:
 
     if here().world == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
         return None
-    leave()
     return _lost(error)
 
 
-def _lost(error: RuntimeError) -> UserError:
+def _lost(error: RuntimeError) -> SharedFailure:
     wrong = f"another process than {here().number} ended before its work was done: {_first_line(error)}"
-    return UserError(wrong, "Read its messages above and run the command again: finished work is kept.")
+    return SharedFailure(wrong, "Read its messages above and run the command again: finished work is kept.")
 
 
 def leave() -> None:

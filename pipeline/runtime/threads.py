@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.runtime import distributed
+
 
 @contextmanager
 def single_torch_thread(needed: bool = False) -> Iterator[None]:
@@ -41,3 +43,11 @@ def use_one_torch_thread() -> None:
         import torch
 
         torch.set_num_threads(1)
+
+
+def use_all_cores() -> None:
+    """torch computes with all cores of the machine, for process 0 after the others of torchrun have ended."""
+    if distributed.here().world > 1:
+        import torch
+
+        torch.set_num_threads(distributed.cores() * distributed.here().local_world)

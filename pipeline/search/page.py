@@ -1,8 +1,8 @@
-"""What a search found, for people and programs. Reads gallery pictures, writes search.html and search.json."""
+"""Results of a search: search.html, search.json and lines for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,14 @@ from pipeline.datasets.image_folder import shown
 from pipeline.io.files import write_json, write_text
 from pipeline.io.images import decode
 from pipeline.reports.canvas import class_colours
-from pipeline.reports.html import page, picture_uri, text
+from pipeline.reports.html import picture_uri, render
 from pipeline.reports.pictures import overlay_parts
 from pipeline.runs.layout import SearchPaths
 from pipeline.search.searcher import Answer, Hit, Recall, Searcher
 from sorn.parts import LABELLINGS
 
 SCHEMA_VERSION = 1
-HEIGHT = 192  # pixels of a picture on the page
+HEIGHT = 192  # pixels of a picture, as in search.css
 
 RULES = {
     "sorn": "global feature and the stripes visible in both pictures (Eq. 15)",
@@ -30,23 +30,52 @@ NOTICE = (
     "in like clothes are alike to the network; see docs/ethics.md."
 )
 KEY = "Beside a picture, its stripes: filled where the body is visible, empty where it is hidden."
-STYLE = f"""
-h2, .facts td {{ overflow-wrap: anywhere; }} .facts td:first-child {{ overflow-wrap: normal; color: var(--muted); }}
-.query, .hits {{ display: flex; flex-wrap: wrap; gap: 1rem; padding: 0; margin: .5rem 0; list-style: none; }}
-.hits > li, .query > div {{ background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
-  padding: .5rem; width: 10rem; overflow-wrap: anywhere; }}
-.shot {{ display: flex; gap: 4px; height: {HEIGHT}px; }}
-.shot img {{ height: 100%; min-width: 0; object-fit: contain; }}
-.missing {{ flex: 1; display: grid; place-items: center; border: 1px dashed var(--muted); color: var(--muted);
-  text-align: center; font-size: .8rem; }}
-.stripes {{ display: flex; flex-direction: column; gap: 2px; width: 9px; flex: none; }}
-.stripes i {{ flex: 1; border: 1px solid var(--muted); }} .stripes i.on {{ background: var(--accent);
-  border-color: var(--accent); }}
-.hits b {{ font-size: 1.1rem; font-variant-numeric: tabular-nums; }} .hits table {{ width: 100%; font-size: .8rem; }}
-.hits td {{ padding: .05rem .2rem; }} .small {{ font-size: .8rem; }}
-.swatch {{ display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 .8em; border-radius: 2px; }}
-@media (max-width: 30rem) {{ .hits > li, .query > div {{ width: calc(50% - .5rem); }} }}
-"""
+
+
+@dataclass(frozen=True)
+class ShownPicture:
+    """A picture with its stripes beside it. uri: None where its file is gone. visible: per stripe, top to bottom."""
+
+    uri: str | None
+    name: str
+    visible: Sequence[bool]
+    caption: str = ""
+
+    @property
+    def seen(self) -> str:
+        """The visible stripes in words."""
+        return ", ".join(str(number) for number, there in enumerate(self.visible, 1) if there) or "none"
+
+
+@dataclass(frozen=True)
+class ShownHit:
+    """One gallery picture. rows: what was compared, and its similarity."""
+
+    picture: ShownPicture
+    similarity: float
+    rows: Sequence[tuple[str, str]]
+    blank: bool
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """One query. pictures: the query, and its body parts if the network predicts them. legend: part -> CSS colour."""
+
+    name: str
+    pictures: Sequence[ShownPicture]
+    legend: Mapping[str, str]
+    hits: Sequence[ShownHit]
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """What search.html shows. facts: name -> value, see SearchResult.facts."""
+
+    facts: Mapping[str, str]
+    answers: Sequence[ShownAnswer]
+    title: str = "Search"
+    notice: str = NOTICE
+    key: str = KEY
 
 
 @dataclass(frozen=True)
@@ -115,11 +144,9 @@ class SearchResult:
         }
 
     def as_html(self) -> str:
-        rows = "".join(f"<tr><td>{what}</td><td>{text(shown(value))}</td></tr>" for what, value in self.facts().items())
         labels = self.searcher.embedder.inference.network.config.labels
-        sections = "\n".join(_section(answer, labels) for answer in self.answers)
-        facts = f'<table class="facts">{rows}</table>\n<p class="small muted">{text(KEY)}</p>'
-        return page("Search", f'<h1>Search</h1>\n<p class="note">{text(NOTICE)}</p>\n{facts}\n{sections}', STYLE)
+        facts = {what: shown(value) for what, value in self.facts().items()}
+        return render("search.html.j2", SearchPage(facts, [_shown_answer(answer, labels) for answer in self.answers]))
 
 
 def as_text(answer: Answer) -> str:
@@ -150,45 +177,24 @@ def _hit_json(rank: int, hit: Hit) -> dict[str, Any]:
     }
 
 
-def _section(answer: Answer, labels: int) -> str:
-    name = text(shown(answer.name))
-    own = f'<div>{_shot(answer.image, answer.visible, name)}<div class="small">query</div></div>'
-    key = ""
+def _shown_answer(answer: Answer, labels: int) -> ShownAnswer:
+    name, legend = shown(answer.name), {}
+    pictures = [_picture(answer.image, name, answer.visible, "query")]
     if answer.parts is not None:
         overlay = overlay_parts(answer.image, answer.parts, labels)
-        own += f'<div>{_shot(overlay, answer.visible, f"parts of {name}")}<div class="small">its parts</div></div>'
-        colours = zip(LABELLINGS[labels][1:], class_colours(labels)[1:], strict=True)
-        key = "".join(
-            f'<span class="swatch" style="background: rgb({r}, {g}, {b})"></span>{text(part)}'
-            for part, (r, g, b) in colours
-        )
-        key = f'<p class="small muted">{key}</p>'
-    hits = "\n".join(_hit(answer, rank, hit) for rank, hit in enumerate(answer.hits, 1))
-    shots = f'<div class="query">{own}</div>\n{key}'
-    return f'<section>\n<h2>{name}</h2>\n{shots}\n<ol class="hits">\n{hits}\n</ol>\n</section>'
+        pictures.append(_picture(overlay, f"parts of {name}", answer.visible, "its parts"))
+        colours = zip(LABELLINGS[labels][1:], class_colours(labels)[1:].tolist(), strict=True)
+        legend = {part: "rgb({}, {}, {})".format(*colour) for part, colour in colours}
+    return ShownAnswer(name, pictures, legend, [_shown_hit(answer, hit) for hit in answer.hits])
 
 
-def _hit(answer: Answer, rank: int, hit: Hit) -> str:
-    image = decode(hit.path) if hit.path else None
-    lines = [] if hit.global_similarity is None else [("global", f"{hit.global_similarity:.3f}")]
+def _shown_hit(answer: Answer, hit: Hit) -> ShownHit:
+    rows = [] if hit.global_similarity is None else [("global", f"{hit.global_similarity:.3f}")]
     for number, (similarity, compared) in enumerate(zip(hit.stripes, _compared(answer, hit), strict=True), 1):
-        lines.append((f"stripe {number}", f"{similarity:.3f}" if compared else "hidden"))
-    rows = "".join(f'<tr><td>{what}</td><td class="number">{value}</td></tr>' for what, value in lines)
-    name = text(shown(hit.name))
-    blank = '<div class="small">all its features are zero</div>' if hit.blank else ""
-    return (
-        f"<li>{_shot(image, hit.visible, name)}\n<div>{rank}. <b>{hit.similarity:.3f}</b></div>{blank}"
-        f'<table>{rows}</table><div class="small muted">{name}</div></li>'
-    )
+        rows.append((f"stripe {number}", f"{similarity:.3f}" if compared else "hidden"))
+    picture = _picture(decode(hit.path) if hit.path else None, shown(hit.name), hit.visible)
+    return ShownHit(picture, hit.similarity, rows, hit.blank)
 
 
-def _shot(image: np.ndarray | None, visible: Sequence[bool], name: str) -> str:
-    """A picture with its stripes beside it. name: escaped already."""
-    if image is None:
-        picture = '<span class="missing">picture not found</span>'
-    else:
-        picture = f'<img src="{picture_uri(image, HEIGHT)}" alt="{name}">'
-    seen = ", ".join(str(number) for number, there in enumerate(visible, 1) if there) or "none"
-    bar = "".join('<i class="on"></i>' if there else "<i></i>" for there in visible)
-    stripes = f'<span class="stripes" role="img" aria-label="visible stripes: {seen}">{bar}</span>' if visible else ""
-    return f'<div class="shot">{picture}{stripes}</div>'
+def _picture(image: np.ndarray | None, name: str, visible: Sequence[bool], caption: str = "") -> ShownPicture:
+    return ShownPicture(None if image is None else picture_uri(image, HEIGHT), name, visible, caption)

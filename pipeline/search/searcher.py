@@ -259,7 +259,7 @@ def _precision(found: MappedBank, embedder: Embedder) -> str:
         raise _another(found, f"features of another checkpoint than {embedder.weights}")
     try:
         made = parse_json(found.attrs["config"])
-        same = read_model(made["model"]) == read_model(embedder.about["model"])
+        same = read_model(made["model"]) == embedder.about.model
         precision, size = str(made["precision"]), parse_json(found.attrs.get("image_size", "null"))
     except (KeyError, ValueError, TypeError) as error:
         raise _another(found, f"features of a network that its attributes do not describe ({error})") from error

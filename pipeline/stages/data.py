@@ -14,14 +14,14 @@ from typing import Any
 from pipeline.datasets.discovery import find_records, look
 from pipeline.datasets.findings import judge
 from pipeline.datasets.image_files import broken_files, read_all, read_file
-from pipeline.datasets.manifest import Manifest, load_manifest, mask_path
+from pipeline.datasets.manifest import Manifest, mask_path
 from pipeline.datasets.records import Finding, ImageFile, ImageRecord, read_rows, write_records
 from pipeline.datasets.summary import read_summary, summarise, tell, write_summary
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json
-from pipeline.runs import stamp
-from pipeline.runs.config import Config
+from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -30,29 +30,31 @@ VERSION = 1
 RENDERING = "rendering {}"
 
 
-def settings(config: Config, paths: Paths) -> dict[str, Any]:
+def settings(run: Run) -> dict[str, Any]:
     """No option changes what is found."""
     return {}
 
 
-def inputs(config: Config, paths: Paths) -> dict[str, str]:
+def inputs(run: Run) -> list[Input]:
     """The manifest and the listing of the dataset's folders. Raises UserError where there is no dataset."""
-    manifest = load_manifest(paths.dataset)
+    manifest = run.manifest
     if manifest.rendered:
-        return {"manifest": manifest.digest(), **_rendered_inputs(manifest, paths)}
-    folder, listing = look(manifest, paths.data_root)
-    return {"manifest": manifest.digest(), "folder": str(folder), "images": listing}
+        found = _rendered_inputs(run)
+    else:
+        folder, listing = look(manifest, run.paths.data_root)
+        found = {"folder": str(folder), "images": listing}
+    return [Input(OUTSIDE, key, text) for key, text in {"manifest": manifest.digest(), **found}.items()]
 
 
-def run(config: Config, paths: Paths, fingerprint: str) -> Path:
+def run(run: Run, fingerprint: str) -> Path:
     """Write records.csv, summary.json and SynPed's contact sheet. Raises UserError for an unusable dataset."""
-    manifest = load_manifest(paths.dataset)
+    manifest, paths, workers = run.manifest, run.paths, run.config.runtime.workers
     if manifest.rendered:
-        _render(manifest, paths, config.runtime.workers)
+        _render(manifest, paths, workers)
     found = find_records(manifest, paths.data_root)
     findings = judge(manifest, found)
     _refuse(findings, paths)
-    files = _read_files(found.records, paths, config.runtime.workers)
+    files = _read_files(found.records, run, workers)
     rows = list(zip(found.records, files, strict=True))
     write_records(paths.records, rows)
     summary = summarise(manifest, found, findings, rows)
@@ -67,16 +69,19 @@ def run(config: Config, paths: Paths, fingerprint: str) -> Path:
     return paths.records
 
 
-def outputs(paths: Paths) -> list[Path]:
+def finish(run: Run, records: Path) -> Path:
+    return records
+
+
+def outputs(run: Run) -> list[Path]:
+    paths = run.paths
     return [path for path in (paths.records, paths.data_summary, paths.contact_sheet) if path.is_file()]
 
 
-def provides(paths: Paths) -> dict[str, str]:
+def provides(run: Run) -> dict[str, str]:
     """records: digest of the content. manifest: of the terms and protocols, for whoever reports them."""
-    return {
-        "records": read_summary(paths.data_summary, paths.dataset)["content"],
-        "manifest": load_manifest(paths.dataset).digest(),
-    }
+    content = read_summary(run.paths.data_summary, run.paths.dataset)["content"]  # written a moment ago
+    return {"records": content, "manifest": run.manifest.digest()}
 
 
 def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
@@ -92,20 +97,20 @@ def _render(manifest: Manifest, paths: Paths, workers: int) -> None:
     write_dataset(_rendered_root(manifest, paths), recipe.size, recipe.seed, workers, recipe.style)
 
 
-def _rendered_inputs(manifest: Manifest, paths: Paths) -> dict[str, str]:
+def _rendered_inputs(run: Run) -> dict[str, str]:
     """What SynPed is rendered from, and how often: a file that is gone or changed makes for one more rendering.
 
     So the inputs are the same before a rendering and after it; a listing, taken before the work, would not be.
     """
     from pipeline.datasets.synped.plan import RENDERER_VERSION, SIZES
 
-    rendered = manifest.rendered
+    manifest, rendered = run.manifest, run.manifest.rendered
     assert rendered is not None
-    root = _rendered_root(manifest, paths)
+    root = _rendered_root(manifest, run.paths)
     recipe = [RENDERER_VERSION, repr(SIZES.get(rendered.size)), rendered.seed, rendered.style]
-    last = stamp.read(paths.folder(NAME))
+    last = run.stamp(NAME)
     rendering = last.inputs["images"] if last and "renderer" in last.inputs else RENDERING.format(1)
-    damaged = _damaged(manifest, root, paths)
+    damaged = _damaged(manifest, root, run.paths)
     if last and damaged:
         number = int(rendering.split()[1]) + 1
         rendering = f"{RENDERING.format(number)} ({damaged} were missing or changed)"
@@ -145,19 +150,19 @@ def _refuse(findings: list[Finding], paths: Paths) -> None:
         raise UserError(errors[0].wrong, errors[0].remedy + more)
 
 
-def _mendable(finding: Finding, paths: Paths) -> Finding:
+def _mendable(finding: Finding, manifest: Manifest) -> Finding:
     """A rendered image need not be copied from anywhere."""
-    rendered = load_manifest(paths.dataset).rendered
-    return dataclasses.replace(finding, remedy="Delete this file: it is rendered again.") if rendered else finding
+    again = "Delete this file: it is rendered again."
+    return dataclasses.replace(finding, remedy=again) if manifest.rendered else finding
 
 
-def _read_files(records: list[ImageRecord], paths: Paths, workers: int) -> list[ImageFile]:
+def _read_files(records: list[ImageRecord], run: Run, workers: int) -> list[ImageFile]:
     """Every image read and decoded once; one that was not written since keeps what is known of it."""
-    known = {record.path: file for record, file in _known(paths)}
+    known = {record.path: file for record, file in _known(run.paths)}
     files = {r.path: known[r.path] for r in records if r.path in known and _unchanged(r.path, known[r.path])}
     unread = list({record.path: record for record in records if record.path not in files}.values())
     results = list(read_all(read_file, unread, "data", workers))
-    _refuse([_mendable(finding, paths) for finding in broken_files(results)], paths)
+    _refuse([_mendable(finding, run.manifest) for finding in broken_files(results)], run.paths)
     for record, result in zip(unread, results, strict=True):
         assert isinstance(result, ImageFile)
         files[record.path] = result

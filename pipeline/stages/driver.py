@@ -1,7 +1,8 @@
 """Driver of the stages: runs one if it is stale, tells the state of all. Reads and writes stamps.
 
-A stage is a module of pipeline/stages with NAME, VERSION, settings, inputs, run, outputs and provides (see Stage). It
-does the work; whether the work is needed, and the record that it was done, are decided here and nowhere else.
+A stage is a module of pipeline/stages with NAME, VERSION, settings, inputs, run, finish, outputs and provides (see
+Stage). It does the work; whether the work is needed, the record that it was done, and the processes of torchrun that
+share it are looked after here and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,32 +18,33 @@ from typing import Any, Protocol
 from pipeline.errors import UserError
 from pipeline.labelers import needs_training
 from pipeline.runs import stamp
-from pipeline.runs.config import Config
-from pipeline.runs.layout import Paths
+from pipeline.runs.command import OWN
+from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.lock import held
+from pipeline.runs.run import STAGES, Run
 from pipeline.runtime import distributed
 
 logger = logging.getLogger(__name__)
 
-ORDER = ("data", "labeler", "masks", "train", "eval")
-OWN = ("train", "eval")  # stages of which every experiment has its own
-DIVIDED = ("masks", "train", "eval")  # stages whose work the ranks of torchrun divide
+DIVIDED = ("masks", *OWN)  # stages whose work the processes of torchrun divide
 
 
 class Stage(Protocol):
-    """settings: JSON values that can change the result. inputs: name -> digest of what the stage reads, UserError where
-    it is missing. run: does the work, going on from what carries the same fingerprint, and returns the main file.
-    outputs: files for the stamp. provides: digests for later stages.
+    """settings: JSON values that can change the result. inputs: what the stage reads, UserError where it is missing.
+    run: does what the processes of torchrun divide, going on from what carries the same fingerprint. finish: on one
+    process alone, with what `run` returned there; writes the rest and returns the main file. outputs: files for the
+    stamp. provides: digests for later stages.
     """
 
     NAME: str
     VERSION: int
 
-    def settings(self, config: Config, paths: Paths) -> dict[str, Any]: ...
-    def inputs(self, config: Config, paths: Paths) -> dict[str, str]: ...
-    def run(self, config: Config, paths: Paths, fingerprint: str) -> Path: ...
-    def outputs(self, paths: Paths) -> list[Path]: ...
-    def provides(self, paths: Paths) -> dict[str, str]: ...
+    def settings(self, run: Run) -> dict[str, Any]: ...
+    def inputs(self, run: Run) -> Iterable[Input]: ...
+    def run(self, run: Run, fingerprint: str) -> Any: ...
+    def finish(self, run: Run, result: Any) -> Path: ...
+    def outputs(self, run: Run) -> list[Path]: ...
+    def provides(self, run: Run) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -55,52 +57,92 @@ class State:
     remedy: str
 
 
-def chain(config: Config, paths: Paths) -> tuple[str, ...]:
+def chain(run: Run) -> tuple[str, ...]:
     """The stages of a run in order, without those it does not need: a labeler that is not trained here, and training
     where the checkpoint comes from elsewhere.
     """
-    left_out = {"train"} if paths.trained_on else set()
-    if not needs_training(paths.labeler, config.masks.options):
+    left_out = {"train"} if run.paths.trained_on else set()
+    if not needs_training(run.paths.labeler, run.config.masks.options):
         left_out.add("labeler")
-    return tuple(name for name in ORDER if name not in left_out)
+    return tuple(name for name in STAGES if name not in left_out)
 
 
-def state(stage: Stage, config: Config, paths: Paths) -> State:
-    folder, remedy = paths.folder(stage.NAME), f"Run: {command(stage.NAME, paths)}"
+def state(stage: Stage, run: Run) -> State:
+    folder = run.paths.folder(stage.NAME)
     try:
-        reasons = stamp.why_stale(
-            folder, stage.NAME, stage.VERSION, stage.inputs(config, paths), stage.settings(config, paths)
-        )
+        remedy = _remedy(stage.NAME, run)
+        inputs = as_stored(stage.NAME, stage.inputs(run))
+        reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, stage.settings(run))
     except UserError as error:
         reasons, remedy = [error.wrong], error.remedy
     return State(stage.NAME, folder, reasons, remedy)
 
 
-def command(name: str, paths: Paths) -> str:
-    """The command that runs a stage, as the user would type it."""
-    words = [f"make {name}", f"DATASET={paths.dataset}", f"LABELER={paths.labeler}"]
-    if name in ("data", "labeler"):
-        words.pop()
-    if name == "eval" and paths.trained_on:
-        words.append(f"TRAINED_ON={paths.trained_on}")
-    if name in OWN and paths.experiment:
-        words.append(f"EXPERIMENT={paths.experiment}")
-    return " ".join(words)
+def _remedy(name: str, run: Run) -> str:
+    """What to type for the run as it is asked for, and for the run as it was made, where these differ."""
+    asked = run.make(name)
+    last = run.stamp(name)
+    made = last.command.make(name) if last is not None and last.command is not None else asked
+    return f"Run: {asked}" if made == asked else f"Run: {asked}; or, as it was made: {made}"
 
 
-def execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, force: bool = False) -> Path | None:
+def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) -> Path | None:
     """Run one stage if it is stale; None when it is fresh. Refuses when a stage before it is missing or stale.
 
-    Under torchrun all ranks run it, and rank 0 alone writes the stamp and speaks.
+    Under torchrun all processes divide its work; process 0 alone finishes it, writes the stamp and speaks. Returns the
+    main file, the other processes their folder.
     """
+    processes, start = distributed.here(), time.monotonic()
+    if processes.world > 1 and name not in DIVIDED:
+        wrong = f"the work of {name} cannot be divided between {processes.world} processes of torchrun"
+        raise UserError(wrong, f"Run: {run.make(name)}")
+    stage, folder = stages[name], run.paths.folder(name)
+    with contextlib.ExitStack() as locks:
+        with _group(), told_by_name(run, name):
+            _require_fresh_input(stages, name, run)
+            settings, inputs = stage.settings(run), as_stored(name, stage.inputs(run))
+            reasons = None
+            if processes.number == 0:  # it decides alone: another might look when the old stamp is gone already
+                reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
+                if reasons or force:
+                    locks.enter_context(held(folder, name))
+            reasons = distributed.meet(value=reasons)
+            if not reasons and not force:
+                distributed.say(f"{name}: fresh, nothing to do ({folder})")
+                return None
+            distributed.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
+            if processes.number == 0:
+                stamp.remove(folder)
+            result = stage.run(run, stamp.fingerprint(name, stage.VERSION, inputs, settings))
+        if processes.number:
+            seconds = time.monotonic() - start
+            logger.info(f"{name}: process {processes.number} has done its part in {seconds:.0f} s")
+            return folder
+        with told_by_name(run, name):
+            main = stage.finish(run, result)
+            outputs, provides = stage.outputs(run), stage.provides(run)
+            stamp.write(folder, name, stage.VERSION, inputs, settings, outputs, provides, run.recorded)
+    logger.info(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
+    return main
+
+
+def work(stage: Stage, run: Run, fingerprint: str) -> Path:
+    """A stage's work from end to end in this process, whether it is needed or not, without stamp and lock."""
+    return stage.finish(run, stage.run(run, fingerprint))
+
+
+@contextlib.contextmanager
+def _group() -> Iterator[None]:
+    """The processes of torchrun together, until the work that they divide is done: a failure of one is told by all."""
     if distributed.here().world == 1:
-        return _execute(stages, name, config, paths, force)
-    if name not in DIVIDED:
-        wrong = f"the work of {name} cannot be divided between {distributed.here().world} ranks of torchrun"
-        raise UserError(wrong, f"Run: {command(name, paths)}")
+        yield
+        return
     distributed.join()
     try:
-        return _execute(stages, name, config, paths, force)
+        yield
+        distributed.meet()
+    except distributed.SharedFailure:
+        raise
     except UserError as error:
         distributed.meet(error)
         raise
@@ -108,53 +150,27 @@ def execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, f
         distributed.leave()
 
 
-def _execute(stages: dict[str, Stage], name: str, config: Config, paths: Paths, force: bool) -> Path | None:
-    _require_fresh_input(stages, name, config, paths)
-    stage, folder, alone = stages[name], paths.folder(name), distributed.here().number == 0
-    settings, inputs = stage.settings(config, paths), stage.inputs(config, paths)
-    with contextlib.ExitStack() as until_done:
-        until_done.enter_context(told_by_name(name, folder, paths))
-        reasons = None
-        if alone:  # one rank decides: another might look when the old stamp is gone already
-            reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
-            if reasons or force:
-                until_done.enter_context(held(folder, name))
-        reasons = distributed.meet(value=reasons)
-        if not reasons and not force:
-            distributed.say(f"{name}: fresh, nothing to do ({folder})")
-            return None
-        distributed.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
-        start = time.monotonic()
-        if alone:
-            stamp.remove(folder)
-        main = stage.run(config, paths, stamp.fingerprint(name, stage.VERSION, inputs, settings))
-        if alone:
-            stamp.write(folder, name, stage.VERSION, inputs, settings, stage.outputs(paths), stage.provides(paths))
-    if alone:
-        logger.info(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
-    else:
-        logger.info(f"{name}: rank {distributed.here().number} has done its part in {time.monotonic() - start:.0f} s")
-    return main
-
-
 @contextlib.contextmanager
-def told_by_name(name: str, folder: Path, paths: Paths) -> Iterator[None]:
-    """A full disk, a read-only folder, a file that went away: a UserError naming it and the folder to look at."""
+def told_by_name(run: Run, name: str) -> Iterator[None]:
+    """A full disk, a read-only folder, a file that went away: a UserError naming it and the folder to look at. name: of
+    a stage, or "clean".
+    """
+    folder = run.paths.folder(name) if name in STAGES else run.paths.runs
     try:
         yield
     except OSError as error:
         where = error.filename or folder
         raise UserError(
             f"{name} could not read or write {where}: {error.strerror or error}",
-            f"Check that {folder} can be written and has room, then run again: {command(name, paths)}",
+            f"Check that {folder} can be written and has room, then run again: {run.make(name)}",
         ) from error
 
 
-def _require_fresh_input(stages: dict[str, Stage], name: str, config: Config, paths: Paths) -> None:
-    for before in chain(config, paths):
-        if ORDER.index(before) >= ORDER.index(name):
+def _require_fresh_input(stages: dict[str, Stage], name: str, run: Run) -> None:
+    for before in chain(run):
+        if STAGES.index(before) >= STAGES.index(name):
             continue
-        earlier = state(stages[before], config, paths)
+        earlier = state(stages[before], run)
         if earlier.reasons:
             raise UserError(
                 f"{name} needs a fresh {before} stage, but {earlier.folder} is stale: {earlier.reasons[0]}",

@@ -9,24 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.manifest import load_manifest, mask_path
+from pipeline.datasets.manifest import mask_path
 from pipeline.datasets.mask_files import listing_digest
-from pipeline.datasets.records import ImageRecord, read_records
-from pipeline.datasets.summary import read_summary
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
-from pipeline.runs import stamp
-from pipeline.runs.config import Config, as_json
-from pipeline.runs.layout import Paths
+from pipeline.runs.config import as_json
+from pipeline.runs.inputs import OUTSIDE, Input
+from pipeline.runs.run import Run
 
 NAME = "labeler"
 VERSION = 2
 SPLIT = "labeler"
 
 
-def settings(config: Config, paths: Paths) -> dict[str, Any]:
-    options = as_json(config.danet)
-    init = Path(config.danet.init)
+def settings(run: Run) -> dict[str, Any]:
+    options = as_json(run.config.danet)
+    init = Path(run.config.danet.init)
     if init.suffix:
         if not init.is_file():
             raise UserError(f"danet.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
@@ -34,45 +33,41 @@ def settings(config: Config, paths: Paths) -> dict[str, Any]:
     return options
 
 
-def inputs(config: Config, paths: Paths) -> dict[str, str]:
-    before = stamp.read(paths.folder("data"))
-    if before is None:
-        wrong = f"the data stage has not finished in {paths.folder('data')}"
-        raise UserError(wrong, f"Run: make data DATASET={paths.dataset}")
-    masks = _pairs(paths)[1]
-    return {"records": before.provided("records"), "mask files": listing_digest(_root(paths), masks)}
+def inputs(run: Run) -> list[Input]:
+    records = run.finished("data").provided("records")
+    masks = listing_digest(run.root, _pairs(run)[1])
+    return [Input("data", "records", records), Input(OUTSIDE, "mask files", masks)]
 
 
-def run(config: Config, paths: Paths, fingerprint: str) -> Path:
+def run(run: Run, fingerprint: str) -> Path:
     from pipeline.training.danet import LabelerTraining  # torch takes seconds to import
 
-    LabelerTraining(config, paths, fingerprint, *_pairs(paths)).run()
-    return paths.labeler_checkpoint
+    LabelerTraining(run.config, run.paths, fingerprint, *_pairs(run)).run()
+    return run.paths.labeler_checkpoint
 
 
-def outputs(paths: Paths) -> list[Path]:
-    return [paths.labeler_checkpoint, paths.labeler_config]
+def finish(run: Run, checkpoint: Path) -> Path:
+    return checkpoint
 
 
-def provides(paths: Paths) -> dict[str, str]:
-    return {"checkpoint": digest_file(paths.labeler_checkpoint)}
+def outputs(run: Run) -> list[Path]:
+    return [run.paths.labeler_checkpoint, run.paths.labeler_config]
 
 
-def _root(paths: Paths) -> Path:
-    return Path(read_summary(paths.data_summary, paths.dataset)["root"])
+def provides(run: Run) -> dict[str, str]:
+    return {"checkpoint": digest_file(run.paths.labeler_checkpoint)}
 
 
-def _pairs(paths: Paths) -> tuple[list[ImageRecord], list[Path]]:
+def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
     """The images of the split and their masks. Raises UserError where there are none."""
-    records = [record for record in read_records(paths.records, paths.dataset) if record.split == SPLIT]
+    records = [record for record in run.records if record.split == SPLIT]
     if not records:
         raise UserError(
-            f"{paths.dataset} has no split '{SPLIT}': there are no part masks here to train DANet on",
+            f"{run.paths.dataset} has no split '{SPLIT}': there are no part masks here to train DANet on",
             "Train it elsewhere (make labeler DATASET=synped) and give the file: "
             "--set masks.options.weights=runs/synped/labeler/danet.safetensors",
         )
-    manifest, root = load_manifest(paths.dataset), _root(paths)
-    masks = [mask_path(manifest, root, record) for record in records]
+    masks = [mask_path(run.manifest, run.root, record) for record in records]
     missing = [mask for mask in masks if not mask.is_file()]
     if missing:
         raise UserError(

@@ -1,26 +1,30 @@
 """Stage 2: reads the shards of the train split, writes model.safetensors, config.json and TensorBoard scalars.
 
 A run that was killed goes on from its last state and ends with the same weights, bit for bit (pipeline.training.loop).
-Ranks of torchrun share its batches.
+The processes of torchrun share its batches.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
-from pipeline.runs import stamp
-from pipeline.runs.config import Config, as_json
-from pipeline.runs.layout import Paths
+from pipeline.runs.config import as_json
+from pipeline.runs.inputs import Input
+from pipeline.runs.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.training.loop import Training
 
 NAME = "train"
 VERSION = 3
 VALIDATED = ("val_query", "val_gallery")
 
 
-def settings(config: Config, paths: Paths) -> dict[str, Any]:
+def settings(run: Run) -> dict[str, Any]:
+    config = run.config
     sections = {name: as_json(getattr(config, name)) for name in ("model", "loss", "schedule", "train")}
     init = Path(config.train.init)
     if init.suffix:
@@ -32,29 +36,34 @@ def settings(config: Config, paths: Paths) -> dict[str, Any]:
     return sections
 
 
-def inputs(config: Config, paths: Paths) -> dict[str, str]:
-    masks = stamp.read(paths.folder("masks"))
-    if masks is None:
-        raise UserError(f"no shards in {paths.folder('masks')}", f"Run: make masks DATASET={paths.dataset}")
+def inputs(run: Run) -> list[Input]:
+    masks = run.finished("masks")
     if "train" not in masks.provides:
+        dataset = run.paths.dataset
         raise UserError(
-            f"{paths.dataset} has no train split: it is for evaluation only",
-            f"Train on another dataset, then: make eval DATASET={paths.dataset} TRAINED_ON=<dataset>",
+            f"{dataset} has no train split: it is for evaluation only",
+            f"Train on another dataset, then: make eval DATASET={dataset} TRAINED_ON=<dataset>",
         )
-    splits = ["train", *(VALIDATED if config.train.validate_every else ())]
-    return {f"masks of {split}": masks.provides[split] for split in splits if split in masks.provides}
+    splits = ["train", *(VALIDATED if run.config.train.validate_every else ())]
+    return [Input("masks", split, masks.provides[split]) for split in splits if split in masks.provides]
 
 
-def run(config: Config, paths: Paths, fingerprint: str) -> Path:
+def run(run: Run, fingerprint: str) -> Training:
     from pipeline.training.loop import Training  # torch takes seconds to import
 
-    Training(config, paths, fingerprint).run()
-    return paths.checkpoint
+    training = Training(run, fingerprint)
+    training.run()
+    return training
 
 
-def outputs(paths: Paths) -> list[Path]:
-    return [paths.checkpoint, paths.train_config]
+def finish(run: Run, training: Training) -> Path:
+    training.publish()
+    return run.paths.checkpoint
 
 
-def provides(paths: Paths) -> dict[str, str]:
-    return {"checkpoint": digest_file(paths.checkpoint)}
+def outputs(run: Run) -> list[Path]:
+    return [run.paths.checkpoint, run.paths.train_config]
+
+
+def provides(run: Run) -> dict[str, str]:
+    return {"checkpoint": digest_file(run.paths.checkpoint)}

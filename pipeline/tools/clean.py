@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.runs.config import Config
-from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, STAMP, TABLES, Paths, TablesPaths, own_files
+from pipeline.runs.command import OWN
+from pipeline.runs.layout import EXPERIMENTS, EXPORT, LEAVING, STAMP, TABLES, TablesPaths, own_files
 from pipeline.runs.lock import LOCK, held
-from pipeline.stages.driver import OWN, chain, told_by_name
-
-LEAVING = ".removed"
+from pipeline.runs.run import OutputFolder, Run
+from pipeline.stages.driver import chain, told_by_name
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,18 @@ class Cleaned:
     kept: list[Path]
 
 
-def clean(config: Config, paths: Paths) -> Cleaned:
+def clean(run: Run) -> Cleaned:
     """Remove the outputs of one dataset and labeler: those of the stages, of its experiments, and its tables; of an
     experiment, what is its own; with TRAINED_ON, of that evaluation and what it is made from here.
 
     Never touches a checkpoint trained elsewhere, nor the dataset, nor what was exported. Removes nothing, and raises
     UserError, while anybody is at work in any of these folders.
     """
-    places = list(_places(config, paths))
+    paths = run.paths
+    places = list(_places(run))
     there = [place for place in places if place.folder.is_dir()]
     kept = []
-    with told_by_name("clean", paths.runs, paths):
+    with told_by_name(run, "clean"):
         with contextlib.ExitStack() as locks:
             for folder in dict.fromkeys(lock for place in there for lock in place.locks):
                 locks.enter_context(held(folder, "clean"))
@@ -75,28 +75,25 @@ def clean(config: Config, paths: Paths) -> Cleaned:
     return Cleaned([place.folder for place in there], kept)
 
 
-def _places(config: Config, paths: Paths) -> Iterator[CleanedFolder]:
-    """All folders that go, whether they are there or not."""
-    for name in chain(config, paths):
-        if name in OWN or not paths.experiment:
-            yield _stage(name, paths.folder(name))
-    if paths.trained_on:
-        return
-    own, experiments = paths.folder("train").parent, []
-    if not paths.experiment:
-        tables = TablesPaths.of(paths)
-        parts = tuple(sorted(path for path in tables.parts.glob("*") if path.is_dir()))
-        yield CleanedFolder(TABLES, tables.folder, parts)
-        experiments = sorted(path for path in (own / EXPERIMENTS).glob("*") if path.is_dir())
-    for experiment in experiments:
-        yield from (_stage(name, experiment / name) for name in OWN)
-    for owner in (own, *experiments):
-        found = {path.name.removesuffix(LEAVING) for path in owner.glob(f"{EVALUATIONS_FROM}*") if path.is_dir()}
-        yield from (_stage("eval", owner / name) for name in sorted(found))
+def _places(run: Run) -> Iterator[CleanedFolder]:
+    """Every folder that `clean` would remove, existing or not."""
+    needed = chain(run)
+    for output in run.folders():
+        if output.stage == TABLES:
+            if not run.paths.trained_on:
+                parts = TablesPaths.of(run.paths).parts.glob("*")
+                yield CleanedFolder(TABLES, output.folder, tuple(sorted(path for path in parts if path.is_dir())))
+        elif output.stage != EXPORT and output.stage in needed and _goes(output, run):
+            yield CleanedFolder(output.stage, output.folder, (output.folder,))
 
 
-def _stage(name: str, folder: Path) -> CleanedFolder:
-    return CleanedFolder(name, folder, (folder,))
+def _goes(output: OutputFolder, run: Run) -> bool:
+    """Whether a stage's folder is one of those that are asked for."""
+    if output.stage not in OWN:
+        return not run.paths.experiment
+    if run.paths.trained_on:
+        return output.folder == run.paths.folder(output.stage)
+    return run.paths.experiment in ("", output.run.paths.experiment)
 
 
 def _foreign(place: CleanedFolder) -> list[Path]:

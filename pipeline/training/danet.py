@@ -21,7 +21,8 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
 from pipeline.io.files import write_json
-from pipeline.runs.config import Config, as_json
+from pipeline.runs.checkpoint_info import DanetInfo
+from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runtime import signals
 from pipeline.runtime.device import pick_device
@@ -158,15 +159,8 @@ class LabelerTraining:
 
     def _publish(self) -> None:
         """One file that can be handed on: weights, and in its metadata what they are. States are no longer needed."""
-        described = {
-            "network": "danet",
-            "backbone": self.options.backbone,
-            "image_size": list(self.options.image_size),
-            "trained_on": self.paths.dataset_name,
-            "options": as_json(self.options),
-            "precision": self.precision,
-            "fingerprint": self.fingerprint,
-        }
+        info = DanetInfo(self.options, self.paths.dataset_name, self.precision, self.fingerprint)
+        described = info.as_json()
         checkpoints.save_weights(self.paths.labeler_checkpoint, self.model.state_dict(), described)
         write_json(self.paths.labeler_config, described)
         self.states.remove()

@@ -2,7 +2,7 @@
 
 A state file holds all that the next step depends on: weights, optimizer, gradient scale, epoch, step and the best
 weights so far. The order of the images, their augmentation are functions of (seed, epoch, step), so there is no
-generator state to save. Ranks of torchrun share every batch: each computes its part, the first one writes.
+generator state to save. Processes of torchrun share every batch: each computes its part, the first one writes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch.nn.parallel import DistributedDataParallel
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
 from pipeline.io.files import write_json
-from pipeline.runs.config import Config, as_json
-from pipeline.runs.layout import Paths
+from pipeline.runs.config import as_json
+from pipeline.runs.run import Run
 from pipeline.runtime import distributed, signals
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
@@ -44,17 +44,18 @@ STATE_EVERY_SECONDS = 120.0  # besides the end of every epoch; when a state is w
 
 
 class Training:
-    """One training run; `run()` goes on from the newest state of the same fingerprint, if there is one."""
+    """One training: `run()` goes on from the newest state of the same fingerprint, `publish()` writes the weights."""
 
-    def __init__(self, config: Config, paths: Paths, fingerprint: str) -> None:
+    def __init__(self, run: Run, fingerprint: str) -> None:
+        config, paths = run.config, run.paths
         self.config, self.paths, self.fingerprint = config, paths, fingerprint
-        self.rank = distributed.here()
+        self.process = distributed.here()
         self.data = ShardDataset(paths.shard_index, "train")
         if config.model.semantic_branch:
             self.data.require_labels()
-        self.order = BatchOrder(len(self.data), config.train, self.rank)
+        self.order = BatchOrder(len(self.data), config.train, self.process)
         self.steps = self.order.steps
-        self.validation = Validation(config, paths) if config.train.validate_every else None
+        self.validation = Validation(run) if config.train.validate_every else None
         self.device = pick_device(config.runtime.device)
         self.precision = engine.pick_precision(config.train.precision, self.device)
         self.model_config = dataclasses.replace(config.model, identities=self.data.identities)
@@ -69,7 +70,7 @@ class Training:
         model = SORN(self.model_config)
         load_initial_weights(model, config.train.init, config.model.backbone, "train.init")
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if config.train.batch_norm == "sync" and self.rank.world > 1:
+        if config.train.batch_norm == "sync" and self.process.world > 1:
             synchronised(self.model)
         self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
         distributed.meet()  # whoever cannot take part says so here
@@ -80,7 +81,7 @@ class Training:
     def run(self) -> None:
         self._resume()
         epochs = self.config.schedule.epochs
-        shared = f", shared by {self.rank.world} processes" if self.rank.world > 1 else ""
+        shared = f", shared by {self.process.world} processes" if self.process.world > 1 else ""
         distributed.say(
             f"train: {len(self.data)} images of {self.data.identities} pids, {epochs} epochs of {self.steps} steps of "
             f"{self.config.train.batch_size}, {self.model_config.backbone} in {self.precision} on {self.device}{shared}"
@@ -88,18 +89,15 @@ class Training:
         self.saved = time.monotonic()
         try:
             with (
-                signals.deferred("train", quiet=self.rank.number > 0) as self.asked,
+                signals.deferred("train", quiet=self.process.number > 0) as self.asked,
                 TrainingLog(self.paths, epochs, self.steps, self._done) as self.log,
             ):
                 while self.epoch < epochs:
                     self._run_epoch()
-        except engine.Diverged as error:  # read by every rank
-            failure = self._diverged(error)
-            distributed.meet(failure)
-            raise failure from error
-        except UserError:
-            distributed.leave()  # the others wait in a step, not in a meeting
-            raise
+        except engine.Diverged as error:  # read by every process
+            raise self._diverged(error) from error
+        except UserError as error:  # the others wait in a step, not in a meeting
+            raise distributed.SharedFailure(error.wrong, error.remedy) from error
         except torch._dynamo.exc.TorchDynamoException as error:
             wrong = f"torch cannot compile the network on this machine: {str(error).strip().splitlines()[0]}"
             raise UserError(wrong, "Install a C++ compiler, or leave it: --set train.compile=false") from error
@@ -108,9 +106,6 @@ class Training:
             if lost is None:
                 raise
             raise lost from error
-        distributed.leave()
-        if self.rank.number == 0:
-            self._publish()
 
     @property
     def _done(self) -> int:
@@ -144,7 +139,7 @@ class Training:
         labelled = self.data.labelled[chosen].sum() / self.order.parts
         batch = batch.to(self.device, non_blocking=True)
         losses = self.stepper.step(batch, draw.of(self.order.own(len(chosen))), float(labelled))
-        self.readout.put(self.step, self._mean_over_ranks(losses))
+        self.readout.put(self.step, self._mean_over_processes(losses))
         self.step += 1
 
     def _read(self, everything: bool = False) -> None:
@@ -155,23 +150,23 @@ class Training:
             rate = learning_rate(self.config.schedule, self.epoch + step / self.steps)
             self.log.step(self.epoch, step, losses, images, rate, self.loader.waited)
             engine.require_finite(losses, step)
-            if asked and self.last_step is None:  # all ranks read this, though not at the same time
+            if asked and self.last_step is None:  # all processes read this, though not at the same time
                 self.last_step = self.epoch * self.steps + step + 1 + self.readout.lag
 
-    def _mean_over_ranks(self, losses: Tensor) -> Tensor:
-        """Losses and, behind them, whether any rank was asked to stop: float32 [n + 1], the same on every rank."""
+    def _mean_over_processes(self, losses: Tensor) -> Tensor:
+        """Losses and, behind them, whether any process was asked to stop: float32 [n + 1], the same on all."""
         asked = torch.full((1,), float(self.asked.signal > 0), device=losses.device)
         values = torch.cat([losses.float(), asked])
-        if self.rank.world > 1:
+        if self.process.world > 1:
             dist.all_reduce(values)
-            values /= self.rank.world
+            values /= self.process.world
         return values
 
     def _end_epoch(self) -> None:
         validated: dict[str, float] = {}
         train, ended = self.config.train, self.epoch
         last = ended + 1 == self.config.schedule.epochs
-        if self.rank.number == 0:  # the others wait for it in their next step
+        if self.process.number == 0:  # the others wait for it in their next step
             if self.validation is not None and ((ended + 1) % train.validate_every == 0 or last):
                 validated = self.validation.figures(self.model, self.device, self.precision)
                 self._remember_best(validated["mAP"])
@@ -194,8 +189,7 @@ class Training:
             f"train: stopped after {self._done} of {self.config.schedule.epochs * self.steps} steps; the same command "
             f"goes on from there ({self.states.files[-1]})"
         )
-        distributed.meet()  # a launcher ends all ranks as soon as one has ended
-        distributed.leave()
+        distributed.meet()  # a launcher ends all processes as soon as one has ended
         self.asked.exit()
 
     def _diverged(self, error: engine.Diverged) -> UserError:
@@ -215,13 +209,13 @@ class Training:
         torch.backends.cudnn.benchmark = False
         if self.device.type == "cpu":
             keep_freed_memory()
-            if self.rank.world > 1:
+            if self.process.world > 1:
                 torch.set_num_threads(distributed.cores())
 
     def _wrap(self, objective: nn.Module) -> nn.Module:
         if self.config.train.compile:
             objective.compile()
-        if self.rank.world == 1:
+        if self.process.world == 1:
             return objective
         return DistributedDataParallel(objective, gradient_as_bucket_view=True)
 
@@ -229,7 +223,7 @@ class Training:
         """Called between steps only: `step` is the next one to run, and every step before it was finite."""
         self._read(everything=True)
         self.saved = time.monotonic()
-        if self.rank.number:
+        if self.process.number:
             return
         state = {
             "epoch": self.epoch,
@@ -244,7 +238,7 @@ class Training:
     def _resume(self) -> None:
         found = self.states.load()
         if found is None:
-            if self.rank.number == 0:
+            if self.process.number == 0:
                 shutil.rmtree(self.paths.tensorboard, ignore_errors=True)  # scalars of a run that was something else
             return
         path, state = found
@@ -254,7 +248,7 @@ class Training:
         self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
         distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
         """Weights first, then what they are; states are no longer needed."""
         weights = self.best["model"] if self.config.train.keep == "best" else self.model.state_dict()
         checkpoints.save_weights(self.paths.checkpoint, weights, {"fingerprint": self.fingerprint})
@@ -264,7 +258,7 @@ class Training:
             "schedule": as_json(self.config.schedule),
             "loss": as_json(self.config.loss),
             "precision": self.precision,
-            "processes": self.rank.world,
+            "processes": self.process.world,
             "best": {name: self.best[name] for name in ("epoch", "mAP") if name in self.best} or None,
             "image_size": list(self.data.image_size),
             "pids": list(self.data.index.pids),

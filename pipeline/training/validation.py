@@ -6,11 +6,10 @@ import dataclasses
 
 import torch
 
-from pipeline.datasets.manifest import QUERY_SPLITS, load_manifest
+from pipeline.datasets.manifest import QUERY_SPLITS
 from pipeline.errors import UserError
 from pipeline.evaluation.scores import check_answerable
-from pipeline.runs.config import Config
-from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine, matching, metrics
 from sorn.features import FeatureBank
@@ -25,9 +24,9 @@ class Validation:
     Raises UserError where there is no val split, and where none of its queries has a match.
     """
 
-    def __init__(self, config: Config, paths: Paths) -> None:
-        self.config = config.eval
-        model = config.model
+    def __init__(self, run: Run) -> None:
+        self.config, paths = run.config.eval, run.paths
+        model = run.config.model
         if not (model.local_branch or model.global_branch):
             wrong = "a segmenter alone has no features that could be validated"
             raise UserError(wrong, "Train it with --set train.validate_every=0.")
@@ -37,7 +36,7 @@ class Validation:
             wrong = f"train.validate_every asks for the val split of {paths.dataset}: {error.wrong}"
             remedy = "Hold pids out for it in the manifest, or train with --set train.validate_every=0."
             raise UserError(wrong, remedy) from error
-        protocol = load_manifest(paths.dataset).find_protocol("default")
+        protocol = run.manifest.find_protocol("default")
         protocol = dataclasses.replace(protocol, query_prefix=f"{QUERY}/", gallery_prefix=f"{GALLERY}/")
         check_answerable(paths.dataset, protocol, self.query, self.gallery)
 

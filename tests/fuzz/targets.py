@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import pickle
@@ -13,19 +14,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from sample_report import REPORT
 
 from pipeline.datasets import csv_list, records
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.mask_files import read_label_map
 from pipeline.errors import UserError
+from pipeline.evaluation.figures import KEYS
 from pipeline.evaluation.per_query import COLUMNS, read_query_results
+from pipeline.evaluation.report import VariantFigures
 from pipeline.evaluation.saved import read_evaluation
 from pipeline.features import mapped, store
 from pipeline.io import checkpoints
 from pipeline.io.images import decode
 from pipeline.labelers.keypoints.joints import read_joints
 from pipeline.labelers.pretrained_weights import read_weights
-from pipeline.runs import find, stamp
+from pipeline.runs import stamp
+from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
 from pipeline.shards.format import ShardReader, ShardWriter
@@ -189,15 +194,8 @@ def report(folder: Path) -> list[bytes]:
     beside = folder / "runs" / "x-none" / "eval" / "queries.csv"
     beside.parent.mkdir(parents=True, exist_ok=True)
     beside.write_text(RESULTS)
-    figures = dict.fromkeys(("rank-1", "rank-3", "rank-5", "rank-10", "mAP", "mINP"), 0.5)
-    config = {"split": "test", "protocol": "default", "average_precision": "standard", "trials": 1, "seed": 0}
-    made = {"config": config, "training": {"pids": [1], "model": {"parts": 3}}, "labeler": {"name": "none"}}
-    content = {
-        "schema_version": 2, "single_shot": False, "metrics": {"sorn": {**figures, "queries": 1}},
-        "chance": {"mAP": 0.1},
-        "dataset": {"name": "x", "gallery_images": 3}, "provenance": {**made, "features": {}, "versions": {}},
-    }  # fmt: skip
-    return [json.dumps(content).encode()]
+    figures = VariantFigures(dict.fromkeys(KEYS, 0.5), 1, 0)
+    return [json.dumps(dataclasses.replace(REPORT, metrics={"sorn": figures}).to_json()).encode()]
 
 
 def as_records(path: Path) -> object:
@@ -228,7 +226,7 @@ TARGETS = {
         ),
         Target("queries", "queries.csv", read_query_results, given(RESULTS)),
         Target("joints", "query.csv", read_joints, given(JOINTS_CSV + "\nq" + ",1" * 51 + "\n")),
-        Target("trained", "config.json", lambda path: find.describe(path.parent), given(json.dumps(TRAINED))),
+        Target("trained", "config.json", lambda path: describe(path.parent), given(json.dumps(TRAINED))),
         Target("image", "picture.png", decode, pictures),
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),

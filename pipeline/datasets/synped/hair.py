@@ -172,10 +172,7 @@ def _hair_albedo(hair: Hair, coords: np.ndarray) -> np.ndarray:
 
 
 def make_hair(hair: Hair, phenotype: Phenotype, covered: bool, clothes: float) -> list[Piece]:
-    """Pieces of a hair style.
-
-    covered: a hat is worn, so that no hair stands up. clothes: metres of cloth on the shoulders beneath long hair.
-    """
+    """Pieces of a hair style; `covered` by a hat; `clothes` in metres."""
     if hair.kind in ("bald", "buzz"):
         return []
     body = rest(phenotype)

@@ -129,10 +129,7 @@ def shade(
     grid: tuple[int, int],
     rng: np.random.Generator,
 ) -> Shaded:
-    """Radiance of every ray.
-
-    directions: [rows * columns, 3] of the rays from `origin` [3]; grid: (rows, columns).
-    """
+    """Radiance of every ray from `origin` [3]; grid: (rows, columns)."""
     radiance = light.environment(directions)
     found = np.flatnonzero(hits.layer != NOTHING)
     points = _surface_points(scenes, hits, directions, found)

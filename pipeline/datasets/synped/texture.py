@@ -38,10 +38,7 @@ class Fabric:
 
 
 def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
-    """OKLCH (hue in degrees) -> linear sRGB, clipped to [0, 1].
-
-    Ottosson, 2020.
-    """
+    """OKLCH (hue in degrees) -> clipped linear sRGB (Ottosson, 2020)."""
     a, b = chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))
     cone = np.array(
         [
@@ -62,10 +59,7 @@ def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
 
 
 def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ...] | None = None) -> Colour:
-    """Colour of clothes, drawn from a palette.
-
-    It is from one of the named families, or from any.
-    """
+    """Colour of clothes from the named families, or from any."""
     families = {name: palette[name] for name in names or tuple(palette)}
     weights = np.array([family[0] for family in families.values()])
     _, lightness, chroma, hue = list(families.values())[rng.choice(len(weights), p=weights / weights.sum())]
@@ -73,7 +67,7 @@ def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ..
 
 
 def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> Colour:
-    """A second colour that can be told from the ground."""
+    """A second colour that is clearly different from the ground."""
     for _ in range(20):
         colour = draw_colour(rng, palette)
         if np.abs(np.cbrt(colour) - np.cbrt(ground)).max() > 0.2:
@@ -83,10 +77,7 @@ def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> C
 
 @lru_cache(maxsize=128)
 def tile(fabric: Fabric) -> np.ndarray:
-    """One period of a fabric, [TILE, TILE, 3] float32.
-
-    Rows run down the body, columns around it.
-    """
+    """One period of a fabric, [TILE, TILE, 3] float32, columns around the body."""
     rng = np.random.default_rng(fabric.seed)
     clipped: np.ndarray = np.clip(KINDS[fabric.kind](rng, np.array(fabric.colours, dtype=np.float32)), 0, 1).astype(
         np.float32
@@ -109,10 +100,7 @@ def lookup(image: np.ndarray, across: np.ndarray, down: np.ndarray, period: floa
 
 
 def waves(points: np.ndarray, size: float, seed: int, count: int = 5) -> np.ndarray:
-    """Smooth pseudo-random field at points [n, 3] -> [n].
-
-    Mean 0 and about unit spread, with bumps of about `size` metres.
-    """
+    """Smooth field at points [n, 3] -> [n]: mean 0, unit spread, bumps of `size` metres."""
     rng = np.random.default_rng(seed)
     directions = (rng.normal(size=(count, 3)) * (2.0 / size)).astype(np.float32)
     phases = rng.uniform(0, 2 * np.pi, count).astype(np.float32)

@@ -1,35 +1,39 @@
-"""Evaluations of the same queries, compared query by query. Reads report.json and queries.csv of each; writes
-comparison.json, comparison.md and comparison.html.
-"""
+"""Comparison of evaluations query by query: comparison.json, comparison.md and comparison.html."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.evaluation.figures import COMPARED, KEYS
+from pipeline.evaluation.run_comparison import (
+    BootstrapInterval,
+    ChangedQuery,
+    ComparedRun,
+    Comparison,
+    FigureDifference,
+    RunDifference,
+)
 from pipeline.evaluation.saved import Evaluated, read_evaluation, require_comparable, setting
 from pipeline.io.files import write_json, write_text
-from pipeline.reports.comparison import page
+from pipeline.reports.comparison import text
+from pipeline.reports.comparison.page import html_page
 from pipeline.runs.layout import RunComparison
 from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
 CHANGED = 20  # queries that changed most, by name
 LONGEST_NAME = 255  # bytes of a folder's name on the usual file systems
 
 
 def compare_runs(
     given: list[str], runs: Path, out: Path | None = None, variant: str | None = None, metric: str = "mAP"
-) -> dict[str, Any]:
-    """Hold the other evaluations against the first; write the comparison; return what its JSON holds.
+) -> Comparison:
+    """Compare the other evaluations with the first and write the comparison.
 
     given: names of runs or paths. variant: None for the fullest that all have. metric: what says that a query got
     better or worse. Raises UserError for evaluations that cannot be compared.
@@ -48,28 +52,23 @@ def compare_runs(
     if persons < 2:
         wrong = f"all {len(shared.name)} queries are of one person"
         raise UserError(f"{wrong}: an interval over persons needs at least two", "Compare evaluations of more people.")
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "unit": "fractions in [0, 1]",
-        "setting": setting(first.report),
-        "queries": len(shared.name),
-        "persons": persons,
-        "variant": variant,
-        "metric": metric,
-        "interval": {"level": LEVEL, "draws": DRAWS, "seed": SEED, "drawn": "persons, with all their queries"},
-        "notice": first.report.dataset.notice,
-        "runs": [
-            {"name": run.name, "folder": str(run.folder), "protocol": run.report.protocol, "metrics": _figures(run)}
-            for run in compared
-        ],
-        "differences": [_difference(first, other, variant, metric) for other in others],
-        "options": _differing(compared),
-    }
-    write_json(files.json, report)
-    write_text(files.markdown, "\n".join(page.markdown(report)) + "\n")
-    write_text(files.html, page.html_page(report))
-    logger.info("\n".join([*page.terminal_lines(report), f"See {files.html} and {files.markdown}."]))
-    return report
+    comparison = Comparison(
+        setting=setting(first.report),
+        queries=len(shared.name),
+        persons=persons,
+        variant=variant,
+        metric=metric,
+        interval=BootstrapInterval(LEVEL, DRAWS, SEED),
+        notice=first.report.dataset.notice,
+        runs=tuple(ComparedRun(run.name, str(run.folder), run.report.protocol, _figures(run)) for run in compared),
+        differences=tuple(_difference(first, other, variant, metric) for other in others),
+        options=_differing(compared),
+    )
+    write_json(files.json, comparison.to_json())
+    write_text(files.markdown, "\n".join(text.markdown(comparison)) + "\n")
+    write_text(files.html, html_page(comparison))
+    logger.info("\n".join([*text.terminal_lines(comparison), f"See {files.html} and {files.markdown}."]))
+    return comparison
 
 
 def _read(given: list[str], runs: Path) -> list[Evaluated]:
@@ -113,30 +112,30 @@ def _figures(run: Evaluated) -> dict[str, dict[str, float]]:
     }
 
 
-def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -> dict[str, Any]:
-    """JSON of one run against the first. Queries of both are in the order of their names."""
+def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -> RunDifference:
+    """One run against the first. Queries of both are in the order of their names."""
     a, b = first.queries[variant], other.queries[variant]
     figures = {}
     for name in dict.fromkeys((*(figure.key for figure in COMPARED), metric)):
         found = paired_difference(a.figures[name], b.figures[name], a.pid)
-        figures[name] = {**asdict(found), "excludes_zero": found.excludes_zero}
-    change = b.figures[metric] - a.figures[metric]
+        figures[name] = FigureDifference(found.value, found.low, found.high, found.excludes_zero)
+    before, after = a.figures[metric], b.figures[metric]
+    change = after - before
     order = [i for i in np.lexsort((a.name, -np.abs(change))).tolist() if change[i] != 0]
-    changed = [
-        {
-            "query": str(a.name[i]),
-            "pid": int(a.pid[i]),
-            "before": float(a.figures[metric][i]),
-            "after": float(b.figures[metric][i]),
-        }
-        for i in order[:CHANGED]
-    ]
-    counts = {"better": int((change > 0).sum()), "worse": int((change < 0).sum()), "equal": int((change == 0).sum())}
-    return {"run": other.name, "against": first.name, "figures": figures, **counts, "changed": changed}
+    return RunDifference(
+        other.name,
+        first.name,
+        figures,
+        int((change > 0).sum()),
+        int((change < 0).sum()),
+        int((change == 0).sum()),
+        tuple(ChangedQuery(str(a.name[i]), int(a.pid[i]), float(before[i]), float(after[i])) for i in order[:CHANGED]),
+    )
 
 
-def _differing(compared: list[Evaluated]) -> dict[str, list[Any]]:
-    """Option -> its value in every run, null where a run does not have it; only those that are not alike in all."""
+def _differing(compared: list[Evaluated]) -> dict[str, tuple[object, ...]]:
+    """Option -> its value in every run, None where a run does not have it; only those that are not alike in all."""
     options = [run.options() for run in compared]
-    table = {name: [found.get(name) for found in options] for name in dict.fromkeys(k for o in options for k in o)}
+    names = dict.fromkeys(name for found in options for name in found)
+    table = {name: tuple(found.get(name) for found in options) for name in names}
     return {name: values for name, values in table.items() if any(value != values[0] for value in values)}

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.evaluation.part_masks import EXACT, PartReference
 from pipeline.evaluation.scores import Scores
 from pipeline.features.store import Examples
+from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.evaluation.shown_queries import AnswerList, ShownQuery
 from pipeline.reports.pictures import Explained, Ranked, RankedList, draw_maps, draw_part_masks, draw_ranked_lists
 
@@ -61,10 +62,12 @@ class Illustrator:
         ]
         note = f"{len(explained)} queries drawn at random, seed {self.seed}"
         if explained[0].parts is not None:
-            draw_part_masks(self.folder / "part-masks.png", "Part masks", note, self.reference.labels, explained)
+            draw_part_masks(
+                self.folder / "part-masks.png", SheetTitle("Part masks", note), self.reference.labels, explained
+            )
             pictures.append(Picture("part-masks.png", "Part masks", self.parts_caption(explained)))
         if len(explained[0].maps):
-            draw_maps(self.folder / "maps.png", "Aggregation maps", note, explained)
+            draw_maps(self.folder / "maps.png", SheetTitle("Aggregation maps", note), explained)
             pictures.append(Picture("maps.png", "Aggregation maps", maps_caption(len(explained[0].maps))))
         return pictures
 
@@ -72,8 +75,7 @@ class Illustrator:
         file = f"ranked-{place:02d}.png"
         draw_ranked_lists(
             self.folder / file,
-            f"Query {number}, drawn at random",
-            f"person {query.pid}, camera {query.camid} · {query.name}",
+            SheetTitle(f"Query {number}, drawn at random", f"person {query.pid}, camera {query.camid} · {query.name}"),
             query.image,
             query.visible,
             [self._ranked_list(row) for row in query.lists],

@@ -1,50 +1,73 @@
-"""What the network sees in some queries, as HTML: predicted parts beside their reference, and aggregation maps."""
+"""View model of the network's outputs: predicted body parts beside their reference, and aggregation maps."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.reports.canvas import class_colours
-from pipeline.reports.html import picture_uri, text
+from pipeline.reports.html import Thumbnail
 from pipeline.reports.pictures import Explained, heat_colours, overlay_heat, overlay_parts
 from sorn.parts import LABELLINGS
 
 HEIGHT = 160  # of embedded images, pixels
 
 
-def explained_html(explained: list[Explained], labels: int) -> str:
+@dataclass(frozen=True)
+class Patch:
+    """Patch n of an aggregation map, where it should be high. top, height: percent of the image."""
+
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class NetworkImage:
+    """One image and what is written above it."""
+
+    name: str
+    image: Thumbnail
+    patch: Patch | None = None
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """What the network sees. figures: name of a query -> its images. legend: body part -> CSS colour; empty without
+    predicted parts. heat: CSS colours of an aggregation map from 0 to 1; empty without maps.
+    """
+
+    figures: list[tuple[str, list[NetworkImage]]]
+    legend: dict[str, str]
+    heat: list[str]
+
+
+def network_view(explained: list[Explained], labels: int) -> NetworkView:
     """One figure per query. labels: K classes of the masks."""
-    keys = []
+    legend, heat = {}, []
     if explained[0].parts is not None:
-        keys.append(_legend(labels))
+        names = enumerate(LABELLINGS[labels][1:], start=1)
+        legend = {name: _css(class_colours(labels)[number]) for number, name in names}
     if len(explained[0].maps):
-        keys.append(_scale())
-    figures = "\n".join(_figure(example, labels) for example in explained)
-    return f'<div class="keys">{"".join(keys)}</div>\n<div class="seen-by">\n{figures}\n</div>'
+        heat = [_css(colour) for colour in heat_colours(np.linspace(0, 1, 9))]
+    return NetworkView([(example.name, _images(example, labels)) for example in explained], legend, heat)
 
 
-def _figure(example: Explained, labels: int) -> str:
+def _images(example: Explained, labels: int) -> list[NetworkImage]:
     masks = {"predicted": example.parts, example.reference: example.label}
-    views = [_view("image", example.image, "")]
+    images = [_image("image", example.image, "")]
     for name, mask in masks.items():
         if mask is not None:
-            views.append(_view(name, overlay_parts(_enlarged(example.image), mask, labels), "part mask, "))
+            images.append(_image(name, overlay_parts(_enlarged(example.image), mask, labels), "part mask, "))
     sets = len(example.maps)
     for n, values in enumerate(example.maps):
-        patch = f'<span class="patch" style="top:{100 * n / sets:.2f}%;height:{100 / sets:.2f}%"></span>'
         heat = overlay_heat(_enlarged(example.image), values)
-        views.append(_view(f"M_{n + 1}", heat, "aggregation map ", patch))
-    return (
-        f'<figure><div class="scroll views">{"".join(views)}</div><figcaption class="name">{text(example.name)}'
-        "</figcaption></figure>"
-    )
+        images.append(_image(f"M_{n + 1}", heat, "aggregation map ", Patch(100 * n / sets, 100 / sets)))
+    return images
 
 
-def _view(name: str, pixels: np.ndarray, kind: str, over: str = "") -> str:
-    return (
-        f'<div class="view"><small>{text(name)}</small><div class="frame">'
-        f'<img src="{picture_uri(pixels, HEIGHT)}" height="{HEIGHT}" alt="{kind}{text(name)}">{over}</div></div>'
-    )
+def _image(name: str, pixels: np.ndarray, kind: str, patch: Patch | None = None) -> NetworkImage:
+    return NetworkImage(name, Thumbnail.of(pixels, HEIGHT, f"{kind}{name}"), patch)
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:
@@ -53,16 +76,5 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _legend(labels: int) -> str:
-    colours = class_colours(labels)
-    items = [
-        f'<span class="key"><span class="swatch" style="background:#{"".join(f"{c:02x}" for c in colours[number])}">'
-        f"</span>{text(name)}</span>"
-        for number, name in enumerate(LABELLINGS[labels][1:], start=1)
-    ]
-    return f'<p aria-label="colours of the parts">{"".join(items)}</p>'
-
-
-def _scale() -> str:
-    stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in heat_colours(np.linspace(0, 1, 9)).tolist())
-    return f'<p>M_n: 0 <span class="ramp" style="background:linear-gradient(90deg,{stops})"></span> 1</p>'
+def _css(colour: np.ndarray) -> str:
+    return "rgb({}, {}, {})".format(*colour.tolist())

@@ -1,12 +1,14 @@
-"""Ranked lists as HTML: one card per query, its answers beside it, and under every pair what was compared."""
+"""View model of the ranked lists: one card per query, with its answers and their similarities."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.reports.evaluation.illustrations import ROW_LABELS
 from pipeline.reports.evaluation.shown_queries import KINDS, AnswerList, RankedImage, ShownQuery
-from pipeline.reports.html import picture_uri, text
+from pipeline.reports.html import Thumbnail, short
 
 HEIGHT = 160  # of embedded images, pixels at most: one that is lower is embedded as it is
 
@@ -27,94 +29,152 @@ KEY = (
 )
 
 
-def lists_html(queries: list[ShownQuery]) -> str:
-    """The form that chooses (which page.js shows) and all cards, in the order given."""
-    cards = "\n".join(_card(number, query) for number, query in enumerate(queries))
-    return f'{_form(queries)}\n<div id="lists">\n{cards}\n</div>'
+@dataclass(frozen=True)
+class StripeBar:
+    """The stripes of an image, top to bottom: whether each is visible. label: for screen readers."""
+
+    label: str
+    visible: list[bool]
 
 
-def _form(queries: list[ShownQuery]) -> str:
+@dataclass(frozen=True)
+class StripePair:
+    """One stripe of a query and of an answer. boxes: ■ visible, □ hidden. counted: whether the similarity holds it."""
+
+    boxes: str
+    label: str
+    similarity: float
+    counted: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One answer. kind: its CSS class, right or wrong. whole: similarity of the global features, None without them.
+
+    gap: whether answers before it are left out.
+    """
+
+    kind: str
+    title: str
+    image: Thumbnail
+    bar: StripeBar
+    tag: str
+    pid: int
+    camid: int
+    whole: float | None
+    stripes: list[StripePair]
+    gap: bool
+
+
+@dataclass(frozen=True)
+class TileList:
+    """The answers of one variant. rule: what it compares."""
+
+    variant: str
+    rule: str
+    first_hit: int
+    label: str
+    tiles: list[Tile]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One query with its lists. badges: CSS class -> words. first: right or wrong. words: what the search field looks
+    through.
+    """
+
+    heading: str
+    badges: dict[str, str]
+    first: str
+    words: str
+    query: ShownQuery
+    image: Thumbnail
+    bar: StripeBar
+    lists: list[TileList]
+
+    @property
+    def images(self) -> str:
+        return f"{self.query.matches} matching gallery image{'' if self.query.matches == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class FilterField:
+    """A field that filters or sorts cards. options: value -> words."""
+
+    name: str
+    label: str
+    options: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RankedLists:
+    """The form that chooses, which report.js shows, and all cards in the order given."""
+
+    caption: str
+    choices: list[FilterField]
+    cards: list[Card]
+    key: str = KEY
+
+
+def ranked_lists(queries: list[ShownQuery], single_shot: bool) -> RankedLists:
+    """single_shot: whether the protocol draws one gallery image per person."""
+    caption = f"{CAPTION} {DRAWS_CAPTION}" if single_shot else CAPTION
+    return RankedLists(caption, _choices(queries), [_card(query) for query in queries])
+
+
+def _choices(queries: list[ShownQuery]) -> list[FilterField]:
     cameras = sorted({query.camid for query in queries})
     counts = {kind: sum(kind in query.kinds for query in queries) for kind in KINDS}
-    choices = {
-        "kind": (
-            "shown as",
-            {"": "all", **{kind: f"{BADGES[kind]} ({counts[kind]})" for kind in KINDS if counts[kind]}},
-        ),
-        "first": ("first answer", {"": "right or wrong", "right": "right", "wrong": "wrong"}),
-        "camera": ("camera of the query", {"": "any", **{str(camid): str(camid) for camid in cameras}}),
-        "order": ("order", {"": "as drawn", "rising": "lowest AP first", "falling": "highest AP first"}),
-    }
-    fields = [
-        f'<label>{label} <select name="{name}">'
-        + "".join(f'<option value="{text(value)}">{text(shown)}</option>' for value, shown in options.items())
-        + "</select></label>"
-        for name, (label, options) in choices.items()
+    kinds = {kind: f"{BADGES[kind]} ({counts[kind]})" for kind in KINDS if counts[kind]}
+    return [
+        FilterField("kind", "shown as", {"": "all", **kinds}),
+        FilterField("first", "first answer", {"": "right or wrong", "right": "right", "wrong": "wrong"}),
+        FilterField("camera", "camera of the query", {"": "any", **{str(camid): str(camid) for camid in cameras}}),
+        FilterField("order", "order", {"": "as drawn", "rising": "lowest AP first", "falling": "highest AP first"}),
     ]
-    return (
-        '<form id="choose" class="choose" data-script hidden>\n' + "\n".join(fields) + "\n"
-        '<label>name or person <input type="search" name="words" autocomplete="off"></label>\n'
-        '<button type="reset">Show all</button> <output aria-live="polite"></output>\n</form>'
-    )
 
 
-def _card(number: int, query: ShownQuery) -> str:
-    first = "right" if query.lists[0].first_hit == 1 else "wrong"
-    badges = " ".join(f'<span class="badge {kind}">{BADGES[kind]}</span>' for kind in query.kinds)
-    images = f"{query.matches} matching gallery image{'' if query.matches == 1 else 's'}"
+def _card(query: ShownQuery) -> Card:
     heading = f"Person {query.pid}, camera {query.camid}"
-    lists = "\n".join(_list(row, query, heading) for row in query.lists)
-    words = text(f"{query.name} {query.pid}".lower())
-    return f"""<article class="card" data-kinds="{" ".join(query.kinds)}" data-first="{first}"
- data-camera="{query.camid}" data-words="{words}" data-ap="{query.ap:.6f}" aria-labelledby="query-{number}">
-<header><h3 id="query-{number}">{heading}</h3> {badges} <span class="ap">AP {100 * query.ap:.1f} %</span></header>
-<div class="pair"><div class="asked">
-<div class="tile query">{_picture(query.image, f"the query, {heading.lower()}")}{_bar(query.visible, "the query")}</div>
-<p><b>query</b><br><span class="name">{text(query.name)}</span><br><span class="muted">{images}</span></p>
-</div><div class="answers">
-{lists}
-</div></div></article>"""
-
-
-def _list(row: AnswerList, query: ShownQuery, heading: str) -> str:
-    tiles = []
-    for place, answer in enumerate(row.answers, start=1):
-        if answer.rank > place:
-            tiles.append('<li class="gap" aria-hidden="true">…</li>')
-        tiles.append(_tile(answer, query.visible))
-    label = f"answers to {heading} by {row.variant}"
-    return (
-        f'<p class="variant"><b>{text(row.variant)}</b> <span>first match at rank {row.first_hit}</span> '
-        f'<span class="muted">{text(ROW_LABELS[row.variant].removeprefix(row.variant + ": "))}</span></p>\n'
-        f'<ol class="scroll tiles" tabindex="0" aria-label="{text(label)}">\n' + "\n".join(tiles) + "\n</ol>"
+    return Card(
+        heading,
+        {kind: BADGES[kind] for kind in query.kinds},
+        "right" if query.lists[0].first_hit == 1 else "wrong",
+        f"{query.name} {query.pid}".lower(),
+        query,
+        _thumbnail(query.image, f"the query, {heading.lower()}"),
+        _bar(query.visible, "the query"),
+        [_list(row, query, heading) for row in query.lists],
     )
 
 
-def _tile(answer: RankedImage, asked: np.ndarray) -> str:
+def _list(row: AnswerList, query: ShownQuery, heading: str) -> TileList:
+    tiles = [_tile(answer, query.visible, answer.rank > place) for place, answer in enumerate(row.answers, start=1)]
+    rule = ROW_LABELS[row.variant].removeprefix(row.variant + ": ")
+    return TileList(row.variant, rule, row.first_hit, f"answers to {heading} by {row.variant}", tiles)
+
+
+def _tile(answer: RankedImage, asked: np.ndarray, gap: bool) -> Tile:
     kind, sign, who = ("right", "✓", "the same person") if answer.right else ("wrong", "✗", "another person")
     about = f"rank {answer.rank}, {who}: person {answer.pid}, camera {answer.camid}"
-    lines = []
-    if not np.isnan(answer.whole):
-        lines.append(f"<div><i>g</i> <b>{short(answer.whole)}</b></div>")
-    for p, value in enumerate(answer.stripes):
-        seen = (bool(asked[p]), bool(answer.visible[p]))
-        boxes = "".join("■" if visible else "□" for visible in seen)
-        tag = "b" if answer.counted[p] else "s"
-        spoken = f"stripe {p + 1}: {_spoken(seen)}, {'counts' if answer.counted[p] else 'does not count'}:"
-        boxes = f'<i role="img" aria-label="{spoken}">{boxes}</i>'
-        lines.append(f'<div title="{spoken} {value:.3f}">{boxes} <{tag}>{short(value)}</{tag}></div>')
-    return (
-        f'<li class="tile {kind}" title="{text(f"{about} · {answer.name}")}">'
-        f'<div class="frame">{_picture(answer.image, about)}{_bar(answer.visible, "the gallery image")}</div>'
-        f'<div class="tag">{answer.rank} {sign} {short(answer.similarity)}</div>'
-        f'<div class="who">{answer.pid} <small>cam {answer.camid}</small></div>'
-        f'<div class="stripes">{"".join(lines)}</div></li>'
+    return Tile(
+        kind,
+        f"{about} · {answer.name}",
+        _thumbnail(answer.image, about),
+        _bar(answer.visible, "the gallery image"),
+        f"{answer.rank} {sign} {short(answer.similarity)}",
+        answer.pid,
+        answer.camid,
+        None if np.isnan(answer.whole) else answer.whole,
+        [_pair(answer, asked, p) for p in range(len(answer.stripes))],
+        gap,
     )
 
 
-def short(value: float) -> str:
-    """Two digits, as in ".83": tiles are narrow."""
-    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−").replace("0.", ".", 1)
+def _pair(answer: RankedImage, asked: np.ndarray, p: int) -> StripePair:
+    seen, counted = (bool(asked[p]), bool(answer.visible[p])), bool(answer.counted[p])
+    label = f"stripe {p + 1}: {_spoken(seen)}, {'counts' if counted else 'does not count'}:"
+    return StripePair("".join("■" if visible else "□" for visible in seen), label, float(answer.stripes[p]), counted)
 
 
 def _spoken(seen: tuple[bool, bool]) -> str:
@@ -126,16 +186,10 @@ def _spoken(seen: tuple[bool, bool]) -> str:
     }[seen]
 
 
-def _picture(image: np.ndarray, alt: str) -> str:
-    height = min(HEIGHT, image.shape[0])
-    width = max(1, round(height * image.shape[1] / image.shape[0]))
-    return f'<img src="{picture_uri(image, height)}" width="{width}" height="{height}" alt="{text(alt)}">'
+def _thumbnail(image: np.ndarray, alt: str) -> Thumbnail:
+    return Thumbnail.of(image, min(HEIGHT, image.shape[0]), alt)
 
 
-def _bar(visible: np.ndarray, whose: str) -> str:
-    """A column as high as the image, one box per stripe."""
-    if not len(visible):
-        return ""
+def _bar(visible: np.ndarray, whose: str) -> StripeBar:
     shown = ", ".join(f"{p} {'visible' if seen else 'hidden'}" for p, seen in enumerate(visible, start=1))
-    boxes = "".join(f'<span class="{"seen" if seen else ""}"></span>' for seen in visible)
-    return f'<span class="bar" role="img" aria-label="stripes of {whose}: {shown}">{boxes}</span>'
+    return StripeBar(f"stripes of {whose}: {shown}", [bool(seen) for seen in visible])

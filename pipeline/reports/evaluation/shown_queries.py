@@ -76,7 +76,8 @@ def fullest(scores: Scores) -> str:
 
 def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int) -> dict[int, ShownQuery]:
     """Position of the query -> what is shown of it, in the order of KINDS. length: gallery images per list."""
-    places = list(dict.fromkeys(number for kind in KINDS for number in scores.shown[kind]))
+    gallery = _Gallery(scores, sample_of, tau, length)
+    positions = list(dict.fromkeys(number for kind in KINDS for number in scores.shown[kind]))
     pair = [variant for variant in SIDE_BY_SIDE if variant in scores.rows] or list(scores.rows)
     precision = per_query(scores.metrics[fullest(scores)])["mAP"]
     query = scores.query
@@ -87,44 +88,63 @@ def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float
             int(query.pid[number]),
             int(query.camid[number]),
             sample_of(str(query.name[number])).image,
-            matching.indicators(query.visibility[number], tau) > 0,
+            gallery.asked(number),
             float(precision[number]),
             len(scores.relevant.matches[number]),
-            [_answers(scores, sample_of, variant, number, tau, length) for variant in pair],
+            [gallery.answers(variant, number) for variant in pair],
         )
-        for number in places
+        for number in positions
     }
 
 
-def _answers(
-    scores: Scores, sample_of: Callable[[str], Sample], variant: str, number: int, tau: float, length: int
-) -> AnswerList:
-    row, gallery = scores.rows[variant][number], scores.gallery
-    order = metrics.ranking(row, scores.relevant, number, len(row))
-    right = np.isin(order, scores.relevant.matches[number])
-    first = int(right.argmax())
-    ranked = [*range(min(length, len(order))), *([first] if first >= length else [])]
-    positions = order[ranked]
-    whole, stripes = matching.pair_similarities(scores.query, number, gallery, positions)
-    visible = matching.indicators(gallery.visibility[positions], tau) > 0
-    asked = matching.indicators(scores.query.visibility[number], tau) > 0
-    counted = {"sorn": visible & asked, "global+local": np.ones_like(visible), "global": np.zeros_like(visible)}[
-        variant
-    ]
-    answers = [
-        RankedImage(
-            rank + 1,
-            str(gallery.name[position]),
-            int(gallery.pid[position]),
-            int(gallery.camid[position]),
-            sample_of(str(gallery.name[position])).image,
-            visible[i],
-            float(row[position]),
-            bool(right[rank]),
-            float(whole[i]),
-            stripes[i],
-            counted[i],
-        )
-        for i, (rank, position) in enumerate(zip(ranked, positions, strict=True))
-    ]
-    return AnswerList(variant, first + 1, answers)
+@dataclass(frozen=True)
+class _Gallery:
+    """What a gallery answers. tau: threshold of Eq. 12. length: gallery images per list."""
+
+    scores: Scores
+    sample_of: Callable[[str], Sample]
+    tau: float
+    length: int
+
+    def asked(self, number: int) -> np.ndarray:
+        """Visible stripes of a query, [P] bool."""
+        visible: np.ndarray = matching.indicators(self.scores.query.visibility[number], self.tau) > 0
+        return visible
+
+    def answers(self, variant: str, number: int) -> AnswerList:
+        """The best images for one query under one variant, and the first match where it comes later."""
+        scores, gallery = self.scores, self.scores.gallery
+        row = scores.rows[variant][number]
+        order = metrics.ranking(row, scores.relevant, number, len(row))
+        right = np.isin(order, scores.relevant.matches[number])
+        first = int(right.argmax())
+        ranked = [*range(min(self.length, len(order))), *([first] if first >= self.length else [])]
+        positions = order[ranked]
+        whole, stripes = matching.pair_similarities(scores.query, number, gallery, positions)
+        visible = matching.indicators(gallery.visibility[positions], self.tau) > 0
+        counted = _counted(variant, visible, self.asked(number))
+        answers = [
+            RankedImage(
+                rank + 1,
+                str(gallery.name[position]),
+                int(gallery.pid[position]),
+                int(gallery.camid[position]),
+                self.sample_of(str(gallery.name[position])).image,
+                visible[i],
+                float(row[position]),
+                bool(right[rank]),
+                float(whole[i]),
+                stripes[i],
+                counted[i],
+            )
+            for i, (rank, position) in enumerate(zip(ranked, positions, strict=True))
+        ]
+        return AnswerList(variant, first + 1, answers)
+
+
+def _counted(variant: str, visible: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Stripes that a variant adds up, [n, P] bool. visible: of the gallery images [n, P]. asked: of the query [P]."""
+    if variant == "sorn":
+        counted: np.ndarray = visible & asked
+        return counted
+    return np.ones_like(visible) if variant == "global+local" else np.zeros_like(visible)

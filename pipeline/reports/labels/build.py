@@ -12,18 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.ground_truth import ExactMasks
-from pipeline.datasets.manifest import SPLITS, load_manifest
-from pipeline.datasets.records import read_rows
-from pipeline.datasets.summary import read_summary
+from pipeline.datasets.manifest import SPLITS
 from pipeline.evaluation.label_report import ExactSample, LabelledDataset, LabelReport, LabelStatistics, MadeBy
 from pipeline.evaluation.label_statistics import StoredLabels, statistics
 from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
 from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
+from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.labels import text as label_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
-from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.shards.index import read_index
 from sorn.parts import CLASSES
 from sorn.sample import Status
@@ -37,15 +36,13 @@ NAMED_WORST = 20  # images that agree least, in the JSON
 SHEET = "labels.png"
 
 
-def write_label_report(config: Config, paths: Paths) -> list[Path]:
+def write_label_report(run: Run) -> list[Path]:
     """Write the report of the finished shards, say the most important on the terminal, return the files.
 
     Raises UserError for an exact mask that cannot be one of its image.
     """
-    manifest = load_manifest(paths.dataset)
-    exact = ExactMasks(
-        manifest, Path(read_summary(paths.data_summary, paths.dataset)["root"]), read_rows(paths.records, paths.dataset)
-    )
+    config, paths, manifest = run.config, run.paths, run.manifest
+    exact = ExactMasks(manifest, run.root, run.rows)
     stored = read_index(paths.shard_index).splits
     labelled = [split for split in SPLITS if split in stored and split in config.masks.splits]
     labels = StoredLabels(paths.shard_index, labelled or list(stored))
@@ -144,7 +141,7 @@ def _draw(
 
     path = paths.label_pictures / SHEET
     sections = {heading: [overlaid(number) for number in numbers] for heading, numbers in shown.items()}
-    draw_overlays(path, "Labels", labels.index.labeler["name"], len(CLASSES), sections)
+    draw_overlays(path, SheetTitle("Labels", labels.index.labeler["name"]), len(CLASSES), sections)
     return [path]
 
 

@@ -17,11 +17,13 @@ from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
 from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
 from pipeline.io.images import resize_mask
+from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.labels import text as label_text
 from pipeline.reports.labels.build import short_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
 from pipeline.runs.config import Config
-from pipeline.runs.layout import Comparison
+from pipeline.runs.find import find_output
+from pipeline.runs.layout import INDEX, Comparison
 from sorn.parts import CLASSES
 from sorn.sample import Status
 
@@ -38,10 +40,9 @@ def find_index(runs: Path, given: str) -> Path:
 
     Raises UserError, with the runs there are, when there are no such labels.
     """
-    for folder in (runs / given, Path(given)):
-        for path in (folder, folder / "index.json", folder / "masks" / "index.json"):
-            if path.is_file():
-                return path
+    folder = find_output(given, runs, "masks", INDEX)
+    if folder is not None:
+        return folder / INDEX
     found = sorted(path.parents[1].name for path in runs.glob("*/masks/index.json"))
     raise UserError(
         f"there are no labels of '{given}', neither in {runs} nor as a path",
@@ -165,4 +166,5 @@ def _draw(files: Comparison, a: StoredLabels, b: StoredLabels, both: np.ndarray,
     }
     sections = {heading: [overlaid(number) for number in numbers.tolist()] for heading, numbers in chosen.items()}
     labelers = [side.index.labeler["name"] for side in (a, b)]
-    draw_overlays(files.picture, "Two labelers", f"A: {labelers[0]}   B: {labelers[1]}", len(CLASSES), sections)
+    title = SheetTitle("Two labelers", f"A: {labelers[0]}   B: {labelers[1]}")
+    draw_overlays(files.picture, title, len(CLASSES), sections)

@@ -11,7 +11,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import re
 import shutil
 import sys
 import textwrap
@@ -26,6 +25,7 @@ from pipeline.labelers import registry
 from pipeline.tools.doctor.installation import AGAIN, described, install, missing_files, required, restore
 from pipeline.tools.doctor.machine import Cards, graphics_cards, memory_bytes, shared_memory_bytes, toolkit_version
 from pipeline.tools.doctor.probes import ask
+from pipeline.tools.doctor.versions import numbers, within
 
 LEVELS = ("ok", "warning", "problem")
 WIDTH = 120
@@ -166,21 +166,6 @@ def _program() -> Diagnosis:
     if missing := missing_files():
         return Diagnosis("sorn", "problem", f"missing: {', '.join(missing)}", restore())
     return Diagnosis("sorn", "ok", described())
-
-
-def within(version: str, ranges: str) -> bool:
-    """Whether a version such as 2.14.1+cu130 lies in ranges such as >=0.6,<0.7."""
-    for text in ranges.split(","):
-        bound = numbers(text.lstrip("<>="))
-        have = numbers(version)[: len(bound)] if text.startswith("<") else numbers(version)
-        if (text.startswith(">=") and have < bound) or (text.startswith("<") and have >= bound):
-            return False
-    return True
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """2.14.1+cu130 -> (2, 14, 1)."""
-    return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
 
 
 def _torch(torch: dict[str, Any]) -> Diagnosis:

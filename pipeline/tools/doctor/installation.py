@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 from pipeline.datasets.manifest import MANIFEST_DIR, known_datasets
 from pipeline.runs.config_loading import presets
 from pipeline.tools.doctor.probes import ROOT
+from pipeline.tools.doctor.versions import read_requirement
 
-REQUIREMENT = re.compile(r"([\w.-]+)\s*([^;]*)(;.*)?")
 SETUP = "Run: make setup, or in an environment of your own: pip install -r requirements.txt"
 AGAIN = "Install the program again: pip install --force-reinstall --no-deps, and the path of the wheel."
 SHOWN = 3  # names of missing files
@@ -33,8 +32,7 @@ def required(root: Path = ROOT) -> list[tuple[str, str]]:
     else:
         found = _distribution(root)
         texts = (found.requires if found else None) or []
-    matches = [REQUIREMENT.fullmatch(text.partition("#")[0].strip()) for text in texts]
-    return [(match[1], match[2].strip()) for match in matches if match and "extra" not in (match[3] or "")]
+    return [requirement for requirement in map(read_requirement, texts) if requirement]
 
 
 def missing_files(root: Path = ROOT) -> list[str]:

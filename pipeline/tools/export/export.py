@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,11 @@ from pipeline.errors import UserError
 from pipeline.features.network import load_network
 from pipeline.io.disk import told_when_full
 from pipeline.io.files import atomic, digest_file, write_json
-from pipeline.runs.config import read_model
-from pipeline.runs.find import describe
+from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.layout import WEIGHTS, Exported
 from pipeline.tools.export.parity import Check, Run, find_probe, table
 from sorn.batch import to_input
-from sorn.config import SORNConfig, check, check_choice
+from sorn.config import check, check_choice
 from sorn.export import DISTINCT, ExportedNetwork, least_distance, named, output_names, traced
 from sorn.parts import LABELLINGS
 
@@ -41,6 +41,9 @@ ETHICS = (
     "Biometric technology. For research, and for footage whose people agreed or that the law allows; not for "
     "identifying people in public space without a legal basis, nor for decisions from a match alone (docs/ethics.md)."
 )
+
+
+Facts = Mapping[str, Any]  # of an exported network, as its JSON tells them
 
 
 @dataclass(frozen=True)
@@ -64,25 +67,25 @@ def export(training: Path, files: Exported, options: ExportOptions) -> list[Path
     """
     _require_packages(options.formats)
     about = describe(training)
-    config = read_model(about["model"])
+    config = about.model
     names = output_names(config)
     if not names:
         raise UserError(
             f"the network in {training} is a segmenter alone: it has no features to export",
             "Export one with a local or a global branch.",
         )
-    network = load_network(training / WEIGHTS, about["model"], torch.device("cpu"))
-    probe = find_probe(training.parent / "masks" / "index.json", about["image_size"])
+    network = load_network(training / WEIGHTS, config, torch.device("cpu"))
+    probe = find_probe(training, about.image_size)
     original = probe.run(lambda images: named(network(to_input(images)), names))
     _require_distinct(training, original)
-    facts = _facts(training, about, config, original, options.tau)
-    program = traced(ExportedNetwork(network), about["image_size"])
+    facts = _facts(training, about, original, options.tau)
+    program = traced(ExportedNetwork(network), about.image_size)
     logger.info(f"{training}: compared over {probe.text}")
     against = Check(probe, original, options.tau)
     return [_write(files.file(name), name, program, facts, against) for name in options.formats]
 
 
-def _write(path: Path, name: str, program: torch.export.ExportedProgram, facts: dict[str, Any], against: Check) -> Path:
+def _write(path: Path, name: str, program: torch.export.ExportedProgram, facts: Facts, against: Check) -> Path:
     """One file and its JSON; the file gets its name once it is at parity, and an older one stays until then."""
     described = Exported.about(path)
     save, load = (_save_torch, _load_torch) if name == "torch" else (_save_onnx, _load_onnx)
@@ -102,7 +105,7 @@ def _write(path: Path, name: str, program: torch.export.ExportedProgram, facts: 
     return path
 
 
-def _save_torch(path: Path, program: torch.export.ExportedProgram, facts: dict[str, Any]) -> None:
+def _save_torch(path: Path, program: torch.export.ExportedProgram, facts: Facts) -> None:
     with open(path, "wb") as file:
         torch.export.save(program, file, extra_files={METADATA: json.dumps(facts)})
 
@@ -113,7 +116,7 @@ def _load_torch(path: Path) -> Run:
     return module
 
 
-def _save_onnx(path: Path, program: torch.export.ExportedProgram, facts: dict[str, Any]) -> None:
+def _save_onnx(path: Path, program: torch.export.ExportedProgram, facts: Facts) -> None:
     exported = torch.onnx.export(
         program,
         (),
@@ -160,13 +163,11 @@ def _require_distinct(training: Path, original: dict[str, Tensor]) -> None:
             )
 
 
-def _facts(
-    training: Path, about: dict[str, Any], config: SORNConfig, original: dict[str, Tensor], tau: float
-) -> dict[str, Any]:
+def _facts(training: Path, about: CheckpointInfo, original: dict[str, Tensor], tau: float) -> Facts:
     """What somebody needs to know who has the file alone."""
-    height, width = about["image_size"]
+    (height, width), config = about.image_size, about.model
     try:
-        manifest = load_manifest(str(about.get("dataset", "")))
+        manifest = load_manifest(about.dataset)
         licence, notice = manifest.licence, manifest.notice
     except UserError:  # people's own images have no manifest of ours
         licence, notice = "", ""
@@ -180,9 +181,9 @@ def _facts(
         "image_size": [height, width],
         "tau": tau,
         "class_names": list(LABELLINGS[config.labels]) if config.semantic_branch else [],
-        "trained_on": "-".join(str(about[key]) for key in ("dataset", "labeler") if key in about),
+        "trained_on": about.trained_on,
         "checkpoint_sha256": digest_file(training / WEIGHTS),
-        "model": about["model"],
+        "model": about.stored_model,
         "licence": {"program": "Apache-2.0", "dataset": licence or "not stated"},
         "notice": notice,
         "ethics": ETHICS,

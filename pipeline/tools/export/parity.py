@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.runs.find import place_of
+from pipeline.runs.layout import INDEX
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.index import read_index
 from sorn.export import DISTINCT, FEATURE_TOLERANCE, VISIBILITY_TOLERANCE, Parity, parity
@@ -41,11 +43,12 @@ class Probe:
         return f"{len(self.images)} {self.source}, in batches of {', '.join(map(str, sorted(set(BATCHES))))}"
 
 
-def find_probe(index: Path, size: tuple[int, int]) -> Probe:
-    """Images of different people from the run's own shards where they are there, of this size and enough; else coloured
-    blocks from a seed.
+def find_probe(training: Path, size: tuple[int, int]) -> Probe:
+    """Images of different people from the shards that a training was made from, where they are there, of this size and
+    enough; else coloured blocks from a seed.
     """
-    count = sum(BATCHES)
+    count, place = sum(BATCHES), place_of(training)
+    index = place.runs / place.name / "masks" / INDEX
     try:
         splits = read_index(index).splits
         data = ShardDataset(index, "query" if "query" in splits else next(iter(splits)))

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import UserError
 from pipeline.labelers.keypoints import NONE
-from pipeline.runs.config import Config
+from pipeline.runs.command import OWN
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.layout import EXPERIMENTS, Paths
+from pipeline.runs.layout import EXPERIMENTS
+from pipeline.runs.run import Run
 from pipeline.stages import driver
 from pipeline.tools.tables.plan import Job, TablesPlan
 
@@ -26,8 +27,7 @@ class Step:
     experiment: str
     stage: str
     needs: tuple[str, ...]
-    config: Config
-    paths: Paths
+    run: Run
     command: tuple[str, ...]
 
     @property
@@ -37,22 +37,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid over one run. config_name, overrides: of all jobs, as on the command line; config: what they say.
-    paths: of the run. seeds: 0 to seeds - 1.
-    """
+    """The grid over one run, whose options all jobs share. seeds: 0 to seeds - 1."""
 
     plan: TablesPlan
     stages: Mapping[str, driver.Stage]
-    config_name: str
-    overrides: tuple[str, ...]
-    config: Config
-    paths: Paths
+    run: Run
     seeds: int
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise UserError(f"{self.seeds} seeds", "Give 1 or more; an interval needs 2.")
-        if self.paths.experiment or self.paths.trained_on:
+        if self.run.paths.experiment or self.run.paths.trained_on:
             raise UserError(
                 "--experiment and --trained-on are not the grid's: it names its experiments itself",
                 "Leave EXPERIMENT and TRAINED_ON out.",
@@ -64,7 +59,7 @@ class Grid:
 
     def why_left_out(self, job: Job) -> str:
         """A sentence where the job cannot be run on this dataset, "" otherwise."""
-        if job.needs_pose and self.config.masks.keypoints == NONE:
+        if job.needs_pose and self.run.config.masks.keypoints == NONE:
             return "no joints: masks.keypoints = none"
         return ""
 
@@ -73,29 +68,28 @@ class Grid:
         experiment, evaluates = self.experiment(job.name, seed), stage == "eval"
         options = [*(job.options if evaluates else job.training_options), f"train.seed={seed}"]
         source, segmenter = (
-            f"{self.paths.run_name}/{EXPERIMENTS}/{self.experiment(name, seed)}" if name and evaluates else ""
+            f"{self.run.paths.run_name}/{EXPERIMENTS}/{self.experiment(name, seed)}" if name and evaluates else ""
             for name in (job.same_training_as, job.segmenter)
         )
         if segmenter:
-            options.append(f"eval.segmenter={self.paths.runs / segmenter / 'train'}")
-        overrides = (*self.overrides, *options)
+            options.append(f"eval.segmenter={self.run.paths.runs / segmenter / 'train'}")
+        overrides = (*self.run.command.overrides, *options)
         trainings = (job.same_training_as or job.name, *([job.segmenter] if segmenter else []))
         return Step(
             experiment,
             stage,
             tuple(self.experiment(name, seed) for name in trainings) if evaluates else (),
-            load_config(self.config_name, overrides, self.config.runtime),
-            replace(self.paths, experiment=experiment, trained_on=source or None),
+            self.run.variant(experiment, source, tuple(options)),
             (*self._base(stage), *_sets(overrides), "--experiment", experiment)
             + (("--trained-on", source) if source else ()),
         )
 
     def _base(self, stage: str) -> tuple[str, ...]:
-        paths, runtime = self.paths, self.config.runtime
+        paths, runtime = self.run.paths, self.run.config.runtime
         options = {
             "dataset": paths.dataset,
             "labeler": paths.labeler,
-            "config": self.config_name,
+            "config": self.run.config_name,
             "data-root": paths.data_root,
             "runs": paths.runs,
             "workers": runtime.workers,
@@ -120,7 +114,7 @@ class Grid:
 
     def why_stale(self, step: Step) -> list[str]:
         """Reasons in words why the step must run, as the driver sees them; empty when it is fresh."""
-        return driver.state(self.stages[step.stage], step.config, step.paths).reasons
+        return driver.state(self.stages[step.stage], step.run).reasons
 
     def first_stale(self, job: Job, seed: int) -> tuple[Step, str] | None:
         """The first step, of those an evaluation comes from, that is not what today's options make, and why; None where
@@ -135,9 +129,9 @@ class Grid:
 
     def require_masks(self) -> None:
         """Raise UserError where a stage that all jobs share is stale, naming the command."""
-        for name in driver.chain(self.config, self.paths):
-            if name not in driver.OWN:
-                found = driver.state(self.stages[name], self.config, self.paths)
+        for name in driver.chain(self.run):
+            if name not in OWN:
+                found = driver.state(self.stages[name], self.run)
                 if found.reasons:
                     wrong = f"the tables need a fresh {name} stage, but {found.folder} is stale: {found.reasons[0]}"
                     raise UserError(wrong, f"`make tables` runs it first; or with these options: {found.remedy}")

@@ -9,12 +9,23 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 LEVEL = 0.95
 T_975 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622)
 # Quantile of the t distribution that leaves 2.5 % above it, for 1 to 9 degrees of freedom.
 Z_975 = 1.959964
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean over seeds. seeds: seed -> figure. sd: of one seed. low, high: interval of the mean; None for one seed."""
+
+    seeds: dict[str, float]
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
 
 
 def t_quantile(freedom: int) -> float:
@@ -27,10 +38,8 @@ def t_quantile(freedom: int) -> float:
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
-def summary(values: Mapping[int, float]) -> dict[str, Any] | None:
-    """Seed -> figure: the figures, `mean`, `sd` (of one seed), `low` and `high` of the mean's interval; the last three
-    null for one seed, None without any.
-    """
+def summary(values: Mapping[int, float]) -> Summary | None:
+    """Seed -> figure; None without any."""
     if not values:
         return None
     mean, sd, low, high = statistics.fmean(values.values()), None, None, None
@@ -38,16 +47,15 @@ def summary(values: Mapping[int, float]) -> dict[str, Any] | None:
         sd = statistics.stdev(values.values())
         reach = t_quantile(len(values) - 1) * sd / math.sqrt(len(values))
         low, high = mean - reach, mean + reach
-    seeds = {str(seed): value for seed, value in sorted(values.items())}
-    return {"seeds": seeds, "mean": mean, "sd": sd, "low": low, "high": high}
+    return Summary({str(seed): value for seed, value in sorted(values.items())}, mean, sd, low, high)
 
 
-def verdict(difference: dict[str, Any] | None) -> str:
+def verdict(difference: Summary | None) -> str:
     """What the interval of a difference says of an ordering that expects it above zero."""
     if difference is None:
         return "not measured"
-    if difference["low"] is not None and difference["low"] > 0:
+    if difference.low is not None and difference.low > 0:
         return "holds"
-    if difference["high"] is not None and difference["high"] < 0:
+    if difference.high is not None and difference.high < 0:
         return "opposite"
     return "undecided"

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pipeline.datasets.manifest import QUERY_SPLITS
 from pipeline.evaluation.per_query import agree, read_query_results
 from pipeline.evaluation.report import Report, read_report
 from pipeline.features.store import SIDES, Banks, read_banks
 from pipeline.io.text import parse_json
+from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig, as_json
 from pipeline.runs.layout import Paths
 from pipeline.runs.stamp import Stamp
 from pipeline.tools.verify.checks import Checks
 from pipeline.tools.verify.stages import Images
 
-IMAGES_OF = "images of "  # among the inputs of the stage
-
 
 def evaluation(
-    paths: Paths, made: Stamp, trained: Mapping[str, Any] | None, readable: Images | None, checks: Checks
+    paths: Paths, made: Stamp, trained: CheckpointInfo | None, readable: Images | None, checks: Checks
 ) -> None:
     """trained: config.json of the training; readable: the images of the shards; each None where it is not to be had."""
     banks = _bank(paths, made, trained, readable, checks) if checks.sound(paths.features) else None
@@ -35,7 +31,7 @@ def evaluation(
 
 
 def _bank(
-    paths: Paths, made: Stamp, trained: Mapping[str, Any] | None, readable: Images | None, checks: Checks
+    paths: Paths, made: Stamp, trained: CheckpointInfo | None, readable: Images | None, checks: Checks
 ) -> Banks | None:
     path = paths.features
     with checks.reading(path):
@@ -44,12 +40,12 @@ def _bank(
         checks.must(banks.attrs["checkpoint_sha256"] == made.inputs.get("checkpoint"), wrong, path)
         if trained is not None:
             wrong = f"{path} was extracted with another network than {paths.train_config} describes"
-            checks.must(parse_json(banks.attrs["config"])["model"] == trained["model"], wrong, path)
+            checks.must(parse_json(banks.attrs["config"])["model"] == trained.stored_model, wrong, path)
         if "segmenter" in made.inputs:
             found = parse_json(banks.attrs["segmenter"])["checkpoint_sha256"]
             wrong = f"{path} holds the scores of another segmenter than this stage was made with"
             checks.must(found == made.inputs["segmenter"], wrong, path)
-        splits = {name.removeprefix(IMAGES_OF) for name in made.inputs if name.startswith(IMAGES_OF)}
+        splits = {one.key for one in made.made_from if one.stage == "masks"}
         asked = next((split for split in QUERY_SPLITS if split in splits), "")
         for side, split in zip(SIDES, (asked, QUERY_SPLITS.get(asked, "")), strict=True):
             if readable is not None and split in readable:

@@ -17,8 +17,9 @@ from pipeline.datasets.records import content_digest, read_rows
 from pipeline.evaluation.label_report import read_label_report
 from pipeline.io.text import read_json
 from pipeline.io.weights_metadata import read_metadata
-from pipeline.runs.find import describe
+from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.runs.stamp import Stamp
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import ShardReader
@@ -87,7 +88,7 @@ def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, FileState], checks: C
 
 def train(
     paths: Paths, made: Stamp, seen: Mapping[Path, FileState], stored: Stored | None, checks: Checks
-) -> dict[str, Any] | None:
+) -> CheckpointInfo | None:
     """model.safetensors and config.json: of this training, and of the shards it was made from. Returns config.json."""
     weights, about = paths.checkpoint, paths.train_config
     _weights(weights, made, seen, checks)
@@ -95,18 +96,18 @@ def train(
         return None
     with checks.reading(about):
         described = describe(paths.folder("train"))
-        pids, identities = described["pids"], described["model"]["identities"]
+        pids, identities = described.pids, described.model.identities
         wrong = f"{about} names {len(pids)} persons for {identities} identities of the network"
         checks.must(len(pids) == identities, wrong, about)
         if stored is not None:
             wrong = f"{about} is of other persons or another size of images than {paths.shard_index}"
-            ours = (tuple(pids), described["image_size"])
+            ours = (pids, described.image_size)
             checks.must(ours == (stored.index.pids, stored.index.image_size), wrong, about)
         return described
     return None
 
 
-def _weights(path: Path, made: Stamp, seen: Mapping[Path, FileState], checks: Checks) -> dict[str, Any] | None:
+def _weights(path: Path, made: Stamp, seen: Mapping[Path, FileState], checks: Checks) -> Mapping[str, Any] | None:
     """What a checkpoint says of itself; None where it is damaged or another one than later stages take as input."""
     if not checks.sound(path):
         return None
@@ -121,10 +122,10 @@ def _weights(path: Path, made: Stamp, seen: Mapping[Path, FileState], checks: Ch
 
 
 def masks(
-    paths: Paths, made: Stamp, seen: Mapping[Path, FileState], records: Images | None, checks: Checks
+    run: Run, made: Stamp, seen: Mapping[Path, FileState], records: Images | None, checks: Checks
 ) -> Stored | None:
     """Every shard against the index, every split against its shards and records.csv, the label report against both."""
-    path = paths.shard_index
+    paths, path = run.paths, run.paths.shard_index
     if not checks.sound(path):
         return None
     with checks.reading(path):
@@ -150,7 +151,7 @@ def masks(
             wrong = f"{path} holds the splits {sorted(index.splits)}, the records {sorted(records)}"
             checks.must(set(index.splits) == records.keys() - {"labeler"}, wrong, path)
         wrong = f"{path} holds other content than its stamp provides to later stages"
-        checks.must(stage.provides(paths) == made.provides, wrong, path)
+        checks.must(stage.provides(run) == made.provides, wrong, path)
         if checks.sound(path, paths.label_report_json):
             _label_report(paths, index, checks)
         return Stored(index, images, readable)

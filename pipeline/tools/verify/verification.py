@@ -15,14 +15,17 @@ from typing import Any
 from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
 from pipeline.errors import UserError
 from pipeline.runs import stamp
-from pipeline.runs.layout import STAMP, TABLES, Exported, Paths, TablesPaths
+from pipeline.runs.checkpoint_info import CheckpointInfo
+from pipeline.runs.inputs import OUTSIDE
+from pipeline.runs.layout import EXPORT, STAMP, TABLES, Exported, TablesPaths
+from pipeline.runs.run import STAGES, Run
 from pipeline.runs.stamp import Stamp
 from pipeline.runtime import distributed
 from pipeline.stages import driver
 from pipeline.tools.verify import extras
 from pipeline.tools.verify import stages as verify_stages
-from pipeline.tools.verify.evaluation import IMAGES_OF, evaluation
-from pipeline.tools.verify.folders import EXPORT, RunFolder, find_places
+from pipeline.tools.verify.evaluation import evaluation
+from pipeline.tools.verify.folders import VerifiedFolder, find_places
 from pipeline.tools.verify.hashing import FileState, read_files
 
 SHARD = ".h5"
@@ -33,7 +36,7 @@ GOOD = ("whole", "not run")
 class Verified:
     """places: in order, with what was wrong in each. files, bytes: that were read."""
 
-    places: list[RunFolder]
+    places: list[VerifiedFolder]
     files: int = 0
     bytes: int = 0
 
@@ -44,6 +47,13 @@ class Verified:
     @property
     def whole(self) -> bool:
         return all(place.said in GOOD for place in self.places)
+
+    @property
+    def guessed(self) -> bool:
+        """Whether a stamp does not say with which command its stage was made."""
+        return any(
+            place.stamp is None or place.stamp.command is None for place in self.places if place.said not in GOOD
+        )
 
     def verdict(self) -> str:
         """`whole`, or how many folders are what."""
@@ -56,21 +66,21 @@ class Verification:
     """One look at a run. stages: for their versions. images: whether to read the dataset's pictures as well."""
 
     stages: Mapping[str, driver.Stage]
-    paths: Paths
+    run: Run
     images: bool = False
     seen: dict[Path, FileState] = field(default_factory=dict)
     rows: list[tuple[ImageRecord, ImageFile]] = field(default_factory=list)
     records: verify_stages.Images | None = None
     stored: verify_stages.Stored | None = None
-    trained: dict[Path, dict[str, Any]] = field(default_factory=dict)  # folder -> config.json, of whole ones
+    trained: dict[Path, CheckpointInfo] = field(default_factory=dict)  # folder -> config.json, of whole ones
     stamps: dict[Path, Stamp | None] = field(default_factory=dict)  # folder -> its stamp
 
-    def run(self) -> Verified:
+    def verify(self) -> Verified:
         """Raises UserError where nothing of the run is there."""
-        places = find_places(self.paths)
+        places = find_places(self.run)
         if not any(place.used for place in places):
-            wrong = f"nothing of {self.paths.run_name} is in {self.paths.runs}"
-            raise UserError(wrong, f"Run: {driver.command('eval', self.paths)}, or name another folder with RUNS=.")
+            wrong = f"nothing of {self.run.paths.run_name} is in {self.run.paths.runs}"
+            raise UserError(wrong, f"Run: {self.run.make('eval')}, or name another folder with RUNS=.")
         outputs = {}
         for place in places:
             self._read_stamp(place)
@@ -88,14 +98,16 @@ class Verification:
         stamps = sum(place.stamp is not None for place in places)
         return Verified(places, len(files) + stamps, sum(one.bytes for one in self.seen.values()))
 
-    def _read_stamp(self, place: RunFolder) -> None:
-        if place.stage not in driver.ORDER:
+    def _read_stamp(self, place: VerifiedFolder) -> None:
+        if place.stage not in STAGES:
             return
         path, checks = place.folder / STAMP, place.checks
         with checks.reading(path):
             place.stamp = made = stamp.read(place.folder)
             if made is None:
                 return
+            if made.command is not None and checks.again == place.run.make(place.stage):
+                checks.again = made.command.make(place.stage)
             wrong = f"{path} is the stamp of {made.stage}, schema {made.schema_version}"
             checks.must((made.stage, made.schema_version) == (place.stage, stamp.SCHEMA_VERSION), wrong, path)
             computed = stamp.fingerprint(made.stage, made.version, made.inputs, made.config)
@@ -103,7 +115,7 @@ class Verification:
             checks.must(made.fingerprint == computed, wrong, path)
         self.stamps[place.folder] = None if checks.faults else place.stamp
 
-    def _outputs(self, place: RunFolder) -> dict[Path, list[Any]]:
+    def _outputs(self, place: VerifiedFolder) -> dict[Path, list[Any]]:
         """File -> what the stamp says of it."""
         found, path = {}, place.folder / STAMP
         for name, entry in place.stamp.outputs.items() if place.stamp else ():
@@ -113,7 +125,7 @@ class Verification:
                 found[place.folder / name] = entry
         return found
 
-    def _bytes(self, place: RunFolder, outputs: dict[Path, list[Any]]) -> None:
+    def _bytes(self, place: VerifiedFolder, outputs: dict[Path, list[Any]]) -> None:
         """Every output is the file that was written."""
         for file, (digest, size, _) in outputs.items():
             one = self.seen[file]
@@ -122,31 +134,30 @@ class Verification:
                 wrong = f"{file} was changed after it was written: its sha256 is another one"
                 place.checks.must(one.sha256 == digest, wrong, file)
 
-    def _stale(self, place: RunFolder) -> None:
+    def _stale(self, place: VerifiedFolder) -> None:
         """Whether it was made from what the earlier stages have now."""
         if place.stamp is None:
             return
         version = self.stages[place.stage].VERSION
         if place.stamp.version != version:
             place.stale.append(f"{place.stage} changed: version {place.stamp.version} -> {version}")
-        for name, digest in place.stamp.inputs.items():
-            source = origin(place.stage, name)
-            if source is None:
+        for one in place.stamp.made_from:
+            if one.stage == OUTSIDE:
                 continue
             place.checks.count += 1
-            stage, key = source
-            folder = place.paths.folder(stage)
+            name, folder = one.stored_name(place.stage), place.paths.folder(one.stage)
             before = self.stamps[folder] if folder in self.stamps else _foreign_stamp(folder)
             if before is None:
                 place.stale.append(f"{name} came from {folder}, which has no good stamp")
-            elif before.provides.get(key) != digest:
+            elif before.provides.get(one.key) != one.digest:
                 place.stale.append(f"{name} changed")
 
-    def _contents(self, place: RunFolder) -> None:
+    def _contents(self, place: VerifiedFolder) -> None:
         """What its files say of each other, and of the earlier stages that it was made from."""
         made, checks = place.stamp, place.checks
         if place.stage == TABLES:
-            extras.tables(TablesPaths.of(self.paths), self.paths.runs / self.paths.run_name, checks)
+            paths = self.run.paths
+            extras.tables(TablesPaths.of(paths), paths.runs / paths.run_name, checks)
         elif place.stage == EXPORT:
             self._exported(place)
         elif made is None or checks.broken & {place.folder / STAMP} or made.version != self.stages[place.stage].VERSION:
@@ -159,7 +170,7 @@ class Verification:
             verify_stages.labeler(place.paths, made, self.seen, checks)
         elif place.stage == "masks":
             records = None if place.stale else self.records
-            stored = verify_stages.masks(place.paths, made, self.seen, records, checks)
+            stored = verify_stages.masks(place.run, made, self.seen, records, checks)
             self.stored = None if checks.faults else stored
         elif place.stage == "train":
             stored = None if place.stale else self.stored
@@ -171,21 +182,21 @@ class Verification:
             readable = self.stored.readable if self.stored and not place.stale else None
             evaluation(place.paths, made, trained, readable, checks)
 
-    def _exported(self, place: RunFolder) -> None:
+    def _exported(self, place: VerifiedFolder) -> None:
         folder = place.paths.folder("train")
         training = self.stamps.get(folder)
         for file in extras.exported_files(_export(place)):
             checkpoint = training.provides.get("checkpoint") if training else None
             place.stale += extras.exported(file, checkpoint, self.seen, place.checks)
 
-    def _pictures(self, data: RunFolder) -> list[Path]:
+    def _pictures(self, data: VerifiedFolder) -> list[Path]:
         try:
             self.rows = read_rows(data.paths.records, data.paths.dataset)
         except UserError:  # told where records.csv is looked at
             return []
         return [record.path for record, _ in self.rows]
 
-    def _compare_pictures(self, data: RunFolder) -> None:
+    def _compare_pictures(self, data: VerifiedFolder) -> None:
         """The dataset's pictures against records.csv."""
         if not self.rows:
             return
@@ -196,19 +207,6 @@ class Verification:
         data.checks.must(not bad, wrong, data.paths.records)
 
 
-def origin(stage: str, name: str) -> tuple[str, str] | None:
-    """The earlier stage, and what it provides, that an input is; None for one that comes from outside the run."""
-    if stage in ("labeler", "masks", "eval") and name in ("records", "manifest"):
-        return "data", name
-    if stage == "train" and name.startswith("masks of "):
-        return "masks", name.removeprefix("masks of ")
-    if stage == "eval" and name == "checkpoint":
-        return "train", name
-    if stage == "eval" and (name.startswith(IMAGES_OF) or name == "pose"):
-        return "masks", name.removeprefix(IMAGES_OF)
-    return None
-
-
 def _foreign_stamp(folder: Path) -> Stamp | None:
     """Of a training of another run."""
     try:
@@ -217,5 +215,5 @@ def _foreign_stamp(folder: Path) -> Stamp | None:
         return None
 
 
-def _export(place: RunFolder) -> Exported:
+def _export(place: VerifiedFolder) -> Exported:
     return Exported(place.folder)

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from pipeline.cli import stages
 from pipeline.cli.app import main
-from pipeline.cli.run_argument import find_named
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 
 STAGES = ("data", "labeler", "masks", "train", "eval")
 FOLDERS = (
@@ -24,6 +24,7 @@ FOLDERS = (
     "market1501-import/train",
     "market1501-import/experiments/six/train",
     "mine-import/masks",
+    "synped_demo/data",
 )
 
 
@@ -40,7 +41,7 @@ def runs(tmp_path: Path) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Paths, bool]]:
     """What the stages were asked to run."""
     seen: list[tuple[str, Paths, bool]] = []
-    monkeypatch.setattr(stages, "run_stage", lambda name, config, paths, force: seen.append((name, paths, force)))
+    monkeypatch.setattr(stages, "run_stage", lambda name, run, force: seen.append((name, run.paths, force)))
     return seen
 
 
@@ -69,7 +70,7 @@ def test_a_name_or_a_path_stands_for_dataset_labeler_experiment_and_checkpoint(
     expected = Paths("synped_demo", "danet", Path("d"), runs, source, "synped_demo", experiment)
     for given, below in ((text, runs), (str(runs / text), Path("elsewhere"))):
         if source is None or below == runs:
-            assert find_named(given, below, Path("d")) == expected
+            assert Run.find(given, below, Path("d")).paths == expected
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -119,7 +120,11 @@ def test_a_dataset_that_is_a_file_is_named_beside_the_run(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["eval", "synped_dem-danet"], "there is no run 'synped_dem-danet' in {runs}. Did you mean synped_demo-danet?"),
+        (
+            ["eval", "synped_dem-danet"],
+            "there is no run 'synped_dem-danet' in {runs}. Did you mean synped_demo-danet? "
+            "Runs: market1501-import, mine-import, synped_demo-danet.",
+        ),
         (
             ["eval", "zzz"],
             "there is no run 'zzz', neither in {runs} nor as a path. Runs: market1501-import, mine-import",
@@ -131,6 +136,10 @@ def test_a_dataset_that_is_a_file_is_named_beside_the_run(
         (["eval", "--experiment", "smal"], "there is no experiment 'smal' of synped_demo-danet. Did you mean small?"),
         (["verify", "--experiment", "smal"], "there is no experiment 'smal' of synped_demo-danet. Did you mean small?"),
         (["clean", "--experiment", "smal"], "there is no experiment 'smal' of synped_demo-danet. Did you mean small?"),
+        (
+            ["data", "market1501"],
+            "'market1501' is a dataset, and a run is called <dataset>-<labeler>. Write: --dataset market",
+        ),
         (["eval", "--labeler", "densepos"], "Did you mean densepose? LABELER=densepose"),
         (
             ["eval", "--trained-on", "market151"],

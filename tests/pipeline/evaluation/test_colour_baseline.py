@@ -63,7 +63,7 @@ def made(split: str, camera: int, parts: int = 3, hidden: slice | None = None) -
 def scored(query: tuple[FeatureBank, Images], gallery: tuple[FeatureBank, Images], **options: float) -> scores.Scores:
     colours = colour_bank(*query), colour_bank(*gallery)  # type: ignore[arg-type]
     config = EvalConfig(tau_sweep=(), ranked_queries=2, **options)  # type: ignore[arg-type]
-    return scores.score(query[0], gallery[0], ALL, config, [], colours=colours)
+    return scores.score(scores.RankingTask(query[0], gallery[0], ALL, config), [], colours=colours)
 
 
 def test_colours_decide_where_features_are_noise() -> None:

@@ -36,22 +36,22 @@ LABEL = mask((0, 16, HEAD), (16, 20, TORSO), (20, 24, FOOT))
 
 def test_figures_by_hand() -> None:
     found = agreement((LABEL, EXACT)).figures()
-    assert found["images"] == 1 and found["pixel_accuracy"] == pytest.approx(28 / 48)
+    assert found.images == 1 and found.pixel_accuracy == pytest.approx(28 / 48)
     expected = {"background": 8 / 24, "head": 1, "torso": 4 / 16, "foot": 0}
-    assert {part: value for part, value in found["iou"].items() if value is not None} == pytest.approx(expected)
-    assert found["mIoU"] == pytest.approx(sum(expected.values()) / 4)
-    assert found["iou"]["upper arm"] is None
+    assert {part: value for part, value in found.iou.items() if value is not None} == pytest.approx(expected)
+    assert found.mean_iou == pytest.approx(sum(expected.values()) / 4)
+    assert found.iou["upper arm"] is None
 
 
 def test_stripes_by_hand() -> None:
     """At tau = 0.5 the exact mask shows all three stripes, its last by exactly a half; the label the upper two."""
     more = mask((0, 48, TORSO))
-    found = agreement((LABEL, EXACT), (EXACT, EXACT), (more, LABEL)).figures()["stripes"]
-    assert (found["count"], found["tau"]) == (3, 0.5)
-    assert found["agreement"] == pytest.approx(7 / 9) and found["per_stripe"] == pytest.approx([1, 1, 1 / 3])
-    assert found["said_hidden"] == pytest.approx(1 / 9) and found["said_visible"] == pytest.approx(1 / 9)
-    assert found["visible_share"] == pytest.approx(8 / 9)
-    assert found["agreement"] + found["said_hidden"] + found["said_visible"] == pytest.approx(1)
+    found = agreement((LABEL, EXACT), (EXACT, EXACT), (more, LABEL)).figures().stripes
+    assert (found.count, found.tau) == (3, 0.5)
+    assert found.agreement == pytest.approx(7 / 9) and found.per_stripe == pytest.approx([1, 1, 1 / 3])
+    assert found.said_hidden == pytest.approx(1 / 9) and found.said_visible == pytest.approx(1 / 9)
+    assert found.visible_share == pytest.approx(8 / 9)
+    assert found.agreement + found.said_hidden + found.said_visible == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("labels", "count"), [(8, 3), (5, 2), (2, 4)])
@@ -69,7 +69,7 @@ def test_stripes_are_those_that_matching_uses(labels: int, count: int) -> None:
 
 def test_more_stripes_than_rows_are_not_compared() -> None:
     found = agreement((LABEL, EXACT), stripes=Stripes(4, 8, 0.5))
-    assert found.figures()["stripes"] is None and found.figures()["mIoU"] > 0
+    assert found.figures().stripes is None and found.figures().mean_iou > 0
     assert found.worst_first().tolist() == [0]
 
 
@@ -78,8 +78,8 @@ def test_the_worst_have_the_fewest_stripes_then_the_lowest_iou() -> None:
     found = agreement((EXACT, EXACT), (LABEL, EXACT), (mask(), EXACT), (shifted, EXACT))
     assert found.worst_first().tolist() == [2, 1, 3, 0]
     worst = found.worst(np.array(["same", "label", "nothing", "shifted"]), 5)
-    assert [item["name"] for item in worst] == ["nothing", "label", "shifted"]  # the first does not differ at all
-    assert worst[0]["stripe_agreement"] == 0 and worst[0]["mIoU"] == pytest.approx(8 / 48 / 4)
+    assert [item.name for item in worst] == ["nothing", "label", "shifted"]  # the first does not differ at all
+    assert worst[0].stripe_agreement == 0 and worst[0].mean_iou == pytest.approx(8 / 48 / 4)
 
 
 def test_threads_change_neither_order_nor_numbers_and_torch_keeps_its_own() -> None:

@@ -15,13 +15,14 @@ from PIL import Image
 
 from pipeline.cli.app import main
 from pipeline.errors import UserError
-from pipeline.features import extraction
 from pipeline.features.embedding import load_embedder
+from pipeline.features.extraction import Extraction
 from pipeline.features.mapped import open_bank
 from pipeline.features.store import read_bank
 from pipeline.io import checkpoints
+from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config import Config, EvalConfig, Runtime
-from pipeline.runs.find import describe, find_training
+from pipeline.runs.find import find_training
 from pipeline.runs.layout import Paths
 from pipeline.shards.dataset import ShardDataset
 
@@ -66,7 +67,7 @@ def test_a_picture_has_the_features_that_an_evaluation_gives_it(tmp_path, pictur
         os.link(file, paths.folder("train") / file.name)
     config = Config(eval=EvalConfig(precision="fp32", batch_size=5), runtime=Runtime(0, "cpu"))
     query, gallery = (ShardDataset(paths.shard_index, split) for split in ("query", "gallery"))
-    banks = extraction.features(config, paths, describe(model), query, gallery)
+    banks = Extraction(paths, describe(model), query, gallery, config.eval, "cpu").banks()
 
     out = tmp_path / "bank.h5"
     text = run("embed", pictures, "--model", model, "--out", out, "--precision", "fp32", "--batch-size", 4)

@@ -16,10 +16,11 @@ import torch
 from pipeline.errors import UserError
 from pipeline.features import chunks, extraction, store
 from pipeline.features.external_segmenter import find_segmenter
+from pipeline.features.extraction import Extraction
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
+from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
-from pipeline.runs.find import describe
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.shards.dataset import ShardDataset
@@ -86,7 +87,7 @@ def linked(made: Path, runs: Path) -> Paths:
 def extract(paths: Paths, segmenter: Path | None = None) -> bytes:
     query, gallery = (ShardDataset(paths.shard_index, split) for split in COUNTS)
     found = find_segmenter(segmenter) if segmenter else None
-    banks = extraction.features(CONFIG, paths, describe(paths.folder("train")), query, gallery, found)
+    banks = Extraction(paths, describe(paths.folder("train")), query, gallery, CONFIG.eval, "cpu", found).banks()
     assert banks is not None and (len(banks.query), len(banks.gallery)) == (9, 10)
     assert not paths.feature_parts.exists() and not list(paths.folder("eval").rglob("*.tmp"))
     return paths.features.read_bytes()
@@ -239,25 +240,29 @@ def test_two_ranks_write_what_one_writes(made: Path, tmp_path: Path) -> None:
     """The parts of today's size: one of the query and one of the gallery images, and of the segmenter's scores."""
     write_training(tmp_path / "segmenter", 5)
     alone = extract(linked(made, tmp_path / "one"), tmp_path / "segmenter")
-    script = tmp_path / "ranks.py"
+    script = tmp_path / "processes.py"
     script.write_text(
         f"""
 import sys
 from pathlib import Path
-from pipeline.runtime import distributed as ranks
+from pipeline.runtime import distributed as processes
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import test_extraction as test
-from pipeline.features import extraction
+from pipeline.features.extraction import Extraction
 from pipeline.features.external_segmenter import find_segmenter
 from pipeline.shards.dataset import ShardDataset
-from pipeline.runs.find import describe
+from pipeline.runs.checkpoint_info import describe
 paths = test.paths_in(Path({str(tmp_path / "two")!r}))
-ranks.join()
+processes.join()
 query, gallery = (ShardDataset(paths.shard_index, split) for split in test.COUNTS)
 segmenter = find_segmenter(Path({str(tmp_path / "segmenter")!r}))
-banks = extraction.features(test.CONFIG, paths, describe(paths.folder("train")), query, gallery, segmenter)
+banks = Extraction(
+    paths, describe(paths.folder("train")), query, gallery, test.CONFIG.eval, "cpu", segmenter
+).banks()
+processes.meet()
+processes.leave()
 has = "nothing" if banks is None else f"{{len(banks.query)}} queries"
-Path(__file__).with_name(f"rank-{{ranks.here().number}}").write_text(has)
+Path(__file__).with_name(f"process-{{processes.here().number}}").write_text(has)
 """
     )
     shared = linked(made, tmp_path / "two")
@@ -265,8 +270,8 @@ Path(__file__).with_name(f"rank-{{ranks.here().number}}").write_text(has)
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert [(tmp_path / f"rank-{number}").read_text() for number in (0, 1)] == ["9 queries", "nothing"]
-    assert said.count("features: 9/9 images") == 1 and "10/10" not in said  # rank 0 alone shows its part
+    assert [(tmp_path / f"process-{number}").read_text() for number in (0, 1)] == ["9 queries", "nothing"]
+    assert said.count("features: 9/9 images") == 1 and "10/10" not in said  # process 0 alone shows its part
     assert shared.features.read_bytes() == alone and not shared.feature_parts.exists()
 
 
@@ -280,5 +285,5 @@ def test_make_divides_the_evaluation() -> None:
 
 def test_another_rank_that_writes_elsewhere_is_told(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "here", lambda: dataclasses.replace(distributed.Process(), world=2))
-    with pytest.raises(UserError, match=r"another rank has written .*query-00001\.h5, but it is not here.*same folder"):
+    with pytest.raises(UserError, match=r"another process has written .*00001\.h5, but it is not here.*same folder"):
         extract(paths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -28,6 +28,9 @@ class Outer:
     free: dict[str, Any] = field(default_factory=dict)
     inner: Inner | None = None
     more: tuple[Inner, ...] = ()
+    mode: Literal["fast", "exact"] = "fast"
+    listed: list[float] = field(default_factory=list)
+    anything: dict = field(default_factory=dict)  # type: ignore[type-arg]
     origin: Path = field(default=Path(), metadata=DERIVED)
 
     def __post_init__(self) -> None:
@@ -47,6 +50,8 @@ def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
     }
     made = build(Outer, values, "x.toml")
     assert made == Outer((3, 4), ("a",), 2, False, {"train": 5}, {"any": [1, "b"]}, Inner("i", 1.0), (Inner("m"),))
+    plain = build(Outer, {"mode": "exact", "listed": [1, 2.5], "anything": {"a": [1]}}, "x.toml")
+    assert (plain.mode, plain.listed, plain.anything) == ("exact", [1.0, 2.5], {"a": [1]})
     assert made.inner is not None and type(made.inner.share) is float
     assert build(Outer, {}, "x.toml") == Outer()
 
@@ -54,7 +59,7 @@ def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sizes": [1, 2]}, "x.toml: unknown key 'o.sizes'. Did you mean size? Known: camera, counts, deep,"),
+        ({"sizes": [1, 2]}, "x.toml: unknown key 'o.sizes'. Did you mean size? Known: anything, camera, counts,"),
         ({"origin": "/"}, "x.toml: unknown key 'o.origin'."),
         ({"size": 3}, "x.toml: o.size = 3: expected a list, e.g. [1, 2]. "),
         ({"size": [3]}, "x.toml: o.size = [3]: expected a list of 2. "),
@@ -66,6 +71,8 @@ def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
         ({"inner": 3}, "x.toml: o.inner = 3: expected a table. "),
         ({"inner": {}}, "x.toml: the key 'o.inner.name' is missing. "),
         ({"more": [{"name": "m"}, {"nam": "m"}]}, "x.toml: unknown key 'o.more[1].nam'. Did you mean name? "),
+        ({"mode": "slow"}, "x.toml: o.mode = 'slow': expected one of fast, exact. "),
+        ({"listed": ["a"]}, "x.toml: o.listed[0] = 'a': expected a number. "),
         ([1], "x.toml: o = [1]: expected a table. "),
     ],
 )
@@ -80,6 +87,8 @@ def test_the_remedy_of_the_caller_is_said() -> None:
         with pytest.raises(UserError) as error:
             build(Outer, values, "x.toml", remedy="Look into the manual.")
         assert error.value.remedy.endswith("Look into the manual.")
+    with pytest.raises(UserError, match=r"Set it: --set o\.size=\.\.\."):
+        build(Outer, {"size": [1, "b"]}, "x.toml", prefix="o.", remedy="Set it: --set {key}=...")
 
 
 def test_fields_that_a_file_may_set() -> None:

@@ -20,10 +20,10 @@ from pipeline.datasets.manifest import Manifest
 from pipeline.errors import UserError
 from pipeline.labelers import keypoints, listing, registry
 from pipeline.labelers.base import Source
-from pipeline.runs.find import find_run
+from pipeline.runs.find import find_trained
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.tools.doctor import doctor
-from pipeline.tools.verify.folders import find_paths
 
 
 @pytest.fixture
@@ -217,11 +217,13 @@ def test_a_run_leads_back_to_its_labeler(site: Path, tmp_path: Path) -> None:
     paths.folder("train").mkdir(parents=True)
     paths.folder("masks").mkdir()
     paths.stamp("train").write_text("{}")
-    assert find_run(runs, "market1501-my.parts.Mine") == find_run(runs, "market1501") == "market1501-my.parts.Mine"
-    found = find_paths("market1501-my.parts.Mine", runs, tmp_path)
+    for given in ("market1501-my.parts.Mine", "market1501"):
+        assert find_trained(given, runs).full_name == "market1501-my.parts.Mine"
+    found = Run.find("market1501-my.parts.Mine", runs, tmp_path).paths
     assert found.labeler == "my.parts:Mine" and found.folder("masks") == paths.folder("masks")
     (runs / "market1501-mine").mkdir()
     with pytest.raises(UserError, match="is no run"):
-        find_paths("market1501-mine", runs, tmp_path)
+        Run.find("market1501-mine", runs, tmp_path)
+    (runs / "market1501-mine/masks").mkdir()
     write_package(site, "my-parts", {"sorn.labelers": {"mine": "my.parts:Mine"}}, {})
-    assert find_paths("market1501-mine", runs, tmp_path).labeler == "mine"
+    assert Run.find("market1501-mine", runs, tmp_path).paths.labeler == "mine"

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from sample_report import LABELS, REPORT, with_provenance
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation import scores
-from pipeline.evaluation.scores import PartReference, Scores
+from pipeline.evaluation.evaluate import curves
+from pipeline.evaluation.label_report import MadeBy, MaskAgreement
+from pipeline.evaluation.part_masks import PartReference
+from pipeline.evaluation.report import (
+    EvaluatedDataset,
+    PartScores,
+    Report,
+    SweepPoint,
+    TrainingLabels,
+    VariantFigures,
+)
+from pipeline.evaluation.scores import RankingTask, Scores
 from pipeline.features.store import Examples
 from pipeline.reports.evaluation.illustrations import Illustrator
-from pipeline.reports.evaluation.page import write_page
+from pipeline.reports.evaluation.page import Shown, write_page
 from pipeline.reports.evaluation.shown_queries import ShownQuery, shown_queries
 from pipeline.runs.config import EvalConfig
 from sorn.features import FeatureBank
@@ -23,6 +35,7 @@ from sorn.sample import Sample, Status
 
 HOSTILE = ["query/<script>broken()</script>.jpg", "query/\"'onerror='broken()' x=.jpg", "query/</script><b>&amp;.jpg"]
 QUERIES, GALLERY, PERSONS, TAU = 300, 40, 8, 0.4
+AGREEMENT = MaskAgreement(9, 0.375, 0.75, {"head": 0.5}, None)
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Evaluated:
     """The page of one evaluation, and what it was made from."""
 
     path: Path
-    report: dict[str, Any]
+    report: Report
     scores: Scores
     shown: list[ShownQuery]
 
@@ -53,52 +66,38 @@ def sample_of(name: str) -> Sample:
     return Sample(image, mask, 1, 1, name, Status.OK)
 
 
-def report_of(found: Scores) -> dict[str, Any]:
-    """As pipeline.reports.evaluation.build makes it."""
-    return {
-        "protocol": "Ours & <others>",
-        "single_shot": False,
-        "metrics": {variant: metrics.figures() for variant, metrics in found.metrics.items()},
-        "chance": found.chance,
-        "cmc": {
-            **{variant: metrics.cmc().tolist() for variant, metrics in found.metrics.items()},
-            "chance": found.chance_cmc.tolist(),
-        },
-        "tau_sweep": [{"tau": tau, "rank-1": m.rank(1), "mAP": m.mean_ap} for tau, m in found.sweep.items()],
-        "labels": {
-            "labeler": {"name": "<i>danet"},
-            "images": 1200,
-            "status": {"ok": 1190, "empty": 10},
-            "foreground": {"mean": 0.4},
-            "exact": {"images": 9, "mIoU": 0.375, "pixel_accuracy": 0.75, "stripes": None},
-        },
-        "stripes": None,
-        "parts": {"images": 1, "against": {"x": 1}, "mIoU": 0.5, "pixel_accuracy": 0.25, "iou": {"head": 0.125}},
-        "paper": [{"method": "SORN", "source": "Table II", "rank-1": 57.6, "mAP": 46.3}],
-        "dataset": {
-            "name": "mine",
-            "title": "Mine <script>broken()</script>",
-            "licence": "",
-            "notice": "Withdrawn </script>.",
-            "camera_policy": "",
-            "query_images": QUERIES,
-            "gallery_images": GALLERY,
-            "warnings": ["3 <images> fewer"],
-        },
-        "provenance": {
-            "labeler": {"name": "<i>danet", "options": {"table": "</code><script>broken()</script>"}},
-            "pose": None,
-            "segmenter": None,
-            "trained_on": "mine",
-            "command": "make eval DATASET='<b>.csv'",
-            "checkpoint_sha256": "abc",
-            "features": {"precision": "bf16"},
-            "training": {"model": {"parts": 3}, "precision": "fp32"},
-            "config": {"tau": TAU},
-            "stamps": {"train": "def"},
-            "versions": {"torch": "2.14"},
-        },
-    }
+def report_of(found: Scores) -> Report:
+    """With names that would be HTML."""
+    made_by = MadeBy("<i>danet", {"options": {"table": "</code><script>broken()</script>"}})
+    dataset = EvaluatedDataset(
+        name="mine",
+        title="Mine <script>broken()</script>",
+        licence="",
+        notice="Withdrawn </script>.",
+        camera_policy="",
+        query_images=QUERIES,
+        gallery_images=GALLERY,
+        warnings=("3 <images> fewer",),
+    )
+    report = dataclasses.replace(
+        REPORT,
+        protocol="Ours & <others>",
+        metrics={variant: VariantFigures.of(metrics) for variant, metrics in found.metrics.items()},
+        chance=found.chance,
+        cmc=curves(found),
+        tau_sweep=tuple(SweepPoint.of(tau, metrics) for tau, metrics in found.sweep.items()),
+        labels=TrainingLabels(MadeBy("<i>danet"), dataclasses.replace(LABELS, exact=AGREEMENT)),
+        stripes=None,
+        parts=PartScores(1, {"x": 1}, 0.5, 0.25, {"head": 0.125}),
+        paper=({"method": "SORN", "source": "Table II", "rank-1": 57.6, "mAP": 46.3},),
+        dataset=dataset,
+    )
+    return with_provenance(
+        report,
+        labeler=made_by,
+        command="make eval DATASET='<b>.csv'",
+        config=EvalConfig(tau=TAU),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -107,12 +106,12 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     names = [*HOSTILE, *(f"query/{i:04d}.jpg" for i in range(len(HOSTILE), QUERIES))]
     query, gallery = bank(names, 0, 0), bank([f"gallery/{i}<.jpg" for i in range(GALLERY)], 1, 1)
     options = EvalConfig(ranked_queries=4, tau=TAU, tau_sweep=(0.0, 0.4, 0.8))
-    found = scores.score(query, gallery, Protocol("default", "All."), options, HOSTILE)
+    found = scores.score(RankingTask(query, gallery, Protocol("default", "All."), options), HOSTILE)
     shown = shown_queries(found, sample_of, TAU, 5)
     reference = PartReference(sample_of, ExactMasks(Manifest("mine", "Mine"), folder, []), "danet", 8)
     examples = Examples(np.array(HOSTILE), np.full((3, 3, 12, 4), 0.5, np.float16), np.full((3, 12, 4), 2, np.uint8))
     illustrator = Illustrator(folder / "pictures", reference, TAU, 5, 0, "network")
     report, path = report_of(found), folder / "report.html"
     explained = illustrator.explained(found, examples)
-    write_page(path, report, found, list(shown.values()), explained, illustrator, "queries.csv")
+    write_page(path, report, found, Shown(list(shown.values()), explained, illustrator, "queries.csv"))
     return Evaluated(path, report, found, list(shown.values()))

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.reports import canvas, pictures
+from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.pictures import Explained, Ranked, RankedList
 from sorn.parts import COLOURS, HEAD, TORSO
 
@@ -25,7 +26,7 @@ def ranked(right: bool, visible: tuple[bool, ...] = (True, True, False)) -> Rank
 
 
 def draw(path: Path, *lists: RankedList, visible: tuple[bool, ...] = (True, False, True)) -> None:
-    pictures.draw_ranked_lists(path, "Query 1 of 1", "person 7", GREY, np.array(visible), list(lists))
+    pictures.draw_ranked_lists(path, SheetTitle("Query 1 of 1", "person 7"), GREY, np.array(visible), list(lists))
 
 
 def test_borders_tell_right_wrong_and_query(tmp_path: Path) -> None:
@@ -46,8 +47,8 @@ def test_one_row_per_variant_and_one_tile_per_image(tmp_path: Path) -> None:
 
 
 def test_stripes_are_filled_where_visible() -> None:
-    page = canvas.Sheet(200, 200, "")
-    page.stripes(10, 60, 90, np.array([True, False, True]))
+    page = canvas.Sheet(200, 200, SheetTitle(""))
+    page.stripes((10, 60), 90, np.array([True, False, True]))
     middle = [page.canvas.getpixel((13, 60 + 15 + 30 * p)) for p in range(3)]
     assert middle == [canvas.INK, canvas.PAPER, canvas.INK]
 
@@ -58,7 +59,7 @@ def test_a_network_without_stripes_can_be_drawn(tmp_path: Path) -> None:
 
 
 def test_title_and_note_never_overlap() -> None:
-    page = canvas.Sheet(50, 100, "a title", "a note that is longer than the picture is wide")
+    page = canvas.Sheet(50, 100, SheetTitle("a title", "a note that is longer than the picture is wide"))
     assert page.width > 300 and page.canvas.size == (page.width, 100)
 
 
@@ -98,8 +99,8 @@ def test_masks_and_maps_of_any_number_of_examples(tmp_path: Path, labels: int, c
     parts = np.ones((24, 8), np.uint8)
     maps = np.full((3, 6, 2), 0.5, np.float32)
     examples = [Explained(f"query/{i}.jpg", GREY, parts, None, maps) for i in range(count)]
-    pictures.draw_part_masks(tmp_path / "parts.png", "Part masks", "", labels, examples)
-    pictures.draw_maps(tmp_path / "maps.png", "Maps", "", examples)
+    pictures.draw_part_masks(tmp_path / "parts.png", SheetTitle("Part masks"), labels, examples)
+    pictures.draw_maps(tmp_path / "maps.png", SheetTitle("Maps"), examples)
     class_one = tuple(int(value) for value in canvas.class_colours(labels)[1])
     assert class_one in colours_in(tmp_path / "parts.png")
     assert not list(tmp_path.glob("*.tmp"))
@@ -111,7 +112,7 @@ def test_overlays_leave_room_for_headings_and_long_names(tmp_path: Path) -> None
         drawn = {
             heading: [pictures.Overlaid(GREY, {"labelled": mask}, texts)] * count for heading, count in sections.items()
         }
-        pictures.draw_overlays(tmp_path / "labels.png", "Labels", "", 8, drawn)
+        pictures.draw_overlays(tmp_path / "labels.png", SheetTitle("Labels"), 8, drawn)
         return Image.open(tmp_path / "labels.png").size
 
     plain, headed, two = size({"": 4}), size({"random": 4}), size({"random": 4, "worst": 5})
@@ -124,15 +125,15 @@ def test_overlays_leave_room_for_headings_and_long_names(tmp_path: Path) -> None
 
 def test_the_end_of_a_long_name_is_kept() -> None:
     drawn: list[str] = []
-    page = canvas.Sheet(400, 100, "")
-    page.text = lambda x, y, text, *_: drawn.append(text)  # type: ignore[method-assign]
+    page = canvas.Sheet(400, 100, SheetTitle(""))
+    page.text = lambda at, text, *_: drawn.append(text)  # type: ignore[method-assign]
     for text in ("a.jpg", "train/deep/folder/0001_c1.jpg"):
-        page.tail(0, 0, 100, text)
+        page.tail((0, 0), 100, text)
     assert drawn[0] == "a.jpg" and drawn[1].startswith("…") and drawn[1].endswith("0001_c1.jpg")
     assert canvas.font(canvas.TEXT).getlength(drawn[1]) <= 100
 
 
 def test_maps_of_many_sets_fit(tmp_path: Path) -> None:
     example = Explained("query/0.jpg", GREY, None, None, np.full((24, 6, 2), 0.5, np.float32))
-    pictures.draw_maps(tmp_path / "maps.png", "Maps", "", [example])
+    pictures.draw_maps(tmp_path / "maps.png", SheetTitle("Maps"), [example])
     assert Image.open(tmp_path / "maps.png").size[0] > 24 * 64

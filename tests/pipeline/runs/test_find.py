@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.runs.find import find_run, find_training
+from pipeline.runs.find import find_trained, find_training
 
 
 @pytest.fixture
@@ -20,21 +20,21 @@ def runs(tmp_path) -> Path:
 
 
 def test_runs_and_experiments_are_found_by_their_names(runs):
-    assert find_run(runs, "a-danet") == "a-danet"
-    assert find_run(runs, "a-import/experiments/small") == "a-import/experiments/small"
+    assert find_trained("a-danet", runs).full_name == "a-danet"
+    assert find_trained("a-import/experiments/small", runs).full_name == "a-import/experiments/small"
     assert find_training("a-import/experiments/small", runs) == runs / "a-import/experiments/small/train"
 
 
 def test_an_experiment_is_nobodys_default(runs):
     (runs / "a-danet/train/stamp.json").unlink()
-    assert find_run(runs, "a") == "a-import"
+    assert find_trained("a", runs).full_name == "a-import"
     (runs / "a-import/train/stamp.json").unlink()
     with pytest.raises(UserError, match=r"no finished training run of 'a'.*Found: a-import/experiments/small\."):
-        find_run(runs, "a")
+        find_trained("a", runs)
 
 
 def test_two_and_none_are_errors_with_the_names(runs):
     with pytest.raises(UserError, match=r"several runs were trained on a: a-danet, a-import\. Name one"):
-        find_run(runs, "a")
+        find_trained("a", runs)
     with pytest.raises(UserError, match=r"no finished training run of 'b-import/experiments/small'"):
-        find_run(runs, "b-import/experiments/small")
+        find_trained("b-import/experiments/small", runs)

@@ -41,7 +41,7 @@ def test_a_stage_that_never_finished_is_stale(tmp_path):
         ({"version": 2}, "train changed: version 1 -> 2"),
         ({"inputs": {"masks of train": "b" * 64}}, "masks of train changed"),
         ({"inputs": {}}, "masks of train is no longer used"),
-        ({"config": {"model": {"parts": 6}, "loss": {"spc_weight": 0.5}}}, "option model.parts changed: 3 -> 6"),
+        ({"config": {"model": {"parts": 6}, "loss": {"spc_weight": 0.5}}}, "option model.stripes changed: 3 -> 6"),
         ({"config": {**CONFIG, "seed": 1}}, "option seed is new"),
     ],
 )

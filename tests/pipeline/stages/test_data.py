@@ -15,6 +15,7 @@ from pipeline.datasets.manifest import load_manifest, mask_path, read_records
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.stages import data, driver
 
 MINE = r"""
@@ -50,11 +51,11 @@ def paths(tmp_path: Path, make_images) -> Paths:
 
 def run(paths: Paths) -> bool:
     """Whether the stage had to run."""
-    return driver.execute({"data": data}, "data", Config(), paths) is not None  # type: ignore[dict-item]
+    return driver.execute({"data": data}, "data", Run.of(Config(), paths)) is not None  # type: ignore[dict-item]
 
 
 def provided(paths: Paths) -> str:
-    return data.provides(paths)["records"]
+    return data.provides(Run.of(Config(), paths))["records"]
 
 
 def summary(paths: Paths) -> dict:
@@ -129,7 +130,7 @@ def test_workers_change_nothing(paths: Paths) -> None:
     before = paths.records.read_bytes(), paths.data_summary.read_bytes()
     config = Config(runtime=type(Config().runtime)(workers=0))
     shutil.rmtree(paths.runs)
-    driver.execute({"data": data}, "data", config, paths)  # type: ignore[dict-item]
+    driver.execute({"data": data}, "data", Run.of(config, paths))  # type: ignore[dict-item]
     assert (paths.records.read_bytes(), paths.data_summary.read_bytes()) == before
 
 
@@ -137,7 +138,7 @@ def test_damaged_records_are_written_again(paths: Paths) -> None:
     run(paths)
     before = paths.records.read_bytes()
     paths.records.write_bytes(before[:200])
-    assert "records.csv was changed" in driver.state(data, Config(), paths).reasons[0]  # type: ignore[arg-type]
+    assert "records.csv was changed" in driver.state(data, Run.of(Config(), paths)).reasons[0]  # type: ignore[arg-type]
     assert run(paths) and paths.records.read_bytes() == before
 
 
@@ -167,7 +168,7 @@ def test_bad_input_is_one_sentence_and_destroys_nothing(paths: Paths, fault: str
         run(paths)
     assert expected in error.value.wrong and error.value.remedy and "\n" not in str(error.value)
     assert (paths.records.read_bytes(), paths.data_summary.read_bytes()) == before
-    assert driver.state(data, Config(), paths).reasons  # type: ignore[arg-type]
+    assert driver.state(data, Run.of(Config(), paths)).reasons  # type: ignore[arg-type]
     assert not list(paths.runs.rglob("*.tmp"))
 
 
@@ -256,7 +257,7 @@ def test_what_is_deleted_of_synped_is_rendered_again(tmp_path: Path, renders: li
     synped = Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
     run(synped)
     next((tmp_path / "data/synped_demo" / kind / "query").iterdir()).unlink()
-    assert "rendering 2 (1 were missing" in driver.state(data, Config(), synped).reasons[0]  # type: ignore[arg-type]
+    assert "rendering 2 (1 were missing" in driver.state(data, Run.of(Config(), synped)).reasons[0]  # type: ignore[arg-type]
     assert run(synped) and len(renders) == 2
     assert not run(synped)
 

@@ -8,7 +8,9 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.runs.config import Config, MasksConfig
+from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import STAGES, Run
 from pipeline.runtime import distributed
 from pipeline.stages import driver
 from pipeline.tools.clean import clean
@@ -20,25 +22,23 @@ def stage(name: str, work, before: str | None = None) -> SimpleNamespace:
     def output(paths: Paths) -> Path:
         return paths.folder(name) / "out.txt"
 
-    def run(config: Config, paths: Paths, fingerprint: str) -> Path:
-        output(paths).parent.mkdir(parents=True, exist_ok=True)
-        output(paths).write_text(work())
-        return output(paths)
+    def run(run: Run, fingerprint: str) -> Path:
+        output(run.paths).parent.mkdir(parents=True, exist_ok=True)
+        output(run.paths).write_text(work())
+        return output(run.paths)
 
-    def inputs(config: Config, paths: Paths) -> dict[str, str]:
-        return {"text": output_of_before(paths)} if before else {}
-
-    def output_of_before(paths: Paths) -> str:
-        return (paths.folder(before) / "out.txt").read_text()
+    def inputs(run: Run) -> list[Input]:
+        return [Input(OUTSIDE, "text", (run.paths.folder(before) / "out.txt").read_text())] if before else []
 
     return SimpleNamespace(
         NAME=name,
         VERSION=1,
-        settings=lambda config, paths: {"tau": config.eval.tau} if name == "masks" else {},
+        settings=lambda run: {"tau": run.config.eval.tau} if name == "masks" else {},
         inputs=inputs,
         run=run,
-        outputs=lambda paths: [output(paths)],
-        provides=lambda paths: {"text": output(paths).read_text()},
+        finish=lambda run, main: main,
+        outputs=lambda run: [output(run.paths)],
+        provides=lambda run: {"text": output(run.paths).read_text()},
     )
 
 
@@ -53,7 +53,7 @@ def stages():
 
 
 def execute(stages, name, paths, **options):
-    return driver.execute(stages, name, Config(), paths, **options)
+    return driver.execute(stages, name, Run.of(Config(), paths), **options)
 
 
 def test_a_stage_runs_once_and_again_only_when_forced(stages, paths):
@@ -82,12 +82,12 @@ def test_a_stage_that_fails_leaves_no_stamp(stages, paths):
     with pytest.raises(UserError, match="nothing in 'there'"):
         execute(stages, "data", paths, force=True)
     assert not paths.stamp("data").exists()
-    assert driver.state(stages["data"], Config(), paths).reasons == ["never finished"]
+    assert driver.state(stages["data"], Run.of(Config(), paths)).reasons == ["never finished"]
 
 
 def test_a_stamp_that_is_a_folder_is_a_reason_with_a_remedy(stages, paths):
     paths.stamp("data").mkdir(parents=True)
-    found = driver.state(stages["data"], Config(), paths)
+    found = driver.state(stages["data"], Run.of(Config(), paths))
     assert found.reasons == [f"{paths.stamp('data')} cannot be read: Is a directory"]
     assert f"remove {paths.stamp('data')}" in found.remedy
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
@@ -104,8 +104,8 @@ def test_a_full_disk_is_one_sentence_with_the_folder_and_the_command(stages, pat
     assert not paths.stamp("data").exists()
 
 
-def as_rank(monkeypatch, number: int, others_say: list[str] | None = None) -> list[object]:
-    """Two ranks, of which this is one and the other has nothing to say but `others_say`; what this one tells it."""
+def as_process(monkeypatch, number: int, others_say: list[str] | None = None) -> list[object]:
+    """Two processes, of which this is one and the other has nothing to say but `others_say`; what this one tells it."""
     told: list[object] = []
 
     def meet(failure=None, value=None):
@@ -119,48 +119,52 @@ def as_rank(monkeypatch, number: int, others_say: list[str] | None = None) -> li
     return told
 
 
-def test_rank_0_decides_stamps_and_speaks(stages, paths, monkeypatch, capsys):
+def test_process_0_decides_stamps_and_speaks(stages, paths, monkeypatch, capsys):
     execute(stages, "data", paths)
     capsys.readouterr()
-    told = as_rank(monkeypatch, 0)
+    told = as_process(monkeypatch, 0)
     assert execute(stages, "masks", paths)
-    assert told == ["joined", ["never finished"], "left"] and paths.stamp("masks").exists()
+    assert told == ["joined", ["never finished"], None, "left"] and paths.stamp("masks").exists()
     assert "masks: never finished" in capsys.readouterr().out
 
     stamped = paths.stamp("masks").read_bytes()
-    told = as_rank(monkeypatch, 1, ["option tau changed"])
-    assert execute(stages, "masks", paths), "rank 0 has looked, whatever this rank sees"
-    assert told == ["joined", None, "left"] and paths.stamp("masks").read_bytes() == stamped
-    assert capsys.readouterr().out.startswith("masks: rank 1 has done its part")
+    told = as_process(monkeypatch, 1, ["option tau changed"])
+    assert execute(stages, "masks", paths), "process 0 has looked, whatever this one sees"
+    assert told == ["joined", None, None, "left"] and paths.stamp("masks").read_bytes() == stamped
+    assert capsys.readouterr().out.startswith("masks: process 1 has done its part")
 
-    as_rank(monkeypatch, 1, [])
+    as_process(monkeypatch, 1, [])
     assert execute(stages, "masks", paths) is None and capsys.readouterr().out == ""
 
 
-def test_what_a_rank_cannot_do_is_told_to_the_others(stages, paths, monkeypatch):
+def test_what_a_process_cannot_do_is_told_to_the_others(stages, paths, monkeypatch):
     execute(stages, "data", paths)
 
     def fails() -> str:
         raise UserError("nothing in 'there'", "Put something into it.")
 
     stages["masks"] = stage("masks", fails, "data")
-    told = as_rank(monkeypatch, 1, ["never finished"])
+    told = as_process(monkeypatch, 1, ["never finished"])
     with pytest.raises(UserError, match="nothing in 'there'"):
         execute(stages, "masks", paths)
     assert isinstance(told[2], UserError) and told[3] == "left"
-    with pytest.raises(UserError, match=r"work of data cannot be divided between 2 ranks.*Run: make data DATASET=mine"):
+    with pytest.raises(UserError, match=r"data cannot be divided between 2 processes.*Run: make data DATASET=mine"):
         execute(stages, "data", paths)
 
 
 def test_a_checkpoint_from_elsewhere_leaves_nothing_to_train_and_gets_its_own_folder(tmp_path):
     paths = Paths("mine", "none", tmp_path / "data", tmp_path / "runs", trained_on="market1501-import")
-    assert driver.chain(Config(), paths) == ("data", "masks", "eval")
+    assert driver.chain(Run.of(Config(), paths)) == ("data", "masks", "eval")
     assert paths.checkpoint == tmp_path / "runs/market1501-import/train/model.safetensors"
     assert paths.folder("eval") == tmp_path / "runs/mine-none/eval-from-market1501-import"
-    assert driver.command("eval", paths).endswith("TRAINED_ON=market1501-import")
+    assert (
+        Run.of(Config(), paths)
+        .make("eval")
+        .startswith("make eval DATASET=mine LABELER=none TRAINED_ON=market1501-import ")
+    )
     for folder in ("mine-none/masks", "market1501-import/train"):
         (tmp_path / "runs" / folder).mkdir(parents=True)
-    clean(Config(), paths)
+    clean(Run.of(Config(), paths))
     assert not (tmp_path / "runs/mine-none").exists() and (tmp_path / "runs/market1501-import/train").exists()
 
 
@@ -170,13 +174,15 @@ def test_an_experiment_has_a_training_and_an_evaluation_of_its_own_and_clean_tak
     assert paths.folder("masks") == run / "masks" and paths.folder("data") == tmp_path / "runs/mine/data"
     assert paths.folder("train") == run / "experiments/small/train"
     assert paths.folder("eval") == run / "experiments/small/eval"
-    assert driver.command("eval", paths) == "make eval DATASET=mine LABELER=import EXPERIMENT=small"
-    assert driver.command("masks", paths) == "make masks DATASET=mine LABELER=import"
-    for stage in driver.ORDER:
+    folders = f"DATA_ROOT={tmp_path / 'data'} RUNS={tmp_path / 'runs'}"
+    made = Run.of(Config(), paths)
+    assert made.make("eval") == f"make eval DATASET=mine LABELER=import EXPERIMENT=small {folders}"
+    assert made.make("masks") == f"make masks DATASET=mine LABELER=import {folders}"
+    for stage in STAGES:
         paths.folder(stage).mkdir(parents=True)
     for other in (run / "train", run / "experiments/large/train"):
         other.mkdir(parents=True)
-    assert clean(Config(), paths).removed == [paths.folder("train"), paths.folder("eval")]
+    assert clean(Run.of(Config(), paths)).removed == [paths.folder("train"), paths.folder("eval")]
     left = {path.relative_to(tmp_path / "runs").as_posix() for path in (tmp_path / "runs").glob("**/") if path.is_dir()}
     assert {"mine/data", "mine-import/masks", "mine-import/train", "mine-import/experiments/large/train"} <= left
     assert "mine-import/experiments/small" not in left
@@ -190,7 +196,7 @@ def test_an_experiment_evaluated_with_the_network_of_another(tmp_path):
     assert paths.folder("eval") == own / "eval-from-mine-import-experiments-small"
     for folder in (paths.folder("train"), paths.folder("eval")):
         folder.mkdir(parents=True)
-    assert clean(Config(), paths).removed == [paths.folder("eval")] and paths.folder("train").is_dir()
+    assert clean(Run.of(Config(), paths)).removed == [paths.folder("eval")] and paths.folder("train").is_dir()
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "two words", "-option", "a\n"])
@@ -201,19 +207,21 @@ def test_a_name_that_is_no_folder_is_refused(tmp_path, name):
 
 def test_a_labeler_is_trained_only_where_the_run_needs_one(tmp_path):
     danet = Paths("d", "danet", tmp_path, tmp_path / "runs")
-    assert driver.chain(Config(), danet) == ("data", "labeler", "masks", "train", "eval")
+    assert driver.chain(Run.of(Config(), danet)) == ("data", "labeler", "masks", "train", "eval")
     elsewhere = Config(masks=MasksConfig(options={"weights": "danet.safetensors"}))
-    assert driver.chain(elsewhere, danet) == ("data", "masks", "train", "eval")
-    assert driver.chain(Config(), Paths("d", "import", tmp_path, tmp_path / "runs")) == driver.chain(elsewhere, danet)
-    assert driver.command("labeler", danet) == "make labeler DATASET=d"
+    assert driver.chain(Run.of(elsewhere, danet)) == ("data", "masks", "train", "eval")
+    assert driver.chain(Run.of(Config(), Paths("d", "import", tmp_path, tmp_path / "runs"))) == driver.chain(
+        Run.of(elsewhere, danet)
+    )
+    assert Run.of(Config(), danet).make("labeler").startswith("make labeler DATASET=d ")
 
 
 def test_masks_refuse_a_labeler_that_is_not_trained_yet(tmp_path):
     names = {"data": None, "labeler": "data", "masks": "labeler"}
     stages = {name: stage(name, lambda: "x", before) for name, before in names.items()}
     paths = Paths("d", "danet", tmp_path, tmp_path / "runs")
-    driver.execute(stages, "data", Config(), paths)
+    execute(stages, "data", paths)
     with pytest.raises(UserError, match=r"masks needs a fresh labeler stage.*Run: make labeler DATASET=d"):
-        driver.execute(stages, "masks", Config(), paths)
-    driver.execute(stages, "labeler", Config(), paths)
-    assert driver.execute(stages, "masks", Config(), paths) is not None
+        execute(stages, "masks", paths)
+    execute(stages, "labeler", paths)
+    assert execute(stages, "masks", paths) is not None

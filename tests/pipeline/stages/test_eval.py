@@ -34,6 +34,7 @@ from pipeline.io.files import digest_file, write_text
 from pipeline.runs import stamp
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.stages import eval as stage
 from pipeline.stages.driver import execute
 from sorn import engine
@@ -106,7 +107,7 @@ def test_every_picture_is_listed_and_every_listed_picture_is_there(finished: Pat
     assert all(f"(pictures/{name})" in text for name in drawn) and text.count("](pictures/") == len(drawn)
     for path in finished.pictures.iterdir():
         Image.open(path).verify()
-    assert set(stage.outputs(finished)) >= set(finished.pictures.iterdir())
+    assert set(stage.outputs(Run.of(Config(), finished))) >= set(finished.pictures.iterdir())
 
 
 def test_features_are_the_networks(finished: Paths) -> None:
@@ -173,13 +174,13 @@ def test_landmarks_pick_the_stripes_when_they_are_asked(
 def test_joints_are_an_input_of_those_who_use_them(paths: Paths) -> None:
     asking = evaluated(visibility="pose")
     with pytest.raises(UserError, match=r"visibility = pose needs joints.*hold none.*make eval.*masks\.pose=joints"):
-        stage.inputs(asking, paths)
+        stage.inputs(Run.of(asking, paths))
     extracted = store.read_attrs(paths.features)["fingerprint"]
     found, fingerprints = [], {extracted}
     for height in (0.1, 0.9):
         write_shards(paths, {"query": posed(QUERY, height), "gallery": posed(GALLERY, height)}, POSE)
         run(paths, asking)
-        found.append((stage.inputs(CONFIG, paths), stage.inputs(asking, paths)))
+        found.append((stage.inputs(Run.of(CONFIG, paths)), stage.inputs(Run.of(asking, paths))))
         fingerprints.add(store.read_attrs(paths.features)["fingerprint"])
     assert found[0][0] == found[1][0] and found[0][1] != found[1][1]
     assert len(fingerprints) == 3
@@ -188,7 +189,7 @@ def test_joints_are_an_input_of_those_who_use_them(paths: Paths) -> None:
 def test_a_split_that_is_not_stored_names_those_that_are(paths: Paths) -> None:
     write_shards(paths, {"query": QUERY, "gallery": GALLERY}, POSE)
     with pytest.raises(UserError, match=r"has no images of split 'val_query'\. It has: gallery, query;"):
-        stage.inputs(evaluated(split="val"), paths)
+        stage.inputs(Run.of(evaluated(split="val"), paths))
 
 
 def test_damaged_features_are_extracted_again(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,9 +213,9 @@ def test_ends_with_a_table(paths: Paths, capsys: pytest.CaptureFixture[str]) -> 
 def test_driver_runs_it_once(paths: Paths) -> None:
     """Fresh after a run; stale when an option of this stage changes, or the records it rests on."""
     stages = {name: FinishedStage(name) for name in ("data", "masks", "train")} | {"eval": stage}
-    assert execute(stages, "eval", CONFIG, paths) == paths.report_html
-    assert execute(stages, "eval", CONFIG, paths) is None
-    assert execute(stages, "eval", evaluated(tau=0.3), paths) == paths.report_html
+    assert execute(stages, "eval", Run.of(CONFIG, paths)) == paths.report_html
+    assert execute(stages, "eval", Run.of(CONFIG, paths)) is None
+    assert execute(stages, "eval", Run.of(evaluated(tau=0.3), paths)) == paths.report_html
 
 
 @dataclasses.dataclass
@@ -246,7 +247,7 @@ def test_colours_are_ranked_beside_the_network_when_they_are_asked(
     assert "| colour, visible stripes |" in paths.report_md.read_text()
     page = paths.report_html.read_text()
     assert "colours 100.0 %" in page and "needs no training" in page and "eval.colour=true" in page
-    assert stage.settings(evaluated(colour=True), paths) != stage.settings(CONFIG, paths)
+    assert stage.settings(Run.of(evaluated(colour=True), paths)) != stage.settings(Run.of(CONFIG, paths))
 
 
 def test_networks_without_a_branch(tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_validation_split(tmp_path: Path) -> None:
     report = run(paths, evaluated(split="val"))
     assert report["metrics"]["sorn"]["queries"] == 2 and "split val" in report["protocol"]
     with pytest.raises(UserError, match="no images of split 'query'"):
-        stage.inputs(CONFIG, paths)
+        stage.inputs(Run.of(CONFIG, paths))
 
 
 def test_protocols_choose_their_queries(tmp_path: Path) -> None:
@@ -287,10 +288,10 @@ def test_protocols_choose_their_queries(tmp_path: Path) -> None:
         counts[protocol] = report["metrics"]["sorn"]["queries"]
         assert report["parts"] is None
     assert counts == {"default": 3, "partial": 2, "partial_single_shot": 2}
-    settings = [stage.settings(evaluated(protocol=name), paths) for name in ("occluded", "partial")]
+    settings = [stage.settings(Run.of(evaluated(protocol=name), paths)) for name in ("occluded", "partial")]
     assert settings[0] != settings[1]
     with pytest.raises(UserError, match="Known: occluded, partial"):
-        stage.settings(evaluated(protocol="frontal"), paths)
+        stage.settings(Run.of(evaluated(protocol="frontal"), paths))
 
 
 def refused(tmp_path: Path, query: list[Sample], gallery: list[Sample]) -> str:
@@ -331,7 +332,7 @@ def test_images_of_another_size_than_trained_on_are_refused(paths: Paths) -> Non
 def test_missing_stage_names_the_command(paths: Paths, missing: str) -> None:
     stamp.remove(paths.folder(missing))
     with pytest.raises(UserError, match=f"Run: make {missing} DATASET=synped_demo"):
-        stage.inputs(CONFIG, paths)
+        stage.inputs(Run.of(CONFIG, paths))
 
 
 def test_checkpoint_of_another_run(paths: Paths) -> None:

@@ -27,6 +27,7 @@ from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
 from pipeline.runs.config import Config, as_json
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.stages import eval as stage
 from sorn import engine
 from sorn.config import SORNConfig
@@ -88,30 +89,30 @@ def test_a_segmenter_is_an_input_of_those_who_ask_it(paths: Paths, tmp_path: Pat
     """Its weights are, its place is not."""
     folder = write_segmenter(tmp_path / "other", 3)
     moved = shutil.copytree(folder, tmp_path / "moved")
-    asking = stage.inputs(by(folder), paths)
-    assert asking.keys() - stage.inputs(CONFIG, paths).keys() == {"segmenter"}
-    assert (asking, stage.settings(by(folder), paths)) == (
-        stage.inputs(by(moved), paths),
-        stage.settings(by(moved), paths),
+    asking = stage.inputs(Run.of(by(folder), paths))
+    assert {one.key for one in asking} - {one.key for one in stage.inputs(Run.of(CONFIG, paths))} == {"segmenter"}
+    assert (asking, stage.settings(Run.of(by(folder), paths))) == (
+        stage.inputs(Run.of(by(moved), paths)),
+        stage.settings(Run.of(by(moved), paths)),
     )
-    assert stage.settings(by(folder), paths) != stage.settings(CONFIG, paths)
-    assert stage.inputs(by(write_segmenter(folder, 0)), paths) != asking
+    assert stage.settings(Run.of(by(folder), paths)) != stage.settings(Run.of(CONFIG, paths))
+    assert stage.inputs(Run.of(by(write_segmenter(folder, 0)), paths)) != asking
 
 
 def test_segmenters_that_cannot_serve(paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"eval\.segmenter = .*none: no model\.safetensors and no config\.json there\. Give"
     ):
-        stage.inputs(by(tmp_path / "none"), paths)
+        stage.inputs(Run.of(by(tmp_path / "none"), paths))
     blind = write_segmenter(tmp_path / "blind", 0, dataclasses.replace(MODEL, semantic_branch=False))
     with pytest.raises(UserError, match=r"eval\.segmenter = .*blind: that network has no semantic branch"):
-        stage.inputs(by(blind), paths)
+        stage.inputs(Run.of(by(blind), paths))
     large = write_segmenter(tmp_path / "large", 0, size=(128, 64))
     with pytest.raises(UserError, match=r"segmenter in .*large was trained on images of 128x64, the shards hold 64x32"):
         run(paths, by(large))
     (large / "config.json").write_text('{"model": {"rows": 3}, "image_size": [64, 32]}')
     with pytest.raises(UserError, match=r"large/config\.json does not describe a trained network"):
-        stage.inputs(by(large), paths)
+        stage.inputs(Run.of(by(large), paths))
 
 
 def test_networks_without_features_or_stripes(tmp_path: Path) -> None:

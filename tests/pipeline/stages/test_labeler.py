@@ -22,7 +22,8 @@ from pipeline.labelers.base import Source
 from pipeline.runs import stamp
 from pipeline.runs.config import Config, DanetConfig, Runtime
 from pipeline.runs.layout import Paths
-from pipeline.stages import labeler
+from pipeline.runs.run import Run
+from pipeline.stages import driver, labeler
 from pipeline.training.danet import LabelerTraining, learning_rate
 from sorn.parts import TORSO
 from sorn.sample import Status
@@ -62,11 +63,11 @@ def source(paths: Paths) -> Source:
 
 def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
-    assert labeler.run(CONFIG, paths, "f" * 64) == paths.labeler_checkpoint
-    assert labeler.outputs(paths) == [paths.labeler_checkpoint, paths.labeler_config]
+    assert driver.work(labeler, Run.of(CONFIG, paths), "f" * 64) == paths.labeler_checkpoint
+    assert labeler.outputs(Run.of(Config(), paths)) == [paths.labeler_checkpoint, paths.labeler_config]
     made = checkpoints.read_metadata(paths.labeler_checkpoint)
     assert (made["network"], made["backbone"], made["image_size"]) == ("danet", "resnet18", [32, 16])
-    assert labeler.provides(paths) == {"checkpoint": digest_file(paths.labeler_checkpoint)}
+    assert labeler.provides(Run.of(Config(), paths)) == {"checkpoint": digest_file(paths.labeler_checkpoint)}
     elsewhere = tmp_path / "shared.safetensors"
     elsewhere.write_bytes(paths.labeler_checkpoint.read_bytes())
     own = labelers.create("danet", {}, source(paths))
@@ -98,7 +99,7 @@ def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) ->
 
 def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = make_dataset(tmp_path)
-    labeler.run(CONFIG, paths, "f" * 64)
+    driver.work(labeler, Run.of(CONFIG, paths), "f" * 64)
     undisturbed = paths.labeler_checkpoint.read_bytes()
     paths.labeler_checkpoint.unlink()
 
@@ -116,34 +117,34 @@ def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path: Path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(LabelerTraining, "_step", dies)
         with pytest.raises(RuntimeError, match="power cut"):
-            labeler.run(CONFIG, paths, "f" * 64)
+            driver.work(labeler, Run.of(CONFIG, paths), "f" * 64)
     assert not paths.labeler_checkpoint.exists() and paths.states("labeler", "f" * 64)
-    labeler.run(CONFIG, paths, "f" * 64)
+    driver.work(labeler, Run.of(CONFIG, paths), "f" * 64)
     assert paths.labeler_checkpoint.read_bytes() == undisturbed
     assert not list(paths.folder("labeler").glob("state-*"))
 
 
 def test_inputs_follow_images_and_masks(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
-    before = labeler.inputs(CONFIG, paths)
+    before = labeler.inputs(Run.of(CONFIG, paths))
     mask = paths.data_root / "mine" / "masks" / "labeler" / "003.png"
     mask.write_bytes(mask.read_bytes() + b" ")
-    assert labeler.inputs(CONFIG, paths) != before
+    assert labeler.inputs(Run.of(CONFIG, paths)) != before
     mask.unlink()
     with pytest.raises(UserError, match=r"1 of 9 images of the split 'labeler' have no mask, first .*003\.png"):
-        labeler.inputs(CONFIG, paths)
+        labeler.inputs(Run.of(CONFIG, paths))
 
 
 def test_a_dataset_without_exact_masks_is_told_where_to_train(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path, split="train")
     with pytest.raises(UserError, match=r"mine has no split 'labeler'.*masks\.options\.weights="):
-        labeler.inputs(CONFIG, paths)
+        labeler.inputs(Run.of(CONFIG, paths))
 
 
 def test_fewer_images_than_a_batch(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path, count=3)
     with pytest.raises(UserError, match=r"3 images, fewer than one batch of 4.*danet\.batch_size"):
-        labeler.run(CONFIG, paths, "f" * 64)
+        driver.work(labeler, Run.of(CONFIG, paths), "f" * 64)
 
 
 def test_the_rate_rises_and_falls() -> None:

@@ -22,16 +22,17 @@ from pipeline.io.images import decode
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeled
 from pipeline.labelers.unlabeled import Unlabeled
-from pipeline.reports.labels import build
-from pipeline.runs import stamp
+from pipeline.runs import run, stamp
 from pipeline.runs.config import Config, MasksConfig, Runtime
+from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.runtime import distributed
 from pipeline.shards import labeling
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardReader
 from pipeline.shards.index import read_index, verify_shards
-from pipeline.stages import masks
+from pipeline.stages import driver, masks
 from sorn.parts import HEAD, TORSO, UPPER_LEG
 from sorn.sample import JOINTS, Status
 
@@ -63,13 +64,24 @@ def make_dataset(tmp_path: Path, counts: dict[str, int] = COUNTS) -> Paths:
 
 @pytest.fixture(autouse=True)
 def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (masks, build):
-        monkeypatch.setattr(module, "load_manifest", lambda name: Manifest(name, "Mine"))
+    monkeypatch.setattr(run, "load_manifest", lambda name: Manifest(name, "Mine"))
 
 
 def make_config(workers: int = 2, **options: Any) -> Config:
     settings = {"image_size": SIZE, "shard_images": 10, **options}
     return Config(masks=MasksConfig(**settings), runtime=Runtime(workers=workers))
+
+
+def work(config: Config, paths: Paths, fingerprint: str) -> Path:
+    return driver.work(masks, Run.of(config, paths), fingerprint)  # type: ignore[arg-type]
+
+
+def provided_by(paths: Paths) -> dict[str, str]:
+    return masks.provides(Run.of(Config(), paths))
+
+
+def outputs_of(paths: Paths) -> list[Path]:
+    return masks.outputs(Run.of(Config(), paths))
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -102,7 +114,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
 
 def test_images_and_masks_are_stored_at_shard_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = make_dataset(tmp_path)
-    assert masks.run(make_config(), paths, "f") == paths.shard_index
+    assert work(make_config(), paths, "f") == paths.shard_index
     index = read_index(paths.shard_index)
     assert {split: entry.count for split, entry in index.splits.items()} == {"train": 25, "query": 3, "gallery": 4}
     assert [entry.count for entry in index.shards if entry.split == "train"] == [10, 10, 5]
@@ -126,7 +138,7 @@ def test_the_result_does_not_depend_on_workers(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     trees = []
     for workers in (0, 3):
-        masks.run(make_config(workers), paths, "f")
+        work(make_config(workers), paths, "f")
         trees.append(tree(paths.folder("masks")))
         shutil.rmtree(paths.folder("masks"))
     assert trees[0] == trees[1]
@@ -134,35 +146,35 @@ def test_the_result_does_not_depend_on_workers(tmp_path: Path) -> None:
 
 def test_provided_digests_are_of_the_content_alone(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
-    masks.run(make_config(), paths, "f")
-    first = masks.provides(paths)
+    work(make_config(), paths, "f")
+    first = provided_by(paths)
     assert set(first) == {"train", "query", "gallery"}
     imported = dataclasses.replace(paths, labeler="import")
     folder = tmp_path / "data" / "mine" / "masks"
-    masks.run(make_config(shard_images=7, options={"folder": str(folder), "table": "sorn8"}), imported, "g")
-    assert masks.provides(imported) == first
-    masks.run(make_config(splits=("train", "query")), paths, "h")
-    assert {split for split, digest in masks.provides(paths).items() if digest != first[split]} == {"query"}
+    work(make_config(shard_images=7, options={"folder": str(folder), "table": "sorn8"}), imported, "g")
+    assert provided_by(imported) == first
+    work(make_config(splits=("train", "query")), paths, "h")
+    assert {split for split, digest in provided_by(paths).items() if digest != first[split]} == {"query"}
 
 
 def test_a_crash_keeps_finished_shards_and_the_rest_is_done_later(tmp_path: Path, recorder: type[Recorder]) -> None:
     paths = make_dataset(tmp_path)
     recorder.dies_at = "train/017.png"
     with pytest.raises(RuntimeError, match="the labeler died"):
-        masks.run(make_config(), paths, "f")
+        work(make_config(), paths, "f")
     assert list(tree(paths.folder("masks"))) == ["train/shard-00000.h5"]
     recorder.asked, recorder.dies_at = [], ""
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     assert sorted(recorder.asked) == [f"train/{i:03d}.png" for i in range(10, 25)]
     resumed = tree(paths.folder("masks"))
     shutil.rmtree(paths.folder("masks"))
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     assert tree(paths.folder("masks")) == resumed
 
 
 def test_a_damaged_shard_is_written_again(tmp_path: Path, recorder: type[Recorder]) -> None:
     paths = make_dataset(tmp_path)
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     whole = tree(paths.folder("masks"))
     first, second, third = (paths.shard("train", number) for number in range(3))
     first.write_bytes(first.read_bytes()[:5000])
@@ -170,29 +182,29 @@ def test_a_damaged_shard_is_written_again(tmp_path: Path, recorder: type[Recorde
     changed[8000] ^= 1
     second.write_bytes(bytes(changed))
     recorder.asked = []
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     assert sorted(recorder.asked) == [f"train/{i:03d}.png" for i in range(20)] and third.exists()
     assert tree(paths.folder("masks")) == whole
 
 
 def test_another_fingerprint_replaces_everything_and_leaves_nothing_over(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
-    masks.run(make_config(shard_images=4), paths, "f")
+    work(make_config(shard_images=4), paths, "f")
     (paths.folder("masks") / "train" / "shard-00099.h5.tmp").touch()
-    masks.run(make_config(), paths, "g")
+    work(make_config(), paths, "g")
     files = sorted(path.name for path in (paths.folder("masks") / "train").iterdir())
     assert files == ["shard-00000.h5", "shard-00001.h5", "shard-00002.h5"]
     assert {ShardReader(paths.shard("train", i)).fingerprint for i in range(3)} == {"g"}
-    assert sorted(masks.outputs(paths)) == sorted(p for p in paths.folder("masks").rglob("*") if p.is_file())
+    assert sorted(outputs_of(paths)) == sorted(p for p in paths.folder("masks").rglob("*") if p.is_file())
 
 
 def test_what_fails_before_a_shard_is_replaced_leaves_the_old_run(tmp_path: Path, recorder: type[Recorder]) -> None:
     paths = make_dataset(tmp_path)
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     before = tree(paths.folder("masks"))
     recorder.asked, recorder.dies_at = [], "train/003.png"
     with pytest.raises(RuntimeError, match="the labeler died"):
-        masks.run(make_config(), paths, "g")
+        work(make_config(), paths, "g")
     assert tree(paths.folder("masks")) == before
 
 
@@ -201,7 +213,7 @@ def test_images_that_were_unreadable_for_a_while_are_read_again(
 ) -> None:
     """A disk was away while a shard was written: its images are not lost."""
     paths = make_dataset(tmp_path)
-    masks.run(make_config(shard_images=4), paths, "f")
+    work(make_config(shard_images=4), paths, "f")
     whole = tree(paths.folder("masks"))
     shutil.rmtree(paths.folder("masks"))
     away = "train/004.png"
@@ -210,8 +222,8 @@ def test_images_that_were_unreadable_for_a_while_are_read_again(
         with pytest.raises(
             UserError, match=rf"1 of 32 images \({away}\) could not be read for a while, and can be now"
         ):
-            masks.run(make_config(shard_images=4), paths, "f")
-    masks.run(make_config(shard_images=4), paths, "f")
+            work(make_config(shard_images=4), paths, "f")
+    work(make_config(shard_images=4), paths, "f")
     assert f"lacks {away}, unreadable then and not now; writing it again" in capsys.readouterr().out
     assert tree(paths.folder("masks")) == whole
 
@@ -220,21 +232,21 @@ def test_a_few_unreadable_images_are_left_out_and_named(tmp_path: Path, capsys: 
     paths = make_dataset(tmp_path)
     bad = tmp_path / "data" / "mine" / "images" / "train" / "004.png"
     bad.write_bytes(bad.read_bytes()[:70])
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     assert "1 of 32 images (train/004.png) cannot be read and will be left out" in capsys.readouterr().out
     data = ShardDataset(paths.shard_index, "train")
     assert len(data) == 24 and data.unreadable == ["train/004.png"]
     for number in (5, 6):
         (tmp_path / "data" / "mine" / "images" / "train" / f"{number:03d}.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"3 of 32 images \(train/004\.png, .*\) cannot be read\. Copy them again"):
-        masks.run(make_config(), paths, "g")
+        work(make_config(), paths, "g")
 
 
 def test_a_missing_mask_stops_before_any_work(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     (tmp_path / "data" / "mine" / "masks" / "train" / "011.png").unlink()
     with pytest.raises(UserError, match=r"1 of 25 images of mine have no mask, first .*train/011\.png"):
-        masks.run(make_config(), paths, "f")
+        work(make_config(), paths, "f")
     assert not paths.folder("masks").exists()
 
 
@@ -243,7 +255,7 @@ def test_a_full_disk_is_refused_early_or_told(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 10_000})())
         with pytest.raises(UserError, match=r"masks needs 0\.1 MB, but only 0\.0 MB are free there"):
-            masks.run(make_config(), paths, "f")
+            work(make_config(), paths, "f")
     assert not paths.folder("masks").exists()
 
     def full(*args: object) -> None:
@@ -251,33 +263,33 @@ def test_a_full_disk_is_refused_early_or_told(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(UserError, match=r"disk is full: .*shard-00000\.h5 could not be written"):
-        masks.run(make_config(), paths, "f")
+        work(make_config(), paths, "f")
     assert tree(paths.folder("masks")) == {}
 
 
 def test_inputs_and_settings(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     config = make_config()
-    before = masks.inputs(config, paths)
+    before = masks.inputs(Run.of(config, paths))
     assert before["records"] == "r" and set(before) == {"records", "mask files"}
     (tmp_path / "data" / "mine" / "masks" / "query" / "000.png").unlink()
-    assert masks.inputs(config, paths) == before, "query is not labelled, its masks do not count"
+    assert masks.inputs(Run.of(config, paths)) == before, "query is not labelled, its masks do not count"
     (tmp_path / "data" / "mine" / "masks" / "train" / "000.png").unlink()
-    assert masks.inputs(config, paths)["mask files"] != before["mask files"]
-    assert masks.settings(make_config(workers=7), paths) == masks.settings(config, paths)
-    assert masks.settings(make_config(image_size=(64, 32)), paths) != masks.settings(config, paths)
-    assert json.loads(json.dumps(masks.settings(config, paths))) == masks.settings(config, paths)
+    assert masks.inputs(Run.of(config, paths)) != before
+    assert masks.settings(Run.of(make_config(workers=7), paths)) == masks.settings(Run.of(config, paths))
+    assert masks.settings(Run.of(make_config(image_size=(64, 32)), paths)) != masks.settings(Run.of(config, paths))
+    assert json.loads(json.dumps(masks.settings(Run.of(config, paths)))) == masks.settings(Run.of(config, paths))
 
 
 def test_what_cannot_be_done(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     with pytest.raises(UserError, match=r"masks\.splits names 'tarin', which is no split\. Known: train, val_query"):
-        masks.run(make_config(splits=("tarin",)), paths, "f")
+        work(make_config(splits=("tarin",)), paths, "f")
     with pytest.raises(UserError, match=r"unknown keypoint finder 'joint'; known: joints"):
-        masks.settings(make_config(keypoints="joint"), paths)
+        masks.settings(Run.of(make_config(keypoints="joint"), paths))
     shutil.rmtree(paths.folder("data"))
-    with pytest.raises(UserError, match=r"the data stage has not finished in .*Run: make data DATASET="):
-        masks.inputs(make_config(), paths)
+    with pytest.raises(UserError, match=r"the data stage of mine has not finished: .*Run: make data DATASET="):
+        masks.inputs(Run.of(make_config(), paths))
 
 
 class Nose:
@@ -313,16 +325,18 @@ def test_a_pose_finder_sees_all_stored_splits_and_changes_no_mask(
     paths = make_dataset(tmp_path)
     bad = tmp_path / "data" / "mine" / "images" / "train" / "004.png"
     bad.write_bytes(b"no image")
-    masks.run(make_config(), paths, "f")
-    without = masks.provides(paths)
+    work(make_config(), paths, "f")
+    without = provided_by(paths)
     assert "pose" not in without and read_index(paths.shard_index).pose is None
-    assert masks.settings(make_config(), paths)["pose"] is None
+    assert masks.settings(Run.of(make_config(), paths))["pose"] is None
 
     config = make_config(keypoints="nose")
-    assert masks.inputs(config, paths)["noses"] == "32", "the split of the labeler is not stored"
-    assert masks.settings(config, paths)["pose"] == {"name": "nose", "height": 1.0}
-    masks.run(config, paths, "g")
-    provided = masks.provides(paths)
+    assert Input(OUTSIDE, "noses", "32") in masks.inputs(Run.of(config, paths)), (
+        "the split of the labeler is not stored"
+    )
+    assert masks.settings(Run.of(config, paths))["pose"] == {"name": "nose", "height": 1.0}
+    work(config, paths, "g")
+    provided = provided_by(paths)
     assert provided["pose"] and {**without, "pose": provided["pose"]} == provided
     assert read_index(paths.shard_index).pose == {"name": "nose", "height": 1.0}
     reader = ShardReader(paths.shard("train", 0))
@@ -330,8 +344,8 @@ def test_a_pose_finder_sees_all_stored_splits_and_changes_no_mask(
     assert not reader.keypoints[4].any(), "nobody saw the unreadable image"
     assert ShardReader(paths.shard("query", 0)).keypoints[2, 0, 1] == pytest.approx(20 / 255)
 
-    masks.run(make_config(keypoints="nose", keypoint_options={"height": 0.5}), paths, "h")
-    assert {key for key, digest in masks.provides(paths).items() if digest != provided[key]} == {"pose"}
+    work(make_config(keypoints="nose", keypoint_options={"height": 0.5}), paths, "h")
+    assert {key for key, digest in provided_by(paths).items() if digest != provided[key]} == {"pose"}
 
 
 def test_what_a_detector_saw_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +357,7 @@ def test_what_a_detector_saw_is_stored(tmp_path: Path, monkeypatch: pytest.Monke
     kinds = {"ground_truth": Detector, "none": Unlabeled}
     monkeypatch.setattr(labelers, "create", lambda name, options, source: kinds[name](options, source))
     paths = make_dataset(tmp_path)
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     sample = ShardReader(paths.shard("train", 1)).sample(3)
     assert (sample.people, sample.box, sample.score) == (2, (0.0, 0.25, 0.5, 1.0), 0.75)
     assert sample.status == Status.SEVERAL_PEOPLE and (sample.mask == TORSO).all()
@@ -351,8 +365,8 @@ def test_what_a_detector_saw_is_stored(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_stage_ends_with_a_label_report(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
-    masks.run(make_config(), paths, "f")
-    files = masks.outputs(paths)
+    work(make_config(), paths, "f")
+    files = outputs_of(paths)
     assert {paths.label_report_json, paths.label_report_md, *paths.label_pictures.iterdir()} <= set(files)
     assert all(path.is_file() for path in files) and "mIoU" in paths.label_report_md.read_text()
 
@@ -368,24 +382,23 @@ def test_a_rank_writes_its_shards_and_leaves_the_rest_to_the_first(
             missing = paths.shard("train", 1)
             kept = missing.read_bytes()
             missing.unlink()
-            with pytest.raises(UserError, match=r"another rank has written .*shard-00001\.h5, but it is not here"):
-                masks.run(make_config(), paths, "f")
+            with pytest.raises(UserError, match=r"another process has written .*shard-00001\.h5, but it is not here"):
+                work(make_config(), paths, "f")
             missing.write_bytes(kept)
-        masks.run(make_config(), paths, "f")
+        work(make_config(), paths, "f")
         if files is not None:
             assert set(tree(paths.folder("masks"))) == files and capsys.readouterr().out == ""
     together = tree(paths.folder("masks"))
     shutil.rmtree(paths.folder("masks"))
     monkeypatch.undo()
-    monkeypatch.setattr(masks, "load_manifest", lambda name: Manifest(name, "Mine"))
-    monkeypatch.setattr(build, "load_manifest", lambda name: Manifest(name, "Mine"))
-    masks.run(make_config(), paths, "f")
+    monkeypatch.setattr(run, "load_manifest", lambda name: Manifest(name, "Mine"))
+    work(make_config(), paths, "f")
     assert tree(paths.folder("masks")) == together
 
 
 def test_evaluation_only_data_needs_no_labels(tmp_path: Path) -> None:
     paths = dataclasses.replace(make_dataset(tmp_path, {"query": 2, "gallery": 3}), labeler="none")
-    masks.run(make_config(), paths, "f")
+    work(make_config(), paths, "f")
     index = read_index(paths.shard_index)
     assert index.pids == () and set(index.splits) == {"query", "gallery"}
     assert index.splits["gallery"].status == {"unlabeled": 3}

@@ -25,7 +25,8 @@ from pipeline.io import checkpoints
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
-from pipeline.stages import train
+from pipeline.runs.run import Run
+from pipeline.stages import driver, train
 from pipeline.training import loop
 from pipeline.training.loop import Training
 from pipeline.training.validation import Validation
@@ -121,7 +122,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, how: Callable[[], object
 def test_it_writes_weights_their_description_scalars_and_pictures(
     tiny: Tiny, paths: Paths, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.run(tiny.config("train.validate_every=2"), paths, PRINT) == paths.checkpoint
+    assert driver.work(train, Run.of(tiny.config("train.validate_every=2"), paths), PRINT) == paths.checkpoint
     said = capsys.readouterr().out
     assert "train: 20 images of 4 pids, 3 epochs of 5 steps of 4, resnet18 in fp32 on cpu" in said
     lines = [line for line in said.splitlines() if "mean local" in line]
@@ -147,16 +148,16 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_to_the_same_bytes(
     tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tiny.config("train.jitter=0.2")
-    train.run(config, paths, PRINT)
+    driver.work(train, Run.of(config, paths), PRINT)
     undisturbed = weights(paths)
     paths.checkpoint.unlink()
     with monkeypatch.context() as patch:
         stop_at(patch, 7, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(SystemExit) as ended:
-            train.run(config, paths, PRINT)
+            driver.work(train, Run.of(config, paths), PRINT)
     assert ended.value.code == 143 and not paths.checkpoint.exists()
     assert "stopped after 8 of 15 steps; the same command goes on from there" in capsys.readouterr().out
-    train.run(config, paths, PRINT)
+    driver.work(train, Run.of(config, paths), PRINT)
     assert "going on at epoch 2, step 3" in capsys.readouterr().out
     assert weights(paths) == undisturbed
 
@@ -164,7 +165,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_to_the_same_bytes(
 def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
     tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train.run(tiny.config(), paths, PRINT)
+    driver.work(train, Run.of(tiny.config(), paths), PRINT)
     undisturbed = weights(paths)
 
     def power_cut() -> None:
@@ -174,11 +175,11 @@ def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
     with monkeypatch.context() as patch:
         stop_at(patch, 7, power_cut)
         with pytest.raises(RuntimeError, match="power cut"):
-            train.run(tiny.config(), paths, PRINT)
+            driver.work(train, Run.of(tiny.config(), paths), PRINT)
     assert [path.name for path in paths.states("train")] == [f"state-{PRINT[:12]}-0000000{n}.pt" for n in (6, 7)]
     newest = paths.states("train")[-1]
     newest.write_bytes(newest.read_bytes()[:-1000])
-    train.run(tiny.config(), paths, PRINT)
+    driver.work(train, Run.of(tiny.config(), paths), PRINT)
     said = capsys.readouterr()
     assert f"{newest} is no complete training state" in said.err and "looking for an older one" in said.err
     assert "going on at epoch 2, step 1" in said.out and weights(paths) == undisturbed
@@ -188,7 +189,7 @@ def test_a_state_without_a_whole_one_behind_it_is_not_passed_over(tiny: Tiny, pa
     paths.folder("train").mkdir()
     paths.state("train", PRINT, 3).write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"no complete training state.*Delete .*state-.* to train from the beginning"):
-        train.run(tiny.config(), paths, PRINT)
+        driver.work(train, Run.of(tiny.config(), paths), PRINT)
 
 
 def test_a_loss_that_is_not_finite_stops_at_once_and_names_the_last_good_state(
@@ -204,7 +205,7 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_names_the_last_good_state(
     with pytest.raises(
         UserError, match=r"loss part 'local' is nan at step 2 of the epoch, epoch 2 of 3.*last good state"
     ) as error:
-        train.run(tiny.config(), paths, PRINT)
+        driver.work(train, Run.of(tiny.config(), paths), PRINT)
     (state,) = paths.states("train")
     assert str(state) in str(error.value) and len(taken) == 8
     found = checkpoints.load_state(state, PRINT)
@@ -226,11 +227,11 @@ def test_the_best_epoch_is_kept_and_remembered_by_the_states(
     with monkeypatch.context() as patch:
         stop_at(patch, 12, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(SystemExit):
-            train.run(config, paths, PRINT)
-    train.run(config, paths, PRINT)
+            driver.work(train, Run.of(config, paths), PRINT)
+    driver.work(train, Run.of(config, paths), PRINT)
     assert len(seen) == 3 and json.loads(paths.train_config.read_text())["best"] == {"epoch": 1, "mAP": 0.5}
     found = checkpoints.read_weights(paths.checkpoint)
-    model = Training(config, paths, "e" * 64).model
+    model = Training(Run.of(config, paths), "e" * 64).model
     kept = torch.cat([found[name].flatten() for name, _ in model.named_parameters()])
     assert torch.equal(kept, seen[1]) and not torch.equal(kept, seen[2])
 
@@ -244,14 +245,14 @@ def test_validation_needs_a_val_split(tiny: Tiny, paths: Paths, tmp_path: Path) 
     (masks / "train").symlink_to(tiny.paths.folder("masks") / "train")
     paths.shard_index.write_text(json.dumps(index))
     with pytest.raises(UserError, match=r"asks for the val split of .*holds no split 'val_query'.*validate_every=0"):
-        train.run(tiny.config("train.validate_every=1"), paths, PRINT)
+        driver.work(train, Run.of(tiny.config("train.validate_every=1"), paths), PRINT)
 
 
 def test_a_segmenter_alone_learns_parts_and_nobody(
     tiny: Tiny, paths: Paths, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tiny.config("model.local_branch=false", "model.global_branch=false")
-    train.run(config, paths, PRINT)
+    driver.work(train, Run.of(config, paths), PRINT)
     lines = [line for line in capsys.readouterr().out.splitlines() if "mean seg" in line]
     assert len(lines) == 3 and "local" not in lines[0]
 

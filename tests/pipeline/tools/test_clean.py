@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths, TablesPaths
 from pipeline.runs.lock import held
+from pipeline.runs.run import Run
 from pipeline.tools.clean import clean
 
 WRITTEN = """
@@ -56,7 +57,7 @@ def left(runs: Path) -> list[str]:
 
 
 def test_a_run_goes_with_its_experiments_and_tables_and_nothing_else(runs):
-    cleaned = clean(Config(), paths(runs))
+    cleaned = clean(Run.of(Config(), paths(runs)))
     written = [line.split(":")[0] for line in WRITTEN.split("\n")[1:-1]]
     assert sorted(folder.relative_to(runs).as_posix() for folder in cleaned.removed) == sorted(written)
     assert cleaned.kept == [] and left(runs) == list(OTHERS)
@@ -99,7 +100,7 @@ def test_links_and_hidden_files_of_somebody_else_stay(runs, tmp_path):
     (tmp_path / "elsewhere" / "precious.txt").write_text("mine")
     (runs / "mine-import/train/link").symlink_to(tmp_path / "elsewhere")
     hidden = write(runs / "mine-import/train/.notes")
-    assert clean(Config(), paths(runs)).kept == [hidden, runs / "mine-import/train/link"]
+    assert clean(Run.of(Config(), paths(runs))).kept == [hidden, runs / "mine-import/train/link"]
     assert (tmp_path / "elsewhere" / "precious.txt").read_text() == "mine" and hidden.exists()
 
 
@@ -107,7 +108,7 @@ def test_an_experiment_goes_alone_with_its_evaluations(runs):
     note = write(runs / "mine-import/experiments/sorn-seed0/why.txt")
     evaluated = write(runs / "mine-import/experiments/sorn-seed0/eval-from-other-import/features.h5")
     before = [name for name in left(runs) if not name.startswith("mine-import/experiments/sorn-seed0/")]
-    cleaned = clean(Config(), paths(runs, experiment="sorn-seed0"))
+    cleaned = clean(Run.of(Config(), paths(runs, experiment="sorn-seed0")))
     own = runs / "mine-import/experiments/sorn-seed0"
     assert cleaned.removed == [own / "train", own / "eval", evaluated.parent] and cleaned.kept == [note]
     assert left(runs) == sorted([*before, note.relative_to(runs).as_posix()])
@@ -117,7 +118,7 @@ def test_an_experiment_goes_alone_with_its_evaluations(runs):
 def test_nothing_goes_while_somebody_is_at_work_in_any_of_it(runs, busy):
     before = left(runs)
     with held(runs / "mine-import" / busy, "train"), pytest.raises(UserError, match="train is already running in"):
-        clean(Config(), paths(runs))
+        clean(Run.of(Config(), paths(runs)))
     assert set(left(runs)) >= set(before)
 
 
@@ -125,5 +126,5 @@ def test_what_a_killed_clean_left_goes_with_the_next_one(runs):
     tables = TablesPaths.of(paths(runs)).folder
     for folder in (tables, runs / "mine-import/experiments/sorn-seed0/eval", runs / "mine-import/masks"):
         folder.rename(folder.with_name(folder.name + ".removed"))
-    clean(Config(), paths(runs))
+    clean(Run.of(Config(), paths(runs)))
     assert left(runs) == list(OTHERS)

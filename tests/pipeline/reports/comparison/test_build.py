@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import random
 import re
@@ -14,10 +15,14 @@ import numpy as np
 import pytest
 from browser import SCHEMES, look, needs_browser, require_sound
 from click.testing import CliRunner
+from sample_report import REPORT, with_provenance
 
 from pipeline.cli.app import main
-from pipeline.evaluation.per_query import COLUMNS, FIGURES
-from pipeline.evaluation.schema import SCHEMA_VERSION
+from pipeline.evaluation.figures import KEYS
+from pipeline.evaluation.per_query import COLUMNS
+from pipeline.evaluation.report import VariantFigures
+from pipeline.io.files import write_json
+from pipeline.runs.config import EvalConfig
 
 NAMES = ["query/a.jpg", "query/b.jpg", "query/c.jpg", "query/d.jpg"]
 PIDS = [2, 1, 2, 2]
@@ -40,37 +45,31 @@ def write_run(
     """
     folder = runs / name / "eval"
     folder.mkdir(parents=True)
-    values = {figure: ap if figure in ("mAP", "mINP") else [float(value > 0.4) for value in ap] for figure in FIGURES}
+    values = {figure: ap if figure in ("mAP", "mINP") else [float(value > 0.4) for value in ap] for figure in KEYS}
     with open(folder / "queries.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for variant in variants:
             for i in order or range(len(names)):
-                row = [variant, names[i], pids[i], 1, 3, 1.0, *(values[figure][i] for figure in FIGURES)]
+                row = [variant, names[i], pids[i], 1, 3, 1.0, *(values[figure][i] for figure in KEYS)]
                 writer.writerow(row)
-            writer.writerow([variant, "query/skipped.jpg", 9, 1, 0, "", *("" for _ in FIGURES)])
-    dataset = {"name": "mine", "title": "Mine", "notice": "", "gallery_images": 30}
-    dataset |= {key[8:]: options.pop(key) for key in list(options) if key.startswith("dataset_")}
-    config = {"split": "test", "protocol": "default", "tau": 0.15, "average_precision": "standard"}
-    figures = {**{figure: float(np.mean(values[figure])) for figure in FIGURES}, "queries": len(names)}
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "single_shot": options.pop("single_shot", False),
-        "protocol": "Mine, split test, protocol default",
-        "metrics": {variant: figures for variant in variants},
-        "chance": {"mAP": options.pop("chance", 0.03)},
-        "dataset": dataset,
-        "provenance": {
-            "labeler": {"name": "danet", "options": {}},
-            "trained_on": "mine-danet",
-            "checkpoint_sha256": options.pop("sha256", "a" * 64),
-            "features": {"precision": "fp32"},
-            "training": {"model": {"parts": options.pop("parts", 3)}, "pids": [1, 2, 3]},
-            "config": {**config, "trials": 100, "seed": 0, **options},
-            "versions": {"torch": "2.14"},
-        },
-    }
-    (folder / "report.json").write_text(json.dumps(report))
+            writer.writerow([variant, "query/skipped.jpg", 9, 1, 0, "", *("" for _ in KEYS)])
+    dataset = {key[8:]: options.pop(key) for key in list(options) if key.startswith("dataset_")}
+    figures = VariantFigures({figure: float(np.mean(values[figure])) for figure in KEYS}, len(names), 1)
+    report = dataclasses.replace(
+        REPORT,
+        single_shot=options.pop("single_shot", False),
+        metrics=dict.fromkeys(variants, figures),
+        chance={"mAP": options.pop("chance", 0.03)},
+        dataset=dataclasses.replace(REPORT.dataset, **{"name": "mine", "notice": "", "gallery_images": 30, **dataset}),
+    )
+    report = with_provenance(
+        report,
+        checkpoint_sha256=options.pop("sha256", "a" * 64),
+        training={"model": {"parts": options.pop("parts", 3)}, "pids": [1, 2, 3]},
+        config=EvalConfig(**options),
+    )
+    write_json(folder / "report.json", report.to_json())
     return folder
 
 
@@ -193,7 +192,7 @@ def test_damaged_and_old_files_are_named(runs: Path) -> None:
     report = json.loads(path.read_text())
     for change, message in (
         ({"schema_version": 1}, "of schema version 1"),
-        ({"provenance": {}}, "is damaged: 'config' is missing"),
+        ({"provenance": {}}, "provenance.labeler is missing"),
         ({"metrics": {}}, "two different evaluations"),
     ):
         path.write_text(json.dumps({**report, **change}))
@@ -263,4 +262,4 @@ def test_the_drawing_is_to_scale(runs: Path) -> None:
         abs(figure[key]) for figure in written(runs)["differences"][0]["figures"].values() for key in ("low", "high")
     )
     assert (first, last) == pytest.approx((500 - 500 * 0.25 / 3 / reach, 500 + 500 * 0.5 / reach), abs=0.06)
-    assert 'aria-label="+6.2, from -8.3 to +50.0"' in section
+    assert 'aria-label="after: +6.2, from -8.3 to +50.0"' in section

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pipeline.evaluation import figures
 from pipeline.evaluation.per_query import per_query
-from pipeline.reports import charts
-from pipeline.reports.charts import Chart
-from pipeline.reports.evaluation import ranked_lists
 from pipeline.reports.evaluation import text as report_text
 from sorn import matching, metrics
 
@@ -59,10 +57,11 @@ def test_page_markdown_and_json_hold_the_same_figures(evaluated: Evaluated, read
     report, written = evaluated.report, report_text.markdown(evaluated.report, [], "pictures")
     rows = {tuple(row) for row in read.rows}
     lines = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in written if line.startswith("|")}
+    keys = [figure.key for figure in figures.shown(single_shot=False)]
     wanted = [
-        *((name, *(f"{100 * found[f]:.1f}" for f in report_text.FIGURES)) for name, found in report["metrics"].items()),
-        ("chance", *(f"{100 * report['chance'][name]:.2f}" for name in report_text.FIGURES)),
-        *((f"{row['tau']:g}", f"{100 * row['rank-1']:.1f}", f"{100 * row['mAP']:.1f}") for row in report["tau_sweep"]),
+        *((name, *(f"{100 * found[key]:.1f}" for key in keys)) for name, found in report.metrics.items()),
+        ("chance", *(f"{100 * report.chance[key]:.2f}" for key in keys)),
+        *((f"{p.tau:g}", f"{100 * p['rank-1']:.1f}", f"{100 * p['mAP']:.1f}") for p in report.tau_sweep),
         ("predicted", "12.5", "50.0"),
         ("SORN (Table II)", "57.6", "46.3"),
         ("mIoU, against the exact masks of 9 images", "37.5 %"),
@@ -149,52 +148,3 @@ def test_every_picture_is_described(read: Reader) -> None:
     pictures = [attrs for tag, attrs in read.elements if tag == "img"]
     assert len(pictures) > 50 and all(attrs.get("alt") for attrs in pictures)
     assert all(attrs.get("aria-label") for tag, attrs in read.elements if attrs.get("role") == "img")
-
-
-CHART = Chart("CMC", "rank", [1, 2, 4], {"sorn": [0.5, 0.75, 1.0], "chance": [0.0, 0.25, 0.5]}, [1, 4], marked=2)
-
-
-def test_a_curve_lies_where_its_values_are() -> None:
-    text = CHART.html()
-    lines = re.findall(r'<polyline class="(\S+)" points="([^"]+)"', text)
-    points = {name: [tuple(map(float, p.split(","))) for p in values.split()] for name, values in lines}
-    bottom, top = charts.HEIGHT - charts.BOTTOM, charts.TOP
-    assert [x for x, _ in points["s0"]] == pytest.approx([52, 52 + 310 / 3, 362], abs=0.06)
-    assert [y for _, y in points["s0"]] == pytest.approx([(top + bottom) / 2, (3 * top + bottom) / 4, top], abs=0.06)
-    assert points["chance"][0][1] == bottom
-    assert "rank 2: sorn 75.0 · chance 25.0 %</output>" in text and "in use: 2" in text
-
-
-def test_long_names_of_lines_have_room() -> None:
-    name = "colour, visible stripes"
-    text = Chart("CMC", "rank", [1, 2], {name: [0.5, 0.75], "colour": [0.5, 0.5]}, [1, 2]).html()
-    assert set(re.findall(r'<polyline class="(\S+)"', text)) == {"s4", "s5"}
-    start = re.search(rf'<text class="name s5" x="(\d+)"[^>]*>{name}<', text)
-    assert start is not None and int(start[1]) + 7.96 * len(name) < charts.WIDTH  # as a phone writes it, at 15 px
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.0, 1.0], (0, 100, 20)),
-        ([0.15, 0.3], (15, 30, 5)),
-        ([0.5, 0.5], (50, 50.5, 0.5)),
-        ([0.846, 0.851], (84.5, 85.5, 0.5)),
-    ],
-)
-def test_a_grid_holds_its_values(values: list[float], expected: tuple[float, float, float]) -> None:
-    low, high, step = charts.limits(values)
-    assert low <= 100 * min(values) and high >= 100 * max(values) and (high - low) / step <= 6
-    assert (low, high, step) == expected
-
-
-def test_names_of_lines_do_not_overlap() -> None:
-    assert charts.apart([10, 12, 13, 100], 17, 200) == [10, 27, 44, 100]
-    assert charts.apart([190, 195, 199], 17, 200) == [166, 183, 200]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.834, ".83"), (1.0, "1.00"), (-0.06, "−.06"), (-0.001, ".00"), (-1, "−1.00")]
-)
-def test_similarities_are_short(value: float, text: str) -> None:
-    assert ranked_lists.short(value) == text

@@ -98,6 +98,6 @@ def test_all_queries_come_a_piece_at_a_time_and_are_sorted(seen: dict[str, Any],
 
 @needs_browser
 def test_arrow_keys_read_the_curve(seen: dict[str, Any], evaluated: Evaluated) -> None:
-    found, cmc = seen[str(DESK)], evaluated.report["cmc"]
+    found, cmc = seen[str(DESK)], evaluated.report.cmc
     for rank, key in ((1, "first_value"), (2, "second_value")):
         assert found[key].startswith(f"rank {rank}: global {100 * cmc['global'][rank - 1]:.1f} · global+local")

@@ -20,6 +20,7 @@ from pipeline.io.files import digest_file, write_text
 from pipeline.reports.labels import build as report
 from pipeline.runs.config import Config, EvalConfig, MasksConfig, Runtime
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from sorn.config import SORNConfig
@@ -83,14 +84,14 @@ QUERY = [sample("query/a.jpg", 0, Status.UNLABELED)]
 @pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     manifest = Manifest("mine", "Mine", notice="Withdrawn.", licence="Ask first.")
-    monkeypatch.setattr(report, "load_manifest", lambda dataset: manifest)
+    monkeypatch.setattr("pipeline.runs.run.load_manifest", lambda dataset: manifest)
     paths = Paths("mine", "danet", tmp_path / "data", tmp_path / "runs")
     write_labels(paths, {"train": TRAIN, "query": QUERY})
     return paths
 
 
 def write(paths: Paths, config: Config = CONFIG) -> dict:
-    files = report.write_label_report(config, paths)
+    files = report.write_label_report(Run.of(config, paths))
     assert files[:2] == [paths.label_report_json, paths.label_report_md] and all(file.is_file() for file in files)
     return json.loads(paths.label_report_json.read_text())
 

@@ -213,7 +213,7 @@ def test_a_segmenter_alone_has_nothing_to_export(tmp_path: Path) -> None:
 
 def test_images_of_the_runs_own_people_are_compared(tmp_path: Path) -> None:
     first = write_shards(tmp_path, sum(BATCHES))
-    probe = find_probe(tmp_path / "masks" / "index.json", SIZE)
+    probe = find_probe(tmp_path / "train", SIZE)
     assert probe.text == "16 images of different people, split query, in batches of 1, 2, 5"
     np.testing.assert_array_equal(probe.images.numpy(), np.stack(first))
 
@@ -221,6 +221,6 @@ def test_images_of_the_runs_own_people_are_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("people", "size"), [(15, SIZE), (16, (32, 32))])
 def test_random_images_where_there_are_no_such(tmp_path: Path, people: int, size: tuple[int, int]) -> None:
     write_shards(tmp_path, people, size)
-    probe = find_probe(tmp_path / "masks" / "index.json", SIZE)
+    probe = find_probe(tmp_path / "train", SIZE)
     assert probe.source == "random images" and probe.images.shape == (16, *SIZE, 3)
     assert len({image.tobytes() for image in probe.images.numpy()}) == 16

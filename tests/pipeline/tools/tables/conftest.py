@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +10,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sample_report import REPORT, with_provenance
 
 from pipeline.errors import UserError
+from pipeline.evaluation.label_report import MadeBy
+from pipeline.evaluation.report import Report, SweepPoint, VariantFigures
 from pipeline.runs import stamp
-from pipeline.runs.config_loading import load_config
+from pipeline.runs.command import RunCommand
+from pipeline.runs.config import EvalConfig
+from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.tools.tables.grid import Grid, Step
 from pipeline.tools.tables.plan import Expected, Job, Row, TablesPlan
 
 MakeGrid = Callable[..., Grid]
-MakeReport = Callable[..., dict[str, Any]]
+MakeReport = Callable[..., Report]
 
 PLAN = TablesPlan(
     {
@@ -45,14 +52,15 @@ PLAN = TablesPlan(
 
 
 def stage(name: str) -> SimpleNamespace:
-    def settings(config, paths) -> dict[str, Any]:
+    def settings(run: Run) -> dict[str, Any]:
+        config = run.config
         own = {"train": (config.model.semantic_branch, config.train.seed), "eval": (config.eval.tau,)}
         return {"options": list(own.get(name, ()))}
 
-    def inputs(config, paths) -> dict[str, str]:
-        if name == "eval" and stamp.read(paths.folder("train")) is None:
+    def inputs(run: Run) -> list[Input]:
+        if name == "eval" and run.stamp("train") is None:
             raise UserError("the train stage has not finished", "Run it.")
-        return {}
+        return []
 
     return SimpleNamespace(NAME=name, VERSION=1, settings=settings, inputs=inputs)
 
@@ -64,7 +72,8 @@ def make_grid(tmp_path) -> MakeGrid:
     def make(*overrides: str, seeds: int = 2, **paths: Any) -> Grid:
         place = Paths("synped_demo", "import", tmp_path / "data", tmp_path / "runs", **paths)
         stages = {name: stage(name) for name in ("data", "masks", "train", "eval")}
-        return Grid(PLAN, stages, "demo", overrides, load_config("demo", overrides), place, seeds)
+        command = RunCommand("synped_demo", "import", "demo", overrides, **{k: paths[k] for k in paths if k != "name"})
+        return Grid(PLAN, stages, Run(place, command), seeds)
 
     return make
 
@@ -75,8 +84,8 @@ def finish() -> Callable[[Grid, Step], None]:
 
     def leave(grid: Grid, step: Step) -> None:
         found = grid.stages[step.stage]
-        inputs, settings = found.inputs(step.config, step.paths), found.settings(step.config, step.paths)
-        stamp.write(step.paths.folder(step.stage), step.stage, 1, inputs, settings, [], {})
+        folder, settings = step.run.paths.folder(step.stage), found.settings(step.run)
+        stamp.write(folder, step.stage, 1, as_stored(step.stage, found.inputs(step.run)), settings, [], {})
 
     return leave
 
@@ -85,29 +94,26 @@ def finish() -> Callable[[Grid, Step], None]:
 def make_report() -> MakeReport:
     """report.json with rank-1 of these variants; mAP is half of it. options: of `dataset` or the configuration."""
 
-    def make(rank1: dict[str, float], **options: Any) -> dict[str, Any]:
-        config = {"split": "test", "protocol": "default", "average_precision": "standard", "trials": 1, "seed": 0}
-        metrics = {
-            variant: {"rank-1": value, "rank-5": 1.0, "mAP": value / 2, "queries": 10}
-            for variant, value in rank1.items()
-        }
-        return {
-            "schema_version": 2,
-            "protocol": "made by hand, tau 0.15",
-            "single_shot": False,
-            "metrics": metrics,
-            "chance": {"rank-1": 0.01, "rank-5": 0.05, "mAP": 0.02},
-            "tau_sweep": [{"tau": tau, "rank-1": rank1["sorn"] + tau, "mAP": 0.1} for tau in (0.0, 0.5)],
-            "labels": None,
-            "dataset": {"name": options.get("name", "synped_demo"), "gallery_images": options.get("gallery", 20)},
-            "provenance": {
-                "config": config | {key: value for key, value in options.items() if key in config},
-                "labeler": {"name": "import"},
-                "checkpoint_sha256": "c" * 64,
-                "stamps": {"train": "t" * 64},
-                "versions": {"torch": "2.0"},
-            },
-        }
+    def make(rank1: dict[str, float], **options: Any) -> Report:
+        changes = {"name": options.pop("name", "synped_demo"), "gallery_images": options.pop("gallery", 20)}
+        figures = {name: {"rank-1": value, "rank-5": 1.0, "mAP": value / 2} for name, value in rank1.items()}
+        report = dataclasses.replace(
+            REPORT,
+            protocol="made by hand, tau 0.15",
+            metrics={name: VariantFigures(values, 10, 0) for name, values in figures.items()},
+            chance={"rank-1": 0.01, "rank-5": 0.05, "mAP": 0.02},
+            tau_sweep=tuple(SweepPoint(tau, {"rank-1": rank1["sorn"] + tau, "mAP": 0.1}) for tau in (0.0, 0.5)),
+            labels=None,
+            dataset=dataclasses.replace(REPORT.dataset, **changes),
+        )
+        return with_provenance(
+            report,
+            labeler=MadeBy("import"),
+            checkpoint_sha256="c" * 64,
+            stamps={"train": "t" * 64},
+            versions={"torch": "2.0"},
+            config=EvalConfig(**options),
+        )
 
     return make
 
@@ -124,7 +130,7 @@ def write_reports(finish, make_report) -> Callable[..., None]:
                     finish(grid, grid.step(grid.plan.jobs[name], seed, "train"))
             step = grid.step(found, seed, "eval")
             finish(grid, step)
-            path: Path = step.paths.report_json
-            path.write_text(json.dumps(make_report(rank1, **options)))
+            path: Path = step.run.paths.report_json
+            path.write_text(json.dumps(make_report(rank1, **options).to_json()))
 
     return write

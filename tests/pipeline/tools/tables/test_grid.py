@@ -30,19 +30,19 @@ def test_a_job_is_an_experiment_and_trains_without_options_of_the_evaluation(mak
     assert words(train, "--set") == ["schedule.epochs=3", "train.seed=1"]
     assert words(evaluate, "--set") == ["schedule.epochs=3", "eval.colour=true", "train.seed=1"]
     assert words(train, "--experiment") == ["sorn-seed1"] and not words(evaluate, "--trained-on")
-    assert train.paths.folder("train") == grid.paths.runs / EXPERIMENTS / "sorn-seed1/train"
-    assert evaluate.needs == ("sorn-seed1",) and evaluate.config.eval.colour and evaluate.config.train.seed == 1
+    assert train.run.paths.folder("train") == grid.run.paths.runs / EXPERIMENTS / "sorn-seed1/train"
+    assert evaluate.needs == ("sorn-seed1",) and evaluate.run.config.eval.colour and evaluate.run.config.train.seed == 1
 
 
 def test_the_network_of_another_job_and_a_segmenter_are_named(make_grid):
     grid = make_grid()
     step = grid.step(grid.plan.jobs["ext"], 0, "eval")
-    runs = grid.paths.runs
+    runs = grid.run.paths.runs
     assert words(step, "--trained-on") == [f"{EXPERIMENTS}/plain-seed0"]
     assert f"eval.segmenter={runs / EXPERIMENTS / 'parts-seed0/train'}" in words(step, "--set")
     assert step.needs == ("plain-seed0", "parts-seed0")
-    assert step.paths.folder("train") == runs / EXPERIMENTS / "plain-seed0/train"
-    assert step.paths.folder("eval").parent == runs / EXPERIMENTS / "ext-seed0"
+    assert step.run.paths.folder("train") == runs / EXPERIMENTS / "plain-seed0/train"
+    assert step.run.paths.folder("eval").parent == runs / EXPERIMENTS / "ext-seed0"
 
 
 def test_one_seed_of_everything_comes_before_the_next(make_grid):

@@ -1,14 +1,15 @@
 """The pages: figures as they are, nothing invented, and text that is no markup."""
 
-import copy
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from pipeline.runs.layout import TablesPaths
-from pipeline.tools.tables.page import html_page, markdown, terminal_lines, write_pages
+from pipeline.tools.tables.page import html_page, write_pages
 from pipeline.tools.tables.results import collect
+from pipeline.tools.tables.text import markdown, terminal_lines
 
 NASTY = '<img src=x onerror="alert(1)">|`*'
 
@@ -68,10 +69,16 @@ def test_without_a_result_no_number_is_shown(make_grid, tmp_path):
 
 
 def test_text_from_outside_is_no_markup(evidence):
-    nasty = copy.deepcopy(evidence)
-    nasty["dataset"]["title"] = nasty["protocol"] = nasty["command"] = NASTY
-    nasty["rows"][3]["missing"] = {"0": NASTY}
-    nasty["rows"][0]["name"] = nasty["expected"][0]["name"] = NASTY
+    first, *middle, absent = evidence.rows[:4]
+    rows = (replace(first, name=NASTY), *middle, replace(absent, missing={"0": NASTY}), *evidence.rows[4:])
+    nasty = replace(
+        evidence,
+        dataset=replace(evidence.dataset, title=NASTY),
+        common=replace(evidence.common, protocol=NASTY),
+        command=NASTY,
+        rows=rows,
+        expected=(replace(evidence.expected[0], name=NASTY), *evidence.expected[1:]),
+    )
     page = Reader(html_page(nasty))
     assert not any(tag in ("img", "script") for tag, _ in page.tags) and page.text.count(NASTY) >= 6
     table = [line for line in markdown(nasty) if line.startswith("| \\<img")]
@@ -88,6 +95,6 @@ def test_one_seed_has_no_interval(make_grid, write_reports, tmp_path):
 def test_three_files_hold_the_same(evidence, tmp_path):
     files = TablesPaths(tmp_path / "written")
     write_pages(files, evidence)
-    assert json.loads(files.json.read_text()) == json.loads(json.dumps(evidence))
+    assert json.loads(files.json.read_text()) == json.loads(json.dumps(evidence.to_json()))
     assert files.markdown.read_text().startswith("# The paper's tables on SynPed (demo)")
     assert files.html.read_text().startswith("<!doctype html>")

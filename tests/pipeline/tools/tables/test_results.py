@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.runs.layout import TablesPaths
+from pipeline.tools.tables.evidence import JobSeed, OrderedFigure
 from pipeline.tools.tables.results import collect
 
 SORN = {
@@ -21,7 +22,7 @@ def files(tmp_path) -> TablesPaths:
 
 
 def row(evidence, name: str):
-    return next(row for row in evidence["rows"] if row["name"] == name)
+    return next(row for row in evidence.rows if row.name == name)
 
 
 def test_numbers_by_hand(make_grid, write_reports, files):
@@ -29,43 +30,41 @@ def test_numbers_by_hand(make_grid, write_reports, files):
     write_reports(grid, SORN)
     evidence = collect(grid, files)
     ours = row(evidence, "SORN")
-    assert ours["paper"] == {"rank-1": 0.576, "mAP": 0.463} and ours["missing"] == {}
-    assert ours["figures"]["rank-1"]["seeds"] == {"0": 0.5, "1": 0.6}
-    assert ours["figures"]["rank-1"]["mean"] == pytest.approx(0.55)
-    assert ours["figures"]["rank-1"]["high"] == pytest.approx(0.55 + 12.7062 * 0.05)  # sd / sqrt(2) = 0.05
-    assert ours["figures"]["mAP"]["mean"] == pytest.approx(0.275) and ours["figures"]["rank-5"]["sd"] == 0
-    assert row(evidence, "P = 3")["figures"] == ours["figures"]
-    order = evidence["expected"][0]["figures"]["rank-1"]
-    assert order["difference"]["seeds"] == {"0": pytest.approx(0.1), "1": pytest.approx(0.12)}
-    assert order["paper"] == pytest.approx(0.035) and order["verdict"] == "undecided"  # 0.11 +- 0.127
-    assert [point["tau"] for point in evidence["tau"]] == [0.0, 0.5]
-    assert evidence["tau"][1]["rank-1"]["mean"] == pytest.approx(1.05)
-    assert evidence["chance"] == {"rank-1": 0.01, "rank-5": 0.05, "mAP": 0.02} and evidence["queries"] == 10
-    assert evidence["jobs"]["sorn"]["seeds"]["1"] == {"checkpoint_sha256": "c" * 64, "stamps": {"train": "t" * 64}}
-    json.dumps(evidence, allow_nan=False)
+    assert ours.paper == {"rank-1": 0.576, "mAP": 0.463} and ours.missing == {}
+    assert ours.figures["rank-1"].seeds == {"0": 0.5, "1": 0.6}
+    assert ours.figures["rank-1"].mean == pytest.approx(0.55)
+    assert ours.figures["rank-1"].high == pytest.approx(0.55 + 12.7062 * 0.05)  # sd / sqrt(2) = 0.05
+    assert ours.figures["mAP"].mean == pytest.approx(0.275) and ours.figures["rank-5"].sd == 0
+    assert row(evidence, "P = 3").figures == ours.figures
+    order = evidence.expected[0].figures["rank-1"]
+    assert order.difference.seeds == {"0": pytest.approx(0.1), "1": pytest.approx(0.12)}
+    assert order.paper == pytest.approx(0.035) and order.verdict == "undecided"  # 0.11 +- 0.127
+    assert [point.tau for point in evidence.tau] == [0.0, 0.5]
+    assert evidence.tau[1].figures["rank-1"].mean == pytest.approx(1.05)
+    assert evidence.common.chance == {"rank-1": 0.01, "rank-5": 0.05, "mAP": 0.02} and evidence.common.queries == 10
+    assert evidence.jobs["sorn"].seeds["1"] == JobSeed("c" * 64, {"train": "t" * 64})
+    json.dumps(evidence.to_json(), allow_nan=False)
 
 
 def test_an_optional_row_is_there_only_where_it_was_measured(make_grid, write_reports, files):
     grid = make_grid()
     write_reports(grid, SORN)
-    assert "exact" not in [row["name"] for row in collect(grid, files)["rows"]]
+    assert "exact" not in [row.name for row in collect(grid, files).rows]
     write_reports(grid, {("sorn", 1): {**SORN["sorn", 1], "sorn, exact masks": 0.7}})
     exact = row(collect(grid, files), "exact")
-    assert exact["figures"]["rank-1"]["mean"] == 0.7 and exact["missing"]["0"].startswith("no 'sorn, exact masks'")
+    assert exact.figures["rank-1"].mean == 0.7 and exact.missing["0"].startswith("no 'sorn, exact masks'")
 
 
 def test_what_is_missing_is_named_with_the_reason(make_grid, write_reports, files):
     grid = make_grid()
     write_reports(grid, {("sorn", 0): {"sorn": 0.5, "global": 0.4}, ("ext", 1): {"sorn": 0.45}})
     evidence = collect(grid, files)
-    assert row(evidence, "SORN")["missing"] == {"1": "sorn-seed1 train: never finished"}
-    assert row(evidence, "colours")["missing"]["0"] == "no 'colour' in its report"
-    assert row(evidence, "colours")["figures"]["mAP"] is None
-    assert row(evidence, "P")["missing"] == dict.fromkeys("01", "no joints: masks.keypoints = none")
-    assert row(evidence, "S")["figures"]["rank-1"]["mean"] == 0.45
-    assert evidence["expected"][1]["figures"]["rank-1"] == {
-        "difference": None, "paper": 0.006, "verdict": "not measured",
-    }  # fmt: skip
+    assert row(evidence, "SORN").missing == {"1": "sorn-seed1 train: never finished"}
+    assert row(evidence, "colours").missing["0"] == "no 'colour' in its report"
+    assert row(evidence, "colours").figures["mAP"] is None
+    assert row(evidence, "P").missing == dict.fromkeys("01", "no joints: masks.keypoints = none")
+    assert row(evidence, "S").figures["rank-1"].mean == 0.45
+    assert evidence.expected[1].figures["rank-1"] == OrderedFigure(None, 0.006, "not measured")
 
 
 def test_a_failed_attempt_is_the_reason(make_grid, files):
@@ -76,17 +75,17 @@ def test_a_failed_attempt_is_the_reason(make_grid, files):
         "now,sorn-seed1,train,7.0,1,x\nnow,sorn-seed1,train,9.0,0,\n"
     )
     evidence = collect(make_grid(), files)
-    missing = row(evidence, "SORN")["missing"]
+    missing = row(evidence, "SORN").missing
     assert missing == {"0": "sorn-seed0 train: the loss is nan, at step 3", "1": "sorn-seed1 train: never finished"}
-    assert evidence["jobs"]["sorn"]["seconds"] == {"train": 16.0, "eval": None}
-    assert evidence["protocol"] is None and evidence["tau"] == []
+    assert evidence.jobs["sorn"].seconds == {"train": 16.0, "eval": None}
+    assert evidence.common.protocol is None and evidence.tau == ()
 
 
 def test_an_evaluation_of_other_options_is_no_result_of_todays(make_grid, write_reports, files):
     write_reports(make_grid(), SORN)
     evidence = collect(make_grid("eval.tau=0.3"), files)
-    assert row(evidence, "SORN")["figures"]["rank-1"] is None
-    assert "0.15" in row(evidence, "SORN")["missing"]["0"]
+    assert row(evidence, "SORN").figures["rank-1"] is None
+    assert "0.15" in row(evidence, "SORN").missing["0"]
 
 
 @pytest.mark.parametrize(
@@ -109,20 +108,21 @@ def test_another_protocol_or_dataset_is_refused(make_grid, write_reports, files,
     ("text", "message"),
     [
         ("{", r"is no report of an evaluation"),
-        ('{"schema_version": 2}', r"no report.*dataset|provenance"),
+        ('{"schema_version": 2}', "no report.*protocol is missing"),
         ("[]", "no report"),
     ],
 )
 def test_a_damaged_report_is_named(make_grid, write_reports, files, text, message):
     grid = make_grid()
     write_reports(grid, SORN)
-    grid.step(grid.plan.jobs["sorn"], 1, "eval").paths.report_json.write_text(text)
+    grid.step(grid.plan.jobs["sorn"], 1, "eval").run.paths.report_json.write_text(text)
     with pytest.raises(UserError, match=message):
         collect(grid, files)
 
 
 def test_the_command_makes_them_again(make_grid, files):
     evidence = collect(make_grid("train.init=my file.pth"), files)
-    words = shlex.split(evidence["command"])
-    assert words[:-1] == ["make", "tables", "DATASET=synped_demo", "LABELER=import", "CONFIG=demo", "SEEDS=2"]
-    assert shlex.split(words[-1].removeprefix("ARGS=")) == ["--set", "train.init=my file.pth"]
+    words = shlex.split(evidence.command)
+    *begin, options, seeds = words
+    assert begin == ["make", "tables", "DATASET=synped_demo", "LABELER=import", "CONFIG=demo"] and seeds == "SEEDS=2"
+    assert shlex.split(options.removeprefix("ARGS=")) == ["--set", "train.init=my file.pth"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.tools.tables.statistics import summary, t_quantile, verdict
+from pipeline.tools.tables.statistics import Summary, summary, t_quantile, verdict
 
 
 @pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.706), (2, 4.303), (9, 2.262), (10, 2.228), (30, 2.042)])
@@ -12,14 +12,14 @@ def test_quantiles_of_the_books(freedom, quantile):
 
 def test_three_seeds_by_hand():
     found = summary({2: 0.3, 0: 0.1, 1: 0.2})
-    assert found["seeds"] == {"0": 0.1, "1": 0.2, "2": 0.3}
-    assert found["mean"] == pytest.approx(0.2) and found["sd"] == pytest.approx(0.1)
-    assert found["high"] - found["mean"] == pytest.approx(4.3027 * 0.1 / 3**0.5)
-    assert found["mean"] - found["low"] == pytest.approx(found["high"] - found["mean"])
+    assert found.seeds == {"0": 0.1, "1": 0.2, "2": 0.3}
+    assert found.mean == pytest.approx(0.2) and found.sd == pytest.approx(0.1)
+    assert found.high - found.mean == pytest.approx(4.3027 * 0.1 / 3**0.5)
+    assert found.mean - found.low == pytest.approx(found.high - found.mean)
 
 
 def test_one_seed_has_no_interval_and_none_no_figure():
-    assert summary({4: 0.5}) == {"seeds": {"4": 0.5}, "mean": 0.5, "sd": None, "low": None, "high": None}
+    assert summary({4: 0.5}) == Summary({"4": 0.5}, 0.5, None, None, None)
     assert summary({}) is None
 
 

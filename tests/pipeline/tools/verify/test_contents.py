@@ -90,7 +90,7 @@ CHANGES = [
     ("eval/report.json", lambda t: t["provenance"].update(features={}), "is of other features than features.h5"),
     ("eval/report.json", lambda t: t["provenance"]["config"].update(tau=0.9), "with other options than its stamp"),
     ("eval/report.json", lambda t: t["dataset"].update(query_images=4), "counts 4 query images, features.h5 holds 3"),
-    ("eval/report.json", lambda t: t.pop("provenance"), "report.json is damaged: KeyError: 'provenance'"),
+    ("eval/report.json", lambda t: t.pop("provenance"), "report.json is damaged: ValueError: provenance is missing"),
 ]
 
 

@@ -1,0 +1,277 @@
+"""One run: its command, options, paths, manifest and records, each read once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
+from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
+from pipeline.datasets.summary import read_summary
+from pipeline.errors import UserError, did_you_mean, nearest
+from pipeline.runs import stamp
+from pipeline.runs.checkpoint_info import describe
+from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
+from pipeline.runs.config import Config, Runtime
+from pipeline.runs.config_loading import load_config
+from pipeline.runs.find import find_run, finished_trainings, place_of
+from pipeline.runs.layout import (
+    EVALUATIONS_FROM,
+    EXPERIMENTS,
+    EXPORT,
+    LEAVING,
+    TABLES,
+    Exported,
+    Paths,
+    TablesPaths,
+    labeler_of_folder,
+)
+from pipeline.runs.stamp import Stamp
+
+DEFAULT_CONFIG = "paper"  # where no dataset says which
+UNKNOWN_FILE = "<"  # before the name of a dataset whose file nobody remembers
+STAGES = ("data", "labeler", "masks", "train", "eval")  # in order
+SHARED = tuple(name for name in STAGES if name not in OWN)
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder of a run. stage: whose it is, or TABLES or EXPORT. run: as that stage sees it."""
+
+    stage: str
+    folder: Path
+    run: Run
+
+
+@dataclass(frozen=True)
+class Run:
+    """paths: where it lies. command: what it is made with. options: its configuration where that is known already;
+    otherwise `config` loads what the command says.
+    """
+
+    paths: Paths
+    command: RunCommand
+    runtime: Runtime = dataclasses.field(default_factory=Runtime)
+    options: Config | None = None
+
+    @staticmethod
+    def of(config: Config, paths: Paths) -> Run:
+        """A run with these options, whatever command gave them."""
+        return Run(paths, _plain_command(paths), config.runtime, config)
+
+    @staticmethod
+    def at(paths: Paths) -> Run:
+        """The run of these paths, with the manifest's own options."""
+        return Run(paths, _plain_command(paths))
+
+    @staticmethod
+    def find(text: str | Path, runs: Path, data_root: Path) -> Run:
+        """The run meant by its name below `runs`, by that of an experiment (market1501-densepose/experiments/small), or
+        by the path of either, of a folder in it, or of a file there (features.h5).
+
+        Raises UserError for none.
+        """
+        if str(text) in known_datasets():
+            wrong = f"'{text}' is a dataset, and a run is called <dataset>-<labeler>"
+            raise UserError(wrong, f"Write: --dataset {text}")
+        place = find_run(text, runs)
+        if place is None:
+            raise _no_run(Path(text), runs)
+        dataset, _, spelled = place.name.rpartition("-")
+        labeler = labeler_of_folder(spelled)
+        if not dataset or not _is_run(place.runs / place.name):
+            wrong = f"{place.runs / place.name} is no run: those are called <dataset>-<labeler>"
+            raise UserError(wrong, "Give one that `make masks` or a later stage has made, or a folder in it.")
+        given = dataset if dataset in known_datasets() else f"{UNKNOWN_FILE}the .toml or .csv of {dataset}>"
+        source = _source(place.evaluated, place.runs) if place.evaluated else None
+        paths = Paths(given, labeler, data_root, place.runs, source, dataset, place.experiment)
+        return Run.at(paths)._as_it_was_made()
+
+    def asked_for(self, config: str, options: tuple[str, ...], init: str | None, runtime: Runtime) -> Run:
+        """With options of the command line on top; another configuration replaces all that the run was made with."""
+        made = self.command
+        if config:
+            command = replace(made, config=config, config_text=None, set=options, init=init)
+        else:
+            command = replace(made, set=(*made.set, *options), init=made.init if init is None else init)
+        return replace(self, command=command, runtime=runtime)
+
+    def of_dataset(self, dataset: str) -> Run:
+        """With the dataset as the user names it."""
+        return replace(self, paths=replace(self.paths, dataset=dataset), command=replace(self.command, dataset=dataset))
+
+    @cached_property
+    def config(self) -> Config:
+        """Raises UserError as `load_config` does."""
+        if self.options is not None:
+            return self.options
+        overrides = self.command.overrides
+        if self.paths.trained_on:  # the images must be of the size that the checkpoint knows
+            size = describe(self.paths.folder("train")).image_size
+            overrides = (f"masks.image_size={list(size)}", *overrides)
+        return load_config(self.config_name, overrides, self.runtime)
+
+    @property
+    def config_name(self) -> str:
+        """Preset or file that the options start from."""
+        if self.command.config:
+            return self.command.config
+        return DEFAULT_CONFIG if self.paths.dataset.startswith(UNKNOWN_FILE) else self.manifest.default_config
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Raises UserError for a dataset that is unknown."""
+        return load_manifest(self.paths.dataset)
+
+    @cached_property
+    def rows(self) -> list[tuple[ImageRecord, ImageFile]]:
+        """Lines of records.csv, as the data stage left it. Raises UserError where it is missing or damaged."""
+        return read_rows(self.paths.records, self.paths.dataset)
+
+    @property
+    def records(self) -> list[ImageRecord]:
+        return [record for record, _ in self.rows]
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json of the data stage. Raises UserError where it is missing or damaged."""
+        return read_summary(self.paths.data_summary, self.paths.dataset)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the dataset, absolute."""
+        return Path(self.summary["root"])
+
+    def stamp(self, stage: str) -> Stamp | None:
+        return stamp.read(self.paths.folder(stage))
+
+    def finished(self, stage: str) -> Stamp:
+        """The stamp of an earlier stage. Raises UserError, with the command that makes it, where there is none."""
+        found = self.stamp(stage)
+        if found is None:
+            source = self.paths.trained_on if stage == "train" else None
+            wrong = f"the {stage} stage of {source or self.paths.dataset} has not finished"
+            again = f"make train DATASET={source}" if source else self.make(stage)
+            raise UserError(f"{wrong}: no stamp in {self.paths.folder(stage)}", f"Run: {again}")
+        return found
+
+    @property
+    def recorded(self) -> RunCommand:
+        """The command for a stamp: with the content of its configuration file."""
+        path = Path(self.command.config)
+        if path.suffix != ".toml" or not path.is_file():
+            return self.command
+        return replace(self.command, config_text=path.read_text(encoding="utf-8"))
+
+    def make(self, stage: str) -> str:
+        """The line that makes a stage, as the user would type it."""
+        return self.command.make(stage)
+
+    def variant(self, experiment: str, trained_on: str = "", options: tuple[str, ...] = ()) -> Run:
+        """An experiment on the shards of this run. options: further ones, as --set takes them."""
+        source = trained_on or None
+        command = replace(
+            self.command, experiment=experiment, trained_on=source, set=(*self.command.overrides, *options), init=None
+        )
+        config = load_config(self.config_name, command.set, self.runtime)
+        return Run(replace(self.paths, experiment=experiment, trained_on=source), command, self.runtime, config)
+
+    def folders(self) -> list[OutputFolder]:
+        """Every folder that the run may have, existing or not: its stages; evaluations with other checkpoints, exports
+        and experiments that are there; tables. With an experiment: of all experiments that one, and no tables.
+        """
+        plain = self._at(experiment="", trained_on=None)
+        owners = [plain]
+        if self.paths.experiment:
+            owners.append(self._at(trained_on=None))
+        else:
+            names = _names(self.paths.runs / self.paths.run_name / EXPERIMENTS)
+            owners += [plain._at(experiment=name) for name in names]
+        found = [OutputFolder(name, self.paths.folder(name), plain) for name in SHARED]
+        found += [folder for owner in owners for folder in owner._owned()]
+        if not self.paths.experiment:
+            found.append(OutputFolder(TABLES, TablesPaths.of(self.paths).folder, plain))
+        return found
+
+    def _owned(self) -> Iterator[OutputFolder]:
+        """What every experiment has of its own."""
+        for name in OWN:
+            yield OutputFolder(name, self.paths.folder(name), self)
+        owner = self.paths.folder("train").parent
+        for name in _names(owner):
+            if name.startswith(EVALUATIONS_FROM):
+                run = self._at(trained_on=_source(name.removeprefix(EVALUATIONS_FROM), self.paths.runs))
+                yield OutputFolder("eval", owner / name, run)
+        exported = Exported.of(self.paths.folder("train")).folder
+        if exported.is_dir():
+            yield OutputFolder(EXPORT, exported, self)
+
+    def _at(self, **changes: str | None) -> Run:
+        """The same with another experiment or checkpoint: without options, which may be other ones."""
+        changed: Any = changes
+        return replace(self, paths=replace(self.paths, **changed), command=replace(self.command, **changed))
+
+    def _as_it_was_made(self) -> Run:
+        """With the command in the newest of its stamps that has one; the folders it lies in are today's."""
+        for stage in ("eval", "train", "masks"):
+            try:
+                made = self.stamp(stage)
+            except UserError:  # a damaged one is for `sorn verify` to name
+                continue
+            if made is not None and made.command is not None:
+                return self._made_by(made.command)
+        return self
+
+    def _made_by(self, old: RunCommand) -> Run:
+        usual = self.paths.data_root == Path(DATA_ROOT)
+        root = Path(old.data_root) if usual else self.paths.data_root
+        paths = replace(self.paths, dataset=old.dataset, labeler=old.labeler, data_root=root)
+        options = {name: getattr(old, name) for name in ("config", "set", "init", "config_text")}
+        return replace(self, paths=paths, command=replace(_plain_command(paths), **options))
+
+
+def _no_run(given: Path, runs: Path) -> UserError:
+    """For a name that leads to no folder: the nearest of those that are there."""
+    if given.parent.name == EXPERIMENTS:
+        run = given.parent.parent
+        own = runs / run if (runs / run).is_dir() else run
+        known = _names(own / EXPERIMENTS)
+        remedy = f"{did_you_mean(given.name, known)}Experiments there: {', '.join(known) or 'none'}."
+        return UserError(f"there is no experiment '{given.name}' of {run.name}", remedy)
+    known = [name for name in _names(runs) if _is_run(runs / name)]
+    if nearest(str(given), known):
+        remedy = f"{did_you_mean(str(given), known)}Runs: {', '.join(known)}."
+        return UserError(f"there is no run '{given}' in {runs}", remedy)
+    wrong = f"there is no run '{given}', neither in {runs} nor as a path"
+    return UserError(wrong, f"Runs: {', '.join(known) or 'none'}. Name one, or its folder with --runs.")
+
+
+def _plain_command(paths: Paths) -> RunCommand:
+    return RunCommand(
+        paths.dataset,
+        paths.labeler,
+        trained_on=paths.trained_on,
+        experiment=paths.experiment,
+        data_root=str(paths.data_root),
+        runs=str(paths.runs),
+    )
+
+
+def _source(spelled: str, runs: Path) -> str:
+    """Full name of the run whose checkpoint an evaluation's folder names: eval-from-a-b-experiments-c."""
+    trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
+    names = [place_of(folder).full_name for folder in trainings]
+    return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in ("masks", "train", "eval", EXPERIMENTS, TABLES))
+
+
+def _names(folder: Path) -> list[str]:
+    """Folders in a folder, also those that a killed `sorn clean` left under another name."""
+    return sorted({path.name.removesuffix(LEAVING) for path in folder.glob("*") if path.is_dir()})
