@@ -112,6 +112,7 @@ test-minimal: ## run tests of files, stages and the network with the lowest vers
 	test -x $(MINIMAL)/bin/python || python3 -m venv $(MINIMAL)
 	sed -n 's/^\([a-z][a-z0-9_-]*\)>=\([0-9.]*\).*/\1==\2/p' requirements.txt > $(MINIMAL)/lowest.txt
 	$(MINIMAL)/bin/python -m pip install -c $(MINIMAL)/lowest.txt -r requirements.txt pytest pytest-xdist hypothesis
+	$(MINIMAL)/bin/python -m pip install --no-deps -e .
 	OMP_NUM_THREADS=1 $(MINIMAL)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow" \
 	  tests/sorn $(addprefix tests/pipeline/,io runs shards features stages)
 
