@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.datasets.manifest import Manifest
 from pipeline.evaluation.label_report import read_label_report
 from pipeline.evaluation.report import TrainingLabels
 from pipeline.runs.checkpoint_info import CheckpointInfo
+from pipeline.runs.command import RUNS
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
 from sorn.config import SORNConfig
@@ -45,7 +46,7 @@ def read_origin(run: Run, trained: CheckpointInfo) -> Origin:
         trained.model,
         dict(trained.document),
         paths.trained_on or paths.run_name,
-        run.make("eval"),
+        replace(run.command, runs=RUNS).make("eval"),  # a report says the same wherever its run lies
         {name: found.fingerprint for name, found in stamps.items() if found},
         train.versions if train else {},
     )

@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.io.files import atomic
-from sorn.parts import COLLAPSE, COLOURS, LABELLINGS
+from pipeline.io.overlays import class_colours
+from sorn.parts import LABELLINGS
 
 Colour = tuple[int, int, int]
 Point = tuple[int, int]
@@ -142,11 +143,6 @@ class Sheet:
         """Write a PNG, whole or not at all."""
         with atomic(path) as temporary:
             self.canvas.save(temporary, format="PNG", compress_level=1)  # 0.04 s instead of 0.13, a sixth larger
-
-
-def class_colours(labels: int) -> np.ndarray:
-    """Colours of a labelling with 8, 5 or 2 classes, uint8 [labels, 3]: of the first of the eight in each class."""
-    return COLOURS[[int(np.flatnonzero(COLLAPSE[labels] == number)[0]) for number in range(labels)]]
 
 
 def _rgb(colour: np.ndarray) -> Colour:

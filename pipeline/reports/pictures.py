@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from pipeline.io.overlays import heat_colours, overlay_heat, overlay_parts
 from pipeline.reports.canvas import (
     BORDER,
     GAP,
@@ -23,7 +23,6 @@ from pipeline.reports.canvas import (
     Sheet,
     SheetTitle,
     TextStyle,
-    class_colours,
     font,
     width_at,
 )
@@ -38,10 +37,6 @@ LEGEND = {8: 640, 5: 400, 2: 160}  # room for the names of K classes
 HEADING = TextStyle(TEXT + 1)
 SMALL = TextStyle(TEXT - 1, MUTED)
 COLOUR_BAR = 560  # room for the colour bar and its text
-OVERLAY = 0.6  # opacity of masks and maps over the image
-
-# Dark violet over red to light yellow: rises in brightness all the way, so that it also reads in grey.
-HEAT_STOPS = np.array([(13, 8, 60), (106, 23, 110), (188, 55, 84), (243, 120, 25), (252, 255, 164)], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -209,29 +204,3 @@ def draw_maps(path: Path, title: SheetTitle, examples: list[Explained], across: 
                 line = min(y + LINE + round(TILE * edge / sets), y + LINE + TILE - 1)
                 sheet.draw.line((at, line, at + tile - 1, line), fill=(255, 255, 255))
     sheet.save(path)
-
-
-def overlay_parts(image: np.ndarray, parts: np.ndarray, labels: int) -> np.ndarray:
-    """Part colours over a greyed image, background left as it is. [H, W, 3] uint8, [h, w] uint8 -> [H, W, 3] uint8."""
-    height, width = image.shape[:2]
-    full = np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
-    grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
-    mixed = (1 - OVERLAY) * grey + OVERLAY * class_colours(labels)[full]
-    shown: np.ndarray = np.where(full[..., None] > 0, mixed, grey).round().astype(np.uint8)
-    return shown
-
-
-def overlay_heat(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values in [0, 1] as heat over a greyed image. [H, W, 3] uint8, [h, w] float -> [H, W, 3] uint8."""
-    height, width = image.shape[:2]
-    field = Image.fromarray(values.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    grey = image.mean(axis=2, keepdims=True)
-    shown: np.ndarray = ((1 - OVERLAY) * grey + OVERLAY * heat_colours(np.asarray(field))).round().astype(np.uint8)
-    return shown
-
-
-def heat_colours(values: np.ndarray) -> np.ndarray:
-    """[...] float in [0, 1] -> [..., 3] uint8."""
-    stops = np.linspace(0, 1, len(HEAT_STOPS))
-    channels = [np.interp(values, stops, HEAT_STOPS[:, channel]) for channel in range(3)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)

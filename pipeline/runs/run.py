@@ -167,6 +167,12 @@ class Run:
             return self.command
         return replace(self.command, config_text=path.read_text(encoding="utf-8"))
 
+    def remembered(self, made: Stamp | None, stage: str) -> str | None:
+        """The line that made a stage, in the folder of runs that it lies in today; None where no stamp says it."""
+        if made is None or made.command is None:
+            return None
+        return replace(made.command, runs=self.command.runs).make(stage)
+
     def make(self, stage: str) -> str:
         """The line that makes a stage, as the user would type it."""
         return self.command.make(stage)

@@ -11,9 +11,8 @@ import numpy as np
 from pipeline.datasets.image_folder import shown
 from pipeline.io.files import write_json, write_text
 from pipeline.io.images import decode
-from pipeline.reports.canvas import class_colours
+from pipeline.io.overlays import class_colours, overlay_parts
 from pipeline.reports.html import picture_uri, render
-from pipeline.reports.pictures import overlay_parts
 from pipeline.runs.layout import SearchPaths
 from pipeline.search.searcher import Answer, Hit, Recall, Searcher
 from sorn.parts import LABELLINGS

@@ -81,8 +81,7 @@ def state(stage: Stage, run: Run) -> State:
 def _remedy(name: str, run: Run) -> str:
     """What to type for the run as it is asked for, and for the run as it was made, where these differ."""
     asked = run.make(name)
-    last = run.stamp(name)
-    made = last.command.make(name) if last is not None and last.command is not None else asked
+    made = run.remembered(run.stamp(name), name) or asked
     return f"Run: {asked}" if made == asked else f"Run: {asked}; or, as it was made: {made}"
 
 

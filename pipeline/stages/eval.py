@@ -53,8 +53,8 @@ def inputs(run: Run) -> list[Input]:
     if options.visibility == "pose":
         if POSE not in masks.provides:
             wrong = f"eval.visibility = pose needs joints, and the shards in {run.paths.folder('masks')} hold none"
-            asked = "--set masks.keypoints=joints --set eval.visibility=pose"
-            raise UserError(wrong, f"Run: make eval DATASET={dataset} ARGS='{asked}', or with keypoint_rcnn.")
+            again = run.asked_for("", ("masks.keypoints=joints",), None, run.runtime).make("eval")
+            raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
     segmenter = _segmenter(options)
     if segmenter is not None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from pipeline.reports.pictures import overlay_heat, overlay_parts
+from pipeline.io.overlays import overlay_heat, overlay_parts
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import Progress

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.reports.canvas import class_colours
+from pipeline.io.overlays import class_colours, heat_colours, overlay_heat, overlay_parts
 from pipeline.reports.html import Thumbnail
-from pipeline.reports.pictures import Explained, heat_colours, overlay_heat, overlay_parts
+from pipeline.reports.pictures import Explained
 from sorn.parts import LABELLINGS
 
 HEIGHT = 160  # of embedded images, pixels

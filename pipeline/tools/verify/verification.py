@@ -106,8 +106,8 @@ class Verification:
             place.stamp = made = stamp.read(place.folder)
             if made is None:
                 return
-            if made.command is not None and checks.again == place.run.make(place.stage):
-                checks.again = made.command.make(place.stage)
+            if checks.again == place.run.make(place.stage):
+                checks.again = place.run.remembered(made, place.stage) or checks.again
             wrong = f"{path} is the stamp of {made.stage}, schema {made.schema_version}"
             checks.must((made.stage, made.schema_version) == (place.stage, stamp.SCHEMA_VERSION), wrong, path)
             computed = stamp.fingerprint(made.stage, made.version, made.inputs, made.config)

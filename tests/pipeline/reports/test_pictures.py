@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.io.overlays import OVERLAY, class_colours, heat_colours, overlay_heat, overlay_parts
 from pipeline.reports import canvas, pictures
 from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.pictures import Explained, Ranked, RankedList
@@ -67,29 +68,29 @@ def test_parts_are_coloured_and_background_is_grey() -> None:
     image = np.zeros((8, 4, 3), np.uint8)
     image[..., 0] = 90
     parts = np.array([[HEAD, 0], [TORSO, 0]], np.uint8)
-    shown = pictures.overlay_parts(image, parts, 8)
+    shown = overlay_parts(image, parts, 8)
     grey = 30
     assert (shown[:, 2:] == grey).all()
-    expected = (1 - pictures.OVERLAY) * grey + pictures.OVERLAY * COLOURS[[HEAD, TORSO]].astype(float)
+    expected = (1 - OVERLAY) * grey + OVERLAY * COLOURS[[HEAD, TORSO]].astype(float)
     assert shown[0, 0] == pytest.approx(expected[0], abs=1) and shown[7, 0] == pytest.approx(expected[1], abs=1)
 
 
 @pytest.mark.parametrize("labels", [8, 5, 2])
 def test_every_class_has_a_colour_of_its_own(labels: int) -> None:
-    colours = canvas.class_colours(labels)
+    colours = class_colours(labels)
     assert len({tuple(colour) for colour in colours.tolist()}) == len(colours) == labels
     assert (colours[0] == COLOURS[0]).all()
 
 
 def test_heat_rises_in_brightness() -> None:
-    brightness = pictures.heat_colours(np.linspace(0, 1, 32)).astype(int).sum(axis=1)
+    brightness = heat_colours(np.linspace(0, 1, 32)).astype(int).sum(axis=1)
     assert (np.diff(brightness) > 0).all()
 
 
 def test_heat_lies_where_the_map_is_high() -> None:
     values = np.zeros((6, 2), np.float32)
     values[:2] = 1
-    shown = pictures.overlay_heat(GREY, values).astype(int).sum(axis=2)
+    shown = overlay_heat(GREY, values).astype(int).sum(axis=2)
     assert shown[:24].min() > shown[48:].max()
 
 
@@ -101,7 +102,7 @@ def test_masks_and_maps_of_any_number_of_examples(tmp_path: Path, labels: int, c
     examples = [Explained(f"query/{i}.jpg", GREY, parts, None, maps) for i in range(count)]
     pictures.draw_part_masks(tmp_path / "parts.png", SheetTitle("Part masks"), labels, examples)
     pictures.draw_maps(tmp_path / "maps.png", SheetTitle("Maps"), examples)
-    class_one = tuple(int(value) for value in canvas.class_colours(labels)[1])
+    class_one = tuple(int(value) for value in class_colours(labels)[1])
     assert class_one in colours_in(tmp_path / "parts.png")
     assert not list(tmp_path.glob("*.tmp"))
 

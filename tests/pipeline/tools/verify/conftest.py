@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from PIL import Image
 
 from pipeline.cli.app import main
 from pipeline.io.files import digest_file
+from pipeline.runs.command import RunCommand
 
 OPTIONS = (
     "masks.image_size=[64,32]",
@@ -31,19 +32,20 @@ OPTIONS = (
     "eval.ranked_queries=1",
     "eval.ranked_gallery=2",
 )
-MINE = "DATASET=<the .toml or .csv of mine>"
 SPLITS = {"train": range(4), "query": range(4, 7), "gallery": range(4, 7)}
 
 
 class Run:
-    """The dataset `mine` in a folder, and its run `mine-import`. commands: stage -> what verify says to type."""
-
-    commands: ClassVar = {"data": f"make data {MINE}"} | {
-        name: f"make {name} {MINE} LABELER=import" for name in ("masks", "train", "eval")
-    }
+    """The dataset `mine` in a folder, and its run `mine-import`."""
 
     def __init__(self, folder: Path, runs: Path) -> None:
         self.folder, self.runs = folder, runs
+
+    def command(self, stage: str, *more: str, **options: str) -> str:
+        """What verify says to type: the command that made a stage. more: further options of --set."""
+        given = (*OPTIONS, f"masks.options.folder={self.folder / 'maps'}", *more)
+        made = RunCommand(str(self.folder / "mine.csv"), "import", "demo", given, **options)
+        return dataclasses.replace(made, data_root=str(self.folder), runs=str(self.runs)).make(stage)
 
     def file(self, name: str) -> Path:
         """data/... is the dataset's, all else the run's."""

@@ -97,7 +97,7 @@ CHANGES = [
 @pytest.mark.parametrize(("name", "change", "wrong"), CHANGES)
 def test_a_file_that_does_not_fit_the_others_is_found_though_its_digest_is_right(run, name, change, wrong):
     path = run.rewrite(name, change)
-    run.broken(wrong, f"Delete {path}, then run: {run.commands[name.split('/')[0]]}")
+    run.broken(wrong, f"Delete {path}, then run: {run.command(name.split('/')[0])}")
 
 
 def test_records_of_other_images_are_found(run):

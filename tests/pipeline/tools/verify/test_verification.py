@@ -55,8 +55,10 @@ def test_one_bit_of_any_output_is_found_though_size_and_time_are_the_recorded_on
         path = run.flip(name, at=(number % 5 + 0.5) / 6)
         text = run.broken(f"{path} was changed after it was written: its sha256 is another one")
         stage = re.findall(r"data|masks|train|eval", name.removeprefix("experiments/sorn-seed0/"))[0]
-        experiment = " EXPERIMENT=sorn-seed0" if name.startswith("experiments") else ""
-        assert f"-> Delete {path}, then run: {run.commands[stage]}{experiment}\n" in text
+        command = run.command(stage)
+        if name.startswith("experiments"):
+            command = run.command(stage, "train.seed=1", experiment="sorn-seed0")
+        assert f"-> Delete {path}, then run: {command}\n" in text
         assert text.count("->") == 1 and re.search(r"s: 1 broken\n", text), f"{name}: one thing is broken\n{text}"
         shutil.rmtree(copy)
 
@@ -67,9 +69,9 @@ def test_a_file_that_was_cut_off_or_deleted_is_named(run, name):
     size = path.stat().st_size
     run.replace(path, path.read_bytes()[: size // 2])
     wrong = f"{path} has {size // 2:,} bytes, it was written with {size:,}"
-    run.broken(wrong, f"-> Delete {path}, then run: {run.commands[name.split('/')[0]]}")
+    run.broken(wrong, f"-> Delete {path}, then run: {run.command(name.split('/')[0])}")
     path.unlink()
-    run.broken(f"{path} is missing", f"-> Run: {run.commands[name.split('/')[0]]}")
+    run.broken(f"{path} is missing", f"-> Run: {run.command(name.split('/')[0])}")
     path.mkdir()
     run.broken(f"{path} is no file")
 
@@ -79,7 +81,7 @@ def test_the_remedy_repairs_to_the_same_bytes(run):
     for name, stage in ((SHARD, "masks"), ("eval/report.json", "eval")):
         path = run.flip(name)
         assert f"{stage}: fresh" in run.stage(stage), "the stage trusts size and time: it must be deleted"
-        assert f"Delete {path}, then run: {run.commands[stage]}" in run.broken()
+        assert f"Delete {path}, then run: {run.command(stage)}" in run.broken()
         path.unlink()
         run.stage(stage)
         assert run.verify().exit_code == 0
@@ -111,7 +113,7 @@ def test_a_stamp_is_checked_against_itself_and_what_it_provides(run):
 def test_a_stage_that_was_made_from_something_else_is_stale_and_not_broken(run):
     run.stage("train", more=("train.seed=5",))
     text = run.broken(f"stale       {run.file('eval')}\n            checkpoint changed\n", "s: 1 stale\n")
-    assert f"-> Run: {run.commands['eval']}\n" in text
+    assert f"-> Run: {run.command('eval')}\n" in text
 
 
 def test_a_stage_of_another_version_is_stale_and_only_its_bytes_count(run, monkeypatch):
@@ -126,7 +128,7 @@ def test_a_stage_that_has_not_run_is_not_broken_and_one_without_a_stamp_is_not_f
     result = run.verify()
     assert result.exit_code == 0 and f"not run     {run.file('eval')}\n" in result.output
     run.file("train/stamp.json").unlink()
-    text = run.broken(f"unfinished  {run.file('train')}\n", f"-> Run: {run.commands['train']}\n", "s: 1 unfinished\n")
+    text = run.broken(f"unfinished  {run.file('train')}\n", f"-> Run: {run.command('train')}\n", "s: 1 unfinished\n")
     assert "broken" not in text
 
 
@@ -136,7 +138,7 @@ def test_an_evaluation_of_another_checkpoint_is_held_against_that_one(run):
     assert run.verify().exit_code == 0
     folder = run.file("eval-from-mine-import-experiments-sorn-seed0")
     path = run.flip(f"{folder.name}/report.md")
-    run.broken(f"broken      {folder}\n", f"Delete {path}, then run: {run.commands['eval']} TRAINED_ON={source}\n")
+    run.broken(f"broken      {folder}\n", f"Delete {path}, then run: {run.command('eval', trained_on=source)}\n")
     shutil.rmtree(run.file("experiments/sorn-seed0/train"))
     run.broken(f"checkpoint came from {run.file('experiments/sorn-seed0/train')}, which has no good stamp")
 
@@ -157,7 +159,7 @@ def test_the_pictures_of_the_dataset_are_read_when_asked_for(run, tmp_path):
     ("words", "wrong"),
     [
         (["nobody"], r"there is no run 'nobody', neither in .*runs nor as a path\. Runs: mine-import\."),
-        (["mine"], r"mine is no run: those are called <dataset>-<labeler>\. Labelers: danet, densepose"),
+        (["mine"], r"mine is no run: those are called <dataset>-<labeler>\."),
         (["mine-import", "--dataset", "synped"], r"'mine-import' says which run is meant, and so does --dataset"),
         (["--labeler", "import"], r"nothing of synped_demo-import is in .*runs\. Run: make eval DATASET=synped_demo"),
     ],
@@ -174,6 +176,6 @@ def test_a_run_is_named_by_its_folder_or_by_its_dataset(run):
     assert folder.exit_code == 1 and f"{path} was changed after it was written" in folder.output
     table = str(run.folder / "mine.csv")
     named = run.call("verify", "--dataset", table, "--labeler", "import", "--runs", str(run.runs))
-    assert f"Delete {path}, then run: make masks DATASET={table} LABELER=import\n" in named.output
+    assert f"Delete {path}, then run: {run.command('masks')}\n" in named.output
     options = ["--dataset", table, "--labeler", "import", "--runs", str(run.runs), "--experiment", "other"]
     assert "sorn-seed0" not in run.call("verify", *options).output
