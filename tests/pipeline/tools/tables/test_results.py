@@ -115,7 +115,7 @@ def test_another_protocol_or_dataset_is_refused(make_grid, write_reports, files,
 def test_a_damaged_report_is_named(make_grid, write_reports, files, text, message):
     grid = make_grid()
     write_reports(grid, SORN)
-    grid.step(grid.plan.jobs["sorn"], 1, "eval").paths.report_json.write_text(text)
+    grid.step(grid.plan.jobs["sorn"], 1, "eval").run.paths.report_json.write_text(text)
     with pytest.raises(UserError, match=message):
         collect(grid, files)
 
@@ -123,5 +123,6 @@ def test_a_damaged_report_is_named(make_grid, write_reports, files, text, messag
 def test_the_command_makes_them_again(make_grid, files):
     evidence = collect(make_grid("train.init=my file.pth"), files)
     words = shlex.split(evidence.command)
-    assert words[:-1] == ["make", "tables", "DATASET=synped_demo", "LABELER=import", "CONFIG=demo", "SEEDS=2"]
-    assert shlex.split(words[-1].removeprefix("ARGS=")) == ["--set", "train.init=my file.pth"]
+    *begin, options, seeds = words
+    assert begin == ["make", "tables", "DATASET=synped_demo", "LABELER=import", "CONFIG=demo"] and seeds == "SEEDS=2"
+    assert shlex.split(options.removeprefix("ARGS=")) == ["--set", "train.init=my file.pth"]
