@@ -202,6 +202,11 @@ class SeedCurve:
     def x(self) -> list[float]:
         return [value for value, _ in self.points]
 
+    @property
+    def line(self) -> list[tuple[float, float]]:
+        """The means, in units of the drawing."""
+        return [(self.axes.across(value), self.axes.down(spread.mean)) for value, spread in self.points]
+
     def summary(self) -> str:
         """For screen readers."""
         said = ", ".join(f"{self.what} {value:g}: {100 * spread.mean:.1f} %" for value, spread in self.points)
