@@ -9,20 +9,36 @@ SEEDS     ?= 3
 
 VENV      ?= .venv
 PYTHON    ?= $(VENV)/bin/python
-SORN      := $(PYTHON) -m pipeline
-COMMON     = --dataset $(DATASET) --data-root $(DATA_ROOT) --runs $(RUNS) \
-             $(if $(LABELER),--labeler $(LABELER)) $(if $(CONFIG),--config $(CONFIG)) \
-             $(if $(TRAINED_ON),--trained-on $(TRAINED_ON)) $(if $(INIT),--init $(INIT)) \
-             $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(if $(POSE),--set masks.pose=$(POSE)) $(ARGS)
+
+# A value as one word of the shell, whatever is in it, ~/ in front expanded. ARGS, GRID and FUZZ are words already.
+quoted     = '$(subst ','\'',$(subst <start>,,$(subst <start>~/,$(HOME)/,<start>$(1))))'
+option     = $(if $(2),$(1) $(call quoted,$(2)))
+PY        := $(call quoted,$(PYTHON))
+SORN      := $(PY) -m pipeline
+COMMON     = --dataset $(call quoted,$(DATASET)) --data-root $(call quoted,$(DATA_ROOT)) --runs $(call quoted,$(RUNS)) \
+             $(call option,--labeler,$(LABELER)) $(call option,--config,$(CONFIG)) \
+             $(call option,--trained-on,$(TRAINED_ON)) $(call option,--init,$(INIT)) \
+             $(call option,--experiment,$(EXPERIMENT)) \
+             $(if $(KEYPOINTS)$(POSE),--set $(call quoted,masks.keypoints=$(or $(KEYPOINTS),$(POSE)))) $(ARGS)
+
+# Variables of the command line, apart from make's own; another name there is a mistake, such as DATSET=.
+KNOWN     := DATASET LABELER CONFIG TRAINED_ON INIT EXPERIMENT KEYPOINTS POSE DATA_ROOT RUNS NPROC ARGS SEEDS GRID FUZZ PYTHON VENV LOCKED
+GIVEN     := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN   := $(firstword $(filter-out $(KNOWN) MAKE% SHELL -%,$(GIVEN)))
+NEAREST    = import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))
+ifneq ($(UNKNOWN),)
+MEANT     := $(shell python3 -c $(call quoted,$(NEAREST)) $(call quoted,$(UNKNOWN)) $(KNOWN) 2> /dev/null)
+$(error unknown variable '$(UNKNOWN)'. $(if $(MEANT),Did you mean $(MEANT)? )Known: $(KNOWN))
+endif
 
 # NPROC=n divides `masks`, `train` and `eval` between n processes, each with a GPU of its own where there are as many.
-RANKS      = OMP_NUM_THREADS=1 $(PYTHON) -m torch.distributed.run --standalone --nproc-per-node $(NPROC) -m pipeline
+RANKS      = OMP_NUM_THREADS=1 $(PY) -m torch.distributed.run --standalone --nproc-per-node $(NPROC) -m pipeline
 
 # With PYTHON=... the user brings an environment; only our own is set up.
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data labeler masks train eval tables status verify test test-slow fuzz audit bench pictures lint clean
+.PHONY: help setup lock demo data labeler masks train eval tables status verify test test-slow fuzz audit bench pictures lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -34,27 +50,32 @@ help: ## show this help
 	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors"
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
-	@echo "  POSE=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own"
+	@echo "  KEYPOINTS=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own (POSE= is the same)"
+	@echo "  LOCKED=1  make setup installs the exact versions of requirements.lock"
 	@echo "  SEEDS=3  trainings of each row of make tables   GRID=\"--only sorn --part 1/4\": a share of them"
 	@echo "  FUZZ=\"shard --runs 100000\": one reader, so many files"
 	@echo "Examples: make demo | make masks DATASET=occluded_duke LABELER=import | make status DATASET=market1501"
 
 setup: $(VENV)/.ready ## create .venv and install what everything needs
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml
+$(VENV)/.ready: requirements.txt requirements-dev.txt pyproject.toml $(if $(LOCKED),requirements.lock)
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "python3 is older than 3.11: install a newer one, or give your own environment with PYTHON=..."; exit 1; }
+	@$(if $(LOCKED),python3 .ci/lock.py check)
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --upgrade pip
-	$(VENV)/bin/python -m pip install -r requirements-dev.txt
+	$(VENV)/bin/python -m pip install $(if $(LOCKED),-c requirements.lock) -r requirements-dev.txt
 	$(VENV)/bin/python -m pip install --no-deps -e .
 	touch $@
+
+lock: $(ENVIRONMENT) ## resolve the newest versions that the ranges admit -> requirements.lock; installs nothing
+	$(PYTHON) .ci/lock.py write
 
 demo: ## run the whole pipeline on the embedded dataset and leave a report with pictures
 	@$(MAKE) --no-print-directory eval DATASET=synped_demo CONFIG=demo LABELER= TRAINED_ON= EXPERIMENT=
 
 data: $(ENVIRONMENT) ## find the dataset's images (or render SynPed) -> runs/<dataset>/data
-	@$(SORN) data prepare $(COMMON)
+	@$(SORN) data $(COMMON)
 
 labeler: data ## train the labeler DANet on exact masks (split labeler) -> runs/<dataset>/labeler
 	@$(SORN) labeler $(COMMON)
@@ -71,7 +92,7 @@ eval: $(if $(TRAINED_ON),masks,train) ## feature bank, metrics, report -> runs/<
 
 tables: POSE ?= $(if $(filter synped%,$(DATASET)),joints)
 tables: masks ## all rows of the paper's tables, and Figure 8 -> runs/<dataset>-<labeler>/tables/tables.html
-	@$(SORN) tables run $(COMMON) --seeds $(SEEDS) $(GRID)
+	@$(SORN) tables run $(COMMON) --seeds $(call quoted,$(SEEDS)) $(GRID)
 
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)
@@ -80,30 +101,30 @@ verify: $(ENVIRONMENT) ## read every file of a run; name what is broken, and the
 	@$(SORN) verify $(COMMON)
 
 test: $(ENVIRONMENT) ## run the tests, one process per core
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow"
 
 test-slow: $(ENVIRONMENT) ## run the tests that take minutes, such as the whole campaign of faults and the tables
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m slow
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
 
 fuzz: $(ENVIRONMENT) ## a million damaged and hostile files to every reader, with atheris; findings in runs/fuzz
-	@$(PYTHON) -c "import atheris" 2> /dev/null || $(PYTHON) -m pip install --quiet atheris
-	OMP_NUM_THREADS=1 $(PYTHON) tests/fuzz/fuzz.py $(FUZZ)
+	@$(PY) -c "import atheris" 2> /dev/null || $(PY) -m pip install --quiet atheris
+	OMP_NUM_THREADS=1 $(PY) tests/fuzz/fuzz.py $(FUZZ)
 
 audit: $(ENVIRONMENT) ## do the installed packages fit together, and has any a known weakness (asks PyPI's advisories)
-	$(PYTHON) -m pip check
+	$(PY) -m pip check
 	@test -x $(VENV)/audit/bin/pip-audit || { python3 -m venv $(VENV)/audit; $(VENV)/audit/bin/pip install --quiet pip-audit; }
-	$(VENV)/audit/bin/pip-audit --strict --skip-editable --path $$($(PYTHON) -c 'import pip; print(*pip.__path__)')/..
+	$(VENV)/audit/bin/pip-audit --strict --skip-editable --path $$($(PY) -c 'import pip; print(*pip.__path__)')/..
 
 bench: $(ENVIRONMENT) ## measure ours beside peers and the bare hardware
-	@for file in benchmarks/bench_*.py; do echo "$$file"; $(PYTHON) $$file || exit 1; done
+	@for file in benchmarks/bench_*.py; do echo "$$file"; $(PY) $$file || exit 1; done
 
 pictures: demo ## draw the README's pictures from what the demo left
-	$(PYTHON) docs/pictures/draw.py --runs $(RUNS)
+	$(PY) docs/pictures/draw.py --runs $(call quoted,$(RUNS))
 
-lint: $(ENVIRONMENT) ## ruff and mypy
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
+lint: $(ENVIRONMENT) ## style and types: ruff check, ruff format, mypy (strict)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 clean: $(ENVIRONMENT) ## remove the outputs of this DATASET and LABELER: nobody else's files, never the dataset
 	@$(SORN) clean $(COMMON)

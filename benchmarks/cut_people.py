@@ -2,7 +2,7 @@
 
 Of every person in val_gallery the pictures of one camera become queries, cut to 35 to 70 % of their height from above
 (half of them) or below (a quarter), or to 50 to 75 % of their width (a quarter); the other cameras' pictures are the
-gallery. Nothing of the test is touched. docs/findings.md has figures.
+gallery. Nothing of the test is touched. docs/evidence.md has figures.
 Run: python benchmarks/cut_people.py [--data-root data] [--out data/cut_people]
 then, as it says at the end: make eval DATASET=data/cut_people/people.csv ...
 """

@@ -1,1 +1,4 @@
-"""SORN: the network, its losses, matching and metrics. Knows tensors, never paths."""
+"""Network, losses, matching and metrics of SORN.
+
+This package works on tensors and arrays. It opens no file and knows no path.
+"""

@@ -1,7 +1,8 @@
-"""Random changes of training images and their masks, whole batches at a time on any device.
+"""Random augmentation of training images and their part masks.
 
-The paper flips; everything else here is off unless it is asked for. What is drawn comes from a generator of the
-caller's, so that a training can be repeated, resumed and divided.
+Whole batches are changed at once, on any device. The paper uses the horizontal flip only; every other change is off by
+default. The random numbers come from the caller's generator, so that a training can be repeated, resumed and divided
+between processes.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ GAIN_SHARE = 0.3  # of the jitter: how far the gains of red, green and blue diff
 
 @dataclass(frozen=True)
 class Draw:
-    """The random choices for n images. None: that change is off.
+    """Random choices for n images; None where a change is off.
 
-    flip: bool [n]. box: float32 [n, 4], the left, top, width and height that are kept, in shares of the image. cover:
-    float32 [n, 4], the same of the place a patch covers; a width of 0 covers nothing. coarse: float32 [n], a member of
-    COARSE_SHARES or 1. colour: float32 [n, 6], gains of red, green and blue, gamma, contrast, saturation.
+    flip: bool [n]. box: float32 [n, 4]: left, top, width and height of the area that is kept, as fractions of the
+    image. cover: float32 [n, 4]: the same for the area under a patch; a width of 0 means no patch. coarse: float32 [n],
+    a member of COARSE_SHARES or 1. colour: float32 [n, 6]: gains of red, green and blue, gamma, contrast, saturation.
     """
 
     flip: np.ndarray
@@ -50,8 +51,12 @@ class Draw:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """flip, partial, cover, coarse: chances. zoom: an image shows at least 1 - z of width and height. jitter: j, gain,
-    gamma, contrast and saturation scale within [1 - j, 1 + j]. The options `train.*` of the same names."""
+    """Probabilities and strengths of the random changes.
+
+    These are the options `train.*` of the same names. flip, partial, cover, coarse: probabilities. zoom = z: an image
+    shows at least 1 - z of its width and height. jitter = j: gain, gamma, contrast and saturation are scaled within [1
+    - j, 1 + j].
+    """
 
     flip: float
     zoom: float = 0.0
@@ -98,9 +103,11 @@ def _coarseness(rng: np.random.Generator, images: int, chance: float) -> np.ndar
 
 
 def augment(image: Tensor, mask: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-    """Images [B, 3, H, W] float32 in [0, 255], channels_last in memory, and masks [B, H, W] uint8, both changed alike.
+    """Augmented images and masks of a batch.
 
-    image: [B, H, W, 3] uint8 RGB. mask: [B, H, W] uint8 ids of sorn.parts, which hold for either side of a body.
+    image: [B, H, W, 3] uint8 RGB. mask: [B, H, W] uint8, class ids of sorn.parts; every class is side-symmetric.
+    Returns images [B, 3, H, W] float32 in [0, 255], channels_last in memory, and masks [B, H, W] uint8 with the same
+    geometric changes.
     """
 
     def here(values: np.ndarray) -> Tensor:
@@ -121,12 +128,18 @@ def augment(image: Tensor, mask: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 def mirrored(pixels: Tensor, flip: Tensor) -> Tensor:
-    """[B, H, W, ...] mirrored along W where flip [B] is true. `where` needs no host synchronisation, indexing would."""
+    """Images or masks [B, H, W, ...] mirrored along W where flip [B] is true.
+
+    `where` needs no synchronisation with the host; indexing would need one.
+    """
     return torch.where(flip.view(-1, *[1] * (pixels.dim() - 1)), pixels.flip(2), pixels)
 
 
 def boxed(x: Tensor, mask: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
-    """What lies in each image's box, at the size of the image: x [B, C, H, W] bilinear, mask [B, H, W] nearest."""
+    """Content of each image's box, resized to the whole image.
+
+    x: [B, C, H, W], bilinear. mask: [B, H, W], nearest.
+    """
     left, top, width, height = box.unbind(dim=1)
     theta = torch.zeros(len(box), 2, 3, device=x.device)
     theta[:, 0, 0], theta[:, 0, 2] = width, 2 * left + width - 1  # in coordinates from -1 to 1
@@ -138,9 +151,10 @@ def boxed(x: Tensor, mask: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def covered(x: Tensor, mask: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Each image with a patch over its place, of what stands beside the person in the batch's next image: its left
-    side, mirrored again and again, upside down. What it hides is background in the mask. A patch of a whole image would
-    call somebody's legs background where legs are looked for.
+    """Images with a patch that imitates an occluder.
+
+    The patch shows the left side of the next image in the batch, mirrored again and again and upside down. The mask
+    under the patch becomes background. A patch cut from a whole image would label another person's legs as background.
     """
     left, top, width, height = place.unbind(dim=1)
     rows = (torch.arange(x.shape[2], device=x.device) + 0.5) / x.shape[2]
@@ -153,13 +167,16 @@ def covered(x: Tensor, mask: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def side_columns(width: int) -> np.ndarray:
-    """int64 [width]: the columns of an image's left side, there and back again and again."""
+    """Column indices of an image's left side, repeated forwards and backwards: int64 [width]."""
     side = max(1, round(SIDE * width))
     return np.resize(np.concatenate([np.arange(side), np.arange(side)[::-1]]), width)
 
 
 def coarser(x: Tensor, share: Tensor) -> Tensor:
-    """Images as from fewer pixels: share [B] of them in either direction, a member of COARSE_SHARES or 1."""
+    """Images at a lower resolution, enlarged again to their size.
+
+    share: float32 [B], the remaining fraction of pixels in each direction, a member of COARSE_SHARES or 1.
+    """
     height, width = x.shape[2:]
     for wanted in COARSE_SHARES:
         small = F.interpolate(x, (max(1, round(height * wanted)), max(1, round(width * wanted))), mode="area")
@@ -169,7 +186,10 @@ def coarser(x: Tensor, share: Tensor) -> Tensor:
 
 
 def coloured(x: Tensor, colour: Tensor) -> Tensor:
-    """Another camera's response to x [B, 3, H, W] in [0, 1]: see Draw.colour; clipped to [0, 1] after each change."""
+    """Images as another camera would record them.
+
+    x: [B, 3, H, W] in [0, 1]. `Draw.colour` defines the changes. Values are clipped to [0, 1] after each of them.
+    """
     gamma, contrast, saturation = (colour[:, k].view(-1, 1, 1, 1) for k in (3, 4, 5))
     x = (x * colour[:, :3, None, None]).clamp_(0, 1).pow(gamma)
     luma = x.new_tensor(LUMA).view(1, 3, 1, 1)

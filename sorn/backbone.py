@@ -1,4 +1,4 @@
-"""ResNet with last stride 1; gives the features of its stages 2, 3 and 4 (Section III-A, III-D)."""
+"""ResNet backbone with last stride 1 (Sections III-A, III-D)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from torchvision.models.resnet import BasicBlock
 
 
 class Stages(NamedTuple):
-    """block2: [B, c2, 2h, 2w]; block3: [B, c3, h, w]; block4: [B, c, h, w]. 384x128 pixels give h = 24, w = 8."""
+    """Feature maps of the ResNet stages 2, 3 and 4.
+
+    block2: [B, c2, 2h, 2w]. block3: [B, c3, h, w]. block4: [B, c, h, w]. An input of 384x128 pixels gives h = 24, w =
+    8.
+    """
 
     block2: Tensor
     block3: Tensor
@@ -20,7 +24,10 @@ class Stages(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """torchvision's ResNet without its head; parameter names are torchvision's, so its weight files fit."""
+    """torchvision's ResNet without its classifier.
+
+    The parameters have torchvision's names, so that torchvision's weight files fit.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -32,7 +39,10 @@ class Backbone(nn.Module):
         self.channels = (c // 4, c // 2, c)  # of blocks 2, 3 and 4
 
     def forward(self, image: Tensor) -> Stages:
-        """image: [B, 3, H, W] float, normalised by the ImageNet mean and deviation."""
+        """Feature maps of stages 2, 3 and 4.
+
+        image: [B, 3, H, W] float, normalised by the mean and standard deviation of ImageNet.
+        """
         x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
         block2 = self.layer2(self.layer1(x))
         block3 = self.layer3(block2)
@@ -40,14 +50,17 @@ class Backbone(nn.Module):
 
 
 def _remove_last_stride(resnet: ResNet) -> None:
-    """Last stride 1 keeps 24x8 maps at 384x128 (Section III-A, after PCB)."""
+    """Last stride 1: 24x8 maps at 384x128 pixels (Section III-A, after PCB)."""
     for module in resnet.layer4.modules():
         if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)
 
 
 def load_resnet(backbone: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """Load torchvision ResNet weights, without the classifier `fc`. Raises ValueError naming what does not fit."""
+    """Load torchvision ResNet weights, without the classifier `fc`.
+
+    Raises ValueError naming what does not fit.
+    """
     weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
     own = backbone.state_dict()
     missing = sorted(own.keys() - weights.keys())

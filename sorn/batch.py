@@ -1,4 +1,4 @@
-"""Batch: uint8 images and masks, and their way into the network on any device."""
+"""Batches of uint8 images and masks, and their conversion to network input."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ LUMA = (0.299, 0.587, 0.114)
 class Batch:
     """B images with their part masks.
 
-    image: [B, H, W, 3] uint8 RGB, contiguous. mask: [B, H, W] uint8, ids of `sorn.parts`.
-    label: [B] int64, position of the person in the sorted training pids; -1 for anybody else.
-    index: [B] int64, position of the image in its dataset, which knows pid, camid and name.
-    labelled: [B] bool, whether the mask says anything: a mask without any part means that the labeler failed.
+    image: [B, H, W, 3] uint8 RGB, contiguous.
+    mask: [B, H, W] uint8, class ids of `sorn.parts`.
+    label: [B] int64, position of the identity in the sorted training pids; -1 for an identity outside training.
+    index: [B] int64, position of the image in its dataset, which holds pid, camid and name.
+    labelled: [B] bool, false where the mask has no body part, because the labeler failed.
     """
 
     image: Tensor
@@ -45,14 +46,18 @@ class Batch:
         return Batch(*(getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)))
 
     def pin_memory(self) -> Batch:
-        """In page-locked memory, from where a GPU copies while it computes; what is there already stays."""
+        """The batch in page-locked memory, for asynchronous copies to a GPU.
+
+        Tensors that are page-locked already are not copied.
+        """
         return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
 
 def to_input(image: Tensor) -> Tensor:
-    """What the network sees: float32 [B, 3, H, W] normalised by ImageNet's mean and deviation, channels_last in memory.
+    """Network input from uint8 images.
 
-    image: [B, H, W, 3] uint8 RGB.
+    image: [B, H, W, 3] uint8 RGB. Returns float32 [B, 3, H, W], normalised by the mean and standard deviation of
+    ImageNet, channels_last in memory.
     """
     return normalised(image.permute(0, 3, 1, 2).to(torch.float32))  # the same memory order is channels_last
 
@@ -64,11 +69,11 @@ def normalised(x: Tensor) -> Tensor:
 
 
 def reduce_masks(mask: Tensor, size: tuple[int, int], labels: int, how: str) -> Tensor:
-    """Part masks at the size of the part logits: uint8 [B, H, W], eight classes -> int64 [B, h, w], `labels` classes.
+    """Part masks at the size of the part logits, with collapsed classes.
 
-    Classes are collapsed first (Table III: 8, 5 or 2). "majority": the class with most pixels in each block of
-    H/h x W/w, ties to the lower id. "nearest": the pixel at the block's centre. Raises ValueError for a size that does
-    not divide the masks'.
+    uint8 [B, H, W] with eight classes -> int64 [B, h, w] with `labels` classes. The classes are collapsed first (Table
+    III: 8, 5 or 2). "majority": the class with most pixels in each block of H/h x W/w; the lower id wins a tie.
+    "nearest": the pixel at the centre of the block. Raises ValueError when h or w does not divide the mask's size.
     """
     check_choice("mask_reduction", how, MASK_REDUCTIONS)
     check_choice("labels", labels, tuple(sorted(COLLAPSE)))
@@ -85,7 +90,10 @@ def reduce_masks(mask: Tensor, size: tuple[int, int], labels: int, how: str) -> 
 
 
 def _majority(mask: Tensor, labels: int, block_h: int, block_w: int) -> Tensor:
-    """[B, H, W] uint8 -> [B, h, w] int64: the most frequent class of every block, ties to the lower id."""
+    """The most frequent class of every block; the lower id wins a tie.
+
+    [B, H, W] uint8 -> [B, h, w] int64.
+    """
     chosen = torch.empty_like(mask, dtype=torch.int16)
     best = torch.zeros((), dtype=torch.int32, device=mask.device)
     for label in range(labels):
@@ -96,6 +104,9 @@ def _majority(mask: Tensor, labels: int, block_h: int, block_w: int) -> Tensor:
 
 
 def _block_sum(x: Tensor, block_h: int, block_w: int) -> Tensor:
-    """[B, H, W] -> [B, h, w], the sum of every block. Strided slices add up faster than `sum`."""
+    """Sum of every block, [B, H, W] -> [B, h, w].
+
+    Adding strided slices is faster than `sum`.
+    """
     rows = sum((x[:, i::block_h] for i in range(1, block_h)), start=x[:, ::block_h])  # [B, h, W]
     return sum((rows[:, :, i::block_w] for i in range(1, block_w)), start=rows[:, :, ::block_w])

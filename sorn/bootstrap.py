@@ -1,8 +1,8 @@
-"""How sure a difference between two evaluations of the same queries is: a paired bootstrap over persons. No torch.
+"""Paired bootstrap over identities for the difference between two evaluations.
 
-Queries of one person show the same clothes to the same gallery images: they succeed and fail together. Drawing queries
-one by one would take them for independent and give intervals that are too narrow, so whole persons are drawn (the
-cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
+Queries of one identity show the same clothes to the same gallery images, so they succeed and fail together. Drawing
+single queries would treat them as independent, and the intervals would be too narrow. So whole identities are drawn
+(cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). No torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ AT_ONCE = 500  # draws in memory at a time: 12 MB for 3,000 persons
 
 @dataclass(frozen=True)
 class Difference:
-    """value: mean over the queries of b - a. low, high: the percentile interval of level LEVEL."""
+    """Mean difference between two evaluations, with its interval.
+
+    value: mean of b - a over the queries. low, high: percentile interval of level LEVEL.
+    """
 
     value: float
     low: float
@@ -33,9 +36,10 @@ class Difference:
 def paired_difference(
     a: np.ndarray, b: np.ndarray, person: np.ndarray, draws: int = DRAWS, seed: int = SEED
 ) -> Difference:
-    """a, b: float64 [n], what the same n queries reached, in the same order. person: int64 [n].
+    """Mean difference b - a over the queries, with its bootstrap interval.
 
-    Raises ValueError for fewer than two persons, whose interval would have no width.
+    a, b: float64 [n], one figure per query, for the same n queries in the same order. person: int64 [n], the identity
+    of each query. Raises ValueError for fewer than two identities, because their interval would have no width.
     """
     means = resampled_means(b - a, person, draws, seed)
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -43,8 +47,10 @@ def paired_difference(
 
 
 def resampled_means(values: np.ndarray, person: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Mean of the values [n] in each draw, float64 [draws]: as many persons as there are, with replacement, each with
-    all values of theirs. Raises ValueError for fewer than two persons.
+    """Mean of the values in each bootstrap draw, float64 [draws].
+
+    values: float64 [n]. A draw takes as many identities as there are, with replacement, each with all its values.
+    Raises ValueError for fewer than two identities.
     """
     persons, group = np.unique(person, return_inverse=True)
     if len(persons) < 2:

@@ -1,4 +1,4 @@
-"""The three branches of SORN: local stripes, global channel sets, semantic parts (Sections III-B, III-C, III-D)."""
+"""Local, global and semantic branch of SORN (Sections III-B to III-D)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ MASK_SCALE = 4  # the mask E is 4h x 4w (Section III-E)
 
 
 def stripe_bounds(rows: int, count: int) -> list[tuple[int, int]]:
-    """Rows [start, stop) of `count` horizontal stripes: equal where `count` divides `rows`, else nearly.
+    """Row range [start, stop) of each of `count` horizontal stripes.
 
-    Raises ValueError when there are more stripes than rows.
+    The stripes are equally high if `count` divides `rows`, else as nearly as possible. Raises ValueError for more
+    stripes than rows.
     """
     if count > rows:
         raise ValueError(f"{count} stripes do not fit into {rows} rows")
@@ -22,26 +23,35 @@ def stripe_bounds(rows: int, count: int) -> list[tuple[int, int]]:
 
 
 def stripe_means(maps: Tensor, count: int) -> Tensor:
-    """Mean over each stripe. maps: [B, C, H, W] -> [B, count, C].
+    """Mean over each stripe: maps [B, C, H, W] -> [B, count, C].
 
-    `split` joins the stripes' gradients into one map; slices would each fill and add up a whole one.
+    `split` joins the gradients of the stripes into one map. Slices would each fill a whole map and add it.
     """
     sizes = [stop - start for start, stop in stripe_bounds(maps.shape[2], count)]
-    return torch.stack([means(stripe) for stripe in maps.split(sizes, dim=2)], dim=1)
+    return torch.stack([means(stripe) for stripe in torch.split(maps, sizes, dim=2)], dim=1)
 
 
 def means(maps: Tensor) -> Tensor:
-    """Mean over positions, [B, C, H, W] -> [B, C]. With channels last, its gradient is channels_last from the start."""
+    """Mean over positions, [B, C, H, W] -> [B, C].
+
+    For a channels_last input the gradient is channels_last from the start.
+    """
     return maps.permute(0, 2, 3, 1).mean(dim=(1, 2))
 
 
 def visibility_scores(part_logits: Tensor, stripes: int) -> Tensor:
-    """v_p of Eq. 11: the share of foreground in each stripe. [B, K, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
+    """Visibility scores v_p (Eq. 11): the share of foreground in each stripe.
+
+    Part logits [B, K, 4h, 4w] -> float32 [B, stripes] in [0, 1].
+    """
     return foreground_shares(part_logits.argmax(dim=1) != 0, stripes)  # label 0 is background
 
 
 def foreground_shares(mask: Tensor, stripes: int) -> Tensor:
-    """v_p of a mask E, true where the person is: bool [B, 4h, 4w] -> [B, stripes] float32 in [0, 1]."""
+    """Visibility scores v_p of a foreground mask E.
+
+    bool [B, 4h, 4w], true where the person is -> float32 [B, stripes] in [0, 1].
+    """
     foreground = mask.float()
     rows = foreground.shape[1] // MASK_SCALE
     bounds = stripe_bounds(rows, stripes)  # of the feature map: a stripe's score is about what its feature saw
@@ -49,10 +59,11 @@ def foreground_shares(mask: Tensor, stripes: int) -> Tensor:
 
 
 class LocalBranch(nn.Module):
-    """P stripes: GAP -> BN -> f_local^p, and one identity classifier per stripe (Section III-B).
+    """Local branch: one feature and one identity classifier per stripe (Section III-B).
 
-    With reduced > 0, the head of PCB (Sun et al., ECCV 2018, Section 3): GAP gives G_p, and 1x1 convolution -> BN ->
-    ReLU gives H_p of so many channels. The stripes share the convolution and BN, as in its authors' code.
+    P stripes: GAP -> BN -> f_local^p. With reduced > 0 the branch has the head of PCB (Sun et al., ECCV 2018, Section
+    3): GAP gives G_p, and 1x1 convolution -> BN -> ReLU gives H_p with `reduced` channels. The stripes share the
+    convolution and BN, as in the code of the PCB authors.
     """
 
     def __init__(self, channels: int, stripes: int, identities: int, bias: bool, reduced: int = 0) -> None:
@@ -63,7 +74,10 @@ class LocalBranch(nn.Module):
         self.classifiers = nn.ModuleList(_classifier(reduced or channels, identities, bias) for _ in range(stripes))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """features: T [B, c, h, w] -> pooled [B, P, c], normalised [B, P, c or reduced], logits [B, P, J]."""
+        """Pooled features, normalised features and identity logits of the stripes.
+
+        features: T [B, c, h, w] -> pooled [B, P, c], normalised [B, P, c or reduced], logits [B, P, J].
+        """
         pooled = stripe_means(features, self.stripes)
         if self.reduce is not None:
             normed = self.reduce(pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])
@@ -74,11 +88,11 @@ class LocalBranch(nn.Module):
 
 
 class GlobalBranch(nn.Module):
-    """N sets of c' channels, their aggregation maps, and the global feature (Section III-C).
+    """Global branch: channel sets, aggregation maps and the global feature (Section III-C).
 
-    The 1x1 convolution that gives T_g is followed by sums and means only, all linear. GAP(T_g) is therefore the
-    convolution's matrix applied to GAP(T), and A_n (Eq. 2) is T projected on the sum of the set's weights: the same
-    numbers, without the [B, N c', h, w] map that nobody else reads.
+    There are N sets of c' channels. Only sums and means, all linear, follow the 1x1 convolution that gives T_g.
+    GAP(T_g) is therefore the matrix of the convolution applied to GAP(T), and A_n (Eq. 2) is T projected on the sum of
+    the set's weights. The numbers are the same, and the map [B, N c', h, w] is never computed.
     """
 
     def __init__(self, channels: int, sets: int, set_channels: int, identities: int, bias: bool, bound: float) -> None:
@@ -93,22 +107,26 @@ class GlobalBranch(nn.Module):
         self.classifier = _classifier(sets * set_channels, identities, bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """features: T [B, c, h, w] -> pooled, normalised [B, N c'], logits [B, J], maps M_n [B, N, h, w] in (0, 1)."""
+        """Pooled feature, normalised feature, identity logits and aggregation maps.
+
+        features: T [B, c, h, w] -> pooled and normalised [B, N c'], logits [B, J], maps M_n [B, N, h, w] in (0, 1).
+        """
         weight = self.expand.weight.flatten(1)  # [N c', c]
         pooled = nn.functional.linear(means(features), weight)
         normed = self.norm(pooled)
-        set_weight = weight.unflatten(0, (self.sets, -1)).sum(dim=1)  # [N, c]
+        set_weight = torch.unflatten(weight, 0, (self.sets, -1)).sum(dim=1)  # [N, c]
         aggregation = nn.functional.conv2d(features, set_weight[:, :, None, None])  # A_n, Eq. 2
         return pooled, normed, self.classifier(normed), normalised_maps(aggregation, self.bound)
 
 
 def normalised_maps(aggregation: Tensor, bound: float) -> Tensor:
-    """M_n of Eq. 3 and 4: the sigmoid of A_n around its mean. [B, N, h, w] -> the same shape, in (0, 1).
+    """Normalised aggregation maps M_n (Eq. 3 and 4), [B, N, h, w] in (0, 1).
 
-    With bound > 0, a map whose centred values exceed the bound is scaled down to it, so that the sigmoid keeps a
-    gradient; a map within the bound is Eq. 4 to the letter, and so is every map with bound = 0. The gradient knows of
-    the scale: it then asks for another pattern, and where the pattern is Eq. 5's, for nothing more. With a scale that
-    it takes for fixed it asks for larger values for ever, and identities are hardly learnt (docs/findings.md).
+    M_n is the sigmoid of A_n around its mean. With bound > 0, a map whose centred values exceed the bound is scaled
+    down to it, so that the sigmoid keeps a gradient. A map within the bound is exactly Eq. 4, and so is every map with
+    bound = 0. The gradient includes the scale: it asks for another pattern, and for nothing more where the pattern is
+    that of Eq. 5. If the gradient treated the scale as a constant, it would ask for larger values without end, and
+    identities would hardly be learnt (docs/evidence.md).
     """
     centred = aggregation - aggregation.mean(dim=(2, 3), keepdim=True)
     if bound > 0:
@@ -118,7 +136,10 @@ def normalised_maps(aggregation: Tensor, bound: float) -> Tensor:
 
 
 class SemanticBranch(nn.Module):
-    """Part logits from the backbone's stages 2, 3 and 4 through two 3x3 deconvolutions (Section III-D)."""
+    """Semantic branch: part logits of the image (Section III-D).
+
+    Two 3x3 deconvolutions enlarge the maps of the backbone stages 2, 3 and 4.
+    """
 
     def __init__(self, channels: tuple[int, int, int], width: int, labels: int) -> None:
         super().__init__()
@@ -128,10 +149,14 @@ class SemanticBranch(nn.Module):
         self.classify = nn.Conv2d(width, labels, kernel_size=1)
 
     def forward(self, block2: Tensor, block3: Tensor, block4: Tensor) -> Tensor:
-        """[B, c2, 2h, 2w], [B, c3, h, w], [B, c, h, w] -> logits [B, K, 4h, 4w]."""
+        """Part logits [B, K, 4h, 4w].
+
+        block2: [B, c2, 2h, 2w]. block3: [B, c3, h, w]. block4: [B, c, h, w].
+        """
         x = self.up1(torch.cat([block3, block4], dim=1))  # [B, width, 2h, 2w]
         x = self.up2(torch.cat([x, block2], dim=1))  # [B, width, 4h, 4w]
-        return self.classify(x)
+        logits: Tensor = self.classify(x)
+        return logits
 
 
 def _deconvolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -143,14 +168,20 @@ def _deconvolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _pcb_head(channels: int, reduced: int) -> nn.Sequential:
-    """G_p [B, c] -> H_p [B, reduced]; of one position, a 1x1 convolution is a linear layer."""
+    """PCB head, G_p [B, c] -> H_p [B, reduced].
+
+    On one position, a 1x1 convolution is a linear layer.
+    """
     reduce = nn.Linear(channels, reduced, bias=False)
     nn.init.kaiming_normal_(reduce.weight, mode="fan_out")  # as the authors' code
     return nn.Sequential(reduce, nn.BatchNorm1d(reduced), nn.ReLU())
 
 
 def _classifier(features: int, identities: int, bias: bool) -> nn.Module:
-    """One fully connected layer; small weights, so that training starts at the loss of a uniform guess."""
+    """One fully connected layer with small weights.
+
+    Training then starts at the loss of a uniform guess.
+    """
     if identities == 0:
         return nn.Identity()
     layer = nn.Linear(features, identities, bias=bias)

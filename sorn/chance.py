@@ -1,4 +1,7 @@
-"""What a gallery in random order is expected to reach: the chance level of every figure. Arrays in, numbers out."""
+"""Chance level of every figure: its expectation for a random ranking.
+
+Takes arrays and returns numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ from sorn.metrics import RANKS, Relevance
 
 
 def chance(relevant: Relevance, formula: str = "standard", single_shot: bool = False) -> dict[str, float]:
-    """Exact expectation of each figure for a gallery in random order, mean over the queries that have a match."""
+    """Expected value of each figure for a random ranking.
+
+    The expectation is exact. The mean is over the queries that have a match.
+    """
     return _expected(relevant, single_shot, lambda n, m: _random_figures(n, m, formula))
 
 
 def chance_cmc(relevant: Relevance, single_shot: bool = False, length: int = 50) -> np.ndarray:
-    """The CMC curve at 1..length, float64 [length], that a gallery in random order is expected to reach."""
+    """Expected CMC curve of a random ranking at ranks 1..length, float64 [length]."""
     ranks = range(1, length + 1)
     curve = _expected(
         relevant, single_shot, lambda n, m: dict(zip(map(str, ranks), _random_cmc(n, m, ranks), strict=True))
@@ -26,7 +32,10 @@ def chance_cmc(relevant: Relevance, single_shot: bool = False, length: int = 50)
 def _expected(
     relevant: Relevance, single_shot: bool, figures_of: Callable[[int, int], dict[str, float]]
 ) -> dict[str, float]:
-    """Mean over the queries that have a match. figures_of: (images that count, matches among them) -> figures."""
+    """Mean of the expected figures over the queries that have a match.
+
+    figures_of: (images that count, matches among them) -> figures.
+    """
     persons = int(relevant.group.max(initial=-1)) + 1
     pairs = [
         (persons, 1) if single_shot else (len(relevant.group) - len(dropped), len(matches))
@@ -39,9 +48,10 @@ def _expected(
 
 
 def _random_figures(n: int, m: int, formula: str) -> dict[str, float]:
-    """Expected figures when m matches lie anywhere among n images, every order alike.
+    """Expected figures when m matches lie anywhere among n images, every order equally likely.
 
-    A position r holds a match with probability m / n, and then each of the r - 1 before it with (m - 1) / (n - 1).
+    Position r holds a match with probability m / n, and then each of the r - 1 positions before it with probability (m
+    - 1) / (n - 1).
     """
     positions = np.arange(1, n + 1)
     harmonic = float((1 / positions).sum())
@@ -57,7 +67,10 @@ def _random_figures(n: int, m: int, formula: str) -> dict[str, float]:
 
 
 def _random_cmc(n: int, m: int, ranks: Iterable[int]) -> list[float]:
-    """P(a match among the first k) for each k, when m matches lie anywhere among n images."""
+    """Probability of a match among the first k images, for each k.
+
+    m matches lie anywhere among n images.
+    """
     # P(no match among the first k) = product over i < k of (n - m - i) / (n - i).
     misses = np.cumprod(np.maximum(n - m - np.arange(n), 0) / (n - np.arange(n)))
     return [1 - float(misses[min(k, n) - 1]) for k in ranks]

@@ -1,6 +1,6 @@
-"""Colour histograms of horizontal stripes: what tells people apart without any training. numpy only.
+"""Colour histograms of horizontal stripes, a baseline without training.
 
-A floor for every network: one that ranks no better has learnt less than the colours of clothes.
+A network that ranks no better has learnt less than the colours of clothes. numpy only.
 """
 
 from __future__ import annotations
@@ -23,31 +23,36 @@ CHUNK = 1 << 18
 
 
 def stripes_for(parts: int) -> int:
-    """STRIPES, or the next multiple of a network's P stripes: each of those then holds whole stripes of colour."""
+    """Number of colour stripes for a network with P stripes.
+
+    STRIPES, or the next multiple of P, so that each stripe of the network holds whole colour stripes.
+    """
     return -(-STRIPES // parts) * parts if parts else STRIPES
 
 
 def colour_histograms(images: np.ndarray, stripes: int = STRIPES) -> np.ndarray:
-    """[N, H, W, 3] uint8 RGB -> [N, stripes, BINS] float32, unit vectors of the square roots of shares of colours.
+    """Colour histograms of the stripes: float32 [N, stripes, BINS] unit vectors.
 
-    The dot product of two is Bhattacharyya's coefficient: 1 for equal shares, 0 without a colour in common. Stripes are
-    equal shares of the height, top to bottom, as nearly as whole rows allow. Raises ValueError for fewer rows.
+    Images [N, H, W, 3] uint8 RGB. A vector holds the square roots of the shares of the colours. The dot product of two
+    vectors is the Bhattacharyya coefficient: 1 for equal shares, 0 without a common colour. The stripes divide the
+    height equally, as far as whole rows allow. Raises ValueError for fewer rows than stripes.
     """
     n, height, width = images.shape[:3]
     if stripes > height:
         raise ValueError(f"{stripes} stripes do not fit into {height} rows")
-    found = np.empty((n, stripes, BINS), np.float32)
+    histograms = np.empty((n, stripes, BINS), np.float32)
     step = max(1, CHUNK // (height * width))
     for first in range(0, n, step):
-        found[first : first + step] = _histograms(images[first : first + step], stripes)
-    return found
+        histograms[first : first + step] = _histograms(images[first : first + step], stripes)
+    return histograms
 
 
 def colour_bins(images: np.ndarray) -> np.ndarray:
-    """Colours [..., 3] uint8 RGB -> their numbers [...] int16, (hue * SATURATIONS + saturation) * VALUES + value.
+    """Bin number of each colour: uint8 RGB [..., 3] -> int16 [...].
 
-    Hue in equal sectors from red through green and blue, saturation and value in equal steps, as HSV defines them. Grey
-    has no hue and no saturation: both are 0. In integers, so that no border moves with rounding.
+    The number is (hue * SATURATIONS + saturation) * VALUES + value. Hue is divided into equal sectors from red through
+    green and blue; saturation and value are divided into equal steps, as in HSV. Grey has no hue and no saturation:
+    both are 0. The arithmetic is in integers, so that no border moves with rounding.
     """
     red, green, blue = (images[..., channel].astype(np.int16) for channel in range(3))
     most = np.maximum(np.maximum(red, green), blue)
@@ -60,7 +65,8 @@ def colour_bins(images: np.ndarray) -> np.ndarray:
     )
     hue = (HUES * turn) // (6 * divisor) % HUES
     saturation = np.minimum(SATURATIONS * span // np.maximum(most, 1), SATURATIONS - 1)
-    return (hue * SATURATIONS + saturation) * VALUES + VALUES * most // 256
+    bins: np.ndarray = (hue * SATURATIONS + saturation) * VALUES + VALUES * most // 256
+    return bins
 
 
 def _histograms(images: np.ndarray, stripes: int) -> np.ndarray:
@@ -72,4 +78,5 @@ def _histograms(images: np.ndarray, stripes: int) -> np.ndarray:
     across = (np.arange(width) + 0.5) / width - 0.5
     weight = np.broadcast_to(np.exp(-0.5 * (across / SPREAD) ** 2), place.shape)
     counts = np.bincount(place.ravel(), weight.ravel(), n * stripes * BINS).reshape(n, stripes, BINS)
-    return np.sqrt(counts / counts.sum(axis=2, keepdims=True)).astype(np.float32)
+    histograms: np.ndarray = np.sqrt(counts / counts.sum(axis=2, keepdims=True)).astype(np.float32)
+    return histograms

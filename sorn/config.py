@@ -1,8 +1,13 @@
-"""Configuration of the network, its loss and its schedule: frozen, validated, each field with its reason. No torch."""
+"""Options of the network, the loss and the learning-rate schedule.
+
+They are frozen and validated, and each has its reason beside it. No torch.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from sorn.parts import LABELLINGS
 
@@ -25,52 +30,73 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     check(value in choices, name, value, "one of " + ", ".join(str(choice) for choice in choices))
 
 
+def choice(default: object, choices: tuple[object, ...]) -> Any:
+    """Field of a config with a fixed set of values; see `check_choices`."""
+    return dataclasses.field(default=default, metadata={"choices": choices})
+
+
+def choices_of(field: dataclasses.Field[Any]) -> tuple[object, ...]:
+    """Possible values of a config's field; empty for any other field."""
+    return tuple(field.metadata.get("choices", ()))
+
+
+def check_choices(section: str, config: Any) -> None:
+    """Check of all fields made by `choice`.
+
+    Raises ValueError naming the first option, as section.name, whose value is none of its choices.
+    """
+    for field in dataclasses.fields(config):
+        if choices_of(field):
+            check_choice(f"{section}.{field.name}", getattr(config, field.name), choices_of(field))
+
+
 @dataclass(frozen=True)
 class SORNConfig:
-    """The network of Section III. `identities` is filled in from the training data, never by hand."""
+    """Options of the network (Section III).
+
+    `identities` comes from the training data and is never set by hand.
+    """
 
     identities: int = 0
     # J, the number of training pids; 0 builds the network without classifiers, for feature extraction.
-    backbone: str = "resnet50"
-    # Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. A position of resnet10
-    # sees 163 pixels, of the others more than 330: of a small image everything, and a stripe's feature tells of all.
+    backbone: str = choice("resnet50", BACKBONES)
+    # Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. The receptive field is
+    # 163 pixels for resnet10 and more than 330 for the other backbones. In a small image that is the whole image, so
+    # that the feature of a stripe then depends on all stripes.
     stripes: int = 3
-    # P, stripes of the local branch and of the visibility scores (Section IV-B).
+    # P, number of stripes of the local branch and of the visibility scores (Section IV-B).
     channel_sets: int = 3
-    # N, channel sets of the global branch; 1 means no SPC loss (Section IV-E).
+    # N, number of channel sets of the global branch; with 1 the SPC loss is 0 (Section IV-E).
     set_channels: int = 0
-    # c', open in the paper: channels per set. 0 takes half of the backbone's channels, so that N c' > c ("extended").
-    local_head: str = "bn"
-    # What a stripe's mean passes on its way to its classifier: "bn" is Section III-B. "pcb" is that of PCB (Sun et al.,
-    # ECCV 2018): a 1x1 convolution to `head_channels`, BN, ReLU.
+    # c', channels per set, open in the paper. 0 takes half of the backbone's channels, so that N c' > c ("extended").
+    local_head: str = choice("bn", LOCAL_HEADS)
+    # Layers between the mean of a stripe and its classifier. "bn": BN alone (Section III-B). "pcb": those of PCB (Sun
+    # et al., ECCV 2018), a 1x1 convolution to `head_channels`, BN, ReLU.
     head_channels: int = 256
-    # Of the head "pcb"; 256 in its paper.
-    labels: int = 8
-    # K, semantic classes: 8, 5 or 2 (Table III).
+    # Channels of the head "pcb"; 256 in the PCB paper.
+    labels: int = choice(8, tuple(sorted(LABELLINGS)))
+    # K, number of part classes: 8, 5 or 2 (Table III).
     semantic_channels: int = 48
-    # Width of both deconvolutions, open in the paper. On the val split of synped_demo (ResNet-18, two seeds) the parts
-    # were found with mIoU 29.5 and 29.6 % at 256, which costs a third more operations with ResNet-50, 28.6 and 29.4 at
+    # Channels of both deconvolutions, open in the paper. On the val split of synped_demo (ResNet-18, two seeds) the
+    # part masks had mIoU 29.5 and 29.6 % at 256, which costs a third more operations with ResNet-50, 28.6 and 29.4 at
     # 64, 28.0 and 29.2 at 48, 27.9 and 28.3 at 32. 48 is the widest with which a training step on CPUs stays 2.2 times
     # as fast as torchreid's PCB (benchmarks/bench_train.py).
     local_branch: bool = True
     # False: "Global+Semantic" of Table I.
     global_branch: bool = True
-    # False: "Local+Semantic" of Table I. Neither: a segmenter alone, the external one of "+S" in Table III.
+    # False: "Local+Semantic" of Table I. With both off: a segmenter alone, the external one of "+S" in Table III.
     semantic_branch: bool = True
     # False: "w/o Semantic" of Table III; every stripe then counts as visible.
-    feature: str = "after_bn"
-    # What matching uses, open in the paper: the text defines f after the BN layer.
+    feature: str = choice("after_bn", FEATURES)
+    # Feature that matching uses, open in the paper; the text defines f after the BN layer.
     classifier_bias: bool = False
-    # Open in the paper; features after BN are centred, so a bias brings nothing.
+    # Open in the paper; features after BN are centred, so a bias has no effect.
     logit_bound: float = 6.0
-    # Open in the paper: |A_n - mean(A_n)| is scaled down to at most this before Eq. 4. 0 is Eq. 4 to the letter; an
-    # untrained ResNet-50 then has maps of exactly 0 and 1, where the SPC loss has no gradient.
+    # Upper bound of |A_n - mean(A_n)| before Eq. 4, open in the paper. 0 is Eq. 4 as written; an untrained ResNet-50
+    # then has maps of exactly 0 and 1, where the SPC loss has no gradient.
 
     def __post_init__(self) -> None:
-        check_choice("model.backbone", self.backbone, BACKBONES)
-        check_choice("model.labels", self.labels, tuple(sorted(LABELLINGS)))
-        check_choice("model.feature", self.feature, FEATURES)
-        check_choice("model.local_head", self.local_head, LOCAL_HEADS)
+        check_choices("model", self)
         check(self.head_channels > 0, "model.head_channels", self.head_channels, "1 or more")
         check(self.identities >= 0, "model.identities", self.identities, "0 or more")
         check(
@@ -93,7 +119,10 @@ class SORNConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Eq. 10 and the choices the paper leaves open."""
+    """Options of the total loss (Eq. 10).
+
+    Where the paper leaves a choice open, the option is named here.
+    """
 
     global_weight: float = 0.75
     # lambda_1, Section IV-B.
@@ -103,14 +132,13 @@ class LossConfig:
     # lambda_3, Section IV-B.
     label_smoothing: float = 0.10
     # epsilon of Eq. 8, for the part labels only; 0 is "w/o LS".
-    spc_reduction: str = "sum"
-    # Over positions: "sum" is Eq. 5 to the letter, "mean" divides by the number of positions. Over a batch: the mean.
-    mask_reduction: str = "majority"
-    # How a label map becomes 4h x 4w, open in the paper.
+    spc_reduction: str = choice("sum", REDUCTIONS)
+    # Over positions: "sum" is Eq. 5 as written, "mean" divides by the number of positions. Over a batch it is the mean.
+    mask_reduction: str = choice("majority", MASK_REDUCTIONS)
+    # Reduction of a part mask to 4h x 4w, open in the paper.
 
     def __post_init__(self) -> None:
-        check_choice("loss.spc_reduction", self.spc_reduction, REDUCTIONS)
-        check_choice("loss.mask_reduction", self.mask_reduction, MASK_REDUCTIONS)
+        check_choices("loss", self)
         check(0 <= self.label_smoothing < 1, "loss.label_smoothing", self.label_smoothing, "a number in [0, 1)")
         for name in ("global_weight", "spc_weight", "seg_weight"):
             check(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
@@ -118,30 +146,33 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """Learning rate by epoch, Section IV-B: linear warm-up, then two drops."""
+    """Learning rate by epoch (Section IV-B): linear warm-up, then two drops."""
 
     epochs: int = 80
+    # Section IV-B: passes over the training images.
     base_lr: float = 3e-4
-    # Reached at the end of the warm-up.
+    # Learning rate at the end of the warm-up (Section IV-B).
     warmup_start_lr: float = 3e-5
     # Learning rate of epoch 0.
     warmup_epochs: int = 10
+    # Section IV-B: epochs in which the rate rises linearly to base_lr.
     milestones: tuple[int, ...] = (30, 60)
     # Epochs at which the rate is multiplied by gamma.
     gamma: float = 0.1
-    optimizer: str = "adam"
-    # "adam" (Section IV-B), or "sgd" as PCB is trained.
+    # Factor on the learning rate at each milestone (Section IV-B).
+    optimizer: str = choice("adam", OPTIMIZERS)
+    # "adam" (Section IV-B), or "sgd" as in PCB.
     momentum: float = 0.9
-    # Of SGD.
+    # Momentum of SGD.
     backbone_rate: float = 1.0
-    # The backbone's share of the rate; PCB's pretrained layers have a tenth.
+    # Factor on the learning rate of the backbone; PCB uses 0.1 for its pretrained layers.
 
     def __post_init__(self) -> None:
+        check_choices("schedule", self)
         check(self.epochs >= 1, "schedule.epochs", self.epochs, "1 or more")
         check(self.base_lr > 0, "schedule.base_lr", self.base_lr, "a positive number")
         check(self.warmup_start_lr > 0, "schedule.warmup_start_lr", self.warmup_start_lr, "a positive number")
         check(self.warmup_epochs >= 0, "schedule.warmup_epochs", self.warmup_epochs, "0 or more")
-        check_choice("schedule.optimizer", self.optimizer, OPTIMIZERS)
         check(0 <= self.momentum < 1, "schedule.momentum", self.momentum, "a number in [0, 1)")
         check(self.backbone_rate > 0, "schedule.backbone_rate", self.backbone_rate, "a positive number")
         check(0 < self.gamma <= 1, "schedule.gamma", self.gamma, "a number in (0, 1]")

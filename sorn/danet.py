@@ -1,7 +1,7 @@
-"""DANet, the paper's own labeler: a dilated ResNet with position and channel attention (Fu et al., CVPR 2019).
+"""DANet, the part segmenter of the paper (Fu et al., CVPR 2019).
 
-Input: crops of people; output: scores of the eight part classes. The paper labels its training images with such a
-network (Section IV-B) and leaves its backbone open.
+A dilated ResNet with position and channel attention. Input: crops of people. Output: scores of the eight part classes.
+The paper labels its training images with such a network (Section IV-B) and leaves its backbone open.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ KEY_REDUCTION = 8  # the position attention compares vectors of an eighth of tho
 
 @dataclass(frozen=True)
 class DANetOutput:
-    """Scores before softmax at stride 8, each [B, K, H/8, W/8]: of the fused sum, and of either attention alone.
+    """Scores before softmax at stride 8, each [B, K, H/8, W/8].
 
-    Training needs all three; a label is the fused one.
+    One map of scores is from the fused sum, the other two are from each attention alone. Training uses all three;
+    labels use the fused scores.
     """
 
     fused: Tensor
@@ -35,7 +36,10 @@ class DANetOutput:
 
 
 class DANet(nn.Module):
-    """Input: [B, 3, H, W] float, normalised by the ImageNet mean and deviation; H and W divisible by 8."""
+    """Part segmenter with two attention modules.
+
+    Input: [B, 3, H, W] float, normalised by the mean and standard deviation of ImageNet; H and W divisible by 8.
+    """
 
     def __init__(self, backbone: str, labels: int = len(CLASSES)) -> None:
         super().__init__()
@@ -58,7 +62,10 @@ class DANet(nn.Module):
 
 
 class DilatedBackbone(nn.Module):
-    """torchvision's ResNet at output stride 8; parameter names are torchvision's, so its weight files fit."""
+    """torchvision's ResNet at output stride 8.
+
+    The parameters have torchvision's names, so that torchvision's weight files fit.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -71,11 +78,15 @@ class DilatedBackbone(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        maps: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return maps
 
 
 def _dilate(stage: nn.Module, dilation: int) -> None:
-    """No stride, 3x3 convolutions dilated. torchvision offers this for bottlenecks only, not for ResNet-18 and 34."""
+    """Stage without stride, with dilated 3x3 convolutions.
+
+    torchvision offers this for bottleneck blocks only, not for ResNet-18 and 34.
+    """
     for module in stage.modules():
         if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)
@@ -84,7 +95,10 @@ def _dilate(stage: nn.Module, dilation: int) -> None:
 
 
 class PositionAttention(nn.Module):
-    """Every position takes up the features of all positions that resemble it (Fu et al., Eq. 1 and 2)."""
+    """Position attention: each position receives the features of similar positions.
+
+    Fu et al., Eq. 1 and 2.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -94,7 +108,10 @@ class PositionAttention(nn.Module):
         self.scale = nn.Parameter(torch.zeros(1))  # alpha: attention fades in from nothing
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, c, h, w] -> the same shape. float32: sums over all positions lose too much in bf16."""
+        """Attended features in float32, [B, c, h, w] -> the same shape.
+
+        A sum over all positions loses too much in bf16.
+        """
         query, key, value = (conv(features).flatten(2) for conv in (self.query, self.key, self.value))
         with torch.autocast(features.device.type, enabled=False):
             affinity = torch.bmm(query.float().transpose(1, 2), key.float()).softmax(dim=2)  # [B, hw, hw]
@@ -103,17 +120,20 @@ class PositionAttention(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Every channel takes up the channels that resemble it (Fu et al., Eq. 3 and 4)."""
+    """Channel attention: each channel receives the values of similar channels.
+
+    Fu et al., Eq. 3 and 4.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.zeros(1))  # beta
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, c, h, w] -> the same shape, float32. The products are divided by the root of their length.
+        """Attended features in float32, [B, c, h, w] -> the same shape.
 
-        Without it (Eq. 3 to the letter) the softmax over sums of some hundred squares picks one channel and has no
-        gradient.
+        The products are divided by the square root of their length. Without this division (Eq. 3 as written) the
+        softmax over sums of some hundred squares picks one channel and has no gradient.
         """
         with torch.autocast(features.device.type, enabled=False):
             flat = features.float().flatten(2)  # [B, c, hw]
@@ -130,9 +150,10 @@ def _convolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def danet_loss(output: DANetOutput, target: Tensor, aux_weight: float) -> dict[str, Tensor]:
-    """Cross-entropies, mean over pixels and batch, by name, and their weighted sum as "total".
+    """Cross-entropies by name, and their weighted sum as "total".
 
-    target: [B, H, W] int64. Scores are enlarged to the target's size, so that thin parts keep their pixels.
+    target: [B, H, W] int64. Each loss is the mean over pixels and batch. The scores are enlarged to the size of the
+    target, so that thin parts keep their pixels.
     """
     height, width = target.shape[1:]
     losses = {
@@ -145,16 +166,18 @@ def danet_loss(output: DANetOutput, target: Tensor, aux_weight: float) -> dict[s
 
 @torch.inference_mode()
 def part_scores(model: DANet, image: Tensor, flip: bool) -> Tensor:
-    """Fused scores [B, K, H/8, W/8] float32 of network inputs [B, 3, H, W]; `enlarged` brings them to any size.
+    """Fused part scores [B, K, H/8, W/8] float32 of network inputs [B, 3, H, W].
 
-    flip: mean with those of the mirrored images; every class is side-symmetric, so no label changes.
+    `enlarged` resizes them to any size. flip: the mean with the scores of the mirrored images; every class is
+    side-symmetric, so no label changes.
     """
-    scores = model(image).fused.float()
+    scores: Tensor = model(image).fused.float()
     if not flip:
         return scores
-    return (scores + model(image.flip(3)).fused.float().flip(3)) / 2
+    mean: Tensor = (scores + model(image.flip(3)).fused.float().flip(3)) / 2
+    return mean
 
 
 def enlarged(scores: Tensor, size: tuple[int, int]) -> Tensor:
-    """[B, K, h, w] -> float32 [B, K, H, W], bilinear."""
+    """Scores resized by bilinear interpolation, [B, K, h, w] -> float32 [B, K, H, W]."""
     return functional.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)

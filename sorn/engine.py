@@ -1,4 +1,7 @@
-"""Steps of training, feature extraction, and the pictures behind the features. Knows batches, never files."""
+"""Training steps, feature extraction and explanation maps.
+
+Works on batches and opens no file.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,14 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 class Diverged(ValueError):
-    """A loss became NaN or infinite."""
+    """Error for a loss that became NaN or infinite."""
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto": the GPU if there is one. Raises ValueError for a device this machine does not have."""
+    """Device of a name; "auto" is the GPU if there is one.
+
+    Raises ValueError for a device that this machine does not have.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
@@ -36,7 +42,10 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """ "auto": bf16 where the device computes it in hardware, else fp16 on a GPU and fp32 on a CPU."""
+    """Precision of a name; "auto" is the fastest in hardware.
+
+    "auto" is bf16 where the hardware computes it, else fp16 on a GPU and fp32 on a CPU.
+    """
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -49,24 +58,31 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Non
 
 
 class Objective(nn.Module):
-    """The network and its losses as one module: what torch.compile compiles and DistributedDataParallel wraps."""
+    """Network and losses as one module.
+
+    torch.compile compiles this module, and DistributedDataParallel wraps it.
+    """
 
     def __init__(self, model: SORN, loss: LossConfig, precision: str) -> None:
         super().__init__()
         self.model, self.loss, self.precision = model, loss, precision
 
     def forward(self, image: Tensor, label: Tensor, parts: Tensor | None, labelled: Tensor) -> Tensor:
-        """Input as `augmented` gives it, label [B] int64 -> losses [n] float32, in the order of `loss_parts`."""
+        """Losses [n] float32 in the order of `loss_parts`.
+
+        image, parts: as `augmented` returns them. label: [B] int64.
+        """
         with autocast(image.device, self.precision):
             output = self.model(image)
         return torch.stack(list(sorn_loss(output, label, parts, self.loss, labelled).values()))
 
 
 class Stepper:
-    """Optimisation steps. None of them waits for the device: losses stay on it until somebody reads them.
+    """Optimisation steps that never wait for the device.
 
-    pieces: a batch passes in this many, and their gradients add up. wrap: makes of the Objective what is called in its
-    place, e.g. DistributedDataParallel over processes that each have an equal part of the batch.
+    The losses stay on the device until they are read. pieces: a batch is processed in this many pieces, and their
+    gradients are added. wrap: a function that returns the module to call in place of the Objective, for example
+    DistributedDataParallel, where each process has an equal share of the batch.
     """
 
     def __init__(
@@ -85,10 +101,10 @@ class Stepper:
         self.objective = wrap(Objective(model, loss, precision))
 
     def step(self, batch: Batch, draw: Draw, labelled: float) -> Tensor:
-        """Losses [n] float32 of this batch, on the device, in the order of `names`.
+        """Losses [n] float32 of one optimisation step, in the order of `names`.
 
-        batch: on the device. draw: for its images. labelled: how many images of a piece have labels, on average over
-        all pieces of all processes.
+        The losses are on the device. batch: on the device. draw: the random choices for its images. labelled: number of
+        labelled images in a piece, as the mean over all pieces of all processes.
         """
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
@@ -101,9 +117,9 @@ class Stepper:
             image, parts = augmented(self.model, piece, draw.of(rows), self.loss.mask_reduction)
             last = first + size >= len(batch)
             with nullcontext() if last else self._alone():
-                found = self.objective(image, piece.label, parts, images)
-                self.scaler.scale(found[-1] / self.pieces).backward()
-            losses.append(found.detach())
+                losses_of_piece = self.objective(image, piece.label, parts, images)
+                self.scaler.scale(losses_of_piece[-1] / self.pieces).backward()
+            losses.append(losses_of_piece.detach())
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return torch.stack(losses).mean(dim=0)
@@ -114,8 +130,10 @@ class Stepper:
 
 
 class Readout:
-    """Numbers on their way from the device to the host. On a GPU those of the newest step are left there, so that the
-    host can prepare the next one while it computes.
+    """Delayed copies of numbers from the device to the host.
+
+    On a GPU the numbers of the newest step are left there, so that the host can prepare the next step while the GPU
+    computes.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -123,16 +141,19 @@ class Readout:
         self._waiting: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
 
     def put(self, number: int, values: Tensor) -> None:
-        """number: of the step. values: float [n]."""
+        """Numbers of one step to copy.
+
+        number: of the step. values: float [n].
+        """
         copied = None
         host = values.to("cpu", non_blocking=True)  # pinned, if it comes from a GPU
         if values.is_cuda:
-            copied = torch.cuda.Event()
+            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             copied.record()
         self._waiting.append((number, host, copied))
 
     def read(self, everything: bool = False) -> Iterator[tuple[int, list[float]]]:
-        """(step, values) in order, of all steps but the newest `lag`, or of everything."""
+        """Pairs (step, values) in order, without the newest `lag` steps or complete."""
         while len(self._waiting) > (0 if everything else self.lag):
             number, host, copied = self._waiting.popleft()
             if copied is not None:
@@ -141,16 +162,20 @@ class Readout:
 
 
 def require_finite(losses: dict[str, float], step: int) -> None:
-    """Raise Diverged naming the step of the epoch and the first loss part that is not finite."""
+    """Check that every loss is finite.
+
+    Raises Diverged with the step of the epoch and the first loss that is not finite.
+    """
     for name, value in losses.items():
         if not math.isfinite(value):
             raise Diverged(f"loss part '{name}' is {value} at step {step} of the epoch")
 
 
 def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Tensor, Tensor | None]:
-    """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64 (None without a semantic branch).
+    """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64.
 
-    An image that is not labelled has NO_LABEL everywhere: it teaches who the person is, and nothing about parts.
+    The part labels are None without a semantic branch. An image without a label has NO_LABEL everywhere: it trains the
+    identity losses and not the segmentation loss.
     """
     image, mask = augment(batch.image, batch.mask, draw)
     image = normalised(image).contiguous(memory_format=torch.channels_last)
@@ -163,25 +188,35 @@ def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Te
 
 @torch.inference_mode()
 def extract_features(
-    model: SORN, batches: Iterable[Batch], device: torch.device, precision: str
+    model: SORN, batches: Iterable[Batch], device: torch.device, precision: str, size: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Global [N, Dg], local [N, P, Dl] and visibility [N, P], float32, in the order of the batches.
+    """Global features [N, Dg], local features [N, P, Dl] and visibility scores [N, P].
 
-    Faster with `sorn.fused`. Several threads may call it with one network.
+    All are float32, in the order of the batches. size: smaller batches are filled up to so many images with black ones,
+    which are then dropped. The size of a batch decides how sums are rounded: an image has the same features in all
+    batches of one size. `sorn.fused` makes it faster. Several threads may call it with one network.
     """
     model.eval()
     rows = []
     for batch in batches:
+        image = batch.image.to(device, non_blocking=True)
+        missing = max(0, size - len(image))
+        if missing:
+            image = torch.cat([image, image.new_zeros(missing, *image.shape[1:])])
         with autocast(device, precision):
-            output = model(to_input(batch.image.to(device, non_blocking=True)))
-        rows.append((output.global_feature.cpu(), output.local_features.cpu(), output.visibility.cpu()))
+            output = model(to_input(image))
+        outputs = (output.global_feature, output.local_features, output.visibility)
+        rows.append(tuple(values[: len(batch)].cpu() for values in outputs))
     fields = [torch.cat(field).numpy() for field in zip(*rows, strict=True)]
     return fields[0], fields[1], fields[2]
 
 
 @torch.inference_mode()
 def explain(model: SORN, batch: Batch, device: torch.device, precision: str) -> tuple[np.ndarray, np.ndarray]:
-    """What pictures show: maps M_n [B, N, h, w] float32, and predicted part ids [B, 4h, 4w] uint8 (empty when off)."""
+    """Aggregation maps and predicted part masks.
+
+    Maps M_n: float32 [B, N, h, w]. Part ids: uint8 [B, 4h, 4w]. An output is empty when its branch is off.
+    """
     model.eval()
     with autocast(device, precision):
         output = model(to_input(batch.image.to(device, non_blocking=True)))

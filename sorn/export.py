@@ -1,7 +1,8 @@
-"""The network as other programs run it: pictures in, features out; and how far an exported copy is from the original.
+"""SORN as an exported network, and its parity with the original.
 
-Others' exports failed silently: the same output for every image (deep-person-reid#302, #316), images normalised twice
-(fast-reid#177). So the images go in as they are stored, the graph normalises them, and `parity` looks at the outputs.
+Exports of other projects failed silently: the same output for every image (deep-person-reid#302, #316), or images
+normalised twice (fast-reid#177). So the exported graph takes images as they are stored and normalises them itself, and
+`parity` compares the outputs.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ DISTINCT = 10 * FEATURE_TOLERANCE
 
 
 class ExportedNetwork(nn.Module):
-    """SORN without its classifiers. Input: images [B, H, W, 3] uint8 RGB, as shards hold them.
+    """SORN without its classifiers, from uint8 images to features.
 
-    Output, by name and as far as the network has it: "global" [B, N c'], "local" [B, P, c], "visibility" [B, P], as in
-    SORNOutput.
+    Input: images [B, H, W, 3] uint8 RGB, as in the shards. Output, by name and as far as the network has it: "global"
+    [B, N c'], "local" [B, P, c], "visibility" [B, P], as in SORNOutput.
     """
 
     def __init__(self, network: SORN) -> None:
@@ -40,7 +41,10 @@ class ExportedNetwork(nn.Module):
 
 
 def output_names(config: SORNConfig) -> tuple[str, ...]:
-    """Scores without a semantic branch are all 1 and say nothing: they are no output."""
+    """Names of the network's outputs.
+
+    Without a semantic branch all visibility scores are 1, and they are no output.
+    """
     present = {
         "global": config.global_branch,
         "local": config.local_branch,
@@ -50,12 +54,12 @@ def output_names(config: SORNConfig) -> tuple[str, ...]:
 
 
 def named(output: SORNOutput, names: tuple[str, ...]) -> dict[str, Tensor]:
-    found = {"global": output.global_feature, "local": output.local_features, "visibility": output.visibility}
-    return {name: found[name] for name in names}
+    outputs = {"global": output.global_feature, "local": output.local_features, "visibility": output.visibility}
+    return {name: outputs[name] for name in names}
 
 
 def without_classifiers(network: SORN) -> SORN:
-    """The same network for nobody in particular: a copy of its weights without those of the classifiers."""
+    """Copy of the network without its identity classifiers."""
     with torch.device("meta"):
         bare = SORN(replace(network.config, identities=0))
     weights = network.state_dict()
@@ -65,7 +69,10 @@ def without_classifiers(network: SORN) -> SORN:
 
 
 def traced(network: ExportedNetwork, size: tuple[int, int]) -> torch.export.ExportedProgram:
-    """The network as a graph for batches of any number of images of that height and width."""
+    """Graph of the network for any batch size.
+
+    height, width: size of the images, the same in every batch.
+    """
     example = torch.zeros((2, *size, 3), dtype=torch.uint8)  # torch would take a batch of one as a constant
     with torch.no_grad():
         return torch.export.export(network, (example,), dynamic_shapes={"image": {0: torch.export.Dim("batch")}})
@@ -73,11 +80,11 @@ def traced(network: ExportedNetwork, size: tuple[int, int]) -> torch.export.Expo
 
 @dataclass(frozen=True)
 class Parity:
-    """One output of a copy against the original's, over n images.
+    """Differences between an output of a copy and the original.
 
-    largest: of |a - a'| over all numbers. relative: of |f - f'| / |f| over all feature vectors; of scores, nan.
-    distinct: distance of the two most similar images in the copy, as a share of the longer; of scores, nan.
-    indicators: how many of Eq. 12's the copy changes; of features, 0.
+    They are computed over n images. largest: of |a - a'| over all numbers. relative: of |f - f'| / |f| over all feature
+    vectors; nan for scores. distinct: distance of the two most similar images in the copy, divided by the longer
+    vector; nan for scores. indicators: number of visibility indicators (Eq. 12) that the copy changes; 0 for features.
     """
 
     output: str
@@ -88,22 +95,23 @@ class Parity:
     indicators: int
 
     def failures(self) -> list[str]:
-        """What is beyond tolerance, in words; nan never passes."""
+        """Differences beyond the tolerance, in words; nan never passes."""
         if self.output == "visibility":
-            found = [] if self.largest <= VISIBILITY_TOLERANCE else [f"scores differ by up to {self.largest:.3g}"]
-            return found + ([f"{self.indicators} visibility indicators differ"] if self.indicators else [])
-        found = []
+            failures = [] if self.largest <= VISIBILITY_TOLERANCE else [f"scores differ by up to {self.largest:.3g}"]
+            return failures + ([f"{self.indicators} visibility indicators differ"] if self.indicators else [])
+        failures = []
         if not self.relative <= FEATURE_TOLERANCE:
-            found.append(f"features differ by {self.relative:.3g} of their length, more than {FEATURE_TOLERANCE:g}")
+            failures.append(f"features differ by {self.relative:.3g} of their length, more than {FEATURE_TOLERANCE:g}")
         if not self.distinct > DISTINCT:
-            found.append("different images give the same features")
-        return found
+            failures.append("different images give the same features")
+        return failures
 
 
 def parity(output: str, original: Tensor, copy: Tensor, tau: float) -> Parity:
-    """original, copy: float32 [n, ...], of n different images, in the same order. tau: of Eq. 12.
+    """Parity of one output with the original.
 
-    Raises ValueError for another shape.
+    original, copy: float32 [n, ...] of n different images in the same order. tau: threshold of Eq. 12. Raises
+    ValueError for different shapes.
     """
     if original.shape != copy.shape:
         raise ValueError(f"output '{output}' has shape {list(copy.shape)}, not {list(original.shape)}")
@@ -116,7 +124,10 @@ def parity(output: str, original: Tensor, copy: Tensor, tau: float) -> Parity:
 
 
 def least_distance(features: Tensor) -> float:
-    """|f - g| / max(|f|, |g|) of the two most similar images, [n, ...] -> number; nan where a feature is zero."""
+    """Relative distance of the two most similar images.
+
+    features: [n, ...]. The distance is |f - g| / max(|f|, |g|); nan where a feature is zero.
+    """
     flat = features.flatten(1).double()
     length = flat.norm(dim=1)
     distance = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,4 +1,4 @@
-"""FeatureBank: what the network says about a set of images, and all that matching needs."""
+"""Feature bank: features of a set of images, ready for matching."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FeatureBank:
-    """Features of N images, as they leave the network: not normalised, visibility not thresholded.
+    """Features of N images as the network returns them.
 
-    global_: [N, Dg] float32. local: [N, P, Dl] float32, P may be 0 when the local branch is off.
+    The features are not normalised, and the visibility scores are not thresholded.
+    global_: [N, Dg] float32. local: [N, P, Dl] float32; P may be 0 when the local branch is off.
     visibility: [N, P] float32 in [0, 1], the scores v_p of Eq. 11.
     pid, camid: [N] int64. name: [N] str, `split/relative/path`.
-    pose: [N, P] float32 in [0, 1], stripe visibility by landmarks (`sorn.pose`); None where no pose is known.
-    segmenter: [N, P] float32 in [0, 1], the scores v_p by another network's semantic branch; None where none was asked.
+    pose: [N, P] float32 in [0, 1], scores from keypoints (`sorn.visibility`); None where no keypoints are known.
+    segmenter: [N, P] float32 in [0, 1], the scores v_p of an external segmenter; None where none was used.
     """
 
     global_: np.ndarray
@@ -32,7 +33,7 @@ class FeatureBank:
         return len(self.pid)
 
     def take(self, rows: np.ndarray) -> FeatureBank:
-        """Some images of the bank. rows: positions, or bool [N]."""
+        """Bank of some of the images. rows: positions, or bool [N]."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         kept: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
         return FeatureBank(**kept)

@@ -1,7 +1,7 @@
-"""A trained SORN, folded for inference: the same outputs from fewer and smaller operations.
+"""Trained SORN for inference, with batch norms folded into other layers.
 
-In evaluation mode a BatchNorm is a scale and a shift per channel, which the layer before it can do itself. That saves a
-pass over every map, and weights that are rounded once need no rounding in every batch, as autocast does it.
+In evaluation mode a BatchNorm is a scale and a shift per channel. The layer before it can include both. That saves a
+pass over every map. The weights are also rounded once, and not in every batch as by autocast.
 """
 
 from __future__ import annotations
@@ -22,28 +22,32 @@ LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 @torch.no_grad()
 def fused(model: SORN, precision: str) -> SORN:
-    """A copy of the network in evaluation mode: norms folded, without classifiers, its large weights in `precision`.
+    """Copy of the network for inference.
 
-    It is called as the network is, under the same autocast. Pooling, the norms behind it and the visibility scores stay
-    in float32, as in the network itself. Identity logits mean nothing. The network must not be in training mode.
+    The batch norms are folded, the classifiers are removed, and the large weights are in `precision`. The copy is
+    called like the network, under the same autocast. Pooling, the norms after it and the visibility scores stay in
+    float32, as in the network itself. Identity logits mean nothing. The network must be in evaluation mode.
     """
     assert not model.training, "only the norms of evaluation mode can be folded"
-    found = copy.deepcopy(model)
-    found.config = dataclasses.replace(model.config, identities=0)
-    if found.local is not None:
-        found.local.classifiers = nn.ModuleList(nn.Identity() for _ in found.local.classifiers)
-        if found.local.reduce is not None:
-            _fold(found.local.reduce)  # of float32, as pooled features are
-    if found.global_ is not None:
-        found.global_.classifier = nn.Identity()  # its norm follows a mean, not a layer: nothing to fold
-    for part in filter(None, (found.backbone, found.semantic)):
+    copied = copy.deepcopy(model)
+    copied.config = dataclasses.replace(model.config, identities=0)
+    if copied.local is not None:
+        copied.local.classifiers = nn.ModuleList(nn.Identity() for _ in copied.local.classifiers)
+        if copied.local.reduce is not None:
+            _fold(copied.local.reduce)  # of float32, as pooled features are
+    if copied.global_ is not None:
+        copied.global_.classifier = nn.Identity()  # its norm follows a mean, not a layer: nothing to fold
+    for part in filter(None, (copied.backbone, copied.semantic)):
         _fold(part)
         part.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-    return found.requires_grad_(False)
+    return copied.requires_grad_(False)
 
 
 def _fold(module: nn.Module) -> None:
-    """Every norm into the layer registered before it, which in these networks is the one that feeds it."""
+    """Every batch norm folded into the layer registered before it.
+
+    In these networks that layer feeds the norm.
+    """
     before, layer = "", nn.Module()
     for name, child in list(module.named_children()):
         if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)) and isinstance(layer, LAYERS):

@@ -1,4 +1,7 @@
-"""The losses: identity (Eq. 1, 6), spatial-patch contrastive (Eq. 5), part segmentation (Eq. 7-9), total (Eq. 10)."""
+"""Losses of the paper: identity, spatial-patch contrastive, part segmentation and total.
+
+Eq. 1 and 6, Eq. 5, Eq. 7-9, and Eq. 10.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,20 @@ NO_LABEL = -100  # of a pixel that L_seg leaves out
 
 
 def identity(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy, mean over the batch. logits [B, J] (Eq. 6) or [B, P, J], summed over the P stripes (Eq. 1)."""
+    """Identity loss: cross-entropy, mean over the batch.
+
+    logits: [B, J] (Eq. 6), or [B, P, J], summed over the P stripes (Eq. 1).
+    """
     if logits.ndim == 2:
         return functional.cross_entropy(logits.float(), label)
     return sum((functional.cross_entropy(stripe.float(), label) for stripe in logits.unbind(1)), logits.new_zeros(()))
 
 
 def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
-    """L_SPC of Eq. 5: what each map M_n shows outside its own, n-th patch. maps: [B, N, h, w]; mean over the batch.
+    """SPC loss L_SPC (Eq. 5), mean over the batch.
 
-    reduction: "sum" over positions, as written, or "mean", divided by h*w. N = 1 has one patch, and the loss is 0.
+    It measures what each map M_n shows outside its own patch, the n-th. maps: [B, N, h, w]. reduction: "sum" over
+    positions, as written, or "mean", divided by h*w. With N = 1 there is one patch, and the loss is 0.
     """
     sets, rows, columns = maps.shape[1:]
     outside = torch.ones(sets, rows, 1, device=maps.device)
@@ -34,11 +41,12 @@ def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
 
 
 def part_segmentation(logits: Tensor, target: Tensor, smoothing: float, labelled: Tensor | None = None) -> Tensor:
-    """L_seg of Eq. 7-9, mean over the labelled pixels; 0 if there is none.
+    """Segmentation loss L_seg (Eq. 7-9), mean over the labelled pixels.
 
-    logits [B, K, 4h, 4w], target [B, 4h, 4w] int64 in 0..K-1, or NO_LABEL. labelled: float scalar, the images over
-    whose pixels the mean is; default: the labelled ones of this batch. Given the pieces of a larger batch and how many
-    of its images are labelled per piece, the mean of the pieces is that of the batch.
+    logits: [B, K, 4h, 4w]. target: [B, 4h, 4w] int64 in 0..K-1, or NO_LABEL. Without a labelled pixel the loss is 0.
+    labelled: float scalar, the number of images whose pixels the mean counts; default: the labelled images of this
+    batch. For the pieces of a larger batch, give the number of labelled images per piece: the mean of the pieces is
+    then that of the whole batch.
     """
     classes, known = logits.shape[1], (target != NO_LABEL).unsqueeze(1)  # [B, 1, 4h, 4w]
     truth = target.unsqueeze(1) == torch.arange(classes, device=target.device).view(-1, 1, 1)  # [B, K, 4h, 4w]
@@ -51,7 +59,7 @@ def part_segmentation(logits: Tensor, target: Tensor, smoothing: float, labelled
 
 
 def loss_parts(config: SORNConfig) -> tuple[str, ...]:
-    """Names of what `sorn_loss` returns for this network, in its order."""
+    """Names of the losses that `sorn_loss` returns for this network, in order."""
     parts = {"local": config.local_branch, "global": config.global_branch, "spc": config.global_branch}
     return (*(name for name, on in {**parts, "seg": config.semantic_branch}.items() if on), "total")
 
@@ -59,10 +67,10 @@ def loss_parts(config: SORNConfig) -> tuple[str, ...]:
 def sorn_loss(
     output: SORNOutput, label: Tensor, parts: Tensor | None, config: LossConfig, labelled: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """The parts of Eq. 10 by name, and their weighted sum as "total". A branch that is off has no part.
+    """Losses of Eq. 10 by name, and their weighted sum as "total".
 
-    label: [B] int64. parts: [B, 4h, 4w] int64, NO_LABEL where nothing is known; needed when the semantic branch is on.
-    labelled: as in `part_segmentation`.
+    A branch that is off has no loss. label: [B] int64. parts: [B, 4h, 4w] int64, NO_LABEL where the class is unknown;
+    needed with a semantic branch. labelled: as in `part_segmentation`.
     """
     losses, total = {}, torch.zeros((), device=label.device)
     if output.local_features.shape[1]:

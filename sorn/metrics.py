@@ -1,7 +1,8 @@
-"""Re-ID metrics under the usual filter, and mean IoU. Arrays in, numbers out; no torch, no files.
+"""Re-identification metrics and mean IoU.
 
-The filter: for each query, gallery images of the same person by the same camera are dropped, and a query without a
-remaining match is skipped and counted as skipped. Equal similarities rank in gallery order.
+The filter: for each query, gallery images with the same identity and the same camera are removed. A query without a
+remaining match is skipped and counted as skipped. Equal similarities rank in gallery order. Takes arrays and returns
+numbers; no torch, no files.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ RANKS = (1, 3, 5, 10)
 
 @dataclass(frozen=True)
 class Relevance:
-    """Which gallery images count for which query: the filter, applied once and used by every metric and picture.
+    """Matches and removed gallery images of every query.
 
-    matches: per query, int64 positions of the same person by other cameras, rising. dropped: per query, positions of
-    the same person by the same camera. group: [Ng] int64, number of each gallery image's person.
+    The filter is applied once, and every metric and picture uses its result. matches: per query, int64 positions of the
+    same identity under other cameras, rising. dropped: per query, positions of the same identity under the same camera.
+    group: int64 [Ng], number of each gallery image's identity.
     """
 
     matches: list[np.ndarray]
@@ -37,14 +39,14 @@ class Relevance:
 
     @property
     def usable(self) -> np.ndarray:
-        """bool [Nq]: queries that have a match."""
+        """Queries that have a match, bool [Nq]."""
         return np.array([len(match) > 0 for match in self.matches], dtype=bool)
 
 
 def relevance(
     query_pid: np.ndarray, query_camid: np.ndarray, gallery_pid: np.ndarray, gallery_camid: np.ndarray
 ) -> Relevance:
-    """Person and camera numbers, int64 [Nq], [Nq], [Ng], [Ng] -> Relevance."""
+    """Relevance from pids and camids: int64 [Nq], [Nq], [Ng], [Ng]."""
     _, group = np.unique(gallery_pid, return_inverse=True)
     order = np.argsort(gallery_pid, kind="stable")
     first = np.searchsorted(gallery_pid[order], query_pid, side="left")
@@ -59,14 +61,16 @@ def relevance(
 
 
 def precision_standard(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Precision at each hit. hits: how many there are up to it; ranks: where it is, from 1."""
-    return hits / ranks
+    """Precision at each match. hits: matches up to it. ranks: its rank."""
+    precision: np.ndarray = hits / ranks
+    return precision
 
 
 def precision_trapezoid(hits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Mean of the precision just before and at each hit; before rank 1 it is 1 (PGFA)."""
+    """Mean precision just before and at each match, as in PGFA."""
     before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
-    return (before + hits / ranks) / 2
+    precision: np.ndarray = (before + hits / ranks) / 2
+    return precision
 
 
 AP_FORMULAS = {"standard": precision_standard, "trapezoid": precision_trapezoid}
@@ -75,10 +79,10 @@ AP_FORMULAS = {"standard": precision_standard, "trapezoid": precision_trapezoid}
 
 @dataclass(frozen=True)
 class Metrics:
-    """Figures in [0, 1] over the queries that were used, and what they are made of.
+    """Figures in [0, 1] over the used queries, and their values per query.
 
-    first_hit: [trials, Nq] int64, 1-based rank of the first match, SKIPPED where there is none. ap, inp: [trials, Nq]
-    float64, nan where skipped. With the whole gallery there is one trial; single-shot has one per draw.
+    first_hit: int64 [trials, Nq], rank of the first match from 1, SKIPPED where there is none. ap, inp: float64
+    [trials, Nq], nan where skipped. The whole gallery is one trial; single-shot has one trial per draw.
     """
 
     first_hit: np.ndarray
@@ -87,8 +91,9 @@ class Metrics:
 
     @property
     def used(self) -> np.ndarray:
-        """bool [Nq]. A draw never changes which queries have a match."""
-        return self.first_hit[0] != SKIPPED
+        """Queries that have a match, bool [Nq]; the same in every draw."""
+        used: np.ndarray = self.first_hit[0] != SKIPPED
+        return used
 
     @property
     def queries(self) -> int:
@@ -103,11 +108,11 @@ class Metrics:
         return len(self.first_hit)
 
     def rank(self, k: int) -> float:
-        """Share of queries with a match among the first k: the CMC curve at k, mean over the trials."""
+        """Rank-k: share of queries with a match among the first k."""
         return float(self._trials_of(f"rank-{k}").mean())
 
     def cmc(self, length: int = 50) -> np.ndarray:
-        """The CMC curve at 1..length, float64 [length]."""
+        """CMC curve at ranks 1..length, float64 [length]."""
         return np.array([self.rank(k) for k in range(1, length + 1)])
 
     @property
@@ -116,15 +121,15 @@ class Metrics:
 
     @property
     def mean_inp(self) -> float:
-        """mINP: mean over the queries of (number of matches) / (rank of the last one)."""
+        """Mean of (number of matches) / (rank of the last match): mINP."""
         return float(self._trials_of("mINP").mean())
 
     def spread(self, name: str) -> float:
-        """Standard deviation over the trials (n - 1) of "rank-k", "mAP" or "mINP"; 0 with one trial."""
+        """Standard deviation (n - 1) over the trials; 0 with one trial."""
         return float(self._trials_of(name).std(ddof=1)) if self.trials > 1 else 0.0
 
     def figures(self) -> dict[str, float | int]:
-        """The figures of a report, by name; with several trials also `<name>-sd`."""
+        """Figures of a report by name; with several trials also `<name>-sd`."""
         names = [f"rank-{k}" for k in RANKS] + ["mAP", "mINP"]
         figures: dict[str, float | int] = {name: float(self._trials_of(name).mean()) for name in names}
         if self.trials > 1:
@@ -132,16 +137,19 @@ class Metrics:
         return {**figures, "queries": self.queries, "skipped_queries": self.skipped}
 
     def _trials_of(self, name: str) -> np.ndarray:
-        """One figure per trial, float64 [trials]."""
+        """One value of a figure per trial, float64 [trials]."""
         if self.queries == 0:
             return np.full(self.trials, np.nan)
         if name.startswith("rank-"):
-            return (self.first_hit[:, self.used] <= int(name.removeprefix("rank-"))).mean(axis=1)
-        return {"mAP": self.ap, "mINP": self.inp}[name][:, self.used].mean(axis=1)
+            values: np.ndarray = self.first_hit[:, self.used] <= int(name.removeprefix("rank-"))
+        else:
+            values = {"mAP": self.ap, "mINP": self.inp}[name][:, self.used]
+        figures: np.ndarray = values.mean(axis=1)
+        return figures
 
 
 class Evaluation:
-    """Ranks the whole gallery for every query, block by block.
+    """Metrics of a ranking of the whole gallery, fed block by block.
 
     evaluation = Evaluation(relevant)
     for rows, similarity in blocks:
@@ -149,15 +157,16 @@ class Evaluation:
     metrics = evaluation.metrics()
     """
 
-    takes_ranks = True  # of the whole gallery, whoever counted them
+    takes_ranks = True  # `add_ranks` accepts ranks counted elsewhere
 
     def __init__(self, relevant: Relevance, formula: str = "standard") -> None:
         self.relevant, self.precision = relevant, AP_FORMULAS[formula]
         self.ranks: list[np.ndarray] = []  # per query, of its matches in any order; empty without one
 
     def add(self, rows: slice, similarity: np.ndarray) -> None:
-        """similarity: [b, Ng] of the queries `rows`, which follow those before. Raises ValueError for others, and for
-        similarities that are not finite.
+        """Similarities [b, Ng] of the queries `rows`, which follow those added before.
+
+        Raises ValueError for other queries, and for similarities that are not finite.
         """
         expected, gallery = len(self.ranks), len(self.relevant.group)
         if rows.start != expected or similarity.shape != (rows.stop - rows.start, gallery):
@@ -169,11 +178,11 @@ class Evaluation:
             self.ranks.append(self._ranked(number, row) if len(self.relevant.matches[number]) else NO_RANKS)
 
     def add_ranks(self, ranks: list[np.ndarray]) -> None:
-        """Of the next queries, 1-based ranks of their matches, in any order; NO_RANKS where there is none."""
+        """Ranks of the next queries' matches, from 1; NO_RANKS without a match."""
         self.ranks += ranks
 
     def metrics(self) -> Metrics:
-        """Raises ValueError when queries are missing."""
+        """Metrics of all queries. Raises ValueError when queries are missing."""
         if len(self.ranks) != len(self.relevant.matches):
             raise ValueError(f"similarities of {len(self.ranks)} queries, expected {len(self.relevant.matches)}")
         return self._metrics()
@@ -182,7 +191,7 @@ class Evaluation:
         return match_ranks(row, self.relevant.matches[number], self.relevant.dropped[number])
 
     def _metrics(self) -> Metrics:
-        """All queries at once: their ranks one behind the other, rising for each query."""
+        """Metrics of all queries; the ranks of each query are rising."""
         first_hit, ap, inp = nothing(1, len(self.ranks))
         counts = np.array([len(ranks) for ranks in self.ranks], np.int64)
         used = counts > 0
@@ -200,12 +209,12 @@ class Evaluation:
 
 
 def nothing(trials: int, queries: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """first_hit, ap, inp of queries without a match."""
+    """first_hit, ap and inp of queries without a match."""
     return np.full((trials, queries), SKIPPED, np.int64), *np.full((2, trials, queries), np.nan)
 
 
 def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, formula: str = "standard") -> Metrics:
-    """Of blocks (slice of queries, similarities [b, Ng]) that cover all queries in order, as in Evaluation."""
+    """Metrics of blocks (queries, similarities [b, Ng]), as in Evaluation."""
     evaluation = Evaluation(relevant, formula)
     for rows, similarity in blocks:
         evaluation.add(rows, similarity)
@@ -213,10 +222,10 @@ def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, fo
 
 
 def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """1-based ranks of the matches of one query, int64, in their order. row: similarities [Ng]; dropped: positions that
-    do not count. Equal similarities rank in gallery order.
+    """Ranks of the matches of one query, int64, from 1.
 
-    Counted, not sorted for: only what is as similar as the worst match can come before one.
+    They have the order of the matches. row: similarities [Ng]. dropped: positions that do not count. Equal similarities
+    rank in gallery order. The row is not sorted: only images at least as similar as the worst match are counted.
     """
     values = row[matches]
     ranks, ahead = counts(row, values, values)
@@ -228,7 +237,10 @@ def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np
 
 
 def counts(row: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many of row [n] are at least each of `low`, and how many exceed each of `high`: int64 [m] each."""
+    """Counts of values at or above `low` and above `high`, int64 [m] each.
+
+    For each of m pairs: how many values of row [n] are at least `low`, and how many exceed `high`.
+    """
     near = row[row >= low.min()]
     if len(near) <= FEW:
         near.sort()
@@ -238,7 +250,7 @@ def counts(row: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarr
 
 
 def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> np.ndarray:
-    """Gallery positions of the first `length` images for one query, filter applied: what a ranked list shows."""
+    """First `length` gallery positions of one query, filter applied."""
     row = row.copy()
     row[relevant.dropped[number]] = -np.inf
     kept = len(row) - len(relevant.dropped[number])
@@ -246,7 +258,10 @@ def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> n
 
 
 def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
-    """Pixel counts, int64 [label, predicted]. Both maps: integers of one shape in 0..classes-1; else ValueError."""
+    """Confusion matrix of pixel counts, int64 [label, predicted].
+
+    Both maps hold integers in 0..classes-1 and have one shape; otherwise ValueError.
+    """
     if predicted.shape != label.shape:
         raise ValueError(f"predicted {predicted.shape} and label {label.shape} differ in shape")
     if max(predicted.max(initial=0), label.max(initial=0)) >= classes:
@@ -256,14 +271,15 @@ def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndar
 
 
 def class_iou(counts: np.ndarray) -> np.ndarray:
-    """Confusion [K, K] -> intersection over union per class, float64 [K]; nan for a class that occurs nowhere."""
+    """Intersection over union per class, float64 [K]; nan without the class."""
     both = np.diag(counts).astype(np.float64)
     either = counts.sum(axis=0) + counts.sum(axis=1) - both
-    return np.divide(both, either, out=np.full(len(counts), np.nan), where=either > 0)
+    iou: np.ndarray = np.divide(both, either, out=np.full(len(counts), np.nan), where=either > 0)
+    return iou
 
 
 def mean_iou(counts: np.ndarray) -> float:
-    """mIoU: mean over the classes that occur; nan when none does."""
+    """Mean IoU over the classes that occur; nan when none occurs."""
     values = class_iou(counts)
     return float(values[~np.isnan(values)].mean()) if counts.any() else float("nan")
 

@@ -1,4 +1,4 @@
-"""SORN(config): one backbone, three branches, one typed output (Fig. 3)."""
+"""SORN network: one backbone, three branches, one typed output (Fig. 3)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from sorn.config import SORNConfig
 
 @dataclass(frozen=True)
 class SORNOutput:
-    """What one forward pass gives; a branch that is off gives tensors of width 0, so that shapes stay predictable.
+    """Output of one forward pass.
 
-    global_feature: [B, N c'] (width 0 when off). local_features: [B, P, c] ([B, 0, c] when off), after the
-    head "pcb" [B, P, head_channels]. Both as matching uses them, float32. global_logits: [B, J]; local_logits:
-    [B, P, J]. maps: M_n, [B, N, h, w] float32 in (0, 1). part_logits: [B, K, 4h, 4w], or None without a semantic
-    branch. visibility: v_p of Eq. 11, [B, P] float32; ones without a semantic branch; [B, 0] beside a global branch
-    alone, which has no stripes, but [B, P] in a segmenter alone, which may pick those of another network.
+    A branch that is off gives tensors of width 0, so that the shapes are predictable.
+
+    global_feature: [B, N c'] (width 0 when off). local_features: [B, P, c] ([B, 0, c] when off); with the head "pcb"
+    [B, P, head_channels]. Both are float32, as matching uses them. global_logits: [B, J]. local_logits: [B, P, J].
+    maps: M_n, [B, N, h, w] float32 in (0, 1). part_logits: [B, K, 4h, 4w], or None without a semantic branch.
+    visibility: v_p of Eq. 11, [B, P] float32; ones without a semantic branch; [B, 0] with the global branch alone,
+    which has no stripes; [B, P] with the semantic branch alone, which may score the stripes of another network.
     """
 
     global_feature: Tensor
@@ -33,7 +35,10 @@ class SORNOutput:
 
 
 class SORN(nn.Module):
-    """The semantic-aware occlusion-robust network. Input: [B, 3, H, W] float, H and W divisible by 16."""
+    """Semantic-aware occlusion-robust network.
+
+    Input: [B, 3, H, W] float; H and W divisible by 16.
+    """
 
     def __init__(self, config: SORNConfig) -> None:
         super().__init__()

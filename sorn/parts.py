@@ -1,7 +1,7 @@
-"""The eight body-part classes: names, ids, colours, and their collapse to five and two. The only place.
+"""The eight part classes: names, ids, colours, collapse to five and two.
 
-Paper, Section III-D: background, head, torso, upper arm, lower arm, upper leg, lower leg, foot. Every class is
-side-symmetric, so a horizontal flip of a mask needs no change of labels.
+This is the only place that defines them. Paper, Section III-D: background, head, torso, upper arm, lower arm, upper
+leg, lower leg, foot. Every class is side-symmetric, so a horizontal flip of a mask needs no change of labels.
 """
 
 from __future__ import annotations

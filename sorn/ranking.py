@@ -1,9 +1,10 @@
-"""Banks -> the ranks of all matches, for galleries of any size: by whole rows of similarities, or tile by tile.
+"""Ranks of all matches, for galleries of any size.
 
-Rows of a gallery of millions leave room for few queries at a time, and each time the whole gallery is read again. So
-large galleries are ranked in tiles: what lies before a match is counted where its similarity is known to within a
-margin beforehand, and the few images inside that margin are kept until the match itself has been met. The ranks are
-those of whole rows of the same products, ties included.
+They come from two feature banks. Small galleries are ranked by whole rows of similarities. With a gallery of millions,
+memory holds the rows of few queries only, and the gallery is read again for each group of queries. So large galleries
+are ranked in tiles. The similarity of each match is first computed within a margin, and images before the match are
+counted as they pass. The few images inside the margin are kept until the match itself has been computed. The ranks
+equal those of whole rows of the same products, ties included.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ MARGINS = (4e-6, 1e-3)
 def rank(
     query: FeatureBank, gallery: FeatureBank, evaluations: Mapping[Rule, Evaluation], device: torch.device | str = "cpu"
 ) -> Iterator[int]:
-    """Give every evaluation the ranks of its rule, and yield how many queries are done, now and then.
+    """Ranks of every match under every rule, added to its evaluation.
 
-    Raises ValueError as `similarity_blocks` does, and for similarities that are not finite.
+    Yields the number of finished queries from time to time. Raises ValueError as `similarity_blocks` does, and for
+    similarities that are not finite.
     """
     rules = list(evaluations)
     by_rows = matching.block_size(len(query), len(gallery), len(rules)) >= min(FEWEST, len(query))
@@ -47,24 +49,25 @@ def rank(
         numbers = range(first, min(first + 2 * FEWEST, len(query)))
         block = _Block(query.take(np.array(numbers)), gallery, rules, relevant, numbers, device)
         try:
-            found = block.ranks(MARGINS[0])
+            ranks_by_rule = block.ranks(MARGINS[0])
         except _TooNarrow:
-            found = block.ranks(MARGINS[1])
-        for rule, ranks in zip(rules, found, strict=True):
+            ranks_by_rule = block.ranks(MARGINS[1])
+        for rule, ranks in zip(rules, ranks_by_rule, strict=True):
             evaluations[rule].add_ranks(ranks)
         yield len(numbers)
 
 
 class _TooNarrow(ValueError):
-    """A match was met outside of the margin in which it was expected."""
+    """Error for a match outside the margin in which it was expected."""
 
 
 @dataclass
 class _Query:
-    """What is known of one query under one rule.
+    """Counts for one query under one rule.
 
-    expected: similarities of its matches, to within the margin; exact: those met in the tiles. ahead: how many images
-    are surely before each match. near: (which match, positions, similarities) inside the margin.
+    expected: similarities of its matches, to within the margin. exact: the computed similarities of those already met
+    in a tile. ahead: number of images that are surely before each match. near: (which match, positions, similarities)
+    inside the margin.
     """
 
     matches: np.ndarray
@@ -84,7 +87,7 @@ class _Query:
         self.left_out = np.full(len(self.dropped), np.nan, np.float32)
 
     def meet(self, row: np.ndarray, columns: slice) -> None:
-        """row: similarities with the gallery images `columns`."""
+        """Counts of one tile. row: similarities with the gallery images `columns`."""
         here = _inside(self.matches, columns)
         self.exact[here] = row[self.matches[here] - columns.start]
         dropped = _inside(self.dropped, columns)
@@ -98,7 +101,7 @@ class _Query:
             self.near.append((int(i), place + columns.start, row[place]))
 
     def ranks(self) -> np.ndarray:
-        """1-based, as `metrics.match_ranks`."""
+        """Ranks from 1, as `metrics.match_ranks`."""
         if not ((self.low <= self.exact) & (self.exact <= self.high)).all():
             raise _TooNarrow("two products of the same features differ by more than rounding does")
         ranks = self.ahead + 1
@@ -111,13 +114,13 @@ class _Query:
 
 
 def _inside(positions: np.ndarray, columns: slice) -> slice:
-    """Which of rising positions are among the columns."""
+    """Those of the rising positions that are among the columns."""
     return slice(*positions.searchsorted((columns.start, columns.stop)))
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Some queries, their numbers among all, and what they are ranked in."""
+    """Some queries, their numbers among all, and the gallery."""
 
     asked: FeatureBank
     gallery: FeatureBank
@@ -127,7 +130,7 @@ class _Block:
     device: torch.device | str
 
     def ranks(self, margin: float) -> list[list[np.ndarray]]:
-        """Per rule, per query the ranks of its matches; NO_RANKS without one."""
+        """Per rule and query the ranks of its matches; NO_RANKS without a match."""
         known, height = self._expected(margin), len(self.asked)
         width = max(1, matching.MEMORY // (8 * len(self.rules) * height))  # half of it: products take their share too
         tiles = similarity_tiles(self.asked, self.gallery, self.rules, height, width, self.device)
@@ -142,7 +145,10 @@ class _Block:
         return [[NO_RANKS if one is None else one.ranks() for one in queries] for queries in known]
 
     def _expected(self, margin: float) -> list[list[_Query | None]]:
-        """Per rule, per query what its matches will be like, from a product with the matches of these queries alone."""
+        """Per rule and query the approximate similarities of its matches.
+
+        They come from a product with the matches of these queries alone.
+        """
         matches = [self.relevant.matches[number] for number in self.numbers]
         union = np.unique(np.concatenate(matches))
         if not len(union):

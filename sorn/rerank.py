@@ -1,8 +1,8 @@
-"""Re-ranking by k-reciprocal neighbours, on the similarity of any matching rule. Zhong et al., CVPR 2017, Section 3.
+"""Re-ranking by k-reciprocal neighbours (Zhong et al., CVPR 2017, Section 3).
 
-Two images that have each other among their nearest are likely of one person, and so are two whose reciprocal neighbours
-are the same images. Distances here are 1 - similarity. Beyond the features, memory holds one block of similarities and
-some hundred numbers per image.
+It works on the similarity of any matching rule. Two images that are among each other's nearest neighbours are likely to
+show one identity, and so are two images with the same reciprocal neighbours. Distances here are 1 - similarity. Besides
+the features, memory holds one block of similarities and some hundred numbers per image.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ NOBODY = -1  # fills the rows of neighbour lists that are shorter than others
 
 @dataclass(frozen=True)
 class Reranking:
-    """k1: neighbours that are looked at. k2: nearest images whose descriptions are averaged. weight: share of the
-    distance as it was, beside the Jaccard distance of the neighbours. The defaults are those of the paper.
+    """Parameters of k-reciprocal re-ranking.
+
+    k1: number of neighbours. k2: number of nearest images whose descriptions are averaged. weight: share of the
+    original distance beside the Jaccard distance of the neighbours. The defaults are those of the paper.
     """
 
     k1: int = 20
@@ -32,7 +34,10 @@ class Reranking:
 
 @dataclass(frozen=True)
 class SparseRows:
-    """A sparse matrix: row i holds `values[start[i]:start[i + 1]]` at the columns `columns[start[i]:start[i + 1]]`."""
+    """Sparse matrix in row order.
+
+    Row i holds `values[start[i]:start[i + 1]]` at the columns `columns[start[i]:start[i + 1]]`.
+    """
 
     start: np.ndarray
     columns: np.ndarray
@@ -48,7 +53,7 @@ class SparseRows:
         return self.columns[part], self.values[part]
 
     def transposed(self, columns: int, first: int) -> SparseRows:
-        """Of the rows from `first` on, numbered from 0: one row per column."""
+        """Transpose of the rows from `first` on, numbered from 0."""
         part = slice(self.start[first], None)
         numbers = np.repeat(np.arange(len(self.start) - 1 - first), np.diff(self.start[first:]))
         order = np.argsort(self.columns[part], kind="stable")
@@ -59,17 +64,18 @@ class SparseRows:
 def reranked_blocks(
     query: FeatureBank, gallery: FeatureBank, rule: Rule, options: Reranking, device: torch.device | str = "cpu"
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """As `matching.similarity_blocks` for one rule: (slice of queries, 1 - the combined distance [b, Ng] float32).
+    """Similarities after re-ranking, in blocks of queries.
 
-    Image i of the union is query i, or gallery image i - Nq. Raises ValueError as `similarity_blocks` does.
+    As `matching.similarity_blocks` for one rule: (slice of queries, 1 - the combined distance [b, Ng] float32). Image i
+    of the union is query i, or gallery image i - Nq. Raises ValueError as `similarity_blocks` does.
     """
-    nearest = np.concatenate([found for _, found in _nearest(query, gallery, rule, options.k1 + 1, device)])
+    nearest = np.concatenate([block for _, block in _nearest(query, gallery, rule, options.k1 + 1, device)])
     neighbours = _expanded(nearest, options.k1)
     described = _averaged(_described(query, gallery, rule, neighbours, device), nearest[:, : options.k2])
-    who_has = described.transposed(len(nearest), first=len(query))
+    images_by_column = described.transposed(len(nearest), first=len(query))
     for rows, (similarity,) in similarity_blocks(query, gallery, [rule], device):
         for number, row in zip(range(rows.start, rows.stop), similarity, strict=True):
-            shared = _shared(*described.row(number), who_has, len(gallery))
+            shared = _shared(*described.row(number), images_by_column, len(gallery))
             jaccard = 1 - shared / (2 - shared)  # both descriptions sum to 1: the union's sum is 2 - shared
             row *= options.weight
             row += (1 - options.weight) * (1 - jaccard)
@@ -90,25 +96,31 @@ def _all_rows(
 def _nearest(
     query: FeatureBank, gallery: FeatureBank, rule: Rule, count: int, device: torch.device | str
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The most similar images of every image, itself first as a rule: int64 [b, count]."""
+    """The most similar images of every image, int64 [b, count]; usually the image itself is first."""
     count = min(count, len(query) + len(gallery))
     for first, similarity in _all_rows(query, gallery, rule, device):
         yield first, torch.from_numpy(similarity).topk(count, dim=1).indices.numpy()
 
 
 def _reciprocal(nearest: np.ndarray, count: int) -> np.ndarray:
-    """R(i, count): of the `count` nearest images and itself those that see i as near; others NOBODY. [N, count + 1]."""
+    """R(i, count): neighbours of image i that have i among their own, [N, count + 1].
+
+    They are taken from the `count` nearest images and i itself; NOBODY fills the other places.
+    """
     nearest = nearest[:, : count + 1]
-    found = np.empty_like(nearest)
+    reciprocal = np.empty_like(nearest)
     for first in range(0, len(nearest), 4096):
         rows = nearest[first : first + 4096]
         mutual = (nearest[rows] == np.arange(first, first + len(rows))[:, None, None]).any(axis=2)
-        found[first : first + 4096] = np.where(mutual, rows, NOBODY)
-    return found
+        reciprocal[first : first + 4096] = np.where(mutual, rows, NOBODY)
+    return reciprocal
 
 
 def _expanded(nearest: np.ndarray, k1: int) -> list[np.ndarray]:
-    """R*(i, k1), rising: R(i, k1), and the R(j, k1 / 2) of those j in it that share more than two thirds with it."""
+    """R*(i, k1), rising: R(i, k1) with the sets R(j, k1 / 2) of some neighbours j.
+
+    A set is added if more than two thirds of it are in R(i, k1).
+    """
     whole, half = _reciprocal(nearest, k1), _reciprocal(nearest, round(k1 / 2))
     sets = []
     for row in whole:
@@ -124,7 +136,7 @@ def _expanded(nearest: np.ndarray, k1: int) -> list[np.ndarray]:
 def _described(
     query: FeatureBank, gallery: FeatureBank, rule: Rule, neighbours: list[np.ndarray], device: torch.device | str
 ) -> SparseRows:
-    """Every image by its neighbours: exp(-distance), divided by their sum; 0 for all others."""
+    """Every image described by its neighbours: exp(-distance), normalised to sum 1; else 0."""
     values = []
     for first, similarity in _all_rows(query, gallery, rule, device):
         for row, columns in zip(similarity, neighbours[first:], strict=False):
@@ -134,19 +146,19 @@ def _described(
 
 
 def _averaged(described: SparseRows, nearest: np.ndarray) -> SparseRows:
-    """The mean description of each image's nearest ones. nearest: int64 [N, k2]."""
+    """Mean description of each image's nearest images. nearest: int64 [N, k2]."""
     columns, values = [], []
     for row in nearest:
-        parts = [described.row(i) for i in row]
-        found, place = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
-        columns.append(found)
-        values.append(np.bincount(place, np.concatenate([part[1] for part in parts])) / len(row))
+        rows = [described.row(i) for i in row]
+        merged, place = np.unique(np.concatenate([numbers for numbers, _ in rows]), return_inverse=True)
+        columns.append(merged)
+        values.append(np.bincount(place, np.concatenate([weights for _, weights in rows])) / len(row))
     return SparseRows.of(columns, values)
 
 
-def _shared(columns: np.ndarray, values: np.ndarray, who_has: SparseRows, gallery: int) -> np.ndarray:
-    """Sum over the columns of the smaller of two descriptions, of one image and of each gallery image: [Ng]."""
-    found = [who_has.row(column) for column in columns]
-    numbers = np.concatenate([part[0] for part in found])
-    smaller = [np.minimum(part[1], value) for part, value in zip(found, values, strict=True)]
+def _shared(columns: np.ndarray, values: np.ndarray, images_by_column: SparseRows, gallery: int) -> np.ndarray:
+    """Sum of the smaller of two descriptions, for one image and each gallery image: [Ng]."""
+    rows = [images_by_column.row(column) for column in columns]
+    numbers = np.concatenate([images for images, _ in rows])
+    smaller = [np.minimum(weights, value) for (_, weights), value in zip(rows, values, strict=True)]
     return np.bincount(numbers, np.concatenate(smaller), minlength=gallery)

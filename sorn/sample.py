@@ -1,4 +1,4 @@
-"""Sample: one labelled image on its way from a labeler into a shard; the 17 joints of a pose."""
+"""Labelled image between labeler and shard, and the 17 keypoints."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ JOINTS = (
     "right_ankle",
 )
 
-NOT_COUNTED = -1  # people: nobody looked for other people
+NOT_COUNTED = -1  # people: no detector ran
 WHOLE = (0.0, 0.0, 1.0, 1.0)  # box: the whole image is the person's box
 NO_SCORE = -1.0  # score: no detector ran
 
 
 class Status(IntEnum):
-    """How the labeling of one image went; stored per image in the shard as uint8."""
+    """Outcome of labeling one image, stored in the shard as uint8."""
 
     OK = 0
     EMPTY = 1  # the labeler ran and found no body part
@@ -45,7 +45,7 @@ class Status(IntEnum):
 
 
 def no_keypoints() -> np.ndarray:
-    """[17, 3] float32 zeros: no joint is known."""
+    """Keypoints of an image without any: [17, 3] float32 zeros."""
     return np.zeros((len(JOINTS), 3), np.float32)
 
 
@@ -54,14 +54,14 @@ class Sample:
     """One image with its part mask, at shard size.
 
     image: [H, W, 3] uint8 RGB.
-    mask: [H, W] uint8, 0 = background, 1..7 the parts of `sorn.parts`.
-    pid, camid: the dataset's own person and camera number.
+    mask: [H, W] uint8, 0 = background, 1..7 the body parts of `sorn.parts`.
+    pid, camid: identity and camera number of the dataset.
     name: `split/relative/path`, unique in the dataset.
-    people: how many were detected, NOT_COUNTED where no detector ran. box: of the one that was labelled, (left, top,
-    right, bottom) in fractions of the image's width and height. score: the detector's for that box, in [0, 1], or
-    NO_SCORE.
-    keypoints: [17, 3] float32, per joint of JOINTS x, y in fractions of width and height (0, 0 the upper left corner)
-    and confidence in [0, 1]; all zero where no pose was looked for or found.
+    people: number of detected people, NOT_COUNTED where no detector ran. box: box of the labelled person (left, top,
+    right, bottom), as fractions of the image's width and height. score: confidence of the detector for that box, in [0,
+    1], or NO_SCORE.
+    keypoints: [17, 3] float32: for each joint of JOINTS x and y as fractions of width and height, (0, 0) the upper left
+    corner, and the confidence in [0, 1]; all zero where no keypoints are known.
     """
 
     image: np.ndarray

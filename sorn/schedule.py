@@ -11,7 +11,10 @@ from sorn.config import ScheduleConfig
 
 
 def learning_rate(config: ScheduleConfig, epoch: float) -> float:
-    """Rate at an epoch counted from 0, fractions within it. Linear warm-up, then a drop at each milestone."""
+    """Learning rate at an epoch, counted from 0, with fractions.
+
+    Linear warm-up, then a drop at each milestone.
+    """
     if epoch < config.warmup_epochs:
         share = epoch / config.warmup_epochs
         return config.warmup_start_lr + share * (config.base_lr - config.warmup_start_lr)
@@ -20,10 +23,11 @@ def learning_rate(config: ScheduleConfig, epoch: float) -> float:
 
 
 def build_optimizer(model: nn.Module, config: ScheduleConfig, weight_decay: float) -> torch.optim.Optimizer:
-    """Adam or SGD over all parameters of a SORN, fused into one kernel per step.
+    """Adam or SGD over all parameters of a SORN.
 
-    Each group of parameters carries `share`, its part of the scheduled rate. The first group has the whole rate; with
-    backbone_rate other than 1 the backbone's parameters are a second one.
+    One fused kernel updates them in each step. Each group of parameters carries `share`, its fraction of the scheduled
+    rate. The first group has the whole rate. With a backbone_rate other than 1 the backbone's parameters are a second
+    group.
     """
 
     def share_of(name: str) -> float:
@@ -43,6 +47,6 @@ def build_optimizer(model: nn.Module, config: ScheduleConfig, weight_decay: floa
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The scheduled rate, for every group of `build_optimizer` by its share."""
+    """Scheduled rate for every group of `build_optimizer` by its share."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]

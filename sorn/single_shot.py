@@ -1,4 +1,7 @@
-"""Evaluation with one gallery image per person, drawn many times, as Partial-REID and Partial-iLIDS are reported."""
+"""Single-shot evaluation: one gallery image per identity, drawn many times.
+
+Partial-REID and Partial-iLIDS are reported in this way.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from sorn.metrics import Evaluation, Metrics, Relevance, nothing
 
 
 class SingleShotEvaluation(Evaluation):
-    """Ranks a gallery of one random image per person, drawn `trials` times from default_rng(seed).
+    """Metrics with one random gallery image per identity.
 
-    A draw is one random order of the gallery; each person is shown by the first image in it that the filter leaves.
+    The gallery is drawn `trials` times from default_rng(seed). A draw is one random order of the gallery. Each identity
+    is represented by its first image in that order that the filter keeps.
     """
 
     takes_ranks = False  # a draw ranks a part of the gallery
@@ -20,13 +24,17 @@ class SingleShotEvaluation(Evaluation):
         self._shown, self._order = _draws(relevant.group, trials, seed)
 
     def _ranked(self, number: int, row: np.ndarray) -> np.ndarray:
-        """In each draw. Of the images that the filter drops none is shown: a match shows their person."""
+        """Ranks of the shown matches of one query in each draw.
+
+        An image that the filter removes is not shown; a match represents its identity.
+        """
         matches = self.relevant.matches[number]
         own = matches[self._order[:, matches].argmin(axis=1)][:, None]  # [trials, 1]
         others = np.delete(self._shown, self.relevant.group[matches[0]], axis=1)  # [trials, persons - 1]
         similarity, target = row[others], row[own]
         ahead = (similarity > target) | ((similarity == target) & (others < own))
-        return 1 + ahead.sum(axis=1)
+        ranks: np.ndarray = 1 + ahead.sum(axis=1)
+        return ranks
 
     def _metrics(self) -> Metrics:
         first_hit, ap, inp = nothing(len(self._shown), len(self.ranks))
@@ -38,7 +46,10 @@ class SingleShotEvaluation(Evaluation):
 
 
 def _draws(group: np.ndarray, trials: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per trial: position of the image shown for each person [trials, persons], and each image's place in the order."""
+    """Per trial: the shown image of each identity, and each image's place in the order.
+
+    [trials, persons] and [trials, Ng].
+    """
     generator = np.random.default_rng(seed)
     persons = int(group.max(initial=-1)) + 1
     shown = np.empty((trials, persons), dtype=np.int64)

@@ -1,10 +1,11 @@
-"""Batch normalisation whose statistics are those of the whole batch over all ranks of torch.distributed, on any device.
+"""Batch normalisation over the whole batch of all processes, on any device.
 
-torch.nn.SyncBatchNorm does this on a GPU and refuses tensors of a CPU; there, SyncNorm does it.
+torch.nn.SyncBatchNorm does this on a GPU and refuses tensors of a CPU. SyncNorm does it there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,15 +16,16 @@ from torch.nn.functional import batch_norm
 
 
 def synchronised(module: nn.Module, process_group: ProcessGroup | None = None) -> nn.Module:
-    """The network with every BatchNorm1d and 2d replaced by one that sees the whole batch; it may be the norm itself.
+    """The network with synchronised batch norms.
 
-    Parameters and buffers are the same tensors under the same names, so that a checkpoint fits both. Call it when the
-    network is on its device, and before DistributedDataParallel. process_group: None is all ranks.
+    Every BatchNorm1d and BatchNorm2d is replaced by one that uses the whole batch; the network may itself be such a
+    norm. Parameters and buffers are the same tensors under the same names, so that a checkpoint fits both. Call it when
+    the network is on its device, and before DistributedDataParallel. process_group: None means all processes.
     """
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         if module.weight.is_cuda:
-            synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module, process_group)
-            return synced
+            convert: Callable[..., nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
+            return convert(module, process_group)
         return SyncNorm(module, process_group)
     for name, child in module.named_children():
         module.add_module(name, synchronised(child, process_group))
@@ -31,8 +33,10 @@ def synchronised(module: nn.Module, process_group: ProcessGroup | None = None) -
 
 
 class SyncNorm(nn.modules.batchnorm._BatchNorm):
-    """Takes the place of `norm`. Input: [B, C], [B, C, L] or [B, C, H, W], any floating dtype; B, 1 or more, may differ
-    by rank. In evaluation, and where there is one rank, it does what `norm` does.
+    """Synchronised batch norm that replaces `norm`.
+
+    Input: [B, C], [B, C, L] or [B, C, H, W] of any floating dtype. B is 1 or more and may differ between processes. In
+    evaluation mode, and with one process, it computes what `norm` computes.
     """
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, process_group: ProcessGroup | None = None) -> None:
@@ -50,7 +54,7 @@ class SyncNorm(nn.modules.batchnorm._BatchNorm):
             raise ValueError(f"expected [B, C], [B, C, L] or [B, C, H, W], got {list(input.shape)}")
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape, dtype and memory format."""
+        """Normalised x, of the same shape, dtype and memory format."""
         if not self.training or not dist.is_initialized() or dist.get_world_size(self.process_group) == 1:
             return super().forward(input)
         self._check_input_dim(input)
@@ -64,7 +68,7 @@ class SyncNorm(nn.modules.batchnorm._BatchNorm):
         return output
 
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics, whose variance is the unbiased one."""
+        """Update of the running statistics, with the unbiased variance."""
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
@@ -73,20 +77,23 @@ class SyncNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def _whole_batch(input: Tensor, process_group: ProcessGroup | None) -> tuple[Tensor, Tensor, int]:
-    """Mean [C] and biased variance [C] over all ranks, float32 or wider, and the number of values per channel.
+    """Mean [C] and biased variance [C] over all processes, and the number of values per channel.
 
-    Ranks tell each other mean, variance and count, which are combined as by Chan, Golub and LeVeque (1983), since the
-    difference of sums of squares would lose its digits; in the order of ranks, so that all of them get the same bits.
+    The statistics are float32 or wider. The processes exchange mean, variance and count and combine them as Chan, Golub
+    and LeVeque (1983), because the difference of sums of squares would lose its digits. The combination follows the
+    order of the processes, so that all of them get the same bits.
     """
     channels = input.shape[1]
     dtype = torch.promote_types(input.dtype, torch.float32)
     unused = input.new_zeros(channels, dtype=dtype), input.new_ones(channels, dtype=dtype)  # running statistics
-    own_mean, own_variance = torch.batch_norm_update_stats(input, *unused, 0.0)  # of this rank, as nn.BatchNorm2d sums
+    own_mean, own_variance = torch.batch_norm_update_stats(
+        input, *unused, 0.0
+    )  # of this process, as nn.BatchNorm2d sums
     own_count = torch.full_like(own_mean, input.numel() // channels)
     own = torch.stack([own_mean, own_variance, own_count]).double()
     everyone = [torch.empty_like(own) for _ in range(dist.get_world_size(process_group))]
     dist.all_gather(everyone, own, process_group)
-    means, variances, counts = torch.stack(everyone, dim=1)  # [ranks, C] each
+    means, variances, counts = torch.stack(everyone, dim=1)  # [processes, C] each
     count = counts.sum(dim=0)
     mean = (means * counts).sum(dim=0) / count
     variance = ((variances + (means - mean).square()) * counts).sum(dim=0) / count
@@ -94,7 +101,10 @@ def _whole_batch(input: Tensor, process_group: ProcessGroup | None) -> tuple[Ten
 
 
 class _Normalised(torch.autograd.Function):
-    """y = (x - mean) / sqrt(variance + eps) * weight + bias, where mean and variance [C] depend on x of all ranks."""
+    """y = (x - mean) / sqrt(variance + eps) * weight + bias, differentiated through mean and variance.
+
+    mean, variance: [C], of x over all processes.
+    """
 
     @staticmethod
     def forward(
@@ -114,9 +124,11 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of Ioffe and Szegedy (2015), Section 3. With x^ the normalised x, s = weight / sqrt(variance +
-        eps), and means over the values of all ranks: dx = s (dy - mean(dy) - x^ mean(dy x^)). Weight and bias have this
-        rank's share; DistributedDataParallel adds those of the others.
+        """Gradients of Ioffe and Szegedy (2015), Section 3.
+
+        With x^ the normalised x, s = weight / sqrt(variance + eps), and means over the values of all processes: dx = s
+        (dy - mean(dy) - x^ mean(dy x^)). The gradients of weight and bias are the share of this process;
+        DistributedDataParallel adds the shares of all processes.
         """
         x, weight, mean, variance = ctx.saved_tensors
         dy = gradients[0].contiguous(memory_format=_memory_format(x))  # other layouts are summed in the dtype of x

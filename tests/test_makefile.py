@@ -7,6 +7,7 @@ takes seconds.
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -224,3 +225,90 @@ def test_help_is_the_default_goal_and_names_every_target():
     text = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
     for target in (*TARGETS, "clean"):
         assert f"make {target} " in text
+
+
+def dry(*words: str, fails: bool = False, **environment: str) -> str:
+    """What `make -n` would run, or says."""
+    command = ["make", "-n", "--no-print-directory", "-C", str(ROOT), "PYTHON=python", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT | environment)
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stderr if fails else done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("DATSET=x", "DATASET"),
+        ("dataset=x", "DATASET"),
+        ("TRAINEDON=x", "TRAINED_ON"),
+        ("EXPERIMNT=x", "EXPERIMENT"),
+        ("SEED=1", "SEEDS"),
+        ("RUN=x", "RUNS"),
+    ],
+)
+@pytest.mark.parametrize("target", ["eval", "help", "tables"])
+def test_an_unknown_variable_is_refused_before_anything_runs(tmp_path, target, given, meant):
+    command = ["make", "-C", str(ROOT), target, f"PYTHON={sys.executable}", f"RUNS={tmp_path / 'runs'}", given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert done.returncode == 2 and not list(tmp_path.iterdir())
+    assert f"unknown variable '{given.partition('=')[0]}'. Did you mean {meant}? Known: DATASET" in done.stderr
+
+
+def test_a_variable_that_resembles_none_is_refused_with_those_that_are_known():
+    said = dry("eval", "PQJ=1", fails=True)
+    assert "unknown variable 'PQJ'. Known: DATASET LABELER" in said
+
+
+def test_every_variable_of_the_help_is_known():
+    text = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
+    named = set(re.findall(r"\b([A-Z_]{4,})(?==)", text)) | {"LABELER"}
+    assert named >= {"DATASET", "ARGS", "INIT", "EXPERIMENT", "NPROC", "POSE", "SEEDS", "GRID", "FUZZ"}
+    dry("status", *(f"{name}=x" for name in sorted(named - {"PYTHON"})))
+
+
+def test_the_environment_and_makes_own_variables_and_options_are_let_through():
+    assert "'data'" in dry("status", "-j4", "SHELL=/bin/sh", CC="gcc", DATSET="x", MAKEFLAGS="k")
+
+
+def words_of(line: str) -> list[str]:
+    return shlex.split(line)
+
+
+@pytest.mark.parametrize("value", ["/x/my data/own.csv", "it's here", 'a "b" c', "a;b", "*", "a\\b", "(a) & b"])
+def test_a_value_with_blanks_or_signs_is_one_word(value):
+    names = ("DATASET", "DATA_ROOT", "RUNS", "INIT", "CONFIG", "TRAINED_ON", "EXPERIMENT", "LABELER")
+    for line in dry("eval", *(f"{name}={value}" for name in names)).splitlines():
+        words = words_of(line)
+        for name in names:
+            option = "--" + name.lower().replace("_", "-")
+            assert words[words.index(option) + 1] == value, line
+    assert words_of(dry("tables", f"RUNS={value}", f"POSE={value}").splitlines()[-1])[-4:-2] == [
+        "--set",
+        f"masks.pose={value}",
+    ]
+
+
+def test_args_are_words_and_a_home_folder_is_expanded():
+    words = words_of(dry("status", "ARGS=--set eval.tau=0.2 --set 'a=b c'", "RUNS=~/my runs", HOME="/home/me"))
+    assert words[-4:] == ["--set", "eval.tau=0.2", "--set", "a=b c"]
+    assert words[words.index("--runs") + 1] == "/home/me/my runs"
+
+
+def test_an_interpreter_in_a_folder_with_blanks():
+    assert words_of(dry("status", "PYTHON=/my env/python"))[:3] == ["/my env/python", "-m", "pipeline"]
+    assert words_of(dry("eval", "PYTHON=/my env/python", "NPROC=2").splitlines()[-1])[1:4] == [
+        "/my env/python", "-m", "torch.distributed.run",
+    ]  # fmt: skip
+
+
+def test_a_dataset_in_a_folder_with_blanks_is_found(tmp_path):
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    Image.new("RGB", (20, 40)).save(folder / "a b.png")
+    rows = [f"a b.png,{pid},{camid},{split}" for pid, camid, split in ((1, 1, "query"), (1, 2, "gallery"))]
+    (folder / "own.csv").write_text("\n".join(["path,pid,camid,split", *rows]) + "\n")
+    command = ["make", "-C", str(ROOT), "status", f"PYTHON={sys.executable}", "LABELER=none"]
+    command += [f"DATASET={folder / 'own.csv'}", f"RUNS={tmp_path / 'my runs'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path / 'my runs'}/own/data" in done.stdout

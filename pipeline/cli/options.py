@@ -1,8 +1,7 @@
-"""What the commands of all stages share: their options, and the stages themselves. Parses, does nothing. No torch."""
+"""Options that commands share, and the stages. Parses, does nothing; no torch."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 from collections.abc import Callable
@@ -11,10 +10,10 @@ from typing import Any
 
 import click
 
+from pipeline.cli.run_argument import complete
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import LABELERS, require_known
-from pipeline.runs.command import RunCommand
 from pipeline.runs.config import BACKENDS, Runtime
 from pipeline.runs.config_loading import presets
 from pipeline.runs.find import find_trained
@@ -23,11 +22,18 @@ from pipeline.runs.run import STAGES, Run
 from pipeline.stages import driver
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
+LABELER_HELP = (
+    f"Who labels: {', '.join(sorted(LABELERS))}, a plug-in (see `sorn labelers`), or package.module:Class. "
+    "Default: the manifest's."
+)
 
 FOLDER = click.Path(path_type=Path)
+run_argument = click.argument("run", required=False)
 data_root_option = click.option(
     "--data-root", default="data", show_default=True, type=FOLDER, help="Folder of the datasets."
 )
+runs_option = click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+force_option = click.option("--force", is_flag=True, help="Run even if nothing changed.")
 
 
 def stages() -> dict[str, driver.Stage]:
@@ -35,23 +41,34 @@ def stages() -> dict[str, driver.Stage]:
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options all stages share; the command receives (run, **its own)."""
+    """RUN and the options that all stages share; the command receives (run, **its own)."""
+    return _common(command, needs_dataset=True)
 
+
+def common_for_outputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command that looks at outputs alone: RUN may be of a dataset that is a file of the user's."""
+    return _common(command, needs_dataset=False)
+
+
+def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., Any]:
+    @run_argument
     @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
-    @click.option("--labeler", help=f"Who labels: {', '.join(sorted(LABELERS))}. Default: the manifest's.")
+    @click.option("--labeler", help=LABELER_HELP)
     @click.option(
         "--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's."
     )
     @click.option(
-        "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Override one option; repeatable."
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="SECTION.FIELD=VALUE",
+        help="Override one option (see `sorn options`); repeatable.",
     )
     @click.option(
         "--init", metavar="WEIGHTS", help="What a training starts from: imagenet, none, or a file (train.init)."
     )
     @data_root_option
-    @click.option(
-        "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of all outputs."
-    )
+    @runs_option
     @click.option("--trained-on", metavar="DATASET", help="Evaluate with the checkpoint of this dataset's run.")
     @click.option("--experiment", default="", metavar="NAME", help="Train and evaluate under a name, beside others.")
     @click.option("--workers", default=2, show_default=True, help="Worker processes; never changes a result.")
@@ -64,6 +81,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
     @functools.wraps(command)
     def wrapped(
+        run: str | None,
         dataset: str,
         labeler: str | None,
         config_name: str | None,
@@ -78,19 +96,31 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         device: str,
         **own: Any,
     ) -> Any:
-        manifest = load_manifest(dataset)
-        if labeler:
-            require_known(labeler)
-        try:
-            runtime = Runtime(workers, device, backend)
-        except ValueError as error:
-            raise UserError(str(error), WRONG_OPTION) from error
-        source = find_trained(trained_on, runs).full_name if trained_on else None
-        labeler = labeler or manifest.default_labeler
-        given = RunCommand(dataset, labeler, config_name or "", overrides, init, source, experiment)
-        given = dataclasses.replace(given, data_root=str(data_root), runs=str(runs))
-        run = Run(Paths(dataset, labeler, data_root, runs, source, manifest.name, experiment), given, runtime)
-        _ = run.config  # a wrong option is told now
-        return command(run=run, **own)
+        if run is None:
+            asked = _asked_for(dataset, labeler, data_root, runs, trained_on, experiment)
+        else:
+            asked = complete(Run.find(run, runs, data_root), run, dataset, needs_dataset)
+        asked = asked.asked_for(config_name or "", overrides, init, _runtime(workers, device, backend))
+        _ = asked.config  # a wrong option is told now
+        return command(run=asked, **own)
 
     return wrapped
+
+
+def _runtime(workers: int, device: str, backend: str) -> Runtime:
+    try:
+        return Runtime(workers, device, backend)
+    except ValueError as error:
+        raise UserError(str(error), WRONG_OPTION) from error
+
+
+def _asked_for(
+    dataset: str, labeler: str | None, data_root: Path, runs: Path, trained_on: str | None, experiment: str
+) -> Run:
+    """The run that the options name."""
+    manifest = load_manifest(dataset)
+    if labeler:
+        require_known(labeler)
+    source = find_trained(trained_on, runs).full_name if trained_on else None
+    named = labeler or manifest.default_labeler
+    return Run.at(Paths(dataset, named, data_root, runs, source, manifest.name, experiment))

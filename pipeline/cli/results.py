@@ -7,20 +7,23 @@ import time
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
-from pipeline.cli.options import common, stages
+from pipeline.cli.commands import examples
+from pipeline.cli.options import FOLDER, common_for_outputs, runs_option, stages
+from pipeline.cli.run_argument import require_experiment
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.find import find_training
 from pipeline.runs.layout import Exported
 from pipeline.runs.run import Run
 
-FOLDER = click.Path(path_type=Path)
 
-
-@click.command("export")
+@click.command(
+    "export",
+    short_help="Write a trained network for torch.export and ONNX.",
+    epilog=examples("sorn export synped_demo-danet", "sorn export synped_demo-danet --format onnx --out model"),
+)
 @click.argument("run")
-@click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+@runs_option
 @click.option("--out", type=FOLDER, help="Folder for the files. Default: export, beside the run's train.")
 @click.option("--format", "format_", type=click.Choice(["torch", "onnx", "both"]), default="both", show_default=True)
 @click.option("--tau", default=0.15, show_default=True, help="Visibility threshold that the file names.")
@@ -41,14 +44,14 @@ def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> 
     export_network(training, Exported(out) if out else Exported.of(training), options)
 
 
-@click.group()
+@click.group(epilog=examples("sorn report compare synped_demo-danet synped_demo-import"))
 def report() -> None:
-    """Put evaluations side by side."""
+    """Compare evaluations."""
 
 
-@report.command("compare")
+@report.command("compare", epilog=examples("sorn report compare synped_demo-danet synped_demo-import --metric rank-1"))
 @click.argument("compared", nargs=-1, required=True, metavar="RUN RUN...")
-@click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
+@runs_option
 @click.option("--out", type=FOLDER, help="Folder for the comparison. Default: compare-reports-A-B in --runs.")
 @click.option("--variant", help="What is compared, e.g. global. Default: the fullest that all runs have.")
 @click.option("--metric", default="mAP", show_default=True, help="What says that a query got better or worse.")
@@ -62,11 +65,14 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
     compare_runs(list(compared), runs, out, variant, metric)
 
 
-@click.command("verify")
-@click.argument("name", metavar="[RUN]", required=False)
-@common
+@click.command(
+    "verify",
+    short_help="Read every file of a run and say what is broken.",
+    epilog=examples("sorn verify synped_demo-danet", "sorn verify runs/synped_demo-danet --images"),
+)
+@common_for_outputs
 @click.option("--images", is_flag=True, help="Read the dataset's pictures as well, and compare them with records.csv.")
-def verify(run: Run, name: str | None, images: bool) -> None:
+def verify(run: Run, images: bool) -> None:
     """Say whether every file of RUN is what was written, and all fit together; 1 if not. Writes and repairs nothing.
 
     RUN is a run (synped_demo-danet) or its folder; without it, the one that --dataset and --labeler name. Checked are
@@ -75,9 +81,7 @@ def verify(run: Run, name: str | None, images: bool) -> None:
     """
     from pipeline.tools.verify.verification import Verification
 
-    if name is not None:
-        _require_alone(name)
-        run = Run.find(name, run.paths.runs, run.paths.data_root)
+    require_experiment(run.paths)
     start = time.monotonic()
     found = Verification(stages(), run, images).verify()
     for place in found.places:
@@ -89,17 +93,8 @@ def verify(run: Run, name: str | None, images: bool) -> None:
             click.echo(f"            -> {fault.remedy}")
         if place.said in ("stale", "unfinished"):
             click.echo(f"            -> Run: {place.checks.again}")
-    if not found.whole:
-        click.echo("Run the commands with the CONFIG, POSE and ARGS, and the RUNS, that the run was made with.")
+    if not found.whole and found.guessed:
+        click.echo("Run the commands with the CONFIG, KEYPOINTS and ARGS that the run was made with.")
     what = f"{found.files} files, {found.bytes:,} bytes, {found.checks:,} checks in {time.monotonic() - start:.1f} s"
     click.echo(f"verify: {what}: {found.verdict()}")
     sys.exit(0 if found.whole else 1)
-
-
-def _require_alone(run: str) -> None:
-    """Raise UserError for an option that names a run beside RUN."""
-    context = click.get_current_context()
-    for name in ("dataset", "labeler", "trained_on", "experiment"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = name.replace("_", "-")
-            raise UserError(f"'{run}' says which run is meant, and so does --{option}", f"Leave --{option} out.")

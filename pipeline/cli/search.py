@@ -7,19 +7,23 @@ from typing import Any
 
 import click
 
+from pipeline.cli.commands import examples
+from pipeline.cli.options import FOLDER, runs_option
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.config import PRECISIONS, EvalConfig
 from pipeline.runs.layout import SearchPaths
 
-FOLDER = click.Path(path_type=Path)
 MODEL_HELP = "A run below --runs (synped_demo-danet), or the folder of a training."
 
 model_option = click.option("--model", required=True, help=MODEL_HELP)
-runs_option = click.option("--runs", default="runs", show_default=True, type=FOLDER, help="Folder of all outputs.")
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 
 
-@click.command("embed")
+@click.command(
+    "embed",
+    short_help="Write the features of a folder of pictures.",
+    epilog=examples("sorn embed photos --model synped_demo-danet --out photos.h5"),
+)
 @click.argument("folder", type=FOLDER)
 @model_option
 @click.option("--out", default="bank.h5", show_default=True, type=FOLDER, help="File of the feature bank.")
@@ -41,7 +45,14 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
     click.echo(f"{out}: {len(made.bank):,} pictures")
 
 
-@click.command("search")
+@click.command(
+    "search",
+    short_help="Find the pictures that resemble a person.",
+    epilog=examples(
+        "sorn search --model synped_demo-danet --gallery photos --query me.jpg",
+        "sorn search --model synped_demo-danet --gallery photos.h5 --query a.jpg b.jpg --top 5",
+    ),
+)
 @model_option
 @click.option("--gallery", required=True, type=FOLDER, help="Folder of pictures, a bank, or a features.h5.")
 @click.option("--query", "queries", required=True, multiple=True, type=FOLDER, help="Picture of a person; repeatable.")

@@ -5,25 +5,38 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.commands import examples
 from pipeline.cli.options import common, stages
 from pipeline.errors import UserError
 from pipeline.runs.layout import TablesPaths
 from pipeline.runs.run import Run
-from pipeline.tools.tables.grid import Grid, distinct
-from pipeline.tools.tables.plan import read_plan
+
+if TYPE_CHECKING:
+    from pipeline.tools.tables.grid import Grid
 
 seeds_option = click.option("--seeds", default=3, show_default=True, help="Every job is run with seeds 0 to this - 1.")
 
 
-@click.group()
+@click.group(
+    short_help="Run and show the tables of the paper.",
+    epilog=examples("sorn tables run --config demo --seeds 1 --only sorn"),
+)
 def tables() -> None:
     """Every row of the paper's tables, and Figure 8: run them, show them beside the paper's."""
 
 
-@tables.command("run")
+@tables.command(
+    "run",
+    epilog=examples(
+        "sorn tables run synped_demo-danet --config demo",
+        "sorn tables run --seeds 1 --only sorn --only no-spc",
+        "sorn tables run --part 1/4 --list",
+    ),
+)
 @common
 @seeds_option
 @click.option("--only", multiple=True, metavar="JOB", help="This job and what it needs; repeatable. Default: all.")
@@ -55,7 +68,7 @@ def run_tables(run: Run, seeds: int, only: tuple[str, ...], part: str, listed: b
     sys.exit(1 if failures else 0)
 
 
-@tables.command("show")
+@tables.command("show", epilog=examples("sorn tables show synped_demo-danet --config demo"))
 @common
 @seeds_option
 def show(run: Run, seeds: int) -> None:
@@ -64,6 +77,9 @@ def show(run: Run, seeds: int) -> None:
 
 
 def _grid(run: Run, seeds: int) -> Grid:
+    from pipeline.tools.tables.grid import Grid, distinct
+    from pipeline.tools.tables.plan import read_plan
+
     plan = distinct(read_plan(), run.config_name, run.command.overrides)
     return Grid(plan, stages(), run, seeds)
 

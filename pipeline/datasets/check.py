@@ -1,4 +1,7 @@
-"""What was found of a dataset against what was expected, and the screen of `sorn data check`. Reads images."""
+"""Check of a dataset: what was found against what was expected.
+
+It is the screen of `sorn data check`. Reads images.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ WIDTH = 120
 
 @dataclass(frozen=True)
 class CheckReport:
-    """manifest and what lies on the disk; found is None where there is no dataset at all. findings: errors first.
+    """Result of a dataset check.
 
-    sizes: image name -> width and height in pixels, of images that can be read.
+    found: None where there is no dataset at all. findings: errors first. sizes: image name -> width and height in
+    pixels, of the readable images.
     """
 
     manifest: Manifest
@@ -63,7 +67,10 @@ class CheckReport:
 
 
 def check(manifest: Manifest, data_root: Path, decode: bool = False, workers: int = 2) -> CheckReport:
-    """Look at all of a dataset: folders, names, counts and every image's header, or with `decode` every pixel."""
+    """Check of a whole dataset: folders, names, counts and images.
+
+    Reads the header of every image, or with `decode` every pixel.
+    """
     try:
         found = find_records(manifest, data_root)
     except UserError as error:
@@ -87,7 +94,7 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def _table(manifest: Manifest, found: Found, sizes: dict[str, Size]) -> list[str]:
-    """A row per set: images, identities and cameras found, numbers expected, and the sizes of images."""
+    """Table with a row per set: images, identities, cameras, expected numbers, image sizes."""
     lines = [
         f"{'set':16} {'images':>7} {'expected':>8} {'ids':>6} {'expected':>8}  {'cameras':12} {'pixels':18} folder"
     ]

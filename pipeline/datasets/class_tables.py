@@ -1,10 +1,10 @@
-"""Class tables: which of the eight classes each label of another segmenter becomes. Reads a user's .toml or .csv table.
+"""Class tables: labels of another segmenter -> the eight part classes.
 
-Limits of the shipped tables, which no mapping can mend:
+Reads a user's .toml or .csv table. No mapping can correct these limits of the shipped tables:
 - LIP and ATR name garments and skin, not limb segments. Garments of the upper body become torso, sleeves included;
-  trousers and skirts become upper leg down to the hem; the arm and leg labels mark bare skin, and become lower arm and
-  lower leg, where skin is bare most often. Upper arms therefore never occur. Jumpsuits and dresses become torso.
-- Pascal-Person-Part has no feet: they are part of the lower legs.
+trousers and skirts become upper leg down to the hem. The arm and leg labels mark bare skin, and become lower arm and
+lower leg, where skin is bare most often. Upper arms therefore never occur. Jumpsuits and dresses become torso.
+- Pascal-Person-Part has no feet: they belong to the lower legs.
 - Bags are no body part; scarves and belts count as torso, socks as lower leg, gloves as hands.
 """
 
@@ -117,11 +117,12 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def load_table(name: str, hands: str) -> np.ndarray:
-    """Lookup int16 [largest value + 1]: label value -> id of `sorn.parts`, UNKNOWN for a value the table has not.
+    """Lookup table, int16 [largest value + 1]: label value -> part id.
 
-    name: one of TABLES, or the path of a user's own table: a .toml with a table [classes], e.g. `0 = "background"`, or
-    a .csv with the columns value,class. Classes are the names of `sorn.parts` or "hand". hands: a key of HANDS. Raises
-    UserError for a table that is unknown or cannot be read.
+    The ids are those of `sorn.parts`; UNKNOWN marks a value that is not in the table. name: one of TABLES, or the path
+    of a user's own table: a .toml with a table [classes], e.g. `0 = "background"`, or a .csv with the columns
+    value,class. Classes are the names of `sorn.parts` or "hand". hands: a key of HANDS. Raises UserError for a table
+    that is unknown or cannot be read.
     """
     if name in TABLES:
         entries = {value: ours for value, (_, ours) in enumerate(TABLES[name])}

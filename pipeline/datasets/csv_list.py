@@ -1,4 +1,7 @@
-"""A user's own images, listed in a CSV with the columns path, pid, camid, split -> records. Reads the CSV."""
+"""Image list of a user: a CSV with path, pid, camid, split.
+
+Reads the CSV and returns image records.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ JUNK = "-1"
 
 @dataclass
 class _Complaints:
-    """Reason for refusing rows -> (remedy, those rows): a thousand alike make one sentence."""
+    """Reason for refusing rows -> (remedy, rows); one sentence for a thousand equal errors."""
 
     path: Path
     rows: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
@@ -37,7 +40,10 @@ class _Complaints:
 
 
 def find_records(manifest: Manifest) -> Found:
-    """The images of a CSV. Raises UserError for a file that cannot be read; what is wrong in rows is a Finding."""
+    """Image records of a CSV.
+
+    Raises UserError for a file that cannot be read. An error in a row becomes a Finding.
+    """
     path = manifest.csv_path
     rows = _read(path)
     complaints = _Complaints(path)
@@ -73,7 +79,10 @@ def listing_digest(manifest: Manifest) -> str:
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and the four values of each row, stripped; a path with forward slashes and without "./"."""
+    """Line number and the four values of each row, without spaces around them.
+
+    A path has forward slashes and no "./" at its start.
+    """
     remedy = "Its first line must be path,pid,camid,split, separated by commas, in UTF-8."
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -109,7 +118,7 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: _Complaints) -> bool:
-    """Whether a row can become a record; if not, the complaints say why."""
+    """Whether a row can become a record; otherwise the complaints get the reason."""
     line, row = numbered
     path = PurePosixPath(row["path"])
     empty = [column for column in COLUMNS if not row[column]]
@@ -135,7 +144,7 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
 
 
 def _numbers(texts: list[str], path: Path, what: str) -> tuple[dict[str, int], dict[int, str]]:
-    """Number of each id as written, and the table of labels, empty where all ids are numbers.
+    """Number of each id, and the table of labels, empty where all ids are numbers.
 
     Raises UserError for one number in two spellings: "1" and "01" may be one person or two.
     """

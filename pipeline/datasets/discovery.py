@@ -1,7 +1,7 @@
-"""The search for a dataset's images: manifest + folders -> records. Reads folder listings and lists of names.
+"""Search for the images of a dataset: manifest + folders -> records.
 
-Everything that is wrong is collected as a Finding, so that one look shows all of it; nothing is repaired or skipped in
-silence. What the file system gives is sorted first.
+Reads folder listings and lists of names. Every error becomes a Finding, so that one search shows all of them. Nothing
+is repaired or skipped silently. Names from the file system are sorted first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ EXAMPLES = 3
 
 
 def find_records(manifest: Manifest, data_root: Path) -> Found:
-    """All images of a dataset. Raises UserError where there is no dataset at all."""
+    """All images of a dataset.
+
+    Raises UserError where there is no dataset at all.
+    """
     if manifest.csv:
         return csv_list.find_records(manifest)
     place = locate(manifest, data_root)
@@ -31,7 +34,10 @@ def find_records(manifest: Manifest, data_root: Path) -> Found:
 
 
 def look(manifest: Manifest, data_root: Path) -> tuple[Path, str]:
-    """The dataset's folder, and a digest that changes when an image or its file does; opens no image, so it is fast."""
+    """Folder of the dataset, and a digest that changes with any image.
+
+    Opens no image, so it is fast.
+    """
     if manifest.csv:
         return manifest.csv_path.parent, csv_list.listing_digest(manifest)
     place = locate(manifest, data_root)
@@ -40,7 +46,7 @@ def look(manifest: Manifest, data_root: Path) -> tuple[Path, str]:
 
 @dataclass
 class _Search:
-    """One pass over a dataset's folders, and what came of it so far."""
+    """One search through the folders of a dataset, with its results so far."""
 
     manifest: Manifest
     root: Path
@@ -64,7 +70,7 @@ class _Search:
         return self._found()
 
     def by_lists(self, lists: Path) -> Found:
-        """The records of the lists, each pointing into the original tree; nothing is copied."""
+        """Records of the lists; each points into the original tree, and nothing is copied."""
         assert self.manifest.lists is not None
         fallback = self.root / self.manifest.lists.fallback
         for image_set in self.manifest.set:
@@ -88,7 +94,7 @@ class _Search:
         return self._found()
 
     def _add(self, image_set: ImageSet, folder: Path, images: list[tuple[str, Path]]) -> None:
-        """images: relative name, path."""
+        """Records for images given as (relative name, path)."""
         self.folders[image_set.prefix] = folder
         unparsed = []
         for relative, path in images:
@@ -110,7 +116,7 @@ class _Search:
             self._say("error", wrong, remedy + ".")
 
     def _judge_listing(self, folder: Path, names: list[str], others: list[str]) -> None:
-        """What the listing of a folder tells: no image, one image twice, files of another kind."""
+        """Findings about a folder: no image, one image twice, files of another kind."""
         kinds = " or ".join(self.manifest.extensions)
         if not names:
             wrong = f"{folder} holds no {kinds} image"

@@ -1,4 +1,7 @@
-"""Whether the images found of a dataset are those expected, and can be trained on and scored. Reads nothing."""
+"""Findings about a dataset: wrong counts, or unusable for training or scoring.
+
+Reads no files.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from pipeline.datasets.records import LEVELS, Finding, Found, ImageRecord
 
 
 def judge(manifest: Manifest, found: Found) -> list[Finding]:
-    """All findings that need no look into an image, errors first."""
+    """All findings that need no image file, errors first."""
     findings = [*found.findings, *_expected_counts(manifest, found), *_usable(manifest, found)]
     return errors_first(findings)
 
 
 def errors_first(findings: list[Finding]) -> list[Finding]:
-    """Sorted by gravity, otherwise as they are."""
+    """Findings by severity, otherwise in their order."""
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
 
 
@@ -44,7 +47,7 @@ def _expected_counts(manifest: Manifest, found: Found) -> list[Finding]:
 def _expected_images(
     manifest: Manifest, image_set: ImageSet, folder: Path, records: list[ImageRecord]
 ) -> Finding | None:
-    """None where a set has the images that it should have."""
+    """Finding about a set with another number of images than expected; else None."""
     got, expected = len(records), image_set.images or 0
     other = _looks_like(manifest, image_set, got) if got != expected else ""
     if got < expected:
@@ -70,7 +73,7 @@ def _expected_images(
 
 
 def _looks_like(manifest: Manifest, image_set: ImageSet, images: int) -> str:
-    """Which other dataset of the same names has exactly so many images in this split."""
+    """Other dataset with the same names that has exactly as many images in this split."""
     for other in map(load_manifest, known_datasets()):
         same_names = other.name != manifest.name and other.pattern == manifest.pattern
         if same_names and any((theirs.split, theirs.images) == (image_set.split, images) for theirs in other.set):
@@ -83,7 +86,7 @@ def _cameras(counts: dict[str, int]) -> str:
 
 
 def _usable(manifest: Manifest, found: Found) -> list[Finding]:
-    """Whether the records can be trained on and scored."""
+    """Findings that prevent training or scoring."""
     by_split = {split: [record for record in found.records if record.split == split] for split in SPLITS}
     findings = []
     if not found.records and not found.findings:

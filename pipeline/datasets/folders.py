@@ -1,4 +1,7 @@
-"""Where a dataset lies: its folders under DATA_ROOT, and the files in them. Reads folder listings only."""
+"""Location of a dataset: its folders under DATA_ROOT and their files.
+
+Reads folder listings only.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,21 @@ LEFTOVERS = ("thumbs.db", "desktop.ini")
 
 @dataclass(frozen=True)
 class DatasetFolder:
-    """root: the dataset's folder. lists: the folder of the lists through which it is read; None: as it is."""
+    """Folder of a dataset on this machine.
+
+    root: the folder with the images. lists: the folder of the lists that select images from root; None where the images
+    are read directly.
+    """
 
     root: Path
     lists: Path | None = None
 
 
 def locate(manifest: Manifest, data_root: Path) -> DatasetFolder:
-    """Find a dataset of folders. Raises UserError where there is none."""
+    """Location of a dataset of folders.
+
+    Raises UserError where there is none.
+    """
     data_root = data_root.absolute()
     root = _find_root(manifest.roots, manifest.set, data_root)
     complete = root is not None and all(set_folder(root, image_set) for image_set in manifest.set)
@@ -44,7 +54,10 @@ def locate(manifest: Manifest, data_root: Path) -> DatasetFolder:
 
 
 def listing_digest(manifest: Manifest, place: DatasetFolder) -> str:
-    """sha256 over names, sizes and times of all images: tells a changed dataset without opening one."""
+    """sha256 over names, sizes and times of all images.
+
+    It shows that a dataset has changed without opening an image.
+    """
     folders = {set_folder(place.root, image_set): image_set.nested for image_set in manifest.set}
     if place.lists and manifest.lists:
         folders |= {place.root / manifest.lists.fallback: False, place.lists: False}
@@ -58,7 +71,7 @@ def listing_digest(manifest: Manifest, place: DatasetFolder) -> str:
 
 
 def file_state(path: str) -> str:
-    """Size and time of writing, in words that change when the file does."""
+    """Size and modification time of a file, as text."""
     try:
         status = os.stat(path)
     except OSError:
@@ -67,12 +80,15 @@ def file_state(path: str) -> str:
 
 
 def set_folder(root: Path, image_set: ImageSet) -> Path | None:
-    """The folder of a set, under the first of its names that exists."""
+    """Folder of an image set: the first of its names that exists."""
     return next((root / name for name in image_set.folders if (root / name).is_dir()), None)
 
 
 def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Sorted relative names in a folder: images, other files. Leftovers of file managers are in neither."""
+    """Sorted relative names in a folder: images, other files.
+
+    Leftovers of file managers are in neither list.
+    """
     images: list[str] = []
     others: list[str] = []
     try:
@@ -97,13 +113,13 @@ def _walk(folder: str, prefix: str, nested: bool) -> Iterable[str]:
 
 
 def _candidates(names: Iterable[str], data_root: Path) -> list[Path]:
-    """Folders of these names that exist; DATA_ROOT itself may be one."""
+    """Existing folders of these names; DATA_ROOT itself may be one."""
     own = [data_root] if data_root.name in {PurePosixPath(name).name for name in names} else []
     return [folder for folder in [*(data_root / name for name in names), *own] if folder.is_dir()]
 
 
 def _find_root(names: Iterable[str], sets: tuple[ImageSet, ...], data_root: Path) -> Path | None:
-    """The first folder of these names with most of the sets' folders; None if none has one."""
+    """Folder of these names that has most of the sets; None if no folder has any."""
     held = {
         root: sum(set_folder(root, image_set) is not None for image_set in sets)
         for root in _candidates(names, data_root)
@@ -113,7 +129,7 @@ def _find_root(names: Iterable[str], sets: tuple[ImageSet, ...], data_root: Path
 
 
 def _find_folder(names: Iterable[str], files: list[str], data_root: Path) -> Path | None:
-    """The first folder of these names that holds all the files."""
+    """First folder of these names that has all the files."""
     return next((f for f in _candidates(names, data_root) if all((f / file).is_file() for file in files)), None)
 
 

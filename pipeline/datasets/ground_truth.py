@@ -1,4 +1,7 @@
-"""Exact masks of a dataset's images, where they lie beside them. Reads the masks the manifest's `masks` points at."""
+"""Ground-truth masks of a dataset, stored beside its images.
+
+Reads the masks that the manifest's key `masks` points at.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from pipeline.io.images import resize_mask
 
 
 class ExactMasks:
-    """Rendered or drawn by hand, never by a labeler: what labels and predicted parts are held against.
+    """Ground-truth masks, used to score labels and predictions.
 
-    root: the dataset's folder. rows: of records.csv. Nothing is read before a mask is asked for.
+    They are rendered or drawn by hand, never made by a labeler. root: the dataset's folder. rows: of records.csv. No
+    mask is read before it is asked for.
     """
 
     def __init__(self, manifest: Manifest, root: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> None:
@@ -24,16 +28,20 @@ class ExactMasks:
         self._rows = {record.name: (record, file) for record, file in rows}
 
     def path(self, name: str) -> Path | None:
-        """The mask file of the image of that name; None for one without, or not in the records."""
+        """Mask file of an image, by the image's name.
+
+        None for an image without a mask, and for a name that is not in the records.
+        """
         if name not in self._rows:
             return None
         path = mask_path(self.manifest, self.root, self._rows[name][0])
         return path if path.is_file() else None
 
     def read(self, name: str, size: tuple[int, int]) -> np.ndarray | None:
-        """Class ids [H, W] uint8 at the shards' size, resized as `ground_truth` stores them; None where there is none.
+        """Ground-truth mask of an image, class ids uint8 [H, W] at shard size.
 
-        Raises UserError for a mask that is broken, of another shape than its image, or with ids of no class.
+        It is resized as the labeler `ground_truth` resizes it. None where there is no mask. Raises UserError for a mask
+        that is damaged, has another shape than its image, or holds an unknown id.
         """
         path = self.path(name)
         if path is None:

@@ -1,4 +1,7 @@
-"""Image files: their sizes and digests, and whether they can be decoded. Reads images, in parallel; writes nothing."""
+"""Image files: sizes, digests, and whether they can be decoded.
+
+Reads images, in parallel; writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ Result = TypeVar("Result")
 
 
 def read_file(path: Path) -> ImageFile:
-    """Read and decode a whole image, as `pipeline.io.images.decode` will. Raises UserError for one that it refuses."""
+    """File record of an image that is read and decoded completely.
+
+    It is decoded as `pipeline.io.images.decode` does. Raises UserError for an image that `decode` refuses.
+    """
     try:
         status = require_file(path)  # before the bytes: if they change in between, they are read again
         content = read_content(path)
@@ -28,7 +34,10 @@ def read_file(path: Path) -> ImageFile:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the header alone. Raises UserError where that shows no usable image."""
+    """Width and height in pixels, from the header alone.
+
+    Raises UserError where the header shows no usable image.
+    """
     try:
         require_file(path)
         with open_image(path) as image:
@@ -40,7 +49,10 @@ def read_size(path: Path) -> tuple[int, int]:
 def read_all(
     read: Callable[[Path], Result], records: list[ImageRecord], label: str, workers: int
 ) -> Iterator[Result | UserError]:
-    """`read` of each record's file, in the order of the records, or what is wrong with that file. Shows progress."""
+    """Result of `read` for each record's file, in order, with progress.
+
+    A file that cannot be read gives its error instead.
+    """
 
     def attempt(record: ImageRecord) -> Result | UserError:
         try:

@@ -1,6 +1,7 @@
-"""One's own pictures: a folder of images -> arrays at the size a network takes. Reads folder listings and images.
+"""A user's own pictures: a folder of images -> arrays at network size.
 
-A file that is no picture is no error: it is left out, with its name and the reason, and whoever asked says so.
+Reads folder listings and images. A file that is no picture is left out, with its name and the reason; the caller
+reports it.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ NAMED = 5  # files of one kind that a message names; the others are counted
 
 @dataclass(frozen=True)
 class PictureFolder:
-    """The files below a folder. names: those that end like pictures, sorted, with / between folders.
+    """Files below a folder.
 
-    others: what is wrong with each of the rest, by name.
+    names: pictures, by the end of their names, sorted, with / between folders. others: name -> what is wrong, for every
+    other file.
     """
 
     root: Path
@@ -43,13 +45,19 @@ class PictureFolder:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Changes when a picture is added, removed, renamed or written; no picture is opened."""
+        """Digest that changes with the set of pictures or with any picture.
+
+        A picture counts as changed when it is renamed or written; no picture is opened.
+        """
         return digest_json([[name, file_state(os.path.join(self.root, name))] for name in self.names])
 
 
 @dataclass(frozen=True)
 class Read:
-    """One picture that was asked for. image: [H, W, 3] uint8, or None and `wrong` says why."""
+    """One picture after reading.
+
+    image: [H, W, 3] uint8; None for a file that cannot be read, with the reason in `wrong`.
+    """
 
     name: str
     image: np.ndarray | None
@@ -57,7 +65,10 @@ class Read:
 
 
 def look(folder: Path) -> PictureFolder:
-    """What lies below a folder. Raises UserError for none, and for one without any picture."""
+    """Files below a folder.
+
+    Raises UserError for a folder that does not exist or has no picture.
+    """
     remedy = "Give a folder of pictures; folders inside it are read as well."
     if not folder.exists():
         raise UserError(f"there is no folder {folder}", remedy)
@@ -75,7 +86,10 @@ def look(folder: Path) -> PictureFolder:
 
 
 def read_pictures(folder: PictureFolder, size: tuple[int, int]) -> Generator[Read, None, None]:
-    """Every picture, in order, resized to (height, width) as the masks stage does. Threads read ahead: close it."""
+    """Every picture in order, at network size.
+
+    size: (height, width), resized as in the masks stage. Threads read ahead; close the generator when you stop early.
+    """
 
     def read(name: str) -> Read:
         try:
@@ -89,9 +103,10 @@ def read_pictures(folder: PictureFolder, size: tuple[int, int]) -> Generator[Rea
 
 
 def as_pixels(picture: str | Path | Image.Image | np.ndarray) -> np.ndarray:
-    """A picture as [h, w, 3] uint8 RGB: a file, as the data stage reads it; a PIL image; or such an array.
+    """Picture as [h, w, 3] uint8 RGB.
 
-    Raises UserError for everything else, naming what it is.
+    picture: a file, which is read as in the data stage; a PIL image; or such an array. Raises UserError for everything
+    else.
     """
     remedy = "Give a picture file, a PIL image, or an array of uint8 RGB [height, width, 3]."
     if isinstance(picture, np.ndarray):
@@ -114,9 +129,9 @@ def as_pixels(picture: str | Path | Image.Image | np.ndarray) -> np.ndarray:
 
 
 def counted(wrong: dict[str, str]) -> str:
-    """Files that were left out, in words: how many, the first of them by name, and why.
+    """Sentence about files that were left out.
 
-    wrong: name -> reason.
+    It has their number, the first names and the reasons. wrong: name -> reason.
     """
     named = "; ".join(f"{shown(name)} ({reason})" for name, reason in list(wrong.items())[:NAMED])
     more = f" and {len(wrong) - NAMED:,} more" if len(wrong) > NAMED else ""
@@ -124,7 +139,10 @@ def counted(wrong: dict[str, str]) -> str:
 
 
 def shown(name: str) -> str:
-    """A file's name for a terminal: what could steer it, or is no text, becomes `?`."""
+    """Name of a file, safe to print on a terminal.
+
+    Control characters and bytes that are no text become `?`.
+    """
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 

@@ -1,22 +1,21 @@
-"""Dataset manifests: where a dataset's images lie, how names are read, what must be there. Reads *.toml.
+"""Dataset manifests: image folders, file names, expected counts, protocols.
 
-data_manifests/README.md explains every key. The search for the images is pipeline/image_search.py. No torch.
+Reads *.toml. data_manifests/README.md explains every key. pipeline/datasets/discovery.py searches for the images. No
+torch.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-import types
-import typing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.datasets.records import ImageRecord, read_records
-from pipeline.errors import UserError
+from pipeline.errors import UserError, did_you_mean
+from pipeline.io.build import DERIVED, build
 from pipeline.io.files import digest_json
 from pipeline.io.text import read_toml
 
@@ -34,7 +33,10 @@ __all__ = [
     "read_records",
 ]
 
-MANIFEST_DIR = Path(__file__).parents[2] / "data_manifests"
+_PACKAGE = Path(__file__).parents[1]
+_PLACES = (_PACKAGE / "data_manifests", _PACKAGE.parent / "data_manifests")  # of an installed package, of a checkout
+MANIFEST_DIR = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]
+KEYS_EXPLAINED = "data_manifests/README.md explains every key."
 
 SPLITS = ("train", "val_query", "val_gallery", "query", "gallery", "labeler")
 # `labeler` holds identities for training part segmenters; no re-identification stage touches it.
@@ -44,7 +46,10 @@ QUERY_SPLITS = {"query": "gallery", "val_query": "val_gallery"}
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A folder of images of one split, or a list of names. `camera` is None where the names tell it."""
+    """Folder of images of one split, or a list of names.
+
+    `camera` is None where the file names contain it.
+    """
 
     split: str
     name: str = ""
@@ -58,13 +63,13 @@ class ImageSet:
 
     @property
     def prefix(self) -> str:
-        """What the names of its images begin with."""
+        """Beginning of the names of its images."""
         return f"{self.split}/{self.name}/" if self.name else f"{self.split}/"
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Which queries are asked of which gallery: images whose name begins with the prefix.
+    """Evaluation protocol: queries and gallery, selected by name prefix.
 
     shots: 0 = the whole gallery, 1 = one random gallery image per identity, drawn `trials` times.
     """
@@ -83,7 +88,7 @@ STANDARD = Protocol("default", "Every query against the whole gallery.", default
 
 @dataclass(frozen=True)
 class Hint:
-    """What to say when file names do not parse and match `pattern`."""
+    """Advice for file names that cannot be parsed and match `pattern`."""
 
     pattern: str
     text: str
@@ -91,8 +96,10 @@ class Hint:
 
 @dataclass(frozen=True)
 class Rendering:
-    """SynPed: the data stage renders the images. size: a name of pipeline.datasets.synped.plan.SIZES. style: of
-    pipeline.datasets.synped.style.STYLES."""
+    """Rendering of SynPed by the data stage.
+
+    size: a name of pipeline.datasets.synped.plan.SIZES. style: a name of pipeline.datasets.synped.style.STYLES.
+    """
 
     size: str
     seed: int = 0
@@ -101,10 +108,10 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Lists:
-    """Another way to get the dataset: lists of names that select from another dataset's tree.
+    """Lists of names that select the dataset from another dataset's tree.
 
-    folders: where the user's copy of the lists may lie. roots: the other dataset's. fallback: the folder of that tree
-    for a name that the folder of the same split has not.
+    folders: possible folders of the user's copy of the lists. roots: possible folders of the other dataset. fallback:
+    the folder of that tree for a name that is not in the folder of the same split.
     """
 
     folders: tuple[str, ...]
@@ -115,7 +122,10 @@ class Lists:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One dataset. `origin` is the file it was read from; it and nothing else depends on the machine."""
+    """Manifest of one dataset.
+
+    `origin` is the file it was read from. Only `origin` depends on the machine.
+    """
 
     name: str
     title: str
@@ -139,7 +149,7 @@ class Manifest:
     paper: tuple[dict[str, Any], ...] = ()
     rendered: Rendering | None = None
     lists: Lists | None = None
-    origin: Path = Path()
+    origin: Path = field(default=Path(), metadata=DERIVED)
 
     @cached_property
     def name_pattern(self) -> re.Pattern[str]:
@@ -147,21 +157,27 @@ class Manifest:
 
     @property
     def evaluation_only(self) -> bool:
-        """Whether there is nothing to train on, whatever is found. Of a CSV only its rows can tell."""
+        """Whether the dataset has nothing to train on.
+
+        For a CSV only its rows can answer this.
+        """
         return not self.csv and all(image_set.split != "train" for image_set in self.set)
 
     @property
     def csv_path(self) -> Path:
-        """The CSV of a dataset that is one; relative to the manifest."""
+        """CSV of a dataset that is a CSV; relative to the manifest."""
         return (self.origin.parent / self.csv).absolute()
 
     def digest(self) -> str:
-        """sha256 of all that the manifest says of the data."""
+        """sha256 of all facts about the data in the manifest."""
         defaults = {"origin": "", "default_labeler": "", "default_config": ""}
         return digest_json(dataclasses.asdict(self) | defaults)
 
     def find_protocol(self, name: str) -> Protocol:
-        """The protocol of that name; "default" is the one marked so. Raises UserError for an unknown one."""
+        """Protocol of that name; "default" is the one marked as default.
+
+        Raises UserError for an unknown name.
+        """
         for protocol in self.protocol:
             if protocol.name == name or (name == "default" and protocol.default):
                 return protocol
@@ -170,7 +186,10 @@ class Manifest:
 
 
 def mask_path(manifest: Manifest, root: Path, record: ImageRecord) -> Path:
-    """Where the mask of an image lies, if there is one. root: the dataset's folder, `root` in the data summary."""
+    """Path of an image's ground-truth mask, if there is one.
+
+    root: the dataset's folder, `root` in the data summary.
+    """
     split, _, path = record.name.partition("/")
     return root / manifest.masks.format(split=split, path=PurePosixPath(path).with_suffix("").as_posix())
 
@@ -180,9 +199,10 @@ def known_datasets() -> list[str]:
 
 
 def load_manifest(dataset: str) -> Manifest:
-    """Name of a shipped manifest, or path of a .toml manifest or of a .csv list of images -> Manifest.
+    """Manifest from the name of a shipped one, or from a path.
 
-    Raises UserError for an unknown name (with the known ones), an unknown key and a value that cannot be meant.
+    The path is that of a .toml manifest or of a .csv list of images. Raises UserError for an unknown name, with the
+    known names, for an unknown key and for an impossible value.
     """
     if dataset.lower().endswith(".csv"):
         path = Path(dataset)
@@ -192,7 +212,7 @@ def load_manifest(dataset: str) -> Manifest:
         return Manifest(name, title, csv=path.name, junk_pids=(-1,), origin=path)
     table, origin = _read(dataset)
     table.setdefault("junk_pids", [-1] if "csv" in table else [])
-    manifest = dataclasses.replace(_build(Manifest, table, str(origin)), origin=origin)
+    manifest = dataclasses.replace(build(Manifest, table, str(origin), remedy=KEYS_EXPLAINED), origin=origin)
     _validate(manifest)
     return manifest
 
@@ -202,15 +222,14 @@ def _safe_name(stem: str) -> str:
 
 
 def _read(dataset: str) -> tuple[dict[str, Any], Path]:
-    """The manifest's table, with what it takes from its `base`, and its file."""
+    """Table of a manifest, merged with its `base`, and its file."""
     origin = Path(dataset) if dataset.endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
     if not origin.is_file():
         known = known_datasets()
-        close = difflib.get_close_matches(dataset, known, 1)
-        meant = f"Did you mean {close[0]}? " if close else ""
         raise UserError(
             f"unknown dataset '{dataset}'",
-            f"{meant}Known: {', '.join(known)}; or give the path of your own .toml manifest or .csv list.",
+            f"{did_you_mean(dataset, known)}Known: {', '.join(known)}; "
+            "or give the path of your own .toml manifest or .csv list.",
         )
     try:
         table = read_toml(origin)
@@ -226,40 +245,8 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
     return table, origin
 
 
-def _build(kind: Any, table: Any, where: str) -> Any:
-    """A TOML table as the dataclass `kind`."""
-    remedy = "data_manifests/README.md explains every key."
-    if not isinstance(table, dict):
-        raise UserError(f"{where} = {table!r} is not a table", remedy)
-    known = {f.name: f for f in dataclasses.fields(kind) if f.name != "origin"}
-    hints = typing.get_type_hints(kind)
-    for key in table:
-        if key not in known:
-            raise UserError(f"{where}: unknown key '{key}'", f"Known: {', '.join(sorted(known))}. {remedy}")
-    for key, f in known.items():
-        if key not in table and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise UserError(f"{where}: the key '{key}' is missing", remedy)
-    return kind(**{key: _value(value, hints[key], f"{where}: {key}") for key, value in table.items()})
-
-
-def _value(value: Any, hint: Any, where: str) -> Any:
-    """A TOML value as the annotated type; a UserError where it is of another."""
-    if isinstance(hint, types.UnionType):  # every optional key is absent or of the first type
-        hint = typing.get_args(hint)[0]
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_value(item, inner[0], f"{where}[{number}]") for number, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return value if inner[1] is Any else {key: _value(v, inner[1], f"{where}.{key}") for key, v in value.items()}
-    if origin is None and type(value) is hint:
-        return value
-    raise UserError(f"{where} = {value!r} is of another type", "data_manifests/README.md has an example of every key.")
-
-
 def _validate(manifest: Manifest) -> None:
-    """Raise UserError for a manifest that cannot be meant so."""
+    """Check of a whole manifest. Raises UserError for contradictory keys."""
 
     def must(condition: bool, wrong: str, remedy: str) -> None:
         if not condition:

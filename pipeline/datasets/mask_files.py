@@ -1,4 +1,7 @@
-"""Label maps of other tools: index PNGs and .npy arrays as masks of the eight classes. Reads both, writes nothing."""
+"""Label maps of other tools as part masks.
+
+Reads index PNGs and .npy arrays; writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ ASPECT_TOLERANCE = 0.02  # a resized label map may be this far from the image's 
 
 
 def read_label_map(path: Path) -> np.ndarray:
-    """[h, w] of some integer type: an 8- or 16-bit index or greyscale PNG, or a two-dimensional .npy of integers.
+    """Label map [h, w] of an integer type.
 
-    Raises UserError for a file that is missing, truncated, or no label map (a colour picture, several channels).
+    The file is an 8- or 16-bit index or greyscale PNG, or a two-dimensional .npy of integers. Raises UserError for a
+    file that is missing, truncated, or no label map (a colour picture, several channels).
     """
     try:
         values = _read_array(path) if path.suffix == ".npy" else _read_png(read_content(path))
@@ -47,7 +51,7 @@ def _read_png(content: bytes) -> np.ndarray:
 
 
 def _read_array(path: Path) -> np.ndarray:
-    """Mapped, so that a header that promises more than the file holds is refused before anything is allocated."""
+    """Memory-mapped array, so that a false size in the header is refused before any allocation."""
     require_file(path)
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -64,7 +68,10 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> np.ndarray:
-    """Label values [h, w] -> part ids uint8 [h, w]. Raises UserError naming a value that the table does not know."""
+    """Part mask of a label map: values [h, w] -> part ids uint8 [h, w].
+
+    Raises UserError naming a value that is not in the table.
+    """
     inside = np.clip(values, 0, len(lookup) - 1).astype(np.intp)
     parts = np.where(inside == values, lookup[inside], UNKNOWN)
     if (parts == UNKNOWN).any():
@@ -77,18 +84,20 @@ def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> 
 
 
 def exact_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """A mask that lies beside its image, in the eight classes -> ids uint8 [h, w]. size: (h, w) of the image.
+    """Ground-truth mask beside an image, part ids uint8 [h, w].
 
-    Raises UserError as the functions it is made of do.
+    The file holds the eight classes. size: (h, w) of the image. Raises UserError as `read_label_map`, `to_parts` and
+    `fit` do.
     """
     lookup = load_table(EXACT_TABLE, next(iter(HANDS)))
     return fit(to_parts(read_label_map(path), lookup, path, EXACT_TABLE), size, path)
 
 
 def fit(parts: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
-    """The mask at the image's size: as it is, or resized to the nearest pixel where the shapes agree.
+    """Mask at the size of its image.
 
-    parts: [h', w'] uint8; size: (h, w). Raises UserError when the aspect ratios differ by more than 2 %.
+    A mask of another size with the same aspect ratio is resized to the nearest pixel. parts: [h', w'] uint8. size: (h,
+    w). Raises UserError when the aspect ratios differ by more than 2 %.
     """
     (mask_h, mask_w), (height, width) = parts.shape, size
     if (mask_h, mask_w) == (height, width):
@@ -102,7 +111,10 @@ def fit(parts: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
 
 
 def listing_digest(root: Path, files: Iterable[Path]) -> str:
-    """sha256 over path, size and time of writing of the files that exist: cheap, and different after any change."""
+    """sha256 over path, size and modification time of the existing files.
+
+    It is cheap, and it changes with any file.
+    """
     listing = []
     for path in files:
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -1,6 +1,7 @@
-"""Image records: what a search for a dataset's images returns, and its storage. Reads and writes records.csv.
+"""Image records and their storage.
 
-Two layers: what the dataset says about an image (ImageRecord) and what its file was when it was read (ImageFile).
+Reads and writes records.csv. An ImageRecord holds what the dataset states about an image; an ImageFile holds the state
+of its file when it was read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ COLUMNS = ("name", "path", "pid", "camid", "split", "bytes", "mtime_ns", "sha256
 class ImageRecord:
     """One image of a dataset.
 
-    name: `split/relative/path`, unique. path: absolute. pid, camid: the dataset's own person and camera number, or
-    those given to labels of a CSV. split: one of SPLITS in pipeline.datasets.manifest.
+    name: `split/relative/path`, unique. path: absolute. pid, camid: identity and camera number of the dataset, or the
+    numbers given to the labels of a CSV. split: one of SPLITS in pipeline.datasets.manifest.
     """
 
     name: str
@@ -34,9 +35,10 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """The file of an image when it was last read. bytes, mtime_ns: to tell whether it was written since.
+    """File of an image when it was last read.
 
-    sha256: of the bytes, hexadecimal. width, height: pixels.
+    bytes, mtime_ns: size and modification time, which show whether it was written since. sha256: of the bytes,
+    hexadecimal. width, height: pixels.
     """
 
     bytes: int
@@ -51,7 +53,10 @@ LEVELS = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to say about a dataset. level: one of LEVELS; with an error it cannot be used."""
+    """Error, warning or note about a dataset.
+
+    level: one of LEVELS; a dataset with an error cannot be used.
+    """
 
     level: str
     wrong: str
@@ -60,11 +65,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Found:
-    """What lies on the disk.
+    """Result of the search for a dataset's images.
 
-    root: the dataset's folder. source: how it was read, in words. records: sorted by name, without junk. folders: what
-    an image's set is called (the beginning of its name) -> its folder. junk: the same -> number of images dropped.
-    pid_labels, camid_labels: number -> label, for a CSV whose ids are not numbers.
+    root: the dataset's folder. source: how it was read, in words. records: sorted by name, without junk. folders:
+    prefix of a set's image names -> its folder. junk: the same prefix -> number of junk images dropped. pid_labels,
+    camid_labels: number -> label, for a CSV whose ids are not numbers.
     """
 
     root: Path
@@ -77,7 +82,7 @@ class Found:
     camid_labels: dict[int, str] = field(default_factory=dict)
 
     def by_set(self) -> dict[str, list[ImageRecord]]:
-        """The beginning of the names of each set -> its records."""
+        """Name prefix of each set -> its records."""
         sets: dict[str, list[ImageRecord]] = {prefix: [] for prefix in self.folders}
         for record in self.records:
             # A split is one set, or each of its sets has a name of its own below it.
@@ -87,15 +92,16 @@ class Found:
 
 
 def read_records(path: Path, dataset: str) -> list[ImageRecord]:
-    """The images found by the data stage, sorted by name. Raises UserError if it never ran or its file is damaged.
+    """Images found by the data stage, sorted by name.
 
-    path: of records.csv. dataset: as the user names it, for the message.
+    path: of records.csv. dataset: its name in the message. Raises UserError if the stage never ran or its file is
+    damaged.
     """
     return [record for record, _ in read_rows(path, dataset)]
 
 
 def read_rows(path: Path, dataset: str) -> list[tuple[ImageRecord, ImageFile]]:
-    """As read_records, with the file of each image."""
+    """Records with the file of each image, as read_records."""
     again = f"Run `make data DATASET={dataset}`."
     try:
         text = path.read_text(encoding="utf-8")
@@ -119,7 +125,7 @@ def read_rows(path: Path, dataset: str) -> list[tuple[ImageRecord, ImageFile]]:
 
 
 def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> None:
-    """Write records.csv, whole or not at all, sorted by name."""
+    """records.csv, sorted by name and written atomically."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -130,7 +136,10 @@ def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> 
 
 
 def content_digest(rows: Iterable[tuple[ImageRecord, ImageFile]]) -> str:
-    """sha256 over what later stages depend on: not over where the files lie, nor when they were written."""
+    """sha256 over all facts that later stages depend on.
+
+    It does not include the paths and modification times of the files.
+    """
     return digest_json(
         sorted([record.name, record.pid, record.camid, record.split, file.sha256] for record, file in rows)
     )

@@ -1,4 +1,4 @@
-"""What was found of a dataset, for reports and people: <-> summary.json."""
+"""Summary of a dataset: summary.json and the screen of `sorn data`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 
 
 def read_summary(path: Path, dataset: str) -> dict[str, Any]:
-    """summary.json of the data stage. Raises UserError where it is missing or damaged.
+    """Content of the data stage's summary.json.
 
-    dataset: as the user names it, for the message.
+    dataset: its name in the message. Raises UserError where the file is missing or damaged.
     """
     try:
         found = read_json(path)
@@ -39,7 +39,7 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
 def summarise(
     manifest: Manifest, found: Found, findings: list[Finding], rows: list[tuple[ImageRecord, ImageFile]]
 ) -> dict[str, Any]:
-    """All that a report or a person wants to know of the data, as JSON."""
+    """Facts about the data for reports and readers, as JSON."""
     records = found.records
     return {
         "name": manifest.name,
@@ -74,7 +74,10 @@ def _counts(records: list[ImageRecord]) -> dict[str, Any]:
 
 
 def tell(summary: dict[str, Any]) -> None:
-    """The one-screen summary; terms and warnings on stderr, so that they survive a redirected output."""
+    """Summary on one screen.
+
+    Terms and warnings go to stderr, so that they stay visible when stdout is redirected.
+    """
     for key in ("licence", "notice"):
         if summary[key]:
             logger.warning(f"{summary['title']}, {key}: {summary[key]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.evaluation.report import UNIT
+from pipeline.evaluation.label_report import UNIT
 from pipeline.io import documents
 
 SCHEMA_VERSION = 1

@@ -27,7 +27,7 @@ from pipeline.runtime import distributed
 from pipeline.runtime.progress import Progress
 from pipeline.shards.dataset import ShardDataset
 from sorn.features import FeatureBank
-from sorn.pose import stripe_visibility
+from sorn.visibility import keypoint_visibility
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Part:
     def write(self, seen: Seen) -> None:
         """Raises UserError when the disk is full or a feature is not finite."""
         data, of = self.data, self.positions
-        pose = None if data.index.pose is None else stripe_visibility(data.keypoints[of], seen[1].shape[1])
+        pose = None if data.index.pose is None else keypoint_visibility(data.keypoints[of], seen[1].shape[1])
         bank = FeatureBank(*seen, data.pid[of], data.camid[of], data.name[of], pose)
         write_bank(self.path, bank, {"fingerprint": self.fingerprint, "sha256": _digest(bank)})
 

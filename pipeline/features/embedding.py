@@ -73,11 +73,14 @@ class Embedder:
         return json.dumps({"model": self.about.stored_model, "precision": self.inference.precision}, sort_keys=True)
 
     def features(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Per batch global [n, Dg], local [n, P, Dl] and visibility [n, P], float32, as they leave the network."""
-        inference = self.inference
+        """Per batch global [n, Dg], local [n, P, Dl] and visibility [n, P], float32, as they leave the network.
+
+        All forward passes have `batch_size` images, so a picture has the same features in any company, and alone.
+        """
+        inference, size = self.inference, self.batch_size
 
         def look(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            return engine.extract_features(inference.network, [batch], inference.device, inference.precision)
+            return engine.extract_features(inference.network, [batch], inference.device, inference.precision, size)
 
         return inference.run(look, ((batch,) for batch in batches))
 

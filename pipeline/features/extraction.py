@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.features.chunks import FeatureParts, Seen
+from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
@@ -32,7 +33,7 @@ from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import Batch
-from sorn.segmenter import visible_stripes
+from sorn.visibility import segmenter_visibility
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +69,11 @@ class Extraction:
         self._require_size()
         alone = distributed.here().number == 0
         banks = self._kept() if alone else None
-        if not distributed.meet(said=banks is not None):
+        if not distributed.meet(value=banks is not None):
             banks = self._extracted()
         if self.segmenter is not None:
             scored = banks is not None and self.segmenter.made(banks.attrs)
-            if not distributed.meet(said=scored):
+            if not distributed.meet(value=scored):
                 banks = self._segmented(self.segmenter, banks)
         if banks is not None:
             self._warn_of_zeros(banks)
@@ -137,6 +138,7 @@ class Extraction:
         parts.make(inference, look, size)
         if distributed.here().number:
             return None
+        unite_equal_pictures(parts.parts, size)
         examples = self._examples(inference, size)
         made_from = json.dumps({"model": self.trained.stored_model, "precision": inference.precision}, sort_keys=True)
         attrs = {"fingerprint": self.fingerprint, "checkpoint_sha256": self.checkpoint, "config": made_from}
@@ -169,7 +171,7 @@ class Extraction:
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
             """Scores alone: a bank without features, whose visibility is the segmenter's."""
-            scores = visible_stripes(network, [_read(data, chosen, inference)], stripes, device, precision)
+            scores = segmenter_visibility(network, [_read(data, chosen, inference)], stripes, device, precision)
             return np.zeros((len(chosen), 0), np.float32), np.zeros((*scores.shape, 0), np.float32), scores
 
         images = [data.index.splits[data.split].digest for data in self._sides]

@@ -89,5 +89,6 @@ def _mapped(path: Path, dataset: h5py.Dataset, axes: int) -> np.ndarray:
         raise ValueError(f"{dataset.name} is {dataset.dtype} {list(dataset.shape)}")
     offset: Any = dataset.id.get_offset()
     if offset is None:  # nothing in it, or not contiguous
-        return dataset[:]
+        values: np.ndarray = dataset[:]
+        return values
     return np.memmap(path, np.float32, "c", offset, dataset.shape)

@@ -33,7 +33,8 @@ def load_network(weights: Path, model: SORNConfig, device: torch.device) -> SORN
     with torch.device("meta"):
         network = SORN(model)
     checkpoints.load_weights(weights, network)
-    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ready: SORN = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ready
 
 
 class Inference:

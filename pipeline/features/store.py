@@ -255,7 +255,8 @@ def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
 
 
 def _read_names(group: h5py.Group) -> np.ndarray:
-    return group["name"].asstr()[:].astype(str)
+    names: np.ndarray = group["name"].asstr()[:].astype(str)
+    return names
 
 
 def _read_examples(path: Path, group: h5py.Group) -> Examples:

@@ -1,7 +1,7 @@
-"""Checkpoints: weights as safetensors, training state as torch's zip file. Reads and writes *.safetensors, state-*.pt.
+"""Checkpoints: weights as safetensors, training states as torch files.
 
-Nothing here is a pickle that could run code: safetensors holds tensors and text only, and a state is loaded with
-weights_only. Every file is finished by a rename.
+Reads and writes *.safetensors and state-*.pt. No pickle with code is ever read: safetensors holds tensors and text
+only, and a state is loaded with weights_only. Every file is finished by a rename.
 """
 
 from __future__ import annotations
@@ -28,14 +28,20 @@ SHOWN = 3  # differences named in an error
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write a state_dict and JSON metadata; equal weights give equal bytes."""
+    """Weights file of a state_dict and JSON metadata.
+
+    Equal weights give equal bytes.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     text = {METADATA_KEY: json.dumps(metadata, sort_keys=True)}
     _write(path, lambda temporary: save_file(tensors, temporary, text))
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file, on the CPU. Raises UserError for a file that is missing, truncated or no safetensors."""
+    """All tensors of a weights file, on the CPU.
+
+    Raises UserError for a file that is missing, truncated or not safetensors.
+    """
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -43,10 +49,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Fill a model with a file's weights, every one of them and no other. It may be on torch's meta device, which saves
-    the time of drawing weights that are replaced; afterwards it is on the CPU.
+    """Weights of a file, loaded into a model.
 
-    Raises UserError naming the first differences, when the file is of another architecture or number of identities.
+    The file and the model must have the same tensors. The model may be on torch's meta device, which saves the time of
+    drawing initial weights; afterwards it is on the CPU. Raises UserError with the first differences when the file
+    belongs to another architecture or number of identities.
     """
     weights, wanted = read_weights(path), model.state_dict()
     differences = [f"{name} is missing" for name in wanted if name not in weights]
@@ -65,15 +72,16 @@ def load_weights(path: Path, model: nn.Module) -> None:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state: nested dicts and lists of tensors, numbers and text."""
+    """Training state file: nested dicts and lists of tensors, numbers, text."""
     _write(path, lambda temporary: torch.save(state, temporary))
 
 
 def read_torch(path: Path) -> Any:
-    """What `torch.save` wrote: tensors, texts and numbers, on the CPU. No code of the file runs.
+    """Content of a `torch.save` file: tensors, text and numbers, on the CPU.
 
-    Raises OSError for a file that cannot be read, ValueError for anything else that is wrong with it. torch.save stores
-    a CRC-32 of every record; torch.load does not look at it, so it is checked here, as is that nothing unfolds.
+    No code of the file runs. torch.save stores a CRC-32 of every record. torch.load does not check it, so it is checked
+    here. The records must not be larger than the file. Raises OSError for a file that cannot be read, ValueError for
+    any other fault.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -93,7 +101,10 @@ def read_torch(path: Path) -> Any:
 
 
 def load_state(path: Path, fingerprint: str) -> dict[str, Any]:
-    """Read a training state to the CPU. Raises UserError for one that is missing, damaged, or of another run."""
+    """Training state on the CPU.
+
+    Raises UserError for a state that is missing, damaged, or of another run.
+    """
     try:
         state = read_torch(path)
         if not isinstance(state, dict):

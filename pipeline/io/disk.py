@@ -1,4 +1,7 @@
-"""Room on the disk: asked for before a large file is begun; a full disk is told in words. Writes nothing itself."""
+"""Free disk space: checked before a large file, explained when it ends.
+
+Writes nothing itself.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ MEGABYTE = 10**6
 
 
 def require_space(path: Path, needed: int) -> None:
-    """Raise UserError unless `needed` bytes are free where the file or folder `path` is going to be written."""
+    """Check of the free space at `path`.
+
+    path: a file or folder that will be written. Raises UserError unless `needed` bytes are free there.
+    """
     folder = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -26,9 +32,10 @@ def require_space(path: Path, needed: int) -> None:
 
 
 def reserve(descriptor: int, size: int) -> None:
-    """Give an open file `size` bytes of the disk, so that writing them cannot fail. OSError where the disk is full.
+    """Disk space of `size` bytes, reserved for an open file.
 
-    HDF5 must not meet a full disk itself: it cannot close such a file, prints thousands of lines and crashes at exit.
+    Writing these bytes cannot fail afterwards. Raises OSError where the disk is full. HDF5 must not meet a full disk
+    itself: it cannot close such a file, prints thousands of lines and crashes at exit.
     """
     if not hasattr(os, "posix_fallocate"):
         return
@@ -41,7 +48,10 @@ def reserve(descriptor: int, size: int) -> None:
 
 @contextlib.contextmanager
 def told_when_full(path: Path) -> Iterator[None]:
-    """Turn "no space left" while `path` is written into a UserError; other errors pass."""
+    """Context that turns "no space left" into a UserError that names `path`.
+
+    Other errors pass.
+    """
     try:
         yield
     except OSError as error:

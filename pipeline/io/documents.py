@@ -21,7 +21,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Flat:
-    """Annotation of a field whose own keys stand beside its neighbours: a dataclass, or a dict of all other keys."""
+    """Annotation of a field whose keys stand beside its neighbours.
+
+    The field is a dataclass, or a dict of all other keys.
+    """
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ SCALARS: dict[object, tuple[tuple[type, ...], str]] = {
 
 
 def to_json(document: Any) -> Any:
-    """JSON value of a dataclass, its keys in the order of the fields; of a dict, a sequence or a scalar as well."""
+    """JSON value of a dataclass, a dict, a sequence or a scalar.
+
+    The keys have the order of the fields.
+    """
     if dataclasses.is_dataclass(document):
         value: dict[str, Any] = {}
         for member in _members(typing.cast(Any, type(document))):
@@ -58,9 +64,9 @@ def to_json(document: Any) -> Any:
 
 
 def from_json(kind: type[T], value: object, where: str = "") -> T:
-    """A dataclass from its JSON value; keys that it does not know are ignored. where: the value's place, for messages.
+    """Dataclass from its JSON value; unknown keys are ignored.
 
-    Raises ValueError naming the field that is missing or of another type.
+    where: the value's place, for messages. Raises ValueError naming the field that is missing or of another type.
     """
     if not isinstance(value, dict):
         raise ValueError(f"{where or 'the document'}: expected a table, found {_short(value)}")

@@ -16,10 +16,10 @@ TEMPORARY = ".tmp"  # behind the name of a file that is being written, or whose 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Path to write to, beside `path`; at the end of the block it is flushed to the disk and renamed to `path`.
+    """Context with a temporary path, renamed to `path` at its end.
 
-    If the block raises, or the process is killed, `path` stays what it was. The folder is made if it is missing.
-    Raises OSError where the folder cannot be written.
+    The file is flushed to the disk before the rename. If the block raises, or the process is killed, `path` is
+    unchanged. A missing folder is made. Raises OSError where the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
@@ -31,12 +31,12 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def temporary_path(path: Path) -> Path:
-    """Where `path` is written before it is whole."""
+    """Path of an unfinished file, beside `path`."""
     return path.with_name(path.name + TEMPORARY)
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Flush a finished file to the disk, then rename it to `path`."""
+    """Rename of a finished file to `path`, flushed to the disk."""
     with open(temporary, "rb") as written:
         os.fsync(written.fileno())
     os.replace(temporary, path)
@@ -49,12 +49,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any, **options: Any) -> None:
-    """JSON file with an indent of 1, written atomically. options: of json.dumps."""
+    """JSON file with an indent of 1, written atomically.
+
+    options: of json.dumps.
+    """
     write_text(path, json.dumps(value, indent=1, **options) + "\n")
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal. A process reads a file once, as long as nobody writes to it."""
+    """sha256 of a file's bytes, hexadecimal.
+
+    A process reads a file once, as long as its size and time do not change.
+    """
     now = path.stat()
     return _digest(path, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 

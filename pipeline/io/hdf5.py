@@ -1,9 +1,9 @@
-"""HDF5 files that somebody else may have written: nothing is read that lies outside of them, or claims to be larger.
+"""Safe reading of HDF5 files from unknown sources.
 
-HDF5 follows links into other files, stores data in them, and can claim any size. And it keeps whatever is of variable
-length in a heap without checksums: one damaged byte there sends the library into an endless loop. So our texts are all
-of fixed length, others are refused unread, and what is left of the format's own tables has checksums. Reads and writes
-what it is asked for.
+HDF5 follows links into other files, stores data in other files, and can claim any size. Data of variable length lies in
+a heap without checksums, where one damaged byte sends the library into an endless loop. So all texts written here have
+a fixed length, data of variable length is refused unread, and the remaining tables of the format have checksums.
+Nothing is read from outside the file, and nothing that claims to be larger than it. Reads and writes open files only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """What lies in the group under that name. Raises KeyError for nothing, ValueError for a link elsewhere, for data
-    of variable length or stored in another file, or for more of it than the whole file has bytes: before any memory is
-    taken for it.
+    """Object of a group by its name.
+
+    Raises KeyError where there is none. Raises ValueError for a link to another file, for data of variable length or
+    stored in another file, and for data larger than the whole file, before any memory is allocated.
     """
     link = group.get(name, getlink=True)
     if link is None:
@@ -42,7 +43,10 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    """As `member`; raises ValueError for what is no dataset with axes."""
+    """Dataset of a group by its name.
+
+    Raises as `member`, and ValueError for an object that is no dataset with axes.
+    """
     found = member(group, name)
     if not isinstance(found, h5py.Dataset) or not found.shape:
         raise ValueError(f"{found.name} is no dataset with axes")
@@ -50,20 +54,26 @@ def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
 
 
 def texts(values: Iterable[str]) -> np.ndarray:
-    """[n] UTF-8 texts, each as long as the longest: what `create_dataset` takes as data."""
+    """[n] UTF-8 texts of fixed length, as `create_dataset` takes them.
+
+    The length is that of the longest text.
+    """
     encoded = [value.encode() for value in values]
     longest = max((1, *map(len, encoded)))
     return np.array(encoded, h5py.string_dtype("utf-8", longest))
 
 
 def set_attributes(file: h5py.File, values: Mapping[str, str | int]) -> None:
-    """Numbers and texts of any length."""
+    """Numbers and texts of any length, written as attributes."""
     for name, value in values.items():
         file.attrs[name] = texts([value])[0] if isinstance(value, str) else value
 
 
 def attribute(file: h5py.File, name: str) -> str | int:
-    """Raises KeyError where there is none, ValueError for anything but a number or a text of fixed length."""
+    """Value of one attribute.
+
+    Raises KeyError where there is none, ValueError for anything but a number or a text of fixed length.
+    """
     if name not in file.attrs:
         raise KeyError(f"it has no attribute '{name}'")
     found = file.attrs.get_id(name)
@@ -74,5 +84,5 @@ def attribute(file: h5py.File, name: str) -> str | int:
 
 
 def attributes(file: h5py.File) -> dict[str, str | int]:
-    """All of them. Raises as `attribute` does."""
+    """All attributes. Raises as `attribute` does."""
     return {name: attribute(file, name) for name in file.attrs}

@@ -1,7 +1,7 @@
-"""Pixels: image files as arrays, and images and masks at the size of the shards. Reads images, writes nothing.
+"""Image files as arrays, and images and masks at shard size.
 
-What an image is, is decided here for every stage: `read_rgb` reads the pixels that the data stage accepts and those
-that the masks stage labels.
+All stages read images through `read_rgb`: the data stage accepts the pixels that the masks stage labels. Reads images;
+writes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import UserError
 
@@ -31,7 +31,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def decode(path: Path) -> np.ndarray | None:
-    """An image as [h, w, 3] uint8 RGB, as `read_rgb` says; None where that refuses the file."""
+    """Image file as [h, w, 3] uint8 RGB; None where `read_rgb` refuses it."""
     try:
         return read_rgb(read_content(path))
     except BROKEN:
@@ -39,11 +39,12 @@ def decode(path: Path) -> np.ndarray | None:
 
 
 def read_rgb(content: bytes) -> np.ndarray:
-    """The bytes of an image file -> [h, w, 3] uint8 RGB. Raises one of BROKEN, with the reason in words.
+    """Decoded image: bytes of a file -> [h, w, 3] uint8 RGB.
 
-    Orientation tags and colour profiles are ignored, as re-ID tools do; so is transparency: a pixel has the colour that
-    is stored. Of several frames or pages the first counts. 16 bits are cut to their upper 8, for grey as Pillow does
-    for colour. Numbers without a known white (32-bit integers, floating point) are refused.
+    Raises one of BROKEN, with the reason in words. Orientation tags and colour profiles are ignored, as in other re-ID
+    tools. Transparency is ignored: a pixel has its stored colour. Only the first of several frames or pages is read. 16
+    bits are cut to their upper 8, for grey as Pillow does for colour. Values without a known white (32-bit integers,
+    floating point) are refused.
     """
     with open_image(io.BytesIO(content)) as image:
         image.load()
@@ -55,13 +56,19 @@ def read_rgb(content: bytes) -> np.ndarray:
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of an ordinary file of at most MAX_BYTES. Raises OSError, with the reason in words."""
+    """Bytes of an ordinary file of at most MAX_BYTES.
+
+    Raises OSError, with the reason in words.
+    """
     require_file(path)
     return path.read_bytes()
 
 
 def require_file(path: Path) -> os.stat_result:
-    """The state of an ordinary file. Raises OSError for what cannot be read whole: a folder, a pipe, a huge file."""
+    """File state (os.stat) of an ordinary file.
+
+    Raises OSError for a folder, a pipe and a huge file, because they cannot be read whole.
+    """
     if path.is_symlink() and not path.exists():
         raise OSError("it is a link to a file that does not exist")
     status = path.stat()
@@ -75,10 +82,13 @@ def require_file(path: Path) -> os.stat_result:
 
 
 def open_image(source: Path | io.BytesIO, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """An image whose header is read and whose pixels are not. Raises one of BROKEN for one that `read_rgb` refuses."""
+    """Image with its header read and its pixels unread.
+
+    Raises one of BROKEN for an image that `read_rgb` refuses.
+    """
     try:
         image = Image.open(source, formats=formats)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise OSError(f"it is no {' or '.join(formats)} file") from error
     refusal = _refusal(image)
     if refusal:
@@ -88,7 +98,7 @@ def open_image(source: Path | io.BytesIO, formats: tuple[str, ...] = FORMATS) ->
 
 
 def _refusal(image: Image.Image) -> str:
-    """Why an image cannot be used, as its header shows; "" if it can."""
+    """Reason why the header shows that the image cannot be used; "" if it can."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         return f"it has {width} x {height} pixels, more than {MAX_PIXELS:,}"
@@ -98,7 +108,7 @@ def _refusal(image: Image.Image) -> str:
 
 
 def unreadable(path: Path, error: Exception) -> UserError:
-    """What to tell of a file for which one of BROKEN was raised."""
+    """Message about a file for which one of BROKEN was raised."""
     reason = str(error).replace(f": {str(path)!r}", "")
     if isinstance(error, PermissionError):
         return UserError(f"{path} cannot be read as an image: {reason}", "See that you may read it.")
@@ -107,7 +117,10 @@ def unreadable(path: Path, error: Exception) -> UserError:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """[h, w, 3] uint8 -> [H, W, 3] uint8, bilinear; smaller sizes average over all pixels (antialias)."""
+    """Image resized by bilinear interpolation, [h, w, 3] uint8 -> [H, W, 3] uint8.
+
+    Smaller sizes average over all pixels (antialias).
+    """
     height, width = size
     if image.shape[:2] == size:
         return image
@@ -115,10 +128,10 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """[h, w] uint8 -> [H, W] uint8: the class at the place of each new pixel's centre.
+    """Mask resized to the nearest pixel, [h, w] uint8 -> [H, W] uint8.
 
-    Taking the class of the largest area instead costs 15 ms per image, and training reduces masks by a majority over
-    blocks of these pixels anyway.
+    A new pixel gets the class at its centre. The class of the largest area would cost 15 ms per image, and training
+    reduces masks by a majority over blocks of these pixels anyway.
     """
     height, width = size
     if mask.shape == size:

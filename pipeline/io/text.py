@@ -1,4 +1,7 @@
-"""JSON and TOML that somebody else may have written: read, or refused by a ValueError with the reason."""
+"""JSON and TOML files from unknown sources.
+
+A file is read, or refused by a ValueError with the reason.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,23 @@ TOO_DEEP = "lists or tables in one another, deeper than anybody writes them"
 
 
 def read_json(path: Path) -> Any:
-    """Raises OSError for a file that cannot be read, ValueError for one that is no JSON, or too large."""
+    """Content of a JSON file.
+
+    Raises OSError for a file that cannot be read, ValueError for one that is no JSON, or too large.
+    """
     return parse_json(_read(path))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Raises as `read_json` does."""
+    """Content of a TOML file. Raises as `read_json` does."""
     return parse_toml(_read(path))
 
 
 def parse_json(text: str) -> Any:
-    """Raises ValueError, also for numbers that are not finite: JSON has none."""
+    """Value of a JSON text.
+
+    Raises ValueError, also for numbers that are not finite, because JSON has none.
+    """
     try:
         return json.loads(text, parse_constant=_finite, parse_float=_finite)
     except RecursionError as error:
@@ -31,7 +40,7 @@ def parse_json(text: str) -> Any:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Raises ValueError."""
+    """Table of a TOML text. Raises ValueError."""
     try:
         return tomllib.loads(text)
     except RecursionError as error:

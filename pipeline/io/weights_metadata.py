@@ -1,4 +1,7 @@
-"""What a weights file says of itself, without its tensors and without torch. Reads the metadata of *.safetensors."""
+"""Metadata of a weights file, read without its tensors.
+
+Reads *.safetensors; needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,14 @@ METADATA_KEY = "sorn"  # one key, one JSON text: safetensors writes several keys
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """What `save_weights` was given as metadata; {} for a file of another program. Raises UserError for a file that is
-    missing, truncated or no safetensors.
+    """Metadata that `save_weights` stored; {} for a file of another program.
+
+    Raises UserError for a file that is missing, truncated or not safetensors.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            metadata: dict[str, Any] = parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            return metadata
     except (SafetensorError, OSError, ValueError) as error:
         raise unreadable(path, error) from error
 

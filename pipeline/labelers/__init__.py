@@ -1,26 +1,17 @@
-"""Who labels body parts: one dict line per labeler. Reads and writes nothing itself.
+"""Labelers: who labels body parts, by name. Imports one only when it is asked for.
 
-Nothing is imported before a labeler is asked for, so `--help`, `status` and every labeler work without the others.
+So `--help`, `status` and every labeler work without the frameworks of the others.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.labelers import registry
 from pipeline.labelers.base import Labeler, Source
 
-LABELERS = {
-    "danet": "pipeline.labelers.danet:DANetLabeler",
-    "densepose": "pipeline.labelers.densepose:DensePose",
-    "ground_truth": "pipeline.labelers.ground_truth:GroundTruth",
-    "import": "pipeline.labelers.import_masks:ImportMasks",
-    "none": "pipeline.labelers.unlabeled:Unlabeled",
-    "torchvision": "pipeline.labelers.torchvision_rcnn:TorchvisionRCNN",
-}
+LABELERS = registry.LABELER.built_in
 
 TRAINED = "danet"  # the labeler that `make labeler` trains
 
@@ -31,20 +22,11 @@ def needs_training(name: str, options: Mapping[str, Any]) -> bool:
 
 
 def require_known(name: str) -> None:
-    """Raise UserError for a labeler that is unknown."""
-    if name not in LABELERS:
-        raise UserError(f"unknown labeler '{name}'; known: {', '.join(sorted(LABELERS))}", "Choose one: LABELER=import")
-
-
-def about(name: str) -> tuple[str, dict[str, Any]]:
-    """What a labeler is, in a sentence, and its options with their defaults; reasons stand beside them in its file."""
-    module = importlib.import_module(LABELERS[name].partition(":")[0])
-    (kind,) = (value for key, value in vars(module).items() if key.endswith("Options") and key != "Options")
-    return (module.__doc__ or "").splitlines()[0], {field.name: field.default for field in dataclasses.fields(kind)}
+    """Raise UserError for a labeler that is unknown. Imports none."""
+    registry.find(registry.LABELER, name)
 
 
 def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:
-    """The labeler of that name with its options checked. Raises UserError for an unknown one."""
-    require_known(name)
-    module, _, kind = LABELERS[name].partition(":")
-    return getattr(importlib.import_module(module), kind)(options, source)
+    """The labeler of that name with its options checked. Raises UserError for one that is unknown or cannot be used."""
+    labeler: Labeler = registry.create(registry.LABELER, name, options, source)
+    return labeler

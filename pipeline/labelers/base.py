@@ -1,9 +1,11 @@
-"""What a labeler is: images in, part masks out. Reads and writes nothing."""
+"""Protocol of a labeler: images in, part masks out.
+
+`docs/labelers.md` shows a whole labeler; `protocol_check.py` checks a class from outside against this protocol.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.records import ImageRecord
-from pipeline.errors import UserError
+from pipeline.io.build import build
 from pipeline.runs.config import Runtime
 from sorn.sample import NO_SCORE, NOT_COUNTED, WHOLE, Status
 
@@ -44,9 +46,13 @@ class Labeled:
 
 
 class Labeler(Protocol):
-    """One file, one line in LABELERS. The constructor takes (options, source), checks the options and does no work.
+    """Labeler of body parts: built in, of an entry point, or named as package.module:Class.
 
-    name, version: a new version says that the same input is labelled differently, and makes the stage run again.
+    The constructor takes (options, source): the user's [masks.options] and the dataset. It checks the options, as
+    `read_options` does, and does no work. Every worker process imports the class by its name and makes an object of it.
+
+    name: in messages. version: an int; a new one says that the same input is labelled differently, and makes the stage
+    run again.
     """
 
     name: str
@@ -67,7 +73,11 @@ class Labeler(Protocol):
         """
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
-        """Label some of the records. images: [h, w, 3] uint8 RGB, each of its own size."""
+        """One answer per record, in their order. images: [h, w, 3] uint8 RGB, each of its own size.
+
+        On a CPU several threads call it at a time. What it says of an image depends on that image alone: shards are the
+        same however the images are divided.
+        """
 
 
 def describe(name: str, version: int, options: object, weights: str | None = None) -> dict[str, Any]:
@@ -86,19 +96,8 @@ def read_options(
 
     Raises UserError for an unknown option or one out of range.
     """
-    known = typing.get_type_hints(kind)
-    for key, value in options.items():
-        if key not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise UserError(f"{owner} {name} has no option '{key}'", f"Options in [{section}]: {names}.")
-        if type(value) is not known[key]:
-            wrong = f"{section}.{key} = {value!r} is not {known[key].__name__}"
-            raise UserError(wrong, f"Correct it: --set {section}.{key}=...")
-    try:
-        return kind(**options)
-    except ValueError as error:
-        option = str(error).partition(" = ")[0]
-        raise UserError(f"{owner} {name}: {error}", f"Correct it: --set {section}.{option}=...") from error
+    remedy = "Correct it: --set {key}=...; see: sorn labelers"
+    return build(kind, dict(options), f"{owner} {name}", prefix=f"{section}.", remedy=remedy)
 
 
 def labeled(mask: np.ndarray) -> Labeled:

@@ -136,7 +136,8 @@ class DANetLabeler:
     def _height(self, image: np.ndarray) -> int:
         """Rows of an image that is as wide as the network, with its own proportions."""
         height, width = image.shape[:2]
-        return min(max(round(height * self.size[1] / width), 1), LONGEST * self.size[0])
+        rows: int = min(max(round(height * self.size[1] / width), 1), LONGEST * self.size[0])
+        return rows
 
     def _labeled(self, image: np.ndarray, scores: list[torch.Tensor]) -> Labeled:
         from sorn.danet import enlarged
@@ -154,7 +155,8 @@ class DANetLabeler:
 def window_tops(height: int, rows: int) -> list[int]:
     """First rows of windows of `rows` that cover `height` rows and overlap by half at least."""
     count = max(1, -(-2 * (height - rows) // rows) + 1)
-    return np.linspace(0, height - rows, count).round().astype(int).tolist()
+    tops: list[int] = np.linspace(0, height - rows, count).round().astype(int).tolist()
+    return tops
 
 
 def joined(scores: list[torch.Tensor], height: int) -> torch.Tensor:

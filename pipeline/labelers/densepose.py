@@ -223,7 +223,8 @@ def network_size(height: int, width: int, shortest: int) -> tuple[int, int]:
 def fractions(boxes: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Boxes [n, 4] in pixels of the network's input -> in fractions of the image, which lies there in frame [4]."""
     corner, size = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
-    return (boxes - corner) / size
+    inside: np.ndarray = (boxes - corner) / size
+    return inside
 
 
 def whole_pixels(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -51,7 +51,7 @@ def build(model: str, device: torch.device, min_score: float) -> nn.Module:
     config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = min_score
     config.MODEL.RPN.POST_NMS_TOPK_TEST = PROPOSALS
     config.TEST.DETECTIONS_PER_IMAGE = DETECTIONS
-    network = build_model(config).eval().requires_grad_(False)
+    network: nn.Module = build_model(config).eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # 7 % faster on a CPU
 
 
@@ -155,7 +155,8 @@ def soft_parts(coarse: Tensor, fine: Tensor, size: tuple[int, int], lookup: np.n
     members = torch.from_numpy(lookup).to(fine.device) == torch.arange(len(CLASSES), device=fine.device)[:, None]
     parts = torch.tensordot(members.float(), fine, 1) * (1 - coarse[0])  # [8, h, w]
     parts[BACKGROUND] += coarse[0]
-    return parts.argmax(0).to(torch.uint8)
+    best: Tensor = parts.argmax(0).to(torch.uint8)
+    return best
 
 
 def hard_parts(coarse: Tensor, fine: Tensor, size: tuple[int, int], lookup: np.ndarray) -> Tensor:

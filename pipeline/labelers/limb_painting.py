@@ -158,14 +158,16 @@ def _distance(pixels: np.ndarray, limb: Limb, height: float) -> np.ndarray:
     rim = np.min([_to_segment(pixels, a, b) for a, b in zip(points, ends, strict=True)], axis=0)
     if len(points) > 2:
         rim[_inside(pixels, points, ends)] = 0
-    return rim / (HALF_WIDTH[limb.part] * height) + (BEHIND if limb.part == TORSO else 0)
+    distance: np.ndarray = rim / (HALF_WIDTH[limb.part] * height) + (BEHIND if limb.part == TORSO else 0)
+    return distance
 
 
 def _to_segment(pixels: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     along = end - start
     length = float(along @ along)
     share = np.clip((pixels - start) @ along / length, 0, 1) if length > 0 else np.zeros(len(pixels))
-    return np.linalg.norm(pixels - start - share[:, None] * along, axis=1)
+    distance: np.ndarray = np.linalg.norm(pixels - start - share[:, None] * along, axis=1)
+    return distance
 
 
 def _inside(pixels: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -228,7 +228,8 @@ def build(published: Published, min_size: int, min_score: float) -> nn.Module:
             module.eps = 0.0  # as the published weights were trained, before pytorch/vision#2933
         elif isinstance(module, MultiScaleRoIAlign):
             _settle_scales(module)
-    return network.eval()
+    built: nn.Module = network.eval()
+    return built
 
 
 def _settle_scales(pooler: Any) -> None:

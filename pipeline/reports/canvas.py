@@ -40,7 +40,8 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def width_at(pixels: np.ndarray, height: int) -> int:
     """Width of an image [H, W, ...] shown `height` high."""
-    return round(height * pixels.shape[1] / pixels.shape[0])
+    width: int = round(height * pixels.shape[1] / pixels.shape[0])
+    return width
 
 
 @dataclass(frozen=True)

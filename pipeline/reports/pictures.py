@@ -217,7 +217,8 @@ def overlay_parts(image: np.ndarray, parts: np.ndarray, labels: int) -> np.ndarr
     full = np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
     grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
     mixed = (1 - OVERLAY) * grey + OVERLAY * class_colours(labels)[full]
-    return np.where(full[..., None] > 0, mixed, grey).round().astype(np.uint8)
+    shown: np.ndarray = np.where(full[..., None] > 0, mixed, grey).round().astype(np.uint8)
+    return shown
 
 
 def overlay_heat(image: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -225,7 +226,8 @@ def overlay_heat(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     field = Image.fromarray(values.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     grey = image.mean(axis=2, keepdims=True)
-    return ((1 - OVERLAY) * grey + OVERLAY * heat_colours(np.asarray(field))).round().astype(np.uint8)
+    shown: np.ndarray = ((1 - OVERLAY) * grey + OVERLAY * heat_colours(np.asarray(field))).round().astype(np.uint8)
+    return shown
 
 
 def heat_colours(values: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class RunCommand:
         return " ".join(f"--set {shlex.quote(option)}" for option in self.set)
 
     def make(self, stage: str) -> str:
-        """The line that makes a stage of this run, or has another target of make, quoted so that it can be pasted into a shell."""
+        """The line that makes a stage of this run, or another target of make, quoted for a shell."""
         variables = {"DATASET": self.dataset}
         if stage not in ("data", "labeler"):
             variables["LABELER"] = self.labeler

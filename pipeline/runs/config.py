@@ -7,7 +7,16 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from sorn.config import DANET_BACKBONES, LossConfig, ScheduleConfig, SORNConfig, check, check_choice
+from sorn.config import (
+    DANET_BACKBONES,
+    LossConfig,
+    ScheduleConfig,
+    SORNConfig,
+    check,
+    check_choice,
+    check_choices,
+    choice,
+)
 from sorn.metrics import AP_FORMULAS
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -28,11 +37,11 @@ class MasksConfig:
     # Images per shard: the unit of resuming.
     options: dict[str, Any] = field(default_factory=dict)
     # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; the labeler rejects unknown ones.
-    pose: str = "none"
+    keypoints: str = "none"
     # Who finds the joints stored beside the masks of all splits, for eval.visibility = "pose": "none", "joints" (a CSV
-    # beside the images; SynPed has it) or "keypoint_rcnn".
-    pose_options: dict[str, Any] = field(default_factory=dict)
-    # The pose finder's own options.
+    # beside the images; SynPed has it), "keypoint_rcnn", or one from outside (docs/labelers.md).
+    keypoint_options: dict[str, Any] = field(default_factory=dict)
+    # The keypoint finder's own options.
 
     def __post_init__(self) -> None:
         height, width = self.image_size
@@ -49,15 +58,18 @@ class MasksConfig:
 class DanetConfig:
     """Training of the labeler DANet on the split `labeler` (the paper's own labeler; Fu et al., CVPR 2019)."""
 
-    backbone: str = "resnet50"
+    backbone: str = choice("resnet50", DANET_BACKBONES)
     # Dilated, output stride 8. The paper names the network, not its backbone. resnet18 trains on a CPU.
     image_size: tuple[int, int] = (256, 128)
     # Height, width of the crops it is trained on and by default labels at.
     epochs: int = 40
+    # Passes over the crops of the split.
     batch_size: int = 16
+    # Crops per step.
     base_lr: float = 1e-3
     # Of AdamW; falls to 0 as (1 - progress)^0.9 after a short linear warm-up.
     weight_decay: float = 1e-2
+    # Of AdamW.
     aux_weight: float = 0.4
     # Of the losses of the position and the channel attention's own heads; the fused sum has weight 1.
     flip: float = 0.5
@@ -72,10 +84,12 @@ class DanetConfig:
     init: str = "imagenet"
     # Backbone weights: "imagenet" (torchvision), "none", or a file.
     seed: int = 0
-    precision: str = "auto"
+    # Of initial weights, shuffling and the changes of crops.
+    precision: str = choice("auto", PRECISIONS)
+    # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU.
 
     def __post_init__(self) -> None:
-        check_choice("danet.backbone", self.backbone, DANET_BACKBONES)
+        check_choices("danet", self)
         check(
             all(side > 0 and side % 8 == 0 for side in self.image_size),
             "danet.image_size",
@@ -91,7 +105,6 @@ class DanetConfig:
         check(0 <= self.zoom < 1, "danet.zoom", self.zoom, "a number in [0, 1)")
         check(0 <= self.disturb <= 1, "danet.disturb", self.disturb, "a probability")
         check(0 <= self.jitter < 1, "danet.jitter", self.jitter, "a number in [0, 1)")
-        check_choice("danet.precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -116,41 +129,38 @@ class TrainConfig:
     # Brightness, gamma, contrast, saturation are scaled within [1 - j, 1 + j], colours against each other by less.
     init: str = "imagenet"
     # Weights to start from: "imagenet" (torchvision), "none", a torchvision .pth, or the .safetensors of a training.
-    precision: str = "auto"
+    precision: str = choice("auto", PRECISIONS)
     # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. Another precision is another result.
     weight_decay: float = 0.0
     # Open in the paper.
-    last_batch: str = "drop"
+    last_batch: str = choice("drop", ("drop", "keep"))
     # "drop" or "keep" an incomplete last batch; batch normalisation suffers from a batch of few images.
     accumulate: int = 1
     # A batch passes in this many pieces, whose gradients add up: less memory, but batch normalisation sees a piece.
-    batch_norm: str = "local"
+    batch_norm: str = choice("local", ("local", "sync"))
     # With several processes: "local" to each, or "sync", over the whole batch as one process computes it.
     compile: bool = False
     # torch.compile the network: minutes before the first step, then faster steps on a GPU.
     validate_every: int = 0
     # Epochs between evaluations of the val split on the way; 0 is never.
-    keep: str = "last"
+    keep: str = choice("last", ("last", "best"))
     # Weights of the "last" epoch, as the paper, or of the "best" one: the highest mAP on val; needs validate_every.
 
     def __post_init__(self) -> None:
+        check_choices("train", self)
         check(self.batch_size >= 2, "train.batch_size", self.batch_size, "2 or more (batch normalisation)")
         for name in ("flip", "partial", "cover", "coarse"):
             check(0 <= getattr(self, name) <= 1, f"train.{name}", getattr(self, name), "a probability")
         for name in ("zoom", "jitter"):
             check(0 <= getattr(self, name) < 1, f"train.{name}", getattr(self, name), "a number in [0, 1)")
         check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
-        check_choice("train.precision", self.precision, PRECISIONS)
-        check_choice("train.last_batch", self.last_batch, ("drop", "keep"))
         check(
             self.accumulate >= 1 and self.batch_size >= 2 * self.accumulate and self.batch_size % self.accumulate == 0,
             "train.accumulate",
             self.accumulate,
             f"a divisor of train.batch_size ({self.batch_size}) that leaves 2 images or more",
         )
-        check_choice("train.batch_norm", self.batch_norm, ("local", "sync"))
         check(self.validate_every >= 0, "train.validate_every", self.validate_every, "0 (never) or more epochs")
-        check_choice("train.keep", self.keep, ("last", "best"))
         check(
             self.keep == "last" or self.validate_every > 0,
             "train.keep",
@@ -163,7 +173,7 @@ class TrainConfig:
 class EvalConfig:
     """Stage 3: protocol and report."""
 
-    split: str = "test"
+    split: str = choice("test", EVAL_SPLITS)
     # "val" for every choice anyone makes, "test" for the number that is reported.
     protocol: str = "default"
     # A protocol named in the dataset's manifest, e.g. "occluded" or "partial" of partial_reid.
@@ -176,10 +186,12 @@ class EvalConfig:
     rerank: bool = False
     # Also re-rank the fullest variant by k-reciprocal neighbours (sorn/rerank.py): minutes for a large gallery.
     rerank_k1: int = 20
+    # Of re-ranking: neighbours compared (Zhong et al., CVPR 2017).
     rerank_k2: int = 6
+    # Of re-ranking: nearest images whose descriptions are averaged.
     rerank_weight: float = 0.3
-    # Neighbours, images whose descriptions are averaged, and the share of the similarity as it was (Zhong et al.).
-    average_precision: str = "standard"
+    # Of re-ranking: share of the similarity as it was.
+    average_precision: str = choice("standard", tuple(AP_FORMULAS))
     # "standard": mean of the precision at hits; "trapezoid": the mean of neighbouring precisions, as in PGFA.
     shots: int = 0
     # Gallery images per pid: 0 = all, 1 = single-gallery-shot, drawn `trials` times.
@@ -193,25 +205,23 @@ class EvalConfig:
     # Gallery images shown per query.
     batch_size: int = 64
     # Images per forward pass of feature extraction; on a CPU at most 16, on every core its own.
-    precision: str = "auto"
-    visibility: str = "network"
+    precision: str = choice("auto", PRECISIONS)
+    # Of feature extraction. auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU.
+    visibility: str = choice("network", VISIBILITIES)
     # Where Eq. 11's scores come from: "network" (its semantic branch), "pose" ("+P" of Table III: the highest
-    # confidence of a landmark inside the stripe; needs masks.pose), or "segmenter" ("+S": another network's semantic
-    # branch).
+    # confidence of a keypoint inside the stripe; needs masks.keypoints), or "segmenter" ("+S": another network's
+    # semantic branch).
     segmenter: str = ""
     # That network: a folder with its model.safetensors and config.json, e.g. runs/market1501-densepose/train.
 
     def __post_init__(self) -> None:
-        check_choice("eval.visibility", self.visibility, VISIBILITIES)
+        check_choices("eval", self)
         check(
             (self.visibility == "segmenter") == bool(self.segmenter),
             "eval.segmenter",
             self.segmenter,
             'a training folder with eval.visibility = "segmenter", and nothing without',
         )
-        check_choice("eval.split", self.split, EVAL_SPLITS)
-        check_choice("eval.average_precision", self.average_precision, tuple(AP_FORMULAS))
-        check_choice("eval.precision", self.precision, PRECISIONS)
         check(0 <= self.tau <= 1, "eval.tau", self.tau, "a number in [0, 1]")
         sweep = "rising numbers in [0, 1]"
         taus = self.tau_sweep
@@ -255,10 +265,14 @@ class Config:
 
 
 SECTION_ALIASES = {"labeler": "danet"}
-OPTION_ALIASES = {"model.parts": "model.stripes"}
+OPTION_ALIASES = {
+    "model.parts": "model.stripes",
+    "masks.pose": "masks.keypoints",
+    "masks.pose_options": "masks.keypoint_options",
+}
 # Names of configuration files and commands before 0.2: still understood, under the new name from then on.
-STORED_NAMES = {"stripes": "parts"}
-# Options of the network as finished runs, checkpoints and feature banks spell them: a file format does not change with
+STORED_NAMES = {"stripes": "parts", "keypoints": "pose", "keypoint_options": "pose_options"}
+# Options as finished runs, checkpoints and feature banks spell them: a file format does not change with
 # a name, so runs of 0.1 stay fresh.
 
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}

@@ -7,18 +7,17 @@ from a preset with `base = "paper"`; `--set section.field=value` on the command 
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS, Config, Runtime
-from pipeline.errors import UserError
+from pipeline.errors import UserError, did_you_mean
+from pipeline.io.build import build, fields_of
 from pipeline.io.text import parse_toml, read_toml
-from sorn.config import check
+from pipeline.runs.config import SECTION_ALIASES, SECTIONS, Config, Runtime
+from pipeline.runs.option_names import current_name, is_known, nearest_option, nearest_section
 
 PRESET_DIR = Path(__file__).parent / "presets"
-OPTION_TABLES = ("options", "pose_options")  # whose own keys --set reaches: --set masks.options.table=lip20
+Sections = dict[str, dict[str, Any]]
 
 
 def presets() -> list[str]:
@@ -28,23 +27,23 @@ def presets() -> list[str]:
 def load_config(name: str, overrides: tuple[str, ...] = (), runtime: Runtime | None = None) -> Config:
     """Preset name or path of a TOML file, plus `section.field=value` overrides -> Config.
 
-    Raises UserError for an unknown preset, section or field (with the known ones) and for a value out of range.
+    Raises UserError for an unknown preset, section or option (with the one that is meant) and for a value out of range.
     """
     sections = _read(name)
+    spoken: dict[str, str] = {}  # option -> the override that says it
     for text in overrides:
-        _override(sections, text)
-    return dataclasses.replace(
-        Config(**{section: _build(section, values, name) for section, values in sections.items()}),
-        runtime=runtime or Runtime(),
-    )
+        spoken[_override(sections, text)] = f"--set {text}"
+    built = {section: _build(section, values, name, spoken) for section, values in sections.items()}
+    return dataclasses.replace(Config(**built), runtime=runtime or Runtime())
 
 
-def _read(name: str, readers: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+def _read(name: str, readers: tuple[str, ...] = ()) -> Sections:
     """Sections of a preset or file, on top of those of its base. readers: the files whose base this is."""
     path = Path(name) if name.endswith(".toml") else PRESET_DIR / f"{name}.toml"
     if not path.is_file():
         raise UserError(
-            f"no configuration '{name}'", f"Known presets: {', '.join(presets())}; or give the path of a .toml file."
+            f"no configuration '{name}'",
+            f"{did_you_mean(name, presets())}Known presets: {', '.join(presets())}; or give the path of a .toml file.",
         )
     try:
         table = read_toml(path)
@@ -59,67 +58,67 @@ def _read(name: str, readers: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]
     for given, values in table.items():
         section = SECTION_ALIASES.get(given, given)
         if section not in SECTIONS or not isinstance(values, dict):
-            raise UserError(f"{path}: unknown section '{given}'", f"Known sections: {', '.join(SECTIONS)}.")
-        sections.setdefault(section, {}).update({_option(section, key): value for key, value in values.items()})
+            raise _unknown_section(given, str(path), isinstance(values, dict))
+        for key, value in values.items():
+            sections.setdefault(section, {})[_known(section, key, str(path))] = value
     return sections
 
 
-def _option(section: str, key: str) -> str:
-    """The option's name today."""
-    return OPTION_ALIASES.get(f"{section}.{key}", f"{section}.{key}").partition(".")[2]
-
-
-def _override(sections: dict[str, dict[str, Any]], text: str) -> None:
-    key, equals, value = text.partition("=")
-    section, dot, option = key.strip().partition(".")
-    section = SECTION_ALIASES.get(section, section)
-    if not equals or not dot or section not in SECTIONS:
-        raise UserError(
-            f"--set {text}: not of the form section.field=value",
-            f"Sections: {', '.join(SECTIONS)}; e.g. --set eval.tau=0.2",
-        )
+def _override(sections: Sections, text: str) -> str:
+    """Write what `section.field=value` says into the sections; the option, as section.name."""
+    key, equals, value = (word.strip() for word in text.partition("="))
+    given, dot, name = key.partition(".")
+    section = SECTION_ALIASES.get(given, given)
+    if section not in SECTIONS:
+        raise _unknown_section(key if dot else given, f"--set {text}", table=False)
+    if not equals or not dot or not name:
+        raise UserError(f"--set {text}: not of the form section.field=value", "Write for example: --set eval.tau=0.2")
+    name = _known(section, name, f"--set {text}")
     try:
-        parsed = parse_toml(f"x = {value.strip()}")["x"]
+        parsed = parse_toml(f"x = {value}")["x"]
     except ValueError:
-        parsed = value.strip()  # a bare word is a string: --set eval.split=val
+        parsed = value  # a bare word is a string: --set eval.split=val
     target = sections.setdefault(section, {})
-    table, dot, own = option.partition(".")
-    if dot and table in OPTION_TABLES:
+    table, dot, own = name.partition(".")
+    if dot:
         target[table] = {**target.get(table, {}), own: parsed}
     else:
-        target[_option(section, option)] = parsed
+        target[name] = parsed
+    return f"{section}.{table}"
 
 
-def _build(section: str, values: dict[str, Any], source: str) -> Any:
-    kind = SECTIONS[section]
-    known = typing.get_type_hints(kind)
-    for key in values:
-        if key not in known:
-            raise UserError(
-                f"{source}: unknown option {section}.{key}", f"Known in [{section}]: {', '.join(sorted(known))}."
-            )
+def _known(section: str, key: str, where: str) -> str:
+    """The option's name today. Raises UserError for an unknown one, with the one that is meant in any section."""
+    name = current_name(section, key)
+    if is_known(section, name):
+        return name
+    meant = nearest_option(f"{section}.{key}")
+    known = f"Known in [{section}]: {', '.join(sorted(fields_of(SECTIONS[section])))}."
+    remedy = f"Did you mean {meant}?" if meant else known
+    raise UserError(f"{where}: unknown option {section}.{key}", f"{remedy} See: sorn options {section}")
+
+
+def _unknown_section(given: str, where: str, table: bool) -> UserError:
+    """given: a section, or an option where no section is known. table: whether it holds options."""
+    section, dot, name = given.partition(".")
+    meant = nearest_section(section) if table else nearest_option(given)
+    if not table and not meant and nearest_section(section):
+        meant = nearest_section(section) + dot + name
+    kind = "section" if table or dot else "option"
+    remedy = f"Did you mean {meant}? " if meant else ""
+    return UserError(
+        f"{where}: unknown {kind} '{section}'", f"{remedy}Sections: {', '.join(SECTIONS)}; see: sorn options"
+    )
+
+
+def _build(section: str, values: dict[str, Any], source: str, spoken: dict[str, str]) -> Any:
+    """The section as its dataclass. A value that an override gave is not said to be in the file."""
+    remedy = f"Change [{section}] there, or override it with --set; see: sorn options {section}"
     try:
-        return kind(**{key: _coerce(f"{section}.{key}", value, known[key]) for key, value in values.items()})
-    except ValueError as error:
-        raise UserError(f"{source}: {error}", f"Change [{section}] there, or override it with --set.") from error
-
-
-def _coerce(name: str, value: Any, hint: Any) -> Any:
-    """TOML value -> the annotated type: lists become tuples, integers become floats, nothing else is guessed."""
-    origin = typing.get_origin(hint)
-    if origin is tuple:
-        check(isinstance(value, list), name, value, "a list, e.g. [1, 2]")
-        inner = typing.get_args(hint)
-        length = len(value) if inner[-1] is Ellipsis else len(inner)
-        check(len(value) == length, name, value, f"a list of {length}")
-        return tuple(_coerce(name, item, inner[0]) for item in value)
-    if origin is dict or hint is dict:
-        check(isinstance(value, dict), name, value, "a table of options")
-        return value
-    if isinstance(hint, types.UnionType):
-        hint = typing.get_args(hint)[0]
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(hint, "text")
-    check(type(value) is hint, name, value, expected)
-    return value
+        return build(SECTIONS[section], values, source, prefix=f"{section}.", remedy=remedy)
+    except UserError as error:
+        option = error.wrong.removeprefix(f"{source}: ").partition(" = ")[0].partition("[")[0]
+        if option not in spoken:
+            raise
+        wrong = error.wrong.removeprefix(f"{source}: ")
+        raise UserError(f"{spoken[option]}: {wrong}", f"See what it takes: sorn options {option}") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, did_you_mean
 from pipeline.runs.layout import DESCRIPTION, EVALUATIONS_FROM, EXPERIMENTS, EXPORT, OWN_FILES, STAMP, WEIGHTS
 
 INSIDE = (*OWN_FILES, EXPORT)  # names of folders inside a run
@@ -39,7 +39,7 @@ def place_of(path: Path) -> RunPlace:
     """The run that a folder or file belongs to: itself, one of its stages, or something in these."""
     folder = path if path.is_dir() else path.parent
     folder = folder.resolve() if folder.name in ("", "..") else folder
-    if folder.name in INSIDE and not _is_run(folder) or folder.name.startswith(EVALUATIONS_FROM):
+    if (folder.name in INSIDE and not _is_run(folder)) or folder.name.startswith(EVALUATIONS_FROM):
         evaluated = folder.name.removeprefix(EVALUATIONS_FROM) if folder.name.startswith(EVALUATIONS_FROM) else ""
         folder = _parent(folder)
     else:
@@ -72,9 +72,11 @@ def find_trained(text: str | Path, runs: Path) -> RunPlace:
         return RunPlace(runs, chosen[0])
     if chosen:
         raise UserError(f"several runs were trained on {text}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
+    datasets = {name.rpartition("-")[0] for name in found if "/" not in name}
+    meant = did_you_mean(str(text), [*sorted(datasets), *found])
     raise UserError(
         f"no finished training run of '{text}' in {runs}",
-        f"Found: {', '.join(found) or 'none'}. Run: make train DATASET={text}",
+        f"{meant}Found: {', '.join(found) or 'none'}. Run: make train DATASET={text}",
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.io.files import TEMPORARY
 from pipeline.errors import UserError
+from pipeline.io.files import TEMPORARY
 
 STAMP = "stamp.json"
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained network, in the folder of its training
@@ -34,9 +34,9 @@ class Paths:
     """Where one dataset, labelled by one labeler, lives.
 
     dataset: as on the command line, a name or the path of a .toml or .csv; name: what its manifest calls it. labeler:
-    its name. data_root: the folder that holds the users' dataset folders. runs: the folder for all outputs. trained_on:
-    None, or the run ("market1501-densepose") whose checkpoint evaluates this dataset. experiment: name of a training
-    and evaluation that is kept beside others on the same shards; "" for the run's own.
+    its name, or package.module:Class. data_root: the folder that holds the users' dataset folders. runs: the folder
+    for all outputs. trained_on: None, or the run ("market1501-densepose") whose checkpoint evaluates this dataset.
+    experiment: name of a training and evaluation that is kept beside others on the same shards; "" for the run's own.
     """
 
     dataset: str
@@ -59,7 +59,7 @@ class Paths:
 
     @property
     def run_name(self) -> str:
-        return f"{self.dataset_name}-{self.labeler}"
+        return f"{self.dataset_name}-{labeler_folder(self.labeler)}"
 
     def folder(self, stage: str) -> Path:
         """Output folder of a stage. Records and a trained DANet are shared by all labelers; a foreign checkpoint gets a
@@ -173,6 +173,17 @@ class Paths:
     @property
     def pictures(self) -> Path:
         return self.folder("eval") / "pictures"
+
+
+def labeler_folder(labeler: str) -> str:
+    """A labeler's name in the name of its run's folder: package.module:Class has a dot for the colon."""
+    return labeler.replace(":", ".")
+
+
+def labeler_of_folder(name: str) -> str:
+    """The labeler's name again: only that of a class has a dot."""
+    module, dot, name_of_class = name.rpartition(".")
+    return f"{module}:{name_of_class}" if dot else name
 
 
 def own_files(stage: str, folder: Path) -> set[Path]:

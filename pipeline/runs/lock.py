@@ -8,13 +8,12 @@ with the folder; whoever has locked a file that is gone notices and starts over.
 
 from __future__ import annotations
 
-import logging
-
 import contextlib
 import errno
 import functools
 import getpass
 import json
+import logging
 import os
 import socket
 import sys
@@ -24,7 +23,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
-
 
 from pipeline.errors import UserError
 from pipeline.io.text import read_json

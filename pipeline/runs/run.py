@@ -12,16 +12,28 @@ from typing import Any
 from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
 from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
 from pipeline.datasets.summary import read_summary
-from pipeline.errors import UserError
+from pipeline.errors import UserError, did_you_mean, nearest
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.command import OWN, RunCommand
+from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.find import find_run, finished_trainings, place_of
-from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, EXPORT, LEAVING, TABLES, Exported, Paths, TablesPaths
+from pipeline.runs.layout import (
+    EVALUATIONS_FROM,
+    EXPERIMENTS,
+    EXPORT,
+    LEAVING,
+    TABLES,
+    Exported,
+    Paths,
+    TablesPaths,
+    labeler_of_folder,
+)
 from pipeline.runs.stamp import Stamp
 
+DEFAULT_CONFIG = "paper"  # where no dataset says which
+UNKNOWN_FILE = "<"  # before the name of a dataset whose file nobody remembers
 STAGES = ("data", "labeler", "masks", "train", "eval")  # in order
 SHARED = tuple(name for name in STAGES if name not in OWN)
 
@@ -52,25 +64,45 @@ class Run:
         return Run(paths, _plain_command(paths), config.runtime, config)
 
     @staticmethod
+    def at(paths: Paths) -> Run:
+        """The run of these paths, with the manifest's own options."""
+        return Run(paths, _plain_command(paths))
+
+    @staticmethod
     def find(text: str | Path, runs: Path, data_root: Path) -> Run:
         """The run meant by its name below `runs`, by that of an experiment (market1501-densepose/experiments/small), or
         by the path of either, of a folder in it, or of a file there (features.h5).
 
         Raises UserError for none.
         """
+        if str(text) in known_datasets():
+            wrong = f"'{text}' is a dataset, and a run is called <dataset>-<labeler>"
+            raise UserError(wrong, f"Write: --dataset {text}")
         place = find_run(text, runs)
         if place is None:
-            known = sorted(path.name for path in runs.glob("*") if _is_run(path))
-            wrong = f"there is no run '{text}', neither in {runs} nor as a path"
-            raise UserError(wrong, f"Runs: {', '.join(known) or 'none'}. Name one, or its folder with --runs.")
-        dataset, _, labeler = place.name.rpartition("-")
+            raise _no_run(Path(text), runs)
+        dataset, _, spelled = place.name.rpartition("-")
+        labeler = labeler_of_folder(spelled)
         if not dataset or not _is_run(place.runs / place.name):
             wrong = f"{place.runs / place.name} is no run: those are called <dataset>-<labeler>"
             raise UserError(wrong, "Give one that `make masks` or a later stage has made, or a folder in it.")
-        given = dataset if dataset in known_datasets() else f"<the .toml or .csv of {dataset}>"
+        given = dataset if dataset in known_datasets() else f"{UNKNOWN_FILE}the .toml or .csv of {dataset}>"
         source = _source(place.evaluated, place.runs) if place.evaluated else None
         paths = Paths(given, labeler, data_root, place.runs, source, dataset, place.experiment)
-        return Run(paths, _plain_command(paths))._as_it_was_made()
+        return Run.at(paths)._as_it_was_made()
+
+    def asked_for(self, config: str, options: tuple[str, ...], init: str | None, runtime: Runtime) -> Run:
+        """With options of the command line on top; another configuration replaces all that the run was made with."""
+        made = self.command
+        if config:
+            command = replace(made, config=config, config_text=None, set=options, init=init)
+        else:
+            command = replace(made, set=(*made.set, *options), init=made.init if init is None else init)
+        return replace(self, command=command, runtime=runtime)
+
+    def of_dataset(self, dataset: str) -> Run:
+        """With the dataset as the user names it."""
+        return replace(self, paths=replace(self.paths, dataset=dataset), command=replace(self.command, dataset=dataset))
 
     @cached_property
     def config(self) -> Config:
@@ -86,7 +118,9 @@ class Run:
     @property
     def config_name(self) -> str:
         """Preset or file that the options start from."""
-        return self.command.config or self.manifest.default_config
+        if self.command.config:
+            return self.command.config
+        return DEFAULT_CONFIG if self.paths.dataset.startswith(UNKNOWN_FILE) else self.manifest.default_config
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -183,18 +217,37 @@ class Run:
 
     def _as_it_was_made(self) -> Run:
         """With the command in the newest of its stamps that has one; the folders it lies in are today's."""
-        for stage in reversed(STAGES):
+        for stage in ("eval", "train", "masks"):
             try:
                 made = self.stamp(stage)
             except UserError:  # a damaged one is for `sorn verify` to name
                 continue
-            if made is not None and made.command is not None and stage in (*OWN, "masks"):
-                old, paths = made.command, self.paths
-                command = replace(
-                    old, experiment=paths.experiment, trained_on=paths.trained_on, runs=self.command.runs
-                )
-                return replace(self, paths=replace(paths, dataset=old.dataset, labeler=old.labeler), command=command)
+            if made is not None and made.command is not None:
+                return self._made_by(made.command)
         return self
+
+    def _made_by(self, old: RunCommand) -> Run:
+        usual = self.paths.data_root == Path(DATA_ROOT)
+        root = Path(old.data_root) if usual else self.paths.data_root
+        paths = replace(self.paths, dataset=old.dataset, labeler=old.labeler, data_root=root)
+        options = {name: getattr(old, name) for name in ("config", "set", "init", "config_text")}
+        return replace(self, paths=paths, command=replace(_plain_command(paths), **options))
+
+
+def _no_run(given: Path, runs: Path) -> UserError:
+    """For a name that leads to no folder: the nearest of those that are there."""
+    if given.parent.name == EXPERIMENTS:
+        run = given.parent.parent
+        own = runs / run if (runs / run).is_dir() else run
+        known = _names(own / EXPERIMENTS)
+        remedy = f"{did_you_mean(given.name, known)}Experiments there: {', '.join(known) or 'none'}."
+        return UserError(f"there is no experiment '{given.name}' of {run.name}", remedy)
+    known = [name for name in _names(runs) if _is_run(runs / name)]
+    if nearest(str(given), known):
+        remedy = f"{did_you_mean(str(given), known)}Runs: {', '.join(known)}."
+        return UserError(f"there is no run '{given}' in {runs}", remedy)
+    wrong = f"there is no run '{given}', neither in {runs} nor as a path"
+    return UserError(wrong, f"Runs: {', '.join(known) or 'none'}. Name one, or its folder with --runs.")
 
 
 def _plain_command(paths: Paths) -> RunCommand:

@@ -7,24 +7,20 @@ version, inputs and config with today's, and the output files with what was reco
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import importlib.metadata
-import json
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.errors import UserError
+from pipeline.io.files import digest_file, digest_json, write_json
+from pipeline.io.text import read_json
 from pipeline.runs.command import RunCommand
 from pipeline.runs.config import STORED_NAMES
 from pipeline.runs.inputs import Input, from_stored
 from pipeline.runs.layout import STAMP
-from pipeline.io.text import read_json
 
 SCHEMA_VERSION = 1
 TODAY = {stored: name for name, stored in STORED_NAMES.items()}  # options in stamps -> their names on the command line

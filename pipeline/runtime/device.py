@@ -1,4 +1,4 @@
-"""The device that the user named, or a sentence why it cannot be used."""
+"""Device that the user named, or an error that explains it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from sorn import engine
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto", "cpu", "cuda", "cuda:1" ... -> device. Raises UserError for one that this machine does not have.
+    """Device of the names "auto", "cpu", "cuda", "cuda:1" ...
 
-    "auto" gives every rank of torchrun a GPU of its own, as far as there are enough.
+    "auto" gives every process of torchrun its own GPU, as long as there are enough. Raises UserError for a device that
+    this machine does not have.
     """
     try:
         device = engine.pick_device(name)

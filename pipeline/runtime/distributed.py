@@ -1,9 +1,10 @@
-"""The processes that torchrun starts for one stage, on one machine or many. Reads the environment only.
+"""Processes that torchrun starts for one stage.
 
     torchrun --nproc-per-node 2 -m pipeline masks ...
 
-They share a file system, divide the work by their number and meet when it is done; then process 0 goes on alone.
-Without torchrun there is one process, and torch is never imported here. The driver of the stages joins and leaves.
+The processes may be on one machine or on many, which share a file system. They divide the work by their number and wait
+for each other at the end; then process 0 continues alone. Without torchrun there is one process, and torch is never
+imported here. Reads environment variables only.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-LONGEST_WAIT = timedelta(days=30)  # for the slowest process; one that died is noticed at once
-WHILE_SPEAKING = 5.0  # s that others give process 0 to say what failed: torchrun ends all when one has ended
+LONGEST_WAIT = timedelta(days=30)  # for the slowest process; a process that died is noticed at once
+TIME_TO_REPORT = 5.0  # s for process 0 to report a failure: torchrun ends all processes as soon as one has ended
 
 
 @dataclass(frozen=True)
 class Process:
-    """number: of 0 .. world - 1. local: the same among the `local_world` processes of this machine."""
+    """One process among those of torchrun.
+
+    number: 0 .. world - 1, torchrun's rank. local: number among the `local_world` processes of this machine.
+    """
 
     number: int = 0
     world: int = 1
@@ -34,11 +38,14 @@ class Process:
 
 
 class SharedFailure(UserError):
-    """A failure that the other processes know already, or can no longer be told: nobody is left to meet."""
+    """Failure that the other processes know already, or can no longer be told: the group is lost."""
 
 
 def here() -> Process:
-    """This process, from the variables that torchrun sets. Raises UserError where they are no numbers."""
+    """This process, read from the variables of torchrun.
+
+    Raises UserError where they are no numbers.
+    """
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return Process()
@@ -46,30 +53,37 @@ def here() -> Process:
     try:
         return Process(*map(int, values))
     except ValueError as error:
-        said = " ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
-        raise UserError(f"{said} are not numbers of processes", "Start with torchrun, or unset them.") from error
+        variables = " ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+        raise UserError(f"{variables} are not numbers of processes", "Start with torchrun, or unset them.") from error
 
 
 def cores() -> int:
-    """Cores that this process may use, shared with the other processes of torchrun on the machine."""
+    """Number of cores for this process.
+
+    The cores that it may use are divided between the processes of this machine.
+    """
     import joblib  # knows about affinities and containers; takes a moment to import
 
-    return max(1, joblib.cpu_count() // here().local_world)
+    share: int = max(1, joblib.cpu_count() // here().local_world)
+    return share
 
 
 def say(text: str) -> None:
-    """A line on the terminal, once for all processes."""
+    """Message on the terminal, printed by process 0 only."""
     if here().number == 0:
         logger.info(text)
 
 
 def join() -> None:
-    """Wait until all processes have started. Raises UserError where they cannot find each other."""
+    """Barrier at the start of all processes.
+
+    Raises UserError where they cannot find each other.
+    """
     import torch
     import torch.distributed as dist
 
     backends = "gloo"
-    if torch.cuda.is_available():  # processes speak by gloo, gradients go by nccl
+    if torch.cuda.is_available():  # messages by gloo, gradients by nccl
         backends = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(here().local % torch.cuda.device_count())
     try:
@@ -81,28 +95,29 @@ def join() -> None:
         ) from error
 
 
-def meet(failure: UserError | None = None, said: Any = None) -> Any:
-    """Barrier that broadcasts `said` of process 0. Without torchrun, and when the group is closed, returns `said`.
+def meet(failure: UserError | None = None, value: Any = None) -> Any:
+    """Barrier that broadcasts `value` from process 0.
 
-    A failure of any process ends all: process 0 raises it as a SharedFailure, the others end with exit code 1.
+    If a process fails, all of them stop: process 0 raises the first failure as a SharedFailure, and the others end with
+    exit code 1. Without torchrun, and after the last barrier, returns `value` itself.
     """
-    process = here()
-    if process.world == 1:
-        return said
+    own = here()
+    if own.world == 1:
+        return value
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        return said
-    answers: list[Any] = [None] * process.world
-    mine = (failure.wrong, failure.remedy) if failure else None
+        return value
+    answers: list[Any] = [None] * own.world
+    own_failure = (failure.wrong, failure.remedy) if failure else None
     try:
-        dist.all_gather_object(answers, (mine, said if process.number == 0 else None))
+        dist.all_gather_object(answers, (own_failure, value if own.number == 0 else None))
     except RuntimeError as error:
         raise _lost(error) from error
-    failures = [(number, *theirs) for number, (theirs, _) in enumerate(answers) if theirs]
+    failures = [(number, *failure_of) for number, (failure_of, _) in enumerate(answers) if failure_of]
     if failures:
-        if process.number:
-            time.sleep(WHILE_SPEAKING)
+        if own.number:
+            time.sleep(TIME_TO_REPORT)
             raise SystemExit(1)
         number, wrong, remedy = failures[0]
         raise SharedFailure(f"process {number}: {wrong}" if number else wrong, remedy)
@@ -110,7 +125,10 @@ def meet(failure: UserError | None = None, said: Any = None) -> Any:
 
 
 def lost(error: RuntimeError) -> SharedFailure | None:
-    """What a failed exchange of gradients means: another process has ended. None for an error of another kind."""
+    """Error for an exchange of gradients that failed because another process ended.
+
+    None for an error of another kind. After it no further barrier is possible.
+    """
     import torch.distributed as dist
 
     if here().world == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
@@ -120,11 +138,11 @@ def lost(error: RuntimeError) -> SharedFailure | None:
 
 def _lost(error: RuntimeError) -> SharedFailure:
     wrong = f"another process than {here().number} ended before its work was done: {_first_line(error)}"
-    return SharedFailure(wrong, "See what it said, and run again: what is finished is kept.")
+    return SharedFailure(wrong, "Read its messages above and run the command again: finished work is kept.")
 
 
 def leave() -> None:
-    """There is nothing more to meet for."""
+    """End of the process group; no barrier follows."""
     if here().world == 1:
         return
     import torch.distributed as dist

@@ -1,4 +1,7 @@
-"""Log messages of the package, on the terminal when a command runs and silent in a Python program."""
+"""Log messages of the package on the terminal.
+
+They appear when a command runs and not in a Python program that imports the package.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ import click
 
 
 class TerminalHandler(logging.Handler):
-    """Writes information to stdout and warnings to stderr, as plain lines."""
+    """Log handler: information to stdout, warnings to stderr, as plain lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(self.format(record), err=record.levelno >= logging.WARNING)
 
 
 def log_to_terminal() -> None:
-    """Show the package's messages. A second call changes nothing."""
+    """Messages of the package on the terminal from now on.
+
+    A second call changes nothing.
+    """
     package = logging.getLogger("pipeline")
     package.setLevel(logging.INFO)
     if not any(isinstance(handler, TerminalHandler) for handler in package.handlers):

@@ -1,4 +1,7 @@
-"""Work done by threads ahead of whoever takes its results. Reads and writes nothing."""
+"""Results computed by threads before they are needed.
+
+Opens no file.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,12 @@ def ahead(
     threads: int,
     initializer: Callable[[], None] | None = None,
 ) -> Generator[Result, None, None]:
-    """function(*one) for each one of the arguments, in their order; at most AHEAD per thread more than were taken.
+    """Results of function(*arguments) in order, computed ahead by threads.
 
-    With 0 threads each is computed when it is asked for. The arguments are drawn by whoever takes the results.
-    initializer: called by each thread first. An error is raised in its place of the order. Close it (`closing`) where
-    it may be left early: what was not begun is dropped then, and the threads end.
+    At most AHEAD results per thread are computed before the caller takes them. With 0 threads each result is computed
+    when the caller asks for it. The iterable of arguments is read by the caller's thread. initializer: called first by
+    each thread. An error is raised at its place in the order. Close the generator (`closing`) where the loop may end
+    early: calls that have not started are then dropped, and the threads end.
     """
     if threads == 0:
         yield from itertools.starmap(function, arguments)

@@ -1,4 +1,7 @@
-"""Progress of a long step: a bar on a terminal, a plain line now and then in a log. Writes to stderr only."""
+"""Progress of a long step: a bar, or lines in a log.
+
+A terminal shows a bar; a log gets a plain line now and then. Writes to stderr only.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ LOG_EVERY_SECONDS = 10.0
 
 
 class Progress:
-    """`done` counts up to `total`; `note` is shown behind the numbers. Use it as a context manager.
+    """Progress display, used as a context manager.
 
-    quiet: show nothing, as another process does it.
+    `done` counts up to `total`; `note` is shown behind the numbers. quiet: show nothing, because another process shows
+    it.
     """
 
     def __init__(self, total: int, label: str, unit: str = "images", done: int = 0, quiet: bool = False) -> None:
@@ -57,7 +61,10 @@ class Progress:
 
 
 def progress(items: Iterable[Item], total: int, label: str, unit: str = "images", step: int = 1) -> Iterator[Item]:
-    """Yield the items, showing how far they are. `step`: how many units one item stands for."""
+    """The items, with a display of their progress.
+
+    step: number of units that one item stands for.
+    """
     with Progress(total, label, unit) as shown:
         for item in items:
             yield item

@@ -1,4 +1,7 @@
-"""A polite request to stop: SIGTERM of a cluster that wants its machine back, or Ctrl-C. Handles signals, no files."""
+"""Requests to stop: SIGTERM of a cluster, or Ctrl-C.
+
+Handles signals; opens no file.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,29 @@ ECHO = 1.0  # s in which a launcher passes on the Ctrl-C that the terminal has s
 
 
 class Interruption:
-    """signal: the number of the one that came, 0 while there was none. at: when, on the monotonic clock."""
+    """Request to stop that has arrived.
+
+    signal: its number, 0 before any request. at: time of the request on the monotonic clock.
+    """
 
     signal: int = 0
     at: float = 0.0
 
     def exit(self) -> NoReturn:
-        """End this process with the exit code of that signal, 128 + its number."""
+        """Exit of this process with the code of the signal.
+
+        The code is 128 + the number of the signal.
+        """
         raise SystemExit(128 + (self.signal or signal.SIGTERM))
 
 
 @contextmanager
 def deferred(label: str, quiet: bool = False) -> Iterator[Interruption]:
-    """In here SIGTERM and Ctrl-C are only remembered, so that the work can stop where it can go on later. A second
-    Ctrl-C ends it at once; further SIGTERMs say nothing new, since a cluster's launcher often repeats them.
+    """Context in which SIGTERM and Ctrl-C are only recorded.
 
-    Does nothing outside the main thread, where Python handles no signals.
+    The work can then stop at a point from which it can be resumed. A second Ctrl-C ends it at once. A further SIGTERM
+    is ignored, because the launcher of a cluster often repeats it. Does nothing outside the main thread, where Python
+    handles no signals.
     """
     asked = Interruption()
     if threading.current_thread() is not threading.main_thread():

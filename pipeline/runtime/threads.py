@@ -1,4 +1,7 @@
-"""How many threads torch computes with, where several batches are computed at a time. Reads and writes nothing."""
+"""Number of torch threads while several batches are computed in parallel.
+
+Opens no file.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from pipeline.runtime import distributed
 
 @contextmanager
 def single_torch_thread(needed: bool = False) -> Iterator[None]:
-    """torch computes with one thread in here, in the calling thread. needed: import it if it is not there yet."""
+    """Context in which torch computes with one thread, in the calling thread.
+
+    needed: import torch if it is not imported yet.
+    """
     if needed:
         importlib.import_module("torch")
     if "torch" not in sys.modules:
@@ -29,7 +35,10 @@ def single_torch_thread(needed: bool = False) -> Iterator[None]:
 
 
 def use_one_torch_thread() -> None:
-    """The initializer of a pool's threads: OpenMP's number of threads is a thread's own."""
+    """Initializer of a pool's threads that sets one torch thread each.
+
+    OpenMP stores its number of threads per thread.
+    """
     if "torch" in sys.modules:
         import torch
 

@@ -1,10 +1,11 @@
-"""A torch dataset over one split's shards: whole batches of images, masks and labels. Reads index.json and shards.
+"""Torch dataset over the shards of one split.
 
     data = ShardDataset(paths.shard_index, "train")
     batch = data.__getitems__([5, 3, 8])
 
-Threads may read at once, as pipeline.shards.loader does. The shards' files are opened at their first read (see
-ShardReader), so the workers of torch's DataLoader may be forked or spawned at any time.
+Reads index.json and shards, as whole batches of images, masks and labels. Threads may read at once, as
+pipeline.shards.loader does. The files are opened at their first read (see ShardReader), so the workers of torch's
+DataLoader may be forked or spawned at any time.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ UNKNOWN = (Status.EMPTY, Status.UNLABELED)  # nobody knows the parts of such an 
 
 
 class ShardDataset(Dataset[Sample]):
-    """The readable images of one split, in the order of their names.
+    """Readable images of one split, in the order of their names.
 
     pid, camid: [n] int64. name: [n] str. status: [n] uint8. keypoints: [n, 17, 3] float32, as in a Sample. label: [n]
-    int64, position of the pid in the sorted training pids (`index.pids`), -1 for a person who is not trained on.
+    int64, position of the pid in the sorted training pids (`index.pids`), -1 for an identity outside training.
     unreadable: names of the images left out, because they could not be decoded when the shards were made. Raises
     UserError as `open_shards` does, and for a split that has no readable image.
 
-    labelled: [n] bool, whether the mask is a label. One without any part (Status.EMPTY) is none: it would teach that a
-    person is background, and PGFA's way out, everything visible, would teach what nobody saw. Such an
-    image trains identity alone.
+    labelled: [n] bool, whether the mask is a label. A mask without any body part (Status.EMPTY) is no label: it would
+    teach that a person is background. The convention of PGFA, that everything is visible, would also be a guess. Such
+    an image trains the identity losses alone.
     """
 
     def __init__(self, index_path: Path, split: str) -> None:
@@ -62,11 +63,14 @@ class ShardDataset(Dataset[Sample]):
 
     @property
     def identities(self) -> int:
-        """J, the number of training pids."""
+        """Number of training pids, J."""
         return len(self.index.pids)
 
     def require_labels(self) -> None:
-        """Raise UserError when images have no part labels, as the semantic branch needs them for training."""
+        """Check that the images have part labels, as the semantic branch needs.
+
+        Raises UserError where labels are missing.
+        """
         missing = int((self.status == Status.UNLABELED).sum())
         if missing:
             labeler = self.index.labeler["name"]
@@ -85,26 +89,34 @@ class ShardDataset(Dataset[Sample]):
         return len(self._row)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._readers[self._shard[index]].sample(int(self._row[index]))
+        sample: Sample = self._readers[self._shard[index]].sample(int(self._row[index]))
+        return sample
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The images at these positions as one Batch. torch's DataLoader calls it once per batch, too."""
+        """Images at these positions as one Batch.
+
+        torch's DataLoader also calls it once per batch.
+        """
         return self.read(np.asarray(indices, np.int64), *self.empty(len(indices)))
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of one image and of one mask, both uint8."""
+        """Shapes of one image and of one mask, both uint8."""
         return (*self.image_size, 3), self.image_size
 
     def empty(self, count: int, pin: bool = False) -> tuple[Tensor, Tensor]:
-        """Memory for `count` images and their masks, see `read`. pin: page-locked, for copies to a GPU."""
+        """Memory for `count` images and their masks, for `read`.
+
+        pin: page-locked, for copies to a GPU.
+        """
         image, mask = (torch.empty((count, *shape), dtype=torch.uint8, pin_memory=pin) for shape in self.shapes)
         return image, mask
 
     def read(self, chosen: np.ndarray, image: Tensor, mask: Tensor) -> Batch:
-        """The images at these positions, int64 [B], read into image [B, H, W, 3] and mask [B, H, W], both uint8.
+        """Images and masks at these positions, int64 [B], read into given arrays.
 
-        One plain read per image and per mask. Raises UserError for a shard that cannot be read any more.
+        image: [B, H, W, 3]. mask: [B, H, W]. Both uint8. One plain read per image and per mask. Raises UserError for a
+        shard that cannot be read any more.
         """
         shards, rows = self._shard[chosen].tolist(), self._row[chosen].tolist()
         area = self.image_size[0] * self.image_size[1]

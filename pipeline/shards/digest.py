@@ -1,4 +1,7 @@
-"""What a sequence of samples holds, whatever file holds it: the digests that stages and readers compare."""
+"""Content digests of samples, independent of the files that store them.
+
+Stages and readers compare them.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from sorn.sample import Sample, Status
 
 
 class ShardContent:
-    """What a sequence of samples holds, whatever file holds it: digests, status counts, names of unreadable images.
+    """Content of a sequence of samples: digests, status counts, unreadable names.
 
-    The digest covers image, mask, pid, camid, name and status, not the labeler: equal labels from another labeler are
-    equal content. What else is stored of a sample, its pose above all, has a digest of its own: training does not
-    depend on it.
+    The digest covers image, mask, pid, camid, name and status, but not the labeler: equal labels of another labeler are
+    equal content. The other fields of a sample, above all its keypoints, have a digest of their own, because training
+    does not depend on them.
     """
 
     def __init__(self) -> None:
@@ -53,11 +56,14 @@ class ShardContent:
 
     @property
     def detection_digest(self) -> str:
-        """Of people, box, score and keypoints."""
+        """Digest of people, box, score and keypoints."""
         return digest_json(self.detections)
 
     @property
     def foreground_share(self) -> float:
-        """Mean over the images that a labeler saw; 0 when there is none."""
+        """Mean share of foreground pixels over the images that a labeler processed.
+
+        It is 0 when there is no such image.
+        """
         unseen = len(self.unreadable) + self.status[Status.UNLABELED.name.lower()]
         return self.foreground / max(len(self.items) - unseen, 1)

@@ -1,8 +1,9 @@
-"""HDF5 shards of images and part masks. Reads and writes masks/<split>/shard-*.h5.
+"""HDF5 shards of images and part masks.
 
-A shard is a plain HDF5 file, `docs/formats.md` is its contract. Images and masks are stored contiguous and
-uncompressed: one random image then costs one read at a known offset, which measured 21,000 images/s where h5py's
-indexing gave 2,500, and 1,600 with compressed masks (384x128, warm cache). A shard is finished by a rename.
+Reads and writes masks/<split>/shard-*.h5. A shard is a plain HDF5 file; docs/formats.md defines it. Images and masks
+are contiguous and uncompressed: one random image then costs one read at a known offset. That measured 21,000 images/s,
+against 2,500 with h5py's indexing, and 1,600 with compressed masks (384x128, warm cache). A shard is finished by a
+rename.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ SMALL_BYTES = 4096  # more than these fields take per image, and more than the f
 
 
 class ShardWriter:
-    """Writes one shard of `count` images, and publishes it under its name only when all of them are in.
+    """Writer of one shard of `count` images, used as a context manager.
 
-    Used as a context manager; leaving it by an exception removes what was written. `labeler` and `pose` are what those
-    `describe()`. Raises UserError when the disk is full.
+    The shard gets its name only when all images are written. After an exception the unfinished file is removed.
+    labeler, pose: the values of their `describe()`. Raises UserError when the disk is full.
     """
 
     def __init__(
@@ -72,7 +73,10 @@ class ShardWriter:
         self._small: dict[str, list[Any]] = {field: [] for field in (*SMALL_FIELDS, "name")}
 
     def __enter__(self) -> ShardWriter:
-        """HDF5 lays out the file; its space is reserved, and the pixels are then written by plain file operations."""
+        """File with its HDF5 layout and reserved space.
+
+        The pixels are then written by plain file operations.
+        """
         with contextlib.ExitStack() as on_failure, told_when_full(self.path):
             on_failure.callback(self.temporary.unlink, missing_ok=True)
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +97,7 @@ class ShardWriter:
         return file.create_dataset(name, shape, np.uint8, dcpl=properties, track_times=False)
 
     def append(self, sample: Sample) -> None:
-        """Write the next sample; its image and mask have the shard's size."""
+        """Next sample; its image and mask have the shard's size."""
         row = len(self.content.items)
         assert row < self.count, f"{self.path} was opened for {self.count} images"
         assert sample.mask.shape == self.image_size and sample.image.shape == (*self.image_size, 3), sample.name
@@ -132,12 +136,12 @@ class ShardWriter:
 
 
 class ShardReader:
-    """A finished shard: its small fields in memory, its pixels read on demand.
+    """Finished shard: small fields in memory, pixels read on demand.
 
-    pid, camid, people: [N] int64; status: [N] uint8; name: [N] str; box: [N, 4], score: [N], keypoints: [N, 17, 3]
-    float32, as in a Sample. The pixels come from a plain file handle that is opened at first use and dropped when the
-    reader is pickled. Reads name their place, none moves a position: threads and forked workers may share the handle.
-    Raises UserError for a file that is missing, truncated, no shard, or of another schema version.
+    pid, camid, people: [N] int64. status: [N] uint8. name: [N] str. box: [N, 4], score: [N], keypoints: [N, 17, 3]
+    float32, as in a Sample. The pixels come from a plain file handle. It is opened at first use and dropped when the
+    reader is pickled. Every read gives its offset and moves no position, so threads and forked workers may share the
+    handle. Raises UserError for a file that is missing, truncated, no shard, or of another schema version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -201,18 +205,21 @@ class ShardReader:
         return {**self.__dict__, "_file": None}
 
     def read_into(self, row: int, image: memoryview, mask: memoryview) -> None:
-        """Fill image (H * W * 3 bytes) and mask (H * W bytes) with those of one row."""
+        """Image and mask of one row, read into given memory.
+
+        image: H * W * 3 bytes. mask: H * W bytes.
+        """
         self._read(row, image, self._image_offset, 3 * self._area)
         self._read(row, mask, self._mask_offset, self._area)
 
     def mask(self, row: int) -> np.ndarray:
-        """[H, W] uint8 of one row, without its image."""
+        """Mask [H, W] uint8 of one row, without its image."""
         mask = np.empty(self.image_size, np.uint8)
         self._read(row, mask.data, self._mask_offset, self._area)
         return mask
 
     def _read(self, row: int, buffer: memoryview, offset: int, size: int) -> None:
-        """What the loader does for every image and mask: a call more in here is seen in bench_loader."""
+        """Read of one image or mask. It is on the hot path: bench_loader shows one more call here."""
         try:
             file = self._file
             if file is None:  # of two threads that come first both may open the file; each keeps its own while it reads
@@ -242,7 +249,10 @@ class ShardReader:
         )
 
     def verified_content(self) -> ShardContent:
-        """Read everything and compare it with the digest in the shard. Raises UserError when it differs."""
+        """Content of the whole shard, compared with the digest in the file.
+
+        Raises UserError when they differ.
+        """
         content = ShardContent()
         for row in range(len(self)):
             content.add(self.sample(row))

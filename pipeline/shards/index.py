@@ -1,6 +1,6 @@
-"""The index of a run's shards: which there are, what they hold, how pids become labels. Reads and writes index.json.
+"""Index of a run's shards: files, contents, and pids as labels.
 
-The index is written after all shards, so that a folder without one is unfinished.
+Reads and writes index.json. The index is written after all shards, so a folder without it is unfinished.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from sorn.parts import CLASSES
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """One shard in the index. file: relative to the index. digest: of its content; sha256: of the file."""
+    """One shard in the index.
+
+    file: relative to the index. digest: of its content. sha256: of the file.
+    """
 
     file: str
     split: str
@@ -30,8 +33,10 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class SplitEntry:
-    """One split in the index. digest, detection_digest: of its content, and of people, boxes and keypoints, whatever
-    the shard boundaries. status: name -> images.
+    """One split in the index.
+
+    digest, detection_digest: of its content, and of people, boxes and keypoints; independent of the shard boundaries.
+    status: name -> number of images.
     """
 
     count: int
@@ -43,7 +48,10 @@ class SplitEntry:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """masks/index.json. pids: sorted persons of the training split; the position of a pid is its label."""
+    """Content of masks/index.json.
+
+    pids: sorted identities of the training split; the position of a pid is its label.
+    """
 
     fingerprint: str
     labeler: dict[str, Any]
@@ -61,7 +69,10 @@ def write_index(path: Path, index: ShardIndex) -> None:
 
 
 def read_index(path: Path) -> ShardIndex:
-    """Raises UserError for an index that is missing, no index, or of another schema version."""
+    """Index of a run's shards.
+
+    Raises UserError for a file that is missing, no index, or of another schema version.
+    """
     try:
         table = read_json(path)
         version = table["schema_version"]
@@ -79,7 +90,7 @@ def read_index(path: Path) -> ShardIndex:
 
 
 def summary(index: ShardIndex) -> str:
-    """What the shards hold, on one screen."""
+    """Content of the shards, on one screen."""
     height, width = index.image_size
     people = f"{len(index.pids)} training pids"
     lines = [f"images of {height}x{width}, labelled by {index.labeler['name']}, {people}"]
@@ -91,9 +102,10 @@ def summary(index: ShardIndex) -> str:
 
 
 def open_shards(path: Path, split: str) -> tuple[ShardIndex, list[ShardReader]]:
-    """The index and the readers of one split's shards, in order, checked against the index.
+    """Index and readers of one split's shards, in order.
 
-    Raises UserError for a split that is not stored, and for a shard that another run or another labeler wrote.
+    The shards are checked against the index. Raises UserError for a split that is not stored, and for a shard that
+    another run or another labeler wrote.
     """
     index = read_index(path)
     if split not in index.splits:
@@ -111,7 +123,10 @@ def open_shards(path: Path, split: str) -> tuple[ShardIndex, list[ShardReader]]:
 
 
 def verify_shards(path: Path) -> None:
-    """Compare every shard's bytes with the sha256 in the index. Raises UserError naming the first that differs."""
+    """Comparison of every shard's bytes with the sha256 in the index.
+
+    Raises UserError naming the first shard that differs.
+    """
     for entry in read_index(path).shards:
         file = path.parent / entry.file
         if not file.is_file() or digest_file(file) != entry.sha256:

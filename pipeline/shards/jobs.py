@@ -1,7 +1,7 @@
-"""Shards as jobs of joblib: one each, in processes of this machine or of a cluster. Writes masks/<split>/shard-*.h5.
+"""Shards as joblib jobs in processes of this machine or a cluster.
 
-loky starts processes here. dask and ray use a cluster that exists already; its machines must see the images and the
-runs under the same paths.
+Writes masks/<split>/shard-*.h5, one job per shard. loky starts processes on this machine. dask and ray use an existing
+cluster; its machines must see the images and the runs under the same paths.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ STREAMING = ("loky", "dask")  # backends that give results while others are comp
 
 
 def require_backend(name: str) -> None:
-    """Raise UserError for a backend whose package or cluster is missing. Cheap: nothing is imported or started."""
+    """Check that a backend's package and cluster exist.
+
+    Raises UserError where one is missing. It is cheap: nothing is imported or started.
+    """
     missing = [package for package in PACKAGES.get(name, ()) if importlib.util.find_spec(package) is None]
     if missing:
         command = f"pip install {' '.join(PACKAGES[name])}"
@@ -40,7 +43,7 @@ def require_backend(name: str) -> None:
 def write_all(
     labeler: ShardLabeler, shards: list[PlannedShard], advance: Callable[[int], None]
 ) -> Iterator[tuple[Path, ShardContent]]:
-    """Every shard when it is written, by threads of this process or by the backend that the user chose.
+    """Every shard when it is written, by threads or by a backend.
 
     labeler: prepared. advance: called with the number of images written since its last call.
     """
@@ -53,9 +56,10 @@ def write_all(
 
 
 def write_shards(work: Labeling, shards: list[PlannedShard]) -> Iterator[tuple[Path, ShardContent]]:
-    """Write the shards with `runtime.workers` processes; the path of each and what it holds, as they are finished.
+    """Shards written by `runtime.workers` processes.
 
-    Raises UserError as `ShardLabeler.write` does, and for a process that ended.
+    Yields the path and the content of each shard when it is finished. Raises UserError as `ShardLabeler.write` does,
+    and for a process that ended.
     """
     name, workers = work.runtime.backend, max(1, work.runtime.workers)
     import joblib  # here, since `sorn status` imports the stage and must not wait for it
@@ -76,7 +80,10 @@ def write_shards(work: Labeling, shards: list[PlannedShard]) -> Iterator[tuple[P
 
 
 def _start(name: str) -> tuple[dict[str, Any], tuple[type[Exception], ...]]:
-    """Make joblib know the backend. Its options, and what it raises when a process is lost."""
+    """Registration of the backend in joblib.
+
+    Returns its options, and its exceptions for a lost process.
+    """
     require_backend(name)
     if name == "dask":
         from distributed import KilledWorker
@@ -94,17 +101,27 @@ def _start(name: str) -> tuple[dict[str, Any], tuple[type[Exception], ...]]:
 def write_shard(work: Labeling, shard: PlannedShard) -> tuple[Path, ShardContent]:
     """One shard, in the process that takes the job.
 
-    What is prepared serves the jobs that follow, as long as they are of the same split: a labeler is told once which
-    images it will meet. torch keeps to a single thread from then on, as another job may be at work beside this one.
+    A prepared labeler serves the following jobs as long as they are of the same split, because it learns only once
+    which images will follow. torch uses a single thread from then on, as another job may work beside this one.
     """
     with _preparing:
         if not _prepared or _prepared[0] != (work, shard.split):
-            labeler = ShardLabeler(work)
+            labeler = _made_here(work)
             labeler.prepare(shard.records)
             use_one_torch_thread()
             _prepared[:] = [(work, shard.split), labeler]
         labeler = _prepared[1]
-    return next(labeler.write([shard]))
+    written: tuple[Path, ShardContent] = next(labeler.write([shard]))
+    return written
+
+
+def _made_here(work: Labeling) -> ShardLabeler:
+    """A labeler for this process. The caller has made one as well: a class that only it can import is told so."""
+    try:
+        return ShardLabeler(work)
+    except UserError as error:
+        wrong = f"a worker process of backend '{work.runtime.backend}' cannot make what labels: {error.wrong}"
+        raise UserError(wrong, f"{error.remedy.rstrip('.')}, or label in one process: --backend threads") from error
 
 
 _preparing = threading.Lock()  # a worker of dask runs jobs in several threads

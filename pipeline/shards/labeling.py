@@ -1,10 +1,11 @@
-"""The work of the masks stage: images -> labelled samples -> shards. Reads images, writes masks/<split>/shard-*.h5.
+"""Labeling in the masks stage: images -> labelled samples -> shards.
 
-One batch of images is decoded, labelled and resized by one thread from end to end, several batches at a time, while
-what is ready is hashed and written behind them, in order. Which images form a batch depends on their shard alone, and
-torch computes a batch with a single thread: its sums depend on how many there are (measured: fp32 convolutions of odd
-batches, and one image in a few then has other labels). So a shard has the same bytes however many threads, processes or
-machines work; and several batches at a time take less time than one on all cores.
+Reads images, writes masks/<split>/shard-*.h5. One thread decodes, labels and resizes a batch of images from end to end.
+Several batches are computed at a time, while finished ones are hashed and written behind them, in order. The images of
+a batch depend on their shard alone, and torch computes a batch with a single thread, because its sums depend on the
+number of threads (measured: fp32 convolutions of odd batches; one image in a few then has other labels). So a shard has
+the same bytes for any number of threads, processes or machines. Several batches at a time also take less time than one
+batch on all cores.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.io.images import decode, resize_image, resize_mask
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeled, Labeler, Source
-from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
@@ -42,17 +43,18 @@ LARGEST_BATCH, SMALLEST_BATCH = 64, 8  # images decoded and labelled at a time: 
 
 @dataclass(frozen=True)
 class Labeling:
-    """What decides the shards' content, and how it is computed. Can be sent to another process.
+    """Options that decide the shards' content and its computation.
 
-    splits: those that are labelled; the images of others are stored alone. fingerprint: of the run. index: the file
-    that goes before a shard is replaced, since it names the old one. threads: batches at a time in one process.
+    It can be sent to another process. splits: those that are labelled; the images of other splits are stored without
+    labels. fingerprint: of the run. index: the index file, which is removed before a shard is replaced, since it names
+    the old shard. threads: batches at a time in one process.
     """
 
     source: Source
     labeler: str
     options: dict[str, Any]
-    pose: str
-    pose_options: dict[str, Any]
+    keypoints: str
+    keypoint_options: dict[str, Any]
     splits: frozenset[str]
     image_size: tuple[int, int]
     fingerprint: str
@@ -62,15 +64,18 @@ class Labeling:
 
     @staticmethod
     def of(config: Config, paths: Paths, source: Source, splits: set[str], fingerprint: str) -> Labeling:
-        """The machine's cores are shared between its ranks, and between the processes of each."""
+        """Labeling of a run on this machine.
+
+        The cores are shared between the processes of torchrun, and between the worker processes of each.
+        """
         masks, runtime = config.masks, config.runtime
         processes = 1 if runtime.backend == "threads" else max(1, runtime.workers)
         return Labeling(
             source,
             paths.labeler,
             masks.options,
-            masks.pose,
-            masks.pose_options,
+            masks.keypoints,
+            masks.keypoint_options,
             frozenset(splits),
             masks.image_size,
             fingerprint,
@@ -82,20 +87,26 @@ class Labeling:
 
 @dataclass
 class ShardLabeler:
-    """A labeler and a pose finder at work on whole shards. Call `prepare` first."""
+    """Labeler and keypoint finder at work on whole shards.
+
+    Call `prepare` first.
+    """
 
     work: Labeling
     labeler: Labeler = field(init=False)
-    finder: PoseFinder | None = field(init=False)
+    finder: KeypointFinder | None = field(init=False)
 
     def __post_init__(self) -> None:
         work = self.work
         self.labeler = labelers.create(work.labeler, work.options, work.source)
         self.unlabeled = labelers.create("none", {}, work.source)
-        self.finder = keypoints.create(work.pose, work.pose_options, work.source)
+        self.finder = keypoints.create(work.keypoints, work.keypoint_options, work.source)
 
     def prepare(self, records: list[ImageRecord]) -> None:
-        """records: those that will be asked for. Raises UserError for what would stop the work half-way."""
+        """Preparation for the images that will follow.
+
+        records: their records. Raises UserError for an error that would stop the work halfway.
+        """
         self.labeler.prepare([record for record in records if record.split in self.work.splits], self.work.runtime)
         if self.finder is not None:
             self.finder.prepare(records, self.work.runtime)
@@ -105,7 +116,7 @@ class ShardLabeler:
 
     @cached_property
     def _computing(self) -> threading.Semaphore:
-        """How many batches are labelled at a time: a GPU is busy with one, and two take twice its memory."""
+        """Number of batches labelled at a time; one on a GPU, where two take twice the memory."""
         if "torch" not in sys.modules:  # neither labeler nor finder computes with it
             return threading.Semaphore(self.work.threads)
         from pipeline.runtime.device import pick_device
@@ -116,9 +127,10 @@ class ShardLabeler:
     def write(
         self, shards: list[PlannedShard], advance: Callable[[], None] = lambda: None
     ) -> Iterator[tuple[Path, ShardContent]]:
-        """Write the shards in their order; the path of each and what it holds, once it is finished.
+        """Shards written in their order.
 
-        advance: called for every image written. Raises UserError for a mask that cannot be used or a full disk.
+        Yields the path and the content of each shard when it is finished. advance: called for every image written.
+        Raises UserError for a mask that cannot be used or a full disk.
         """
         labeler, pose = self.labeler.describe(), self.describe_pose()
         size, fingerprint = self.work.image_size, self.work.fingerprint
@@ -134,7 +146,7 @@ class ShardLabeler:
 
     @contextmanager
     def _running(self, batches: Iterable[tuple[PlannedShard, list[ImageRecord]]]) -> Iterator[Iterator[Sample]]:
-        """The samples of all batches, in order, computed ahead of whoever takes them."""
+        """Samples of all batches in order, computed before they are needed."""
         # Computed here, before the threads may race for it.
         self._computing  # noqa: B018
         computed = ahead(self._samples, batches, self.work.threads, use_one_torch_thread)
@@ -142,7 +154,7 @@ class ShardLabeler:
             yield chain.from_iterable(computed)
 
     def _samples(self, shard: PlannedShard, records: list[ImageRecord]) -> list[Sample]:
-        """One batch from end to end, in the calling thread."""
+        """Samples of one batch, computed in the calling thread."""
         labeler = self.labeler if shard.split in self.work.splits else self.unlabeled
         images = [decode(record.path) for record in records]
         readable = [(record, image) for record, image in zip(records, images, strict=True) if image is not None]
@@ -179,7 +191,10 @@ class ShardLabeler:
 
 
 def cut(records: list[ImageRecord]) -> list[list[ImageRecord]]:
-    """A shard's images in batches, smaller and smaller towards its end, so that no thread is left with a large one."""
+    """Batches of a shard, smaller and smaller towards its end.
+
+    So all threads finish at about the same time.
+    """
     batches, first = [], 0
     while first < len(records):
         size = min(LARGEST_BATCH, max(SMALLEST_BATCH, (len(records) - first) // 8))

@@ -1,10 +1,11 @@
-"""Batches of a split in a given order, read ahead by threads. Reads shards.
+"""Batches of a split in a given order, read ahead by threads.
 
     order = np.random.default_rng(seed).permutation(len(data))
     for batch in BatchLoader(data, np.split(order, range(64, len(order), 64)), workers=2):
 
-Threads and not processes: reading leaves the interpreter's lock. So nothing is pickled or sent through shared memory,
-nothing forks beside a GPU, and there is no worker's generator of random numbers that a resumed training would restore.
+Reads shards. Threads are used and not processes, because reading releases the interpreter lock. So nothing is pickled
+or sent through shared memory, nothing forks beside a GPU, and no random generator of a worker has to be restored by a
+resumed training.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from sorn.batch import Batch
 
 
 class BatchLoader:
-    """One Batch per array of positions in the dataset, in their order; every iteration starts anew.
+    """One Batch per array of positions in the dataset, in their order.
 
-    chosen: int64 [B] each. workers: threads; 0 reads a batch when it is asked for. pin: into page-locked memory, from
-    where a GPU copies while it computes. waited: seconds that whoever takes the batches has waited for them so far.
-    At most AHEAD batches per thread are held besides those taken (see `prefetch`). Whatever reading a shard raises
-    reaches the taker; leaving a `for` loop early ends the threads.
+    Every iteration starts anew. chosen: int64 [B] each. workers: number of threads; 0 reads a batch when it is asked
+    for. pin: into page-locked memory, from where a GPU copies while it computes. waited: seconds that the caller has
+    waited for batches so far. At most AHEAD batches per thread are held besides those taken (see `prefetch`). An error
+    of reading a shard is raised in the caller; leaving a `for` loop early ends the threads.
     """
 
     def __init__(self, data: ShardDataset, chosen: Sequence[np.ndarray], workers: int, pin: bool = False) -> None:
@@ -65,10 +66,11 @@ class BatchLoader:
 
 
 class Memory:
-    """uint8 arrays of one shape, lent again as soon as nobody holds a tensor that shares their memory.
+    """Reusable uint8 arrays of one shape.
 
-    The first touch of fresh memory costs a page fault per 4 KiB, which took as long as reading the pixels did. malloc
-    keeps what was freed only sometimes, depending on sizes and on what else the process does.
+    An array is lent again when no tensor shares its memory any more. The first touch of new memory costs a page fault
+    per 4 KiB, which took as long as reading the pixels did. malloc keeps freed memory only sometimes, depending on
+    sizes and on the rest of the process.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -77,7 +79,7 @@ class Memory:
         self._lent: list[weakref.ref[np.ndarray]] = []  # an array that became a tensor lives as long as its storage
 
     def lend(self, count: int) -> Tensor:
-        """The first `count` rows of an array that nobody uses, with whatever they hold."""
+        """First `count` rows of a free array; their content is undefined."""
         free = next((i for i, lent in enumerate(self._lent) if lent() is None), len(self._arrays))
         if free == len(self._arrays):
             self._arrays.append(np.empty(self.shape, np.uint8))

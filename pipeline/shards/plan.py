@@ -1,6 +1,6 @@
-"""The shards a run is going to have: which images go where, which are finished already, what the index will say.
+"""Plan of a run's shards: their images, finished shards, and the index.
 
-Reads and verifies the shards that an interrupted run has left; removes those that no run will need.
+Reads and verifies the shards that an interrupted run has left. Removes shards that no run will need.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STORED_SPLITS = tuple(split for split in SPLITS if split != "labeler")  # no re-
 
 @dataclass(frozen=True)
 class PlannedShard:
-    """One shard to be, with its images in the order of their names."""
+    """Planned shard, with its images in the order of their names."""
 
     path: Path
     split: str
@@ -40,15 +40,16 @@ class PlannedShard:
 
 
 def readable_again(shard: PlannedShard, content: ShardContent) -> list[str]:
-    """Of the images that the shard says were unreadable, those that are no longer."""
+    """Images stored as unreadable in a shard that can be decoded now."""
     missed = set(content.unreadable)
     return [record.name for record in shard.records if record.name in missed and decode(record.path) is not None]
 
 
 class ShardPlan:
-    """All shards of one run: per split the images in the order of their names, cut every `shard_images`.
+    """All shards of one run.
 
-    contents: path -> what a finished shard holds; filled by `find_finished` and by whoever writes the missing ones.
+    The images of a split, in the order of their names, are divided into shards of at most `shard_images`. contents:
+    path -> content of a finished shard; filled by `find_finished` and by the stage that writes the missing ones.
     """
 
     def __init__(self, paths: Paths, records: list[ImageRecord], config: MasksConfig, fingerprint: str) -> None:
@@ -71,7 +72,10 @@ class ShardPlan:
         return [record for shard in self.shards if shard.split in splits for record in shard.records]
 
     def find_finished(self, shards: list[PlannedShard]) -> int:
-        """Keep those that carry this fingerprint, hold these images and match their own digest; how many these are."""
+        """Number of finished shards among these; their contents are kept.
+
+        A finished shard has this fingerprint, holds these images and matches its own digest.
+        """
         with ThreadPoolExecutor(distributed.cores()) as pool:  # hashing leaves the interpreter lock
             contents = list(pool.map(self._finished, shards))
         found = {shard.path: content for shard, content in zip(shards, contents, strict=True) if content is not None}
@@ -96,18 +100,28 @@ class ShardPlan:
         return content
 
     def readable_again(self) -> list[str]:
-        """Names of images that could not be read when their shard was written, and can be now: a disk was away."""
+        """Names of images that were unreadable and can be decoded now.
+
+        For example, a disk was not mounted when their shard was written.
+        """
         return [name for shard in self.shards for name in readable_again(shard, self.contents[shard.path])]
 
     def require_space(self, shards: list[PlannedShard]) -> None:
-        """Refuse what cannot fit before the work. A replaced shard frees its space only when the new one is whole."""
+        """Check of the free disk space before the work.
+
+        Raises UserError where the shards cannot fit. A replaced shard frees its space only when the new one is
+        finished.
+        """
         height, width = self.config.image_size
         sizes = [len(shard.records) * height * width * PIXEL_BYTES for shard in shards]
         freed = sum(shard.path.stat().st_size for shard in shards if shard.path.exists())
         require_space(self.folder, sum(sizes) - freed + max(sizes, default=0))
 
     def index(self, labeler: dict[str, Any], pose: dict[str, Any] | None) -> ShardIndex:
-        """The index of the finished plan. labeler, pose: what those `describe()`."""
+        """Index of the finished plan.
+
+        labeler, pose: the values of their `describe()`.
+        """
         entries, splits = [], {split: ShardContent() for split in STORED_SPLITS}
         for shard in self.shards:
             content = self.contents[shard.path]
@@ -135,7 +149,7 @@ class ShardPlan:
         )
 
     def remove_surplus(self) -> None:
-        """Remove shards of an earlier run that this one has not, and what a killed run left half-written."""
+        """Removal of an earlier run's other shards and of half-written files."""
         planned = {shard.path for shard in self.shards}
         for path in sorted(self.folder.glob("*/shard-*.h5*")):
             if path not in planned:

@@ -106,7 +106,7 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
                 reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
                 if reasons or force:
                     locks.enter_context(held(folder, name))
-            reasons = distributed.meet(said=reasons)
+            reasons = distributed.meet(value=reasons)
             if not reasons and not force:
                 distributed.say(f"{name}: fresh, nothing to do ({folder})")
                 return None

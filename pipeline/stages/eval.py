@@ -53,7 +53,7 @@ def inputs(run: Run) -> list[Input]:
     if options.visibility == "pose":
         if POSE not in masks.provides:
             wrong = f"eval.visibility = pose needs joints, and the shards in {run.paths.folder('masks')} hold none"
-            asked = "--set masks.pose=joints --set eval.visibility=pose"
+            asked = "--set masks.keypoints=joints --set eval.visibility=pose"
             raise UserError(wrong, f"Run: make eval DATASET={dataset} ARGS='{asked}', or with keypoint_rcnn.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
     segmenter = _segmenter(options)

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.io.files import digest_json
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeler, Source
-from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.runs.config import MasksConfig
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
 from pipeline.runs.run import Run
@@ -140,8 +140,8 @@ def _labeler(run: Run) -> Labeler:
     return labelers.create(run.paths.labeler, run.config.masks.options, _source(run))
 
 
-def _finder(run: Run) -> PoseFinder | None:
-    return keypoints.create(run.config.masks.pose, run.config.masks.pose_options, _source(run))
+def _finder(run: Run) -> KeypointFinder | None:
+    return keypoints.create(run.config.masks.keypoints, run.config.masks.keypoint_options, _source(run))
 
 
 def _labelled_splits(masks: MasksConfig) -> set[str]:

@@ -124,7 +124,7 @@ class LabelerTraining:
             output = self.model(image)
         losses = danet_loss(output, target, self.options.aux_weight)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(losses["total"]).backward()
+        self.scaler.scale(losses["total"]).backward()  # type: ignore[no-untyped-call]
         values = {name: value.item() for name, value in losses.items()}
         if not math.isfinite(values["total"]):
             raise UserError(
@@ -168,4 +168,5 @@ class LabelerTraining:
 
 def learning_rate(base: float, progress: float) -> float:
     """Rate at a share of the training in [0, 1): a linear rise, then base * (1 - progress)^0.9."""
-    return base * min(1.0, (progress + 1e-3) / WARM_UP) * (1 - progress) ** POWER
+    rate: float = base * min(1.0, (progress + 1e-3) / WARM_UP) * (1 - progress) ** POWER
+    return rate

@@ -143,4 +143,5 @@ def coloured(image: np.ndarray, jitter: float, rng: np.random.Generator) -> np.n
     grey = (x @ np.array(LUMA, np.float32))[..., None]
     x = grey + (x - grey) * np.float32(0 if rng.random() < GREY else saturation)
     x += rng.normal(0, rng.uniform(0, NOISE), size=x.shape).astype(np.float32)
-    return (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+    pixels: np.ndarray = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return pixels

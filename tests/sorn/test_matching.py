@@ -158,3 +158,46 @@ def test_similarities_of_single_pairs_are_eq_13_and_14() -> None:
     assert whole == pytest.approx([0.6]) and stripes == pytest.approx(np.array([[1.0, -0.8]]))
     without = bank(np.zeros((1, 0)), GALLERY.local, GALLERY.visibility)
     assert np.isnan(matching.pair_similarities(without, 0, without, np.array([0]))[0]).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", [24, 300, 2048])
+def test_equal_features_have_equal_similarities_wherever_they_stand(width: int, threads: int) -> None:
+    """A query alone and among others, a gallery image in any place of galleries of any size, all rules: one number."""
+    rng, before = np.random.default_rng(width), torch.get_num_threads()
+    kinds = [rng.standard_normal(shape) for shape in ((2, width), (2, 2, width))]
+    seen = np.array([[0.5, 0.9], [0.4, 0.1]])
+    rules = [Rule("global"), Rule("global+local"), Rule("sorn", 0.15)]
+    chunk = max(64, matching.CHUNK // (4 * 3 * width))
+    found: dict[tuple[str, int], set[float]] = {}
+    torch.set_num_threads(threads)
+    try:
+        for queries in (1, 2, 7, 17):
+            for images in (1, 2, 15, 100, chunk + 1, 2 * chunk + 37):
+                which = rng.integers(0, 2, images)
+                query = bank(*(np.repeat(values[:1], queries, axis=0) for values in (*kinds, seen)))
+                gallery = bank(*(values[which] for values in (*kinds, seen)))
+                for _, similarities in matching.similarity_blocks(query, gallery, rules, block=7):
+                    for rule, values in zip(rules, similarities, strict=True):
+                        for kind in (0, 1):
+                            found.setdefault((rule.variant, kind), set()).update(values[:, which == kind].ravel())
+    finally:
+        torch.set_num_threads(before)
+    assert {key: len(values) for key, values in found.items()} == dict.fromkeys(found, 1)
+    assert len(found) == 6
+
+
+def test_no_similarity_is_beyond_one() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((500, 96)), rng.standard_normal((500, 3, 64)), np.ones((500, 3))
+    some = bank(*values)
+    opposite = bank(-values[0], -values[1], values[2])
+    for rule in (Rule("global"), Rule("global+local"), Rule("sorn", 0.15)):
+        own = np.diag(similarity(some, some, rule.variant))
+        assert own.max() <= 1 and own == pytest.approx(np.ones(500))
+        assert similarity(some, opposite, rule.variant).min() >= -1
+    for number in range(3):
+        whole, stripes = matching.pair_similarities(some, number, some, np.arange(500))
+        assert max(whole.max(), stripes.max()) <= 1
+        whole, stripes = matching.pair_similarities(some, number, opposite, np.arange(500))
+        assert min(whole.min(), stripes.min()) >= -1

@@ -1,7 +1,8 @@
-"""COCO annotations with DensePose's part masks -> instances. Reads the annotations' JSON; writes nothing.
+"""COCO annotations with DensePose's part masks -> instances.
 
-The fields are those of DensePose, doc/DENSEPOSE_DATASETS.md: a person may carry `dp_masks`, run-length masks of the 14
-coarse parts over a grid on its box, and `dp_x`, `dp_y`, `dp_I`, surface points in the same grid with their fine part.
+Reads the annotations' JSON; writes nothing. The fields are those of DensePose, doc/DENSEPOSE_DATASETS.md. A person may
+have `dp_masks`, run-length masks of the 14 coarse parts over a grid on its box, and `dp_x`, `dp_y`, `dp_I`, surface
+points in the same grid with their fine part.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ PERSON = "person"
 class Instance:
     """One annotated person.
 
-    file_name: of the image, below COCO's folder; size: its width and height. box: x, y, width and height in pixels, not
+    file_name: of the image, below COCO's folder. size: its width and height. box: x, y, width and height in pixels, not
     always inside the image. parts: coarse part 1..14 and its run-length mask, in the order of the parts. points:
     float32 [n, 3], x and y in cells of the grid and the fine part 1..24.
     """
@@ -46,13 +47,14 @@ class Instance:
 
 
 class _Skipped(Exception):
-    """Why an annotation is left out, in words that follow a number of annotations."""
+    """Reason for leaving out an annotation, as words after a number of annotations."""
 
 
 def read_instances(path: Path, min_height: int) -> tuple[list[Instance], Counter[str]]:
-    """People with part masks, sorted by image and annotation; and reason -> number of annotations left out.
+    """People with part masks, and the reasons for annotations left out.
 
-    Raises UserError for a file that is missing, no JSON or no COCO annotations, and for a damaged annotation.
+    The people are sorted by image and annotation. The reasons are a dict: reason -> number of annotations. Raises
+    UserError for a file that is missing, no JSON or no COCO annotations, and for a damaged annotation.
     """
     remedy = "Give an annotation file of DensePose-COCO, e.g. densepose_train2014.json."
     try:
@@ -139,7 +141,7 @@ def _parts(masks: list[Any]) -> tuple[tuple[int, Mapping[str, Any]], ...]:
 
 
 def _points(annotation: Mapping[str, Any]) -> np.ndarray:
-    """[n, 3] float32; n = 0 where an annotation has none."""
+    """Surface points float32 [n, 3]; n = 0 for an annotation without points."""
     columns = [np.array(annotation.get(key, []), np.float32) for key in ("dp_x", "dp_y", "dp_I")]
     points = np.stack(columns, axis=-1).reshape(-1, 3)  # ValueError where their lengths differ
     if len(points) and not (np.isfinite(points).all() and 1 <= points[:, 2].min() <= points[:, 2].max() <= FINE_PARTS):

@@ -1,4 +1,6 @@
-"""DensePose-COCO as a dataset to train a part segmenter on. Reads its annotations and COCO's images; writes crops.
+"""Conversion of DensePose-COCO into a dataset for training part segmenters.
+
+Reads its annotations and COCO's images; writes crops.
 
     images/<image id>_<annotation id>.jpg         one person with some surroundings, JPEG of quality 95
     masks/labeler/images/<same>.png               its mask: 8-bit palette PNG, class ids of sorn.parts
@@ -6,8 +8,8 @@
     densepose_coco.json                           what the crops are made from
 
 The layout is that of any CSV dataset, so `make labeler DATASET=FOLDER/densepose_coco.toml` (or .csv) finds the masks. A
-file that exists is finished (it got its name by os.replace): an interrupted run goes on where it stopped. The format
-of the annotations: DensePose, doc/DENSEPOSE_DATASETS.md.
+file that exists is finished, because it is renamed last: an interrupted run continues where it stopped. Format of the
+annotations: DensePose, doc/DENSEPOSE_DATASETS.md.
 """
 
 from __future__ import annotations
@@ -61,9 +63,11 @@ class CropOptions:
 
 @dataclass(frozen=True)
 class Converted:
-    """dataset: what to give as DATASET. instances: crops that are there. skipped: reason -> number of annotations.
+    """Result of a conversion.
 
-    points, agreeing: annotated surface points inside the crops, and those of the class that the mask has there.
+    dataset: the value for DATASET. instances: number of crops. skipped: reason -> number of annotations. points,
+    agreeing: number of annotated surface points inside the crops, and of those whose class is that of the mask at their
+    place.
     """
 
     dataset: Path
@@ -84,10 +88,11 @@ class Converted:
 
 
 def convert(annotations: Path, images: Path, out: Path, options: CropOptions, workers: int = 2) -> Converted:
-    """Write the crops that are missing, then the list of all. The result does not depend on `workers`.
+    """Crops that are missing, written to `out`, then the list of all.
 
-    Holds all annotations in memory, about five times the size of their file. Raises UserError for annotations that
-    cannot be read or hold no parts, for a missing or unreadable image, a folder of other crops and a full disk.
+    The result does not depend on `workers`. Holds all annotations in memory, about five times the size of their file.
+    Raises UserError for annotations that cannot be read or have no parts, for a missing or unreadable image, for a
+    folder with other crops and for a full disk.
     """
     instances, skipped = read_instances(annotations, options.min_height)
     if not instances:
@@ -109,9 +114,9 @@ def convert(annotations: Path, images: Path, out: Path, options: CropOptions, wo
 
 
 def part_grid(instance: Instance) -> np.ndarray:
-    """The instance's masks as class ids uint8 [256, 256] of its box; a later part covers an earlier one.
+    """Part mask of an instance over its box, class ids uint8 [256, 256].
 
-    Raises UserError for a damaged mask.
+    A later part covers an earlier one. Raises UserError for a damaged mask.
     """
     coarse = np.zeros((GRID, GRID), np.intp)
     for part, mask in instance.parts:
@@ -124,7 +129,10 @@ def part_grid(instance: Instance) -> np.ndarray:
 
 
 def crop_box(instance: Instance, margin: float) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom in whole pixels: the box with its margin, inside the image."""
+    """Left, top, right, bottom of the crop in whole pixels.
+
+    The crop is the box with its margin, inside the image.
+    """
     x, y, width, height = instance.box
     image_width, image_height = instance.size
     left, top = max(0, int(np.floor(x - margin * width))), max(0, int(np.floor(y - margin * height)))
@@ -134,7 +142,10 @@ def crop_box(instance: Instance, margin: float) -> tuple[int, int, int, int]:
 
 
 def paste(grid: np.ndarray, instance: Instance, crop: tuple[int, int, int, int]) -> np.ndarray:
-    """The grid of the box at the crop's pixels, uint8 [h, w]: each takes the cell in which its centre lies."""
+    """Part grid of a box, resampled to the crop's pixels, uint8 [h, w].
+
+    Each pixel takes the cell that contains its centre.
+    """
     left, top, right, bottom = crop
     x, y, width, height = instance.box
     columns = np.floor((np.arange(left, right) + 0.5 - x) * GRID / width).astype(np.intp)
@@ -144,7 +155,10 @@ def paste(grid: np.ndarray, instance: Instance, crop: tuple[int, int, int, int])
 
 
 def point_agreement(mask: np.ndarray, instance: Instance, crop: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Surface points inside the crop, and how many of them are of the mask's class at their place."""
+    """Number of surface points inside the crop, and of those that agree.
+
+    A point agrees when the mask has its class at its place.
+    """
     left, top, right, bottom = crop
     x, y, width, height = instance.box
     columns = np.floor(x + instance.points[:, 0] * width / GRID).astype(np.intp) - left
@@ -157,7 +171,7 @@ def point_agreement(mask: np.ndarray, instance: Instance, crop: tuple[int, int, 
 def _write_crops(
     images: Path, out: Path, by_image: list[list[Instance]], margin: float, workers: int
 ) -> tuple[int, int]:
-    """The crops that are missing; points and agreeing points of all."""
+    """Crops that are missing; returns points and agreeing points of all crops."""
     for folder in (out / "images", _masks(out)):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -173,12 +187,12 @@ def _write_crops(
 
 
 def _masks(out: Path) -> Path:
-    """Where `pipeline.datasets.manifest.mask_path` looks for the masks of FOLDER/images/*."""
+    """Mask folder, where `pipeline.datasets.manifest.mask_path` expects it."""
     return out / "masks" / SPLIT / "images"
 
 
 def _convert_image(images: Path, out: Path, group: list[Instance], margin: float) -> tuple[int, int]:
-    """The crops of one image that are missing; points and agreeing points of all of them."""
+    """Crops of one image that are missing; returns points and agreeing points of all."""
     pixels: np.ndarray | None = None
     points = agreeing = 0
     for instance in group:
@@ -226,7 +240,7 @@ def _require_images(folder: Path, names: list[str]) -> None:
 
 
 def _claim(out: Path, annotations: Path, options: CropOptions) -> None:
-    """Refuse a folder of other crops; mark this one as made from these annotations."""
+    """Mark of the folder as made from these annotations; refuses other crops."""
     state = {
         "version": VERSION,
         "annotations": digest_file(annotations),
@@ -247,7 +261,7 @@ def _claim(out: Path, annotations: Path, options: CropOptions) -> None:
 
 
 def _write_list(out: Path, instances: list[Instance]) -> Path:
-    """The CSV of all crops, each a person of its own, and a manifest that tells their terms."""
+    """CSV of all crops, each an identity of its own, and a manifest with their terms."""
     rows = [f"images/{instance.name}.jpg,{instance.annotation},1,{SPLIT}" for instance in instances]
     table, path = f"{NAME}.csv", out / f"{NAME}.toml"
     write_text(out / table, "\n".join([",".join(COLUMNS), *rows]) + "\n")

@@ -1,7 +1,8 @@
-"""Run-length masks of COCO annotations as arrays. Reads and writes nothing.
+"""Run-length masks of COCO annotations as arrays.
 
-A mask's runs are counted down its columns, beginning with zeros. `counts` is their list, or a text that packs them: see
-`_unpack`. (The format of the COCO API, https://github.com/cocodataset/cocoapi; written from its description.)
+Opens no file. The runs of a mask are counted down its columns, beginning with zeros. `counts` is their list, or a text
+that packs them: see `_unpack`. (The format of the COCO API, https://github.com/cocodataset/cocoapi; written from its
+description.)
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ DIGITS = 7  # of a packed number: 35 bits, more than any count has
 
 
 def decode(rle: Mapping[str, Any]) -> np.ndarray:
-    """{"size": [h, w], "counts": list or text} -> bool [h, w]. Raises ValueError for one that is damaged."""
+    """Mask of {"size": [h, w], "counts": list or text}, bool [h, w].
+
+    Raises ValueError for damaged data.
+    """
     height, width = _size(rle.get("size"))
     counts = rle.get("counts")
     if isinstance(counts, str | bytes):

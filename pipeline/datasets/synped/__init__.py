@@ -1,1 +1,4 @@
-"""SynPed, the embedded dataset: rendered pedestrians with exact part masks, occluders and cameras."""
+"""SynPed, the embedded dataset of rendered pedestrians with ground-truth masks.
+
+It also has occluders and several cameras.
+"""

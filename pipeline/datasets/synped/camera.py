@@ -1,4 +1,7 @@
-"""Cameras: where one stands, what it sees of a person, how rays leave it. Reads and writes nothing."""
+"""Cameras: position, view of a person, and rays.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ from pipeline.datasets.synped.style import Style
 
 @dataclass(frozen=True)
 class Camera:
-    """place: a key of Style.places. height: metres above ground. sunny: share of sunny pictures; azimuth: of the sun.
+    """One camera of SynPed.
 
-    pixels: native height of a person 1.75 m tall 8 m away. heading: where most people walk, radians; 0 = to the camera.
+    place: a key of Style.places. height: metres above ground. sunny: share of sunny pictures. azimuth: of the sun.
+    pixels: native height of a person 1.75 m tall 8 m away. heading: direction in which most people walk, radians; 0 =
+    to the camera.
     """
 
     camid: int
@@ -29,7 +34,10 @@ class Camera:
 
 
 def draw_camera(rng: np.random.Generator, camid: int, style: Style) -> Camera:
-    """Places take turns by camid, so that a few cameras see different surroundings."""
+    """Camera drawn for a camid.
+
+    The places alternate by camid, so that a few cameras see different surroundings.
+    """
     names, mounting = list(style.places), style.mounting
     place = names[(camid - 1) % len(names)]
     high = place not in style.low and rng.random() < mounting.high_share
@@ -47,7 +55,10 @@ def draw_camera(rng: np.random.Generator, camid: int, style: Style) -> Camera:
 
 @dataclass(frozen=True)
 class View:
-    """A camera looking at one spot. eye: [3]; right, up, forward: unit vectors [3]."""
+    """A camera looking at one spot.
+
+    eye: [3]; right, up, forward: unit vectors [3].
+    """
 
     eye: np.ndarray
     right: np.ndarray
@@ -67,7 +78,10 @@ class View:
 
 
 def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
-    """A view from `eye` with `spot` on its axis, turned around the axis by `roll` radians."""
+    """View from `eye` with `spot` on its axis.
+
+    It is turned around the axis by `roll` radians.
+    """
     forward = unit((spot - eye)[None].astype(np.float32))[0]
     right = unit(np.cross(forward, [0, 0, 1])[None].astype(np.float32))[0]
     up = np.cross(right, forward)
@@ -112,7 +126,10 @@ def box_around(points: np.ndarray) -> Box:
 
 
 def jitter(tight: Box, rng: np.random.Generator) -> Box:
-    """A box as a detector or a person draws it: margins differ, sometimes a little of the head or feet is cut off."""
+    """Box with the errors of a detector or of a human annotator.
+
+    The margins differ, and sometimes a little of the head or feet is cut off.
+    """
     unit_length = tight.height
     margin = np.clip(rng.normal([0.015, 0.02, 0.015, 0.025], [0.03, 0.025, 0.03, 0.035]), -0.05, 0.14) * unit_length
     left, right = tight.left - margin[0], tight.right + margin[2]
@@ -124,6 +141,9 @@ def jitter(tight: Box, rng: np.random.Generator) -> Box:
 
 
 def cut(box: Box, rng: np.random.Generator, top: float, bottom: float) -> Box:
-    """The box without its upper share `top` and lower share `bottom`, slightly narrower as the body is there."""
+    """Box without its upper share `top` and lower share `bottom`.
+
+    It is slightly narrower, as the body is there.
+    """
     narrow = rng.uniform(0, 0.12) * box.width
     return Box(box.left + narrow, box.top + top * box.height, box.right - narrow, box.bottom - bottom * box.height)

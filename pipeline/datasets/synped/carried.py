@@ -1,6 +1,6 @@
-"""What people carry: backpacks, shoulder bags and things in the hand. All of it is background in part masks.
+"""What people carry: backpacks, shoulder bags and things in the hand.
 
-Reads and writes nothing.
+All of it is background in part masks. Reads and writes nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from sorn.parts import BACKGROUND
 
 @dataclass(frozen=True)
 class Bag:
-    """kind: "backpack" | "shoulder" (strap across the chest) | "hand" | "tote". size: height in metres. side: the
-    shoulder or hand that bears it, "L" or "R"."""
+    """A bag that a person carries.
+
+    kind: "backpack" | "shoulder" (strap across the chest) | "hand" | "tote". size: height in metres. side: the shoulder
+    or hand that carries it, "L" or "R".
+    """
 
     kind: str
     colour: Colour
@@ -47,7 +50,10 @@ def draw_bag(rng: np.random.Generator, palette: Palette, female: bool) -> Bag | 
 
 
 def worn(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
-    """Pieces of a bag that moves with the torso; `ease`: metres of clothes between it and the skin."""
+    """Pieces of a bag that moves with the torso.
+
+    ease: metres of clothes between the bag and the skin.
+    """
     if bag.kind == "backpack":
         return _backpack(bag, phenotype, ease)
     return _shoulder_bag(bag, phenotype, ease) if bag.kind == "shoulder" else []
@@ -66,7 +72,8 @@ def _belt(points: np.ndarray, origin: np.ndarray, first: np.ndarray, second: np.
     unit = np.stack([np.sin(DIRECTIONS), -np.cos(DIRECTIONS)], axis=1)
     radius = radii((flat @ unit.T).max(axis=0)[None] + gap)[0]
     ring = radius[:, None] * unit
-    return (origin + ring[:, :1] * first + ring[:, 1:] * second).astype(np.float32)
+    path: np.ndarray = (origin + ring[:, :1] * first + ring[:, 1:] * second).astype(np.float32)
+    return path
 
 
 def _strap(path: np.ndarray, origin: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +140,10 @@ def _shoulder_bag(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
 
 
 def held(thing: str, bag: Bag | None, hand: np.ndarray) -> Mesh | None:
-    """A thing in the hand at `hand` [3]: "bag", "phone", "bottle". None for an empty hand."""
+    """A thing in the hand at `hand` [3]: "bag", "phone", "bottle".
+
+    None for an empty hand.
+    """
     if thing == "bag" and bag is not None:
         wide = 1.3 * bag.size if bag.kind == "hand" else 0.95 * bag.size
         drop = 0.14 if bag.kind == "hand" else 0.3

@@ -1,7 +1,7 @@
-"""Cloth: everything that is seen on one garment, as a function of its own coordinates. Reads and writes nothing.
+"""Cloth: appearance of one garment as a function of garment coordinates.
 
-Garment coordinates are metres on the body that garments are cut for: x to the wearer's left, -y ahead, z above the
-hip joints; on sleeves x and y cross the arm and z is minus the way from the shoulder.
+Reads and writes nothing. Garment coordinates are metres on the body that garments are cut for: x to the wearer's left,
+-y ahead, z above the hip joints. On sleeves x and y cross the arm, and z is minus the distance from the shoulder.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ LEG_AXIS = 0.105  # metres from the middle of the body to the axis of a leg
 
 @dataclass(frozen=True)
 class Cloth:
-    """fabric: the ground. bands: (from, to, fabric) in metres above the hip joints, laid over it. prints: over both.
+    """Appearance of one garment.
 
-    closure: "" | "buttons" | "zip" | "placket" down the front, of `closure_colour`. stripe: colour down the outer
-    side of legs. fade: how much the thighs of jeans are bleached. shade: relative depth of the large folds. seed:
-    where folds fall. bump, bump_scale, gloss: as in Surface.
+    fabric: the ground. bands: (from, to, fabric) in metres above the hip joints, laid over it. prints: over both.
+    closure: "" | "buttons" | "zip" | "placket" down the front, of `closure_colour`. stripe: colour down the outer side
+    of legs. fade: how much the thighs of jeans are bleached. shade: relative depth of the large folds. seed: of the
+    positions of folds. bump, bump_scale, gloss: as in Surface.
     """
 
     fabric: Fabric
@@ -50,11 +51,15 @@ class Cloth:
 
 def stored(coords: np.ndarray, wrap: str) -> np.ndarray:
     """Garment coordinates [..., 3] -> what a mesh carries as `coords`."""
-    return (coords * np.array([1, 1, _FOLD_STRETCH[wrap]])).astype(np.float32)
+    scaled: np.ndarray = (coords * np.array([1, 1, _FOLD_STRETCH[wrap]])).astype(np.float32)
+    return scaled
 
 
 def surface(cloth: Cloth, wrap: str) -> Surface:
-    """wrap: "torso", "sleeve" or "legs"."""
+    """Surface of a garment's cloth.
+
+    wrap: "torso", "sleeve" or "legs".
+    """
     return Surface(partial(_albedo, cloth, wrap), cloth.bump, cloth.bump_scale, cloth.gloss)
 
 
@@ -64,7 +69,10 @@ def plain_surface(colour: Colour, bump: float = 0.0, gloss: float = 0.0, spread:
 
 
 def shoe_surface(upper: Colour, sole: Colour, accent: Colour, sporty: bool) -> Surface:
-    """Upper and sole; sporty ones have emblem, heel patch and laces. Coordinates: rest pose, y from the ankle."""
+    """Upper and sole; sporty ones have emblem, heel patch and laces.
+
+    Coordinates: rest pose, y from the ankle.
+    """
     return Surface(partial(_shoe, upper, sole, accent, sporty), 0.03, 0.03, 0.04)
 
 

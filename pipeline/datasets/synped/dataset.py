@@ -1,4 +1,6 @@
-"""SynPed on disk. Reads the plan and a half-finished folder; writes images/, masks/, joints/ and synped.json.
+"""SynPed on disk.
+
+Reads the plan and a half-finished folder; writes images/, masks/, joints/ and synped.json.
 
     images/<split>/<pid:04d>_c<camid:02d>_<index:06d>.jpg   the photograph
     masks/<split>/<same stem>.png   8-bit palette PNG: class ids of sorn.parts; joints as a text chunk
@@ -38,10 +40,10 @@ KEPT = 2 << 30  # bytes that a worker may keep in places, people and obstacles t
 
 
 def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: str = "home") -> None:
-    """Render what is missing under `root`. The result does not depend on `workers`.
+    """Render what is missing under `root`.
 
-    size: a name of SIZES, or a Size. style: a name of STYLES. Raises UserError for an unknown size or style, a folder
-    that is not SynPed's, a full disk.
+    The result does not depend on `workers`. size: a name of SIZES, or a Size. style: a name of STYLES. Raises UserError
+    for an unknown size or style, a folder that is not SynPed's, a full disk.
     """
     if isinstance(size, str) and size not in SIZES:
         raise UserError(f"unknown size of SynPed '{size}'", f"Known: {', '.join(SIZES)}.")
@@ -145,7 +147,10 @@ def _jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def mask_png(mask: np.ndarray, joints: np.ndarray) -> bytes:
-    """A palette PNG of class ids uint8 [h, w]; joints float32 [17, 3] as the text chunk "joints"."""
+    """Palette PNG of class ids uint8 [h, w].
+
+    The joints float32 [17, 3] are its text chunk "joints".
+    """
     picture = Image.fromarray(mask, mode="P")
     picture.putpalette(COLOURS.tobytes())
     info = PngInfo()

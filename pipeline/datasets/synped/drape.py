@@ -1,9 +1,8 @@
-"""Tubes of cloth that hang from the body: shirts, skirts, dresses, coats. Draped round a posed body; reads and writes
-nothing.
+"""Tubes of cloth that hang from the body: shirts, skirts, dresses, coats.
 
-At every height the cloth takes the convex outline of what it must go round, and falls straight from wider places above:
-h_k(d) = max(outline_k(d) + ease, h_{k-1}(d) + (flare - slope) dz), with h the support function in direction d. Legs
-apart, in a stride, spread a skirt; nothing pokes through.
+Draped round a posed body; reads and writes nothing. At every height the cloth takes the convex outline of what it must
+go round, and falls straight from wider places above: h_k(d) = max(outline_k(d) + ease, h_{k-1}(d) + (flare - slope)
+dz), with h the support function in direction d. Legs apart, in a stride, spread a skirt; nothing pokes through.
 """
 
 from __future__ import annotations
@@ -24,9 +23,12 @@ _UNIT = np.stack([np.sin(DIRECTIONS), -np.cos(DIRECTIONS)], axis=1)
 
 @dataclass(frozen=True)
 class Tube:
-    """start, end: heights above the hip joints, in metres on the body garments are cut for. ease: metres from what is
+    """Tube of cloth that hangs from the body.
+
+    start, end: heights above the hip joints, in metres on the body garments are cut for. ease: metres from what is
     inside. slope: how fast cloth may come in again, metres per metre. flare: how fast it goes out below the waist.
-    waves: depth of the hem's folds, metres. open: half angle of the gap at the front."""
+    waves: depth of the hem's folds, metres. open: half angle of the gap at the front.
+    """
 
     surface: Surface
     start: float
@@ -41,8 +43,11 @@ class Tube:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the hips are in the posed body. hips: [3, 4] transform of the pelvis. centre, hip, knee: rest y of the
-    axis and rest heights, metres. scale: garment metres per body metre. twist: shoulders against hips, radians."""
+    """Where the hips are in the posed body.
+
+    hips: [3, 4] transform of the pelvis. centre, hip, knee: rest y of the axis and rest heights, metres. scale: garment
+    metres per body metre. twist: shoulders against hips, radians.
+    """
 
     hips: np.ndarray
     centre: float
@@ -53,7 +58,10 @@ class Frame:
 
 
 def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
-    """Hang a tube round posed points [n, 3] (torso, legs and the clothes beneath, no arms)."""
+    """Tube of cloth draped round posed points [n, 3].
+
+    The points are those of torso, legs and the clothes beneath, without arms.
+    """
     turn, shift = frame.hips[:, :3], frame.hips[:, 3]
     local = turned(points - shift, turn.T) - np.array([0, frame.centre, frame.hip], dtype=np.float32)
     rings = max(3, int(np.ceil((tube.start - tube.end) / _STEP)) + 1)
@@ -78,12 +86,16 @@ def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
 
 def turned(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """matrix [3, 3] times every point [n, 3], with sums in a fixed order."""
-    return points[:, :1] * matrix[:, 0] + points[:, 1:2] * matrix[:, 1] + points[:, 2:] * matrix[:, 2]
+    products: np.ndarray = points[:, :1] * matrix[:, 0] + points[:, 1:2] * matrix[:, 1] + points[:, 2:] * matrix[:, 2]
+    return products
 
 
 def outlines(local: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """Support of points [n, 3] near each falling height [R], in DIRECTIONS: [R, D] metres; where there are none, that
-    of the ring above."""
+    """Support values of points near each height, [R, D] metres.
+
+    points: [n, 3]. The R heights fall; the D directions are DIRECTIONS. A height without points takes the values of the
+    ring above.
+    """
     reach = local[:, :1] * _UNIT[:, 0] + local[:, 1:2] * _UNIT[:, 1]  # [n, D]
     half = 0.75 * abs(float(heights[0] - heights[1])) + 0.008
     result = np.zeros((len(heights), COLUMNS), dtype=np.float32)
@@ -114,7 +126,8 @@ def radii(support: np.ndarray) -> np.ndarray:
     cosine = np.cos(DIRECTIONS[None] - DIRECTIONS[:, None])  # [angle, direction]
     ahead = cosine > 0.2
     ratio = np.where(ahead[None], support[:, None] / np.where(ahead, cosine, 1)[None], np.inf)
-    return np.maximum(ratio.min(axis=2), 0.01)
+    outline: np.ndarray = np.maximum(ratio.min(axis=2), 0.01)
+    return outline
 
 
 def _mesh(tube: Tube, vertices: np.ndarray, coords: np.ndarray, up: np.ndarray, frame: Frame) -> Mesh:
@@ -141,9 +154,10 @@ def _mesh(tube: Tube, vertices: np.ndarray, coords: np.ndarray, up: np.ndarray, 
 
 
 def part_at(height: np.ndarray, angle: np.ndarray, knee: float) -> np.ndarray:
-    """Part of the body beneath a tube: heights above the hip joints [n] and angles from the front [n] -> [n] uint8.
+    """Body part beneath a tube, uint8 [n].
 
-    The body's own border between torso and upper legs runs from the crotch up to the hips' sides.
+    The arguments are heights above the hip joints [n] and angles from the front [n]. The border between torso and upper
+    legs runs from the crotch up to the hips' sides, as on the body.
     """
     border = -0.1 + 0.11 * np.abs(np.sin(angle))
     return np.where(height > border, TORSO, np.where(height > knee - 0.03, UPPER_LEG, LOWER_LEG)).astype(np.uint8)

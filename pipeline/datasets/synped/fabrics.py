@@ -1,4 +1,7 @@
-"""Which fabrics garments are made of: kind of garment -> cloth drawn as shops sell it. Reads and writes nothing."""
+"""Fabrics by kind of garment, drawn as shops sell them.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ _CONTRAST_SLEEVES = ("tshirt", "longsleeve", "hoodie", "zipped", "sweater", "pol
 
 
 def draw_cloth(rng: np.random.Generator, fashion: Fashion, kind: str) -> tuple[Cloth, Cloth]:
-    """-> (cloth of the body of a garment, cloth of its sleeves), for a garment of a named kind."""
+    """Cloth of a garment's body and cloth of its sleeves.
+
+    kind: a named kind of garment.
+    """
     palette = fashion.palette
     ground = _ground(rng, fashion, kind)
     fabric = _draw_fabric(rng, palette, fashion.patterns[kind], ground)

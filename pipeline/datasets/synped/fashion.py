@@ -1,7 +1,7 @@
-"""What people of one place wear: colours, patterns, prints and weather, as tables of chances. Reads and writes nothing.
+"""Fashion of one place, as tables of probabilities.
 
-Two places differ in shares and ranges and agree on the names of garments and of neutral colours: those are cut and
-combined in the same way everywhere.
+Colours, patterns, prints and weather. Reads and writes nothing. Two places differ in shares and ranges. They agree on
+the names of garments and of neutral colours, which are cut and combined in the same way everywhere.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ Chances = dict[str, float]
 
 @dataclass(frozen=True)
 class Fashion:
-    """palette: families of colours, the NEUTRALS among them. jeans: chances of blue, dark, black and light denim.
+    """Probabilities of colours, patterns, prints and clothes.
 
-    bottoms, outer: families that trousers, and coats and jackets, mostly take, with the share of those that do.
-    patterns: garment -> pattern -> chance; what is missing to 1 is plain. printed: garment -> chance of something
-    printed on it. weather: chances of summer, mild and winter clothes.
+    palette: families of colours, the NEUTRALS among them. jeans: probabilities of blue, dark, black and light denim.
+    bottoms, outer: families that most trousers, and most coats and jackets, take, with their share. patterns: garment
+    -> pattern -> probability; the remainder to 1 is plain. printed: garment -> probability of a print. weather:
+    probabilities of summer, mild and winter clothes.
     """
 
     palette: Palette

@@ -1,4 +1,7 @@
-"""Things people stand behind: bins, benches, tables, chairs, boards, umbrellas. Reads and writes nothing."""
+"""Things people stand behind: bins, benches, tables, chairs, boards, umbrellas.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def pick(colours: tuple[Colour, ...], rng: np.random.Generator) -> Colour:
 
 
 def litter_bin(rng: np.random.Generator) -> Mesh:
-    """A round or square bin of 0.8-1.2 m with a lid, a band or a sign on it."""
+    """A round or square bin of 0.8-1.2 m.
+
+    It has a lid, a band or a sign.
+    """
     height, radius = rng.uniform(0.8, 1.2), rng.uniform(0.24, 0.42)
     colour = vary(
         ((60, 100, 80), (70, 74, 78), (44, 60, 90), (130, 132, 130), (90, 70, 54), (50, 52, 52))[rng.integers(6)], rng
@@ -171,7 +177,10 @@ def crates(rng: np.random.Generator) -> Mesh:
 
 
 def board(rng: np.random.Generator) -> Mesh:
-    """A board, blank, wooden or with print on it; its middle at the origin, as if carried or hung in front."""
+    """A board, blank, wooden or printed; its middle at the origin.
+
+    It is placed as if it were carried or hung in front.
+    """
     size = (rng.uniform(0.6, 1.1), 0.02, rng.uniform(0.5, 0.9))
     pick_kind = rng.random()
     if pick_kind < 0.35:
@@ -184,7 +193,10 @@ def board(rng: np.random.Generator) -> Mesh:
 
 
 def parcel(rng: np.random.Generator) -> Mesh:
-    """A carton, a folder or an open book; its middle at the origin, as if held before face or chest."""
+    """A carton, folder or open book; its middle at the origin.
+
+    It is placed as if it were held before the face or chest.
+    """
     size = (rng.uniform(0.25, 0.55), rng.uniform(0.02, 0.3), rng.uniform(0.2, 0.5))
     colour = pick(WOODS if rng.random() < 0.5 else CLOTHS, rng)
     label = wall_surface(clutter([pick(PLAINS, rng), pick(CLOTHS, rng)], (0.13, 0.09), colour, 0.3))
@@ -192,7 +204,10 @@ def parcel(rng: np.random.Generator) -> Mesh:
 
 
 def umbrella(rng: np.random.Generator) -> Mesh:
-    """An open umbrella, its cloth facing -y, middle at the origin: held against rain, sun or the camera."""
+    """An open umbrella, its cloth facing -y, its middle at the origin.
+
+    It is held against rain, sun or the camera.
+    """
     radius, deep, ribs = rng.uniform(0.46, 0.6), rng.uniform(0.16, 0.26), 8
     colour, second = linear(pick(CLOTHS, rng)), linear(pick(CLOTHS, rng))
     two = rng.random() < 0.25

@@ -1,5 +1,7 @@
-"""Garments as geometry: shells grown from the body's tights, and tubes draped round the posed body. Reads and writes
-nothing."""
+"""Garments as geometry: shells from the body's tights, and draped tubes.
+
+The tubes are draped round the posed body. Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,10 @@ _SLEEVELESS = 0.05  # sleeves that end before this, along the arm, are no sleeve
 
 @dataclass(frozen=True)
 class Garment:
-    """pieces: skinned with the body. tubes: draped after posing. covers: [n] bool, vertices of the skin
-    that it hides."""
+    """Geometry of one garment.
+
+    pieces: skinned with the body. tubes: draped after posing. covers: [n] bool, vertices of the skin that it hides.
+    """
 
     pieces: tuple[Piece, ...]
     tubes: tuple[Tube, ...]
@@ -32,8 +36,10 @@ class Garment:
 
 
 def make_top(top: Top, phenotype: Phenotype, waist: float) -> Garment:
-    """A garment for the torso: shell of shoulders and sleeves, tube below, collar. waist: height of the trousers'
-    edge."""
+    """Garment for the torso: shell, tube below, collar.
+
+    The shell covers shoulders and sleeves. waist: height of the trousers' edge.
+    """
     body, tape = rest(phenotype), measure(phenotype, "tights")
     points = tape.points + (top.ease / tape.scale) * tape.normals
     points = _fill_sleeves(points, body, tape, top)
@@ -104,7 +110,10 @@ def make_bottom(bottom: Bottom, phenotype: Phenotype) -> Garment:
 
 
 def make_shoes(shoes: Shoes, phenotype: Phenotype, bottom: Bottom) -> Garment:
-    """Shoes with soles, and socks above them. Shafts of boots end beneath long trousers."""
+    """Shoes with soles, and socks above them.
+
+    Shafts of boots end beneath long trousers.
+    """
     covered = bottom.kind == "trousers" and bottom.length > 1.6 and bottom.hem_width > 0
     height = min(shoes.height, 0.03) if covered else shoes.height
     body, tape = rest(phenotype), measure(phenotype, "tights")
@@ -180,15 +189,17 @@ def _cut(piece: Piece, fields: tuple[np.ndarray, ...]) -> Piece:
 
 def _neck_drop(top: Top, tape: Measures) -> np.ndarray:
     front = np.clip(np.cos(tape.around), 0, 1)
-    if not top.v:
-        return top.neck * front
-    return (top.neck + 0.09) * np.clip(1 - np.abs(tape.around) / 0.55, 0, 1)
+    drop: np.ndarray = top.neck * front
+    if top.v:
+        drop = (top.neck + 0.09) * np.clip(1 - np.abs(tape.around) / 0.55, 0, 1)
+    return drop
 
 
 def _armhole(top: Top, body: Rest, tape: Measures) -> np.ndarray:
     """Metres inside the upright cut across the shoulder of a sleeveless top, [n]."""
     across = float(body.joints["joint-l-shoulder"][0]) + 0.06 * top.sleeve / tape.scale - np.abs(tape.points[:, 0])
-    return np.maximum(across, TUBE_TOP - 0.02 - tape.up)
+    metres: np.ndarray = np.maximum(across, TUBE_TOP - 0.02 - tape.up)
+    return metres
 
 
 def _smooth(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -205,7 +216,8 @@ def _push_out(
     away = away - (away @ axis)[:, None] * axis
     distance = np.linalg.norm(away, axis=1)
     grow = share * np.maximum(0, radius - distance) / np.maximum(distance, 1e-6)
-    return points + away * grow[:, None]
+    moved: np.ndarray = points + away * grow[:, None]
+    return moved
 
 
 def _fill_sleeves(points: np.ndarray, body: Rest, tape: Measures, top: Top) -> np.ndarray:

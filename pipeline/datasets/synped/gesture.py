@@ -1,4 +1,7 @@
-"""What people do: poses drawn as they walk, stand, carry, hold a phone. Reads and writes nothing."""
+"""Gestures: poses of people who walk, stand, carry or hold a phone.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from pipeline.datasets.synped.pose import Arm, Leg, Pose
 
 
 def draw_walk(rng: np.random.Generator) -> tuple[Leg, Leg, float]:
-    """Legs at a random moment of a walking cycle, and the swing that the arms of such a stride have (left forward
-    positive)."""
+    """Legs at a random moment of a walk, and the arm swing.
+
+    The swing is that of such a stride (left forward positive).
+    """
     phase, stride = rng.uniform(), rng.uniform(0.6, 1.15)
     spread, turn = rng.uniform(0.0, 0.05), rng.uniform(0.0, 0.25)
     left, right = (_stepping((phase + shift) % 1.0, stride, spread, turn) for shift in (0.0, 0.5))
@@ -19,7 +24,10 @@ def draw_walk(rng: np.random.Generator) -> tuple[Leg, Leg, float]:
 
 
 def draw_gesture(rng: np.random.Generator, bag_side: str, backpack: bool) -> Pose:
-    """Walking or standing, arms as people hold them. bag_side: the hand that bears a bag, "L", "R" or ""."""
+    """Walking or standing, arms as people hold them.
+
+    bag_side: the hand that bears a bag, "L", "R" or "".
+    """
     walking = bool(rng.uniform() < 0.7)
     if walking:
         left_leg, right_leg, stride = draw_walk(rng)

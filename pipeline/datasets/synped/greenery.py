@@ -1,4 +1,7 @@
-"""Plants: hedges, bushes, trees, branches, as clouds of leaves around a dark core. Reads and writes nothing."""
+"""Plants as clouds of leaves around a dark core.
+
+Hedges, bushes, trees, branches. Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ def _dark(colour: Colour) -> Colour:
 def hedge(
     rng: np.random.Generator, length: float, height: float, depth: float, leaf_size: float = 0.06, count: int = 2600
 ) -> Mesh:
-    """A clipped hedge along x, standing on the ground; `count` leaves on its top and sides."""
+    """A clipped hedge along x, standing on the ground.
+
+    `count` leaves are on its top and sides.
+    """
     colour = green(rng)
     points = rng.uniform(-0.5, 0.5, (count, 3))
     face = rng.choice(4, count, p=_hedge_shares(length, height, depth))
@@ -43,13 +49,17 @@ def hedge(
 
 def _hedge_shares(length: float, height: float, depth: float) -> np.ndarray:
     areas = np.array([length * depth, length * height, length * height * 0.3, 2 * depth * height])
-    return areas / areas.sum()
+    shares: np.ndarray = areas / areas.sum()
+    return shares
 
 
 def clumps(
     rng: np.random.Generator, centres: np.ndarray, radii: np.ndarray, colour: Colour, leaf_size: float, count: int
 ) -> Mesh:
-    """`count` leaves around dark balls at centres [k, 3] with half axes radii [k, 3], more on the larger ones."""
+    """`count` leaves around dark balls.
+
+    The balls have centres [k, 3] and half axes radii [k, 3]; larger balls have more leaves.
+    """
     share = radii.prod(axis=1) ** (2 / 3)
     which = rng.choice(len(centres), count, p=share / share.sum())
     direction = rng.standard_normal((count, 3))
@@ -71,7 +81,7 @@ def crown(
     count: int,
     lumps: int = 8,
 ) -> Mesh:
-    """A lumpy cloud of leaves: the crown of a tree, a bush, a branch."""
+    """An irregular cloud of leaves: a tree crown, a bush, a branch."""
     bumps = rng.standard_normal((lumps, 3))
     bumps *= rng.uniform(0.35, 0.62, (lumps, 1)) / np.linalg.norm(bumps, axis=1, keepdims=True)
     sizes = rng.uniform(0.36, 0.58, (lumps, 1))
@@ -79,7 +89,10 @@ def crown(
 
 
 def thicket(rng: np.random.Generator, width: float, height: float, leaf_size: float, count: int) -> Mesh:
-    """Shrubs and young trees grown together, along x: the green that closes most campus pictures."""
+    """Shrubs and young trees grown together, along x.
+
+    They close most campus pictures.
+    """
     number = int(2.2 * width * height / 3)
     centres = rng.uniform([-width / 2, -0.8, 0.2], [width / 2, 1.2, height], (number, 3))
     centres[:, 2] *= rng.uniform(0.5, 1.0, number)
@@ -117,7 +130,10 @@ def tree(rng: np.random.Generator, height: float, leaf_size: float = 0.2, count:
 
 
 def branch(rng: np.random.Generator, width: float) -> Mesh:
-    """Hanging twigs and leaves around the origin, without a trunk: what hides a head or a chest from in front."""
+    """Hanging twigs and leaves around the origin, without a trunk.
+
+    They hide a head or a chest from in front.
+    """
     count = int(700 * width * width + 250)
     parts = [crown(rng, (width * 0.5, width * 0.4, width * 0.35), (0, 0, 0), green(rng), 0.09, count, 6)]
     for _ in range(5):
@@ -127,7 +143,10 @@ def branch(rng: np.random.Generator, width: float) -> Mesh:
 
 
 def foliage(rng: np.random.Generator, width: float, height: float) -> Mesh:
-    """A loose screen of leaves around the origin: a climber or young tree that somebody stands behind."""
+    """A loose screen of leaves around the origin.
+
+    It is a climber or a young tree in front of a person.
+    """
     lumps = int(rng.integers(5, 10))
     centres = rng.uniform([-0.5, -0.15, -0.5], [0.5, 0.15, 0.5], (lumps, 3)) * [width, width, height]
     sizes = rng.uniform(0.12, 0.3, (lumps, 1)) * [width, 0.6 * width, width]

@@ -1,6 +1,7 @@
-"""Hair and hats as geometry on the head, and the painted face. Reads and writes nothing.
+"""Hair and hats as geometry on the head, and the painted face.
 
-Head coordinates: origin between the eyes' height and the neck's axis, metres on a head of average size, z up, -y ahead.
+Reads and writes nothing. Head coordinates: origin between the eyes' height and the neck's axis, metres on a head of
+average size, z up, -y ahead.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ _LINE = (
 
 @dataclass(frozen=True)
 class Hair:
-    """kind: "bald" | "buzz" | "short" | "bob" | "long" | "ponytail" | "bun". volume: thickness in metres. fringe: how
-    far it comes down the forehead, 0 to 1. length: metres below the eyes, bob and long only. seed: of strands."""
+    """A hair style.
+
+    kind: "bald" | "buzz" | "short" | "bob" | "long" | "ponytail" | "bun". volume: thickness in metres. fringe: how far
+    it comes down the forehead, 0 to 1. length: metres below the eyes, bob and long only. seed: of strands.
+    """
 
     kind: str
     colour: Colour
@@ -42,7 +46,7 @@ class Hair:
 
 @dataclass(frozen=True)
 class Hat:
-    """kind: "cap" | "beanie" | "brim"."""
+    """A hat. kind: "cap" | "beanie" | "brim"."""
 
     kind: str
     colour: Colour
@@ -50,7 +54,10 @@ class Hat:
 
 @dataclass(frozen=True)
 class Face:
-    """skin: colour. glasses: frame colour or None. beard: 0 to 1. lips: redness 0 to 1. seed: of blotches."""
+    """Appearance of a face: skin, glasses, beard, lips.
+
+    glasses: frame colour or None. beard: 0 to 1. lips: redness 0 to 1. seed: of blotches.
+    """
 
     skin: Colour
     brows: Colour
@@ -61,7 +68,7 @@ class Face:
 
 
 def draw_hair(rng: np.random.Generator, female: bool, age: float) -> Hair:
-    """Mostly black and brown; long styles mostly on women, grey mostly on the old."""
+    """Hair style, mostly black or brown; mostly short on men."""
     kinds = ["bald", "buzz", "short", "bob", "long", "ponytail", "bun"]
     chances = [0.0, 0.01, 0.13, 0.2, 0.36, 0.22, 0.08] if female else [0.05, 0.14, 0.72, 0.04, 0.03, 0.01, 0.01]
     grey = rng.uniform() < 0.06 + 0.9 * max(0.0, age - 0.62)
@@ -87,7 +94,7 @@ def draw_hat(rng: np.random.Generator, palette: Palette) -> Hat:
 
 
 def draw_face(rng: np.random.Generator, palette: Palette, female: bool, hair: Hair) -> Face:
-    """Skin from pale to deep brown along one curve of lightness, chroma and hue."""
+    """Face with skin between pale and deep brown, on one curve."""
     depth = float(rng.beta(1.4, 2.2))
     skin = from_oklch(0.8 - 0.45 * depth, 0.045 + 0.05 * depth * (1.4 - depth), 58 - 8 * depth + rng.uniform(-5, 8))
     glasses = draw_colour(rng, palette, ("black", "black", "brown", "grey")) if rng.uniform() < 0.25 else None
@@ -100,7 +107,8 @@ def draw_face(rng: np.random.Generator, palette: Palette, female: bool, hair: Ha
 def head_coords(points: np.ndarray, body: Rest) -> np.ndarray:
     """Rest positions [n, 3] -> head coordinates."""
     origin, scale = _head_frame(body)
-    return ((points - origin) / scale).astype(np.float32)
+    coords: np.ndarray = ((points - origin) / scale).astype(np.float32)
+    return coords
 
 
 def _head_frame(body: Rest) -> tuple[np.ndarray, float]:
@@ -110,7 +118,7 @@ def _head_frame(body: Rest) -> tuple[np.ndarray, float]:
 
 
 def skin_surface(face: Face, hair: Hair) -> Surface:
-    """Skin everywhere, with what a face shows from ten metres: brows, eyes, mouth, beard, glasses, cropped hair."""
+    """Skin with the features of a face that are visible from afar."""
     return Surface(partial(_skin_albedo, face, hair), 0.02, 0.03, 0.02)
 
 
@@ -150,7 +158,8 @@ def _above_line(local: np.ndarray, fringe: float) -> np.ndarray:
     """Metres above the hairline, [n]."""
     angle = np.abs(np.arctan2(local[:, 0], -local[:, 1]))
     line = np.interp(angle, *_LINE) - 0.04 * fringe * np.clip(1.1 - angle, 0, 1)
-    return (local[:, 2] - line).astype(np.float32)
+    metres: np.ndarray = (local[:, 2] - line).astype(np.float32)
+    return metres
 
 
 def _hair_albedo(hair: Hair, coords: np.ndarray) -> np.ndarray:
@@ -158,12 +167,12 @@ def _hair_albedo(hair: Hair, coords: np.ndarray) -> np.ndarray:
     angle = np.arctan2(coords[:, 0], -coords[:, 1])
     strands = np.sin(angle * 61 + 4 * waves(coords, 0.05, hair.seed)) * np.sin(angle * 143 + coords[:, 2] * 25)
     tone = 1 + 0.28 * strands + 0.18 * waves(coords, 0.04, hair.seed + 1)
-    return np.clip(np.asarray(hair.colour) * np.clip(tone, 0.4, 1.8)[:, None], 0, 1).astype(np.float32)
+    colours: np.ndarray = np.clip(np.asarray(hair.colour) * np.clip(tone, 0.4, 1.8)[:, None], 0, 1).astype(np.float32)
+    return colours
 
 
 def make_hair(hair: Hair, phenotype: Phenotype, covered: bool, clothes: float) -> list[Piece]:
-    """Pieces of a hair style; covered: a hat is worn, so that nothing stands up. clothes: metres of cloth on the
-    shoulders, which long hair lies on."""
+    """Pieces of a hair style; `covered` by a hat; `clothes` in metres."""
     if hair.kind in ("bald", "buzz"):
         return []
     body = rest(phenotype)

@@ -16,7 +16,10 @@ from pipeline.datasets.synped.structures import pillar, railing
 def room(
     rng: np.random.Generator, width: float, depth: float, wall: m.Ground, floor: m.Ground, gloss: float
 ) -> tuple[list[Mesh], np.ndarray]:
-    """Floor, ceiling with lamps, side walls and an end wall with a skirting."""
+    """Floor, ceiling with lamps, side walls and an end wall.
+
+    The end wall has a skirting.
+    """
     surface = m.wall_surface(wall)
     ground, mean = ground_plane(floor, gloss=gloss)
     lamps = m.tiles((205, 205, 202), (150, 150, 148), 0.6)
@@ -103,7 +106,10 @@ def office(rng: np.random.Generator) -> Place:
 
 
 def hall(rng: np.random.Generator) -> Place:
-    """A wide hall: large tiles, columns, a wall of glass or panels at the end."""
+    """A wide hall: large tiles, columns, a wall at the end.
+
+    The wall is of glass or panels.
+    """
     width, depth = float(rng.uniform(14, 20)), float(rng.uniform(14, 18))
     floor, _ = _indoor_floor(rng)
     glass = m.windows(m.plaster(pick(PLAINS, rng)), (1.6, 3.0), (1.45, 2.0), (120, 122, 124), (150, 168, 176))

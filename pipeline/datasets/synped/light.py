@@ -1,7 +1,8 @@
-"""Light: sun or lamps, sky, and what they make of ray hits. Hits -> linear radiance; reads and writes nothing.
+"""Light: sun or lamps, sky, and the radiance of ray hits.
 
-Sun and sky are visible or hidden per ray hit (one ray each, then averaged over neighbours of the same layer): this
-gives soft shadows, darker folds and the shadow under the shoes that glues a person to the ground.
+Reads and writes nothing. Sun and sky are visible or hidden per ray hit (one ray each, then averaged over neighbours of
+the same layer). This gives soft shadows, darker folds and the shadow under the shoes that connects a person to the
+ground.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ OFFSET = 0.004  # metres by which shadow rays start off the surface
 
 @dataclass(frozen=True)
 class Light:
-    """Colours are linear RGB [3]; a white matt surface that faces `sky` alone has radiance `sky`.
+    """Light of one picture: sun or lamps, sky, ground.
 
-    sun: unit vector towards the sun or the lamps. sun_colour: irradiance at normal incidence, 0 = overcast. spread:
-    radius of the light in radians (lamps: large). sun_reach, sky_reach: metres beyond which nothing casts a shadow
-    (ceilings must not). ground: light that comes back from below. side, side_share: where the sky is brighter
-    (windows), by how much.
+    Colours are linear RGB [3]; a white matt surface that faces `sky` alone has radiance `sky`. sun: unit vector towards
+    the sun or the lamps. sun_colour: irradiance at normal incidence, 0 = overcast. spread: radius of the light in
+    radians (lamps: large). sun_reach, sky_reach: metres beyond which nothing casts a shadow (ceilings must not).
+    ground: light that comes back from below. side, side_share: where the sky is brighter (windows), by how much.
     """
 
     sun: np.ndarray
@@ -42,7 +43,7 @@ class Light:
     haze_length: float
 
     def environment(self, directions: np.ndarray) -> np.ndarray:
-        """Radiance seen along directions [n, 3] when nothing is hit or in a mirror: [n, 3]."""
+        """Radiance along directions [n, 3] without a hit or in a mirror."""
         up = directions[:, 2:]
         sky = self.haze * (1 - np.clip(up * 3, 0, 1)) + self.sky * np.clip(up * 3, 0, 1)
         return np.where(up > 0, sky, self.ground * 0.6).astype(np.float32)
@@ -51,11 +52,12 @@ class Light:
         """Irradiance from sky and ground for unit normals [n, 3]: [n, 3]."""
         up = 0.5 + 0.5 * normals[:, 2:]
         side = 1 + self.side_share * (normals @ self.side)[:, None]
-        return ((self.sky * up + self.ground * (1 - up)) * side).astype(np.float32)
+        irradiance: np.ndarray = ((self.sky * up + self.ground * (1 - up)) * side).astype(np.float32)
+        return irradiance
 
 
 def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
-    """Daylight. azimuth: of the sun, radians. ground: mean albedo of the ground [3]."""
+    """Daylight. azimuth: of the sun, radians. ground: mean ground albedo [3]."""
     elevation = rng.uniform(*look.elevation)
     sun = np.array(
         [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)], dtype=np.float32
@@ -86,7 +88,7 @@ def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.nd
 
 
 def indoor(rng: np.random.Generator, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
-    """Lamps on a ceiling and a bright side (windows)."""
+    """Light of ceiling lamps and one bright side (windows)."""
     lean = rng.uniform(0.1, 0.7)
     sun = np.array([np.cos(azimuth) * np.sin(lean), np.sin(azimuth) * np.sin(lean), np.cos(lean)], dtype=np.float32)
     warmth = rng.uniform(*look.lamps)
@@ -112,7 +114,7 @@ def indoor(rng: np.random.Generator, azimuth: float, ground: np.ndarray, look: S
 
 @dataclass(frozen=True)
 class Shaded:
-    """radiance [n, 3] float32 linear; irradiance [n] float32, its mean over colours, for the exposure."""
+    """Radiance [n, 3] and its mean irradiance [n], for the exposure; both float32."""
 
     radiance: np.ndarray
     irradiance: np.ndarray
@@ -127,7 +129,7 @@ def shade(
     grid: tuple[int, int],
     rng: np.random.Generator,
 ) -> Shaded:
-    """Radiance of every ray. directions: [rows * columns, 3] of the rays from `origin` [3]; grid: (rows, columns)."""
+    """Radiance of every ray from `origin` [3]; grid: (rows, columns)."""
     radiance = light.environment(directions)
     found = np.flatnonzero(hits.layer != NOTHING)
     points = _surface_points(scenes, hits, directions, found)
@@ -240,7 +242,8 @@ def _visibility(
 
 def _spread_out(value: np.ndarray) -> np.ndarray:
     """Multiples of irrational numbers -> [0, 1), float32: neighbours differ, a mean over few is smooth."""
-    return (value - np.floor(value)).astype(np.float32)
+    fraction: np.ndarray = (value - np.floor(value)).astype(np.float32)
+    return fraction
 
 
 def _on_ball(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -265,7 +268,8 @@ def _averaged(
             total = _box_sum((image * member).reshape(grid), reach).ravel()
             weight = _box_sum((known * member).reshape(grid), reach).ravel()
             result[member] = (total / np.maximum(weight, 1))[member]
-    return result[found]
+    averages: np.ndarray = result[found]
+    return averages
 
 
 def _box_sum(image: np.ndarray, reach: int) -> np.ndarray:
@@ -275,9 +279,10 @@ def _box_sum(image: np.ndarray, reach: int) -> np.ndarray:
     sums = np.zeros((rows + width, columns + width))
     sums[reach + 1 : reach + 1 + rows, reach + 1 : reach + 1 + columns] = image
     sums = sums.cumsum(axis=0).cumsum(axis=1)
-    return (sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]).astype(
-        np.float32
-    )
+    window: np.ndarray = (
+        sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]
+    ).astype(np.float32)
+    return window
 
 
 def _mirror(
@@ -289,6 +294,7 @@ def _mirror(
     grazing = (1 - np.clip(-cos, 0, 1)) ** 4
     share = points.gloss[shiny] * (0.35 + 0.65 * grazing)
     spot = np.clip(mirrored @ light.sun, 0, None) ** 60 * sun_free[shiny] * 3
-    return share[:, None] * (
+    mirrored_light: np.ndarray = share[:, None] * (
         light.environment(mirrored) * (0.4 + 0.6 * sky_free[shiny, None]) + light.sun_colour * spot[:, None]
     )
+    return mirrored_light

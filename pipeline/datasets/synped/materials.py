@@ -1,7 +1,8 @@
-"""Materials of the world: ground, walls, foliage, paint. Texture coordinates -> linear RGB. Reads and writes nothing.
+"""Materials of the world: ground, walls, foliage, paint.
 
-Colours are given as sRGB triples in [0, 255], as one reads them off a photograph, and turned into linear light once.
-Places are mostly grey, brown and green: saturated surroundings taught a network to ignore colour.
+Texture coordinates -> linear RGB. Reads and writes nothing. Colours are given as sRGB triples in [0, 255], as one reads
+them off a photograph, and turned into linear light once. Places are mostly grey, brown and green: saturated
+surroundings taught a network to ignore colour.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ def linear(colour: Colour) -> np.ndarray:
 
 
 def vary(colour: Colour, rng: np.random.Generator, amount: float = 0.12) -> Colour:
-    """The colour, brighter or darker and a little of another hue; `amount` is the relative deviation."""
+    """The colour, brighter or darker and with a slightly different hue.
+
+    amount: relative deviation.
+    """
     common = rng.normal(1, amount)
     each = rng.normal(1, amount / 9, 3)
     return tuple(float(np.clip(c * common * e, 4, 248)) for c, e in zip(colour, each, strict=True))  # type: ignore[return-value]
 
 
 def _shaded(base: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return np.clip(base * np.maximum(factor, 0.05)[:, None], 0, 0.95).astype(np.float32)
+    colours: np.ndarray = np.clip(base * np.maximum(factor, 0.05)[:, None], 0, 0.95).astype(np.float32)
+    return colours
 
 
 def _wall(texture: Ground) -> Callable[[np.ndarray], np.ndarray]:
@@ -78,9 +83,10 @@ def leaf(colour: Colour, spread: float = 0.3) -> Surface:
 
     def albedo(p: np.ndarray) -> np.ndarray:
         mix = p[:, 1:2] ** 2
-        return np.clip((base * (1 - mix) + yellow * mix) * (1 - spread + 2 * spread * p[:, :1]), 0, 0.9).astype(
-            np.float32
-        )
+        colours: np.ndarray = np.clip(
+            (base * (1 - mix) + yellow * mix) * (1 - spread + 2 * spread * p[:, :1]), 0, 0.9
+        ).astype(np.float32)
+        return colours
 
     return Surface(albedo, gloss=0.04)
 
@@ -102,7 +108,10 @@ def bricks(colour: Colour, mortar: Colour, length: float = 0.24, height: float =
 
 
 def tiles(colour: Colour, joint: Colour, size: float, contrast: float = 0.08, width: float = 0.012) -> Ground:
-    """Square tiles or slabs, stained, each of its own shade. `width`: of the joint, metres."""
+    """Square tiles or slabs, stained, each of its own shade.
+
+    `width`: of the joint, metres.
+    """
     base, dark = linear(colour), linear(joint)
 
     def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -117,7 +126,10 @@ def tiles(colour: Colour, joint: Colour, size: float, contrast: float = 0.08, wi
 
 
 def herringbone(colour: Colour, second: Colour, size: float = 0.2) -> Ground:
-    """Pavers in two shades, alternating in direction; near enough to a herringbone bond at these resolutions."""
+    """Pavers in two shades with alternating directions.
+
+    This is close enough to a herringbone bond at these resolutions.
+    """
     first, other = linear(colour), linear(second)
 
     def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -157,7 +169,10 @@ def dirt(colour: Colour) -> Ground:
 
 
 def grass(colour: Colour, dry: Colour, lushness: float = 0.0) -> Ground:
-    """Blades as fine streaks, clumps, dry or bare spots; `lushness` shifts how much of it is green."""
+    """Grass: blades as fine streaks, clumps, dry or bare spots.
+
+    lushness: shifts how much of it is green.
+    """
     green, brown = linear(colour), linear(dry)
 
     def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -180,7 +195,10 @@ def plaster(colour: Colour, dirt_amount: float = 0.08) -> Ground:
 def windows(
     wall: Ground, pitch: tuple[float, float], opening: tuple[float, float], frame: Colour, glass: Colour
 ) -> Ground:
-    """A facade: a grid of windows (pitch and opening in metres, sill 0.9 m) in a wall, panes of different darkness."""
+    """A facade: a grid of windows in a wall.
+
+    Pitch and opening are in metres, the sill is 0.9 m high, and the panes differ in darkness.
+    """
     frame_colour, glass_colour = linear(frame), linear(glass)
 
     def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -196,7 +214,10 @@ def windows(
 
 
 def clutter(colours: list[Colour], size: tuple[float, float], ground: Colour, fill: float = 0.7) -> Ground:
-    """Books on shelves, posters on a board: cells (size in metres) filled with rectangles of `colours`, or empty."""
+    """Books on shelves or posters on a board.
+
+    Cells (size in metres) are empty or filled with rectangles of `colours`.
+    """
     palette = np.stack([linear(colour) for colour in colours])
     empty = linear(ground)
 
@@ -214,7 +235,10 @@ def clutter(colours: list[Colour], size: tuple[float, float], ground: Colour, fi
 
 
 def beside(first: Ground, second: Ground, inside: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Ground:
-    """`first` where `inside(x, y)` holds, `second` elsewhere: a path through grass, a road beside a pavement."""
+    """`first` where `inside(x, y)` holds, `second` elsewhere.
+
+    For example a path through grass, or a road beside a pavement.
+    """
 
     def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         mask = inside(x, y)

@@ -1,5 +1,7 @@
-"""Where every vertex of a resting body lies in a tailor's terms, so that hems and sleeves fit all bodies. Reads and
-writes nothing."""
+"""Tailor's measures of every vertex of a resting body.
+
+With them hems and sleeves fit all bodies. Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ TORSO_LENGTH = 0.56  # metres from the hip joints to the neck joint on the body 
 
 @dataclass(frozen=True)
 class Measures:
-    """Per vertex of one surface of the body, [n] float32. points: [n, 3] float32, where it rests.
+    """Measures per vertex of one surface of the body, [n] float32.
 
-    up: metres above the hip joints, scaled to TORSO_LENGTH. arm: along the arm, 0 = shoulder, 1 = elbow, 2 = wrist,
-    -1 off the arm. leg: downwards, 0 = hip joint, 1 = knee, 2 = ankle. armness: share of the weights that belongs to
-    the arm. neck: metres from the line of a crew neck, negative on the neck itself. around: angle about the
-    body's axis, 0 = front, positive to the person's left. Scalars: scale = metres of `up` per metre of this body;
-    centre = y of the torso's axis. normals: [n, 3] float32.
+    points: [n, 3] float32, position at rest. up: metres above the hip joints, scaled to TORSO_LENGTH. arm: along the
+    arm, 0 = shoulder, 1 = elbow, 2 = wrist, -1 off the arm. leg: downwards, 0 = hip joint, 1 = knee, 2 = ankle.
+    armness: share of the weights that belongs to the arm. neck: metres from the line of a crew neck, negative on the
+    neck itself. around: angle about the body's axis, 0 = front, positive to the person's left. normals: [n, 3] float32.
+    Scalars: scale = metres of `up` per metre of this body; centre = y of the torso's axis.
     """
 
     points: np.ndarray
@@ -72,7 +74,8 @@ def _segments(*stems: str) -> list[int]:
 def _from_neck(points: np.ndarray, neck: np.ndarray, up: np.ndarray, scale: float) -> np.ndarray:
     """A crew neck runs where a ball round the pit of the throat cuts the shoulders; above it, height counts."""
     away = (points - neck) * scale - np.array([0, -0.02, 0.015], dtype=np.float32)
-    return np.minimum(np.linalg.norm(away, axis=1) - 0.085, TORSO_LENGTH + 0.025 - up).astype(np.float32)
+    metres: np.ndarray = np.minimum(np.linalg.norm(away, axis=1) - 0.085, TORSO_LENGTH + 0.025 - up).astype(np.float32)
+    return metres
 
 
 def _along_arm(points: np.ndarray, joints: dict[str, np.ndarray], armness: np.ndarray) -> np.ndarray:
@@ -82,7 +85,8 @@ def _along_arm(points: np.ndarray, joints: dict[str, np.ndarray], armness: np.nd
     first = (points - shoulder) @ upper / (upper @ upper)
     second = (points - elbow) @ lower / (lower @ lower)
     place = np.where(first < 1, np.minimum(first, 1), 1 + np.maximum(second, 0))
-    return (armness * place - (1 - armness)).astype(np.float32)
+    along: np.ndarray = (armness * place - (1 - armness)).astype(np.float32)
+    return along
 
 
 def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -92,4 +96,5 @@ def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     summed = np.stack(
         [np.bincount(faces.ravel(), np.repeat(flat[:, axis], 3), minlength=len(points)) for axis in range(3)], axis=1
     )
-    return (summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    normals: np.ndarray = (summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return normals

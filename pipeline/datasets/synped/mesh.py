@@ -1,6 +1,6 @@
-"""Mesh and Surface: what people, obstacles and the ground are made of before the ray caster sees them.
+"""Mesh and Surface: geometry and materials of people, obstacles and ground.
 
-Units are metres, z points up, a person at rest looks along -y (towards the camera) and stands on z = 0.
+Units are metres, z points up. A person at rest looks along -y (towards the camera) and stands on z = 0.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Mesh:
     surfaces: tuple[Surface, ...]
 
     def placed(self, yaw: float, position: Sequence[float]) -> Mesh:
-        """Turned by `yaw` radians around z, counter-clockwise from above, then moved to `position` (x, y, z)."""
+        """Mesh turned by `yaw` and moved to `position` (x, y, z).
+
+        yaw: radians around z, counter-clockwise from above.
+        """
         cos, sin = np.cos(yaw), np.sin(yaw)
         turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=np.float32)
         return replace(self, vertices=self.vertices @ turn.T + np.asarray(position, dtype=np.float32))

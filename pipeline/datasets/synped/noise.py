@@ -1,7 +1,7 @@
-"""Pseudo-random fields for textures, bumps and foliage: tables made once, then looked up. Reads and writes nothing.
+"""Pseudo-random fields for textures, bumps and foliage.
 
-A lookup in a periodic table costs one gather per point; noise from a hash at every ray hit would cost ten times as much
-as tracing the rays.
+They are tables made once and then looked up. Reads and writes nothing. A lookup in a periodic table costs one gather
+per point; noise from a hash at every ray hit would cost ten times as much as tracing the rays.
 """
 
 from __future__ import annotations
@@ -46,15 +46,22 @@ def _filtered(seed: int, weight: object, channels: int = 1) -> np.ndarray:
 
 
 def fractal(x: np.ndarray, y: np.ndarray, size: float, offset: float = 0.0) -> np.ndarray:
-    """Cloudy noise at points (x, y), [n] float32, mean 0, standard deviation 1. `size`: metres of its largest spots."""
+    """Cloudy noise at points (x, y), [n] float32.
+
+    Mean 0, standard deviation 1. size: metres of its largest spots.
+    """
     step = SIZE / (4 * size)
     column = (x * step + offset * 97.0).astype(np.int32) & (SIZE - 1)
     row = (y * step + offset * 57.0).astype(np.int32) & (SIZE - 1)
-    return _fractal_table()[row, column]
+    values: np.ndarray = _fractal_table()[row, column]
+    return values
 
 
 def smooth3(points: np.ndarray, size: float) -> np.ndarray:
-    """Three smooth noise values at points [n, 3]: [n, 3] float32, mean 0, deviation 1. `size`: metres of a bump."""
+    """Three smooth noise values at each point: [n, 3] float32.
+
+    points: [n, 3]. Mean 0, standard deviation 1. size: metres of a bump.
+    """
     step = 16.0 / size
     x = (points[:, 0] + 0.73 * points[:, 1]) * step
     y = (points[:, 2] + 0.61 * points[:, 1]) * step
@@ -65,10 +72,12 @@ def smooth3(points: np.ndarray, size: float) -> np.ndarray:
     table = _smooth_table()
     top = table[r0, c0] * (1 - a) + table[r0, c1] * a
     bottom = table[r1, c0] * (1 - a) + table[r1, c1] * a
-    return top * (1 - b) + bottom * b
+    values: np.ndarray = top * (1 - b) + bottom * b
+    return values
 
 
 def white(i: np.ndarray, j: np.ndarray, offset: int = 0) -> np.ndarray:
     """One uniform number in [0, 1) per integer cell (i, j): [n] float32."""
     mixed = i.astype(np.int64) * 73856093 ^ j.astype(np.int64) * 19349663 ^ (offset * 83492791)
-    return _white_table()[(mixed ^ (mixed >> 16)) & 65535]
+    values: np.ndarray = _white_table()[(mixed ^ (mixed >> 16)) & 65535]
+    return values

@@ -1,6 +1,6 @@
-"""Obstacles: what they are and where one must stand to hide part of a person. Reads and writes nothing.
+"""Obstacles: kinds, and positions that hide part of a person.
 
-Which splits have which kinds is told by the style.
+Reads and writes nothing. The style defines which splits have which kinds.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ Stranger = Callable[[], Scene]  # another rendered person, background, at the or
 
 @dataclass(frozen=True)
 class Kind:
-    """build: rng, stranger -> a thing around the origin. gap: metres in front of the person.
+    """Kind of obstacle.
 
-    stance: "low" stands before the legs, "side" hides one side, "held" hangs before the body at `heights` (metres).
+    build: rng, stranger -> a thing around the origin. gap: metres in front of the person. stance: "low" stands before
+    the legs, "side" hides one side, "held" hangs before the body at `heights` (metres).
     """
 
     build: Callable[[np.random.Generator, Stranger], Scene]
@@ -135,7 +136,10 @@ KINDS: dict[str, Kind] = {
 
 
 def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.random.Generator) -> Scene:
-    """Put an obstacle, built around the origin, between the camera at `eye` [3] and the person at `feet` [3]."""
+    """Obstacle moved between camera and person.
+
+    It was built around the origin. eye: [3], the camera. feet: [3], the person.
+    """
     distance, view, right = _line_of_sight(eye, feet)
     gap = min(float(rng.uniform(*kind.gap)), 0.6 * distance)
     nearer = (distance - gap) / distance  # what is nearer looks larger: offsets shrink towards the camera
@@ -163,7 +167,8 @@ def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.r
 def _outline(thing: Scene, yaw: float) -> np.ndarray:
     """The thing's vertices seen from above, turned by yaw: [V, 2]."""
     cos, sin = np.cos(yaw), np.sin(yaw)
-    return thing.mesh.vertices[:, :2] @ np.array([[cos, sin], [-sin, cos]])
+    turned: np.ndarray = thing.mesh.vertices[:, :2] @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 def _line_of_sight(eye: np.ndarray, feet: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -177,7 +182,10 @@ def _line_of_sight(eye: np.ndarray, feet: np.ndarray) -> tuple[float, np.ndarray
 def behind(
     eye: np.ndarray, feet: np.ndarray, rng: np.random.Generator, reach: tuple[float, float]
 ) -> tuple[float, tuple[float, float, float]]:
-    """A turn and a spot behind the person, near the line of sight, `reach` metres away."""
+    """Turn and position behind the person, near the line of sight.
+
+    reach: metres behind the person.
+    """
     distance, view, right = _line_of_sight(eye, feet)
     away = float(rng.uniform(*reach))
     aside = float(rng.uniform(-0.55, 0.55)) * (distance + away) / distance

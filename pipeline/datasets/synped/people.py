@@ -1,6 +1,7 @@
-"""People: draws identities and poses, and builds the mesh of one person in one pose. Reads the assets through `body`.
+"""People: identities, poses, and the mesh of a person in a pose.
 
-Everything is a function of the generator handed in; the same draws give the same bytes in any process.
+Reads the assets through `body`. Everything is a function of the given generator; the same draws give the same bytes in
+any process.
 """
 
 from __future__ import annotations
@@ -56,19 +57,25 @@ class Identity:
 
 @dataclass(frozen=True)
 class Person:
-    """mesh: standing on z = 0 at the origin, looking along -y. joints: [17, 3] float32, COCO keypoint order, metres."""
+    """Mesh and joints of one person.
+
+    mesh: standing on z = 0 at the origin, looking along -y. joints: [17, 3] float32, COCO keypoint order, metres.
+    """
 
     mesh: Mesh
     joints: np.ndarray
 
 
 def warm_up() -> None:
-    """Load what every person needs (half a second); targets of single shapes are read when first used."""
+    """Assets that every person needs, loaded in half a second.
+
+    Targets of single shapes are read when they are first used.
+    """
     template()
 
 
 def draw_identity(rng: np.random.Generator, fashion: Fashion) -> Identity:
-    """A person as one meets on a street of the place whose fashion it is."""
+    """Identity drawn with the fashion of a place."""
     female = bool(rng.uniform() < 0.47)
     phenotype = _draw_phenotype(rng, female)
     hair = draw_hair(rng, female, phenotype.age)
@@ -80,7 +87,10 @@ def draw_identity(rng: np.random.Generator, fashion: Fashion) -> Identity:
 
 
 def look_alike(identity: Identity, rng: np.random.Generator, fashion: Fashion) -> Identity:
-    """Somebody easily taken for `identity`: most of the clothes, another body, and one visible thing more changed."""
+    """Identity that is easily taken for `identity`.
+
+    It has most of the clothes, another body, and one more visible thing changed.
+    """
     female = identity.phenotype.female
     phenotype = _draw_phenotype(rng, female)
     hair = replace(draw_hair(rng, female, phenotype.age), colour=identity.hair.colour)
@@ -128,7 +138,10 @@ def _draw_phenotype(rng: np.random.Generator, female: bool) -> Phenotype:
 
 
 def draw_pose(rng: np.random.Generator, identity: Identity) -> Pose:
-    """Walking or standing, arms as people hold them, with the identity's bag in its hand."""
+    """Pose of a person who walks or stands.
+
+    The arms are as people hold them, with the identity's bag in its hand.
+    """
     bag = identity.bag
     in_hand = bag is not None and bag.kind in ("hand", "tote")
     return draw_gesture(
@@ -195,7 +208,10 @@ def _skin(identity: Identity, hidden: np.ndarray) -> Piece:
 
 
 def build(identity: Identity, pose: Pose) -> Person:
-    """One person in one pose, standing on z = 0 at the origin, looking along -y."""
+    """One person in one pose.
+
+    The person stands on z = 0 at the origin and looks along -y.
+    """
     dressed = _dress(identity)
     body, tape = rest(identity.phenotype), measure(identity.phenotype, "tights")
     segments = transforms(body, pose)
@@ -232,7 +248,8 @@ def _frame(segments: np.ndarray, joints: dict[str, np.ndarray], tape: Measures, 
 
 def _moved(segments: np.ndarray, segment: str, point: np.ndarray) -> np.ndarray:
     transform = segments[SEGMENT[segment]]
-    return transform[:, :3] @ point + transform[:, 3]
+    moved: np.ndarray = transform[:, :3] @ point + transform[:, 3]
+    return moved
 
 
 def _joints(identity: Identity, segments: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""From light to a photograph: exposure, lens, sensor. Linear radiance -> 8-bit RGB; reads and writes nothing.
+"""From light to a photograph: exposure, lens, sensor.
 
-The response of a camera is mild on purpose: hard colour casts taught a network to ignore colour, which is most of what
-tells people apart.
+Linear radiance -> 8-bit RGB; reads and writes nothing. The response of a camera is mild on purpose: hard colour casts
+taught a network to ignore colour, which is most of what tells people apart.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ SMALLEST = 84  # rows below which a picture is not degraded further
 
 @dataclass(frozen=True)
 class Response:
-    """What one camera does to every picture. Gains are relative; blur in pixels; noise in [0, 1] display units.
+    """What one camera does to every picture.
 
-    exposure: stops. balance: [3] gains of red, green, blue. black: veiling light added. quality: JPEG.
-    resample: share of the native resolution that the sensor or codec really resolves, (low, high).
+    Gains are relative; blur in pixels; noise in [0, 1] display units. exposure: stops. balance: [3] gains of red,
+    green, blue. black: veiling light added. quality: JPEG. resample: share of the native resolution that the sensor or
+    codec really resolves, (low, high).
     """
 
     exposure: float
@@ -99,7 +100,8 @@ def _noisy(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nda
     grain = rng.standard_normal((height, width, 1), dtype=np.float32)
     chroma = blur(rng.standard_normal((height, width, 3), dtype=np.float32), 1.0) * 1.6
     dark = 1.3 - 0.8 * np.clip(image.mean(axis=2, keepdims=True), 0, 1)
-    return image + np.float32(amount) * dark * (grain + chroma)
+    noisy: np.ndarray = image + np.float32(amount) * dark * (grain + chroma)
+    return noisy
 
 
 def _out_of_focus(image: np.ndarray, far: np.ndarray, sigma: float) -> np.ndarray:
@@ -115,14 +117,16 @@ def _motion(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angle, length = rng.uniform(-0.5, 0.5), rng.uniform(1, 3)
     steps = np.linspace(-0.5, 0.5, 5) * length
     shifted = [np.roll(image, (round(s * np.sin(angle)), round(s * np.cos(angle))), (0, 1)) for s in steps]
-    return np.stack(shifted).mean(axis=0)
+    blurred: np.ndarray = np.stack(shifted).mean(axis=0)
+    return blurred
 
 
 def _vignette(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> np.ndarray:
     """The crop is a small part of the frame: all that is left of vignetting is a slope."""
     slope = rng.uniform(-1, 1, 2) * strength
     rows, columns = np.linspace(-0.5, 0.5, shape[0]), np.linspace(-0.5, 0.5, shape[1])
-    return (1 + slope[0] * rows[:, None, None] + slope[1] * columns[None, :, None]).astype(np.float32)
+    factors: np.ndarray = (1 + slope[0] * rows[:, None, None] + slope[1] * columns[None, :, None]).astype(np.float32)
+    return factors
 
 
 def _resampled(image: np.ndarray, share: float) -> np.ndarray:

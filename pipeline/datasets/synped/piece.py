@@ -1,5 +1,7 @@
-"""Piece: a part of a dressed person in the rest pose, before it is posed; cutting and joining. Reads and writes
-nothing."""
+"""Piece of a dressed person in the rest pose; cutting and joining.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,10 @@ def compact(piece: Piece) -> Piece:
 
 
 def clip(piece: Piece, field: np.ndarray) -> Piece:
-    """Keep where `field` [n] > 0; faces on the border are cut along the straight line field = 0."""
+    """Part of the piece where `field` [n] > 0.
+
+    Faces on the border are cut along the straight line field = 0.
+    """
     inside = field > 0
     count = inside[piece.faces].sum(axis=1)
     kept = [np.flatnonzero(count == 3)]
@@ -107,7 +112,10 @@ def _welded(piece: Piece, old: int, edges: np.ndarray) -> Piece:
 def rigid(
     vertices: np.ndarray, faces: np.ndarray, part: int, surface: Surface, segment: str, smooth: bool = True
 ) -> Piece:
-    """A solid thing that moves with one segment; textures are looked up where it rests."""
+    """A solid thing that moves with one segment.
+
+    Textures are looked up in its rest position.
+    """
     weights = np.zeros((len(vertices), len(SEGMENTS)), dtype=np.float32)
     weights[:, SEGMENT[segment]] = 1
     return Piece(
@@ -123,8 +131,10 @@ def rigid(
 
 
 def grid_faces(rows: int, columns: int, closed: bool = False) -> np.ndarray:
-    """Triangles of a lattice whose vertex (r, c) has number r * columns + c; closed joins the last column to the
-    first."""
+    """Triangles of a lattice of rows and columns.
+
+    Vertex (r, c) has number r * columns + c. closed: joins the last column to the first.
+    """
     lattice = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     r, c = lattice[0].ravel(), lattice[1].ravel()
     n = (c + 1) % columns
@@ -146,14 +156,19 @@ def ellipsoid(
 def box(
     centre: Sequence[float] | np.ndarray, sizes: Sequence[float], round_: float = 0.25
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A box with soft edges, as a superellipsoid. sizes: full lengths. round_: 0 = sharp, 1 = ellipsoid."""
+    """A box with soft edges, as a superellipsoid.
+
+    sizes: full lengths. round_: 0 = sharp, 1 = ellipsoid.
+    """
     vertices, faces = ellipsoid((0, 0, 0), (1, 1, 1), 17, 28)
     vertices = np.sign(vertices) * np.abs(vertices) ** max(round_, 0.05)
     return (np.asarray(centre) + vertices * np.asarray(sizes) / 2).astype(np.float32), faces
 
 
 def strip(path: np.ndarray, wide: np.ndarray, thick: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """A ribbon along path [n, 3] with half-width vectors `wide` [n, 3] (a strap, a cord), its middle raised by
-    `thick`."""
+    """A ribbon along path [n, 3], such as a strap or a cord.
+
+    wide: half-width vectors [n, 3]. thick: height by which its middle is raised.
+    """
     vertices = np.stack([path - wide, path + thick, path + wide], axis=1).reshape(-1, 3)
     return vertices.astype(np.float32), grid_faces(len(path), 3)

@@ -1,7 +1,7 @@
-"""Place: what stands still around a camera, and the ground under it. Reads and writes nothing.
+"""Place: what stands still around a camera, and the ground under it.
 
-The camera stands at the origin and looks along +y; people walk in a wedge in front of it, which a place leaves free.
-What surrounds them begins behind and beside that wedge.
+Reads and writes nothing. The camera stands at the origin and looks along +y; people walk in a wedge in front of it,
+which a place leaves free. What surrounds them begins behind and beside that wedge.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ SIDE = 0.75  # tangent of the wedge's half angle
 
 @dataclass(frozen=True)
 class Place:
-    """mesh: everything fixed. indoor: which light. near, far: distances from the camera at which people walk, metres.
-    half_width: how far aside. ground: mean albedo of the ground [3], the light that comes back from it."""
+    """One place, as a camera sees it.
+
+    mesh: everything fixed. indoor: which light. near, far: distances from the camera at which people walk, metres.
+    half_width: how far aside. ground: mean albedo of the ground [3], the light that comes back from it.
+    """
 
     mesh: Mesh
     indoor: bool

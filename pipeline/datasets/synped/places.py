@@ -1,4 +1,7 @@
-"""Places in the open: lawn, street, square, alley, bicycle racks; the list of all. Reads and writes nothing."""
+"""Outdoor places, and the list of all places.
+
+Lawn, street, square, alley, bicycle racks. Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,10 @@ def lawn(rng: np.random.Generator) -> Place:
 
 
 def street(rng: np.random.Generator) -> Place:
-    """Pavement, kerb and road across the view, parked cars behind, a facade or trees beyond."""
+    """Pavement, kerb and road across the view.
+
+    Parked cars are behind, a facade or trees beyond.
+    """
     far = float(rng.uniform(9, 13))
     pavement, road = _hard_ground(rng), m.asphalt(m.vary((104, 104, 106), rng, 0.2))
     kerb = m.tiles((176, 174, 168), (120, 118, 114), 0.8)

@@ -1,8 +1,8 @@
-"""The plan of SynPed: who is in which split, which picture shows whom, from where. Reads and writes nothing.
+"""Plan of SynPed: identities per split, and person and camera per picture.
 
-A plan is drawn from (size, seed) alone. The picture `index` then depends on default_rng([seed, index]), its person on
-default_rng([seed, IDENTITY_STREAM, pid]) and its camera on default_rng([seed, CAMERA_STREAM, camid]); the style says
-what is drawn from them.
+Reads and writes nothing. A plan is drawn from (size, seed) alone. The picture `index` then depends on
+default_rng([seed, index]), its person on default_rng([seed, IDENTITY_STREAM, pid]) and its camera on default_rng([seed,
+CAMERA_STREAM, camid]); the style defines what is drawn from them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ SIZES = {
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """One picture. index: its number in the whole plan. split: a name of pipeline.datasets.manifest.SPLITS."""
+    """One picture.
+
+    index: its number in the whole plan. split: a name of pipeline.datasets.manifest.SPLITS.
+    """
 
     index: int
     split: str
@@ -83,8 +86,11 @@ class ImageSpec:
 
 @dataclass(frozen=True, eq=False)
 class DatasetPlan:
-    """images: by index. groups: pid -> "train", "val", "test", "distractor" or "labeler". look_alike: pid -> the pid it
-    resembles, which comes from an ordinary draw. style: a name of pipeline.datasets.synped.style.STYLES."""
+    """All pictures and identities of one dataset.
+
+    images: by index. groups: pid -> "train", "val", "test", "distractor" or "labeler". look_alike: pid -> the pid it
+    resembles, which comes from an ordinary draw. style: a name of pipeline.datasets.synped.style.STYLES.
+    """
 
     size: Size
     seed: int
@@ -96,7 +102,10 @@ class DatasetPlan:
 
 @lru_cache(maxsize=4)
 def make_plan(size: Size, seed: int, style: str = "home") -> DatasetPlan:
-    """The plan of one size and seed: the same numbers of people, pictures and cameras in every style."""
+    """Plan of one size and seed.
+
+    It has the same numbers of people, pictures and cameras in every style.
+    """
     rng = np.random.default_rng([seed, PLAN_STREAM])
     groups: dict[int, str] = {}
     counts = {

@@ -1,5 +1,7 @@
-"""Poses: angles of a person's limbs in one picture, and the rigid transform of every body segment. Reads and writes
-nothing."""
+"""Poses: limb angles of a person, and transforms of the body segments.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,11 @@ _BONES = 4  # segments that may pull at one vertex
 
 @dataclass(frozen=True)
 class Arm:
-    """Angles in radians. swing: upper arm, forward positive. spread: away from the body. bend: of the elbow.
-    inward: the forearm, towards the middle of the body. curl: of the fingers, 0 = flat hand."""
+    """Angles in radians.
+
+    swing: upper arm, forward positive. spread: away from the body. bend: of the elbow. inward: the forearm, towards the
+    middle of the body. curl: of the fingers, 0 = flat hand.
+    """
 
     swing: float
     spread: float
@@ -26,8 +31,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class Leg:
-    """Angles in radians. swing: thigh, forward positive. spread: outward. bend: of the knee. pitch: foot, toes up
-    positive. turn: of the foot, outward."""
+    """Angles in radians.
+
+    swing: thigh, forward positive. spread: outward. bend: of the knee. pitch: foot, toes up positive. turn: of the
+    foot, outward.
+    """
 
     swing: float
     spread: float
@@ -38,9 +46,12 @@ class Leg:
 
 @dataclass(frozen=True)
 class Pose:
-    """One moment of a person. left, right: arms and legs. lean: forward, bow: sideways, twist: shoulders against hips,
-    nod: head down, glance: head to the person's left; radians. held_left, held_right: what is in the hand, "" for
-    nothing, "bag" for the identity's own, "phone" or "bottle"."""
+    """One moment of a person. left, right: arms and legs.
+
+    lean: forward, bow: sideways, twist: shoulders against hips, nod: head down, glance: head to the person's left;
+    radians. held_left, held_right: what is in the hand, "" for nothing, "bag" for the identity's own, "phone" or
+    "bottle".
+    """
 
     left_arm: Arm
     right_arm: Arm
@@ -65,7 +76,10 @@ class Pose:
 
 
 def transforms(body: Rest, pose: Pose) -> np.ndarray:
-    """[S, 3, 4] float32: rest position -> posed position, for every segment in the order of SEGMENTS."""
+    """Transforms from rest to posed position, [S, 3, 4] float32.
+
+    One rigid transform per segment, in the order of SEGMENTS.
+    """
     rotation: dict[str, np.ndarray] = {}
     rotation["pelvis"] = _about_x(0.4 * pose.lean) @ _about_y(0.5 * pose.bow) @ _about_z(-0.4 * pose.twist)
     rotation["abdomen"] = _about_x(0.7 * pose.lean) @ _about_y(0.8 * pose.bow) @ _about_z(0.1 * pose.twist)
@@ -151,8 +165,10 @@ def _chain(body: Rest, rotation: dict[str, np.ndarray]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Skinned:
-    """Rest vertices [n, 3] float32 and, for each, its _BONES strongest segments [n, _BONES] and their weights, which
-    add up to 1."""
+    """Rest vertices with their strongest segments.
+
+    Vertices [n, 3] float32; for each its _BONES strongest segments [n, _BONES] and their weights, which add up to 1.
+    """
 
     vertices: np.ndarray
     segments: np.ndarray
@@ -202,7 +218,8 @@ def _about(axis: np.ndarray, angle: float) -> np.ndarray:
     """Rodrigues' formula."""
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    rotation: np.ndarray = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return rotation
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:

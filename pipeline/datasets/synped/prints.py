@@ -1,5 +1,7 @@
-"""What is printed on a shirt: emblems, lettering, pictures, as small images made from a seed. Reads and writes
-nothing."""
+"""Prints on shirts, as small images made from a seed.
+
+Emblems, lettering, pictures. Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ SIDE = 96  # texels of a print's longer side
 
 @dataclass(frozen=True)
 class Print:
-    """kind: a key of DRAWERS. width, height: metres. across, up: of its centre, in the garment's own coordinates
-    (metres right of the middle seen from outside, metres above the crotch). back: on the back instead of the
-    chest."""
+    """A print on a garment.
+
+    kind: a key of DRAWERS. width, height: metres. across, up: of its centre, in the garment's own coordinates (metres
+    right of the middle seen from outside, metres above the crotch). back: on the back instead of the chest.
+    """
 
     kind: str
     colours: tuple[Colour, ...]
@@ -32,7 +36,10 @@ class Print:
 
 @lru_cache(maxsize=128)
 def image(design: Print) -> np.ndarray:
-    """[SIDE, SIDE, 4] float32: linear RGB and coverage in {0, 1}, row 0 at the top."""
+    """Image of a print, [SIDE, SIDE, 4] float32.
+
+    Linear RGB and coverage in {0, 1}, row 0 at the top.
+    """
     rng = np.random.default_rng(design.seed)
     canvas = np.zeros((SIDE, SIDE, 4), dtype=np.float32)
     DRAWERS[design.kind](rng, canvas, np.array(design.colours, dtype=np.float32))
@@ -40,7 +47,10 @@ def image(design: Print) -> np.ndarray:
 
 
 def paint(design: Print, albedo: np.ndarray, coords: np.ndarray) -> None:
-    """Lay the print over albedo [n, 3], in place. coords: [n, 3] metres, x to the person's left, -y ahead, z up."""
+    """Lay the print over albedo [n, 3], in place.
+
+    coords: [n, 3] metres, x to the person's left, -y ahead, z up.
+    """
     facing = coords[:, 1] > 0 if design.back else coords[:, 1] < 0
     x = (coords[:, 0] * (-1 if design.back else 1) - design.across) / design.width + 0.5
     y = (design.up - coords[:, 2]) / design.height + 0.5
@@ -139,7 +149,8 @@ def _badge(rng: np.random.Generator, canvas: np.ndarray, colours: np.ndarray) ->
 def _shrunk(canvas: np.ndarray) -> np.ndarray:
     """Two thirds of the size, nearest texel."""
     index = (np.arange(SIDE * 2 // 3) * 1.5).astype(int)
-    return canvas[np.ix_(index, index)]
+    smaller: np.ndarray = canvas[np.ix_(index, index)]
+    return smaller
 
 
 DRAWERS = {

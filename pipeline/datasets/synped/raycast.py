@@ -1,7 +1,8 @@
-"""Ray casting: meshes and rays -> what each ray hits. Reads meshes, writes arrays; no light, no colour.
+"""Ray casting: meshes and rays -> what each ray hits.
 
-Each part of the picture (place, things that move, target) is a Scene of its own, so that the place is prepared once per
-camera, and so that the target's full silhouette stays known behind an obstacle.
+Reads meshes, writes arrays; no light, no colour. Each part of the picture (place, things that move, target) is a Scene
+of its own, so that the place is prepared once per camera, and so that the target's full silhouette stays known behind
+an obstacle.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ FAR = np.float32(1e6)
 
 
 class Scene:
-    """A mesh prepared for rays. Preparing one costs more than asking it, so one Scene can stand in many places."""
+    """A mesh prepared for rays.
+
+    Preparing one costs more than asking it, so one Scene can stand in many places.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
@@ -44,7 +48,10 @@ class Scene:
         self._is_placed = False
 
     def placed(self, yaw: float, position: Sequence[float]) -> Scene:
-        """The same turned by `yaw` radians around z, then moved to `position`: rays are moved instead of the mesh."""
+        """Scene turned by `yaw` radians around z, then moved to `position`.
+
+        The rays are moved instead of the mesh.
+        """
         other = copy(self)
         cos, sin = np.cos(yaw), np.sin(yaw)
         other.turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=np.float32)
@@ -59,10 +66,10 @@ class Scene:
     def query(
         self, origin: np.ndarray, directions: np.ndarray, reach: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """First hits of rays from `origin` [3] in unit directions [n, 3], nearer than reach [n] metres.
+        """First hits of rays from `origin` [3], nearer than reach [n] metres.
 
-        Which rays may hit at all [m], and for these `tfar` (metres), `primID` (-1: none), `u`, `v` (weights of corners
-        1 and 2).
+        The rays have unit directions [n, 3]. Returns which rays may hit at all [m], and for these `tfar` (metres),
+        `primID` (-1: none), `u`, `v` (weights of corners 1 and 2).
         """
         near = np.arange(len(directions))
         if self._is_placed:
@@ -92,8 +99,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Hits:
-    """First hits of n rays. layer [n] int16: which scene, -1 for none; face [n] int32; distance [n] float32 metres;
-    u, v [n] float32: weights of the triangle's second and third corner."""
+    """First hits of n rays.
+
+    layer [n] int16: which scene, -1 for none. face [n] int32. distance [n] float32 metres. u, v [n] float32: weights of
+    the triangle's second and third corner.
+    """
 
     layer: np.ndarray
     face: np.ndarray
@@ -103,7 +113,10 @@ class Hits:
 
 
 def trace(scenes: Sequence[Scene], origin: np.ndarray, directions: np.ndarray) -> Hits:
-    """Nearest hit over all scenes of rays from origin [3] in directions [n, 3] float32 of length 1."""
+    """Nearest hit of each ray over all scenes.
+
+    The rays start at origin [3] and have directions [n, 3] float32 of length 1.
+    """
     count = len(directions)
     best = Hits(
         np.full(count, NOTHING, np.int16),
@@ -137,7 +150,8 @@ def blocked(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors [n, 3] scaled to length 1, float32; zero vectors stay zero."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return (vectors / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
+    scaled: np.ndarray = (vectors / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
+    return scaled
 
 
 def _sum_at_vertices(values: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Rendering one picture of the plan: plan + index -> photograph, exact part mask, joints. Reads and writes no files.
+"""Rendering of one picture: photograph, ground-truth mask and joints.
 
-Picture i depends on (size, seed, style, i) alone.
+Input is the plan and an index. Reads and writes no files. Picture i depends on (size, seed, style, i) alone.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ BRIGHTEST = 4.0  # radiance at which a ray saturates, so that one mirror does no
 
 @dataclass(frozen=True)
 class Rendered:
-    """image: uint8 [h, w, 3] RGB. mask: uint8 [h, w], class ids of sorn.parts at the pixel centres. quality: for JPEG.
+    """One rendered picture.
 
+    image: uint8 [h, w, 3] RGB. mask: uint8 [h, w], class ids of sorn.parts at the pixel centres. quality: for JPEG.
     joints: float32 [17, 3], COCO order: x, y in pixels, 1 where visible or else 0. hidden: share of the body that an
     obstacle hides, before the box was cut.
     """

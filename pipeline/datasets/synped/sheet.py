@@ -1,4 +1,7 @@
-"""Contact sheets: reads SynPed's images and masks, writes one picture of many, to look at."""
+"""Contact sheets of SynPed: many images and masks in one picture.
+
+Reads images and masks, writes the sheet.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ GAP = 3
 
 
 def overlay(image: np.ndarray, mask: np.ndarray, strength: float = 0.6) -> np.ndarray:
-    """The image uint8 [h, w, 3] with the parts of mask uint8 [h, w] in their colours; background unchanged."""
+    """Image with the body parts in their colours.
+
+    image: uint8 [h, w, 3]. mask: uint8 [h, w]. The background is unchanged.
+    """
     body = (mask != BACKGROUND)[..., None]
     mixed = (1 - strength) * image + strength * COLOURS[mask]
     return np.where(body, mixed, image).astype(np.uint8)
@@ -24,9 +30,9 @@ def overlay(image: np.ndarray, mask: np.ndarray, strength: float = 0.6) -> np.nd
 def contact_sheet(
     root: Path, path: Path, splits: tuple[str, ...] = ("train", "query"), columns: int = 14, seed: int = 0
 ) -> None:
-    """Write randomly chosen pictures of the dataset under `root`: per split a row of them and a row of their masks.
+    """Sheet of random images of the dataset under `root`.
 
-    Raises UserError where a split has no pictures.
+    Per split it has a row of images and a row of their masks. Raises UserError where a split has no images.
     """
     width, height = CELL[0] + GAP, CELL[1] + GAP
     sheet = Image.new("RGB", (columns * width - GAP, 2 * len(splits) * height - GAP), "white")

@@ -1,7 +1,7 @@
-"""Composing one picture: who stands where, what hides them, which crop is taken. Reads and writes no files.
+"""Composition of one picture: positions, obstacles and crop.
 
-What is costly and shared (a camera's place, the pool of passers-by) is drawn from streams of its own and kept per
-process.
+Reads and writes no files. Costly shared things (a camera's place, the pool of passers-by) are drawn from random streams
+of their own and kept per process.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ VISIBLE_BOX = 0.12  # an occluded picture whose box surrounds only what is visib
 
 @dataclass(frozen=True)
 class Shot:
-    """scenes: the target first. joints: [17, 3] float32 metres. hidden: hidden share of the body in the full box."""
+    """Scenes of one picture, ready for rendering.
+
+    scenes: the target first. joints: [17, 3] float32 metres. hidden: hidden share of the body in the full box.
+    """
 
     view: View
     box: Box
@@ -131,7 +134,10 @@ def _stranger(plan: DatasetPlan, spec: ImageSpec, rng: np.random.Generator) -> S
 
 @lru_cache(maxsize=8)
 def passers_by(plan: DatasetPlan, group: str) -> tuple[int, ...]:
-    """The pids of the group, distractors with the test, who pass by in pictures of others."""
+    """Pids that appear in pictures of other identities of the group.
+
+    Distractors belong to the group of the test.
+    """
     merged = ("test", "distractor") if group in ("test", "distractor") else (group,)
     members = [pid for pid, name in plan.groups.items() if name in merged]
     return tuple(members[:: max(1, len(members) // STRANGERS)][:STRANGERS])
@@ -243,7 +249,7 @@ def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, r
 
 def _body(target: Scene, hits: Hits) -> np.ndarray:
     """[n] bool: rays that meet a part of the body, not a bag."""
-    found = hits.layer == TARGET
+    found: np.ndarray = hits.layer == TARGET
     found[found] = target.mesh.part[hits.face[found]] != BACKGROUND
     return found
 

@@ -1,7 +1,7 @@
-"""Meshes with only as many triangles as a camera can resolve. Reads and writes nothing.
+"""Meshes with only as many triangles as a camera can resolve.
 
-The body model spends most of its triangles on fingers and lips, a fraction of a pixel each; handing them to the ray
-caster costs more than tracing the picture.
+Reads and writes nothing. The body model spends most of its triangles on fingers and lips, a fraction of a pixel each;
+handing them to the ray caster costs more than tracing the picture.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pipeline.datasets.synped.mesh import Mesh
 
 
 def simplified(mesh: Mesh, cell: float) -> Mesh:
-    """The mesh with all vertices of one surface in one cube of side `cell` (metres) merged into their mean.
+    """Mesh with nearby vertices merged into their mean.
 
-    Triangles that lose a corner go. Surfaces never merge: cloth stays above skin.
+    All vertices of one surface in one cube of side `cell` (metres) are merged. Triangles that lose a corner are
+    removed. Surfaces never merge: cloth stays above skin.
     """
     owner = np.zeros(len(mesh.vertices), np.int64)
     owner[mesh.faces.ravel()] = np.repeat(mesh.surface, 3)

@@ -1,7 +1,7 @@
-"""Simple solids as meshes: boxes, tubes, turned and extruded shapes, leaves. Reads and writes nothing.
+"""Simple solids as meshes: boxes, tubes, turned and extruded shapes, leaves.
 
-Everything is built in its own coordinates (metres, z up); texture coordinates are the vertices there, so textures do
-not swim when a thing is placed. Nothing here is a body part: part = 0.
+Reads and writes nothing. Everything is built in its own coordinates (metres, z up); texture coordinates are the
+vertices there, so textures do not swim when a thing is placed. Nothing here is a body part: part = 0.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ def box(size: Point, centre: Point, surface: Surface) -> Mesh:
 
 
 def lathe(profile: Sequence[tuple[float, float]], surface: Surface, segments: int = 16, smooth: bool = True) -> Mesh:
-    """Turned shape: profile of (radius, z) from bottom to top, around the z axis."""
+    """Turned shape around the z axis.
+
+    profile: (radius, z) from bottom to top.
+    """
     angles = np.linspace(0, 2 * np.pi, segments, endpoint=False)
     rings = np.array([[(r * np.cos(a), r * np.sin(a), z) for a in angles] for r, z in profile])
     return solid(rings.reshape(-1, 3), _grid_faces(len(profile), segments), surface, smooth)
@@ -64,15 +67,19 @@ def tube(path: Sequence[Point], radius: float, surface: Surface, segments: int =
 
 
 def hoop(radius: float, thickness: float, surface: Surface, segments: int = 20) -> Mesh:
-    """A ring standing upright in the y-z plane around the origin: a tyre, a handle."""
+    """An upright ring in the y-z plane around the origin.
+
+    For example a tyre or a handle.
+    """
     angles = np.linspace(0, 2 * np.pi, segments + 1)
     return tube([(0, radius * np.cos(a), radius * np.sin(a)) for a in angles], thickness, surface)
 
 
 def extrude(profile: Sequence[tuple[float, float]], width: float, surface: Surface, taper: float = 1.0) -> Mesh:
-    """A closed outline of (y, z), seen from +x counter-clockwise, as thick as `width` along x.
+    """Closed outline of (y, z), as thick as `width` along x.
 
-    The outline must be star-shaped seen from its mean. `taper` scales the width at the top of the outline (car cabins).
+    The outline is counter-clockwise seen from +x, and star-shaped seen from its mean. taper: scales the width at the
+    top of the outline (car cabins).
     """
     outline = np.asarray(profile, dtype=np.float64)
     low, high = outline[:, 1].min(), outline[:, 1].max()
@@ -97,9 +104,10 @@ def panel(corners: Sequence[Point], surface: Surface) -> Mesh:
 
 
 def leaves(centres: np.ndarray, size: float, surface: Surface, rng: np.random.Generator, flatness: float = 0.4) -> Mesh:
-    """One small diamond per centre [n, 3], randomly turned. Texture coordinates are one random triple per leaf.
+    """One small diamond per centre [n, 3], randomly turned.
 
-    size: length of a leaf in metres. flatness: 0 = any direction, 1 = all face up.
+    Texture coordinates are one random triple per leaf. size: length of a leaf in metres. flatness: 0 = any direction, 1
+    = all face up.
     """
     count = len(centres)
     normal = rng.standard_normal((count, 3))

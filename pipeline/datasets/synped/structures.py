@@ -1,4 +1,7 @@
-"""What is built or rooted: walls, pillars, doors, poles, railings, trunks, planters. Reads and writes nothing."""
+"""What is built or rooted: walls, pillars, doors, poles, railings, trunks, planters.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from pipeline.datasets.synped.solids import box, extrude, lathe, tube
 
 
 def wall(rng: np.random.Generator, width: float, height: float, depth: float) -> Mesh:
-    """A free-standing piece of wall of brick, plaster, stone or tiles, standing at the origin."""
+    """A free-standing piece of wall at the origin.
+
+    It is of brick, plaster, stone or tiles.
+    """
     kinds = (
         bricks(vary((150, 88, 70), rng), (160, 150, 140)),
         plaster(pick(PLAINS, rng), 0.12),

@@ -1,6 +1,7 @@
-"""Styles of SynPed: other places, fashion and cameras around the same bodies. Reads and writes nothing.
+"""Styles of SynPed: other places, fashion and cameras around the same bodies.
 
-A network that is trained on one style and tested on another shows what it learnt of people rather than of the renderer.
+Reads and writes nothing. A network that is trained on one style and tested on another shows what it learnt of people
+rather than of the renderer.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ Thing = Callable[[np.random.Generator], Mesh]
 
 @dataclass(frozen=True)
 class Optics:
-    """From which ranges the response of each camera is drawn (photo.Response); exposure, warmth and
-    green are (mean, deviation). warmth, green: gains of red against blue, and of green. resolved: lower end of
-    `resample`."""
+    """Ranges of the cameras' responses (photo.Response).
+
+    exposure, warmth and green are (mean, deviation). warmth, green: gains of red against blue, and of green. resolved:
+    lower end of `resample`.
+    """
 
     exposure: Range = (-0.12, 0.14)
     warmth: Range = (0.0, 0.03)
@@ -43,8 +46,11 @@ class Optics:
 
 @dataclass(frozen=True)
 class Mounting:
-    """Where cameras hang: share of those in the open that hang high, heights in metres, native height in pixels of a
-    person 1.75 m tall 8 m away, share of sunny pictures."""
+    """Positions of cameras.
+
+    Share of outdoor cameras that hang high, heights in metres, native height in pixels of a person 1.75 m tall 8 m
+    away, share of sunny pictures.
+    """
 
     high_share: float = 0.45
     high: Range = (2.5, 5.0)
@@ -55,7 +61,10 @@ class Mounting:
 
 @dataclass(frozen=True)
 class Sky:
-    """elevation: of the sun, radians. warmth: of the sun, lamps: of lamps; relative gains of red against blue."""
+    """Ranges of the light.
+
+    elevation: of the sun, radians. warmth: of the sun, lamps: of lamps; relative gains of red against blue.
+    """
 
     elevation: Range = (0.5, 1.2)
     warmth: Range = (0.0, 0.12)
@@ -64,8 +73,11 @@ class Sky:
 
 @dataclass(frozen=True)
 class Style:
-    """places: cameras take turns on them. low: those where ceilings or walls keep every camera low. obstacles: split ->
-    keys of obstacles.KINDS. outdoor, indoor: what stands behind people, as a background only."""
+    """Style of SynPed: places, fashion, cameras, obstacles.
+
+    places: cameras use them in turn. low: places where ceilings or walls keep every camera low. obstacles: split ->
+    keys of obstacles.KINDS. outdoor, indoor: things behind people, as background only.
+    """
 
     places: dict[str, Callable[[np.random.Generator], Place]]
     low: tuple[str, ...]

@@ -1,6 +1,7 @@
-"""Cloth: colours as people wear them, and woven or printed tiles made from a seed. Reads and writes nothing.
+"""Cloth textures: colours of clothes, and woven or printed tiles.
 
-Colours are linear RGB in [0, 1]. Tiles are [TILE, TILE, 3] float32 that repeat every `Fabric.period` metres.
+Reads and writes nothing. Tiles are made from a seed. Colours are linear RGB in [0, 1]. Tiles are [TILE, TILE, 3]
+float32 that repeat every `Fabric.period` metres.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ NEUTRALS = ("black", "charcoal", "grey", "white", "navy", "beige", "brown")
 
 @dataclass(frozen=True)
 class Fabric:
-    """kind: a key of KINDS. colours: at least one, the ground first. period: metres until the tile repeats. seed: of
-    the tile's layout. heather: relative spread of brightness between yarns."""
+    """A fabric with its pattern.
+
+    kind: a key of KINDS. colours: at least one, the ground first. period: metres until the tile repeats. seed: of the
+    tile's layout. heather: relative spread of brightness between yarns.
+    """
 
     kind: str
     colours: tuple[Colour, ...]
@@ -34,7 +38,7 @@ class Fabric:
 
 
 def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
-    """OKLCH (hue in degrees) -> linear sRGB, clipped to [0, 1]. Ottosson, 2020."""
+    """OKLCH (hue in degrees) -> clipped linear sRGB (Ottosson, 2020)."""
     a, b = chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))
     cone = np.array(
         [
@@ -55,7 +59,7 @@ def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
 
 
 def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ...] | None = None) -> Colour:
-    """A clothes colour of a palette, of one of the named families or of any."""
+    """Colour of clothes from the named families, or from any."""
     families = {name: palette[name] for name in names or tuple(palette)}
     weights = np.array([family[0] for family in families.values()])
     _, lightness, chroma, hue = list(families.values())[rng.choice(len(weights), p=weights / weights.sum())]
@@ -63,7 +67,7 @@ def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ..
 
 
 def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> Colour:
-    """A second colour that can be told from the ground."""
+    """A second colour that is clearly different from the ground."""
     for _ in range(20):
         colour = draw_colour(rng, palette)
         if np.abs(np.cbrt(colour) - np.cbrt(ground)).max() > 0.2:
@@ -73,9 +77,12 @@ def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> C
 
 @lru_cache(maxsize=128)
 def tile(fabric: Fabric) -> np.ndarray:
-    """One period of a fabric, [TILE, TILE, 3] float32: rows run down the body, columns around it."""
+    """One period of a fabric, [TILE, TILE, 3] float32, columns around the body."""
     rng = np.random.default_rng(fabric.seed)
-    return np.clip(KINDS[fabric.kind](rng, np.array(fabric.colours, dtype=np.float32)), 0, 1).astype(np.float32)
+    clipped: np.ndarray = np.clip(KINDS[fabric.kind](rng, np.array(fabric.colours, dtype=np.float32)), 0, 1).astype(
+        np.float32
+    )
+    return clipped
 
 
 def lookup(image: np.ndarray, across: np.ndarray, down: np.ndarray, period: float) -> np.ndarray:
@@ -86,13 +93,14 @@ def lookup(image: np.ndarray, across: np.ndarray, down: np.ndarray, period: floa
     fx, fy = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
     x0, y0 = left.astype(np.int64) % width, top.astype(np.int64) % height
     x1, y1 = (x0 + 1) % width, (y0 + 1) % height
-    return (image[y0, x0] * (1 - fx) + image[y0, x1] * fx) * (1 - fy) + (
-        image[y1, x0] * (1 - fx) + image[y1, x1] * fx
-    ) * fy
+    upper = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
+    lower = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
+    texels: np.ndarray = upper * (1 - fy) + lower * fy
+    return texels
 
 
 def waves(points: np.ndarray, size: float, seed: int, count: int = 5) -> np.ndarray:
-    """Smooth pseudo-random field [n, 3] -> [n] of mean 0 and about unit spread, with bumps of about `size` metres."""
+    """Smooth field at points [n, 3] -> [n]: mean 0, unit spread, bumps of `size` metres."""
     rng = np.random.default_rng(seed)
     directions = (rng.normal(size=(count, 3)) * (2.0 / size)).astype(np.float32)
     phases = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
@@ -119,7 +127,10 @@ def _bands(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     widths = rng.dirichlet(np.full(count, rng.uniform(0.8, 6.0)))
     order = [0 if k % 2 == 0 else 1 + int(rng.integers(len(colours) - 1)) for k in range(count)]
     edges = np.round(np.cumsum(widths) * TILE).astype(int)
-    return colours[np.array(order)[np.minimum(np.searchsorted(edges, np.arange(TILE), side="right"), count - 1)]]
+    bands: np.ndarray = colours[
+        np.array(order)[np.minimum(np.searchsorted(edges, np.arange(TILE), side="right"), count - 1)]
+    ]
+    return bands
 
 
 def _stripes(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
@@ -133,7 +144,8 @@ def _upright(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
 def _pinstripe(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     _, x = _grid()
     lines = (x * int(rng.integers(6, 14))) % 1 < 0.18
-    return np.where(lines[..., None], 0.6 * colours[1] + 0.4 * colours[0], colours[0])
+    cloth: np.ndarray = np.where(lines[..., None], 0.6 * colours[1] + 0.4 * colours[0], colours[0])
+    return cloth
 
 
 def _plaid(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
@@ -151,7 +163,8 @@ def _gingham(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     y, x = _grid()
     count = int(rng.integers(3, 9))
     level = ((x * count) % 1 < 0.5).astype(np.float32) + ((y * count) % 1 < 0.5)
-    return colours[0] + (colours[1] - colours[0]) * (level / 2)[..., None]
+    cloth: np.ndarray = colours[0] + (colours[1] - colours[0]) * (level / 2)[..., None]
+    return cloth
 
 
 def _dots(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
@@ -159,7 +172,8 @@ def _dots(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     count, radius = int(rng.integers(3, 9)), rng.uniform(0.15, 0.36)
     row = np.floor(y * count * 2)
     inside = np.hypot((x * count + 0.5 * (row % 2)) % 1 - 0.5, ((y * count * 2) % 1 - 0.5) / 2 * 1.6) < radius
-    return np.where(inside[..., None], colours[1], colours[0])
+    cloth: np.ndarray = np.where(inside[..., None], colours[1], colours[0])
+    return cloth
 
 
 def _stamp(image: np.ndarray, shape: np.ndarray, colour: np.ndarray, row: int, column: int) -> None:
@@ -218,14 +232,16 @@ def _zigzag(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     y, x = _grid()
     count, steep = int(rng.integers(3, 9)), int(rng.integers(2, 8))
     wave = np.abs((x * steep) % 1 - 0.5) * rng.uniform(0.3, 1.5)
-    return colours[(np.floor((y * count + wave) * len(colours)).astype(int)) % len(colours)]
+    cloth: np.ndarray = colours[(np.floor((y * count + wave) * len(colours)).astype(int)) % len(colours)]
+    return cloth
 
 
 def _diamonds(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     y, x = _grid()
     count = int(rng.integers(2, 7))
     cell = np.floor((x + y) * count) + 2 * np.floor((x - y) * count)
-    return colours[cell.astype(int) % len(colours)]
+    cloth: np.ndarray = colours[cell.astype(int) % len(colours)]
+    return cloth
 
 
 def _speckle(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
@@ -237,27 +253,31 @@ def _speckle(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
 
 def _falling(count: int) -> np.ndarray:
     shares = 1.0 / np.arange(1, count + 1)
-    return shares / shares.sum()
+    normalised: np.ndarray = shares / shares.sum()
+    return normalised
 
 
 def _cable(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     """Knitwear: upright ribs with a soft shadow between them."""
     y, x = _grid()
     ribs = 0.5 + 0.5 * np.cos(2 * np.pi * (int(rng.integers(8, 20)) * x + 0.15 * np.sin(2 * np.pi * 6 * y)))
-    return colours[0] * (0.72 + 0.28 * ribs)[..., None]
+    cloth: np.ndarray = colours[0] * (0.72 + 0.28 * ribs)[..., None]
+    return cloth
 
 
 def _quilted(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     """Down jacket: puffed bands, dark at the stitches."""
     y, _ = _grid()
     puff = np.abs(np.sin(np.pi * y * int(rng.integers(3, 7))))
-    return colours[0] * (0.55 + 0.5 * puff**0.5)[..., None]
+    cloth: np.ndarray = colours[0] * (0.55 + 0.5 * puff**0.5)[..., None]
+    return cloth
 
 
 def _denim(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     y, x = _grid()
     twill = 0.94 + 0.06 * np.cos(2 * np.pi * 60 * (x + y))
-    return colours[0] * (twill * (1 + 0.03 * _fourier(rng, 24)))[..., None]
+    cloth: np.ndarray = colours[0] * (twill * (1 + 0.03 * _fourier(rng, 24)))[..., None]
+    return cloth
 
 
 KINDS = {

@@ -1,4 +1,7 @@
-"""Cars, vans, bicycles, scooters, prams and carts as meshes, pointing along y. Reads and writes nothing."""
+"""Cars, vans, bicycles, scooters, prams and carts as meshes, pointing along y.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ def _wheel(x: float, y: float, radius: float, width: float) -> Mesh:
 
 
 def car(rng: np.random.Generator) -> Mesh:
-    """A saloon, hatchback or SUV, 3.8-4.7 m long, 1.4-1.75 m high, front at +y."""
+    """A saloon, hatchback or SUV, front at +y.
+
+    It is 3.8-4.7 m long and 1.4-1.75 m high.
+    """
     length, width, height = rng.uniform(3.8, 4.7), rng.uniform(1.68, 1.85), rng.uniform(1.4, 1.75)
     half, belt, floor = length / 2, height * rng.uniform(0.54, 0.6), 0.2
     hatch = rng.random() < 0.5

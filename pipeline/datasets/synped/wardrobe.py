@@ -1,4 +1,7 @@
-"""Clothes: what a garment is, and outfits drawn as people combine them. Reads and writes nothing."""
+"""Clothes: what a garment is, and outfits drawn as people combine them.
+
+Reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from pipeline.datasets.synped.texture import NEUTRALS, Colour, Palette, draw_acc
 
 @dataclass(frozen=True)
 class Top:
-    """Anything worn on the torso, a dress or a coat included. Lengths in metres on the body garments are cut for.
+    """Anything worn on the torso, a dress or a coat included.
 
-    sleeve: where it ends along the arm (0 = shoulder, 1 = elbow, 2 = wrist), negative leaves the shoulder bare. hem:
-    height above the hip joints. neck: how far the neckline lies below a crew neck at the front, v: True for a pointed
-    one. ease: from the skin. width: of the sleeve, added to the ease. fall: how straight it hangs from the chest, 0
-    follows the waist, 1 hangs free. flare: widening below the waist per metre. waves: depth of the hem's waves.
-    collar: "" | "shirt" | "high" | "hood" | "scarf". open: half angle in radians of the gap at the front, 0 = closed.
-    tucked: into the waistband.
+    Lengths in metres on the body garments are cut for. sleeve: where it ends along the arm (0 = shoulder, 1 = elbow, 2
+    = wrist), negative leaves the shoulder bare. hem: height above the hip joints. neck: how far the neckline lies below
+    a crew neck at the front, v: True for a pointed one. ease: from the skin. width: of the sleeve, added to the ease.
+    fall: how straight it hangs from the chest, 0 follows the waist, 1 hangs free. flare: widening below the waist per
+    metre. waves: depth of the hem's waves. collar: "" | "shirt" | "high" | "hood" | "scarf". open: half angle in
+    radians of the gap at the front, 0 = closed. tucked: into the waistband.
     """
 
     kind: str
@@ -44,9 +47,12 @@ class Top:
 
 @dataclass(frozen=True)
 class Bottom:
-    """kind: "trousers" (also shorts and leggings) or "skirt". length: along the leg, 1 = knee, 2 = ankle. rise:
-    height of the waistband above the hip joints, metres. ease: from the skin. hem_width: radius of the leg's end,
-    metres, trousers only. flare, waves: skirts only, as in Top."""
+    """Garment for the legs.
+
+    kind: "trousers" (also shorts and leggings) or "skirt". length: along the leg, 1 = knee, 2 = ankle. rise: height of
+    the waistband above the hip joints, metres. ease: from the skin. hem_width: radius of the leg's end, metres,
+    trousers only. flare, waves: skirts only, as in Top.
+    """
 
     kind: str
     cloth: Cloth
@@ -60,8 +66,11 @@ class Bottom:
 
 @dataclass(frozen=True)
 class Shoes:
-    """kind: "sneakers" | "shoes" | "boots" | "sandals". sole: thickness in metres. height: of the shaft above the
-    ankle, metres. sock: colour and height above the ankle in metres, None = bare."""
+    """Shoes and socks.
+
+    kind: "sneakers" | "shoes" | "boots" | "sandals". sole: thickness in metres. height: of the shaft above the ankle,
+    metres. sock: colour and height above the ankle in metres, None = bare.
+    """
 
     kind: str
     upper: Colour
@@ -74,8 +83,10 @@ class Shoes:
 
 @dataclass(frozen=True)
 class Outfit:
-    """tops: from the inside to the outside, one or two. bottom: also worn under a dress, as leggings or nothing
-    visible."""
+    """All clothes of one person.
+
+    tops: from the inside to the outside, one or two. bottom: also worn under a dress, as leggings or nothing visible.
+    """
 
     tops: tuple[Top, ...]
     bottom: Bottom

@@ -1,4 +1,4 @@
-"""What a pose finder is: images in, 17 keypoints each out. Reads and writes nothing."""
+"""Protocol of a keypoint finder: images in, 17 keypoints each out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from pipeline.datasets.records import ImageRecord
 from pipeline.runs.config import Runtime
 
-OWNER, SECTION = "pose finder", "masks.pose_options"  # in messages about options
+OWNER, SECTION = "keypoint finder", "masks.keypoint_options"  # in messages about options
 
 
-class PoseFinder(Protocol):
-    """One file, one line in POSES. The constructor takes (options, source), as a labeler's, and does no work."""
+class KeypointFinder(Protocol):
+    """Finder of the 17 joints of `sorn.sample.JOINTS`; made, prepared and called as a labeler is."""
 
     name: str
     version: int

@@ -1,4 +1,4 @@
-"""Pose finder `joints`: joints that lie beside a dataset's images, as SynPed writes them. Reads one CSV per split.
+"""Keypoint finder `joints`: joints that lie beside a dataset's images, as SynPed writes them. Reads one CSV per split.
 
 Columns: name, the image's path below its split without the suffix; and for each of the 17 joints of `sorn.sample`
 <joint>_x, <joint>_y in pixels of the image and <joint>_visible, from 0 (hidden) to 1.

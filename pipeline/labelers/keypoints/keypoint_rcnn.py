@@ -1,4 +1,4 @@
-"""Pose finder `keypoint_rcnn`: torchvision's Keypoint R-CNN on every image. Reads its weights file."""
+"""Keypoint finder `keypoint_rcnn`: torchvision's Keypoint R-CNN on every image. Reads its weights file."""
 
 from __future__ import annotations
 

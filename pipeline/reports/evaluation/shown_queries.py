@@ -144,4 +144,7 @@ class _Gallery:
 
 def _counted(variant: str, visible: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Stripes that a variant adds up, [n, P] bool. visible: of the gallery images [n, P]. asked: of the query [P]."""
-    return {"sorn": visible & asked, "global+local": np.ones_like(visible), "global": np.zeros_like(visible)}[variant]
+    if variant == "sorn":
+        counted: np.ndarray = visible & asked
+        return counted
+    return np.ones_like(visible) if variant == "global+local" else np.zeros_like(visible)

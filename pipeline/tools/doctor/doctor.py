@@ -11,7 +11,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import re
 import shutil
 import sys
 import textwrap
@@ -22,8 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.io.files import digest_file
+from pipeline.labelers import registry
+from pipeline.tools.doctor.installation import AGAIN, described, install, missing_files, required, restore
 from pipeline.tools.doctor.machine import Cards, graphics_cards, memory_bytes, shared_memory_bytes, toolkit_version
-from pipeline.tools.doctor.probes import ROOT, ask
+from pipeline.tools.doctor.probes import ask
+from pipeline.tools.doctor.versions import numbers, within
 
 LEVELS = ("ok", "warning", "problem")
 WIDTH = 120
@@ -35,7 +37,6 @@ ENOUGH_DISK = 10 * GIGABYTE  # shards of Market-1501 take 7 GB, SynPed and a run
 ENOUGH_SHARED = GIGABYTE // 4  # batches on their way from the workers
 TORCHVISION_AHEAD = 15  # torchvision 0.N goes with torch 2.(N - 15)
 
-SETUP = "Run: make setup, or in an environment of your own: pip install -r requirements.txt"
 TORCH_PAIR = "Install both from one place: pip install --force-reinstall torch torchvision"
 WHEELS = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu{}"
 QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "backends")
@@ -64,6 +65,7 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield _python()
         yield _machine()
         yield from _folders({"--runs": runs, "--data-root": data_root})
+        yield _program()
         yield _requirements()
         torch = answers["torch"].result()
         yield _torch(torch)
@@ -75,6 +77,7 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield _synped(answers["synped"].result())
         yield _densepose(torch, answers["densepose"].result())
         yield _backends(answers["backends"].result())
+        yield from _plugins(pool)
     yield from map(_weights, weights)
 
 
@@ -141,47 +144,33 @@ def _folders(folders: dict[str, Path]) -> Iterator[Diagnosis]:
 
 
 def _requirements() -> Diagnosis:
-    """The packages of requirements.txt, by what is installed of them; nothing is imported."""
-    wrong = []
-    for name, ranges in required():
+    """Required packages, by their installed versions; nothing is imported."""
+    wrong, packages = {}, required()
+    if not packages:
+        return Diagnosis("packages", "problem", "the metadata of sorn, which lists them, is missing", AGAIN)
+    for name, ranges in packages:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            wrong.append(f"{name} is not installed")
+            wrong[name] = f"{name} is not installed"
             continue
         if not within(version, ranges):
-            wrong.append(f"{name} is {version}, needed is {ranges}")
+            wrong[name] = f"{name} is {version}, needed is {ranges}"
     if wrong:
-        return Diagnosis("packages", "problem", "; ".join(wrong), SETUP)
-    return Diagnosis("packages", "ok", "all of requirements.txt are there")
+        return Diagnosis("packages", "problem", "; ".join(wrong.values()), install(wrong))
+    return Diagnosis("packages", "ok", f"all {len(packages)} that are required")
 
 
-def required() -> list[tuple[str, str]]:
-    """Package and its version ranges, of the checkout or of the installed package."""
-    file = ROOT / "requirements.txt"
-    texts = file.read_text().splitlines() if file.is_file() else importlib.metadata.requires("sorn") or []
-    matches = [re.match(r"([\w-]+)\s*(.*)", text) for text in texts if not text.startswith("#")]
-    return [(match[1], match[2]) for match in matches if match]
-
-
-def within(version: str, ranges: str) -> bool:
-    """Whether a version such as 2.14.1+cu130 lies in ranges such as >=0.6,<0.7."""
-    for text in ranges.split(","):
-        bound = numbers(text.lstrip("<>="))
-        have = numbers(version)[: len(bound)] if text.startswith("<") else numbers(version)
-        if (text.startswith(">=") and have < bound) or (text.startswith("<") and have >= bound):
-            return False
-    return True
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """2.14.1+cu130 -> (2, 14, 1)."""
-    return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
+def _program() -> Diagnosis:
+    """The program's own files: dataset manifests and presets, or all that the wheel brought."""
+    if missing := missing_files():
+        return Diagnosis("sorn", "problem", f"missing: {', '.join(missing)}", restore())
+    return Diagnosis("sorn", "ok", described())
 
 
 def _torch(torch: dict[str, Any]) -> Diagnosis:
     if "error" in torch:
-        return Diagnosis("torch", "problem", f"cannot be imported: {torch['error']}", SETUP)
+        return Diagnosis("torch", "problem", f"cannot be imported: {torch['error']}", install(["torch"]))
     made = f"for CUDA {torch['cuda']}" if torch["cuda"] else "for the CPU"
     bf16 = "computes" if torch["bf16"] else "does not compute"
     return Diagnosis("torch", "ok", f"{torch['version']}, built {made}; the CPU {bf16} bf16 in hardware")
@@ -189,7 +178,7 @@ def _torch(torch: dict[str, Any]) -> Diagnosis:
 
 def _torchvision(torch: dict[str, Any], vision: dict[str, Any]) -> Diagnosis:
     if "error" in torch:
-        return Diagnosis("torchvision", "problem", "needs torch", SETUP)
+        return Diagnosis("torchvision", "problem", "needs torch", install(["torchvision"]))
     if "error" in vision:
         found = f"does not work with torch {torch['version']}: {vision['error']}"
         return Diagnosis("torchvision", "problem", found, TORCH_PAIR)
@@ -211,7 +200,7 @@ def _gpu(torch: dict[str, Any], cards: Cards) -> Diagnosis:
     seen = f"{'; '.join(cards.names)} (driver for CUDA {cards.cuda or '?'})"
     wheels = WHEELS.format(cards.cuda.replace(".", "") or "XYZ") + " (or the newest CUDA below it that has wheels)"
     if "error" in torch:
-        return Diagnosis("GPU", "warning", f"{seen}, but there is no torch to use it", SETUP)
+        return Diagnosis("GPU", "warning", f"{seen}, but there is no torch to use it", install(["torch"]))
     if not torch["cuda"]:
         return Diagnosis("GPU", "warning", f"{seen}, but torch is built for the CPU", f"Run: {wheels}")
     if cards.cuda and numbers(cards.cuda)[0] < numbers(torch["cuda"])[0]:
@@ -235,14 +224,14 @@ def _toolkit(torch: dict[str, Any], version: str) -> Diagnosis:
 
 def _hdf5(hdf5: dict[str, Any]) -> Diagnosis:
     if "error" in hdf5:
-        return Diagnosis("h5py", "problem", f"cannot be imported: {hdf5['error']}", SETUP)
+        return Diagnosis("h5py", "problem", f"cannot be imported: {hdf5['error']}", install(["h5py"]))
     return Diagnosis("h5py", "ok", f"HDF5 {hdf5['hdf5']}")
 
 
 def _pillow(pillow: dict[str, Any]) -> Diagnosis:
     again = "Install one that has: pip install --force-reinstall --only-binary :all: pillow"
     if "error" in pillow:
-        return Diagnosis("Pillow", "problem", f"cannot be imported: {pillow['error']}", SETUP)
+        return Diagnosis("Pillow", "problem", f"cannot be imported: {pillow['error']}", install(["pillow"]))
     missing = pillow["missing"]
     if missing:
         level = "problem" if {"jpg", "zlib"} & set(missing) else "warning"
@@ -252,7 +241,7 @@ def _pillow(pillow: dict[str, Any]) -> Diagnosis:
 
 def _synped(synped: dict[str, Any]) -> Diagnosis:
     if "error" in synped:
-        return Diagnosis("SynPed", "problem", f"cannot be rendered: {synped['error']}", SETUP)
+        return Diagnosis("SynPed", "problem", f"cannot be rendered: {synped['error']}", install(["anny", "embreex"]))
     return Diagnosis("SynPed", "ok", "anny and embreex work")
 
 
@@ -276,6 +265,18 @@ def _backends(backends: dict[str, Any]) -> Diagnosis:
         versions = " ".join(f"{package} {version}" for package, version in packages.items())
         shown.append(versions if there else f"no {name} (pip install {' '.join(packages)})")
     return Diagnosis("backends", "ok", f"threads, loky; for a cluster: {', '.join(shown)}")
+
+
+def _plugins(pool: ThreadPoolExecutor) -> Iterator[Diagnosis]:
+    """Labelers and keypoint finders of other packages, a line each; none where there are none."""
+    outside = [(kind, name) for kind in registry.KINDS for name in registry.outside_names(kind)]
+    answers = pool.map(lambda plugin: ask("plugin", plugin[0].group, plugin[1]), outside)
+    for (kind, name), answer in zip(outside, answers, strict=True):
+        if wrong := answer.get("wrong") or answer.get("error"):
+            remedy = answer.get("remedy", f"Mend its package or uninstall it; built-in {kind.word}s work without.")
+            yield Diagnosis("plug-ins", "warning", f"{kind.word} {name} cannot be used: {wrong}", remedy)
+        else:
+            yield Diagnosis("plug-ins", "ok", f"{kind.word} {name} of {answer['package']} loads: {answer['about']}")
 
 
 def _weights(path: Path) -> Diagnosis:

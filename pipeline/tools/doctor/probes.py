@@ -38,7 +38,8 @@ def ask(name: str, *arguments: str) -> Answer:
     except subprocess.TimeoutExpired:
         return {"error": f"no answer within {TIMEOUT} seconds"}
     try:
-        return json.loads(done.stdout.splitlines()[-1])
+        answer: Answer = json.loads(done.stdout.splitlines()[-1])
+        return answer
     except (IndexError, ValueError):
         said = done.stderr.strip().splitlines()
         reason = said[-1] if said else "it said nothing"
@@ -115,6 +116,19 @@ def probe_backends() -> Answer:
     return {name: {package: _version(package) for package in packages} for name, packages in PACKAGES.items()}
 
 
+def probe_plugin(group: str, name: str) -> Answer:
+    """package, about: of a labeler or keypoint finder of another package; or wrong, remedy."""
+    from pipeline.errors import UserError
+    from pipeline.labelers import listing, registry
+
+    (kind,) = (kind for kind in registry.KINDS if kind.group == group)
+    try:
+        plugin = registry.find_outside(kind, name)
+        return {"package": plugin.package, "about": listing.listed(plugin).about}
+    except UserError as error:
+        return {"wrong": error.wrong, "remedy": error.remedy}
+
+
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
@@ -168,6 +182,7 @@ PROBES: dict[str, Callable[..., Answer]] = {
     "synped": probe_synped,
     "densepose": probe_densepose,
     "backends": probe_backends,
+    "plugin": probe_plugin,
     "weights": probe_weights,
 }
 

@@ -35,7 +35,7 @@ class Probe:
     def run(self, network: Run) -> dict[str, Tensor]:
         """Outputs of all images, batch by batch."""
         with torch.inference_mode():
-            batches = [network(batch) for batch in self.images.split(list(BATCHES))]
+            batches = [network(batch) for batch in torch.split(self.images, list(BATCHES))]
         return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
 
     @property

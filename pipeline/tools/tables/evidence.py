@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from pipeline.evaluation.label_report import StripeAgreement
-from pipeline.evaluation.report import UNIT
+from pipeline.evaluation.label_report import UNIT, StripeAgreement
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.tools.tables.statistics import LEVEL, Summary

@@ -59,8 +59,8 @@ class Grid:
 
     def why_left_out(self, job: Job) -> str:
         """A sentence where the job cannot be run on this dataset, "" otherwise."""
-        if job.needs_pose and self.run.config.masks.pose == NONE:
-            return "no joints: masks.pose = none"
+        if job.needs_pose and self.run.config.masks.keypoints == NONE:
+            return "no joints: masks.keypoints = none"
         return ""
 
     def step(self, job: Job, seed: int, stage: str) -> Step:

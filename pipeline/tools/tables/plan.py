@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
+from pipeline.io.build import build
 from pipeline.io.text import read_toml
 from sorn.colour import VARIANTS as COLOURS
 
 ROWS = Path(__file__).parent / "rows.toml"
 REPORTS = ("global", "global+local", "sorn", *COLOURS, EXACT_STRIPES)  # variants of a report
 EVALUATION = "eval."  # options of this section change nothing in a training
-
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -120,30 +118,36 @@ class TablesPlan:
         return wanted | {needed for name in wanted for needed in self.jobs[name].needs}
 
 
+@dataclass(frozen=True)
+class _PlanFile:
+    """rows.toml as it stands: jobs lack their name, and floors lack their table."""
+
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    floors: tuple[dict[str, Any], ...] = ()
+    rows: tuple[Row, ...] = ()
+    expected: tuple[Expected, ...] = ()
+
+
 def read_plan(path: Path = ROWS) -> TablesPlan:
     """Raises UserError naming the entry that cannot be."""
     try:
         content = read_toml(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}", "Mend that line.") from error
-    jobs = {name: _build(Job, {"name": name, **entry}, path) for name, entry in content.get("jobs", {}).items()}
-    own = [_build(Row, entry, path) for entry in content.get("rows", [])]
-    tables = dict.fromkeys(row.table for row in own)
-    floors = [_build(Row, {"table": table, **entry}, path) for table in tables for entry in content.get("floors", [])]
-    rows = tuple(row for table in tables for row in (*floors, *own) if row.table == table)
-    plan = TablesPlan(jobs, rows, tuple(_build(Expected, entry, path) for entry in content.get("expected", [])))
+    file = build(_PlanFile, content, str(path))
+    jobs = {
+        name: build(Job, {"name": name, **job}, str(path), prefix=f"jobs.{name}.") for name, job in file.jobs.items()
+    }
+    tables = dict.fromkeys(row.table for row in file.rows)
+    floors = [
+        build(Row, {"table": table, **floor}, str(path), prefix=f"floors[{number}].")
+        for table in tables
+        for number, floor in enumerate(file.floors)
+    ]
+    rows = tuple(row for table in tables for row in (*floors, *file.rows) if row.table == table)
+    plan = TablesPlan(jobs, rows, file.expected)
     _validate(plan, path)
     return plan
-
-
-def _build(kind: type[Kind], entry: dict[str, Any], path: Path) -> Kind:
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in entry.keys() - known:
-        raise UserError(f"{path}: unknown key '{key}' in {entry}", f"Known: {', '.join(sorted(known))}.")
-    try:
-        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
-    except TypeError as error:
-        raise UserError(f"{path}: {entry} is not complete: {error}", "Add what is missing.") from error
 
 
 def _validate(plan: TablesPlan, path: Path) -> None:
@@ -161,7 +165,6 @@ def _validate(plan: TablesPlan, path: Path) -> None:
         evaluated = [job.name for job in plan.jobs.values() if job.evaluate]
         must(row.job in evaluated, f"{named} is of job '{row.job}'", f"Jobs that evaluate: {', '.join(evaluated)}.")
         must(row.report in REPORTS, f"{named} reads '{row.report}'", f"A report has: {', '.join(REPORTS)}.")
-        must(row.paper is None or len(row.paper) == 2, f"{named}: paper = {row.paper}", "Give rank-1 and mAP.")
     names = [(row.table, row.name) for row in plan.rows]
     for name in names:
         must(names.count(name) == 1, f"table {name[0]} has two rows '{name[1]}'", "Name them apart.")

@@ -48,6 +48,13 @@ class Verified:
     def whole(self) -> bool:
         return all(place.said in GOOD for place in self.places)
 
+    @property
+    def guessed(self) -> bool:
+        """Whether a stamp does not say with which command its stage was made."""
+        return any(
+            place.stamp is None or place.stamp.command is None for place in self.places if place.said not in GOOD
+        )
+
     def verdict(self) -> str:
         """`whole`, or how many folders are what."""
         said = [place.said for place in self.places]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import app
+from pipeline.cli import stages
 from pipeline.cli.app import main
 from pipeline.labelers import LABELERS
 from pipeline.runs.config import Config
@@ -92,7 +92,7 @@ def test_labelers_are_listed_with_their_options():
 
 def test_what_a_training_starts_from_has_an_option_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Config] = []
-    monkeypatch.setattr(app, "run_stage", lambda name, config, paths, force: seen.append(config))
+    monkeypatch.setattr(stages, "run_stage", lambda name, config, paths, force: seen.append(config))
     for words in (["--init", "none"], ["--init", "a file.pth"], ["--set", "train.init=imagenet"]):
         assert CliRunner().invoke(main, ["train", "--runs", str(tmp_path), *words]).exit_code == 0
     assert [config.train.init for config in seen] == ["none", "a file.pth", "imagenet"]

@@ -48,9 +48,9 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('title = "Small"', 'titel = "Small"', "unknown key 'titel'"),
+        ('title = "Small"', 'titel = "Small"', "unknown key 'titel'. Did you mean title?"),
         ('title = "Small"', "", "the key 'title' is missing"),
-        ('title = "Small"', "title = 3", "title = 3 is of another type"),
+        ('title = "Small"', "title = 3", "title = 3: expected text"),
         ('title = "Small"', "title = ", "is not TOML"),
         ('name = "small"', 'name = "a/b"', "name = 'a/b'"),
         ('split = "query"', 'split = "test"', "set 'test/' is of no known split. Known splits: train"),
@@ -61,7 +61,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ('roots = ["Small"]', 'csv = "a.csv"', "both csv and [[set]]"),
         ("[[set]]", '[[set]]\nsplit = "query"\nfolders = ["q"]\n[[set]]', "two sets share a split and a name"),
         ("[[set]]", '[[protocol]]\nname = "a"\ndescription = "b"\n[[set]]', "0 protocols are marked default"),
-        ("[[set]]", '[[set]]\nimages = "many"', "set[0]: images = 'many' is of another type"),
+        ("[[set]]", '[[set]]\nimages = "many"', "set[0].images = 'many': expected a whole number"),
     ],
 )
 def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:

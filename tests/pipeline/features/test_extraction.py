@@ -181,14 +181,14 @@ def test_a_segmenters_scores_are_made_in_parts_too(
 ) -> None:
     extract(paths)
     write_training(tmp_path / "segmenter", 5)
-    found = extraction.visible_stripes
+    found = extraction.segmenter_visibility
 
     def cut(model: SORN, batches: list[Batch], *rest: object) -> np.ndarray:
         cut_at_the_end(batches[0])
         return found(model, batches, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "visible_stripes", cut)
+        patch.setattr(extraction, "segmenter_visibility", cut)
         with pytest.raises(RuntimeError, match="power cut"):
             extract(paths, tmp_path / "segmenter")
     assert "segmenter" not in store.read_attrs(paths.features)

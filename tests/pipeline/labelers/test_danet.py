@@ -106,7 +106,7 @@ def test_options_out_of_range(weights: Path) -> None:
     for options, message in (
         ({"inference": "tiled"}, "inference = 'tiled': expected one of resized, sliding"),
         ({"batch": 0}, "batch = 0: expected 1 or more"),
-        ({"flip": 1}, "flip = 1 is not bool"),
+        ({"flip": 1}, "flip = 1: expected true or false"),
     ):
         with pytest.raises(UserError, match=message):
             create(weights, prepare=False, **options)

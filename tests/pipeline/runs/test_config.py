@@ -4,10 +4,9 @@ import dataclasses
 
 import pytest
 
-from pipeline.io.files import write_text
+from pipeline.errors import UserError
 from pipeline.runs.config import SECTIONS, Config
 from pipeline.runs.config_loading import load_config, presets
-from pipeline.errors import UserError
 
 
 def test_every_preset_loads():
@@ -75,6 +74,17 @@ def test_a_file_starts_from_a_preset_and_the_command_line_wins(tmp_path):
         ("masks.image_size=384", ["a list"]),
         ("train.batch_size=1", ["train.batch_size = 1", "2 or more"]),
         ("eval", ["--set eval", "section.field=value"]),
+        ("eval.tau=2", ["^--set eval.tau=2: eval.tau = 2", "sorn options eval.tau"]),
+        ("train.epochs=3", [r"^--set train.epochs=3: unknown option train.epochs\. Did you mean schedule.epochs\?"]),
+        ("epochs=3", [r"^--set epochs=3: unknown option 'epochs'\. Did you mean schedule.epochs\?"]),
+        ("train.batchsize=8", [r"Did you mean train.batch_size\? See: sorn options train"]),
+        ("train.lr=1", [r"Did you mean schedule.base_lr\?"]),
+        ("train.image_size=[1, 2]", [r"Did you mean masks.image_size\?"]),
+        ("model.part=6", [r"unknown option model.part\. Did you mean model.stripes\?"]),
+        ("modle.stripes=6", [r"unknown section 'modle'\. Did you mean model.stripes\?"]),
+        ("labeler.epoch=6", [r"Did you mean danet.epochs\?"]),
+        ("masks.option.table=lip20", [r"Did you mean masks.options.table\?"]),
+        ("train.qqqq=6", [r"unknown option train.qqqq\. Known in \[train\]: accumulate, "]),
         ("optimiser.lr=1", ["--set optimiser.lr=1", *SECTIONS]),
     ],
 )
@@ -87,10 +97,21 @@ def test_bad_options_are_named_with_what_would_be_right(override, words):
 def test_unknown_names_are_answered_with_the_known(tmp_path):
     with pytest.raises(UserError, match=r"no configuration 'papper'.*demo, paper"):
         load_config("papper")
+    with pytest.raises(UserError, match=r"Did you mean synped\?"):
+        load_config("sinped")
     file = tmp_path / "mine.toml"
     file.write_text("[optimiser]\nlr = 1\n")
     with pytest.raises(UserError, match=r"unknown section 'optimiser'.*masks, model"):
         load_config(str(file))
+    for text, words in (
+        ("[train]\nepochs = 3\n", r"mine.toml: unknown option train.epochs\. Did you mean schedule.epochs\?"),
+        ("[tarin]\nepochs = 3\n", r"mine.toml: unknown section 'tarin'\. Did you mean train\? Sections: danet, masks"),
+        ("tau = 0.2\n", r"mine.toml: unknown option 'tau'\. Did you mean eval.tau\?"),
+        ("[eval]\ntau = 2\n", r"mine.toml: eval.tau = 2.0: expected .* Change \[eval\] there"),
+    ):
+        file.write_text(text)
+        with pytest.raises(UserError, match=words):
+            load_config(str(file))
     for base in (f'"{file}"', "5"):
         file.write_text(f"base = {base}\n")
         with pytest.raises(UserError, match="leads nowhere"):

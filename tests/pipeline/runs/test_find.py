@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.files import write_text
 from pipeline.errors import UserError
 from pipeline.runs.find import find_trained, find_training
 

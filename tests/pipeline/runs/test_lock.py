@@ -21,10 +21,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from pipeline.io.files import write_text
-from pipeline.runs import lock
 from pipeline.cli.app import main
 from pipeline.errors import UserError
+from pipeline.runs import lock
 from pipeline.runs.lock import LOCK, held
 
 ROOT = Path(__file__).parents[3]

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.io.files import digest_file, write_text
 from pipeline.runs import stamp
-from pipeline.errors import UserError
 
 INPUTS = {"masks of train": "a" * 64}
 CONFIG = {"model": {"parts": 3}, "loss": {"spc_weight": 0.5}}

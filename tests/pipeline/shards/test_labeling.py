@@ -194,16 +194,16 @@ def test_batches_get_smaller_and_depend_on_the_shard_alone() -> None:
 def test_ranks_are_what_torchrun_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    assert distributed.here() == distributed.Rank(0, 1, 0, 1)
+    assert distributed.here() == distributed.Process(0, 1, 0, 1)
     for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "4")):
         monkeypatch.setenv(name, value)
-    assert distributed.here() == distributed.Rank(5, 8, 1, 4)
+    assert distributed.here() == distributed.Process(5, 8, 1, 4)
     monkeypatch.setenv("WORLD_SIZE", "two")
-    with pytest.raises(UserError, match=r"WORLD_SIZE=two .*are not numbers of ranks"):
+    with pytest.raises(UserError, match=r"WORLD_SIZE=two .*are not numbers of processes"):
         distributed.here()
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name)
-    assert distributed.meet(said="alone") == "alone"
+    assert distributed.meet(value="alone") == "alone"
 
 
 def options(folder: Path, runs: Path, *more: str) -> list[str]:

@@ -76,7 +76,7 @@ def test_a_segmenter_looks_at_the_images_once(paths: Paths, tmp_path: Path, monk
     folder = write_segmenter(tmp_path / "other", 3)
     run(paths, by(folder))
     written = paths.features.read_bytes()
-    monkeypatch.setattr(extraction, "visible_stripes", None)
+    monkeypatch.setattr(extraction, "segmenter_visibility", None)
     run(paths, dataclasses.replace(by(folder), eval=dataclasses.replace(by(folder).eval, tau=0.4)))
     assert run(paths)["provenance"]["segmenter"] is None  # not asked: its scores stay, and are not used
     run(paths, by(shutil.copytree(folder, tmp_path / "elsewhere")))

@@ -285,10 +285,10 @@ def test_what_cannot_be_done(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     with pytest.raises(UserError, match=r"masks\.splits names 'tarin', which is no split\. Known: train, val_query"):
         work(make_config(splits=("tarin",)), paths, "f")
-    with pytest.raises(UserError, match=r"unknown pose finder 'joint'; known: none, joints"):
-        masks.settings(Run.of(make_config(pose="joint"), paths))
+    with pytest.raises(UserError, match=r"unknown keypoint finder 'joint'; known: joints"):
+        masks.settings(Run.of(make_config(keypoints="joint"), paths))
     shutil.rmtree(paths.folder("data"))
-    with pytest.raises(UserError, match=r"the data stage has not finished in .*Run: make data DATASET="):
+    with pytest.raises(UserError, match=r"the data stage of mine has not finished: .*Run: make data DATASET="):
         masks.inputs(Run.of(make_config(), paths))
 
 
@@ -330,7 +330,7 @@ def test_a_pose_finder_sees_all_stored_splits_and_changes_no_mask(
     assert "pose" not in without and read_index(paths.shard_index).pose is None
     assert masks.settings(Run.of(make_config(), paths))["pose"] is None
 
-    config = make_config(pose="nose")
+    config = make_config(keypoints="nose")
     assert Input(OUTSIDE, "noses", "32") in masks.inputs(Run.of(config, paths)), (
         "the split of the labeler is not stored"
     )
@@ -344,7 +344,7 @@ def test_a_pose_finder_sees_all_stored_splits_and_changes_no_mask(
     assert not reader.keypoints[4].any(), "nobody saw the unreadable image"
     assert ShardReader(paths.shard("query", 0)).keypoints[2, 0, 1] == pytest.approx(20 / 255)
 
-    work(make_config(pose="nose", pose_options={"height": 0.5}), paths, "h")
+    work(make_config(keypoints="nose", keypoint_options={"height": 0.5}), paths, "h")
     assert {key for key, digest in provided_by(paths).items() if digest != provided[key]} == {"pose"}
 
 
@@ -377,7 +377,7 @@ def test_a_rank_writes_its_shards_and_leaves_the_rest_to_the_first(
     paths = make_dataset(tmp_path)
     monkeypatch.setattr(masks.distributed, "meet", lambda *said: None)
     for number, files in ((1, {"query/shard-00000.h5", "train/shard-00001.h5"}), (0, None)):
-        monkeypatch.setattr(masks.distributed, "here", lambda number=number: distributed.Rank(number, 2, number, 2))
+        monkeypatch.setattr(masks.distributed, "here", lambda number=number: distributed.Process(number, 2, number, 2))
         if files is None:
             missing = paths.shard("train", 1)
             kept = missing.read_bytes()

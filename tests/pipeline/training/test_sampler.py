@@ -9,14 +9,14 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.runs.config import TrainConfig
-from pipeline.runtime.distributed import Rank
+from pipeline.runtime.distributed import Process
 from pipeline.training.sampler import BatchOrder
 
 TRAIN = TrainConfig(batch_size=8, seed=3)
 
 
 def order(images: int = 30, world: int = 1, number: int = 0, **options: object) -> BatchOrder:
-    return BatchOrder(images, dataclasses.replace(TRAIN, **options), Rank(number, world))  # type: ignore[arg-type]
+    return BatchOrder(images, dataclasses.replace(TRAIN, **options), Process(number, world))  # type: ignore[arg-type]
 
 
 def test_an_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:

@@ -15,7 +15,7 @@ from pipeline.datasets.synped.plan import SIZES, make_plan
 from pipeline.errors import UserError
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Source
-from pipeline.labelers.keypoints.base import PoseFinder
+from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
 from sorn.sample import JOINTS
@@ -24,7 +24,7 @@ HEADER = ",".join(["name", *(f"{joint}_{axis}" for joint in JOINTS for axis in (
 IMAGE = np.zeros((200, 100, 3), np.uint8)
 
 
-def finder(root: Path, **options: Any) -> PoseFinder:
+def finder(root: Path, **options: Any) -> KeypointFinder:
     found = keypoints.create("joints", options, Source(Manifest("mine", "Mine"), root))
     assert found is not None
     return found
@@ -82,7 +82,7 @@ def test_the_files_of_the_splits_asked_for_are_inputs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([row("b")], r"query\.csv has no row 'a', as query/a\.jpg needs it; 1 of 1 images have none.*pose_options"),
+        ([row("b")], r"query\.csv has no row 'a', as query/a\.jpg needs it; 1 of 1 images have none.*keypoint_options"),
         ([row("a"), row("a")], r"line 3: 'a' has a row already"),
         ([row("a")[:-2]], r"line 2: a number is missing"),
         ([row("a", x=float("nan"))], r"line 2: places must be finite"),
@@ -97,7 +97,9 @@ def test_rows_that_are_not_so(tmp_path: Path, rows: list[str], message: str) -> 
 
 
 def test_files_that_are_not_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there are no joints: .*joints/query\.csv is missing.*masks\.pose_options"):
+    with pytest.raises(
+        UserError, match=r"there are no joints: .*joints/query\.csv is missing.*masks\.keypoint_options"
+    ):
         finder(tmp_path).prepare([record("a.jpg")], Runtime())
     path = write(tmp_path, row("a"), header=HEADER.replace("nose_x", "nose"))
     with pytest.raises(UserError, match=r"query\.csv has no column nose_x"):
@@ -111,17 +113,17 @@ def test_names_and_options() -> None:
     source = Source(Manifest("mine", "Mine"), Path())
     assert keypoints.create("none", {}, source) is None
     for name, options, message in (
-        ("openpose", {}, "unknown pose finder 'openpose'; known: none, joints, keypoint_rcnn"),
-        ("joints", {"file": "x"}, r"pose finder joints has no option 'file'\. Options in \[masks\.pose_options\]"),
-        ("joints", {"pattern": "{path}"}, r"only {split} can be filled in\. .*--set masks\.pose_options\.pattern"),
+        ("openpose", {}, "unknown keypoint finder 'openpose'; known: joints, keypoint_rcnn"),
+        ("joints", {"file": "x"}, r"keypoint finder joints: unknown key 'masks\.keypoint_options\.file'\. .*Known: "),
+        ("joints", {"pattern": "{path}"}, r"only {split} can be filled in\. .*--set masks\.keypoint_options\.pattern"),
     ):
         with pytest.raises(UserError, match=message):
             keypoints.create(name, options, source)
 
 
 def test_options_are_set_on_the_command_line() -> None:
-    config = load_config("paper", ("masks.pose=joints", "masks.pose_options.pattern=poses/{split}.csv"))
-    assert config.masks.pose == "joints" and config.masks.pose_options == {"pattern": "poses/{split}.csv"}
+    config = load_config("paper", ("masks.keypoints=joints", "masks.keypoint_options.pattern=poses/{split}.csv"))
+    assert config.masks.keypoints == "joints" and config.masks.keypoint_options == {"pattern": "poses/{split}.csv"}
 
 
 def test_the_tables_that_synped_writes(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from pipeline.cli.app import main
 from pipeline.io.checkpoints import save_weights
-from pipeline.tools.doctor import doctor, machine, probes
+from pipeline.tools.doctor import doctor, installation, machine, probes
 from pipeline.tools.doctor.doctor import Diagnosis
 from pipeline.tools.doctor.machine import Cards
 
@@ -276,3 +276,22 @@ def test_a_file_of_weights_is_measured(answers: dict[str, Any], tmp_path: Path) 
 def test_the_doctor_imports_no_torch() -> None:
     code = "import sys, pipeline.tools.doctor.doctor; sys.exit('torch' in sys.modules or 'h5py' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lost_metadata_and_lost_files_are_problems(answers, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "required", list)
+    monkeypatch.setattr(doctor, "missing_files", lambda: ["data_manifests/*.toml"])
+    found = checks(tmp_path)
+    assert found["packages"].level == found["sorn"].level == "problem"
+    assert "metadata of sorn" in found["packages"].found and "data_manifests/*.toml" in found["sorn"].found
+    assert "cannot run (problems: 2" in run(tmp_path, code=1)
+
+
+def test_an_installed_package_is_repaired_by_pip_with_its_own_ranges(tmp_path: Path) -> None:
+    metadata = "Metadata-Version: 2.1\nName: sorn\nVersion: 9\nRequires-Dist: torch>=2.6\n"
+    (tmp_path / "sorn-9.dist-info").mkdir()
+    (tmp_path / "sorn-9.dist-info" / "METADATA").write_text(f'{metadata}Requires-Dist: onnx; extra == "export"\n')
+    assert installation.required(tmp_path) == [("torch", ">=2.6")]
+    assert installation.install(["torch"], tmp_path) == "Run: pip install 'torch>=2.6'"
+    assert "version 9" in installation.described(tmp_path) and "a checkout" in installation.described()
+    assert installation.install(["torch"]).startswith("Run: make setup")

@@ -50,14 +50,14 @@ def test_one_seed_of_everything_comes_before_the_next(make_grid):
         ["sorn-seed0 train", "sorn-seed0 eval"],
         ["plain-seed0 train", "parts-seed0 train", "plain-seed0 eval", "ext-seed0 eval", "pose-seed0 eval"],
     ]
-    found = names(make_grid("masks.pose=joints").units())
+    found = names(make_grid("masks.keypoints=joints").units())
     assert found[:2] == first and found[2] == ["sorn-seed1 train", "sorn-seed1 eval"] and len(found) == 4
 
 
 def test_without_joints_nobody_is_asked_for_them(make_grid):
     grid = make_grid()
     assert not any("pose" in name for unit in names(grid.units()) for name in unit)
-    assert grid.why_left_out(grid.plan.jobs["pose"]) == "no joints: masks.pose = none"
+    assert grid.why_left_out(grid.plan.jobs["pose"]) == "no joints: masks.keypoints = none"
 
 
 def test_parts_are_all_units_once(make_grid):

@@ -62,7 +62,7 @@ def test_what_is_missing_is_named_with_the_reason(make_grid, write_reports, file
     assert row(evidence, "SORN").missing == {"1": "sorn-seed1 train: never finished"}
     assert row(evidence, "colours").missing["0"] == "no 'colour' in its report"
     assert row(evidence, "colours").figures["mAP"] is None
-    assert row(evidence, "P").missing == dict.fromkeys("01", "no joints: masks.pose = none")
+    assert row(evidence, "P").missing == dict.fromkeys("01", "no joints: masks.keypoints = none")
     assert row(evidence, "S").figures["rank-1"].mean == 0.45
     assert evidence.expected[1].figures["rank-1"] == OrderedFigure(None, 0.006, "not measured")
 

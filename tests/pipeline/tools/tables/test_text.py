@@ -12,7 +12,7 @@ def test_rows_orderings_and_what_is_missing(evidence):
     assert "| S beats P |  | +0.6 | not measured |  | +0.7 | not measured |" in text
     assert "| S | not measured | not measured | not measured | 0 | 55.8 | 42.9 |" in text
     assert "- S: not measured with seed 0, 1; plain-seed0 train: never finished" in text
-    assert "- P: not measured with seed 0, 1; no joints: masks.pose = none" in text
+    assert "- P: not measured with seed 0, 1; no joints: masks.keypoints = none" in text
     assert "made by hand, tau 0.15" in text and "seeds 0, 1" in text and "make tables DATASET=synped\\_demo" not in text
     assert "tables: 3 of 6 rows are measured with every seed (0, 1)" in terminal_lines(evidence)[0]
 

@@ -1,0 +1,61 @@
+"""RUN as an argument: which dataset, labeler, experiment and checkpoint the name of a run stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from pipeline.datasets.manifest import known_datasets, load_manifest
+from pipeline.errors import UserError, did_you_mean, nearest
+from pipeline.runs.layout import EXPERIMENTS, Paths
+from pipeline.runs.run import UNKNOWN_FILE, Run
+
+RUN_HELP = (
+    "RUN is a run (synped_demo-danet), an experiment (synped_demo-danet/experiments/small), or the folder of one."
+)
+NAMING = ("labeler", "trained_on", "experiment")  # options that name a run, besides the dataset
+
+
+def complete(named: Run, run: str, dataset: str, needs_dataset: bool) -> Run:
+    """The run with its dataset as a user types it. dataset: what --dataset says, or its default.
+
+    Raises UserError for an option that names another run, and for a dataset that the name of a run does not lead to.
+    """
+    context = click.get_current_context()
+    given = {name for name in (*NAMING, "dataset") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    name = named.paths.name
+    if "dataset" in given and name not in known_datasets() and load_manifest(dataset).name == name:
+        given.remove("dataset")
+        named = named.of_dataset(dataset)
+    for option in sorted(given):
+        typed = option.replace("_", "-")
+        raise UserError(f"'{run}' says which run is meant, and so does --{typed}", f"Leave --{typed} out.")
+    if needs_dataset and named.paths.dataset.startswith(UNKNOWN_FILE):
+        wrong = f"the dataset of '{run}' is a file, and the run's name does not tell which"
+        raise UserError(wrong, f"Name it, too: --dataset {name}.csv, or the .toml of that name.")
+    return named
+
+
+def require_experiment(paths: Paths) -> None:
+    """Raise UserError for an experiment that is not there, while one of almost the same name is."""
+    meant = nearest_experiment(paths)
+    if meant:
+        raise no_experiment(paths.experiment, _folders(paths.runs / paths.run_name / EXPERIMENTS), paths.run_name)
+
+
+def nearest_experiment(paths: Paths) -> str:
+    """Name of the experiment that a name without a folder probably means, "" for none."""
+    known = [path.name for path in _folders(paths.runs / paths.run_name / EXPERIMENTS)]
+    return "" if not paths.experiment or paths.experiment in known else nearest(paths.experiment, known)
+
+
+def no_experiment(experiment: str, folders: list[Path], run: str) -> UserError:
+    known = [path.name for path in folders]
+    remedy = f"{did_you_mean(experiment, known)}Experiments there: {', '.join(known) or 'none'}."
+    return UserError(f"there is no experiment '{experiment}' of {run}", remedy)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.glob("*") if path.is_dir())

@@ -1,0 +1,1 @@
+"""Runs: configuration, file layout, stamps and locks."""

@@ -1,0 +1,37 @@
+"""Versions of packages and the ranges that requirements allow."""
+
+from __future__ import annotations
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+
+def within(version: str, ranges: str) -> bool:
+    """Whether a version such as 2.14.1+cu130 lies in ranges such as >=0.6,<0.7; one that is no version lies in none."""
+    try:
+        return SpecifierSet(ranges).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """2.14.1+cu130 -> (2, 14, 1), at least two numbers: 13 -> (13, 0). (0, 0) for what is no version."""
+    try:
+        release = Version(version).release
+    except InvalidVersion:
+        return (0, 0)
+    return release if len(release) > 1 else (*release, 0)
+
+
+def read_requirement(line: str) -> tuple[str, str] | None:
+    """A line of requirements as the package's name and its ranges; None for a comment, an option, and what only another
+    environment or an extra needs.
+    """
+    try:
+        requirement = Requirement(line.partition("#")[0].strip())
+    except InvalidRequirement:
+        return None
+    if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        return None
+    return requirement.name, ",".join(sorted(map(str, requirement.specifier), reverse=True))

@@ -1,0 +1,95 @@
+"""Dataclasses from TOML and JSON, and what is said of values that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.io.build import DERIVED, build, fields_of
+
+
+@dataclass(frozen=True)
+class Inner:
+    name: str
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Outer:
+    size: tuple[int, int] = (1, 2)
+    names: tuple[str, ...] = ()
+    camera: int | None = None
+    deep: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+    free: dict[str, Any] = field(default_factory=dict)
+    inner: Inner | None = None
+    more: tuple[Inner, ...] = ()
+    mode: Literal["fast", "exact"] = "fast"
+    listed: list[float] = field(default_factory=list)
+    anything: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    origin: Path = field(default=Path(), metadata=DERIVED)
+
+    def __post_init__(self) -> None:
+        if self.size[0] < 1:
+            raise ValueError(f"outer.size = {self.size}: expected 1 or more")
+
+
+def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
+    values = {
+        "size": [3, 4],
+        "names": ["a"],
+        "camera": 2,
+        "counts": {"train": 5},
+        "free": {"any": [1, "b"]},
+        "inner": {"name": "i", "share": 1},
+        "more": [{"name": "m"}],
+    }
+    made = build(Outer, values, "x.toml")
+    assert made == Outer((3, 4), ("a",), 2, False, {"train": 5}, {"any": [1, "b"]}, Inner("i", 1.0), (Inner("m"),))
+    plain = build(Outer, {"mode": "exact", "listed": [1, 2.5], "anything": {"a": [1]}}, "x.toml")
+    assert (plain.mode, plain.listed, plain.anything) == ("exact", [1.0, 2.5], {"a": [1]})
+    assert made.inner is not None and type(made.inner.share) is float
+    assert build(Outer, {}, "x.toml") == Outer()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sizes": [1, 2]}, "x.toml: unknown key 'o.sizes'. Did you mean size? Known: anything, camera, counts,"),
+        ({"origin": "/"}, "x.toml: unknown key 'o.origin'."),
+        ({"size": 3}, "x.toml: o.size = 3: expected a list, e.g. [1, 2]. "),
+        ({"size": [3]}, "x.toml: o.size = [3]: expected a list of 2. "),
+        ({"size": [3, 4.5]}, "x.toml: o.size[1] = 4.5: expected a whole number. "),
+        ({"size": [0, 1]}, "x.toml: outer.size = (0, 1): expected 1 or more. "),
+        ({"deep": 1}, "x.toml: o.deep = 1: expected true or false. "),
+        ({"camera": True}, "x.toml: o.camera = True: expected a whole number. "),
+        ({"counts": {"train": "5"}}, "x.toml: o.counts.train = '5': expected a whole number. "),
+        ({"inner": 3}, "x.toml: o.inner = 3: expected a table. "),
+        ({"inner": {}}, "x.toml: the key 'o.inner.name' is missing. "),
+        ({"more": [{"name": "m"}, {"nam": "m"}]}, "x.toml: unknown key 'o.more[1].nam'. Did you mean name? "),
+        ({"mode": "slow"}, "x.toml: o.mode = 'slow': expected one of fast, exact. "),
+        ({"listed": ["a"]}, "x.toml: o.listed[0] = 'a': expected a number. "),
+        ([1], "x.toml: o = [1]: expected a table. "),
+    ],
+)
+def test_what_does_not_fit_is_named_with_file_key_and_type(values: Any, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        build(Outer, values, "x.toml", prefix="o.")
+    assert str(error.value).startswith(message)
+
+
+def test_the_remedy_of_the_caller_is_said() -> None:
+    for values in ({"deep": 1}, {"none": 1}, {"size": [0, 1]}, {"inner": {}}):
+        with pytest.raises(UserError) as error:
+            build(Outer, values, "x.toml", remedy="Look into the manual.")
+        assert error.value.remedy.endswith("Look into the manual.")
+    with pytest.raises(UserError, match=r"Set it: --set o\.size=\.\.\."):
+        build(Outer, {"size": [1, "b"]}, "x.toml", prefix="o.", remedy="Set it: --set {key}=...")
+
+
+def test_fields_that_a_file_may_set() -> None:
+    assert list(fields_of(Inner)) == ["name", "share"] and "origin" not in fields_of(Outer)
