@@ -12,7 +12,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class BootstrapInterval:
-    """How intervals were drawn. level: share of the draws that they hold. drawn: what is resampled, in words."""
+    """Settings of the bootstrap intervals.
+
+    level: share of the draws that they hold. drawn: what is resampled, in words.
+    """
 
     level: float
     draws: int

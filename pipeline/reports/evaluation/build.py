@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_report(result: Result, paths: Paths) -> None:
-    """Replace the report and the pictures of an evaluation in its folder, and log the figures."""
+    """Replace the report of an evaluation and its pictures; log the figures."""
     report, scores, options = result.report, result.scores, result.options
     illustrator = Illustrator(
         paths.pictures, result.reference, options.tau, options.ranked_gallery, options.seed, options.visibility

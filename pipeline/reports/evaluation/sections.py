@@ -1,4 +1,7 @@
-"""Sections of report.md and report.html. A new section is one entry of SECTIONS."""
+"""Sections of report.md and report.html.
+
+A new section is one entry of SECTIONS.
+"""
 
 from __future__ import annotations
 

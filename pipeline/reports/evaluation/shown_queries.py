@@ -1,4 +1,4 @@
-"""The queries that a report shows, and what the gallery answers: scores -> records. Reads samples, writes nothing."""
+"""Queries that a report shows, with their ranked gallery images."""
 
 from __future__ import annotations
 

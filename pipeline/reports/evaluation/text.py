@@ -1,4 +1,4 @@
-"""Text of an evaluation's report: rows, lines of report.md and of the terminal."""
+"""Text of an evaluation's report: table rows, Markdown, terminal lines."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ class MarkdownContents:
 
 
 def table_rows(report: Report) -> list[list[str]]:
-    """Header, one row per variant, and chance; figures in percent, with the deviation over the draws if any."""
+    """Header, one row per variant, and chance.
+
+    Figures are in percent, with the deviation over the draws if there are several.
+    """
     shown = figures.shown(report.single_shot)
     rows = [["%", *(figure.title for figure in shown)]]
     for variant, found in report.metrics.items():
@@ -73,7 +76,7 @@ def table_rows(report: Report) -> list[list[str]]:
 
 
 def terminal_lines(report: Report) -> list[str]:
-    """The table with its first column to the left and figures to the right, and what it stands for."""
+    """Lines for the terminal: the table of figures, queries and protocol."""
     rows = table_rows(report)
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
@@ -138,7 +141,7 @@ def _paper(report: Report) -> list[str]:
 
 
 def paper_rows(report: Report) -> list[list[str]]:
-    """What the paper reports under this protocol, in percent; none where it reports nothing."""
+    """Figures of the paper under this protocol, in percent."""
     shown = [figure for figure in figures.FIGURES if any(figure.key in row for row in report.paper)]
     rows = [["the paper, %", *(figure.title for figure in shown)]]
     for row in report.paper:
@@ -245,7 +248,10 @@ def provenance_lines(contents: MarkdownContents) -> list[str]:
 
 
 def provenance_rows(report: Report) -> list[list[str]]:
-    """What the figures were made from: name, value; a value is text with `code` in back quotes."""
+    """Origin of the figures: name, value.
+
+    A value is text with `code` in back quotes.
+    """
     dataset, made = report.dataset, report.provenance
     images = f"{dataset.query_images} query and {dataset.gallery_images} gallery images"
     precisions = made.training.get("precision", "unknown"), made.features.get("precision", "unknown")
