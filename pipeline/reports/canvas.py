@@ -46,7 +46,10 @@ def width_at(pixels: np.ndarray, height: int) -> int:
 
 @dataclass(frozen=True)
 class TextStyle:
-    """size: pixels. anchor: of the point within the text, as Pillow names it."""
+    """size: pixels.
+
+    anchor: of the point within the text, as Pillow names it.
+    """
 
     size: int = TEXT
     colour: Colour = INK

@@ -60,9 +60,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Axes:
-    """Both axes of a chart and its box, in units of the drawing. x: first and last value. levels: of `limits`.
+    """Both axes of a chart and its box, in units of the drawing.
 
-    inset: distance of the first and the last x from the ends of the grid. apart: least distance between two x labels.
+    x: first and last value. levels: of `limits`. inset: distance of the first and the last x from the ends of the grid.
+    apart: least distance between two x labels.
     """
 
     width: int
@@ -112,9 +113,10 @@ class Axes:
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart. style: its class in charts.css. points: x and y, in units of the drawing.
+    """One line of a chart.
 
-    label: height of its name, to the right of its end.
+    style: its class in charts.css. points: x and y, in units of the drawing. label: height of its name, to the right of
+    its end.
     """
 
     name: str
@@ -187,7 +189,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class SeedCurve:
-    """Means over x, rising, with a point per seed and intervals. what: the x value in words."""
+    """Means over x, rising, with a point per seed and intervals.
+
+    what: the x value in words.
+    """
 
     title: str
     what: str
@@ -215,7 +220,10 @@ class SeedCurve:
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of strips. said: what is written beside it. kind: class of its interval in charts.css."""
+    """One row of strips.
+
+    said: what is written beside it. kind: class of its interval in charts.css.
+    """
 
     name: str
     spread: Spread
@@ -225,9 +233,10 @@ class Strip:
 
 @dataclass(frozen=True)
 class Strips:
-    """Intervals on one scale, a line per row. low, high: ends of the scale, percent. ends: what is written there.
+    """Intervals on one scale, a line per row.
 
-    zero: whether zero is marked. dots: means as dots, not as upright lines.
+    low, high: ends of the scale, percent. ends: what is written there. zero: whether zero is marked. dots: means as
+    dots, not as upright lines.
     """
 
     title: str

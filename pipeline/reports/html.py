@@ -21,9 +21,10 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Table:
-    """A table of plain text, for the macro `table`. rows: the first is the header.
+    """A table of plain text, for the macro `table`.
 
-    numbers_from: columns from this one on are aligned as numbers. label: name for screen readers.
+    rows: the first is the header. numbers_from: columns from this one on are aligned as numbers. label: name for screen
+    readers.
     """
 
     rows: Sequence[Sequence[object]]
@@ -33,7 +34,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """An image embedded in the page, for the macro `image`. width, height: pixels. alt: for screen readers."""
+    """An image embedded in the page, for the macro `image`.
+
+    width, height: pixels. alt: for screen readers.
+    """
 
     uri: str
     width: int
@@ -47,7 +51,10 @@ class Thumbnail:
 
 
 def render(template: str, page: object) -> str:
-    """A whole page. template: file in templates/. page: its view model; every string in it is escaped."""
+    """A whole page.
+
+    template: file in templates/. page: its view model; every string in it is escaped.
+    """
     return environment().get_template(template).render(page=page)
 
 

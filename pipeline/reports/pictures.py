@@ -1,4 +1,7 @@
-"""The report's pictures: ranked lists, part masks over images, aggregation maps. Reads samples, writes PNG files."""
+"""The report's pictures: ranked lists, part masks over images, aggregation maps.
+
+Reads samples, writes PNG files.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ HEAT_STOPS = np.array([(13, 8, 60), (106, 23, 110), (188, 55, 84), (243, 120, 25
 
 @dataclass(frozen=True)
 class Ranked:
-    """One gallery image in a ranked list. image: [H, W, 3] uint8; visible: [P] bool, I_p of Eq. 12."""
+    """One gallery image in a ranked list.
+
+    image: [H, W, 3] uint8; visible: [P] bool, I_p of Eq. 12.
+    """
 
     image: np.ndarray
     visible: np.ndarray
@@ -56,7 +62,10 @@ class Ranked:
 
 @dataclass(frozen=True)
 class RankedList:
-    """The best gallery images of one query under one variant. first_hit: 1-based rank of the first match."""
+    """The best gallery images of one query under one variant.
+
+    first_hit: 1-based rank of the first match.
+    """
 
     label: str
     first_hit: int
@@ -82,9 +91,9 @@ class Explained:
 
 @dataclass(frozen=True)
 class Overlaid:
-    """One image [H, W, 3] uint8 and masks over it. masks: what each is called -> class ids [h', w'] uint8.
+    """One image [H, W, 3] uint8 and masks over it.
 
-    texts: lines beneath.
+    masks: what each is called -> class ids [h', w'] uint8. texts: lines beneath.
     """
 
     image: np.ndarray
@@ -129,7 +138,10 @@ def _draw_ranked(sheet: Sheet, at: Point, rank: int, ranked: Ranked) -> None:
 
 
 def draw_part_masks(path: Path, title: SheetTitle, labels: int, examples: list[Explained], across: int = 4) -> None:
-    """Image, predicted parts and (where there is one) the reference, `across` examples per row. labels: K classes."""
+    """Image, predicted parts and (where there is one) the reference, `across` examples per row.
+
+    labels: K classes.
+    """
     overlaid = []
     for example in examples:
         masks = {"predicted": example.parts, example.reference: example.label}
@@ -184,7 +196,10 @@ def _draw_overlaid(sheet: Sheet, point: Point, widths: tuple[int, int], labels: 
 
 
 def draw_maps(path: Path, title: SheetTitle, examples: list[Explained], across: int = 4) -> None:
-    """Image and M_1..M_N as heat over it (Fig. 4); a bracket marks the n-th patch, where M_n should be high."""
+    """Image and M_1..M_N as heat over it (Fig.
+
+    4); a bracket marks the n-th patch, where M_n should be high.
+    """
     sets = len(examples[0].maps)
     across = max(1, min(across, len(examples), 16 // (1 + sets)))
     tile = width_at(examples[0].image, TILE)

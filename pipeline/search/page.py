@@ -33,7 +33,10 @@ KEY = "Beside a picture, its stripes: filled where the body is visible, empty wh
 
 @dataclass(frozen=True)
 class ShownPicture:
-    """A picture with its stripes beside it. uri: None where its file is gone. visible: per stripe, top to bottom."""
+    """A picture with its stripes beside it.
+
+    uri: None where its file is gone. visible: per stripe, top to bottom.
+    """
 
     uri: str | None
     name: str
@@ -58,7 +61,10 @@ class ShownHit:
 
 @dataclass(frozen=True)
 class ShownAnswer:
-    """One query. pictures: the query, and its body parts if the network predicts them. legend: part -> CSS colour."""
+    """One query.
+
+    pictures: the query, and its body parts if the network predicts them. legend: part -> CSS colour.
+    """
 
     name: str
     pictures: Sequence[ShownPicture]
@@ -79,7 +85,10 @@ class SearchPage:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All that a search wrote down. recall: None where it was not measured."""
+    """All that a search wrote down.
+
+    recall: None where it was not measured.
+    """
 
     searcher: Searcher
     answers: Sequence[Answer]

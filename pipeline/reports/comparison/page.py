@@ -22,7 +22,10 @@ class ShownDifference:
 
 @dataclass(frozen=True)
 class ComparisonPage:
-    """What comparison.html shows. strips: the differences, one chart per figure. options: None where none differ."""
+    """What comparison.html shows.
+
+    strips: the differences, one chart per figure. options: None where none differ.
+    """
 
     title: str
     notice: str

@@ -1,7 +1,7 @@
-"""Means over seeds and how sure they are: Student's t. Reads and writes nothing.
+"""Means over seeds and how sure they are: Student's t.
 
-A seed changes initial weights, order and flips of a training; the interval says what other seeds would change on these
-images, not what other people would.
+Reads and writes nothing. A seed changes initial weights, order and flips of a training; the interval says what other
+seeds would change on these images, not what other people would.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ Z_975 = 1.959964
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean over seeds. seeds: seed -> figure. sd: of one seed. low, high: interval of the mean; None for one seed."""
+    """Mean over seeds.
+
+    seeds: seed -> figure. sd: of one seed. low, high: interval of the mean; None for one seed.
+    """
 
     seeds: dict[str, float]
     mean: float
