@@ -32,7 +32,10 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean, the ends of its interval (None for one seed) and the values that it is of, all fractions."""
+    """A mean with its interval and its values, all fractions.
+
+    low, high: None for one seed.
+    """
 
     mean: float
     low: float | None
@@ -46,7 +49,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight line from an interval of values to an interval of coordinates."""
+    """Linear map from an interval of values to coordinates."""
 
     values: tuple[float, float]
     pixels: tuple[float, float]
@@ -60,7 +63,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Axes:
-    """Both axes of a chart and its box, in units of the drawing.
+    """Axes and box of a chart, in units of the drawing.
 
     x: first and last value. levels: of `limits`. inset: distance of the first and the last x from the ends of the grid.
     apart: least distance between two x labels.
@@ -102,7 +105,7 @@ class Axes:
         return [(self.down(level / 100), f"{level:g}") for level in found]
 
     def labels(self, values: Sequence[float]) -> list[tuple[float, str]]:
-        """Place and text of those x values for which there is room, rising."""
+        """Place and text of the x values that have room."""
         kept: list[tuple[float, str]] = []
         for value in values:
             x = self.across(value)
@@ -127,7 +130,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves of fractions, with their names where they end, and a cursor that report.js moves.
+    """Curves of fractions with their names, and a cursor for report.js.
 
     x: rising. lines: name -> a fraction in [0, 1] per x. what: the x value in words, "rank" or "tau". ticks: x values
     that are written, as far as there is room. marked: the x in use, if one is. dots: whether single points are shown.
@@ -162,7 +165,7 @@ class Chart:
 
     @property
     def at(self) -> int:
-        """Position of the x whose values are said first."""
+        """Position of the x whose values are shown first."""
         marked = self.x[0] if self.marked is None else self.marked
         return min(range(len(self.x)), key=lambda i: abs(self.x[i] - marked))
 
@@ -172,7 +175,10 @@ class Chart:
         return [self._said(i) for i in range(len(self.x))]
 
     def cursor(self) -> str:
-        """JSON for report.js: x per value, y per line and value, the words, and where the cursor starts."""
+        """JSON of the cursor, for report.js.
+
+        x: per value. y: per line and value. said: words per value. at: where the cursor starts.
+        """
         lines = [[round(y, 1) for _, y in curve.points] for curve in self.curves]
         across = [round(self.axes.across(value), 1) for value in self.x]
         return json.dumps({"x": across, "y": lines, "said": self.said, "at": self.at})
@@ -267,7 +273,10 @@ class Strips:
 
 
 def limits(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lowest and highest line of a grid that holds these fractions, and its step, in percent; at most 7 lines."""
+    """Lowest line, highest line and step of a grid, in percent.
+
+    values: fractions that it holds. The grid has at most 7 lines.
+    """
     least, most = 100 * min(values), 100 * max(values)
     for step in STEPS:
         low, high = step * math.floor(least / step), step * math.ceil(most / step)
@@ -277,7 +286,10 @@ def limits(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def apart(heights: Sequence[float], least: float, bottom: float) -> list[float]:
-    """Rising heights, moved until neighbours are `least` apart and none is beyond `bottom`."""
+    """Rising heights, moved apart.
+
+    least: distance between neighbours. bottom: greatest height.
+    """
     moved: list[float] = []
     for height in heights:
         moved.append(max(height, moved[-1] + least) if moved else height)

@@ -60,7 +60,10 @@ def render(template: str, page: object) -> str:
 
 @cache
 def environment() -> Environment:
-    """The environment of all pages: escapes every value, and raises UndefinedError for a name that does not exist."""
+    """The jinja2 environment of all pages.
+
+    It escapes every value, and raises UndefinedError for a name that does not exist.
+    """
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -76,7 +79,7 @@ def environment() -> Environment:
 
 
 def asset(name: str) -> Markup:
-    """A file of static/ as it is, for a <style> or <script> element."""
+    """Content of a file in static/, for <style> or <script>."""
     return Markup((HERE / "static" / name).read_text(encoding="utf-8"))
 
 

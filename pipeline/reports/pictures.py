@@ -104,7 +104,7 @@ class Overlaid:
 def draw_ranked_lists(
     path: Path, title: SheetTitle, query: np.ndarray, visible: np.ndarray, lists: list[RankedList]
 ) -> None:
-    """One query [H, W, 3] with its visible stripes [P], and one row of gallery images per variant."""
+    """One query [H, W, 3], its visible stripes [P], and ranked gallery images."""
     tile_width = max(width_at(ranked.image, TILE) for row in lists for ranked in row.images) + 2 * BORDER
     pitch = tile_width + 3 + STRIPES + GAP
     row_height = LINE + TILE + 2 * BORDER + LINE + GAP
@@ -138,7 +138,7 @@ def _draw_ranked(sheet: Sheet, at: Point, rank: int, ranked: Ranked) -> None:
 
 
 def draw_part_masks(path: Path, title: SheetTitle, labels: int, examples: list[Explained], across: int = 4) -> None:
-    """Image, predicted parts and (where there is one) the reference, `across` examples per row.
+    """Images with predicted parts and their reference.
 
     labels: K classes.
     """
@@ -153,7 +153,7 @@ def draw_part_masks(path: Path, title: SheetTitle, labels: int, examples: list[E
 def draw_overlays(
     path: Path, title: SheetTitle, labels: int, sections: dict[str, list[Overlaid]], across: int = 4
 ) -> None:
-    """Images with masks over them, `across` images per row, under the heading of their section.
+    """Images with masks over them, in sections.
 
     All images have one shape. labels: K classes of the masks.
     """
@@ -196,9 +196,9 @@ def _draw_overlaid(sheet: Sheet, point: Point, widths: tuple[int, int], labels: 
 
 
 def draw_maps(path: Path, title: SheetTitle, examples: list[Explained], across: int = 4) -> None:
-    """Image and M_1..M_N as heat over it (Fig.
+    """Images and their aggregation maps M_1..M_N as heat (Fig. 4).
 
-    4); a bracket marks the n-th patch, where M_n should be high.
+    White lines mark the n-th patch, where M_n should be high.
     """
     sets = len(examples[0].maps)
     across = max(1, min(across, len(examples), 16 // (1 + sets)))
@@ -227,7 +227,10 @@ def draw_maps(path: Path, title: SheetTitle, examples: list[Explained], across: 
 
 
 def overlay_parts(image: np.ndarray, parts: np.ndarray, labels: int) -> np.ndarray:
-    """Part colours over a greyed image, background left as it is. [H, W, 3] uint8, [h, w] uint8 -> [H, W, 3] uint8."""
+    """Part colours over a greyed image, background left as it is.
+
+    [H, W, 3] uint8, [h, w] uint8 -> [H, W, 3] uint8.
+    """
     height, width = image.shape[:2]
     full = np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
     grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)

@@ -158,7 +158,10 @@ class SearchResult:
 
 
 def as_text(answer: Answer) -> str:
-    """One query for a terminal: rank, similarity, stripes (V visible in both, - not), name."""
+    """Lines for the terminal: rank, similarity, stripes, name.
+
+    Stripes are V where both pictures show them, - elsewhere.
+    """
     lines = [f"{shown(answer.name)}"]
     for rank, hit in enumerate(answer.hits, 1):
         stripes = "".join("V" if compared else "-" for compared in _compared(answer, hit))

@@ -1,4 +1,4 @@
-"""View model of the network's outputs: predicted body parts beside their reference, and aggregation maps."""
+"""View model of the network's outputs: body parts and aggregation maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""View model of the ranked lists: one card per query, with its answers and their similarities."""
+"""View model of the ranked lists: one card per query."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class FilterField:
 
 @dataclass(frozen=True)
 class RankedLists:
-    """The form that chooses, which report.js shows, and all cards in the order given."""
+    """All cards, and the form that filters and sorts them."""
 
     caption: str
     choices: list[FilterField]

@@ -55,9 +55,9 @@ class AnswerList:
 
 @dataclass(frozen=True)
 class ShownQuery:
-    """kinds: those of KINDS that it is shown as.
+    """One query and its ranked lists.
 
-    visible: [P] bool. ap: average precision of the fullest variant. matches: gallery images that count as right. lists:
+    kinds: those of KINDS that it is shown as. visible: [P] bool. ap: average precision of the fullest variant. matches: gallery images that count as right. lists:
     of SIDE_BY_SIDE, the fullest variant first.
     """
 
@@ -73,12 +73,15 @@ class ShownQuery:
 
 
 def fullest(scores: Scores) -> str:
-    """The variant that uses most of what the network has: the one that chose "best" and "worst"."""
+    """The variant that uses most outputs of the network.
+
+    Its average precision chooses the "best" and the "worst" queries.
+    """
     return list(scores.rows)[-1]
 
 
 def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int) -> dict[int, ShownQuery]:
-    """Position of the query -> what is shown of it, in the order of KINDS.
+    """Position of a query -> its content, in the order of KINDS.
 
     length: gallery images per list.
     """

@@ -1,4 +1,4 @@
-"""Measured rows, orderings and jobs of the paper's tables: typed contents of tables.json."""
+"""Measured tables of the paper: typed contents of tables.json."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ class Ordering:
 
 @dataclass(frozen=True)
 class SweptTau:
-    """What one threshold of Eq.
+    """Figures at one threshold of Eq. 12.
 
-    12 reaches. figures: figure -> summary over the seeds.
+    figures: figure -> summary over the seeds.
     """
 
     tau: float

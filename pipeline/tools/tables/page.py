@@ -1,4 +1,4 @@
-"""The paper's tables as files: tables.json, tables.md and the view model of tables.html."""
+"""Files of the paper's tables, and the view model of tables.html."""
 
 from __future__ import annotations
 

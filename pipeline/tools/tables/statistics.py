@@ -32,8 +32,10 @@ class Summary:
 
 
 def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile for that many degrees of freedom; above the table the first terms of its expansion around the
-    normal one (Abramowitz and Stegun 26.7.5), which are 0.003 too low at most.
+    """The 97.5 % quantile of the t distribution.
+
+    freedom: degrees of freedom. Above the table it is the first terms of its expansion around the normal quantile
+    (Abramowitz and Stegun 26.7.5), which are 0.003 too low at most.
     """
     if freedom <= len(T_975):
         return T_975[freedom - 1]
@@ -54,7 +56,7 @@ def summary(values: Mapping[int, float]) -> Summary | None:
 
 
 def verdict(difference: Summary | None) -> str:
-    """What the interval of a difference says of an ordering that expects it above zero."""
+    """Verdict on an ordering that expects the difference above zero."""
     if difference is None:
         return "not measured"
     if difference.low is not None and difference.low > 0:
