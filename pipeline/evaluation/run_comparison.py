@@ -81,7 +81,7 @@ class RunDifference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class EvaluationComparison:
     """Evaluations compared with the first of them.
 
     setting: what is the same in all. variant: the one compared. metric: the figure by which queries are better or

@@ -60,7 +60,10 @@ class ReportPage:
 
 @dataclass(frozen=True)
 class Headline:
-    """One of the large figures at the top. beside: what needs no training reaches."""
+    """One of the large figures at the top.
+
+    beside: what needs no training reaches.
+    """
 
     value: str
     name: str
@@ -69,7 +72,10 @@ class Headline:
 
 @dataclass(frozen=True)
 class ResultView:
-    """The figures. variant: the fullest, which the headlines are of. paper: None where the paper reports nothing."""
+    """The figures.
+
+    variant: the fullest, which the headlines are of. paper: None where the paper reports nothing.
+    """
 
     variant: str
     figures: list[Headline]
@@ -110,7 +116,10 @@ class LabelsView:
 
 @dataclass(frozen=True)
 class ProvenanceView:
-    """What the figures were made from. rows: name and value, with `code` in back quotes."""
+    """What the figures were made from.
+
+    rows: name and value, with `code` in back quotes.
+    """
 
     again: str
     command: str
@@ -119,8 +128,10 @@ class ProvenanceView:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a report shows beside its figures. queries: those with ranked lists. explained: those whose outputs of the
-    network are shown. queries_file: queries.csv, relative to the page.
+    """What a report shows beside its figures.
+
+    queries: those with ranked lists. explained: those whose outputs of the network are shown. queries_file:
+    queries.csv, relative to the page.
     """
 
     queries: list[ShownQuery]
