@@ -181,8 +181,8 @@ def extract_features(
             image = torch.cat([image, image.new_zeros(missing, *image.shape[1:])])
         with autocast(device, precision):
             output = model(to_input(image))
-        fields = (output.global_feature, output.local_features, output.visibility)
-        rows.append(tuple(field[: len(batch)].cpu() for field in fields))
+        seen = (output.global_feature, output.local_features, output.visibility)
+        rows.append([field[: len(batch)].cpu() for field in seen])
     fields = [torch.cat(field).numpy() for field in zip(*rows, strict=True)]
     return fields[0], fields[1], fields[2]
 

@@ -30,7 +30,7 @@ CHUNK = 4 << 20
 # Bytes of gallery features that are normalised and multiplied at a time.
 
 ROWS = 16
-# Both factors of a product are filled up with zeros to a multiple of so many rows: BLAS computes fewer by other kernels.
+# Both factors of a product are filled up with zeros to a multiple of so many rows: BLAS adds up fewer in another order.
 
 TERMS = 512
 # A product is added up from products of so many columns. In longer ones, BLAS chooses by the shape where it interrupts
@@ -114,6 +114,15 @@ def similarity_tiles(
                 for rule, out in zip(rules, similarity, strict=True):
                     out[: len(asked), place] = _combined(rule, products, asked, ranked).clamp(-1, 1)
             yield rows, columns, [out[: len(asked), : columns.stop - columns.start].numpy() for out in similarity]
+
+
+def largest(row: np.ndarray, count: int) -> np.ndarray:
+    """Positions of the `count` largest of row [n], largest first; of equals the first comes first. int64."""
+    if count < len(row):
+        near = np.flatnonzero(row >= np.partition(row, len(row) - count)[len(row) - count])
+    else:
+        near = np.arange(len(row))
+    return near[np.argsort(-row[near], kind="stable")][:count]
 
 
 def block_size(queries: int, gallery: int, rules: int) -> int:

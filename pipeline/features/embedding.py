@@ -129,14 +129,14 @@ def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBa
             return open_bank(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     bank, left_out = embed(embedder, folder, path.parent)
-    store.write_bank(path, bank, attrs | {"left_out": left_out})
+    store.write_bank(path, bank, attrs | _made(embedder, left_out))
     return open_bank(path)
 
 
 def bank_in_memory(embedder: Embedder, folder: PictureFolder) -> MappedBank:
     """The bank of these pictures, kept nowhere."""
     bank, left_out = embed(embedder, folder)
-    return MappedBank(folder.root, bank, _attrs(embedder, folder) | {"left_out": left_out})
+    return MappedBank(folder.root, bank, _attrs(embedder, folder) | _made(embedder, left_out))
 
 
 def embed(embedder: Embedder, folder: PictureFolder, scratch: Path | None = None) -> tuple[FeatureBank, str]:
@@ -191,6 +191,11 @@ def _attrs(embedder: Embedder, folder: PictureFolder) -> dict[str, str]:
         "files": folder.digest,
     }
     return attrs | {"fingerprint": digest_json([EMBEDDING_VERSION, attrs])}
+
+
+def _made(embedder: Embedder, left_out: str) -> dict[str, str]:
+    """What else a bank says of itself: `batch_size` is of its forward passes, which those of queries take too."""
+    return {"left_out": left_out, "batch_size": str(embedder.most)}
 
 
 def _require_own(path: Path) -> None:
