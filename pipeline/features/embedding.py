@@ -27,6 +27,7 @@ from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.features.network import Inference
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import digest_file, digest_json
+from pipeline.io.hdf5 import HeldOpen
 from pipeline.runs.find import describe, find_training
 from pipeline.runs.layout import WEIGHTS
 from pipeline.runtime.progress import progress
@@ -202,6 +203,8 @@ def _require_own(path: Path) -> None:
     remedy = "Give another file as --out, or delete this one."
     try:
         own = "folder" in store.read_attrs(path)
+    except HeldOpen:
+        raise
     except UserError as error:
         raise UserError(f"{error.wrong}; it is not replaced", remedy) from error
     if not own:

@@ -25,6 +25,7 @@ from pipeline.features.external_segmenter import Segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
+from pipeline.io.hdf5 import HeldOpen
 from pipeline.runs.config import Config, read_model
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
@@ -99,6 +100,8 @@ def _kept_features(paths: Paths, fingerprint: str) -> store.Banks | None:
         if store.read_attrs(paths.features).get("fingerprint") != fingerprint:
             return None
         banks = store.read_banks(paths.features)
+    except HeldOpen:
+        raise
     except UserError as error:
         logger.warning(f"eval: {error.wrong}; extracting anew")
         return None

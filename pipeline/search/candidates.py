@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from pipeline.errors import UserError
@@ -113,7 +112,7 @@ def _kept(path: Path, fingerprint: str, count: int) -> Any:
     if not path.is_file():
         return None
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with hdf5.opened(path) as file:
             if hdf5.attributes(file) != {"fingerprint": fingerprint, "version": INDEX_VERSION}:
                 return None
             index = _faiss().deserialize_index(hdf5.dataset(file, "index")[:])
@@ -124,7 +123,7 @@ def _kept(path: Path, fingerprint: str, count: int) -> Any:
 
 def _write(path: Path, index: np.ndarray, fingerprint: str) -> None:
     require_space(path, index.nbytes)
-    with told_when_full(path), atomic(path) as temporary, h5py.File(temporary, "w", libver=hdf5.LIBVER) as file:
+    with told_when_full(path), atomic(path) as temporary, hdf5.created(temporary) as file:
         file.create_dataset("index", data=index, track_times=False)
         hdf5.set_attributes(file, {"fingerprint": fingerprint, "version": INDEX_VERSION})
 
