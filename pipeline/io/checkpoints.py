@@ -27,7 +27,7 @@ from pipeline.io.weights_metadata import METADATA_KEY, unreadable
 from pipeline.io.weights_metadata import read_metadata as read_metadata
 
 _SCALAR = np.float64(0).__reduce__()[0]  # what numpy's numbers are pickled by; its module has another name since 2.0
-NUMPY_NUMBERS = [
+NUMPY_NUMBERS: list[Any] = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
     (_SCALAR, "numpy._core.multiarray.scalar"),
     np.dtype,

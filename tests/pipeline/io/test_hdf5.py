@@ -217,9 +217,7 @@ def test_a_file_that_another_program_has_open_is_not_called_damaged(tmp_path: Pa
     unknown, zeros = np.full(3, -1), np.zeros((3, 2), np.float32)
     bank = FeatureBank(zeros, np.ones((3, 2, 2), np.float32), zeros, unknown, unknown, np.array(["a", "b", "c"]))
     store.write_bank(path, bank, {"fingerprint": "f", "folder": "pictures"})
-    leave_open = (
-        "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as one that is killed
-    )
+    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as if killed
     subprocess.run([sys.executable, "-c", leave_open, str(path)], check=False)
     for read in (mapped.open_bank, store.read_attrs, store.read_bank):
         with pytest.raises(UserError, match="open for writing in another program") as caught:
