@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule, block_size, similarity_blocks
+from sorn.matching import Rule, block_size, largest, similarity_blocks
 
 NO_IMAGE = -1  # fills the rows of neighbour lists that are shorter than others
 
@@ -96,10 +96,10 @@ def _all_rows(
 def _nearest(
     query: FeatureBank, gallery: FeatureBank, rule: Rule, count: int, device: torch.device | str
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The most similar images of every image, int64 [b, count]; usually the image itself is first."""
+    """The most similar images of every image, equals in their order, int64 [b, count]; usually itself first."""
     count = min(count, len(query) + len(gallery))
     for first, similarity in _all_rows(query, gallery, rule, device):
-        yield first, torch.from_numpy(similarity).topk(count, dim=1).indices.numpy()
+        yield first, np.stack([largest(row, count) for row in similarity])
 
 
 def _reciprocal(nearest: np.ndarray, count: int) -> np.ndarray:

@@ -70,8 +70,16 @@ def _read_array(path: Path) -> np.ndarray:
 def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> np.ndarray:
     """Part mask of a label map: values [h, w] -> part ids uint8 [h, w].
 
-    Raises UserError naming a value that is not in the table.
+    Raises UserError naming a value that is not in the table, and for true and false where the table has more than two
+    classes.
     """
+    if values.dtype == bool and len(lookup) > 2:
+        other = path.with_name(f"{path.stem}_seg{path.suffix}")  # as Sapiens names them
+        beside = f" {other.name} beside it may hold them." if other.is_file() else ""
+        raise UserError(
+            f"mask {path} holds true and false, not the class ids of table {table}",
+            f"Give the label maps, not the outlines of the people.{beside}",
+        )
     inside = np.clip(values, 0, len(lookup) - 1).astype(np.intp)
     parts = np.where(inside == values, lookup[inside], UNKNOWN)
     if (parts == UNKNOWN).any():
@@ -97,17 +105,25 @@ def fit(parts: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
     """Mask at the size of its image.
 
     A mask of another size with the same aspect ratio is resized to the nearest pixel. parts: [h', w'] uint8. size: (h,
-    w). Raises UserError when the aspect ratios differ by more than 2 %.
+    w). Raises UserError when the aspect ratios differ by more than 2 % and by more than one pixel of the mask: a
+    network of stride 8 gives a map of 3x7 for an image of 21x53.
     """
     (mask_h, mask_w), (height, width) = parts.shape, size
     if (mask_h, mask_w) == (height, width):
         return parts
-    if abs(mask_h * width / (mask_w * height) - 1) > ASPECT_TOLERANCE:
+    if abs(mask_h * width / (mask_w * height) - 1) > ASPECT_TOLERANCE and not _within_a_pixel(parts.shape, size):
         raise UserError(
             f"mask {path} is {mask_w}x{mask_h} pixels and its image {width}x{height}: another shape",
             "Make the masks from the same images, uncropped.",
         )
     return np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
+
+
+def _within_a_pixel(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether some scale takes the size to the shape, if both sides of that may be one more or less."""
+    least = max((side - 1) / full for side, full in zip(shape, size, strict=True))
+    most = min((side + 1) / full for side, full in zip(shape, size, strict=True))
+    return least <= most
 
 
 def listing_digest(root: Path, files: Iterable[Path]) -> str:
