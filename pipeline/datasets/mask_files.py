@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.io.files import digest_json
 from pipeline.io.images import BROKEN, MAX_PIXELS, open_image, read_content, require_file
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = (".png", ".npy")
 EXACT_TABLE = "sorn8"  # masks beside the images have the ids of sorn.parts
 ASPECT_TOLERANCE = 0.02  # a resized label map may be this far from the image's shape, by rounding
@@ -65,6 +66,17 @@ def _read_array(path: Path) -> np.ndarray:
     if values.size > MAX_PIXELS:
         raise ValueError(f"it has {values.size:,} values, more than {MAX_PIXELS:,}")
     return np.array(values)
+
+
+def bits_per_pixel(path: Path) -> int:
+    """Of an index or greyscale PNG, from its header; 0 for any other file and for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(26)
+    except OSError:
+        return 0
+    usable = len(head) == 26 and head.startswith(PNG_SIGNATURE) and head[25] in (0, 3)  # colour type: grey, palette
+    return head[24] if usable else 0
 
 
 def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> np.ndarray:

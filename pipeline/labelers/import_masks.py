@@ -5,6 +5,7 @@ Reads index PNGs or .npy, and the table.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.class_tables import HANDS, load_table
-from pipeline.datasets.mask_files import SUFFIXES, fit, listing_digest, read_label_map, to_parts
+from pipeline.datasets.mask_files import SUFFIXES, bits_per_pixel, fit, listing_digest, read_label_map, to_parts
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json
@@ -21,6 +22,8 @@ from pipeline.labelers.base import Labeled, Source, describe, labeled, read_opti
 from pipeline.runs.config import Runtime
 from sorn.config import check, check_choice
 from sorn.parts import BACKGROUND
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,19 @@ class ImportMasks:
             raise UserError(
                 f"{len(missing)} of {len(records)} images have no label map, first {missing[0].path}: no {first}",
                 "Add them, or count them as background: --set masks.options.missing=empty",
+            )
+        self._warn_of_cut_ids(records)
+
+    def _warn_of_cut_ids(self, records: list[ImageRecord]) -> None:
+        """Tools that save a palette of few colours cut larger ids without a word, Pillow among them."""
+        largest, found = len(self.lookup) - 1, [path for path in map(self.find, records) if path is not None]
+        small = [(path, bits) for path in found if 0 < (bits := bits_per_pixel(path)) < largest.bit_length()]
+        if small:
+            path, bits = small[0]
+            logger.warning(
+                f"masks: {len(small)} of {len(found)} label maps have too few bits for the ids of "
+                f"table {self.options.table}, first {path}: {bits} bits hold 0 to {2**bits - 1}, it goes to {largest}. "
+                "If larger ids were cut when they were saved, save them with a palette of 256 colours."
             )
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
