@@ -34,16 +34,18 @@ endif
 # NPROC=n divides `masks`, `train` and `eval` between n processes, each with a GPU of its own where there are as many.
 RANKS      = OMP_NUM_THREADS=1 $(PY) -m torch.distributed.run --standalone --nproc-per-node $(NPROC) -m pipeline
 
+MINIMAL    = $(VENV)/minimal
+
 # With PYTHON=... the user brings an environment; only our own is set up.
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo data labeler masks train eval tables status verify test test-slow fuzz audit bench pictures lint clean
+.PHONY: help setup lock demo data labeler masks train eval tables status verify test test-slow test-minimal fuzz audit bench pictures lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo
 	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
@@ -105,6 +107,14 @@ test: $(ENVIRONMENT) ## run the tests, one process per core
 
 test-slow: $(ENVIRONMENT) ## run the tests that take minutes, such as the whole campaign of faults and the tables
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
+
+test-minimal: ## run tests of files, stages and the network with the lowest versions that requirements.txt admits
+	test -x $(MINIMAL)/bin/python || python3 -m venv $(MINIMAL)
+	sed -n 's/^\([a-z][a-z0-9_-]*\)>=\([0-9.]*\).*/\1==\2/p' requirements.txt > $(MINIMAL)/lowest.txt
+	$(MINIMAL)/bin/python -m pip install -c $(MINIMAL)/lowest.txt -r requirements.txt pytest pytest-xdist hypothesis
+	$(MINIMAL)/bin/python -m pip install --no-deps -e .
+	OMP_NUM_THREADS=1 $(MINIMAL)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow" \
+	  tests/sorn $(addprefix tests/pipeline/,io runs shards features stages)
 
 fuzz: $(ENVIRONMENT) ## a million damaged and hostile files to every reader, with atheris; findings in runs/fuzz
 	@$(PY) -c "import atheris" 2> /dev/null || $(PY) -m pip install --quiet atheris

@@ -1,4 +1,4 @@
 """Network, losses, matching and metrics of SORN.
 
-This package works on tensors and arrays. It opens no file and knows no path.
+This package works on tensors and arrays. It opens no file and uses no path.
 """

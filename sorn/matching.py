@@ -131,6 +131,15 @@ def similarity_tiles(
             yield rows, columns, [out[: len(asked), : columns.stop - columns.start].numpy() for out in similarity]
 
 
+def largest(row: np.ndarray, count: int) -> np.ndarray:
+    """Positions of the `count` largest of row [n], largest first; of equals the first comes first. int64."""
+    if count < len(row):
+        near = np.flatnonzero(row >= np.partition(row, len(row) - count)[len(row) - count])
+    else:
+        near = np.arange(len(row))
+    return near[np.argsort(-row[near], kind="stable")][:count]
+
+
 def block_size(queries: int, gallery: int, rules: int) -> int:
     """Number of queries whose similarities fit into MEMORY together.
 

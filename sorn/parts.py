@@ -11,7 +11,7 @@ import numpy as np
 CLASSES = ("background", "head", "torso", "upper arm", "lower arm", "upper leg", "lower leg", "foot")
 BACKGROUND, HEAD, TORSO, UPPER_ARM, LOWER_ARM, UPPER_LEG, LOWER_LEG, FOOT = range(len(CLASSES))
 
-# One colour per class for overlays and palettes, uint8 RGB, told apart by colour-blind readers too.
+# One colour per class for overlays and palettes, uint8 RGB, distinct for colour-blind readers too.
 COLOURS = np.array(
     [
         (0, 0, 0),

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule, block_size, similarity_blocks
+from sorn.matching import Rule, block_size, largest, similarity_blocks
 
-NOBODY = -1  # fills the rows of neighbour lists that are shorter than others
+NO_IMAGE = -1  # fills the rows of neighbour lists that are shorter than others
 
 
 @dataclass(frozen=True)
@@ -96,23 +96,23 @@ def _all_rows(
 def _nearest(
     query: FeatureBank, gallery: FeatureBank, rule: Rule, count: int, device: torch.device | str
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The most similar images of every image, int64 [b, count]; usually the image itself is first."""
+    """The most similar images of every image, equals in their order, int64 [b, count]; usually itself first."""
     count = min(count, len(query) + len(gallery))
     for first, similarity in _all_rows(query, gallery, rule, device):
-        yield first, torch.from_numpy(similarity).topk(count, dim=1).indices.numpy()
+        yield first, np.stack([largest(row, count) for row in similarity])
 
 
 def _reciprocal(nearest: np.ndarray, count: int) -> np.ndarray:
     """R(i, count): neighbours of image i that have i among their own, [N, count + 1].
 
-    They are taken from the `count` nearest images and i itself; NOBODY fills the other places.
+    They are taken from the `count` nearest images and i itself; NO_IMAGE fills the other places.
     """
     nearest = nearest[:, : count + 1]
     reciprocal = np.empty_like(nearest)
     for first in range(0, len(nearest), 4096):
         rows = nearest[first : first + 4096]
         mutual = (nearest[rows] == np.arange(first, first + len(rows))[:, None, None]).any(axis=2)
-        reciprocal[first : first + 4096] = np.where(mutual, rows, NOBODY)
+        reciprocal[first : first + 4096] = np.where(mutual, rows, NO_IMAGE)
     return reciprocal
 
 
@@ -124,9 +124,9 @@ def _expanded(nearest: np.ndarray, k1: int) -> list[np.ndarray]:
     whole, half = _reciprocal(nearest, k1), _reciprocal(nearest, round(k1 / 2))
     sets = []
     for row in whole:
-        own = row[row != NOBODY]
+        own = row[row != NO_IMAGE]
         others = half[own]  # [n, k1 / 2 + 1]
-        known = others != NOBODY
+        known = others != NO_IMAGE
         shared = np.isin(others, own) & known
         close = 3 * shared.sum(axis=1) > 2 * known.sum(axis=1)
         sets.append(np.unique(np.concatenate([own, others[close][known[close]]])))

@@ -9,7 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 WORDS = 12
-ROOMS = ("sorn", "pipeline/datasets", "pipeline/shards", "pipeline/io", "pipeline/runtime", "pipeline/errors.py")
+ROOMS = (
+    "sorn",
+    "pipeline/evaluation",
+    "pipeline/datasets",
+    "pipeline/shards",
+    "pipeline/io",
+    "pipeline/runtime",
+    "pipeline/errors.py",
+)
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_manifests" / "README.md"]
 PATH = re.compile(r"(?<![\w./-])(?:pipeline|sorn|tests|benchmarks|docs|data_manifests)/[\w./-]*\w/?")

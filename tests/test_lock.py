@@ -95,3 +95,28 @@ def test_what_is_written_fits_this_python(tmp_path: Path) -> None:
     assert lock.misfit(path, *lock.this_python()) == ""
     assert path.read_text().splitlines()[1:] == ["anny==0.6.2", "torch==2.14.1"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def recipe(target: str, *variables: str) -> list[str]:
+    command = ["make", "-n", "--no-print-directory", target, *variables]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_setup_installs_the_lock_where_it_is_asked_for(tmp_path: Path) -> None:
+    ranges, exact = (recipe("setup", f"VENV={tmp_path}", f"LOCKED={locked}") for locked in ("", "1"))
+    assert not any("requirements.lock" in line for line in ranges)
+    check = exact.index("python3 .ci/lock.py check")
+    (install,) = (number for number, line in enumerate(exact) if "-c requirements.lock -r requirements-dev.txt" in line)
+    assert check < install
+
+
+def test_the_lowest_versions_are_those_of_every_requirement(tmp_path: Path) -> None:
+    (tmp_path / "minimal").mkdir()
+    (line,) = (line for line in recipe("test-minimal", f"VENV={tmp_path}") if line.startswith("sed "))
+    subprocess.run(line, shell=True, cwd=ROOT, check=True)
+    lowest = dict(text.split("==") for text in (tmp_path / "minimal" / "lowest.txt").read_text().splitlines())
+    runtime = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
+    for requirement in map(Requirement, runtime):
+        assert requirement.specifier.contains(lowest[requirement.name]), requirement
+        assert f">={lowest[requirement.name]}" in str(requirement.specifier)
+    assert len(lowest) == len(runtime)

@@ -20,7 +20,7 @@ from pipeline.errors import UserError, reason
 from pipeline.io.text import parse_toml
 from sorn.parts import CLASSES
 
-HAND = "hand"  # no class of ours: becomes what the option `hands` says
+HAND = "hand"  # not one of the eight classes: the option `hands` gives its class
 HANDS = {"lower_arm": "lower arm", "background": "background"}
 UNKNOWN = -1
 LARGEST_VALUE = 65535  # of a 16-bit index image

@@ -76,7 +76,7 @@ def _looks_like(manifest: Manifest, image_set: ImageSet, images: int) -> str:
     """Other dataset with the same names that has exactly as many images in this split."""
     for other in map(load_manifest, known_datasets()):
         same_names = other.name != manifest.name and other.pattern == manifest.pattern
-        if same_names and any((theirs.split, theirs.images) == (image_set.split, images) for theirs in other.set):
+        if same_names and any((own.split, own.images) == (image_set.split, images) for own in other.set):
             return f"; {images:,} is the count of {other.title}"
     return ""
 

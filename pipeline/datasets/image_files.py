@@ -13,7 +13,16 @@ from typing import TypeVar
 
 from pipeline.datasets.records import Finding, ImageFile, ImageRecord
 from pipeline.errors import UserError
-from pipeline.io.images import BROKEN, open_image, read_content, read_rgb, require_file, unreadable
+from pipeline.io.images import (
+    BROKEN,
+    SIDEWAYS,
+    open_image,
+    orientation,
+    read_content,
+    read_rgb,
+    require_file,
+    unreadable,
+)
 from pipeline.runtime.progress import progress
 
 Result = TypeVar("Result")
@@ -34,14 +43,15 @@ def read_file(path: Path) -> ImageFile:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the header alone.
+    """Width and height in pixels as `read_file` gives them, from the header alone.
 
     Raises UserError where the header shows no usable image.
     """
     try:
         require_file(path)
         with open_image(path) as image:
-            return image.size
+            width, height = image.size
+            return (height, width) if orientation(image) in SIDEWAYS else (width, height)
     except BROKEN as error:
         raise unreadable(path, error) from error
 

@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline.datasets.folders import file_state, list_images
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json
-from pipeline.io.images import BROKEN, read_content, read_rgb, resize_image, unreadable
+from pipeline.io.images import BROKEN, orientation, read_content, read_rgb, resize_image, turned, unreadable
 from pipeline.runtime import distributed
 from pipeline.runtime.prefetch import ahead
 
@@ -116,7 +116,8 @@ def as_pixels(picture: str | Path | Image.Image | np.ndarray) -> np.ndarray:
     if isinstance(picture, Image.Image):
         if picture.mode.startswith(("I", "F")):
             raise UserError(f"a PIL image of mode '{picture.mode}' has no known white", remedy)
-        return np.asarray(picture.convert("RGB"))
+        pixels = np.asarray(picture.convert("RGB"))  # loads it: the tag may come after the pixels
+        return turned(pixels, orientation(picture))
     if not isinstance(picture, str | os.PathLike):
         raise UserError(f"a value of type '{type(picture).__name__}' is no picture", remedy)
     path = Path(picture)

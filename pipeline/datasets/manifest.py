@@ -19,7 +19,7 @@ from pipeline.io.build import DERIVED, build
 from pipeline.io.files import digest_json
 from pipeline.io.text import read_toml
 
-# Records are found here too: whoever reads a manifest works on records.
+# Records are exported here too, because code that reads a manifest works on records.
 __all__ = [
     "QUERY_SPLITS",
     "SPLITS",
@@ -239,9 +239,9 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
     base = table.pop("base", "")
     if base:
         beside = origin.parent / base
-        theirs = _read(str(beside) if base.endswith(".toml") else base)[0]
+        base_table = _read(str(beside) if base.endswith(".toml") else base)[0]
         # A name of its own, so that its outputs are not taken for those of the other.
-        table = theirs | {"name": _safe_name(origin.stem)} | table
+        table = base_table | {"name": _safe_name(origin.stem)} | table
     return table, origin
 
 

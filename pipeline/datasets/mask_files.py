@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.io.files import digest_json
 from pipeline.io.images import BROKEN, MAX_PIXELS, open_image, read_content, require_file
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = (".png", ".npy")
 EXACT_TABLE = "sorn8"  # masks beside the images have the ids of sorn.parts
 ASPECT_TOLERANCE = 0.02  # a resized label map may be this far from the image's shape, by rounding
@@ -67,11 +68,30 @@ def _read_array(path: Path) -> np.ndarray:
     return np.array(values)
 
 
+def bits_per_pixel(path: Path) -> int:
+    """Of an index or greyscale PNG, from its header; 0 for any other file and for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(26)
+    except OSError:
+        return 0
+    usable = len(head) == 26 and head.startswith(PNG_SIGNATURE) and head[25] in (0, 3)  # colour type: grey, palette
+    return head[24] if usable else 0
+
+
 def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> np.ndarray:
     """Part mask of a label map: values [h, w] -> part ids uint8 [h, w].
 
-    Raises UserError naming a value that is not in the table.
+    Raises UserError naming a value that is not in the table, and for true and false where the table has more than two
+    classes.
     """
+    if values.dtype == bool and len(lookup) > 2:
+        other = path.with_name(f"{path.stem}_seg{path.suffix}")  # as Sapiens names them
+        beside = f" {other.name} beside it may hold them." if other.is_file() else ""
+        raise UserError(
+            f"mask {path} holds true and false, not the class ids of table {table}",
+            f"Give the label maps, not the outlines of the people.{beside}",
+        )
     inside = np.clip(values, 0, len(lookup) - 1).astype(np.intp)
     parts = np.where(inside == values, lookup[inside], UNKNOWN)
     if (parts == UNKNOWN).any():
@@ -97,17 +117,25 @@ def fit(parts: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
     """Mask at the size of its image.
 
     A mask of another size with the same aspect ratio is resized to the nearest pixel. parts: [h', w'] uint8. size: (h,
-    w). Raises UserError when the aspect ratios differ by more than 2 %.
+    w). Raises UserError when the aspect ratios differ by more than 2 % and by more than one pixel of the mask: a
+    network of stride 8 gives a map of 3x7 for an image of 21x53.
     """
     (mask_h, mask_w), (height, width) = parts.shape, size
     if (mask_h, mask_w) == (height, width):
         return parts
-    if abs(mask_h * width / (mask_w * height) - 1) > ASPECT_TOLERANCE:
+    if abs(mask_h * width / (mask_w * height) - 1) > ASPECT_TOLERANCE and not _within_a_pixel(parts.shape, size):
         raise UserError(
             f"mask {path} is {mask_w}x{mask_h} pixels and its image {width}x{height}: another shape",
             "Make the masks from the same images, uncropped.",
         )
     return np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
+
+
+def _within_a_pixel(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether some scale takes the size to the shape, if both sides of that may be one more or less."""
+    least = max((side - 1) / full for side, full in zip(shape, size, strict=True))
+    most = min((side + 1) / full for side, full in zip(shape, size, strict=True))
+    return least <= most
 
 
 def listing_digest(root: Path, files: Iterable[Path]) -> str:

@@ -130,8 +130,8 @@ def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for record, file in sorted(rows, key=lambda row: row[0].name):
-        said = (record.name, record.path, record.pid, record.camid, record.split)
-        writer.writerow((*said, file.bytes, file.mtime_ns, file.sha256, file.width, file.height))
+        fields = (record.name, record.path, record.pid, record.camid, record.split)
+        writer.writerow((*fields, file.bytes, file.mtime_ns, file.sha256, file.width, file.height))
     write_text(path, text.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""What colours alone would rank, beside the network: images of a bank -> their colours as a bank. Reads shards.
+"""Colour histograms of stripes as features: a baseline without training.
 
 Nothing is kept: counting colours takes about a millisecond per image of 384x128, where storing them takes 3 KB.
 """
@@ -19,8 +19,9 @@ IMAGES = 64  # read at a time
 
 
 def colour_bank(bank: FeatureBank, data: ShardDataset) -> FeatureBank:
-    """The same images with a colour histogram per stripe for local features, and no global ones.
+    """Bank of the same images with colour histograms as local features.
 
+    There are no global features.
     A stripe of colour is as visible as the network's stripe that it lies in. data: of the split that holds them.
     """
     parts = bank.local.shape[1]
@@ -42,6 +43,9 @@ def colour_bank(bank: FeatureBank, data: ShardDataset) -> FeatureBank:
 
 
 def colour_rules(parts: int, tau: float) -> dict[str, Rule]:
-    """Name of a row -> how such banks are matched. parts: the network's stripes; with 0 nobody knows what is hidden."""
+    """Name of a row -> rule that ranks such banks.
+
+    parts: stripes of the network; with 0 there are no visibility scores, and only one rule.
+    """
     every, visible = VARIANTS
     return {every: Rule("global+local"), **({visible: Rule("sorn", tau)} if parts else {})}

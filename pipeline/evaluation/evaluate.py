@@ -1,4 +1,4 @@
-"""Evaluation: feature banks, masks and a protocol -> scores and their report. No files."""
+"""Evaluation: feature banks, masks and protocol -> scores and report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sorn.sample import Sample
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """Query and gallery images: their features, their shards, and the exact masks of the dataset."""
+    """Query and gallery images: features, shards and exact masks."""
 
     banks: Banks
     query: ShardDataset
@@ -63,7 +63,10 @@ class EvaluatedImages:
 
 @dataclass(frozen=True)
 class Result:
-    """One evaluation. reference: the masks that predicted parts of `examples` are scored against."""
+    """Scores and report of one evaluation.
+
+    reference: the masks that predicted parts of `examples` are scored against.
+    """
 
     report: Report
     scores: Scores
@@ -75,9 +78,9 @@ class Result:
 def evaluate(
     images: EvaluatedImages, origin: Origin, protocol: Protocol, options: EvalConfig, device: torch.device
 ) -> Result:
-    """Score every variant of matching under a protocol. device: where similarities are computed.
+    """Scores of every matching variant under one protocol, and their report.
 
-    Raises UserError for an exact mask that cannot be one of its image.
+    device: where similarities are computed. Raises UserError for an exact mask that cannot be one of its image.
     """
     examples = images.banks.examples
     assert examples is not None, "the eval stage writes examples into every feature bank"
@@ -124,7 +127,9 @@ def evaluate(
 def protocol_text(
     manifest: Manifest, protocol: Protocol, options: EvalConfig, pose: MadeBy | None, attrs: dict[str, str]
 ) -> str:
-    """The protocol's full name: dataset, query set, filter, shots, AP formula, what picks stripes. attrs: of the
+    """Full name of the protocol, for the head of a report.
+
+    It names dataset, query set, filter, shots, AP formula and the source of the visibility scores. attrs: of the
     features.
     """
     description = protocol.description.rstrip(".")

@@ -1,4 +1,7 @@
-"""Figures of an evaluation: rank-k, mAP, mINP. A new metric is one entry of FIGURES."""
+"""List of evaluation figures: rank-k, mAP, mINP.
+
+A new metric is one entry of FIGURES.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ from sorn.metrics import SKIPPED, Metrics
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure. key: its name in report.json and queries.csv. title: its heading in tables.
+    """One figure of an evaluation.
 
-    values: Metrics -> float64 [trials, Nq] in [0, 1], nan where a query is skipped. whole_gallery, single_shot: whether
-    the tables of such protocols show it. compared: whether comparisons of runs do. in_grid: whether the tables of the
-    paper do. headline: whether it also stands for a threshold, for a row of the paper and for a whole run.
+    key: its name in report.json and queries.csv. title: its heading in tables. values: Metrics -> float64 [trials, Nq]
+    in [0, 1], nan where a query is skipped. whole_gallery, single_shot: whether the tables of such protocols show it.
+    compared: whether comparisons of runs do. in_grid: whether the tables of the paper do. headline: whether it also
+    stands for a threshold, for a row of the paper and for a whole run.
     """
 
     key: str
@@ -72,7 +76,10 @@ def shown(single_shot: bool) -> tuple[Figure, ...]:
 
 
 def measured(metrics: Metrics) -> dict[str, float]:
-    """Key -> mean over draws and queries; with several draws also "<key>-sd", the standard deviation (n - 1)."""
+    """Key -> mean over draws and queries.
+
+    With several draws also "<key>-sd", the standard deviation over them (n - 1).
+    """
     trials = {figure.key: figure.per_trial(metrics) for figure in FIGURES}
     means = {key: float(values.mean()) for key, values in trials.items()}
     if metrics.trials == 1:
@@ -81,7 +88,10 @@ def measured(metrics: Metrics) -> dict[str, float]:
 
 
 def percent(value: float | None, deviation: float | None = None) -> str:
-    """A fraction in percent with one digit, and its deviation over the draws if there were several; "" for None."""
+    """A fraction in percent with one digit; "" for None.
+
+    deviation: over the draws, shown behind it.
+    """
     if value is None:
         return ""
     spread = "" if deviation is None else f" ± {100 * deviation:.1f}"
@@ -89,5 +99,5 @@ def percent(value: float | None, deviation: float | None = None) -> str:
 
 
 def chance_percent(value: float | None) -> str:
-    """The expectation of a random order, in percent: small, so with two digits; "" where it is not known."""
+    """A chance level in percent with two digits; "" for None."""
     return "" if value is None else f"{100 * value:.2f}"

@@ -24,7 +24,7 @@ class ComparedLabels:
 
 @dataclass(frozen=True)
 class UnmatchedImages:
-    """Images of one run that the other does not have. named: the first."""
+    """Images that only one of two runs has. named: the first."""
 
     images: int
     named: tuple[str, ...]

@@ -16,7 +16,10 @@ UNIT = "fractions in [0, 1]"
 
 @dataclass(frozen=True)
 class MadeBy:
-    """A labeler or keypoint finder. details: version, options and weights, all that decides its output."""
+    """Labeler or keypoint finder.
+
+    details: version, options and weights, all that decides its output.
+    """
 
     name: str
     details: Annotated[dict[str, object], Flat()] = field(default_factory=dict)
@@ -24,7 +27,10 @@ class MadeBy:
 
 @dataclass(frozen=True)
 class Foreground:
-    """Share of an image's pixels that show the person: mean, and deciles from lowest to highest, 11 values."""
+    """Share of an image's pixels that show the person.
+
+    deciles: from the lowest to the highest, 11 values.
+    """
 
     mean: float
     deciles: tuple[float, ...]
@@ -32,7 +38,10 @@ class Foreground:
 
 @dataclass(frozen=True)
 class PartShare:
-    """One body part. present: share of the images that show it. coverage: mean share of the pixels."""
+    """One body part in the labels.
+
+    present: share of the images that show it. coverage: mean share of the pixels.
+    """
 
     present: float
     coverage: float
@@ -40,10 +49,10 @@ class PartShare:
 
 @dataclass(frozen=True)
 class StripeAgreement:
-    """Visible stripes of masks against those of their references. Shares are of all stripes.
+    """Visible stripes of masks against those of their references.
 
-    count: P. tau: threshold of Eq. 12. said_hidden: visible in the reference alone; said_visible: in the mask alone.
-    visible_share: visible in the reference.
+    Shares are of all stripes. count: P. tau: threshold of Eq. 12. said_hidden: visible in the reference alone;
+    said_visible: in the mask alone. visible_share: visible in the reference.
     """
 
     count: int
@@ -57,8 +66,9 @@ class StripeAgreement:
 
 @dataclass(frozen=True)
 class MaskAgreement:
-    """Masks against their references. iou: class -> IoU, None for a class that neither shows. stripes: None where the
-    images are too low for that many.
+    """Masks against their references.
+
+    iou: class -> IoU, None for a class that neither shows. stripes: None where the images are too low for that many.
     """
 
     images: int
@@ -108,7 +118,10 @@ class LabelledDataset:
 
 @dataclass(frozen=True)
 class ExactSample:
-    """Which images are compared with exact masks. available: images that have one. worst: those that agree least."""
+    """Images that are compared with exact masks.
+
+    available: images that have one. worst: those that agree least.
+    """
 
     images: int
     available: int
@@ -142,14 +155,20 @@ class LabelReport:
 
     @classmethod
     def from_json(cls, value: object) -> LabelReport:
-        """Raises ValueError naming the field that is missing or wrong, or the schema version of another program."""
+        """Report from the JSON value of labels.json.
+
+        Raises ValueError naming the field that is missing or wrong, or another schema version.
+        """
         return documents.from_json(cls, documents.require_version(value, SCHEMA_VERSION))
 
     def rows(self) -> dict[str, LabelStatistics]:
-        """Rows of every table: each split, and all of them where there are several."""
+        """Rows of the tables: each split, and all if there are several."""
         return {**self.splits, "all": self.total} if len(self.splits) > 1 else self.splits
 
 
 def read_label_report(path: Path) -> LabelReport:
-    """Raises OSError for a file that cannot be read, ValueError for one that is no report of this schema version."""
+    """Report of a run's labels from labels.json.
+
+    Raises OSError for a file that cannot be read, ValueError for one that is no report of this schema version.
+    """
     return LabelReport.from_json(read_json(path))

@@ -1,4 +1,4 @@
-"""The labels of a masks stage, by image, and what they hold in sum. Reads index.json and shards; no torch."""
+"""Labels of a masks stage by image, and their statistics."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StoredLabels:
         return reader.sample(row)
 
     def pixels(self) -> np.ndarray:
-        """Pixels of each class, int64 [N, 8]; zeros for an image that no labeler saw."""
+        """Pixels of each class, int64 [N, 8]; zeros for images without a label."""
         counts = np.zeros((len(self), len(CLASSES)), np.int64)
         for number in np.flatnonzero(self.seen).tolist():
             counts[number] = np.bincount(self.mask(number).ravel(), minlength=len(CLASSES))
@@ -67,7 +67,10 @@ def status_counts(status: np.ndarray) -> dict[str, int]:
 def statistics(
     labels: StoredLabels, pixels: np.ndarray, chosen: np.ndarray, exact: MaskAgreement | None
 ) -> LabelStatistics:
-    """Of the images that bool [N] chooses. pixels: as `StoredLabels.pixels` returns them. exact: of the same images."""
+    """Statistics of the images that bool [N] chooses.
+
+    pixels: as `StoredLabels.pixels` returns them. exact: agreement of the same images with exact masks.
+    """
     status, seen = labels.status[chosen], chosen & labels.seen
     counts = pixels[seen]
     people = labels.people[seen & (labels.people != NOT_COUNTED)].tolist()

@@ -1,4 +1,4 @@
-"""How far part masks agree with a reference: pixels, classes, and the stripes that matching would choose. No files.
+"""Agreement of part masks with references: pixels, classes, visible stripes.
 
 Stripes are those of matching: the mask reduced by majority to 4h x 4w, as training sees it (Section III-E), v_p the
 share of foreground in stripe p of the feature map (Eq. 11), visible where v_p >= tau (Eq. 12).
@@ -26,7 +26,10 @@ Masks = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Stripes:
-    """count: P. labels: K, the classes that training reduces masks in. tau: threshold of Eq. 12."""
+    """Rule that decides which stripes are visible.
+
+    count: P. labels: K, the classes that training reduces masks to. tau: threshold of Eq. 12.
+    """
 
     count: int
     labels: int
@@ -37,7 +40,7 @@ class Stripes:
         return Stripes(config.model.stripes, config.model.labels, config.eval.tau)
 
     def fit(self, size: tuple[int, int]) -> bool:
-        """Whether images of that height and width have a row of features for every stripe."""
+        """Whether images of that size have a feature row for every stripe."""
         return self.count <= size[0] // STRIDE
 
     def scores(self, masks: np.ndarray) -> np.ndarray:
@@ -80,7 +83,7 @@ class Agreement:
         return Agreement(self.counts[chosen], self.true[chosen], self.said[chosen], self.stripes)
 
     def stripe_agreement(self) -> np.ndarray:
-        """Share of the stripes on which both agree, float64 [n]; 1 where there are none."""
+        """Share of the stripes that agree, float64 [n]; 1 without stripes."""
         return (self.true == self.said).mean(axis=1) if self.true.shape[1] else np.ones(len(self))
 
     def image_iou(self) -> np.ndarray:
@@ -88,7 +91,7 @@ class Agreement:
         return np.array([metrics.mean_iou(counts) for counts in self.counts])
 
     def worst_first(self) -> np.ndarray:
-        """Positions, int64 [n]: the fewest agreeing stripes first, and among equals the lowest mIoU."""
+        """Positions by agreeing stripes, then by mIoU, rising, int64 [n]."""
         return np.lexsort((self.image_iou(), self.stripe_agreement()))
 
     def worst(self, names: np.ndarray, count: int) -> tuple[DifferingImage, ...]:
@@ -111,7 +114,10 @@ class Agreement:
 
 
 def stripe_agreement(true: np.ndarray, said: np.ndarray, stripes: Stripes) -> StripeAgreement:
-    """true, said: bool [n, P], the visible stripes of the references and of what is scored."""
+    """Agreement of visible stripes.
+
+    true, said: bool [n, P], the visible stripes of the references and of the masks that are scored.
+    """
     same = true == said
     return StripeAgreement(
         stripes.count,
@@ -125,9 +131,10 @@ def stripe_agreement(true: np.ndarray, said: np.ndarray, stripes: Stripes) -> St
 
 
 def measure(batches: Iterable[Masks], stripes: Stripes, workers: int = 1) -> Agreement:
-    """batches: at least one call that returns masks and their references, both uint8 [B, H, W] of one size.
+    """Agreement of masks with their references, batch by batch.
 
-    They are made by `workers` threads, so that reading and computing share the cores; results keep their order.
+    batches: at least one call that returns masks and references, both uint8 [B, H, W] of one size. They are made by
+    `workers` threads, so that reading and computing share the cores; results keep their order.
     """
 
     def compare(read: Masks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What perfect labels would decide, beside the network: images of a bank -> which stripes their exact masks show.
+"""Visible stripes of exact masks: an upper bound for labels.
 
 Only where the dataset has an exact mask of every image, as SynPed has. Nothing is kept: a mask takes a millisecond.
 """
@@ -22,10 +22,10 @@ VARIANT = "sorn, exact masks"
 def exact_banks(
     query: FeatureBank, gallery: FeatureBank, exact: ExactMasks, stripes: Stripes, size: tuple[int, int]
 ) -> tuple[FeatureBank, FeatureBank] | None:
-    """The same images and features with the scores v_p of the exact masks; None where an image has none, or the network
-    no stripes. size: of the images [H, W].
+    """The same banks with the visibility scores of exact masks.
 
-    Raises UserError for a mask that cannot be one of its image.
+    None where an image has no exact mask, or the network no stripes. size: of the images [H, W]. Raises UserError for a
+    mask that cannot be one of its image.
     """
     names = [str(name) for bank in (query, gallery) for name in bank.name]
     if not stripes.count or not all(exact.path(name) for name in names):
@@ -46,6 +46,6 @@ def exact_banks(
 
 
 def decisions(bank: FeatureBank, exact: FeatureBank, stripes: Stripes) -> SideStripes:
-    """How often the bank's scores call visible what the exact masks show, and how often what they do not."""
+    """Visible stripes of a bank against those of its exact masks."""
     true, said = (stripes.indicators(found.visibility) for found in (exact, bank))
     return SideStripes(len(bank), stripe_agreement(true, said, stripes))

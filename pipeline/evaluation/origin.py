@@ -53,7 +53,10 @@ def read_origin(run: Run, trained: CheckpointInfo) -> Origin:
 
 
 def training_labels(paths: Paths) -> TrainingLabels | None:
-    """Of the labels that the network was trained on, if they are of this run and their report can be read."""
+    """Quality of the labels that the network was trained on.
+
+    None where they are of another run, or their report cannot be read.
+    """
     if paths.trained_on:
         return None
     try:

@@ -23,9 +23,10 @@ LABELLED = (Status.OK, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE)
 
 @dataclass(frozen=True)
 class PartReference:
-    """What predicted parts are held against: the exact mask of an image that has one, else its label.
+    """Reference masks for predicted parts.
 
-    sample_of: image name -> Sample. labeler: who made the labels. labels: K of the network.
+    The exact mask of an image that has one, else its label. sample_of: image name -> Sample. labeler: who made the
+    labels. labels: K of the network.
     """
 
     sample_of: Callable[[str], Sample]
@@ -34,7 +35,10 @@ class PartReference:
     labels: int
 
     def find(self, name: str, size: tuple[int, int]) -> tuple[str, np.ndarray] | None:
-        """What there is, in words, and its class ids uint8 [h', w'] at the network's size; None for neither."""
+        """Kind of the reference and its class ids uint8 [h', w'].
+
+        size: of the network's masks. None for an image with neither exact mask nor label.
+        """
         sample = self.sample_of(name)
         mask, kind = self.exact.read(name, sample.mask.shape), EXACT
         if mask is None:
@@ -46,7 +50,10 @@ class PartReference:
 
 
 def part_scores(examples: Examples, reference: PartReference, names: Iterable[str]) -> PartScores | None:
-    """Predicted parts of the explained queries among `names` against their reference; None where none has one."""
+    """Predicted parts of the explained queries among `names` against their references.
+
+    None where no query has a reference.
+    """
     labels = reference.labels
     chosen, counts, against = set(names), np.zeros((labels, labels), np.int64), Counter[str]()
     for name, parts in zip(examples.name, examples.parts, strict=True):

@@ -1,4 +1,4 @@
-"""What every query reached, for comparisons and for looking closer. Reads and writes queries.csv."""
+"""Figures of every single query: reader and writer of queries.csv."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ REMEDY = "Run the eval stage again: make eval ARGS='--set eval.seed=0', or remov
 
 @dataclass(frozen=True)
 class QueryResults:
-    """Of one variant, the queries that have a match, in the order of their names.
+    """Figures of the queries that have a match, under one variant.
 
-    name: [n] str. pid: [n] int64. figures: "rank-1" ..., "mAP", "mINP" -> float64 [n] in [0, 1]; their means are the
-    figures of the report. With several draws, the mean over them.
+    They are in the order of their names. name: [n] str. pid: [n] int64. figures: "rank-1" ..., "mAP", "mINP" -> float64
+    [n] in [0, 1]; their means are the figures of the report. With several draws, the mean over them.
     """
 
     name: np.ndarray
@@ -35,7 +35,10 @@ class QueryResults:
 
 
 def write_query_results(path: Path, query: FeatureBank, relevant: Relevance, found: dict[str, Metrics]) -> None:
-    """One line per variant and query. A query without a match has matches = 0 and no figures."""
+    """Write queries.csv: one line per variant and query.
+
+    A query without a match has matches = 0 and no figures.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -50,12 +53,15 @@ def write_query_results(path: Path, query: FeatureBank, relevant: Relevance, fou
 
 
 def per_query(metrics: Metrics) -> dict[str, np.ndarray]:
-    """Every figure of each query, float64 [Nq], mean over the draws; nan where skipped."""
+    """Every figure of each query, float64 [Nq]; nan where skipped."""
     return {figure.key: figure.per_query(metrics) for figure in FIGURES}
 
 
 def read_query_results(path: Path) -> dict[str, QueryResults]:
-    """Variant -> what its queries reached. Raises UserError for a file that is missing or of another kind."""
+    """Variant -> figures of its queries.
+
+    Raises UserError for a file that is missing or of another kind.
+    """
     try:
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
@@ -76,7 +82,7 @@ def read_query_results(path: Path) -> dict[str, QueryResults]:
 
 
 def agree(metrics: dict[str, VariantFigures], queries: dict[str, QueryResults]) -> bool:
-    """Whether the figures of a report are the means over these queries. metrics: as in report.json."""
+    """Whether the figures of a report are the means over queries."""
     return metrics.keys() == queries.keys() and all(_agree(metrics[name], found) for name, found in queries.items())
 
 

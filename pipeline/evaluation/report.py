@@ -41,7 +41,7 @@ class VariantFigures:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """Headline figures of the variant "sorn" at one threshold of Eq. 12, fractions."""
+    """Figures of the variant "sorn" at another threshold of Eq. 12."""
 
     tau: float
     figures: Annotated[dict[str, float], Flat()]
@@ -79,7 +79,7 @@ class PartScores:
 
 @dataclass(frozen=True)
 class SideStripes:
-    """Visible stripes of the images of one side against those of their exact masks."""
+    """Visible stripes of query or gallery images against exact masks."""
 
     images: int
     agreement: Annotated[StripeAgreement, Flat()]
@@ -170,10 +170,16 @@ class Report:
 
     @classmethod
     def from_json(cls, value: object) -> Report:
-        """Raises ValueError naming the field that is missing or wrong, or the schema version of another program."""
+        """Report from the JSON value of report.json.
+
+        Raises ValueError naming the field that is missing or wrong, or another schema version.
+        """
         return documents.from_json(cls, documents.require_version(value, SCHEMA_VERSION))
 
 
 def read_report(path: Path) -> Report:
-    """Raises OSError for a file that cannot be read, ValueError for one that is no report of this schema version."""
+    """Report of an evaluation from report.json.
+
+    Raises OSError for a file that cannot be read, ValueError for one that is no report of this schema version.
+    """
     return Report.from_json(read_json(path))

@@ -12,7 +12,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class BootstrapInterval:
-    """How intervals were drawn. level: share of the draws that they hold. drawn: what is resampled, in words."""
+    """Settings of the bootstrap intervals.
+
+    level: share of the draws that they hold. drawn: what is resampled, in words.
+    """
 
     level: float
     draws: int
@@ -78,7 +81,7 @@ class RunDifference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class EvaluationComparison:
     """Evaluations compared with the first of them.
 
     setting: what is the same in all. variant: the one compared. metric: the figure by which queries are better or

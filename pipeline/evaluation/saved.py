@@ -1,4 +1,4 @@
-"""Finished evaluations, to be put side by side. Reads report.json and queries.csv of eval folders."""
+"""Finished evaluations from disk, and whether they can be compared."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Evaluated:
     queries: dict[str, QueryResults]
 
     def options(self) -> dict[str, object]:
-        """Name -> value of all that says how it was made."""
+        """Every option of the evaluation and its training: name -> value."""
         made = self.report.provenance
         trained = {key: value for key, value in made.training.items() if key != "pids"}
         features = {"precision": made.features.get("precision")}
@@ -40,8 +40,9 @@ class Evaluated:
 
 
 def setting(report: Report) -> dict[str, object]:
-    """In words -> value: what must be the same for figures to be comparable. The threshold, what picks the stripes and
-    the network may differ: they are what is compared.
+    """Settings that comparable evaluations share: name -> value.
+
+    The threshold, the source of the visibility scores and the network may differ: they are what is compared.
     """
     config, dataset = report.provenance.config, report.dataset
     single = {"trials": config.trials, "seed of the draws": config.seed} if report.single_shot else {}
@@ -59,9 +60,10 @@ def setting(report: Report) -> dict[str, object]:
 
 
 def read_evaluation(runs: Path, given: str) -> Evaluated:
-    """The evaluation meant by the name of a run below `runs`, or the path of a run or of an eval folder.
+    """Evaluation of a run from its report.json and queries.csv.
 
-    Raises UserError where there is none, and for files that are damaged, old, or of two different evaluations.
+    given: name of a run below `runs`, or path of a run or of an eval folder. Raises UserError where there is none, and
+    for files that are damaged, old, or of two different evaluations.
     """
     folder = _find(runs, given)
     path = folder / REPORT

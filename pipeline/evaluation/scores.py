@@ -1,4 +1,4 @@
-"""Scores of a protocol: two feature banks -> figures per matching variant and chance level. No files."""
+"""Scores of two feature banks under a protocol, and chance level."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ BankPair = tuple[FeatureBank, FeatureBank]
 
 @dataclass(frozen=True)
 class Scores:
-    """metrics: per variant, those beside the network's own too. chance: figure -> its expectation for a random order;
-    chance_cmc: the curve's.
+    """Scores of every matching variant.
 
-    sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" -> positions of the queries that
-    pictures show. rows: variant -> per shown query its similarities [Ng].
+    metrics: per variant, with colours and exact masks. chance: figure -> its expectation for a random order;
+    chance_cmc: that of the curve. sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" ->
+    positions of the queries that pictures show. rows: variant -> per shown query its similarities [Ng].
     """
 
     query: FeatureBank
@@ -50,7 +50,7 @@ class Scores:
 
 
 def check_answerable(dataset: str, protocol: Protocol, query: ShardDataset, gallery: ShardDataset) -> None:
-    """Raise UserError, before any work, when no query of the protocol can have a match."""
+    """Raise UserError if no query of the protocol can have a match."""
     asked = np.char.startswith(query.name, protocol.query_prefix)
     ranked = np.char.startswith(gallery.name, protocol.gallery_prefix)
     look = f"see: sorn data check {dataset}"
@@ -79,8 +79,9 @@ def restrict(bank: FeatureBank, prefix: str) -> FeatureBank:
 
 
 def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
-    """The bank as it is for "network"; for "pose" and "segmenter" with their scores in place of its own. visibility: as
-    in `eval.visibility`.
+    """The bank with the visibility scores that `eval.visibility` names.
+
+    "network" leaves it as it is; "pose" and "segmenter" replace the scores of the network.
     """
     if visibility == "network":
         return bank
@@ -91,9 +92,9 @@ def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
 
 @dataclass(frozen=True)
 class RankingTask:
-    """One set of queries to be ranked in one gallery. query, gallery: banks restricted to the protocol.
+    """Queries and the gallery in which they are ranked.
 
-    device: where similarities are computed.
+    query, gallery: banks restricted to the protocol. device: where similarities are computed.
     """
 
     query: FeatureBank
@@ -149,9 +150,10 @@ def score(
 
 
 def choose_shown(task: RankingTask, found: Metrics, explained: Iterable[str]) -> dict[str, list[int]]:
-    """Which queries pictures show, among those that have a match: "random", `ranked_queries` of those that were
-    explained, whatever they reached; "best" and "worst", half as many each, by average precision in all draws, equal
-    ones at random.
+    """Queries that pictures show, among those with a match.
+
+    "random": `ranked_queries` of the explained ones. "best" and "worst": half as many each, by average precision in all
+    draws, equal ones at random.
     """
     names, count = set(explained), task.options.ranked_queries
     drawn_order = np.random.default_rng(task.options.seed).permutation(len(task.query))

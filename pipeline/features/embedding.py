@@ -26,6 +26,7 @@ from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.features.network import Inference
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import digest_file, digest_json
+from pipeline.io.hdf5 import HeldOpen
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.find import find_training
 from pipeline.runs.layout import WEIGHTS
@@ -127,14 +128,14 @@ def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBa
             return open_bank(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     bank, left_out = embed(embedder, folder, path.parent)
-    store.write_bank(path, bank, attrs | {"left_out": left_out})
+    store.write_bank(path, bank, attrs | _made(embedder, left_out))
     return open_bank(path)
 
 
 def bank_in_memory(embedder: Embedder, folder: PictureFolder) -> MappedBank:
     """The bank of these pictures, kept nowhere."""
     bank, left_out = embed(embedder, folder)
-    return MappedBank(folder.root, bank, _attrs(embedder, folder) | {"left_out": left_out})
+    return MappedBank(folder.root, bank, _attrs(embedder, folder) | _made(embedder, left_out))
 
 
 def embed(embedder: Embedder, folder: PictureFolder, scratch: Path | None = None) -> tuple[FeatureBank, str]:
@@ -191,10 +192,17 @@ def _attrs(embedder: Embedder, folder: PictureFolder) -> dict[str, str]:
     return attrs | {"fingerprint": digest_json([EMBEDDING_VERSION, attrs])}
 
 
+def _made(embedder: Embedder, left_out: str) -> dict[str, str]:
+    """What else a bank says of itself: `batch_size` is of its forward passes, which those of queries take too."""
+    return {"left_out": left_out, "batch_size": str(embedder.most)}
+
+
 def _require_own(path: Path) -> None:
     remedy = "Give another file as --out, or delete this one."
     try:
         own = "folder" in store.read_attrs(path)
+    except HeldOpen:
+        raise
     except UserError as error:
         raise UserError(f"{error.wrong}; it is not replaced", remedy) from error
     if not own:

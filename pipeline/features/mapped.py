@@ -60,7 +60,7 @@ def open_bank(path: Path) -> MappedBank:
     attrs = store.read_attrs(path, REMEDY)
     sides = store.bank_names(path)
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with hdf5.opened(path) as file:
             group = hdf5.member(file, store.IMAGES if store.IMAGES in sides else "gallery")
             held = {key: hdf5.dataset(group, key) for key in (*FEATURES, "pid", "camid", "name")}
             mapped = {field: _mapped(path, held[key], axes) for key, (field, axes) in FEATURES.items()}

@@ -124,7 +124,7 @@ def read_banks(path: Path, keep: bool = True) -> Banks:
     attrs = read_attrs(path)
     query, gallery = (_read_side(path, side, REMEDY, keep) for side in SIDES)
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with hdf5.opened(path) as file:
             examples = _read_examples(path, hdf5.member(file, "examples")) if "examples" in file else None
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, REMEDY) from error
@@ -151,7 +151,7 @@ def bank_names(path: Path) -> tuple[str, ...]:
     """("query", "gallery") of a features.h5, ("images",) of a bank of its own. Raises UserError as `read_bank` does."""
     read_attrs(path, OWN_REMEDY)
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with hdf5.opened(path) as file:
             return tuple(name for name in (*SIDES, IMAGES) if name in file)
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, OWN_REMEDY) from error
@@ -160,7 +160,7 @@ def bank_names(path: Path) -> tuple[str, ...]:
 def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
     """What the features were made from, without reading them. Raises UserError as `read_banks` does."""
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with hdf5.opened(path) as file:
             version = hdf5.attribute(file, "schema_version")
             attrs = hdf5.attributes(file) if version == SCHEMA_VERSION else {}
     except FileNotFoundError as error:
@@ -194,7 +194,7 @@ def _size(examples: Examples | None) -> int:
 @contextmanager
 def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
     """A new file under another name, which becomes `path` when everything is in."""
-    with told_when_full(path), atomic(path) as temporary, h5py.File(temporary, "w", libver=hdf5.LIBVER) as file:
+    with told_when_full(path), atomic(path) as temporary, hdf5.created(temporary) as file:
         yield file
         hdf5.set_attributes(file, {"schema_version": SCHEMA_VERSION, **attrs})
 
@@ -221,7 +221,7 @@ def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
 
 def _read_side(path: Path, side: str, remedy: str, keep: bool = True) -> FeatureBank:
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with hdf5.opened(path) as file:
             group = hdf5.member(file, side)
             _require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
             arrays = {

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -24,6 +26,13 @@ from pipeline.io.files import atomic
 from pipeline.io.weights_metadata import METADATA_KEY, unreadable
 from pipeline.io.weights_metadata import read_metadata as read_metadata
 
+_SCALAR = np.float64(0).__reduce__()[0]  # what numpy's numbers are pickled by; its module has another name since 2.0
+NUMPY_NUMBERS: list[Any] = [
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "?")),
+]  # that others put beside weights, as the best accuracy so far: numbers like any others
 SHOWN = 3  # differences named in an error
 
 
@@ -59,9 +68,9 @@ def load_weights(path: Path, model: nn.Module) -> None:
     differences = [f"{name} is missing" for name in wanted if name not in weights]
     differences += [f"{name} is unknown" for name in weights if name not in wanted]
     for name in wanted.keys() & weights.keys():
-        theirs, ours = tuple(weights[name].shape), tuple(wanted[name].shape)
-        if theirs != ours:
-            differences.append(f"{name} is {theirs}, the network's {ours}")
+        stored, expected = tuple(weights[name].shape), tuple(wanted[name].shape)
+        if stored != expected:
+            differences.append(f"{name} is {stored}, the network's {expected}")
     if differences:
         shown = "; ".join(sorted(differences)[:SHOWN])
         raise UserError(
@@ -91,11 +100,15 @@ def read_torch(path: Path) -> Any:
                 damaged = archive.testzip()
             if damaged is not None:
                 raise ValueError(f"{damaged} does not match its checksum")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMPY_NUMBERS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, ValueError):
         raise
     except pickle.UnpicklingError as error:  # torch's own words tell how to run the code
-        raise ValueError("it is damaged, or holds more than tensors, texts and numbers") from error
+        wrong = "it is damaged, or holds more than tensors, texts and numbers"
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        what = f": a {code[1]}; save the state_dict of such an object, not itself" if code else ""
+        raise ValueError(wrong + what) from error
     except Exception as error:  # a damaged pickle raises anything
         raise ValueError(reason(error)) from error
 
@@ -123,7 +136,7 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
     try:
         with told_when_full(path), atomic(path) as temporary:
             save(temporary)
-            # safetensors lets nobody but its writer read a file; weights are there to be shared, like the folder.
+            # safetensors gives read permission to the owner only; weights are shared, like their folder.
             temporary.chmod(path.parent.stat().st_mode & 0o666)
     except (RuntimeError, SafetensorError) as error:  # what both call a disk that took a part of the file
         wrong = f"{path} could not be written: {reason(error)}"

@@ -10,13 +10,44 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import h5py
 import numpy as np
 
+from pipeline.errors import UserError
+
 LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)  # h5py's words for a broken file
+
+HELD = "already open for write"  # HDF5's words
+
+
+class HeldOpen(UserError):
+    """A file that another program has open for writing, or had when it was killed. It is whole, or may be."""
+
+
+def opened(path: Path) -> h5py.File:
+    """A finished file, for reading, without locks: nobody changes it, and some file systems have none.
+
+    Raises HeldOpen, FileNotFoundError, and for a broken file one of DAMAGE.
+    """
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        if HELD not in str(error):
+            raise
+        raise HeldOpen(
+            f"{path} is open for writing in another program, or was when that was killed",
+            f"Close it there. If no program has it open, run: h5clear -s {shlex.quote(str(path))}",
+        ) from error
+
+
+def created(path: Path) -> h5py.File:
+    """A new file of a name that nobody else uses, so without locks too."""
+    return h5py.File(path, "w", libver=LIBVER, locking=False)
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:

@@ -20,10 +20,13 @@ from pipeline.errors import UserError
 # What Pillow raises for bytes that are no image, or not all of one; struct errors and others are subclasses or wrapped.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
-# The formats that people keep photographs in. Pillow knows more, and runs another program for some (PostScript).
+# The usual formats of photographs. Pillow reads more, and runs another program for some (PostScript).
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 MAX_PIXELS = 89_478_485  # 256 MB as RGB, Pillow's own level of warning; crops of people are a thousand times smaller
 MAX_BYTES = 2**30  # of a file: more than MAX_PIXELS take in any of these formats, uncompressed and with 16 bits
+ORIENTATION = 274  # the tag's number in EXIF
+SIDEWAYS = (5, 6, 7, 8)  # tags that exchange width and height; then rows, columns or both are read backwards
+UPSIDE_DOWN, MIRRORED = (3, 4, 7, 8), (2, 3, 6, 7)
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 # Pillow warns of large images, which are refused here, and of damaged metadata, which does not touch the pixels.
@@ -41,18 +44,41 @@ def decode(path: Path) -> np.ndarray | None:
 def read_rgb(content: bytes) -> np.ndarray:
     """Decoded image: bytes of a file -> [h, w, 3] uint8 RGB.
 
-    Raises one of BROKEN, with the reason in words. Orientation tags and colour profiles are ignored, as in other re-ID
-    tools. Transparency is ignored: a pixel has its stored colour. Only the first of several frames or pages is read. 16
-    bits are cut to their upper 8, for grey as Pillow does for colour. Values without a known white (32-bit integers,
-    floating point) are refused.
+    Raises one of BROKEN, with the reason in words. A picture is turned as its orientation tag says, as viewers and
+    OpenCV show it. Colour profiles are ignored, as in other re-ID tools. Transparency is ignored: a pixel has its
+    stored colour. Only the first of several frames or pages is read. 16 bits are cut to their upper 8, for grey as
+    Pillow does for colour. Values without a known white (32-bit integers, floating point) are refused.
     """
     with open_image(io.BytesIO(content)) as image:
         image.load()
         if image.mode in SIXTEEN_BITS or image.mode == "I":
             grey = (np.asarray(image) >> 8).astype(np.uint8)
-            return np.repeat(grey[:, :, None], 3, axis=2)
+            return turned(np.repeat(grey[:, :, None], 3, axis=2), orientation(image))
         image.info.pop("transparency", None)  # of a palette: convert would warn
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+        return turned(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), orientation(image))
+
+
+def orientation(image: Image.Image) -> int:
+    """The orientation tag, 1 to 8; 1, as it is stored, where there is none or a damaged one, and for a TIFF: Pillow
+    turns that itself.
+    """
+    if image.format == "TIFF":
+        return 1
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged metadata raises anything, and does not touch the pixels
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def turned(pixels: np.ndarray, tag: int) -> np.ndarray:
+    """[h, w, 3] as stored -> as it is to be shown."""
+    if tag == 1:
+        return pixels
+    if tag in SIDEWAYS:
+        pixels = pixels.transpose(1, 0, 2)
+    rows, columns = (-1 if tag in tags else 1 for tags in (UPSIDE_DOWN, MIRRORED))
+    return np.ascontiguousarray(pixels[::rows, ::columns])
 
 
 def read_content(path: Path) -> bytes:
@@ -102,7 +128,9 @@ def _refusal(image: Image.Image) -> str:
     width, height = image.size
     if width * height > MAX_PIXELS:
         return f"it has {width} x {height} pixels, more than {MAX_PIXELS:,}"
-    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):  # theirs have 16 bits
+    if image.mode == "F" or (
+        image.mode == "I" and image.format not in ("PNG", "PPM")
+    ):  # these two formats have 16 bits
         return f"its pixels are 32-bit numbers (mode {image.mode}) without a known white"
     return ""
 

@@ -29,6 +29,15 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise unreadable(path, error) from error
 
 
+def of_this_program(path: Path) -> bool:
+    """Whether `save_weights` wrote the file. Raises UserError as `read_metadata` does."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return METADATA_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise unreadable(path, error) from error
+
+
 def unreadable(path: Path, error: Exception) -> UserError:
     if isinstance(error, FileNotFoundError):
         return UserError(f"there are no weights: {path} is missing", "Run `make train`, or give another file.")

@@ -1,4 +1,4 @@
-"""Labelers: who labels body parts, by name. Imports one only when it is asked for.
+"""Labelers by name, imported only when asked for.
 
 So `--help`, `status` and every labeler work without the frameworks of the others.
 """
@@ -17,7 +17,7 @@ TRAINED = "danet"  # the labeler that `make labeler` trains
 
 
 def needs_training(name: str, options: Mapping[str, Any]) -> bool:
-    """Whether this labeler is to be trained on the dataset that it labels: DANet, unless a weights file is named."""
+    """Whether this labeler is trained here: DANet without a weights file."""
     return name == TRAINED and not options.get("weights")
 
 
@@ -27,6 +27,9 @@ def require_known(name: str) -> None:
 
 
 def create(name: str, options: Mapping[str, Any], source: Source) -> Labeler:
-    """The labeler of that name with its options checked. Raises UserError for one that is unknown or cannot be used."""
+    """The labeler of that name, with its options checked.
+
+    Raises UserError for a labeler that is unknown or cannot be used, and for its options.
+    """
     labeler: Labeler = registry.create(registry.LABELER, name, options, source)
     return labeler

@@ -24,7 +24,10 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True)
 class Source:
-    """The dataset that is labelled. root: its folder, absolute. checkpoint: its own labeler, there or not."""
+    """The dataset that is labelled.
+
+    root: its folder, absolute. checkpoint: file of its own trained labeler, there or not.
+    """
 
     manifest: Manifest
     root: Path
@@ -33,9 +36,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Labeled:
-    """What a labeler says of one image. mask: [h, w] uint8 at the image's own size, ids of `sorn.parts`.
+    """A labeler's answer for one image.
 
-    people, box, score: as in `sorn.sample.Sample`, for labelers that detect people.
+    mask: [h, w] uint8 at the image's own size, ids of `sorn.parts`. people, box, score: as in `sorn.sample.Sample`, for
+    labelers that detect people.
     """
 
     mask: np.ndarray
@@ -46,12 +50,12 @@ class Labeled:
 
 
 class Labeler(Protocol):
-    """Labeler of body parts: built in, of an entry point, or named as package.module:Class.
+    """Labeler of body parts, built in or a plug-in.
 
     The constructor takes (options, source): the user's [masks.options] and the dataset. It checks the options, as
     `read_options` does, and does no work. Every worker process imports the class by its name and makes an object of it.
 
-    name: in messages. version: an int; a new one says that the same input is labelled differently, and makes the stage
+    name: in messages. version: an int; a new one means that the same input is labelled differently, and makes the stage
     run again.
     """
 
@@ -59,24 +63,30 @@ class Labeler(Protocol):
     version: int
 
     def describe(self) -> dict[str, Any]:
-        """JSON of what decides the labels: name, version, options, weights (their sha256 or None).
+        """JSON of what decides the labels.
 
-        Enters the fingerprint and every shard; works without the labeler's framework.
+        Name, version, options, weights (their sha256 or None). Enters the fingerprint and every shard. Works without
+        the labeler's framework.
         """
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
-        """name -> digest of files, besides the images, that the labels of these records come from."""
+        """Digests of the files, besides the images, that the labels come from.
+
+        name -> digest, for these records.
+        """
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
-        """Called once per process, before labelling starts: import the framework, load weights onto the device, see
-        that files are there. Raises UserError for whatever would stop the work half-way.
+        """Preparation, once per process, before labelling starts.
+
+        Imports the framework, loads weights onto the device, looks whether all files are there. Raises UserError for
+        whatever would stop the work half-way.
         """
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
-        """One answer per record, in their order. images: [h, w, 3] uint8 RGB, each of its own size.
+        """One answer per record, in their order.
 
-        On a CPU several threads call it at a time. What it says of an image depends on that image alone: shards are the
-        same however the images are divided.
+        images: [h, w, 3] uint8 RGB, each of its own size. On a CPU several threads call it at a time. The answer for an
+        image depends on that image alone: shards are the same however the images are divided.
         """
 
 
@@ -92,14 +102,15 @@ def read_options(
     owner: str = "labeler",
     section: str = "masks.options",
 ) -> Options:
-    """A labeler's [masks.options] as its dataclass. owner, section: what else has such options, for messages.
+    """A labeler's [masks.options] as its dataclass.
 
-    Raises UserError for an unknown option or one out of range.
+    owner, section: another kind of plug-in and its section, for messages. Raises UserError for an unknown option or one
+    out of range.
     """
     remedy = "Correct it: --set {key}=...; see: sorn labelers"
     return build(kind, dict(options), f"{owner} {name}", prefix=f"{section}.", remedy=remedy)
 
 
 def labeled(mask: np.ndarray) -> Labeled:
-    """A mask with its status: EMPTY where there is no body part at all."""
+    """A mask with its status: EMPTY without any body part, else OK."""
     return Labeled(mask, Status.OK if mask.any() else Status.EMPTY)

@@ -1,4 +1,4 @@
-"""Work on a device in batches that fit its memory. Reads and writes nothing."""
+"""Batches that fit the memory of a device."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ FULL = (
 
 
 def run_in_batches(work: Callable[[list[Item]], list[Result]], items: list[Item], batch: int) -> list[Result]:
-    """One result per item, in their order; work gets at most `batch` items at a time and returns as many results.
+    """One result per item, in the order of the items.
 
-    Where the device runs out of memory the batch is halved, and what was under way begins again. Raises UserError where
-    not even one item fits; any other error of `work` passes.
+    work: gets at most `batch` items at a time and returns as many results. Where the device runs out of memory the
+    batch is halved, and what was under way begins again. Raises UserError where not even one item fits; any other error
+    of `work` passes.
     """
     results: list[Result] = []
     while len(results) < len(items):
@@ -53,7 +54,10 @@ def run_in_batches(work: Callable[[list[Item]], list[Result]], items: list[Item]
 
 
 def require_finite(scores: list[torch.Tensor], labeler: str, precision: str) -> None:
-    """Raise UserError for scores with NaN or infinity: their argmax would be a mask that looks like any other."""
+    """Raise UserError for scores with NaN or infinity.
+
+    Their argmax would be a mask that looks like any other.
+    """
     if all(bool(one.isfinite().all()) for one in scores):
         return
     remedy = "Compute in fp32: --set masks.options.precision=fp32."

@@ -1,4 +1,7 @@
-"""Labeler `danet`: the paper's own, a DANet trained on exact part masks. Reads its checkpoint (danet.safetensors)."""
+"""Labeler `danet`: the paper's own, trained on exact part masks.
+
+Reads its checkpoint (danet.safetensors).
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class DANetOptions:
 
 
 class DANetLabeler:
-    """Labels the person that fills the crop; whoever else is in it should be background to the network."""
+    """Labeler of the person that fills the crop; others count as background."""
 
     name = "danet"
     version = 1
@@ -67,7 +70,10 @@ class DANetLabeler:
         return digest_file(self.path)
 
     def describe(self) -> dict[str, Any]:
-        """Without the file's place and the batch: neither is meant to change a label."""
+        """Without the place of the file and the batch.
+
+        Neither is meant to change a label.
+        """
         found = describe(self.name, self.version, self.options, self._digest)
         del found["options"]["weights"], found["options"]["batch"]
         return found
@@ -153,7 +159,10 @@ class DANetLabeler:
 
 
 def window_tops(height: int, rows: int) -> list[int]:
-    """First rows of windows of `rows` that cover `height` rows and overlap by half at least."""
+    """First rows of overlapping windows.
+
+    Windows of `rows` rows cover `height` rows and overlap by half at least.
+    """
     count = max(1, -(-2 * (height - rows) // rows) + 1)
     tops: list[int] = np.linspace(0, height - rows, count).round().astype(int).tolist()
     return tops

@@ -1,6 +1,7 @@
-"""Labeler `densepose`: detectron2's DensePose, chart models. Reads the weights that the user names; torch when at work.
+"""Labeler `densepose`: chart models of detectron2's DensePose.
 
-densepose_zoo.py knows the models and where to fetch them, densepose_model.py the networks and the collapse to classes.
+Reads the weights that the user names; imports torch when at work. densepose_zoo.py lists the models and where to fetch
+them, densepose_model.py has the networks and the collapse to classes.
 """
 
 from __future__ import annotations
@@ -85,8 +86,10 @@ class DensePoseOptions:
 
 @dataclass(frozen=True)
 class Crop:
-    """An image on its way through the network. size: (h, w) of the image. pixels: [3, H, W] uint8 BGR, what the network
-    sees: the image with its margin, resized. box: [4] float32, where the image is in it, in pixels.
+    """An image as the network gets it.
+
+    size: (h, w) of the image. pixels: [3, H, W] uint8 BGR: the image with its margin, resized. box: [4] float32, where
+    the image lies in it, in pixels.
     """
 
     size: tuple[int, int]
@@ -209,11 +212,11 @@ def crop(image: np.ndarray, shortest: int, margin: float) -> Crop:
 
 
 def network_size(height: int, width: int, shortest: int) -> tuple[int, int]:
-    """Height and width at which the network sees an image: the shortest side as asked for, in the image's shape.
+    """Height and width of an image for the network.
 
-    Sides are rounded to a multiple of 32, which changes the shape by a few percent: then nothing is padded, crops of
-    nearly the same shape share a batch, and a batch labels as single crops do. Of an image more than 4 times as long as
-    wide the long side is limited.
+    The shortest side is `min_size`, in the image's shape. Sides are rounded to a multiple of 32, which changes the
+    shape by a few percent: then nothing is padded, crops of nearly the same shape share a batch, and a batch labels as
+    single crops do. Of an image more than 4 times as long as wide the long side is limited.
     """
     scale = min(shortest / min(height, width), LONGEST * shortest / max(height, width))
     rows, columns = (max(1, round(side * scale / STRIDE)) * STRIDE for side in (height, width))
@@ -221,23 +224,30 @@ def network_size(height: int, width: int, shortest: int) -> tuple[int, int]:
 
 
 def fractions(boxes: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Boxes [n, 4] in pixels of the network's input -> in fractions of the image, which lies there in frame [4]."""
+    """Boxes in fractions of the image.
+
+    boxes: [n, 4] in pixels of the network's input, in which the image lies in frame [4].
+    """
     corner, size = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
     inside: np.ndarray = (boxes - corner) / size
     return inside
 
 
 def whole_pixels(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Box [4] in fractions -> left, top, width, height in whole pixels of an image of size (h, w).
+    """Left, top, width, height of a box in whole pixels.
 
-    Each is cut off and sides are 1 or more, as upstream's converters do.
+    box: [4] in fractions of an image of size (h, w). Each is cut off and sides are 1 or more, as upstream's converters
+    do.
     """
     left, top, right, bottom = box * np.array([size[1], size[0]] * 2)
     return int(left), int(top), max(int(right - left), 1), max(int(bottom - top), 1)
 
 
 def paste(mask: np.ndarray, parts: np.ndarray, left: int, top: int) -> None:
-    """Write parts [h, w] into the mask with their corner at (left, top); what lies outside is cut off."""
+    """Write parts [h, w] into the mask at (left, top).
+
+    What lies outside is cut off.
+    """
     rows = slice(max(top, 0), max(top + parts.shape[0], 0))
     columns = slice(max(left, 0), max(left + parts.shape[1], 0))
     target = mask[rows, columns]

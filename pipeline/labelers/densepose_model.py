@@ -1,4 +1,7 @@
-"""DensePose's networks on batches of crops: reads weights and a user's own configuration. Names detectron2, at use."""
+"""DensePose's networks on batches of crops.
+
+Reads weights and a user's own configuration. Imports detectron2 when it is used; no other module does.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,10 @@ PROPOSALS, DETECTIONS = 100, 10
 
 @dataclass(frozen=True)
 class People:
-    """The n people of one crop, on the device. boxes: [n, 4] left, top, right, bottom in pixels of the network's input;
-    scores: [n] in [0, 1], the detector's, or 1 for a given box; coarse: [n, K, s, s] and fine: [n, 25, s, s] float32,
-    unnormalised, over the box.
+    """The n people of one crop, on the device.
+
+    boxes: [n, 4] left, top, right, bottom in pixels of the network's input; scores: [n] in [0, 1], the detector's, or 1
+    for a given box; coarse: [n, K, s, s] and fine: [n, 25, s, s] float32, unnormalised, over the box.
     """
 
     boxes: Tensor
@@ -41,8 +45,9 @@ class People:
 
 
 def build(model: str, device: torch.device, min_score: float) -> nn.Module:
-    """The untrained network of a model; in its detector, people below min_score are nobody. Raises UserError as
-    `configuration` does.
+    """The untrained network of a model.
+
+    Its detector leaves out people below min_score. Raises UserError as `configuration` does.
     """
     config = configuration(model)
     from detectron2.modeling import build_model
@@ -56,8 +61,10 @@ def build(model: str, device: torch.device, min_score: float) -> nn.Module:
 
 
 def configuration(model: str) -> Any:
-    """detectron2's configuration of a zoo model or of a user's .yaml of DensePose's kind. Raises UserError where
-    detectron2 is missing and for a configuration without body parts.
+    """detectron2's configuration of a model.
+
+    model: a zoo model, or a user's .yaml of DensePose's kind. Raises UserError where detectron2 is missing and for a
+    configuration without body parts.
     """
     try:
         from densepose import add_densepose_config
@@ -90,7 +97,10 @@ def _merge_file(config: Any, path: str) -> None:
 
 
 def fill(network: nn.Module, path: Path, model: str) -> None:
-    """Load weights, all of them or none. Raises UserError for those of another network, naming what does not fit."""
+    """Load weights, all of them or none.
+
+    Raises UserError for weights of another network, naming what does not fit.
+    """
     weights = read_weights(path)
     if any("embed_lowres" in name or ".embedder." in name for name in weights):
         raise UserError(f"the network of weights {path} {NO_PARTS}", CHART_MODELS)
@@ -117,10 +127,10 @@ def _shape(tensor: Tensor) -> str:
 
 
 def run(network: nn.Module, pixels: np.ndarray, boxes: np.ndarray | None) -> list[People]:
-    """The people of each crop. pixels: [B, 3, H, W] uint8 BGR; 32 divides H and W, so that nothing is padded.
+    """The people of each crop.
 
-    boxes: [B, 4] in pixels, one person each, for whom neither proposals nor box heads are computed; None looks for
-    people, best score first.
+    pixels: [B, 3, H, W] uint8 BGR; 32 divides H and W, so that nothing is padded. boxes: [B, 4] in pixels, one person
+    each, for whom neither proposals nor box heads are computed; None looks for people, best score first.
     """
     from detectron2.structures import Boxes, Instances
 
@@ -160,9 +170,9 @@ def soft_parts(coarse: Tensor, fine: Tensor, size: tuple[int, int], lookup: np.n
 
 
 def hard_parts(coarse: Tensor, fine: Tensor, size: tuple[int, int], lookup: np.ndarray) -> Tensor:
-    """Upstream's rule, then our classes: argmax(fine) where argmax(coarse) > 0. Shapes as in `soft_parts`.
+    """Our classes of upstream's rule: argmax(fine) where argmax(coarse) > 0.
 
-    A foreground pixel whose best fine score is the background's becomes background.
+    Shapes as in `soft_parts`. A foreground pixel whose best fine score is the background's becomes background.
     """
     labels = _upsample(fine, size).argmax(0) * (_upsample(coarse, size).argmax(0) > 0)
     return torch.from_numpy(lookup).to(labels.device)[labels].to(torch.uint8)

@@ -1,6 +1,7 @@
-"""The chart models of DensePose's model zoo: where their weights lie and how each is built. Reads nothing, no torch.
+"""Chart models of DensePose's model zoo: weights and settings.
 
 Facts of detectron2's projects/DensePose (doc/DENSEPOSE_IUV.md and configs/), which the installed package does not hold.
+Reads nothing, imports no torch.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ def address(model: str) -> str:
 
 
 def settings(model: str) -> dict[str, Any]:
-    """Settings below MODEL, dotted name -> value, that build a zoo model from the defaults."""
+    """Settings that build a zoo model from the defaults.
+
+    Dotted name below MODEL -> value.
+    """
     words = model.split("_")
     found: dict[str, Any] = {**SHARED, "RESNETS.DEPTH": int(words[words.index("R") + 1])}
     found["ROI_DENSEPOSE_HEAD.NAME"] = "DensePoseDeepLabHead" if "DL" in words else "DensePoseV1ConvXHead"

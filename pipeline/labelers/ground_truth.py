@@ -1,4 +1,7 @@
-"""Labeler `ground_truth`: masks that lie beside a dataset's images, in the eight classes. Reads index PNGs or .npy."""
+"""Labeler `ground_truth`: masks beside a dataset's images, in the eight classes.
+
+Reads index PNGs or .npy.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class GroundTruthOptions:
 
 
 class GroundTruth:
-    """Every image has one mask of its own shape, with ids of `sorn.parts`."""
+    """Labeler with one mask per image, of the image's own shape.
+
+    The mask has ids of `sorn.parts`.
+    """
 
     name = "ground_truth"
     version = 1

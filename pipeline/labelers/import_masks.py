@@ -1,7 +1,11 @@
-"""Labeler `import`: label maps that another tool made, and a class table. Reads index PNGs or .npy, and the table."""
+"""Labeler `import`: label maps of another tool, by a class table.
+
+Reads index PNGs or .npy, and the table.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -10,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.class_tables import HANDS, load_table
-from pipeline.datasets.mask_files import SUFFIXES, fit, listing_digest, read_label_map, to_parts
+from pipeline.datasets.mask_files import SUFFIXES, bits_per_pixel, fit, listing_digest, read_label_map, to_parts
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json
@@ -18,6 +22,8 @@ from pipeline.labelers.base import Labeled, Source, describe, labeled, read_opti
 from pipeline.runs.config import Runtime
 from sorn.config import check, check_choice
 from sorn.parts import BACKGROUND
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,10 @@ class ImportOptions:
 
 
 class ImportMasks:
-    """Label maps may be larger or smaller than the image, if they have its shape."""
+    """Labeler with one label map per image, of any size.
+
+    The map has the image's shape.
+    """
 
     name = "import"
     version = 1
@@ -78,6 +87,19 @@ class ImportMasks:
             raise UserError(
                 f"{len(missing)} of {len(records)} images have no label map, first {missing[0].path}: no {first}",
                 "Add them, or count them as background: --set masks.options.missing=empty",
+            )
+        self._warn_of_cut_ids(records)
+
+    def _warn_of_cut_ids(self, records: list[ImageRecord]) -> None:
+        """Tools that save a palette of few colours cut larger ids without a word, Pillow among them."""
+        largest, found = len(self.lookup) - 1, [path for path in map(self.find, records) if path is not None]
+        small = [(path, bits) for path in found if 0 < (bits := bits_per_pixel(path)) < largest.bit_length()]
+        if small:
+            path, bits = small[0]
+            logger.warning(
+                f"masks: {len(small)} of {len(found)} label maps have too few bits for the ids of "
+                f"table {self.options.table}, first {path}: {bits} bits hold 0 to {2**bits - 1}, it goes to {largest}. "
+                "If larger ids were cut when they were saved, save them with a palette of 256 colours."
             )
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:

@@ -1,4 +1,4 @@
-"""A silhouette and the joints of its person -> a mask of the eight classes. Geometry; reads and writes nothing.
+"""Part masks from a silhouette and the joints of its person.
 
 Every limb is a capsule around a bone, the torso the polygon of shoulders and hips, the head a disc around the face. A
 pixel of the silhouette belongs to the limb that is nearest in units of that limb's own width. Nothing outside the
@@ -49,7 +49,10 @@ FAR = 3.0
 
 @dataclass(frozen=True)
 class Limb:
-    """points: [n, 2] x, y in pixels: one is a disc, two are a capsule, more a polygon with a rim."""
+    """Shape of one body part.
+
+    points: [n, 2] x, y in pixels: one is a disc, two are a capsule, more a polygon with a rim.
+    """
 
     part: int
     points: np.ndarray
@@ -79,9 +82,9 @@ def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndar
 
 
 def stature(places: np.ndarray, known: np.ndarray, visible: float) -> float:
-    """The person's height in pixels as the bones tell it: the median of what each known one says.
+    """The person's height in pixels: the median over the known bones.
 
-    A bone seen end-on says too little and a joint gone astray too much. Without bones it is `visible`, the silhouette's
+    A bone seen end-on gives too little and a wrong joint too much. Without bones it is `visible`, the silhouette's
     height.
     """
     bones = [(first, second, share) for _, first, second, share in BONES] + [(LEFT_SHOULDER, LEFT_HIP, TRUNK)]
@@ -95,7 +98,10 @@ def stature(places: np.ndarray, known: np.ndarray, visible: float) -> float:
 
 
 def find_limbs(places: np.ndarray, known: np.ndarray, height: float) -> list[Limb]:
-    """The limbs whose joints are known. places: [17, 2] pixels. known: bool [17]. height: the stature in pixels."""
+    """The limbs whose joints are known.
+
+    places: [17, 2] pixels. known: bool [17]. height: the stature in pixels.
+    """
     limbs = [
         Limb(part, places[[first + side, second + side]])
         for part, first, second, _ in BONES

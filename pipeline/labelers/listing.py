@@ -1,4 +1,4 @@
-"""List of labelers and keypoint finders, with their options and what is wrong with them."""
+"""Lists of labelers and keypoint finders, with their options."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pipeline.labelers.registry import Plugin, PluginKind
 
 @dataclass(frozen=True)
 class Listed:
-    """One line of a list of plug-ins. package: "" for a built-in one. about: a sentence. options: with their defaults.
-    wrong: why it cannot be used, or "".
+    """One line of a list of plug-ins.
+
+    package: "" for a built-in one. about: a sentence. options: with their defaults. wrong: why it cannot be used, or
+    "".
     """
 
     name: str
@@ -31,7 +33,10 @@ def list_built_in(kind: PluginKind) -> list[Listed]:
 
 
 def list_outside(kind: PluginKind) -> list[Listed]:
-    """Plug-ins of entry points, those that cannot be used with the reason. Imports them."""
+    """Plug-ins of entry points; imports them.
+
+    Those that cannot be used are in the list with the reason.
+    """
     found = []
     for name in registry.outside_names(kind):
         try:
@@ -42,7 +47,10 @@ def list_outside(kind: PluginKind) -> list[Listed]:
 
 
 def listed(plugin: Plugin) -> Listed:
-    """What there is to say of a plug-in. Imports it. Raises UserError for one that cannot be used."""
+    """One plug-in as a line of the list; imports it.
+
+    Raises UserError for one that cannot be used.
+    """
     kind, module = plugin.implementation, plugin.module
     text = module.__doc__ if plugin.built_in else kind.__doc__ or module.__doc__
     options = [

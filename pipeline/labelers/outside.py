@@ -1,4 +1,4 @@
-"""Guards around plug-ins from outside: their answers checked, their exceptions told with the image."""
+"""Guards around plug-ins: answers checked, exceptions turned into sentences."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ ALLOWED = (Status.OK, Status.EMPTY, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a plug-in comes from. word: its kind. name: as the user gives it. title, file, mend: in messages. identity:
-    JSON of the code that answers, for the fingerprint.
+    """Source of a plug-in.
+
+    word: its kind. name: as the user gives it. title, file, mend: in messages. identity: JSON of the code that answers,
+    for the fingerprint.
     """
 
     word: str
@@ -39,7 +41,10 @@ class Origin:
 
     @contextlib.contextmanager
     def told(self, when: str) -> Iterator[None]:
-        """A UserError that names the plug-in, in place of its exception. Its own UserErrors pass."""
+        """A UserError that names the plug-in, in place of its exception.
+
+        UserErrors of the plug-in itself pass.
+        """
         try:
             yield
         except UserError:
@@ -49,9 +54,9 @@ class Origin:
 
 
 class OutsidePlugin:
-    """A labeler or keypoint finder from outside. made: the object of its class.
+    """Guard around one labeler or keypoint finder from outside.
 
-    Several threads may call it at a time, as they call the object itself.
+    made: the object of its class. Several threads may call the guard at a time, as they call the object itself.
     """
 
     def __init__(self, origin: Origin, made: Any) -> None:
@@ -59,7 +64,10 @@ class OutsidePlugin:
         self.name, self.version = origin.name, int(made.version)
 
     def describe(self) -> dict[str, Any]:
-        """Its own description, under the name the user gives, with the identity of its code."""
+        """The plug-in's own description, with the identity of its code.
+
+        The name is the one that the user gives.
+        """
         with self.origin.told("in describe()"):
             said = self.made.describe()
         try:
@@ -123,7 +131,10 @@ class OutsideLabeler(OutsidePlugin):
     """A labeler from outside, see `pipeline.labelers.base.Labeler`."""
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
-        """Raises UserError for an answer that is no mask of the image, and for what the plug-in raises."""
+        """The plug-in's labels, checked.
+
+        Raises UserError for an answer that is no mask of the image, and for what the plug-in raises.
+        """
         answers = self._answers("label", records, images, _fault_of_labels)
         return [dataclasses.replace(answer, mask=answer.mask.copy()) for answer in answers]  # it may use its own again
 
@@ -132,12 +143,18 @@ class OutsideFinder(OutsidePlugin):
     """A keypoint finder from outside, see `pipeline.labelers.keypoints.base.KeypointFinder`."""
 
     def find(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[np.ndarray]:
-        """Raises UserError for an answer that is no 17 joints, and for what the plug-in raises."""
+        """The plug-in's keypoints, checked.
+
+        Raises UserError for an answer that is no 17 joints, and for what the plug-in raises.
+        """
         return [keypoints.copy() for keypoints in self._answers("find", records, images, _fault_of_keypoints)]
 
 
 def described(error: BaseException, file: Path | None = None) -> str:
-    """An exception in words, with the last place in `file` that it passed, or where it was raised."""
+    """An exception in words, with its place in the code.
+
+    The place is the last one in `file` that it passed, or else where it was raised.
+    """
     text = reason(error) if isinstance(error, Exception) else str(error)
     said = type(error).__name__ if text in ("", type(error).__name__) else f"{type(error).__name__}: {text}"
     passed = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)

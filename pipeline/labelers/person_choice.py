@@ -1,4 +1,4 @@
-"""Which of several detected people a crop is about, and what the status says of it. Reads and writes nothing."""
+"""Choice of one person among those detected in a crop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from sorn.sample import Status
 
 @dataclass(frozen=True)
 class Choice:
-    """number: position of the chosen person among the detections. people: how many there were. box: (left, top, right,
-    bottom) in fractions of the image, within it. score: the detector's.
+    """The chosen person.
+
+    number: its position among the detections. people: how many there were. box: (left, top, right, bottom) in fractions
+    of the image, within it. score: the detector's.
     """
 
     number: int
@@ -22,11 +24,12 @@ class Choice:
 
 
 def choose(boxes: np.ndarray, scores: np.ndarray) -> Choice | None:
-    """The person with the greatest score x overlap x centrality; the first of equals. None where nobody was detected.
+    """The person with the greatest score x overlap x centrality.
 
-    boxes: [n, 4] in fractions of the image's width and height; scores: [n] in [0, 1]. Overlap is the share of the image
-    that the box covers, centrality 1 - |2 x - 1| for the x of its middle: a crop was cut around its person. The height
-    of the middle says nothing: what is left of an occluded person may lie anywhere. People are never united.
+    The first of equals; None without detections. boxes: [n, 4] in fractions of the image's width and height; scores:
+    [n] in [0, 1]. Overlap is the share of the image that the box covers, centrality 1 - |2 x - 1| for the x of its
+    middle: a crop was cut around its person. The height of the middle means nothing: what is left of an occluded person
+    may lie anywhere. People are never united.
     """
     if len(boxes) == 0:
         return None
@@ -39,9 +42,10 @@ def choose(boxes: np.ndarray, scores: np.ndarray) -> Choice | None:
 
 
 def status_of(people: int, image_height: int, low_resolution: int) -> Status:
-    """Status of an image with a labelled person. image_height, low_resolution: in pixels of the original image.
+    """Status of an image with a labelled person.
 
-    LOW_RESOLUTION comes first: it doubts the label; that there were others is also told by Sample.people.
+    image_height, low_resolution: in pixels of the original image. LOW_RESOLUTION comes before SEVERAL_PEOPLE: it doubts
+    the label, and Sample.people gives the number in any case.
     """
     if image_height < low_resolution:
         return Status.LOW_RESOLUTION

@@ -1,7 +1,7 @@
-"""Weights of other people's networks: reads .pkl of detectron2's model zoo, .pth and .safetensors; runs none of it.
+"""Safe reader of published weights: .pkl, .pth and .safetensors.
 
-A pickle may name any function to be called while it is read. A zoo file needs three, which build arrays; this reader
-has stand-ins for them that hold data, and refuses every other name before anything is called.
+A pickle may name any function to be called while it is read. A file of detectron2's model zoo needs three, which build
+arrays; this reader has stand-ins for them that hold data, and refuses every other name before anything is called.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ NUMBERS = "fiub"  # kinds of numpy's types that a weight may have
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor, on the CPU. Under the key "model" where the file has one, as detectron2 writes it.
+    """Tensors of a weights file by name, on the CPU.
 
-    Raises UserError for a file that is missing, truncated or of another kind, and for one that wants code to run.
+    Taken from under the key "model" where the file has one, as detectron2 writes it. Raises UserError for a file that
+    is missing, truncated or of another kind, and for one that wants code to run.
     """
     try:
         content = _read(path)

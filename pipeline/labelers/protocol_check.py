@@ -13,7 +13,10 @@ ATTRIBUTES = {"name": str, "version": int}
 
 
 def require_protocol(found: type, protocol: type, title: str, file: Path, mend: str) -> None:
-    """Raise UserError for a class that lacks what the protocol names. title, file, mend: of it, for the message."""
+    """Raise UserError for a class that lacks what the protocol names.
+
+    title, file, mend: of the plug-in, for the message.
+    """
     for fault in (_abstract(found), *_attributes(found), *_methods(found, protocol), _constructor(found)):
         if fault:
             raise UserError(f"{title}: class {found.__name__} in {file} {fault}", mend)

@@ -1,7 +1,7 @@
-"""torchvision's Mask and Keypoint R-CNN: reads weights files, finds people, the silhouette and joints of one of them.
+"""torchvision's Mask and Keypoint R-CNN: silhouette and joints of one person.
 
-The parts of a torchvision network are called one after the other, so that silhouette and joints are computed for the
-chosen person alone, and in a box that the other network found. torch is imported when there is work.
+Reads weights files; torch is imported when there is work. The parts of a torchvision network are called one after the
+other, so that silhouette and joints are computed for the chosen person alone, in a box that the other network found.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DIFFERENCES = 3  # named in an error
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that torchvision publishes. file: ends in the first digits of its sha256."""
+    """Published weights of torchvision; file: ends in digits of its sha256."""
 
     network: str
     enum: str
@@ -62,7 +62,7 @@ KEYPOINT = Published(
 
 @dataclass(frozen=True)
 class WeightsChoice:
-    """One network's weights as the user chose them. chosen: "download" or a file. option: its name, for --set."""
+    """Choice of weights: `chosen` is "download" or a file, `option` for --set."""
 
     published: Published
     chosen: str
@@ -70,7 +70,7 @@ class WeightsChoice:
 
     @functools.cached_property
     def identity(self) -> str:
-        """What decides the result, whatever the file is called: its sha256, or the name of the published weights."""
+        """Identity of the weights: their sha256, or the name of published ones."""
         if self.chosen == DOWNLOAD:
             return f"{self.published.enum} {self.published.digits}"
         if not Path(self.chosen).is_file():
@@ -78,7 +78,7 @@ class WeightsChoice:
         return digest_file(Path(self.chosen))
 
     def find(self) -> Path:
-        """The weights file, fetched into torch's cache if it is to be downloaded and not there yet."""
+        """The weights file, downloaded into torch's cache if it is not there."""
         if self.chosen != DOWNLOAD:
             return Path(self.chosen)
         import torch
@@ -103,9 +103,9 @@ class WeightsChoice:
 
 @dataclass(frozen=True)
 class BackboneOutput:
-    """A batch after the backbone. features: level -> [B, C, h, w]. images: what the transform made of it.
+    """A batch after the backbone.
 
-    sizes: (height, width) of the originals.
+    features: level -> [B, C, h, w]. images: after the network's transform. sizes: (height, width) of the originals.
     """
 
     images: Any
@@ -114,7 +114,10 @@ class BackboneOutput:
 
 
 class RCNN:
-    """One network on a device, in evaluation mode. Raises UserError for weights that are missing or do not fit."""
+    """One network on a device, in evaluation mode.
+
+    Raises UserError for weights that are missing or do not fit.
+    """
 
     def __init__(self, weights: WeightsChoice, min_size: int, min_score: float, device: torch.device) -> None:
         network = build(weights.published, min_size, min_score)
@@ -131,7 +134,7 @@ class RCNN:
         return BackboneOutput(batch, self.network.backbone(batch.tensors), [image.shape[:2] for image in images])
 
     def choose_people(self, seen: BackboneOutput) -> list[Choice | None]:
-        """Per image the person it is about, None where nobody was detected."""
+        """Per image the chosen person, None without detections."""
         heads, sizes = self.network.roi_heads, seen.images.image_sizes
         proposals, _ = self.network.rpn(seen.images, seen.features)
         pooled = heads.box_head(heads.box_roi_pool(seen.features, proposals, sizes))
@@ -143,7 +146,7 @@ class RCNN:
         return choices
 
     def silhouettes(self, seen: BackboneOutput, boxes: list[Box]) -> list[np.ndarray]:
-        """Per image bool [h, w] at its own size: where Mask R-CNN sees the person in the box. One box per image."""
+        """Per image, at its size, bool [h, w]: the person in its box."""
         import torch
         from torchvision.models.detection.roi_heads import maskrcnn_inference, paste_masks_in_image
 
@@ -160,7 +163,7 @@ class RCNN:
         return [mask.cpu().numpy() for mask in pasted]
 
     def joints(self, seen: BackboneOutput, boxes: list[Box]) -> list[np.ndarray]:
-        """Per image keypoints [17, 3] float32: x, y in fractions of the image, confidence. One box per image.
+        """Per image keypoints [17, 3] float32: x, y in fractions, confidence; one box each.
 
         torchvision's own score is the height of the heat map's peak, a logit. The loss is a softmax over the map, so
         that only differences of logits mean anything (pytorch/vision#7063). The confidence here is the probability, by
@@ -244,8 +247,9 @@ def _settle_scales(pooler: Any) -> None:
 
 
 def load(network: nn.Module, weights: WeightsChoice) -> None:
-    """Fill the network, every tensor of it and no other. Nothing in the file is run. Raises UserError naming the first
-    differences for weights of another architecture.
+    """Fill the network with a file's tensors, all and no other.
+
+    Nothing in the file is run. Raises UserError naming the first differences for weights of another architecture.
     """
     from pipeline.labelers.pretrained_weights import read_weights
 
@@ -260,9 +264,10 @@ def load(network: nn.Module, weights: WeightsChoice) -> None:
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
-    """In words how the tensors of a file differ from those of the network; empty when they fit, and it is filled.
+    """Differences between a file's tensors and the network's, in words.
 
-    torchvision renames what it published under older names while it loads, so that only loading tells.
+    Empty when they fit, and the network is filled. torchvision renames what it published under older names while it
+    loads, so that only loading shows it.
     """
     try:
         fit = network.load_state_dict(tensors, strict=False)
@@ -274,9 +279,10 @@ def fill(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
 def in_alike_batches(
     work: Callable[[list[np.ndarray]], list[Found]], images: list[np.ndarray], min_size: int, batch: int
 ) -> list[Found]:
-    """`work` on images that get the same padding, `batch` at a time; results in the order of the images.
+    """Results of `work`, in batches of images that get the same padding.
 
-    So a result does not depend on which other images were there: padding changes what a network sees at the border.
+    At most `batch` at a time, results in the order of the images. So a result does not depend on which other images
+    were there: padding changes what a network sees at the border.
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for number, image in enumerate(images):

@@ -38,9 +38,11 @@ INSTALL = "Install its package in this environment, or name the folder it lies i
 
 @dataclass(frozen=True)
 class PluginKind:
-    """One kind of plug-in. word: in messages. group: of entry points. built_in: name -> "module:Class". protocol:
-    "module:Class" of the methods it must have. guard: what checks the answers of one from outside. choice: what
-    the user types before a name. example: one that always works.
+    """One kind of plug-in.
+
+    word: in messages. group: of entry points. built_in: name -> "module:Class". protocol: "module:Class" of the methods
+    it must have. guard: what checks the answers of one from outside. choice: what the user types before a name.
+    example: one that always works.
     """
 
     word: str
@@ -90,8 +92,10 @@ KINDS = (LABELER, KEYPOINT_FINDER)
 
 @dataclass(frozen=True)
 class Plugin:
-    """One plug-in, not imported yet. name: as the user gives it. target: "module:Class". package: name and version of
-    the distribution whose entry point it is, or "".
+    """One plug-in, not imported yet.
+
+    name: as the user gives it. target: "module:Class". package: name and version of the distribution whose entry point
+    it is, or "".
     """
 
     kind: PluginKind
@@ -115,7 +119,10 @@ class Plugin:
 
     @cached_property
     def module(self) -> ModuleType:
-        """The imported module. Raises UserError for one that is not there, or raises while it is imported."""
+        """The imported module.
+
+        Raises UserError for one that is not there, or raises while it is imported.
+        """
         try:
             return importlib.import_module(self.module_name)
         except ModuleNotFoundError as error:
@@ -128,7 +135,10 @@ class Plugin:
 
     @cached_property
     def implementation(self) -> type:
-        """The class, checked against the protocol. Raises UserError as `module` does, and for what is no such class."""
+        """The class, checked against the protocol.
+
+        Raises UserError as `module` does, and for what is no such class.
+        """
         _, _, name = self.target.partition(":")
         found = getattr(self.module, name, None)
         if isinstance(found, type):
@@ -170,7 +180,10 @@ class Plugin:
 
 
 def find(kind: PluginKind, name: str) -> Plugin:
-    """The plug-in of that name, not imported. Raises UserError for an unknown name and one that two packages claim."""
+    """The plug-in of that name, not imported.
+
+    Raises UserError for an unknown name and one that two packages claim.
+    """
     if name in kind.built_in:
         return Plugin(kind, name, kind.built_in[name])
     if ":" in name:
@@ -178,7 +191,8 @@ def find(kind: PluginKind, name: str) -> Plugin:
     if name in outside_names(kind):
         return find_outside(kind, name)
     known = names(kind)
-    close = difflib.get_close_matches(name, known, 1)
+    module, dot, end = name.rpartition(".")  # as in the name of a run's folder
+    close = [f"{module}:{end}"] if dot else difflib.get_close_matches(name, known, 1)
     nearest = close[0] if close else kind.example
     remedy = f"Choose one: {kind.choice}{nearest}, or give a class: {kind.choice}package.module:Class"
     raise UserError(f"unknown {kind.word} '{name}'; known: {', '.join(known)}", remedy)
@@ -195,7 +209,10 @@ def outside_names(kind: PluginKind) -> list[str]:
 
 
 def find_outside(kind: PluginKind, name: str) -> Plugin:
-    """The plug-in of an entry point. Raises UserError for one that no run can name."""
+    """The plug-in of an entry point.
+
+    Raises UserError for one that no run can name.
+    """
     claiming = claims(kind, name)
     packages = packages_of(claiming)
     if name in kind.built_in:
@@ -216,8 +233,10 @@ def find_outside(kind: PluginKind, name: str) -> Plugin:
 
 
 def create(kind: PluginKind, name: str, options: Mapping[str, Any], source: Source) -> Any:
-    """The labeler or keypoint finder of that name with its options checked; one from outside within a guard that checks
-    its answers. Raises UserError for one that is unknown or cannot be used, and for its options.
+    """The labeler or keypoint finder of that name, with its options checked.
+
+    One from outside is within a guard that checks its answers. Raises UserError for one that is unknown or cannot be
+    used, and for its options.
     """
     plugin = find(kind, name)
     made = plugin.implementation

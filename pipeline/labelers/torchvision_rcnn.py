@@ -1,7 +1,8 @@
-"""Labeler `torchvision`: limbs of Keypoint R-CNN painted inside a silhouette of Mask R-CNN. Reads two weights files.
+"""Labeler `torchvision`: limbs of Keypoint R-CNN inside Mask R-CNN's silhouette.
 
-For people without detectron2. Mask R-CNN finds the people of a crop; of the one it is about (`people.choose`) it gives
-the silhouette, Keypoint R-CNN the joints in the same box, and `limbs.paint` the parts.
+Reads two weights files. For people without detectron2. Mask R-CNN finds the people of a crop; of the chosen one
+(`person_choice.choose`) it gives the silhouette, Keypoint R-CNN the joints in the same box, and `limb_painting.paint`
+the parts.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ class TorchvisionOptions:
 
 
 class TorchvisionRCNN:
-    """A silhouette without any sure joint has no parts: EMPTY, as where nobody was detected; `people` tells which."""
+    """Labeler by silhouette and joints.
+
+    A silhouette without any sure joint is EMPTY, as an image without detections is; `people` has the difference.
+    """
 
     name = "torchvision"
     version = 1
@@ -62,7 +66,10 @@ class TorchvisionRCNN:
         self.keypoint_weights = WeightsChoice(KEYPOINT, self.options.keypoint_weights, "masks.options.keypoint_weights")
 
     def describe(self) -> dict[str, Any]:
-        """Without the files' names, since equal weights label equally wherever they lie, and without the batch."""
+        """Without the files' names and the batch.
+
+        Equal weights label equally wherever they lie.
+        """
         weights = f"{self.mask_weights.identity}, {self.keypoint_weights.identity}"
         found = describe(self.name, self.version, self.options, weights)
         for option in ("mask_weights", "keypoint_weights", "batch"):

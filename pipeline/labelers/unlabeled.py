@@ -21,7 +21,10 @@ class NoOptions:
 
 
 class Unlabeled:
-    """Every mask is background, every status UNLABELED, so that nobody trains on it by mistake."""
+    """Labeler of background alone, with the status UNLABELED.
+
+    So these images are never trained on by mistake.
+    """
 
     name = "none"
     version = 1

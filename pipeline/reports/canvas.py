@@ -1,4 +1,4 @@
-"""PNG sheets with a title strip, on which images, texts and legends are laid out.
+"""PNG sheets: a title strip, images, texts and legends.
 
 All positions and lengths are pixels; a point is the upper left corner unless an anchor says otherwise.
 """
@@ -47,7 +47,10 @@ def width_at(pixels: np.ndarray, height: int) -> int:
 
 @dataclass(frozen=True)
 class TextStyle:
-    """size: pixels. anchor: of the point within the text, as Pillow names it."""
+    """Size, colour and anchor of a text.
+
+    size: pixels. anchor: of the point within the text, as Pillow names it.
+    """
 
     size: int = TEXT
     colour: Colour = INK
@@ -56,7 +59,10 @@ class TextStyle:
 
 @dataclass(frozen=True)
 class SheetTitle:
-    """Texts of the title strip: the title to the left, a note to the right."""
+    """Texts of the title strip.
+
+    text: to the left. note: to the right.
+    """
 
     text: str
     note: str = ""
@@ -67,7 +73,10 @@ MIDDLE = TextStyle(anchor="lm")
 
 
 class Sheet:
-    """width, height: of the whole picture, title strip included; wider if title and note need it."""
+    """A white picture with a title strip.
+
+    width, height: of the whole picture, title strip included; wider if title and note need it.
+    """
 
     def __init__(self, width: int, height: int, title: SheetTitle) -> None:
         texts = font(TITLE).getlength(title.text) + font(TEXT).getlength(title.note)
@@ -82,7 +91,10 @@ class Sheet:
         self.draw.text(at, text, fill=style.colour, font=font(style.size), anchor=style.anchor)
 
     def tail(self, at: Point, width: int, text: str, style: TextStyle = PLAIN) -> None:
-        """A text of at most that width; of a longer one its end, which tells names apart."""
+        """A text of at most that width.
+
+        Of a longer one its end is kept, because that is where names differ.
+        """
         shown = text
         while font(style.size).getlength(shown) > width and len(shown) > 2:
             shown = "…" + shown[2:]
@@ -102,7 +114,10 @@ class Sheet:
         return width + 2 * BORDER
 
     def stripes(self, at: Point, height: int, visible: np.ndarray, width: int = 8) -> None:
-        """A column of boxes, one per stripe of an image of that height: filled where visible, hollow where hidden."""
+        """A column of boxes, one per stripe of an image.
+
+        height: of the image. Boxes are filled where the stripe is visible, hollow where it is hidden.
+        """
         x, y = at
         for p, filled in enumerate(visible):
             top, bottom = (y + round(height * edge / len(visible)) for edge in (p, p + 1))
@@ -115,7 +130,10 @@ class Sheet:
         self.text((at[0] + 8 + 6, at[1] + TEXT // 2 + 1), text, TextStyle(TEXT - 1, MUTED, "lm"))
 
     def tag(self, at: Point, width: int, text: str, colour: Colour, filled: bool) -> None:
-        """A short text centred in a box of that width; filled or plain, so that it can be told without colours too."""
+        """A short text centred in a box.
+
+        filled: whether the box is, so that tags differ by more than colour.
+        """
         x, y = at
         if filled:
             self.draw.rectangle((x, y, x + width - 1, y + TEXT + 5), fill=colour)
@@ -123,7 +141,10 @@ class Sheet:
         self.text((x + width // 2, y + (TEXT + 6) // 2), text, style)
 
     def legend(self, at: Point, labels: int) -> None:
-        """A row of colour squares with the names of the `labels` part classes, background left out."""
+        """A row of colour squares with the names of part classes.
+
+        labels: K classes, of which the background is left out.
+        """
         x, y = at
         for number, name in enumerate(LABELLINGS[labels][1:], start=1):
             self.draw.rectangle((x, y, x + TEXT, y + TEXT), fill=_rgb(class_colours(labels)[number]))

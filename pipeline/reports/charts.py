@@ -32,7 +32,10 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean, the ends of its interval (None for one seed) and the values that it is of, all fractions."""
+    """A mean with its interval and its values, all fractions.
+
+    low, high: None for one seed.
+    """
 
     mean: float
     low: float | None
@@ -46,7 +49,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight line from an interval of values to an interval of coordinates."""
+    """Linear map from an interval of values to coordinates."""
 
     values: tuple[float, float]
     pixels: tuple[float, float]
@@ -60,9 +63,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Axes:
-    """Both axes of a chart and its box, in units of the drawing. x: first and last value. levels: of `limits`.
+    """Axes and box of a chart, in units of the drawing.
 
-    inset: distance of the first and the last x from the ends of the grid. apart: least distance between two x labels.
+    x: first and last value. levels: of `limits`. inset: distance of the first and the last x from the ends of the grid.
+    apart: least distance between two x labels.
     """
 
     width: int
@@ -101,7 +105,7 @@ class Axes:
         return [(self.down(level / 100), f"{level:g}") for level in found]
 
     def labels(self, values: Sequence[float]) -> list[tuple[float, str]]:
-        """Place and text of those x values for which there is room, rising."""
+        """Place and text of the x values that have room."""
         kept: list[tuple[float, str]] = []
         for value in values:
             x = self.across(value)
@@ -112,9 +116,10 @@ class Axes:
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart. style: its class in charts.css. points: x and y, in units of the drawing.
+    """One line of a chart.
 
-    label: height of its name, to the right of its end.
+    style: its class in charts.css. points: x and y, in units of the drawing. label: height of its name, to the right of
+    its end.
     """
 
     name: str
@@ -125,7 +130,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves of fractions, with their names where they end, and a cursor that report.js moves.
+    """Curves of fractions with their names, and a cursor for report.js.
 
     x: rising. lines: name -> a fraction in [0, 1] per x. what: the x value in words, "rank" or "tau". ticks: x values
     that are written, as far as there is room. marked: the x in use, if one is. dots: whether single points are shown.
@@ -160,7 +165,7 @@ class Chart:
 
     @property
     def at(self) -> int:
-        """Position of the x whose values are said first."""
+        """Position of the x whose values are shown first."""
         marked = self.x[0] if self.marked is None else self.marked
         return min(range(len(self.x)), key=lambda i: abs(self.x[i] - marked))
 
@@ -170,7 +175,10 @@ class Chart:
         return [self._said(i) for i in range(len(self.x))]
 
     def cursor(self) -> str:
-        """JSON for report.js: x per value, y per line and value, the words, and where the cursor starts."""
+        """JSON of the cursor, for report.js.
+
+        x: per value. y: per line and value. said: words per value. at: where the cursor starts.
+        """
         lines = [[round(y, 1) for _, y in curve.points] for curve in self.curves]
         across = [round(self.axes.across(value), 1) for value in self.x]
         return json.dumps({"x": across, "y": lines, "said": self.said, "at": self.at})
@@ -187,7 +195,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class SeedCurve:
-    """Means over x, rising, with a point per seed and intervals. what: the x value in words."""
+    """Means over x, rising, with a point per seed and intervals.
+
+    what: the x value in words.
+    """
 
     title: str
     what: str
@@ -202,6 +213,11 @@ class SeedCurve:
     def x(self) -> list[float]:
         return [value for value, _ in self.points]
 
+    @property
+    def line(self) -> list[tuple[float, float]]:
+        """The means, in units of the drawing."""
+        return [(self.axes.across(value), self.axes.down(spread.mean)) for value, spread in self.points]
+
     def summary(self) -> str:
         """For screen readers."""
         said = ", ".join(f"{self.what} {value:g}: {100 * spread.mean:.1f} %" for value, spread in self.points)
@@ -210,7 +226,10 @@ class SeedCurve:
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of strips. said: what is written beside it. kind: class of its interval in charts.css."""
+    """One row of strips.
+
+    said: what is written beside it. kind: class of its interval in charts.css.
+    """
 
     name: str
     spread: Spread
@@ -220,9 +239,10 @@ class Strip:
 
 @dataclass(frozen=True)
 class Strips:
-    """Intervals on one scale, a line per row. low, high: ends of the scale, percent. ends: what is written there.
+    """Intervals on one scale, a line per row.
 
-    zero: whether zero is marked. dots: means as dots, not as upright lines.
+    low, high: ends of the scale, percent. ends: what is written there. zero: whether zero is marked. dots: means as
+    dots, not as upright lines.
     """
 
     title: str
@@ -253,7 +273,10 @@ class Strips:
 
 
 def limits(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lowest and highest line of a grid that holds these fractions, and its step, in percent; at most 7 lines."""
+    """Lowest line, highest line and step of a grid, in percent.
+
+    values: fractions that it holds. The grid has at most 7 lines.
+    """
     least, most = 100 * min(values), 100 * max(values)
     for step in STEPS:
         low, high = step * math.floor(least / step), step * math.ceil(most / step)
@@ -263,7 +286,10 @@ def limits(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def apart(heights: Sequence[float], least: float, bottom: float) -> list[float]:
-    """Rising heights, moved until neighbours are `least` apart and none is beyond `bottom`."""
+    """Rising heights, moved apart.
+
+    least: distance between neighbours. bottom: greatest height.
+    """
     moved: list[float] = []
     for height in heights:
         moved.append(max(height, moved[-1] + least) if moved else height)

@@ -21,9 +21,10 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Table:
-    """A table of plain text, for the macro `table`. rows: the first is the header.
+    """A table of plain text, for the macro `table`.
 
-    numbers_from: columns from this one on are aligned as numbers. label: name for screen readers.
+    rows: the first is the header. numbers_from: columns from this one on are aligned as numbers. label: name for screen
+    readers.
     """
 
     rows: Sequence[Sequence[object]]
@@ -33,7 +34,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """An image embedded in the page, for the macro `image`. width, height: pixels. alt: for screen readers."""
+    """An image embedded in the page, for the macro `image`.
+
+    width, height: pixels. alt: for screen readers.
+    """
 
     uri: str
     width: int
@@ -47,13 +51,19 @@ class Thumbnail:
 
 
 def render(template: str, page: object) -> str:
-    """A whole page. template: file in templates/. page: its view model; every string in it is escaped."""
+    """A whole page.
+
+    template: file in templates/. page: its view model; every string in it is escaped.
+    """
     return environment().get_template(template).render(page=page)
 
 
 @cache
 def environment() -> Environment:
-    """The environment of all pages: escapes every value, and raises UndefinedError for a name that does not exist."""
+    """The jinja2 environment of all pages.
+
+    It escapes every value, and raises UndefinedError for a name that does not exist.
+    """
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -69,7 +79,7 @@ def environment() -> Environment:
 
 
 def asset(name: str) -> Markup:
-    """A file of static/ as it is, for a <style> or <script> element."""
+    """Content of a file in static/, for <style> or <script>."""
     return Markup((HERE / "static" / name).read_text(encoding="utf-8"))
 
 

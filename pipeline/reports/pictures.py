@@ -1,4 +1,7 @@
-"""The report's pictures: ranked lists, part masks over images, aggregation maps. Reads samples, writes PNG files."""
+"""The report's pictures: ranked lists, part masks over images, aggregation maps.
+
+Reads samples, writes PNG files.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ COLOUR_BAR = 560  # room for the colour bar and its text
 
 @dataclass(frozen=True)
 class Ranked:
-    """One gallery image in a ranked list. image: [H, W, 3] uint8; visible: [P] bool, I_p of Eq. 12."""
+    """One gallery image in a ranked list.
+
+    image: [H, W, 3] uint8; visible: [P] bool, I_p of Eq. 12.
+    """
 
     image: np.ndarray
     visible: np.ndarray
@@ -51,7 +57,10 @@ class Ranked:
 
 @dataclass(frozen=True)
 class RankedList:
-    """The best gallery images of one query under one variant. first_hit: 1-based rank of the first match."""
+    """The best gallery images of one query under one variant.
+
+    first_hit: 1-based rank of the first match.
+    """
 
     label: str
     first_hit: int
@@ -77,9 +86,9 @@ class Explained:
 
 @dataclass(frozen=True)
 class Overlaid:
-    """One image [H, W, 3] uint8 and masks over it. masks: what each is called -> class ids [h', w'] uint8.
+    """One image [H, W, 3] uint8 and masks over it.
 
-    texts: lines beneath.
+    masks: what each is called -> class ids [h', w'] uint8. texts: lines beneath.
     """
 
     image: np.ndarray
@@ -90,7 +99,7 @@ class Overlaid:
 def draw_ranked_lists(
     path: Path, title: SheetTitle, query: np.ndarray, visible: np.ndarray, lists: list[RankedList]
 ) -> None:
-    """One query [H, W, 3] with its visible stripes [P], and one row of gallery images per variant."""
+    """One query [H, W, 3], its visible stripes [P], and ranked gallery images."""
     tile_width = max(width_at(ranked.image, TILE) for row in lists for ranked in row.images) + 2 * BORDER
     pitch = tile_width + 3 + STRIPES + GAP
     row_height = LINE + TILE + 2 * BORDER + LINE + GAP
@@ -124,7 +133,10 @@ def _draw_ranked(sheet: Sheet, at: Point, rank: int, ranked: Ranked) -> None:
 
 
 def draw_part_masks(path: Path, title: SheetTitle, labels: int, examples: list[Explained], across: int = 4) -> None:
-    """Image, predicted parts and (where there is one) the reference, `across` examples per row. labels: K classes."""
+    """Images with predicted parts and their reference.
+
+    labels: K classes.
+    """
     overlaid = []
     for example in examples:
         masks = {"predicted": example.parts, example.reference: example.label}
@@ -136,7 +148,7 @@ def draw_part_masks(path: Path, title: SheetTitle, labels: int, examples: list[E
 def draw_overlays(
     path: Path, title: SheetTitle, labels: int, sections: dict[str, list[Overlaid]], across: int = 4
 ) -> None:
-    """Images with masks over them, `across` images per row, under the heading of their section.
+    """Images with masks over them, in sections.
 
     All images have one shape. labels: K classes of the masks.
     """
@@ -179,7 +191,10 @@ def _draw_overlaid(sheet: Sheet, point: Point, widths: tuple[int, int], labels: 
 
 
 def draw_maps(path: Path, title: SheetTitle, examples: list[Explained], across: int = 4) -> None:
-    """Image and M_1..M_N as heat over it (Fig. 4); a bracket marks the n-th patch, where M_n should be high."""
+    """Images and their aggregation maps M_1..M_N as heat (Fig. 4).
+
+    White lines mark the n-th patch, where M_n should be high.
+    """
     sets = len(examples[0].maps)
     across = max(1, min(across, len(examples), 16 // (1 + sets)))
     tile = width_at(examples[0].image, TILE)

@@ -38,7 +38,10 @@ class Process:
 
 
 class SharedFailure(UserError):
-    """Failure that the other processes know already, or can no longer be told: the group is lost."""
+    """Failure that no other process has to learn.
+
+    The other processes know it already, or the process group is lost.
+    """
 
 
 def here() -> Process:

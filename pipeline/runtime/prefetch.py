@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-AHEAD = 2  # results per thread that wait or are computed: nobody is idle, and little memory is held
+AHEAD = 2  # results per thread, waiting or being computed: enough for every thread, and little memory
 
 
 def ahead(

@@ -46,7 +46,10 @@ def use_one_torch_thread() -> None:
 
 
 def use_all_cores() -> None:
-    """torch computes with all cores of the machine, for process 0 after the others of torchrun have ended."""
+    """All cores of the machine for torch in process 0.
+
+    Called when the other processes of torchrun on this machine have ended.
+    """
     if distributed.here().world > 1:
         import torch
 

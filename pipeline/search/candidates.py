@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from pipeline.errors import UserError
@@ -24,6 +23,7 @@ INDEX_VERSION = 1
 FLAT = 20_000  # images up to which every vector is kept as it is and compared
 PER_LIST = 64  # images per list that the lists' centres are learnt from
 LOOKED_INTO = 8  # one list in so many is looked into
+SAME = 1e-6  # by how much FAISS's similarities of equal features may differ, whose sums are taken in another order
 BLOCK = 64 << 20  # bytes of features that are read at a time
 
 
@@ -38,8 +38,26 @@ class Candidates:
         faiss = _faiss()
         units = np.array(query, np.float32, order="C")
         faiss.normalize_L2(units)
-        positions = self.index.search(units, count)[1]
-        return [np.sort(row[row >= 0]) for row in positions]  # -1: its lists held no more
+        size = min(2 * count, self.index.ntotal)
+        found = zip(units, *self.index.search(units, size), strict=True)
+        return [np.sort(self._first(unit, similarity, positions, count)) for unit, similarity, positions in found]
+
+    def _first(self, unit: np.ndarray, similarity: np.ndarray, positions: np.ndarray, count: int) -> np.ndarray:
+        """The `count` nearest to unit [Dg], of those found or of more: of equals at the end the first in the bank, as
+        when all are compared.
+        """
+        while True:
+            held = positions >= 0  # -1: its lists held no more
+            if np.count_nonzero(held) <= count:
+                return np.asarray(positions[held])
+            last = similarity[count - 1]
+            if not held.all() or len(held) == self.index.ntotal or similarity[-1] < last - SAME:
+                break
+            size = min(2 * len(held), self.index.ntotal)
+            similarity, positions = (values[0] for values in self.index.search(unit[None], size))
+        similarity, positions = similarity[held], positions[held]
+        ahead, equal = positions[similarity > last + SAME], positions[np.abs(similarity - last) <= SAME]
+        return np.concatenate([ahead, np.sort(equal)[: count - len(ahead)]])
 
 
 def candidates(bank: FeatureBank, fingerprint: str, keep: Path | None = None) -> Candidates:
@@ -94,7 +112,7 @@ def _kept(path: Path, fingerprint: str, count: int) -> Any:
     if not path.is_file():
         return None
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with hdf5.opened(path) as file:
             if hdf5.attributes(file) != {"fingerprint": fingerprint, "version": INDEX_VERSION}:
                 return None
             index = _faiss().deserialize_index(hdf5.dataset(file, "index")[:])
@@ -105,7 +123,7 @@ def _kept(path: Path, fingerprint: str, count: int) -> Any:
 
 def _write(path: Path, index: np.ndarray, fingerprint: str) -> None:
     require_space(path, index.nbytes)
-    with told_when_full(path), atomic(path) as temporary, h5py.File(temporary, "w", libver=hdf5.LIBVER) as file:
+    with told_when_full(path), atomic(path) as temporary, hdf5.created(temporary) as file:
         file.create_dataset("index", data=index, track_times=False)
         hdf5.set_attributes(file, {"fingerprint": fingerprint, "version": INDEX_VERSION})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -33,7 +32,10 @@ KEY = "Beside a picture, its stripes: filled where the body is visible, empty wh
 
 @dataclass(frozen=True)
 class ShownPicture:
-    """A picture with its stripes beside it. uri: None where its file is gone. visible: per stripe, top to bottom."""
+    """A picture with its stripes beside it.
+
+    uri: None where its file is gone. visible: per stripe, top to bottom.
+    """
 
     uri: str | None
     name: str
@@ -58,7 +60,10 @@ class ShownHit:
 
 @dataclass(frozen=True)
 class ShownAnswer:
-    """One query. pictures: the query, and its body parts if the network predicts them. legend: part -> CSS colour."""
+    """One query.
+
+    pictures: the query, and its body parts if the network predicts them. legend: part -> CSS colour.
+    """
 
     name: str
     pictures: Sequence[ShownPicture]
@@ -79,7 +84,10 @@ class SearchPage:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All that a search wrote down. recall: None where it was not measured."""
+    """All that a search wrote down.
+
+    recall: None where it was not measured.
+    """
 
     searcher: Searcher
     answers: Sequence[Answer]
@@ -109,7 +117,7 @@ class SearchResult:
                 facts["recall"] += f", {self.recall.drawn:.1%} of those to {self.recall.pictures} gallery pictures"
         return facts
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         searcher, gallery = self.searcher, self.searcher.gallery
         recall = self.recall and {
             "queries": self.recall.asked,
@@ -149,7 +157,10 @@ class SearchResult:
 
 
 def as_text(answer: Answer) -> str:
-    """One query for a terminal: rank, similarity, stripes (V visible in both, - not), name."""
+    """Lines for the terminal: rank, similarity, stripes, name.
+
+    Stripes are V where both pictures show them, - elsewhere.
+    """
     lines = [f"{shown(answer.name)}"]
     for rank, hit in enumerate(answer.hits, 1):
         stripes = "".join("V" if compared else "-" for compared in _compared(answer, hit))
@@ -163,7 +174,7 @@ def _compared(answer: Answer, hit: Hit) -> list[bool]:
     return [seen and there for seen, there in zip(answer.visible, hit.visible, strict=True)]
 
 
-def _hit_json(rank: int, hit: Hit) -> dict[str, Any]:
+def _hit_json(rank: int, hit: Hit) -> dict[str, object]:
     return {
         "rank": rank,
         "name": hit.name,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,7 @@ from pipeline.io.text import parse_json
 from pipeline.runs.config import PRECISIONS, EvalConfig, read_model
 from pipeline.search.candidates import Candidates, candidates
 from sorn.features import FeatureBank
-from sorn.matching import Rule, indicators, pair_similarities, similarity_blocks, variants
+from sorn.matching import Rule, indicators, largest, pair_similarities, similarity_blocks, variants
 
 Query = str | Path | Image.Image | np.ndarray
 
@@ -116,7 +117,7 @@ class Searcher:
         place = Path(gallery)
         if place.is_file():
             found = open_bank(place)
-            embedder = dataclasses.replace(embedder, precision=_precision(found, embedder))
+            embedder = dataclasses.replace(embedder, precision=_precision(found, embedder), most=_most(found, embedder))
         else:
             folder = look(place)
             found = kept_bank(embedder, folder, Path(keep)) if keep else bank_in_memory(embedder, folder)
@@ -189,7 +190,7 @@ class Searcher:
         for _, (similarity,) in similarity_blocks(asked, bank, [self.rule], self.embedder.inference.device):
             for row in similarity:
                 require_finite(f"{self.gallery.path}: a feature", row, bank.name)
-                best = _best(row, top)
+                best = largest(row, top)
                 yield best, row[best]
 
     def _by_candidates(self, asked: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -200,7 +201,7 @@ class Searcher:
             one = asked.take(np.array([number]))
             for _, (similarity,) in similarity_blocks(one, near.bank, [self.rule], self.embedder.inference.device):
                 require_finite(f"{near.path}: a feature", similarity[0], near.bank.name)
-                best = _best(similarity[0], top)
+                best = largest(similarity[0], top)
                 yield picked[best], similarity[0][best]
 
     def _agreement(self, asked: FeatureBank, top: int, own: np.ndarray | None) -> float:
@@ -240,15 +241,6 @@ class Searcher:
         return Answer(str(asked.name[number]), image, parts if parts.size else None, tuple(scores.tolist()), seen, hits)
 
 
-def _best(row: np.ndarray, top: int) -> np.ndarray:
-    """Positions of the `top` largest, largest first; of equals the first comes first."""
-    if top < len(row):
-        near = np.flatnonzero(row >= np.partition(row, len(row) - top)[len(row) - top])
-    else:
-        near = np.arange(len(row))
-    return near[np.argsort(-row[near], kind="stable")][:top]
-
-
 def _name(query: Query, number: int) -> str:
     return os.fspath(query) if isinstance(query, str | os.PathLike) else f"query {number}"
 
@@ -268,6 +260,17 @@ def _precision(found: MappedBank, embedder: Embedder) -> str:
     if size and tuple(size) != embedder.image_size:
         raise _another(found, f"features of images of {size[0]}x{size[1]}, not {embedder.image_size}")
     return precision
+
+
+def _most(found: MappedBank, embedder: Embedder) -> int:
+    """Images per forward pass, at most, when the bank was made: of another number, features differ in their last bits.
+
+    Banks of older builds and of evaluations say nothing of it.
+    """
+    said = found.attrs.get("batch_size", str(embedder.most))
+    if not re.fullmatch("[1-9][0-9]{0,5}", said):
+        raise _another(found, f"features of batches of {said} images")
+    return int(said)
 
 
 def _another(found: MappedBank, what: str) -> UserError:

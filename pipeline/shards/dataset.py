@@ -24,7 +24,7 @@ from pipeline.shards.index import open_shards
 from sorn.batch import Batch
 from sorn.sample import Sample, Status
 
-UNKNOWN = (Status.EMPTY, Status.UNLABELED)  # nobody knows the parts of such an image
+UNKNOWN = (Status.EMPTY, Status.UNLABELED)  # the body parts of such an image are unknown
 
 
 class ShardDataset(Dataset[Sample]):

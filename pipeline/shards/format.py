@@ -80,7 +80,7 @@ class ShardWriter:
         with contextlib.ExitStack() as on_failure, told_when_full(self.path):
             on_failure.callback(self.temporary.unlink, missing_ok=True)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with h5py.File(self.temporary, "w", libver=hdf5.LIBVER) as file:
+            with hdf5.created(self.temporary) as file:
                 datasets = [self._lay_out(file, "image", (3,)), self._lay_out(file, "mask", ())]
                 self._offsets = [dataset.id.get_offset() for dataset in datasets]
             self._file = open(self.temporary, "r+b")
@@ -126,7 +126,7 @@ class ShardWriter:
 
     def _publish(self) -> None:
         assert len(self.content.items) == self.count, f"{len(self.content.items)} of {self.count} images appended"
-        with h5py.File(self.temporary, "r+", libver=hdf5.LIBVER) as file:
+        with h5py.File(self.temporary, "r+", libver=hdf5.LIBVER, locking=False) as file:
             for field, dtype in SMALL_FIELDS.items():
                 file.create_dataset(field, data=np.array(self._small[field], dtype), dtype=dtype, track_times=False)
             file.create_dataset("name", data=hdf5.texts(self._small["name"]), track_times=False)
@@ -147,7 +147,7 @@ class ShardReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with h5py.File(path, "r", locking=False) as file:  # finished files never change, and some disks cannot lock
+            with hdf5.opened(path) as file:
                 self._read_header(file)
         except FileNotFoundError as error:
             raise UserError(f"shard {path} is missing", REMEDY) from error
@@ -161,11 +161,13 @@ class ShardReader:
             raise UserError(
                 f"shard {self.path} is of schema version {version}, this program of {SCHEMA_VERSION}", REMEDY
             )
-        said = hdf5.attributes(file)
-        self.fingerprint = str(said["fingerprint"])
-        self.labeler: dict[str, Any] = parse_json(str(said["labeler"]))
-        self.pose: dict[str, Any] | None = parse_json(str(said["pose"]))
-        self.content_digest, self.detection_digest = (str(said[f"{of}_digest"]) for of in ("content", "detection"))
+        attributes = hdf5.attributes(file)
+        self.fingerprint = str(attributes["fingerprint"])
+        self.labeler: dict[str, Any] = parse_json(str(attributes["labeler"]))
+        self.pose: dict[str, Any] | None = parse_json(str(attributes["pose"]))
+        self.content_digest, self.detection_digest = (
+            str(attributes[f"{of}_digest"]) for of in ("content", "detection")
+        )
         image, mask, name = (hdf5.dataset(file, field) for field in ("image", "mask", "name"))
         small = {field: hdf5.dataset(file, field) for field in SMALL_FIELDS}
         n, height, width = mask.shape

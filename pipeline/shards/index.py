@@ -114,8 +114,8 @@ def open_shards(path: Path, split: str) -> tuple[ShardIndex, list[ShardReader]]:
     readers = [ShardReader(path.parent / entry.file) for entry in entries]
     for entry, reader in zip(entries, readers, strict=True):
         if reader.labeler != index.labeler:
-            theirs, ours = (json.dumps(labeler, sort_keys=True) for labeler in (reader.labeler, index.labeler))
-            raise UserError(f"shard {reader.path} was labelled by {theirs}, the index says {ours}", REMEDY)
+            stored, indexed = (json.dumps(labeler, sort_keys=True) for labeler in (reader.labeler, index.labeler))
+            raise UserError(f"shard {reader.path} was labelled by {stored}, the index has {indexed}", REMEDY)
         found = (reader.fingerprint, reader.content_digest, len(reader), reader.image_size)
         if found != (index.fingerprint, entry.digest, entry.count, index.image_size):
             raise UserError(f"shard {reader.path} is not the one that {path.name} names: another run wrote it", REMEDY)

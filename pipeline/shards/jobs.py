@@ -116,7 +116,10 @@ def write_shard(work: Labeling, shard: PlannedShard) -> tuple[Path, ShardContent
 
 
 def _made_here(work: Labeling) -> ShardLabeler:
-    """A labeler for this process. The caller has made one as well: a class that only it can import is told so."""
+    """Labeler made in this process.
+
+    The caller has made one as well. A class that only the caller can import raises an error here.
+    """
     try:
         return ShardLabeler(work)
     except UserError as error:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
+from pipeline.io.weights_metadata import of_this_program
 from pipeline.runtime import distributed
+from pipeline.training.foreign_weights import blocks, resnet_weights
 from sorn.backbone import load_resnet
 
 OWN_IDENTITIES = "classifier"  # in the names of the layers that belong to the pids they were trained on
@@ -17,19 +19,21 @@ OWN_IDENTITIES = "classifier"  # in the names of the layers that belong to the p
 def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str) -> None:
     """Fill a network, or its `backbone` module, from what the option says.
 
-    init: "none", "imagenet" (torchvision's ResNet of that name), a torchvision ResNet .pth, or a .safetensors of a
-    network trained here: of one with the same options everything is taken but identity classifiers, of another one the
-    backbone alone, and that is said. option: its name, for messages.
+    init: "none", "imagenet" (torchvision's ResNet of that name), a ResNet of any program as .pth or .safetensors, of
+    which is said what was taken off or left out (`foreign_weights`), or a .safetensors of a network trained here: of
+    one with the same options everything is taken but identity classifiers, of another one the backbone alone, and that
+    is said. option: its name, for messages.
     Raises UserError for weights that cannot be had or do not fit.
     """
     if init == "none":
         return
     try:
-        if Path(init).suffix == ".safetensors":
+        if init == "imagenet":
+            load_resnet(model.get_submodule("backbone"), _imagenet(backbone, option))
+        elif Path(init).suffix == ".safetensors" and of_this_program(Path(init)):
             _load_trained(model, checkpoints.read_weights(Path(init)), f"{option} = {init}")
         else:
-            weights = _imagenet(backbone, option) if init == "imagenet" else _read_torch(init)
-            load_resnet(model.get_submodule("backbone"), weights)
+            _load_foreign(model.get_submodule("backbone"), Path(init), f"{option} = {init}")
     except (ValueError, RuntimeError, OSError) as error:
         raise UserError(
             f"{option} = {init}: {error}",
@@ -37,11 +41,16 @@ def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str
         ) from error
 
 
-def _read_torch(init: str) -> dict[str, Tensor]:
-    weights = checkpoints.read_torch(Path(init))
-    if not isinstance(weights, dict):
-        raise ValueError(f"holds a {type(weights).__name__}, not weights by name")
-    return weights
+def _load_foreign(backbone: nn.Module, path: Path, what: str) -> None:
+    """A ResNet as other programs keep it."""
+    read = checkpoints.read_weights if path.suffix == ".safetensors" else checkpoints.read_torch
+    weights, taken_off = resnet_weights(read(path), backbone.state_dict())
+    try:
+        load_resnet(backbone, weights)
+    except ValueError as error:
+        raise ValueError(f"it holds {blocks(weights)}, this backbone is another: {error}") from error
+    if taken_off:
+        distributed.say(f"{what}: {'; '.join(taken_off)}")
 
 
 def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> None:

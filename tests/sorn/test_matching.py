@@ -201,3 +201,10 @@ def test_no_similarity_is_beyond_one() -> None:
         assert max(whole.max(), stripes.max()) <= 1
         whole, stripes = matching.pair_similarities(some, number, opposite, np.arange(500))
         assert min(whole.min(), stripes.min()) >= -1
+
+
+def test_the_best_of_a_row_are_those_of_a_stable_sort():
+    rng = np.random.default_rng(0)
+    for top in (1, 4, 19, 20, 50):
+        row = rng.integers(0, 6, 20).astype(np.float32)
+        assert matching.largest(row, top).tolist() == np.argsort(-row, kind="stable")[:top].tolist()

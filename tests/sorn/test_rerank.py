@@ -81,3 +81,15 @@ def test_weight_one_is_the_similarity_as_it_was() -> None:
 def test_fewer_images_than_neighbours() -> None:
     ((rows, found),) = reranked_blocks(people(0, 2), people(1, 3), RULE, Reranking())
     assert rows == slice(0, 2) and found.shape == (2, 3) and np.isfinite(found).all()
+
+
+def test_equal_pictures_stay_in_their_order() -> None:
+    query, gallery = people(1, 4), people(2, 60)
+    copies = gallery.take(np.array([*range(60), *[5] * 5, 7]))
+    ((_, similarity),) = reranked_blocks(query, copies, RULE, Reranking(k1=8, k2=3))
+    for row in similarity:
+        assert len(set(row[[5, *range(60, 65)]])) == 1 == len(set(row[[7, 65]]))
+    many = gallery.take(np.array([*range(60), *[5] * 40]))  # more than k1: they cannot all be neighbours of each other
+    ((_, similarity),) = reranked_blocks(query, many, RULE, Reranking(k1=8, k2=3))
+    for row in similarity:
+        assert (np.diff(row[[5, *range(60, 100)]]) <= 0).all()

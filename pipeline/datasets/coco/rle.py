@@ -46,7 +46,7 @@ def _size(size: object) -> tuple[int, int]:
 def _unpack(text: bytes) -> np.ndarray:
     """Packed counts -> int64 [runs].
 
-    Each character less 48 has 6 bits: 5 of a number, the lowest first, and one that says that more follow; the last
+    Each character less 48 has 6 bits: 5 of a number, the lowest first, and one bit that is set if more follow; the last
     character's highest of the 5 is the sign. From the fourth on, a number is the difference to the run two before.
     """
     digits = np.frombuffer(text, np.uint8).astype(np.int64) - 48

@@ -18,7 +18,7 @@ from pipeline.datasets.synped.texture import Colour, Fabric, lookup, tile, waves
 
 # Where cloth is wrapped round -> radius in metres that turns an angle into a width of cloth.
 _RADIUS = {"torso": 0.17, "sleeve": 0.055, "legs": 0.09}
-# Folds are longer than wide on the body and legs, wider than long on sleeves. The bump of a Surface knows no
+# Folds are longer than wide on the body and legs, wider than long on sleeves. The bump of a Surface has no
 # direction, so heights are stored multiplied by this.
 _FOLD_STRETCH = {"torso": 0.45, "sleeve": 1.5, "legs": 0.6}
 LEG_AXIS = 0.105  # metres from the middle of the body to the axis of a leg

@@ -210,7 +210,7 @@ def _smooth(values: np.ndarray, low: float, high: float) -> np.ndarray:
 def _push_out(
     points: np.ndarray, start: np.ndarray, end: np.ndarray, radius: np.ndarray, share: np.ndarray
 ) -> np.ndarray:
-    """Move points at least `radius` [n] away from the line start-end, as far as `share` [n] in [0, 1] says."""
+    """Points moved to at least `radius` [n] from the line start-end, weighted by `share` [n] in [0, 1]."""
     axis = (end - start) / np.linalg.norm(end - start)
     away = points - start
     away = away - (away @ axis)[:, None] * axis

@@ -54,7 +54,7 @@ def _branch(rng: np.random.Generator) -> Mesh:
 
 
 def _cyclist(rng: np.random.Generator, stranger: Stranger) -> Scene:
-    """Somebody pushing a bicycle."""
+    """A person who pushes a bicycle."""
     side = float(rng.choice([-1, 1]))
     return Scene(
         join([vehicles.bicycle(rng).placed(np.pi, (0, 0, 0)), stranger().mesh.placed(0, (side * 0.34, 0.1, 0))])
@@ -62,7 +62,7 @@ def _cyclist(rng: np.random.Generator, stranger: Stranger) -> Scene:
 
 
 def _porter(rng: np.random.Generator, stranger: Stranger) -> Scene:
-    """Somebody behind a loaded trolley."""
+    """A person behind a loaded trolley."""
     return Scene(join([vehicles.cart(rng), stranger().mesh.placed(np.pi, (0, -0.85, 0))]))
 
 
@@ -71,7 +71,7 @@ def _foliage(rng: np.random.Generator) -> Mesh:
 
 
 def _carrier(rng: np.random.Generator, stranger: Stranger) -> Scene:
-    """Somebody who carries a crate before the chest."""
+    """A person who carries a crate before the chest."""
     crate = abroad_things.crate(rng).placed(rng.normal(0, 0.1), (0, -0.42, rng.uniform(0.85, 1.1)))
     return Scene(join([stranger().mesh, crate]))
 

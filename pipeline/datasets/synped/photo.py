@@ -1,7 +1,7 @@
 """From light to a photograph: exposure, lens, sensor.
 
 Linear radiance -> 8-bit RGB; reads and writes nothing. The response of a camera is mild on purpose: hard colour casts
-taught a network to ignore colour, which is most of what tells people apart.
+taught a network to ignore colour, which is the main difference between people.
 """
 
 from __future__ import annotations

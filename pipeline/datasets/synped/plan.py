@@ -62,7 +62,7 @@ SIZES = {
     # Every row of the paper's tables, three times, within some hours on two cores.
     "full": Size(1000, 8, 100, 2, 5, 200, 4, 7, 100, 6, 300, 5, train_cameras=24),
     "test": Size(0, 0, 0, 0, 0, 200, 4, 7, 100, 6, 0, 0),
-    # The test of `full` alone: for a style that nobody trains on.
+    # The test of `full` alone: for a style without training images.
 }
 
 

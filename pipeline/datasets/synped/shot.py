@@ -125,7 +125,7 @@ def identity(plan: DatasetPlan, pid: int) -> Identity:
 
 
 def _stranger(plan: DatasetPlan, spec: ImageSpec, rng: np.random.Generator) -> Scene:
-    """A passer-by: somebody else of the picture's group, who has pictures of their own there."""
+    """A passer-by: another identity of the picture's group, which has pictures there."""
     pids = passers_by(plan, plan.groups[spec.pid])
     first = int(rng.integers(len(pids)))
     others = [pid for pid in (*pids[first:], *pids[:first]) if pid != spec.pid]
@@ -146,8 +146,8 @@ def passers_by(plan: DatasetPlan, group: str) -> tuple[int, ...]:
 @lru_cache(maxsize=STRANGERS * 2)
 def _walking(plan: DatasetPlan, pid: int) -> Scene:
     rng = np.random.default_rng([plan.seed, STRANGER_STREAM, pid])
-    somebody = identity(plan, pid)
-    mesh = people.build(somebody, people.draw_pose(rng, somebody)).mesh
+    passer = identity(plan, pid)
+    mesh = people.build(passer, people.draw_pose(rng, passer)).mesh
     return Scene(simplified(mesh.as_background(), CELL))
 
 
@@ -233,7 +233,7 @@ def _kind(names: tuple[str, ...], rng: np.random.Generator) -> Kind:
 
 
 def _nobody() -> Scene:
-    raise AssertionError("an obstacle that stays has nobody in it")
+    raise AssertionError("an obstacle that stays contains no person")
 
 
 def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, rows: int = 72) -> float:

@@ -106,7 +106,7 @@ def draw_outfit(rng: np.random.Generator, fashion: Fashion, female: bool) -> Out
             )
         return Outfit((dress,), under, draw_shoes(rng, fashion.palette, season, female))
     tops = tuple(draw_top(rng, fashion, kind) for kind in _draw_layers(rng, str(season), female))
-    if tops[0].open > 0:  # nobody wears an open coat on the skin
+    if tops[0].open > 0:  # an open coat is never worn on the skin
         tops = (draw_top(rng, fashion, str(rng.choice(["tshirt", "longsleeve", "sweater"]))), *tops)
     if len(tops) == 2:
         tops = (_beneath(tops[0], tops[1]), tops[1])

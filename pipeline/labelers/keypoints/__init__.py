@@ -1,4 +1,4 @@
-"""Keypoint finders: who finds the joints of a person, by name. Imports one only when it is asked for.
+"""Keypoint finders by name, imported only when asked for.
 
 Keypoints lie beside the masks in the shards, so that matching can pick stripes by landmarks ("+P" of Table III).
 """
@@ -16,7 +16,10 @@ NONE = "none"
 
 
 def create(name: str, options: Mapping[str, Any], source: Source) -> KeypointFinder | None:
-    """The finder of that name with its options checked, None for "none". Raises UserError as for a labeler."""
+    """The keypoint finder of that name, None for "none".
+
+    Its options are checked. Raises UserError as for a labeler.
+    """
     if name == NONE:
         return None
     finder: KeypointFinder = registry.create(registry.KEYPOINT_FINDER, name, options, source)

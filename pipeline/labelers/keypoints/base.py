@@ -13,16 +13,22 @@ OWNER, SECTION = "keypoint finder", "masks.keypoint_options"  # in messages abou
 
 
 class KeypointFinder(Protocol):
-    """Finder of the 17 joints of `sorn.sample.JOINTS`; made, prepared and called as a labeler is."""
+    """Finder of the 17 joints of `sorn.sample.JOINTS`.
+
+    Made, prepared and called as a labeler is.
+    """
 
     name: str
     version: int
 
     def describe(self) -> dict[str, Any]:
-        """JSON of what decides the keypoints, as a labeler's; works without the finder's framework."""
+        """JSON of what decides the keypoints, as a labeler's."""
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
-        """name -> digest of files, besides the images, that the keypoints of these records come from."""
+        """Digests of the files, besides the images, that the keypoints come from.
+
+        name -> digest, for these records.
+        """
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         """Called once per process before the work, as a labeler's."""

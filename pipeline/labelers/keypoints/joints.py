@@ -1,7 +1,7 @@
-"""Keypoint finder `joints`: joints that lie beside a dataset's images, as SynPed writes them. Reads one CSV per split.
+"""Keypoint finder `joints`: joints beside a dataset's images, as SynPed's.
 
-Columns: name, the image's path below its split without the suffix; and for each of the 17 joints of `sorn.sample`
-<joint>_x, <joint>_y in pixels of the image and <joint>_visible, from 0 (hidden) to 1.
+Reads one CSV per split. Columns: name, the image's path below its split without the suffix; and for each of the 17
+joints of `sorn.sample` <joint>_x, <joint>_y in pixels of the image and <joint>_visible, from 0 (hidden) to 1.
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ class Joints:
 
 
 def read_joints(path: Path) -> dict[str, np.ndarray]:
-    """name -> [17, 3] float32: x, y in pixels, confidence. Raises UserError for a file that is missing or not so."""
+    """Joints of every image of a CSV file.
+
+    name -> [17, 3] float32: x, y in pixels, confidence. Raises UserError for a file that is missing or of another form.
+    """
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))

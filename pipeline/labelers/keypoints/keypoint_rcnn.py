@@ -1,4 +1,7 @@
-"""Keypoint finder `keypoint_rcnn`: torchvision's Keypoint R-CNN on every image. Reads its weights file."""
+"""Keypoint finder `keypoint_rcnn`: torchvision's Keypoint R-CNN.
+
+Reads its weights file.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,9 @@ class KeypointRCNNOptions:
 
 
 class KeypointRCNN:
-    """Joints of the person that `people.choose` picks. Without a person no joint is known and no stripe counts as
-    visible: such an image is matched by its global feature.
+    """Joints of the person that `person_choice.choose` picks.
+
+    Without a person no joint is known and no stripe counts as visible: such an image is matched by its global feature.
     """
 
     name = "keypoint_rcnn"
@@ -48,7 +52,10 @@ class KeypointRCNN:
         self.weights = WeightsChoice(KEYPOINT, self.options.weights, f"{SECTION}.weights")
 
     def describe(self) -> dict[str, Any]:
-        """Without the file's name, since equal weights find equal joints wherever they lie, and without the batch."""
+        """Without the file's name and the batch.
+
+        Equal weights find equal joints wherever they lie.
+        """
         found = describe(self.name, self.version, self.options, self.weights.identity)
         del found["options"]["weights"], found["options"]["batch"]
         return found

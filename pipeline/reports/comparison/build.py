@@ -13,7 +13,7 @@ from pipeline.evaluation.run_comparison import (
     BootstrapInterval,
     ChangedQuery,
     ComparedRun,
-    Comparison,
+    EvaluationComparison,
     FigureDifference,
     RunDifference,
 )
@@ -32,7 +32,7 @@ LONGEST_NAME = 255  # bytes of a folder's name on the usual file systems
 
 def compare_runs(
     given: list[str], runs: Path, out: Path | None = None, variant: str | None = None, metric: str = "mAP"
-) -> Comparison:
+) -> EvaluationComparison:
     """Compare the other evaluations with the first and write the comparison.
 
     given: names of runs or paths. variant: None for the fullest that all have. metric: what says that a query got
@@ -52,7 +52,7 @@ def compare_runs(
     if persons < 2:
         wrong = f"all {len(shared.name)} queries are of one person"
         raise UserError(f"{wrong}: an interval over persons needs at least two", "Compare evaluations of more people.")
-    comparison = Comparison(
+    comparison = EvaluationComparison(
         setting=setting(first.report),
         queries=len(shared.name),
         persons=persons,

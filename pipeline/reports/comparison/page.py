@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.evaluation.run_comparison import Comparison, FigureDifference, RunDifference
+from pipeline.evaluation.run_comparison import EvaluationComparison, FigureDifference, RunDifference
 from pipeline.reports.charts import Spread, Strip, Strips
 from pipeline.reports.comparison import text
 from pipeline.reports.html import Table, render
@@ -22,7 +22,10 @@ class ShownDifference:
 
 @dataclass(frozen=True)
 class ComparisonPage:
-    """What comparison.html shows. strips: the differences, one chart per figure. options: None where none differ."""
+    """What comparison.html shows.
+
+    strips: the differences, one chart per figure. options: None where none differ.
+    """
 
     title: str
     notice: str
@@ -34,7 +37,7 @@ class ComparisonPage:
     options: Table | None
 
 
-def html_page(comparison: Comparison) -> str:
+def html_page(comparison: EvaluationComparison) -> str:
     """The whole page."""
     options = text.option_rows(comparison)
     page = ComparisonPage(
@@ -50,13 +53,13 @@ def html_page(comparison: Comparison) -> str:
     return render("comparison.html.j2", page)
 
 
-def _shown(comparison: Comparison, found: RunDifference) -> ShownDifference:
+def _shown(comparison: EvaluationComparison, found: RunDifference) -> ShownDifference:
     changed = Table(text.changed_rows(comparison, found)) if found.changed else None
     title = f"{found.run} against {found.against}"
     return ShownDifference(title, Table(text.difference_rows(found)), text.counts(comparison, found), changed)
 
 
-def _strips(comparison: Comparison) -> list[Strips]:
+def _strips(comparison: EvaluationComparison) -> list[Strips]:
     """Per figure the interval of every run, all on one scale."""
     differences = comparison.differences
     figures = [figure for found in differences for figure in found.figures.values()]

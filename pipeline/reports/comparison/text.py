@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from pipeline.evaluation.run_comparison import Comparison, RunDifference
+from pipeline.evaluation.run_comparison import EvaluationComparison, RunDifference
 from pipeline.reports.markdown import escape, escaped, pipe_table
 
 
-def terminal_lines(comparison: Comparison) -> list[str]:
+def terminal_lines(comparison: EvaluationComparison) -> list[str]:
     """Figures of all runs, and the differences of each from the first."""
     lines = [*_aligned(figure_rows(comparison), 2), "", about(comparison)]
     for found in comparison.differences:
@@ -21,7 +21,7 @@ def terminal_lines(comparison: Comparison) -> list[str]:
     return [*lines, f"Options that differ: {names}."]
 
 
-def markdown(comparison: Comparison) -> list[str]:
+def markdown(comparison: EvaluationComparison) -> list[str]:
     """Lines of comparison.md."""
     lines = [f"# {title(comparison)}", ""]
     if comparison.notice:
@@ -37,14 +37,14 @@ def markdown(comparison: Comparison) -> list[str]:
     return lines + (pipe_table(rows, "---") if len(rows) > 1 else ["None."])
 
 
-def title(comparison: Comparison) -> str:
+def title(comparison: EvaluationComparison) -> str:
     """Heading of the comparison."""
     setting = comparison.setting
     place = f"{setting['dataset']}, split {setting['split']}, protocol {setting['protocol']}"
     return f"{len(comparison.runs)} evaluations of {place}"
 
 
-def about(comparison: Comparison) -> str:
+def about(comparison: EvaluationComparison) -> str:
     """Which queries, and what the intervals say."""
     interval = comparison.interval
     return (
@@ -56,7 +56,7 @@ def about(comparison: Comparison) -> str:
     )
 
 
-def figure_rows(comparison: Comparison) -> list[list[str]]:
+def figure_rows(comparison: EvaluationComparison) -> list[list[str]]:
     """Every run and variant, in percent."""
     names = list(next(iter(comparison.runs[0].metrics.values())))
     rows = [["run", "variant, %", *names]]
@@ -75,13 +75,13 @@ def difference_rows(found: RunDifference) -> list[list[str]]:
     return rows
 
 
-def counts(comparison: Comparison, found: RunDifference) -> str:
+def counts(comparison: EvaluationComparison, found: RunDifference) -> str:
     """How many queries are better, worse and equal."""
     kinds = (f"{number:,} {kind}" for kind, number in found.counts().items())
     return f"Queries by {comparison.metric}: {', '.join(kinds)}."
 
 
-def changed_rows(comparison: Comparison, found: RunDifference) -> list[list[str]]:
+def changed_rows(comparison: EvaluationComparison, found: RunDifference) -> list[list[str]]:
     """The queries that changed most, before and after."""
     rows = [["queries that changed most", "person", f"{comparison.metric} before, %", "after, %", "points"]]
     for item in found.changed:
@@ -91,7 +91,7 @@ def changed_rows(comparison: Comparison, found: RunDifference) -> list[list[str]
     return rows
 
 
-def option_rows(comparison: Comparison) -> list[list[str]]:
+def option_rows(comparison: EvaluationComparison) -> list[list[str]]:
     """Options that differ, and their value in every run."""
     rows = [["option", *(run.name for run in comparison.runs)]]
     for name, values in comparison.options.items():

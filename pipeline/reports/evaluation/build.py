@@ -8,16 +8,17 @@ from pipeline.evaluation.evaluate import Result
 from pipeline.evaluation.per_query import write_query_results
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.evaluation.illustrations import Illustrator
-from pipeline.reports.evaluation.page import Shown, write_page
+from pipeline.reports.evaluation.page import PageContents, Shown
+from pipeline.reports.evaluation.sections import html_page, markdown
 from pipeline.reports.evaluation.shown_queries import shown_queries
-from pipeline.reports.evaluation.text import markdown, terminal_lines
+from pipeline.reports.evaluation.text import terminal_lines
 from pipeline.runs.layout import Paths
 
 logger = logging.getLogger(__name__)
 
 
 def write_report(result: Result, paths: Paths) -> None:
-    """Replace the report and the pictures of an evaluation in its folder, and log the figures."""
+    """Replace the report of an evaluation and its pictures; log the figures."""
     report, scores, options = result.report, result.scores, result.options
     illustrator = Illustrator(
         paths.pictures, result.reference, options.tau, options.ranked_gallery, options.seed, options.visibility
@@ -30,5 +31,6 @@ def write_report(result: Result, paths: Paths) -> None:
     folder = paths.pictures.relative_to(paths.report_md.parent).as_posix()
     write_text(paths.report_md, "\n".join(markdown(report, pictures, folder)) + "\n")
     queries_file = paths.query_results.relative_to(paths.report_html.parent).as_posix()
-    write_page(paths.report_html, report, scores, Shown(list(shown.values()), explained, illustrator, queries_file))
+    page = PageContents(report, scores, Shown(list(shown.values()), explained, illustrator, queries_file))
+    write_text(paths.report_html, html_page(page))
     logger.info("\n".join(terminal_lines(report)))

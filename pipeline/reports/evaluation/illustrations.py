@@ -1,4 +1,4 @@
-"""Which pictures a report shows, and what is to be seen in them. Reads scores and samples, writes pictures/*.png."""
+"""Pictures of a report and their captions: scores and samples -> pictures/*.png."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ STRIPE_SCORES = {  # by eval.visibility
 
 @dataclass(frozen=True)
 class Picture:
-    """file: name inside the pictures folder. section: the heading it belongs under. caption: what to see in it."""
+    """One picture of a report.
+
+    file: name inside the pictures folder. section: the heading it belongs under. caption: what to see in it.
+    """
 
     file: str
     section: str
@@ -53,7 +56,7 @@ class Illustrator:
     visibility: str
 
     def draw(self, drawn: list[ShownQuery], explained: list[Explained]) -> list[Picture]:
-        """Of the queries drawn at random. Replaces the folder's content; nothing is drawn when there are none."""
+        """Draw the queries chosen at random; replace the folder's content."""
         shutil.rmtree(self.folder, ignore_errors=True)
         if not drawn:
             return []

@@ -1,4 +1,4 @@
-"""View model of the network's outputs: predicted body parts beside their reference, and aggregation maps."""
+"""View model of the network's outputs: body parts and aggregation maps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ HEIGHT = 160  # of embedded images, pixels
 
 @dataclass(frozen=True)
 class Patch:
-    """Patch n of an aggregation map, where it should be high. top, height: percent of the image."""
+    """Patch n of an aggregation map, where it should be high.
+
+    top, height: percent of the image.
+    """
 
     top: float
     height: float
@@ -33,8 +36,10 @@ class NetworkImage:
 
 @dataclass(frozen=True)
 class NetworkView:
-    """What the network sees. figures: name of a query -> its images. legend: body part -> CSS colour; empty without
-    predicted parts. heat: CSS colours of an aggregation map from 0 to 1; empty without maps.
+    """What the network sees.
+
+    figures: name of a query -> its images. legend: body part -> CSS colour; empty without predicted parts. heat: CSS
+    colours of an aggregation map from 0 to 1; empty without maps.
     """
 
     figures: list[tuple[str, list[NetworkImage]]]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.evaluation.figures import HEADLINE
-from pipeline.evaluation.report import Report, TrainingLabels
+from pipeline.evaluation.report import Report
 from pipeline.evaluation.scores import Scores
-from pipeline.io.files import write_text
 from pipeline.reports.charts import Chart
 from pipeline.reports.evaluation import text as report_text
 from pipeline.reports.evaluation.illustrations import Illustrator, maps_caption
 from pipeline.reports.evaluation.network_view import NetworkView, network_view
-from pipeline.reports.evaluation.query_table import query_table
-from pipeline.reports.evaluation.ranked_lists import ranked_lists
+from pipeline.reports.evaluation.query_table import QueryTable, query_table
+from pipeline.reports.evaluation.ranked_lists import RankedLists, ranked_lists
 from pipeline.reports.evaluation.shown_queries import ShownQuery, fullest
-from pipeline.reports.html import Table, render
+from pipeline.reports.html import Table
 from pipeline.reports.pictures import Explained
 from sorn.colour import VARIANTS as COLOURS
 
@@ -62,7 +60,10 @@ class ReportPage:
 
 @dataclass(frozen=True)
 class Headline:
-    """One of the large figures at the top. beside: what needs no training reaches."""
+    """One of the large figures at the top.
+
+    beside: what needs no training reaches.
+    """
 
     value: str
     name: str
@@ -71,7 +72,10 @@ class Headline:
 
 @dataclass(frozen=True)
 class ResultView:
-    """The figures. variant: the fullest, which the headlines are of. paper: None where the paper reports nothing."""
+    """The figures.
+
+    variant: the fullest, which the headlines are of. paper: None where the paper reports nothing.
+    """
 
     variant: str
     figures: list[Headline]
@@ -112,7 +116,10 @@ class LabelsView:
 
 @dataclass(frozen=True)
 class ProvenanceView:
-    """What the figures were made from. rows: name and value, with `code` in back quotes."""
+    """What the figures were made from.
+
+    rows: name and value, with `code` in back quotes.
+    """
 
     again: str
     command: str
@@ -121,8 +128,10 @@ class ProvenanceView:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a report shows beside its figures. queries: those with ranked lists. explained: those whose outputs of the
-    network are shown. queries_file: queries.csv, relative to the page.
+    """What a report shows beside its figures.
+
+    queries: those with ranked lists. explained: those whose outputs of the network are shown. queries_file:
+    queries.csv, relative to the page.
     """
 
     queries: list[ShownQuery]
@@ -131,25 +140,18 @@ class Shown:
     queries_file: str
 
 
-def write_page(path: Path, report: Report, scores: Scores, shown: Shown) -> None:
-    """Write report.html, which repeats the figures of report.json."""
-    lists = ranked_lists(shown.queries, report.single_shot) if shown.queries else None
-    sections = [
-        PageSection("Result", "result", result(report, fullest(scores))),
-        PageSection("Curves", "curves", curves(report)),
-        PageSection("Ranked lists", "ranked_lists", lists),
-        PageSection("What the network sees", "network_view", seen(report, shown)),
-        PageSection("All queries", "query_table", query_table(scores, shown.queries_file)),
-        PageSection("Training labels", "labels", labels(report.labels)),
-        PageSection("Where it comes from", "provenance", provenance(report)),
-    ]
-    kept = [section for section in sections if section.view]
-    page = ReportPage(report_text.title(report), report.protocol, report.dataset.notice, kept)
-    write_text(path, render("report.html.j2", page))
+@dataclass(frozen=True)
+class PageContents:
+    """Contents of report.html."""
+
+    report: Report
+    scores: Scores
+    shown: Shown
 
 
-def result(report: Report, variant: str) -> ResultView:
-    """Three headlines, the table of variants beside chance, and what the paper reports. variant: the fullest."""
+def result(contents: PageContents) -> ResultView:
+    """Three headlines, the table of variants beside chance, and the paper's figures."""
+    report, variant = contents.report, fullest(contents.scores)
     values = report.metrics[variant]
     draws = ", on average over the draws" if report.single_shot else ""
     wrong = round((1 - values["rank-1"]) * values.queries)
@@ -174,7 +176,18 @@ def _floors(report: Report, figure: str) -> str:
     return f"{chance}, colours {100 * colour[figure]:.1f} %" if colour else chance
 
 
-def curves(report: Report) -> CurvesView:
+def lists(contents: PageContents) -> RankedLists | None:
+    """None where no query has a match."""
+    queries = contents.shown.queries
+    return ranked_lists(queries, contents.report.single_shot) if queries else None
+
+
+def queries(contents: PageContents) -> QueryTable:
+    return query_table(contents.scores, contents.shown.queries_file)
+
+
+def curves(contents: PageContents) -> CurvesView:
+    report = contents.report
     lines = dict(report.cmc)
     ranks = range(1, len(lines["chance"]) + 1)
     rows = [["rank", *lines], *([str(k), *(f"{100 * lines[n][k - 1]:.1f}" for n in lines)] for k in CMC_TICKS)]
@@ -196,9 +209,9 @@ def _sweep_chart(report: Report) -> Chart:
     return Chart("Threshold tau of Eq. 12, by sorn", "tau", taus, lines, taus, marked, dots=True)
 
 
-def seen(report: Report, shown: Shown) -> SeenView | None:
+def seen(contents: PageContents) -> SeenView | None:
     """None for a network without body parts and aggregation maps."""
-    explained, illustrator = shown.explained, shown.illustrator
+    report, explained, illustrator = contents.report, contents.shown.explained, contents.shown.illustrator
     if not explained or (explained[0].parts is None and not len(explained[0].maps)):
         return None
     captions, scores = [], []
@@ -213,13 +226,14 @@ def seen(report: Report, shown: Shown) -> SeenView | None:
     return SeenView(captions, network_view(explained, illustrator.reference.labels), scores)
 
 
-def labels(found: TrainingLabels | None) -> LabelsView | None:
-    """None where nobody knows the labels that the network was trained on."""
-    if found is None:
+def labels(contents: PageContents) -> LabelsView | None:
+    """None where the labels of the training are unknown."""
+    if contents.report.labels is None:
         return None
-    rows = report_text.label_rows(found)
+    rows = report_text.label_rows(contents.report.labels)
     return LabelsView(report_text.LABELS_CAPTION, Table(rows, numbers_from=len(rows[0])))
 
 
-def provenance(report: Report) -> ProvenanceView:
+def provenance(contents: PageContents) -> ProvenanceView:
+    report = contents.report
     return ProvenanceView(report_text.AGAIN, report.provenance.command, report_text.provenance_rows(report))

@@ -16,7 +16,10 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Column:
-    """One column. digits: of its numbers behind the point; None for a column of text."""
+    """One column.
+
+    digits: of its numbers behind the point; None for a column of text.
+    """
 
     heading: str
     digits: int | None
@@ -24,7 +27,10 @@ class Column:
 
 @dataclass(frozen=True)
 class QueryTable:
-    """All queries. rows: JSON values; None where a query has no match. file: queries.csv, relative to the page."""
+    """All queries.
+
+    rows: JSON values; None where a query has no match. file: queries.csv, relative to the page.
+    """
 
     columns: list[Column]
     rows: list[list[Cell]]
@@ -32,7 +38,10 @@ class QueryTable:
 
 
 def query_table(scores: Scores, file: str) -> QueryTable:
-    """Average precision and rank of the first match of every query. file: queries.csv, relative to the page."""
+    """Average precision and rank of the first match of every query.
+
+    file: queries.csv, relative to the page.
+    """
     columns = _columns(scores)
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return QueryTable([Column(heading, _digits(values)) for heading, values in columns.items()], rows, file)

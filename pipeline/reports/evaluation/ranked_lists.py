@@ -1,4 +1,4 @@
-"""View model of the ranked lists: one card per query, with its answers and their similarities."""
+"""View model of the ranked lists: one card per query."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ KEY = (
 
 @dataclass(frozen=True)
 class StripeBar:
-    """The stripes of an image, top to bottom: whether each is visible. label: for screen readers."""
+    """The stripes of an image, top to bottom: whether each is visible.
+
+    label: for screen readers.
+    """
 
     label: str
     visible: list[bool]
@@ -39,7 +42,10 @@ class StripeBar:
 
 @dataclass(frozen=True)
 class StripePair:
-    """One stripe of a query and of an answer. boxes: ■ visible, □ hidden. counted: whether the similarity holds it."""
+    """One stripe of a query and of an answer.
+
+    boxes: ■ visible, □ hidden. counted: whether the similarity holds it.
+    """
 
     boxes: str
     label: str
@@ -49,9 +55,10 @@ class StripePair:
 
 @dataclass(frozen=True)
 class Tile:
-    """One answer. kind: its CSS class, right or wrong. whole: similarity of the global features, None without them.
+    """One answer.
 
-    gap: whether answers before it are left out.
+    kind: its CSS class, right or wrong. whole: similarity of the global features, None without them. gap: whether
+    answers before it are left out.
     """
 
     kind: str
@@ -79,8 +86,9 @@ class TileList:
 
 @dataclass(frozen=True)
 class Card:
-    """One query with its lists. badges: CSS class -> words. first: right or wrong. words: what the search field looks
-    through.
+    """One query with its lists.
+
+    badges: CSS class -> words. first: right or wrong. words: what the search field looks through.
     """
 
     heading: str
@@ -108,7 +116,7 @@ class FilterField:
 
 @dataclass(frozen=True)
 class RankedLists:
-    """The form that chooses, which report.js shows, and all cards in the order given."""
+    """All cards, and the form that filters and sorts them."""
 
     caption: str
     choices: list[FilterField]

@@ -1,4 +1,4 @@
-"""The queries that a report shows, and what the gallery answers: scores -> records. Reads samples, writes nothing."""
+"""Queries that a report shows, with their ranked gallery images."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ SIDE_BY_SIDE = ("sorn", "global+local")
 
 @dataclass(frozen=True)
 class RankedImage:
-    """One gallery image in a ranked list. rank: 1-based. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12.
+    """One gallery image in a ranked list.
 
-    whole: D_global of Eq. 13, nan without a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the
-    stripes that this variant adds up. similarity: their mean with `whole`, Eq. 15.
+    rank: 1-based. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12. whole: D_global of Eq. 13, nan without
+    a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the stripes that this variant adds up.
+    similarity: their mean with `whole`, Eq. 15.
     """
 
     rank: int
@@ -42,8 +43,9 @@ class RankedImage:
 
 @dataclass(frozen=True)
 class AnswerList:
-    """The best gallery images of one query under one variant. first_hit: 1-based rank of the first match, which is the
-    last of `answers` where it comes after the others.
+    """The best gallery images of one query under one variant.
+
+    first_hit: 1-based rank of the first match, which is the last of `answers` where it comes after the others.
     """
 
     variant: str
@@ -53,9 +55,10 @@ class AnswerList:
 
 @dataclass(frozen=True)
 class ShownQuery:
-    """kinds: those of KINDS that it is shown as. visible: [P] bool. ap: average precision of the fullest variant.
+    """One query and its ranked lists.
 
-    matches: gallery images that count as right. lists: of SIDE_BY_SIDE, the fullest variant first.
+    kinds: those of KINDS that it is shown as. visible: [P] bool. ap: average precision of the fullest variant. matches:
+    gallery images that count as right. lists: of SIDE_BY_SIDE, the fullest variant first.
     """
 
     kinds: tuple[str, ...]
@@ -70,12 +73,18 @@ class ShownQuery:
 
 
 def fullest(scores: Scores) -> str:
-    """The variant that uses most of what the network has: the one that chose "best" and "worst"."""
+    """The variant that uses most outputs of the network.
+
+    Its average precision chooses the "best" and the "worst" queries.
+    """
     return list(scores.rows)[-1]
 
 
 def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int) -> dict[int, ShownQuery]:
-    """Position of the query -> what is shown of it, in the order of KINDS. length: gallery images per list."""
+    """Position of a query -> its content, in the order of KINDS.
+
+    length: gallery images per list.
+    """
     gallery = _Gallery(scores, sample_of, tau, length)
     positions = list(dict.fromkeys(number for kind in KINDS for number in scores.shown[kind]))
     pair = [variant for variant in SIDE_BY_SIDE if variant in scores.rows] or list(scores.rows)

@@ -1,6 +1,8 @@
-"""The report of an evaluation as text: report.md and the table on the terminal. No files."""
+"""Text of an evaluation's report: table rows, Markdown, terminal lines."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from pipeline.evaluation import figures
 from pipeline.evaluation.figures import chance_percent, percent
@@ -51,8 +53,20 @@ LABELS_CAPTION = "The part labels that the network was trained on:"
 AGAIN = "Made again, with the CONFIG and options of the training, by:"
 
 
+@dataclass(frozen=True)
+class MarkdownContents:
+    """Contents of report.md. folder: place of the pictures, relative to it."""
+
+    report: Report
+    pictures: tuple[Picture, ...]
+    folder: str
+
+
 def table_rows(report: Report) -> list[list[str]]:
-    """Header, one row per variant, and chance; figures in percent, with the deviation over the draws if any."""
+    """Header, one row per variant, and chance.
+
+    Figures are in percent, with the deviation over the draws if there are several.
+    """
     shown = figures.shown(report.single_shot)
     rows = [["%", *(figure.title for figure in shown)]]
     for variant, found in report.metrics.items():
@@ -62,7 +76,7 @@ def table_rows(report: Report) -> list[list[str]]:
 
 
 def terminal_lines(report: Report) -> list[str]:
-    """The table with its first column to the left and figures to the right, and what it stands for."""
+    """Lines for the terminal: the table of figures, queries and protocol."""
     rows = table_rows(report)
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
@@ -97,23 +111,22 @@ def title(report: Report) -> str:
     return f"{report.dataset.title}: matching occluded people with SORN"
 
 
-def markdown(report: Report, pictures: list[Picture], folder: str) -> list[str]:
-    """Lines of report.md. folder: where the pictures lie, relative to it."""
-    dataset = report.dataset
-    lines = [f"# {title(report)}", ""]
-    if dataset.notice:
-        lines += [f"> **Notice.** {dataset.notice}", ""]
-    lines += ["## Result", "", *pipe_table(table_rows(report)), ""]
+def result_lines(contents: MarkdownContents) -> list[str]:
+    report = contents.report
+    lines = [*pipe_table(table_rows(report)), ""]
     lines += [f"{queries_line(report)}. {report.protocol}.", "", variants_caption(report), ""]
-    lines += _warnings(dataset) + _paper(report) + _sweep(report)
-    lines += _parts(report) + _stripes(report) + _labels(report)
-    section = ""
-    for picture in pictures:
+    return lines + _warnings(report.dataset) + _paper(report)
+
+
+def picture_lines(contents: MarkdownContents) -> list[str]:
+    """The pictures, each kind under a heading of its own."""
+    lines, section = [], ""
+    for picture in contents.pictures:
         if picture.section != section:
             section = picture.section
             lines += [f"## {section}", ""] + ([RANKED_CAPTION, ""] if section == "Ranked lists" else [])
-        lines += [f"![{picture.section}]({folder}/{picture.file})", "", picture.caption, ""]
-    return lines + _provenance(report)
+        lines += [f"![{picture.section}]({contents.folder}/{picture.file})", "", picture.caption, ""]
+    return lines
 
 
 def _warnings(dataset: EvaluatedDataset) -> list[str]:
@@ -128,7 +141,7 @@ def _paper(report: Report) -> list[str]:
 
 
 def paper_rows(report: Report) -> list[list[str]]:
-    """What the paper reports under this protocol, in percent; none where it reports nothing."""
+    """Figures of the paper under this protocol, in percent."""
     shown = [figure for figure in figures.FIGURES if any(figure.key in row for row in report.paper)]
     rows = [["the paper, %", *(figure.title for figure in shown)]]
     for row in report.paper:
@@ -137,8 +150,8 @@ def paper_rows(report: Report) -> list[list[str]]:
     return rows if report.paper else []
 
 
-def _sweep(report: Report) -> list[str]:
-    rows = sweep_rows(report)
+def sweep_lines(contents: MarkdownContents) -> list[str]:
+    rows = sweep_rows(contents.report)
     return [SWEEP_CAPTION, "", *pipe_table(rows), ""] if rows else []
 
 
@@ -150,6 +163,11 @@ def sweep_rows(report: Report) -> list[list[str]]:
     return rows + [
         [f"{point.tau:g}", *(percent(point[figure.key]) for figure in figures.HEADLINE)] for point in report.tau_sweep
     ]
+
+
+def network_lines(contents: MarkdownContents) -> list[str]:
+    """Body parts and stripes of the network against exact masks."""
+    return _parts(contents.report) + _stripes(contents.report)
 
 
 def _parts(report: Report) -> list[str]:
@@ -198,10 +216,9 @@ def stripes_line(stripes: BothStripes) -> str:
     return STRIPES_CAPTION.format(tau=stripes.query.agreement.tau)
 
 
-def _labels(report: Report) -> list[str]:
-    if report.labels is None:
-        return []
-    return [LABELS_CAPTION, "", *pipe_table(label_rows(report.labels), "---"), ""]
+def label_lines(contents: MarkdownContents) -> list[str]:
+    labels = contents.report.labels
+    return [LABELS_CAPTION, "", *pipe_table(label_rows(labels), "---"), ""] if labels else []
 
 
 def label_rows(labels: TrainingLabels) -> list[list[str]]:
@@ -225,13 +242,16 @@ def label_rows(labels: TrainingLabels) -> list[list[str]]:
     return rows
 
 
-def _provenance(report: Report) -> list[str]:
-    again = [AGAIN, "", f"    {report.provenance.command}", ""]
-    return ["## Where it comes from", "", *again, *pipe_table([["what", "value"], *provenance_rows(report)], "---")]
+def provenance_lines(contents: MarkdownContents) -> list[str]:
+    again = [AGAIN, "", f"    {contents.report.provenance.command}", ""]
+    return [*again, *pipe_table([["what", "value"], *provenance_rows(contents.report)], "---")]
 
 
 def provenance_rows(report: Report) -> list[list[str]]:
-    """What the figures were made from: name, value; a value is text with `code` in back quotes."""
+    """Origin of the figures: name, value.
+
+    A value is text with `code` in back quotes.
+    """
     dataset, made = report.dataset, report.provenance
     images = f"{dataset.query_images} query and {dataset.gallery_images} gallery images"
     precisions = made.training.get("precision", "unknown"), made.features.get("precision", "unknown")

@@ -1,5 +1,6 @@
-"""The label report: how labelling went and how good the labels are. Reads shards, records.csv and exact masks; writes
-labels.json, labels.md and pictures/labels.png beside the shards. No torch where there are no exact masks.
+"""Report of a run's labels: labels.json, labels.md and pictures/labels.png.
+
+It is made from shards, records.csv and exact masks. Without exact masks no torch is imported.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SHEET = "labels.png"
 
 
 def write_label_report(run: Run) -> list[Path]:
-    """Write the report of the finished shards, say the most important on the terminal, return the files.
+    """Write the report of the finished shards, log its figures, return the files.
 
     Raises UserError for an exact mask that cannot be one of its image.
     """
@@ -146,7 +147,7 @@ def _draw(
 
 
 def short_text(mask: np.ndarray, reference: np.ndarray, stripes: Stripes) -> str:
-    """What a picture says of one image; masks [H, W] uint8."""
+    """Text beneath one image in a picture; masks [H, W] uint8."""
     agreement = measure([lambda: (np.stack([mask]), np.stack([reference]))], stripes)
     count = agreement.true.shape[1]
     same = round(float(agreement.stripe_agreement()[0]) * count)

@@ -1,4 +1,4 @@
-"""Two labelers on the same images. Reads the shards of both; writes comparison.json, comparison.md and a picture."""
+"""Comparison of two labelers: comparison.json, comparison.md and a picture."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def find_index(runs: Path, given: str) -> Path:
 
 
 def label_name(index: Path) -> str:
-    """What labels are called: their run's name, which is that of the folder around `masks`."""
+    """Name of labels: that of the folder around `masks`."""
     folder = index.absolute().parent
     return folder.parent.name if folder.name == "masks" else folder.name
 
 
 def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison) -> LabelComparison:
-    """Compare what both labelers say of the images that both saw; write and return the comparison.
+    """Compare the labels of the images in both runs; write the files.
 
     indices: index.json of A and of B. Raises UserError when they are not about the same images.
     """

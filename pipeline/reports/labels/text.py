@@ -1,4 +1,4 @@
-"""The label report and the comparison of two labelers as text: Markdown and terminal, from one dictionary. No files."""
+"""Text of label reports and label comparisons: Markdown and terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_NAMES = 3  # of images in a line of the terminal
 
 
 def terminal_lines(report: LabelReport, file: str) -> list[str]:
-    """What a person wants to know when labelling ends. file: of the report."""
+    """Lines for the terminal when labelling ends. file: of the report."""
     found, exact = report.total, report.total.exact
     lines = [f"labels: {found.images:,} images: {status_text(found.status)}"]
     if found.named:
@@ -53,7 +53,10 @@ def agreement_text(figures: MaskAgreement) -> str:
 
 
 def markdown(report: LabelReport, picture: str) -> list[str]:
-    """Lines of labels.md. picture: the contact sheet, relative to it; "" where no image could be shown."""
+    """Lines of labels.md.
+
+    picture: the contact sheet, relative to it; "" where no image could be shown.
+    """
     dataset, labeler = report.dataset, report.labeler
     height, width = report.image_size
     lines = [f"# {dataset.title}: body parts labelled by {labeler.name}", ""]
@@ -132,7 +135,10 @@ def _exact(report: LabelReport) -> list[str]:
 
 
 def agreement_tables(figures: dict[str, MaskAgreement], hidden: str, visible: str) -> list[str]:
-    """Tables of IoU and of stripes, a row per entry. hidden, visible: what the two kinds of disagreement are called."""
+    """Tables of IoU and of stripes, a row per entry.
+
+    hidden, visible: names of the two kinds of disagreement.
+    """
     rows = [["IoU, %", "images", *CLASSES, "mean", "pixels that agree"]]
     for name, found in figures.items():
         iou = [percent(found.iou[part]) for part in CLASSES]

@@ -1,4 +1,4 @@
-"""Measured rows, orderings and jobs of the paper's tables: typed contents of tables.json."""
+"""Measured tables of the paper: typed contents of tables.json."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class GridDataset:
 
 @dataclass(frozen=True)
 class GridLabels:
-    """The labels of all jobs. mean_iou, stripes: against exact masks, None without any."""
+    """The labels of all jobs.
+
+    mean_iou, stripes: against exact masks, None without any.
+    """
 
     labeler: str
     mean_iou: Annotated[float | None, Key("mIoU")]
@@ -33,7 +36,10 @@ class GridLabels:
 
 @dataclass(frozen=True)
 class CommonFacts:
-    """What all reports say alike; None without any report. chance: figure -> fraction. versions: package -> version."""
+    """What all reports say alike; None without any report.
+
+    chance: figure -> fraction. versions: package -> version.
+    """
 
     protocol: str | None = None
     queries: int | None = None
@@ -62,7 +68,10 @@ class MeasuredRow:
 
 @dataclass(frozen=True)
 class OrderedFigure:
-    """Difference of two rows in one figure, seed by seed. paper: the paper's. verdict: what the interval says."""
+    """Difference of two rows in one figure, seed by seed.
+
+    paper: the paper's. verdict: what the interval says.
+    """
 
     difference: Summary | None
     paper: float | None
@@ -71,7 +80,10 @@ class OrderedFigure:
 
 @dataclass(frozen=True)
 class Ordering:
-    """An ordering that the paper reports. better, worse: names of rows of that table. figures: by figure."""
+    """An ordering that the paper reports.
+
+    better, worse: names of rows of that table. figures: by figure.
+    """
 
     name: str
     table: str
@@ -82,7 +94,10 @@ class Ordering:
 
 @dataclass(frozen=True)
 class SweptTau:
-    """What one threshold of Eq. 12 reaches. figures: figure -> summary over the seeds."""
+    """Figures at one threshold of Eq. 12.
+
+    figures: figure -> summary over the seeds.
+    """
 
     tau: float
     figures: Annotated[dict[str, Summary], Flat()]
@@ -98,7 +113,10 @@ class JobSeed:
 
 @dataclass(frozen=True)
 class JobEvidence:
-    """What was run. seconds: stage -> mean over the seeds, None where none was timed. seeds: seed -> its evaluation."""
+    """What was run.
+
+    seconds: stage -> mean over the seeds, None where none was timed. seeds: seed -> its evaluation.
+    """
 
     options: tuple[str, ...]
     same_training_as: str

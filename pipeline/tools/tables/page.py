@@ -1,4 +1,4 @@
-"""The paper's tables as files: tables.json, tables.md and the view model of tables.html."""
+"""Files of the paper's tables, and the view model of tables.html."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Points = list[tuple[float, dict[str, Summary]]]  # x -> figure -> its summary
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table of the paper. strips: of rank-1 and mAP. curves: in their place, for a figure of the paper.
+    """A table of the paper.
 
-    missing: rows that lack seeds, and why.
+    strips: of rank-1 and mAP. curves: in their place, for a figure of the paper. missing: rows that lack seeds, and
+    why.
     """
 
     title: str
@@ -34,7 +35,10 @@ class ShownTable:
 
 @dataclass(frozen=True)
 class TablesPage:
-    """What tables.html shows. orderings: which orderings of the paper hold. tables: rows of ours and the paper's."""
+    """What tables.html shows.
+
+    orderings: which orderings of the paper hold. tables: rows of ours and the paper's.
+    """
 
     title: str
     notice: str

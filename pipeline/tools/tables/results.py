@@ -1,4 +1,4 @@
-"""What the grid has shown: reads report.json of its fresh evaluations -> the content of tables.json.
+"""Evidence of the grid, from report.json of its fresh evaluations.
 
 What is missing, or was made with other options than today's, is named with the reason and no number stands for it.
 """
@@ -44,7 +44,10 @@ Missing = Mapping[tuple[str, int], str]  # (job, seed) -> why there is none
 
 
 def collect(grid: Grid, files: TablesPaths) -> Evidence:
-    """Raises UserError for a report that is damaged or not comparable with the others."""
+    """Evidence of all finished jobs.
+
+    Raises UserError for a report that is damaged or not comparable with the others.
+    """
     reports, missing = read_reports(grid, files)
     manifest, seeds = grid.run.manifest, list(range(grid.seeds))
     return Evidence(
@@ -85,7 +88,10 @@ def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing]:
 
 
 def require_alike(reports: Reports) -> None:
-    """Raise UserError naming two evaluations whose figures cannot stand in one table, and what differs."""
+    """Check that all evaluations are comparable.
+
+    Raises UserError naming two that are not, and what differs.
+    """
     settings = {f"{job}, seed {seed}": setting(report) for (job, seed), report in reports.items()}
     for name, found in settings.items():
         first, expected = next(iter(settings.items()))
@@ -133,7 +139,10 @@ def ordering(order: Expected, plan: TablesPlan, reports: Reports, seeds: list[in
 
 
 def sweep(reports: Reports, seeds: list[int]) -> tuple[SweptTau, ...]:
-    """Figure 8 over tau: a threshold and what is reached with it, where every seed has that threshold."""
+    """Figure 8 over tau.
+
+    Thresholds that every seed was evaluated with.
+    """
     swept = {seed: reports[SWEPT, seed].tau_sweep for seed in seeds if (SWEPT, seed) in reports}
     by_tau: dict[float, dict[int, SweepPoint]] = {}
     for seed, points in swept.items():

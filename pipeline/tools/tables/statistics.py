@@ -1,7 +1,7 @@
-"""Means over seeds and how sure they are: Student's t. Reads and writes nothing.
+"""Means over seeds and how sure they are: Student's t.
 
-A seed changes initial weights, order and flips of a training; the interval says what other seeds would change on these
-images, not what other people would.
+Reads and writes nothing. A seed changes initial weights, order and flips of a training; the interval says what other
+seeds would change on these images, not what other people would.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ Z_975 = 1.959964
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean over seeds. seeds: seed -> figure. sd: of one seed. low, high: interval of the mean; None for one seed."""
+    """Mean over seeds.
+
+    seeds: seed -> figure. sd: of one seed. low, high: interval of the mean; None for one seed.
+    """
 
     seeds: dict[str, float]
     mean: float
@@ -29,8 +32,10 @@ class Summary:
 
 
 def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile for that many degrees of freedom; above the table the first terms of its expansion around the
-    normal one (Abramowitz and Stegun 26.7.5), which are 0.003 too low at most.
+    """The 97.5 % quantile of the t distribution.
+
+    freedom: degrees of freedom. Above the table it is the first terms of its expansion around the normal quantile
+    (Abramowitz and Stegun 26.7.5), which are 0.003 too low at most.
     """
     if freedom <= len(T_975):
         return T_975[freedom - 1]
@@ -51,7 +56,7 @@ def summary(values: Mapping[int, float]) -> Summary | None:
 
 
 def verdict(difference: Summary | None) -> str:
-    """What the interval of a difference says of an ordering that expects it above zero."""
+    """Verdict on an ordering that expects the difference above zero."""
     if difference is None:
         return "not measured"
     if difference.low is not None and difference.low > 0:

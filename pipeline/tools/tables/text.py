@@ -94,7 +94,10 @@ def figure_rows(evidence: Evidence, table: str) -> list[list[str]]:
 
 
 def missing_lines(evidence: Evidence, table: str) -> list[str]:
-    """Which rows have fewer seeds than were asked for, and why; the reason of the first seed stands for all."""
+    """Rows that lack seeds, with the reason.
+
+    The reason of the first seed stands for all.
+    """
     return [
         f"{row.name}: {NOT_MEASURED} with seed {', '.join(row.missing)}; {next(iter(row.missing.values()))}"
         for row in evidence.of(table)
@@ -153,7 +156,7 @@ def percent(found: Summary | None) -> str:
 
 
 def points(found: Summary | None) -> str:
-    """A mean difference with its interval, in points; nothing where it was not measured."""
+    """A mean difference with its interval, in points."""
     return _with_interval(found, lambda value: f"{100 * value:+.1f}")
 
 

@@ -119,11 +119,11 @@ def test_a_file_that_may_not_be_read(photo: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_the_data_stage_accepts_is_decoded_at_the_size_it_recorded(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "a.png"
     exif = Image.Exif()
-    exif[274] = 6  # rotate by 90 degrees: no reader does
+    exif[274] = 6  # turned by 90 degrees
     Image.new(mode, (7, 5)).save(path, exif=exif)
     file, found = read_file(path), decode(path)
-    assert found is not None and found.shape == (file.height, file.width, 3) == (5, 7, 3)
-    assert read_size(path) == (7, 5)
+    assert found is not None and found.shape == (file.height, file.width, 3) == (7, 5, 3)
+    assert read_size(path) == (file.width, file.height)
 
 
 def test_pillow_prints_no_warnings_of_its_own(tmp_path: Path, make_png) -> None:

@@ -13,7 +13,7 @@ from sample_report import REPORT, VARIANT
 from pipeline.evaluation import figures, per_query
 from pipeline.evaluation.figures import FIGURES, Figure, percent
 from pipeline.evaluation.report import VariantFigures
-from pipeline.reports.evaluation import text
+from pipeline.reports.evaluation import sections, text
 from sorn import metrics
 from sorn.features import FeatureBank
 from sorn.metrics import Metrics
@@ -48,7 +48,7 @@ def test_a_new_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert VariantFigures.of(FOUND)["rank-2"] == 0.5
     shown = dataclasses.replace(REPORT, metrics={"global": VariantFigures({**VARIANT.figures, "rank-2": 0.875}, 80, 2)})
     assert "rank-2" in text.terminal_lines(shown)[0] and "87.5" in text.terminal_lines(shown)[1]
-    assert "| rank-2 |" in "\n".join(text.markdown(shown, [], ""))
+    assert "| rank-2 |" in "\n".join(sections.markdown(shown, [], ""))
     pid, camid = np.array([1, 2, 3]), np.zeros(3, np.int64)
     relevant = metrics.relevance(pid, camid, pid[:2], camid[:2] + 1)
     empty = np.zeros((3, 0), np.float32)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from pipeline.shards.format import ShardReader, ShardWriter
 from sorn.features import FeatureBank
 from sorn.sample import Sample, Status
 
+ROOT = Path(__file__).parents[3]
 SECRET = np.arange(8, dtype=np.int64)
 
 
@@ -170,3 +175,51 @@ def test_a_damaged_table_is_told_from_its_checksum(
         except UserError:
             refused += 1
     assert refused > 200
+
+
+WRITE_AND_READ = """
+import sys
+from pathlib import Path
+import numpy as np
+from pipeline.features import mapped, store
+from pipeline.shards.format import ShardReader, ShardWriter
+from sorn.features import FeatureBank
+from sorn.sample import Sample, Status
+folder, unknown = Path(sys.argv[1]), np.full(3, -1)
+zeros = np.zeros((3, 2), np.float32)
+bank = FeatureBank(zeros, np.ones((3, 2, 2), np.float32), zeros, unknown, unknown, np.array(["a", "b", "c"]))
+store.write_bank(folder / "bank.h5", bank, {"fingerprint": "f"})
+store.write_banks(folder / "features.h5", bank, bank, {"fingerprint": "f"})
+mapped.open_bank(folder / "bank.h5"), store.read_banks(folder / "features.h5"), store.read_attrs(folder / "bank.h5")
+with ShardWriter(folder / "shard.h5", 1, (8, 4), "f", {}) as writer:
+    writer.append(Sample(np.zeros((8, 4, 3), np.uint8), np.zeros((8, 4), np.uint8), 1, 1, "a", Status.UNLABELED))
+ShardReader(folder / "shard.h5").sample(0)
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_a_file_system_without_locks_holds_the_same_bytes(tmp_path: Path) -> None:
+    source, library = tmp_path / "nolock.c", tmp_path / "nolock.so"
+    source.write_text("#include <errno.h>\nint flock(int fd, int op) { errno = ENOLCK; return -1; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    for name, more in (("with", {}), ("without", {"LD_PRELOAD": str(library)})):
+        (tmp_path / name).mkdir()
+        command = [sys.executable, "-c", WRITE_AND_READ, str(tmp_path / name)]
+        environment = {key: value for key, value in os.environ.items() if key != "HDF5_USE_FILE_LOCKING"} | more
+        found = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stderr
+    for file in ("bank.h5", "features.h5", "shard.h5"):
+        assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
+
+
+def test_a_file_that_another_program_has_open_is_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "my bank.h5"
+    unknown, zeros = np.full(3, -1), np.zeros((3, 2), np.float32)
+    bank = FeatureBank(zeros, np.ones((3, 2, 2), np.float32), zeros, unknown, unknown, np.array(["a", "b", "c"]))
+    store.write_bank(path, bank, {"fingerprint": "f", "folder": "pictures"})
+    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as if killed
+    subprocess.run([sys.executable, "-c", leave_open, str(path)], check=False)
+    for read in (mapped.open_bank, store.read_attrs, store.read_bank):
+        with pytest.raises(UserError, match="open for writing in another program") as caught:
+            read(path)
+        assert caught.value.remedy.endswith(f"h5clear -s '{path}'")

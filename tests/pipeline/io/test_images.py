@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from pipeline.io.images import decode, resize_image, resize_mask
+from pipeline.datasets.image_files import read_file, read_size
+from pipeline.datasets.image_folder import as_pixels
+from pipeline.io.images import decode, read_rgb, resize_image, resize_mask
 
 
 def saved(path: Path, image: Image.Image, **options: Any) -> Path:
@@ -77,15 +79,6 @@ def test_a_single_pixel(tmp_path: Path) -> None:
     assert resize_mask(np.full((1, 1), 5, np.uint8), (384, 128)).sum() == 384 * 128 * 5
 
 
-def test_orientation_tags_are_ignored(tmp_path: Path) -> None:
-    image = Image.fromarray(np.zeros((6, 4, 3), np.uint8))
-    exif = image.getexif()
-    exif[274] = 6  # rotate by 90 degrees
-    image.save(tmp_path / "a.jpg", exif=exif)
-    found = decode(tmp_path / "a.jpg")
-    assert found is not None and found.shape == (6, 4, 3)
-
-
 def test_what_is_no_whole_image_is_none(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 40, 3), np.uint8)).save(path)
@@ -109,3 +102,31 @@ def test_masks_take_the_class_at_the_centre_of_each_pixel() -> None:
     assert resize_mask(mask, (1, 2)).tolist() == [[2, 3]]
     assert resize_mask(mask, (3, 6)).tolist() == mask.tolist()
     assert np.array_equal(resize_mask(mask, (6, 12)), mask.repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_a_picture_is_turned_as_its_orientation_tag_says(tmp_path: Path, suffix: str, tag: int) -> None:
+    """As Pillow's own function turns it, the size from the header alone too."""
+    stored = Image.new("RGB", (40, 24), "white")
+    stored.paste((200, 0, 0), (0, 0, 16, 8))
+    exif = Image.Exif()
+    exif[274] = tag
+    path = tmp_path / f"picture.{suffix}"
+    stored.save(path, exif=exif)
+    wanted = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    found = read_rgb(path.read_bytes())
+    assert np.array_equal(found, np.asarray(wanted)) and found.flags.c_contiguous
+    assert np.array_equal(as_pixels(Image.open(path)), found)
+    assert found.shape[:2] == ((40, 24) if tag >= 5 else (24, 40))
+    file = read_file(path)
+    assert read_size(path) == (file.width, file.height) == wanted.size
+
+
+def test_a_damaged_orientation_turns_nothing(tmp_path: Path) -> None:
+    for number, exif in enumerate(
+        (b"Exif\0\0nonsense", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0")
+    ):
+        path = tmp_path / f"{number}.jpg"
+        Image.new("RGB", (40, 24)).save(path, exif=exif)
+        assert read_rgb(path.read_bytes()).shape == (24, 40, 3) and read_size(path) == (40, 24)

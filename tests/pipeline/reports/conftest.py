@@ -27,7 +27,8 @@ from pipeline.evaluation.report import (
 from pipeline.evaluation.scores import RankingTask, Scores
 from pipeline.features.store import Examples
 from pipeline.reports.evaluation.illustrations import Illustrator
-from pipeline.reports.evaluation.page import Shown, write_page
+from pipeline.reports.evaluation.page import PageContents, Shown
+from pipeline.reports.evaluation.sections import html_page
 from pipeline.reports.evaluation.shown_queries import ShownQuery, shown_queries
 from pipeline.runs.config import EvalConfig
 from sorn.features import FeatureBank
@@ -46,6 +47,7 @@ class Evaluated:
     report: Report
     scores: Scores
     shown: list[ShownQuery]
+    contents: PageContents
 
 
 def bank(names: list[str], seed: int, camera: int) -> FeatureBank:
@@ -113,5 +115,6 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     illustrator = Illustrator(folder / "pictures", reference, TAU, 5, 0, "network")
     report, path = report_of(found), folder / "report.html"
     explained = illustrator.explained(found, examples)
-    write_page(path, report, found, Shown(list(shown.values()), explained, illustrator, "queries.csv"))
-    return Evaluated(path, report, found, list(shown.values()))
+    contents = PageContents(report, found, Shown(list(shown.values()), explained, illustrator, "queries.csv"))
+    path.write_text(html_page(contents), encoding="utf-8")
+    return Evaluated(path, report, found, list(shown.values()), contents)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.search.candidates import FLAT, candidates
-from pipeline.search.searcher import _best
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import Rule, largest, similarity_blocks
 
 pytest.importorskip("faiss")
 
@@ -43,7 +42,19 @@ def test_candidates_of_a_large_gallery_miss_little():
     assert index.index.nprobe > 1 and index.index.ntotal == FLAT + 1
     ((_, (exact,)),) = similarity_blocks(query, bank, [Rule("global")])
     picked = index.pick(query.global_, 200)
-    assert np.mean([np.isin(_best(row, 10), found).mean() for row, found in zip(exact, picked, strict=True)]) > 0.95
+    assert np.mean([np.isin(largest(row, 10), found).mean() for row, found in zip(exact, picked, strict=True)]) > 0.95
+
+
+@pytest.mark.parametrize("count", [300, FLAT + 1])
+def test_of_equal_pictures_the_first_in_the_bank_are_candidates(count):
+    bank, query = random_bank(count, 16, people=50), random_bank(25, 16, seed=9, people=50)
+    copies = np.arange(40, 240)
+    bank.global_[copies] = query.global_[3]
+    for queries in (query.global_, query.global_[3:4]):
+        picked = candidates(bank, "f").pick(queries, 30)[3 if len(queries) > 1 else 0]
+        assert picked.tolist() == copies[:30].tolist()
+    near = candidates(bank, "f").pick(query.global_[3:4] + np.float32(0.01) * query.global_[4:5], 230)[0]
+    assert len(near) == 230 and set(copies) <= set(near)
 
 
 def test_an_index_is_kept_for_its_features_and_made_anew_for_others(tmp_path):

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from pipeline.cli.app import main
 from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.io import hdf5
-from pipeline.search.searcher import Searcher, _best
+from pipeline.search.searcher import Searcher
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks
 
@@ -282,11 +283,70 @@ def test_features_that_are_not_finite_are_named_and_zeros_shown_as_such(tmp_path
     assert blank == {"<b>/05.png": 0}
 
 
-def test_the_best_of_a_row_are_those_of_a_stable_sort():
-    rng = np.random.default_rng(0)
-    for top in (1, 4, 19, 20, 50):
-        row = rng.integers(0, 6, 20).astype(np.float32)
-        assert _best(row, top).tolist() == np.argsort(-row, kind="stable")[:top].tolist()
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory, folder) -> Path:
+    """70 copies of one picture among 30 others: they fill whole batches and the last, short one."""
+    pictures = tmp_path_factory.mktemp("copies") / "pictures"
+    shutil.copytree(folder, pictures)
+    for i in range(70):
+        shutil.copy(folder / "<b>" / "07.png", pictures / f"a{i:02d}.png")
+    return pictures
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("candidates", [0, 100])
+def test_equal_pictures_are_equal_in_the_banks_order_and_never_above_one(
+    tmp_path, copies, model, precision, candidates
+):
+    if candidates:
+        pytest.importorskip("faiss")
+    out = tmp_path / "bank.h5"
+    run("embed", copies, "--model", model, "--out", out, "--precision", precision)
+    bank = store.read_bank(out)[0]
+    hits = Searcher(model, out, device="cpu", candidates=candidates).search(copies / "twin.png", top=100)
+    equal = sorted(["<b>/07.png", "twin.png", *(f"a{i:02d}.png" for i in range(70))])
+    assert [hit.name for hit in hits[:72]] == [name for name in bank.name if name in equal]
+    assert len({(hit.similarity, hit.global_similarity, hit.stripes) for hit in hits[:72]}) == 1
+    assert max(max(hit.similarity, hit.global_similarity, *hit.stripes) for hit in hits) <= 1
+    rows = np.isin(bank.name, equal)
+    for values in (bank.global_, bank.local, bank.visibility):
+        assert (values[rows] == values[rows][0]).all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_answer_is_the_same_alone_among_others_and_in_every_bank(tmp_path, folder, model, precision):
+    """Numbers and all, whatever else is asked, whatever else the bank holds, and where in it."""
+    few = tmp_path / "few"
+    shutil.copytree(folder / "<b>", few / "<b>")
+    queries = [few / "<b>" / "11.png", *(few / "<b>" / f"{i:02d}.png" for i in range(5, 25))]
+    banks = {pictures: tmp_path / f"{pictures.name}.h5" for pictures in (folder, few)}
+    for pictures, out in banks.items():
+        run("embed", pictures, "--model", model, "--out", out, "--precision", precision)
+    wanted = dict.fromkeys(sorted(f"<b>/{path.name}" for path in (few / "<b>").iterdir()))
+    for out in banks.values():
+        people = Searcher(model, out, device="cpu")
+        for asked in (queries[:1], queries[:3], queries):
+            found = {hit.name: hit for hit in people.answers(asked, top=30)[0].hits if hit.name in wanted}
+            numbers = {name: (hit.similarity, hit.global_similarity, hit.stripes) for name, hit in found.items()}
+            assert wanted.keys() == numbers.keys()
+            if any(wanted.values()):
+                assert numbers == wanted
+            wanted = numbers
+
+
+def test_queries_pass_in_batches_of_the_banks_size(tmp_path, folder, model):
+    out = tmp_path / "bank.h5"
+    run("embed", folder, "--model", model, "--out", out, "--batch-size", 4)
+    people = Searcher(model, out, device="cpu")
+    assert people.embedder.batch_size == 4
+    bank = store.read_bank(out)[0]
+    (answer,) = people.answers([folder / "twin.png"], top=1)
+    assert answer.visibility == tuple(bank.visibility[bank.name.tolist().index("twin.png")].tolist())
+    for said in ("0", "many", "1e3"):
+        with h5py.File(out, "r+") as file:
+            hdf5.set_attributes(file, {"batch_size": said})
+        with pytest.raises(UserError, match="features of batches of"):
+            Searcher(model, out, device="cpu")
 
 
 def test_candidates_are_scored_exactly_and_what_they_miss_is_said(tmp_path, folder, model, kept):

@@ -194,7 +194,7 @@ def test_shards_of_another_run_or_labeler_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"shard-00000\.h5 is not the one that index\.json names: another run wrote it"):
         ShardDataset(path, "train")
     write_index(path, dataclasses.replace(index, labeler={**LABELER, "name": "import"}))
-    with pytest.raises(UserError, match=r'was labelled by \{"name": "ground_truth".*the index says \{"name": "import"'):
+    with pytest.raises(UserError, match=r'was labelled by \{"name": "ground_truth".*the index has \{"name": "import"'):
         ShardDataset(path, "train")
     write_index(path, index)
     (tmp_path / "train" / "shard-00001.h5").unlink()

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Source
 from pipeline.labelers.keypoints.base import KeypointFinder
-from pipeline.runs.config import Runtime
+from pipeline.runs.config import Runtime, as_json
 from pipeline.runs.config_loading import load_config
 from sorn.sample import JOINTS
 
@@ -138,3 +138,13 @@ def test_the_tables_that_synped_writes(tmp_path: Path) -> None:
     joints.prepare(items, Runtime())
     found = joints.find(items, [IMAGE, IMAGE])
     assert [pose[3].tolist() for pose in found] == [[0.25, 0.75, 1], [0.5, 0.75, 1]]
+
+
+def test_names_before_0_2_are_understood_and_stored(tmp_path: Path) -> None:
+    (tmp_path / "old.toml").write_text('[masks]\npose = "joints"\npose_options = { pattern = "a/{split}.csv" }\n')
+    config = load_config(str(tmp_path / "old.toml"))
+    assert config.masks.keypoints == "joints" and config.masks.keypoint_options == {"pattern": "a/{split}.csv"}
+    overridden = load_config(str(tmp_path / "old.toml"), ("masks.pose=none", "masks.pose_options.pattern=b.csv"))
+    assert (overridden.masks.keypoints, overridden.masks.keypoint_options) == ("none", {"pattern": "b.csv"})
+    stored = as_json(config.masks)
+    assert stored["pose"] == "joints" and "keypoints" not in stored and "pose_options" in stored

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.evaluation import figures
 from pipeline.evaluation.per_query import per_query
-from pipeline.reports.evaluation import text as report_text
+from pipeline.reports.evaluation import sections
 from sorn import matching, metrics
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read(evaluated: Evaluated) -> Reader:
 
 
 def test_page_markdown_and_json_hold_the_same_figures(evaluated: Evaluated, read: Reader) -> None:
-    report, written = evaluated.report, report_text.markdown(evaluated.report, [], "pictures")
+    report, written = evaluated.report, sections.markdown(evaluated.report, [], "pictures")
     rows = {tuple(row) for row in read.rows}
     lines = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in written if line.startswith("|")}
     keys = [figure.key for figure in figures.shown(single_shot=False)]

@@ -8,6 +8,7 @@ import itertools
 from sample_report import FIGURES, REPORT, VARIANT, with_provenance
 
 from pipeline.evaluation.report import Report, VariantFigures
+from pipeline.reports.evaluation import sections
 from pipeline.reports.evaluation import text as report_text
 from pipeline.reports.evaluation.illustrations import Picture
 
@@ -30,7 +31,7 @@ def test_single_shot_table_has_rank_3_and_deviations() -> None:
 
 def test_markdown_says_all_that_a_reader_needs() -> None:
     pictures = [Picture("ranked-01.png", "Ranked lists", "Person 7."), Picture("maps.png", "Aggregation maps", "Maps.")]
-    text = "\n".join(report_text.markdown(REPORT, pictures, "pictures"))
+    text = "\n".join(sections.markdown(REPORT, pictures, "pictures"))
     assert "> **Notice.** Withdrawn." in text and "- 3 images fewer" in text
     assert "| global | 50.0 | 62.5 | 75.0 | 45.7 | 10.0 |" in text
     assert "| SORN (Table V, trained on market1501) | 76.7 | 84.3 |" in text
@@ -46,21 +47,21 @@ def test_markdown_says_all_that_a_reader_needs() -> None:
 
 
 def test_markdown_names_the_segmenter_where_one_picked_the_stripes() -> None:
-    assert "| segmenter |" not in "\n".join(report_text.markdown(REPORT, [], "pictures"))
+    assert "| segmenter |" not in "\n".join(sections.markdown(REPORT, [], "pictures"))
     report = with_provenance(REPORT, segmenter={"trained_on": "synped-danet", "checkpoint_sha256": "fed"})
-    text = "\n".join(report_text.markdown(report, [], "pictures"))
+    text = "\n".join(sections.markdown(report, [], "pictures"))
     assert "| segmenter | `trained_on = synped-danet`" in text.replace('"', "") and "fed" in text
 
 
 def test_markdown_leaves_out_what_there_is_not() -> None:
     report = dataclasses.replace(REPORT, labels=None, tau_sweep=(), parts=None, stripes=None, paper=())
-    text = "\n".join(report_text.markdown(report, [], "pictures"))
+    text = "\n".join(sections.markdown(report, [], "pictures"))
     assert report_text.LABELS_CAPTION not in text and report_text.SWEEP_CAPTION not in text and "IoU" not in text
     assert "stripes, %" not in text
 
 
 def test_decisions_about_stripes_are_shares_of_the_visible_and_of_the_hidden() -> None:
-    text = "\n".join(report_text.markdown(REPORT, [], "pictures"))
+    text = "\n".join(sections.markdown(REPORT, [], "pictures"))
     assert "Stripes at tau 0.2, beside those that the exact masks show:\n\n| stripes, % | visible |" in text
     assert "| query | 60.0 | 90.0 | 65.0 | 80.0 |" in text
     assert "| gallery | 100.0 | 75.0 |  | 75.0 |" in text, "of no hidden stripe nothing can be said"
@@ -85,7 +86,7 @@ def test_rows_of_colour_are_explained() -> None:
     assert "colour" not in report_text.variants_caption(REPORT)
     report = with_variants("colour", "global")
     assert "`colour` compares" in report_text.variants_caption(report) and "needs no training" in "\n".join(
-        report_text.markdown(report, [], "pictures")
+        sections.markdown(report, [], "pictures")
     )
     assert "visible stripes" not in report_text.variants_caption(report)
     assert report_text.terminal_lines(report)[1].split() == ["colour", "50.0", "62.5", "75.0", "45.7", "10.0"]
@@ -94,7 +95,7 @@ def test_rows_of_colour_are_explained() -> None:
 
 
 def test_every_markdown_table_has_equal_columns() -> None:
-    lines = report_text.markdown(REPORT, [], "pictures")
+    lines = sections.markdown(REPORT, [], "pictures")
     for before, line in itertools.pairwise(lines):
         if before.startswith("|") and line.startswith("|"):
             assert before.count(" |") == line.count(" |"), line

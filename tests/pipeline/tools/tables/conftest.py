@@ -19,10 +19,12 @@ from pipeline.runs import stamp
 from pipeline.runs.command import RunCommand
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.inputs import Input, as_stored
-from pipeline.runs.layout import Paths
+from pipeline.runs.layout import Paths, TablesPaths
 from pipeline.runs.run import Run
+from pipeline.tools.tables.evidence import Evidence
 from pipeline.tools.tables.grid import Grid, Step
 from pipeline.tools.tables.plan import Expected, Job, Row, TablesPlan
+from pipeline.tools.tables.results import collect
 
 MakeGrid = Callable[..., Grid]
 MakeReport = Callable[..., Report]
@@ -134,3 +136,32 @@ def write_reports(finish, make_report) -> Callable[..., None]:
             path.write_text(json.dumps(make_report(rank1, **options).to_json()))
 
     return write
+
+
+@pytest.fixture
+def evidence(make_grid, write_reports, tmp_path) -> Evidence:
+    """One job measured with two seeds."""
+    grid = make_grid()
+    reports = {("sorn", seed): {"sorn": 0.5 + seed / 100, "global": 0.4 + seed / 100} for seed in (0, 1)}
+    write_reports(grid, reports)
+    return collect(grid, TablesPaths(tmp_path / "tables"))
+
+
+@pytest.fixture
+def hostile(evidence) -> Callable[[str], Evidence]:
+    """The same with names, messages and options that are this text."""
+
+    def make(text: str) -> Evidence:
+        replace = dataclasses.replace
+        first, *middle, absent = evidence.rows[:4]
+        rows = (replace(first, name=text), *middle, replace(absent, missing={"0": text}), *evidence.rows[4:])
+        return replace(
+            evidence,
+            dataset=replace(evidence.dataset, title=text),
+            common=replace(evidence.common, protocol=text),
+            command=text,
+            rows=rows,
+            expected=(replace(evidence.expected[0], name=text), *evidence.expected[1:]),
+        )
+
+    return make
