@@ -72,7 +72,7 @@ def test_a_run_is_found_by_its_name_and_by_any_path_in_it(
         ("nobody", "there is no run 'nobody', neither in .*Runs: mine-none, synped_demo-danet"),
         ("synped_demo-dante", "there is no run 'synped_demo-dante'.*Did you mean synped_demo-danet"),
         ("synped_demo-danet/experiments/smal", "there is no experiment 'smal'.*Did you mean small"),
-        ("synped_demo", "synped_demo is no run: those are called <dataset>-<labeler>"),
+        ("synped_demo", "'synped_demo' is a dataset, and a run is called <dataset>-<labeler>"),
     ],
 )
 def test_a_name_without_a_run_is_one_sentence(runs: Path, text: str, sentence: str) -> None:
