@@ -57,8 +57,8 @@ class AnswerList:
 class ShownQuery:
     """One query and its ranked lists.
 
-    kinds: those of KINDS that it is shown as. visible: [P] bool. ap: average precision of the fullest variant. matches: gallery images that count as right. lists:
-    of SIDE_BY_SIDE, the fullest variant first.
+    kinds: those of KINDS that it is shown as. visible: [P] bool. ap: average precision of the fullest variant.
+    matches: gallery images that count as right. lists: of SIDE_BY_SIDE, the fullest variant first.
     """
 
     kinds: tuple[str, ...]
