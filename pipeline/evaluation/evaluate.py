@@ -34,12 +34,20 @@ from sorn.sample import Sample
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """Query and gallery images: features, shards and exact masks."""
+    """Query and gallery images of one protocol: features, shards and ground-truth masks.
 
-    banks: Banks
+    pair: banks of the protocol's images, with the scores that `eval.visibility` names. examples, attrs: of the feature
+    bank. query, gallery: shards of all images of the splits. device: where similarities are computed.
+    """
+
+    protocol: Protocol
+    pair: BankPair
+    examples: Examples
+    attrs: dict[str, str]
     query: ShardDataset
     gallery: ShardDataset
     exact: ExactMasks
+    device: torch.device
 
     @cached_property
     def _place(self) -> dict[str, tuple[ShardDataset, int]]:
@@ -49,16 +57,11 @@ class EvaluatedImages:
         data, row = self._place[name]
         return data[row]
 
-    def pair(self, protocol: Protocol, visibility: str) -> BankPair:
-        """Banks of the protocol's images, with the stripe scores that `eval.visibility` names."""
-        query, gallery = (
-            seen_by(restrict(bank, prefix), visibility)
-            for bank, prefix in (
-                (self.banks.query, protocol.query_prefix),
-                (self.banks.gallery, protocol.gallery_prefix),
-            )
-        )
-        return query, gallery
+
+def select_pair(banks: Banks, protocol: Protocol, visibility: str) -> BankPair:
+    """Query and gallery banks of a protocol, with the scores that `eval.visibility` names."""
+    query = seen_by(restrict(banks.query, protocol.query_prefix), visibility)
+    return query, seen_by(restrict(banks.gallery, protocol.gallery_prefix), visibility)
 
 
 @dataclass(frozen=True)
@@ -75,27 +78,24 @@ class Result:
     options: EvalConfig
 
 
-def evaluate(
-    images: EvaluatedImages, origin: Origin, protocol: Protocol, options: EvalConfig, device: torch.device
-) -> Result:
+def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Result:
     """Scores of every matching variant under one protocol, and their report.
 
-    device: where similarities are computed. Raises UserError for an exact mask that cannot be one of its image.
+    Raises UserError for an exact mask that cannot be one of its image.
     """
-    examples = images.banks.examples
-    assert examples is not None, "the eval stage writes examples into every feature bank"
-    query, gallery = pair = images.pair(protocol, options.visibility)
+    protocol, examples = images.protocol, images.examples
+    attrs, manifest, index = images.attrs, origin.manifest, images.query.index
+    pose = from_json(MadeBy, index.pose) if index.pose else None
+    full_name = protocol_text(manifest, protocol, options, pose, attrs)
+    query, gallery = pair = images.pair
     labels = origin.model.labels
     colours = (colour_bank(query, images.query), colour_bank(gallery, images.gallery)) if options.colour else None
     stripes = Stripes(query.local.shape[1], labels, options.tau)
     exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
-    scores = score(RankingTask(*pair, protocol, options, device), examples.name, colours, exact)
-    index = images.query.index
+    scores = score(RankingTask(*pair, protocol, options, images.device), examples.name, colours, exact)
     reference = PartReference(images.sample, images.exact, index.labeler["name"], labels)
-    attrs, manifest = images.banks.attrs, origin.manifest
-    pose = from_json(MadeBy, index.pose) if index.pose else None
     report = Report(
-        protocol=protocol_text(manifest, protocol, options, pose, attrs),
+        protocol=full_name,
         single_shot=bool(protocol.shots),
         metrics={variant: VariantFigures.of(found) for variant, found in scores.metrics.items()},
         chance=scores.chance,

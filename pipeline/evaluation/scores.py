@@ -120,7 +120,9 @@ def score(
     explained: names of queries with maps and parts. colours, exact: banks of the same queries and gallery, to be ranked
     too (pipeline.evaluation.colour_baseline, oracle_stripes).
     """
-    query, options = task.query, task.options
+    query, options, single_shot = task.query, task.options, bool(task.protocol.shots)
+    by_chance = chance(task.relevant, options.average_precision, single_shot=single_shot)
+    curve_by_chance = chance_cmc(task.relevant, single_shot=single_shot)
     rules = {variant: Rule(variant, options.tau if variant == "sorn" else 0.0) for variant in matching.variants(query)}
     taus = {tau: Rule("sorn", tau) for tau in options.tau_sweep if "sorn" in rules}
     found = _evaluated(task, [*rules.values(), *taus.values()])
@@ -135,15 +137,15 @@ def score(
         by_variant[EXACT_STRIPES] = _evaluated(task.with_banks(exact), [rule])[rule]
     if options.rerank:
         by_variant[f"{last}+rerank"] = _reranked(task, rules[last])
-    shown, single_shot = choose_shown(task, by_variant[last], explained), bool(task.protocol.shots)
+    shown = choose_shown(task, by_variant[last], explained)
     return Scores(
         query,
         task.gallery,
         task.relevant,
         by_variant,
         {tau: found[rule] for tau, rule in taus.items()},
-        chance(task.relevant, options.average_precision, single_shot=single_shot),
-        chance_cmc(task.relevant, single_shot=single_shot),
+        by_chance,
+        curve_by_chance,
         shown,
         _rows(task, rules, sorted({number for numbers in shown.values() for number in numbers})),
     )

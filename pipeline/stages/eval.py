@@ -23,8 +23,7 @@ from pipeline.runs.run import Run
 from pipeline.runtime.threads import use_all_cores
 
 if TYPE_CHECKING:
-    from pipeline.features.extraction import Extraction
-    from pipeline.features.store import Banks
+    from pipeline.evaluation.evaluate import EvaluatedImages
 
 logger = logging.getLogger(__name__)
 
@@ -62,34 +61,41 @@ def inputs(run: Run) -> list[Input]:
     return found
 
 
-def run(run: Run, fingerprint: str) -> tuple[Extraction, Banks | None]:
-    """Extract the features. Raises UserError for queries without any answer and a network without features."""
+def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | None]:
+    """Extraction of the features; the images are None on every process but the first.
+
+    Raises UserError for queries without a possible match and for a network without features.
+    """
+    from pipeline.evaluation.evaluate import EvaluatedImages, select_pair
     from pipeline.evaluation.scores import check_answerable
     from pipeline.features.extraction import Extraction  # torch takes seconds to import
+    from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
 
-    query, gallery = (ShardDataset(run.paths.shard_index, split) for split in _splits(run.config.eval))
-    check_answerable(run.paths.dataset, _protocol(run), query, gallery)
+    options, protocol = run.config.eval, _protocol(run)
+    query, gallery = (ShardDataset(run.paths.shard_index, split) for split in _splits(options))
+    check_answerable(run.paths.dataset, protocol, query, gallery)
     trained = describe(run.paths.folder("train"))
-    options = run.config.eval
     _require_features(run.paths.folder("train"), options, trained)
     device = run.config.runtime.device
-    extraction = Extraction(run.paths, trained, query, gallery, options, device, _segmenter(options))
-    return extraction, extraction.banks()
+    banks = Extraction(run.paths, trained, query, gallery, options, device, _segmenter(options)).banks()
+    if banks is None:
+        return trained, None
+    assert banks.examples is not None, "the extraction writes examples into every feature bank"
+    masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
+    pair = select_pair(banks, protocol, options.visibility)
+    return trained, EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where)
 
 
-def finish(run: Run, extracted: tuple[Extraction, Banks]) -> Path:
-    """Evaluate and write the report."""
-    from pipeline.evaluation.evaluate import EvaluatedImages, evaluate
+def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
+    """Evaluation and its report."""
+    from pipeline.evaluation.evaluate import evaluate
     from pipeline.evaluation.origin import read_origin
     from pipeline.reports.evaluation.build import write_report
-    from pipeline.runtime.device import pick_device
 
     use_all_cores()
-    extraction, banks = extracted
-    images = EvaluatedImages(banks, extraction.query, extraction.gallery, ExactMasks(run.manifest, run.root, run.rows))
-    device = pick_device(run.config.runtime.device)
-    result = evaluate(images, read_origin(run, extraction.trained), _protocol(run), run.config.eval, device)
+    trained, images = extracted
+    result = evaluate(images, read_origin(run, trained), run.config.eval)
     write_report(result, run.paths)
     return run.paths.report_html
 
