@@ -225,11 +225,11 @@ class FinishedStage:
     NAME: str
     VERSION: int = 1
 
-    def settings(self, config: Config, paths: Paths) -> dict:
+    def settings(self, run: Run) -> dict:
         return {}
 
-    def inputs(self, config: Config, paths: Paths) -> dict:
-        return {}
+    def inputs(self, run: Run) -> list:
+        return []
 
 
 def test_colours_are_ranked_beside_the_network_when_they_are_asked(
