@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -110,7 +109,7 @@ class SearchResult:
                 facts["recall"] += f", {self.recall.drawn:.1%} of those to {self.recall.pictures} gallery pictures"
         return facts
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         searcher, gallery = self.searcher, self.searcher.gallery
         recall = self.recall and {
             "queries": self.recall.asked,
@@ -164,7 +163,7 @@ def _compared(answer: Answer, hit: Hit) -> list[bool]:
     return [seen and there for seen, there in zip(answer.visible, hit.visible, strict=True)]
 
 
-def _hit_json(rank: int, hit: Hit) -> dict[str, Any]:
+def _hit_json(rank: int, hit: Hit) -> dict[str, object]:
     return {
         "rank": rank,
         "name": hit.name,

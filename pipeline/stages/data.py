@@ -80,7 +80,7 @@ def outputs(run: Run) -> list[Path]:
 
 def provides(run: Run) -> dict[str, str]:
     """records: digest of the content. manifest: of the terms and protocols, for whoever reports them."""
-    content = read_summary(run.paths.data_summary, run.paths.dataset)["content"]  # written a moment ago
+    content = read_summary(run.paths.data_summary, run.paths.dataset).content  # written a moment ago
     return {"records": content, "manifest": run.manifest.digest()}
 
 
