@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.datasets.discovery import find_records, look
 from pipeline.datasets.findings import judge
@@ -30,7 +30,7 @@ VERSION = 1
 RENDERING = "rendering {}"
 
 
-def settings(run: Run) -> dict[str, Any]:
+def settings(run: Run) -> Mapping[str, object]:
     """No option changes what is found."""
     return {}
 
