@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pipeline.io.documents import Flat
+from pipeline.io.documents import Flat, from_json
 
 
 @dataclass(frozen=True)
@@ -14,3 +15,8 @@ class MadeBy:
 
     name: str
     details: Annotated[dict[str, object], Flat()] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, described: Mapping[str, object]) -> MadeBy:
+        """From the value of its `describe()`. Raises ValueError where it has no name."""
+        return from_json(cls, described)

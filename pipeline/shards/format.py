@@ -24,7 +24,6 @@ import numpy as np
 from pipeline.errors import UserError, reason
 from pipeline.io import hdf5
 from pipeline.io.disk import reserve, told_when_full
-from pipeline.io.documents import from_json
 from pipeline.io.files import publish, temporary_path
 from pipeline.io.text import parse_json
 from pipeline.runs.made_by import MadeBy
@@ -166,9 +165,9 @@ class ShardReader:
             )
         said = hdf5.attributes(file)
         self.fingerprint = str(said["fingerprint"])
-        self.labeler = from_json(MadeBy, parse_json(str(said["labeler"])), "labeler")
+        self.labeler = MadeBy.of(parse_json(str(said["labeler"])))
         pose = parse_json(str(said["pose"]))
-        self.pose = None if pose is None else from_json(MadeBy, pose, "pose")
+        self.pose = None if pose is None else MadeBy.of(pose)
         self.content_digest, self.detection_digest = (str(said[f"{of}_digest"]) for of in ("content", "detection"))
         image, mask, name = (hdf5.dataset(file, field) for field in ("image", "mask", "name"))
         small = {field: hdf5.dataset(file, field) for field in SMALL_FIELDS}

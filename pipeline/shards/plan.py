@@ -16,7 +16,6 @@ from pipeline.datasets.manifest import SPLITS
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.disk import require_space
-from pipeline.io.documents import from_json
 from pipeline.io.files import digest_file
 from pipeline.io.images import decode
 from pipeline.runs.config import MasksConfig
@@ -132,8 +131,8 @@ class ShardPlan:
             entries.append(ShardEntry(file, shard.split, len(shard.records), content.digest, digest))
         return ShardIndex(
             fingerprint=self.fingerprint,
-            labeler=from_json(MadeBy, labeler),
-            pose=None if pose is None else from_json(MadeBy, pose),
+            labeler=MadeBy.of(labeler),
+            pose=None if pose is None else MadeBy.of(pose),
             image_size=self.config.image_size,
             pids=tuple(sorted({record.pid for record in self.records({"train"})})),
             splits={
