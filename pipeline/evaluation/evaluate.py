@@ -10,7 +10,6 @@ import torch
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation.colour_baseline import colour_bank
-from pipeline.evaluation.label_report import MadeBy
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
@@ -25,9 +24,9 @@ from pipeline.evaluation.report import (
 )
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
 from pipeline.features.store import Banks, Examples
-from pipeline.io.documents import from_json
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
 from sorn.sample import Sample
 
@@ -91,11 +90,10 @@ def evaluate(
     exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
     scores = score(RankingTask(*pair, protocol, options, device), examples.name, colours, exact)
     index = images.query.index
-    reference = PartReference(images.sample, images.exact, index.labeler["name"], labels)
+    reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
     attrs, manifest = images.banks.attrs, origin.manifest
-    pose = from_json(MadeBy, index.pose) if index.pose else None
     report = Report(
-        protocol=protocol_text(manifest, protocol, options, pose, attrs),
+        protocol=protocol_text(manifest, protocol, options, index.pose, attrs),
         single_shot=bool(protocol.shots),
         metrics={variant: VariantFigures.of(found) for variant, found in scores.metrics.items()},
         chance=scores.chance,
@@ -108,8 +106,8 @@ def evaluate(
         paper=tuple(row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name),
         dataset=_dataset(origin, scores, images.query.unreadable + images.gallery.unreadable),
         provenance=Provenance(
-            labeler=from_json(MadeBy, index.labeler),
-            pose=pose,
+            labeler=index.labeler,
+            pose=index.pose,
             segmenter=parse_json(attrs["segmenter"]) if options.visibility == "segmenter" else None,
             trained_on=origin.trained_on,
             command=origin.command,

@@ -119,7 +119,7 @@ def test_images_and_masks_are_stored_at_shard_size(tmp_path: Path, capsys: pytes
     assert {split: entry.count for split, entry in index.splits.items()} == {"train": 25, "query": 3, "gallery": 4}
     assert [entry.count for entry in index.shards if entry.split == "train"] == [10, 10, 5]
     assert index.pids == (36, 37, 38, 39, 40)
-    assert index.labeler["name"] == "ground_truth"
+    assert index.labeler.name == "ground_truth"
     data = ShardDataset(paths.shard_index, "train")
     sample = data[7]
     assert (sample.name, sample.pid, sample.camid, sample.status) == ("train/007.png", 38, 1, Status.OK)
