@@ -29,6 +29,7 @@ from loader_peers import BATCH, PASSES, SIZE, Floor, JpegStore, exhaust, usual
 from PIL import Image
 from report import Figure, emit, interleave, median
 
+from pipeline.runs.made_by import MadeBy
 from pipeline.runtime.prefetch import ahead
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import PIXEL_BYTES, ShardWriter
@@ -81,7 +82,7 @@ def write_shards(folder: Path, images: int) -> Path:
     for name, files in (("warm", ["warm"]), ("twice", ["warm", "warm"]), ("cold", ["cold"])):
         entries = tuple(ShardEntry(f"{file}.h5", "train", images, writer.content.digest, "") for file in files)
         split = SplitEntry(images * len(files), "", "", {"ok": images * len(files)}, 0.0)
-        index = ShardIndex("bench", labeler, None, SIZE, tuple(range(PEOPLE)), {"train": split}, entries)
+        index = ShardIndex("bench", MadeBy.of(labeler), None, SIZE, tuple(range(PEOPLE)), {"train": split}, entries)
         write_index(folder / f"{name}.json", index)
     return path
 

@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.io.files import digest_file
 from pipeline.runs.config import Config, Runtime, TrainConfig
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.runs.run import Run
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
@@ -52,7 +53,7 @@ def write_run(folder: Path, images: int, size: tuple[int, int]) -> Paths:
     name = str(shard.relative_to(paths.shard_index.parent))
     entry = ShardEntry(name, "train", images, writer.content.digest, digest_file(shard))
     split = SplitEntry(images, "", "", {"ok": images}, 0.0)
-    index = ShardIndex("bench", labeler, None, size, tuple(range(PIDS)), {"train": split}, (entry,))
+    index = ShardIndex("bench", MadeBy.of(labeler), None, size, tuple(range(PIDS)), {"train": split}, (entry,))
     write_index(paths.shard_index, index)
     return paths
 

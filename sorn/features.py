@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 
@@ -34,9 +33,8 @@ class FeatureBank:
 
     def take(self, rows: np.ndarray) -> FeatureBank:
         """Bank of some of the images. rows: positions, or bool [N]."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        kept: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
-        return FeatureBank(**kept)
+        arrays: dict[str, np.ndarray | None] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return FeatureBank(**{name: array[rows] for name, array in arrays.items() if array is not None})
 
     def __post_init__(self) -> None:
         n, p = len(self.pid), self.local.shape[1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -33,7 +31,7 @@ def build_optimizer(model: nn.Module, config: ScheduleConfig, weight_decay: floa
     def share_of(name: str) -> float:
         return config.backbone_rate if name.startswith("backbone.") else 1.0
 
-    groups: list[dict[str, Any]] = [
+    groups: list[dict[str, object]] = [
         {"params": [value for name, value in model.named_parameters() if share_of(name) == share], "share": share}
         for share in dict.fromkeys((1.0, config.backbone_rate))  # one group where both are the same
     ]

@@ -20,6 +20,7 @@ from pipeline.io.files import digest_file, digest_json, write_text
 from pipeline.runs import stamp
 from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.runs.run import Run
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
@@ -68,7 +69,10 @@ def write_shards(paths: Paths, splits: dict[str, list[Sample]], pose: dict[str, 
         entries[split] = SplitEntry(
             len(samples), content.digest, content.detection_digest, dict(content.status), content.foreground_share
         )
-    write_index(paths.shard_index, ShardIndex("masks run", LABELER, pose, SIZE, (1, 2, 3), entries, tuple(shards)))
+    write_index(
+        paths.shard_index,
+        ShardIndex("masks run", MadeBy.of(LABELER), pose and MadeBy.of(pose), SIZE, (1, 2, 3), entries, tuple(shards)),
+    )
     provided = {split: entry.digest for split, entry in entries.items()}
     if pose:
         provided["pose"] = digest_json([entry.detection_digest for entry in entries.values()])

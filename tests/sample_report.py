@@ -12,7 +12,6 @@ from pipeline.evaluation.label_report import (
     LabelledDataset,
     LabelReport,
     LabelStatistics,
-    MadeBy,
     MaskAgreement,
     PartShare,
     StripeAgreement,
@@ -29,6 +28,7 @@ from pipeline.evaluation.report import (
     VariantFigures,
 )
 from pipeline.runs.config import EvalConfig
+from pipeline.runs.made_by import MadeBy
 
 FIGURES = {"rank-1": 0.5, "rank-3": 0.55, "rank-5": 0.625, "rank-10": 0.75, "mAP": 0.4567, "mINP": 0.1}
 VARIANT = VariantFigures(FIGURES, 80, 2)

@@ -11,7 +11,7 @@ from pipeline.cli.options import FOLDER, common, common_for_outputs, force_optio
 from pipeline.cli.run_argument import RUN_HELP, nearest_experiment, require_experiment
 from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.layout import Comparison
+from pipeline.runs.layout import ComparisonPaths
 from pipeline.runs.run import Run
 from pipeline.stages import driver
 
@@ -109,7 +109,7 @@ def masks_compare(
     config = load_config(config_name, overrides, Runtime(workers))
     indices = (find_index(runs, a), find_index(runs, b))
     names = (label_name(indices[0]), label_name(indices[1]))
-    compare_labels(config, indices, Comparison(out) if out else Comparison.of(runs, names))
+    compare_labels(config, indices, ComparisonPaths(out) if out else ComparisonPaths.of(runs, names))
 
 
 @click.command(

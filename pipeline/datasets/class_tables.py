@@ -142,7 +142,10 @@ def _read_table(path: Path) -> dict[int, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".toml":
-            rows = list(parse_toml(text)["classes"].items())
+            classes = parse_toml(text)["classes"]
+            if not isinstance(classes, dict):
+                raise ValueError(f"classes = {classes!r} is no table")
+            rows = list(classes.items())
         else:
             rows = [(row["value"], row["class"].strip()) for row in csv.DictReader(text.splitlines())]
         entries = {int(value): ours for value, ours in rows}

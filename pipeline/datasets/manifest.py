@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pipeline.datasets.records import ImageRecord, read_records
 from pipeline.errors import UserError, did_you_mean
@@ -146,7 +145,7 @@ class Manifest:
     set: tuple[ImageSet, ...] = ()
     protocol: tuple[Protocol, ...] = (STANDARD,)
     hint: tuple[Hint, ...] = ()
-    paper: tuple[dict[str, Any], ...] = ()
+    paper: tuple[dict[str, str | int | float], ...] = ()
     rendered: Rendering | None = None
     lists: Lists | None = None
     origin: Path = field(default=Path(), metadata=DERIVED)
@@ -221,7 +220,7 @@ def _safe_name(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", stem)
 
 
-def _read(dataset: str) -> tuple[dict[str, Any], Path]:
+def _read(dataset: str) -> tuple[dict[str, object], Path]:
     """Table of a manifest, merged with its `base`, and its file."""
     origin = Path(dataset) if dataset.endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
     if not origin.is_file():
@@ -237,6 +236,8 @@ def _read(dataset: str) -> tuple[dict[str, Any], Path]:
         remedy = "Mend that line; data_manifests/README.md has an example."
         raise UserError(f"{origin} is not TOML: {error}", remedy) from error
     base = table.pop("base", "")
+    if not isinstance(base, str):
+        raise UserError(f"{origin}: base = {base!r} is no text", 'Name a dataset or a manifest: base = "market1501".')
     if base:
         beside = origin.parent / base
         base_table = _read(str(beside) if base.endswith(".toml") else base)[0]

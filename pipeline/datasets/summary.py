@@ -2,94 +2,135 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pipeline.datasets.manifest import SPLITS, Manifest
+from pipeline.datasets.manifest import SPLITS, Manifest, Protocol
 from pipeline.datasets.records import Finding, Found, ImageFile, ImageRecord, content_digest
 from pipeline.errors import UserError
+from pipeline.io import documents
 from pipeline.io.files import write_json
 from pipeline.io.text import read_json
 
 logger = logging.getLogger(__name__)
 
 
-def read_summary(path: Path, dataset: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class SplitCounts:
+    """Images and identities of one split. per_camera: camera -> images."""
+
+    images: int
+    ids: int
+    per_camera: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSummary:
+    """Facts about the data for reports and readers: contents of summary.json.
+
+    root: the dataset's folder. source: how it was read, in words. masks: pattern of the ground-truth masks.
+    expected_images, expected_ids, junk_dropped: prefix or split -> number. pid_labels, camid_labels: number -> label,
+    for ids that are no numbers. content: digest of the records and their files.
+    """
+
+    name: str = ""
+    title: str = ""
+    licence: str = ""
+    notice: str = ""
+    camera_policy: str = ""
+    root: str
+    source: str = ""
+    masks: str = ""
+    evaluation_only: bool = False
+    splits: dict[str, SplitCounts] = field(default_factory=dict)
+    expected_images: dict[str, int] = field(default_factory=dict)
+    expected_ids: dict[str, int] = field(default_factory=dict)
+    junk_dropped: dict[str, int] = field(default_factory=dict)
+    distractors_kept: int = 0
+    findings: tuple[Finding, ...] = ()
+    protocols: tuple[Protocol, ...] = ()
+    pid_labels: dict[str, str] = field(default_factory=dict)
+    camid_labels: dict[str, str] = field(default_factory=dict)
+    content: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(finding.wrong for finding in self.findings if finding.level == "warning")
+
+    @classmethod
+    def from_json(cls, value: object) -> DataSummary:
+        """Raises ValueError naming the field that is missing or wrong."""
+        return documents.from_json(cls, value)
+
+
+def read_summary(path: Path, dataset: str) -> DataSummary:
     """Content of the data stage's summary.json.
 
     dataset: its name in the message. Raises UserError where the file is missing or damaged.
     """
     try:
-        found = read_json(path)
-        if not (isinstance(found, dict) and isinstance(found.get("root"), str)):
-            raise ValueError("it does not name the dataset's folder")
-        return found
+        return DataSummary.from_json(read_json(path))
     except (OSError, ValueError) as error:
         wrong = f"{path} cannot be read: {error}"
         raise UserError(wrong, f"Run: make data DATASET={dataset}") from error
 
 
-def write_summary(path: Path, summary: dict[str, Any]) -> None:
-    write_json(path, summary, ensure_ascii=False)
+def write_summary(path: Path, summary: DataSummary) -> None:
+    write_json(path, documents.to_json(summary), ensure_ascii=False)
 
 
 def summarise(
     manifest: Manifest, found: Found, findings: list[Finding], rows: list[tuple[ImageRecord, ImageFile]]
-) -> dict[str, Any]:
-    """Facts about the data for reports and readers, as JSON."""
+) -> DataSummary:
     records = found.records
-    return {
-        "name": manifest.name,
-        "title": manifest.title,
-        "licence": manifest.licence,
-        "notice": manifest.notice,
-        "camera_policy": manifest.camera_policy,
-        "root": str(found.root),
-        "source": found.source,
-        "masks": manifest.masks,
-        "evaluation_only": all(record.split != "train" for record in records),
-        "splits": {split: _counts([r for r in records if r.split == split]) for split in SPLITS},
-        "expected_images": {s.prefix: s.images for s in manifest.set if s.images is not None},
-        "expected_ids": manifest.expected_ids,
-        "junk_dropped": found.junk,
-        "distractors_kept": sum(record.pid in manifest.distractor_pids for record in records),
-        "findings": [dataclasses.asdict(finding) for finding in findings],
-        "protocols": [dataclasses.asdict(protocol) for protocol in manifest.protocol],
-        "pid_labels": found.pid_labels,
-        "camid_labels": found.camid_labels,
-        "content": content_digest(rows),
-    }
+    return DataSummary(
+        name=manifest.name,
+        title=manifest.title,
+        licence=manifest.licence,
+        notice=manifest.notice,
+        camera_policy=manifest.camera_policy,
+        root=str(found.root),
+        source=found.source,
+        masks=manifest.masks,
+        evaluation_only=all(record.split != "train" for record in records),
+        splits={split: _counts([r for r in records if r.split == split]) for split in SPLITS},
+        expected_images={s.prefix: s.images for s in manifest.set if s.images is not None},
+        expected_ids=manifest.expected_ids,
+        junk_dropped=found.junk,
+        distractors_kept=sum(record.pid in manifest.distractor_pids for record in records),
+        findings=tuple(findings),
+        protocols=manifest.protocol,
+        pid_labels={str(number): label for number, label in found.pid_labels.items()},
+        camid_labels={str(number): label for number, label in found.camid_labels.items()},
+        content=content_digest(rows),
+    )
 
 
-def _counts(records: list[ImageRecord]) -> dict[str, Any]:
+def _counts(records: list[ImageRecord]) -> SplitCounts:
     cameras = Counter(record.camid for record in records)
-    return {
-        "images": len(records),
-        "ids": len({record.pid for record in records}),
-        "per_camera": {str(camid): cameras[camid] for camid in sorted(cameras)},
-    }
+    per_camera = {str(camid): cameras[camid] for camid in sorted(cameras)}
+    return SplitCounts(len(records), len({record.pid for record in records}), per_camera)
 
 
-def tell(summary: dict[str, Any]) -> None:
+def tell(summary: DataSummary) -> None:
     """Summary on one screen.
 
     Terms and warnings go to stderr, so that they stay visible when stdout is redirected.
     """
-    for key in ("licence", "notice"):
-        if summary[key]:
-            logger.warning(f"{summary['title']}, {key}: {summary[key]}")
-    for finding in summary["findings"]:
-        remedy = f". {finding['remedy']}" if finding["remedy"] else ""
-        logger.warning(f"{finding['level']}: {finding['wrong']}{remedy}")
-    for split, counts in summary["splits"].items():
-        if counts["images"]:
-            cameras = len(counts["per_camera"])
-            logger.info(f"  {split:12} {counts['images']:7,} images {counts['ids']:6,} ids {cameras:3} cameras")
-    dropped = sum(summary["junk_dropped"].values())
+    for key, text in {"licence": summary.licence, "notice": summary.notice}.items():
+        if text:
+            logger.warning(f"{summary.title}, {key}: {text}")
+    for finding in summary.findings:
+        remedy = f". {finding.remedy}" if finding.remedy else ""
+        logger.warning(f"{finding.level}: {finding.wrong}{remedy}")
+    for split, counts in summary.splits.items():
+        if counts.images:
+            cameras = len(counts.per_camera)
+            logger.info(f"  {split:12} {counts.images:7,} images {counts.ids:6,} ids {cameras:3} cameras")
+    dropped = sum(summary.junk_dropped.values())
     if dropped:
         logger.info(f"  dropped {dropped:,} junk images")
-    if summary["distractors_kept"]:
-        logger.info(f"  kept {summary['distractors_kept']:,} distractor images in the gallery")
+    if summary.distractors_kept:
+        logger.info(f"  kept {summary.distractors_kept:,} distractor images in the gallery")

@@ -10,7 +10,6 @@ import torch
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation.colour_baseline import colour_bank
-from pipeline.evaluation.label_report import MadeBy
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
@@ -25,9 +24,9 @@ from pipeline.evaluation.report import (
 )
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
 from pipeline.features.store import Banks, Examples
-from pipeline.io.documents import from_json
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
 from sorn.sample import Sample
 
@@ -85,15 +84,14 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
     """
     protocol, examples = images.protocol, images.examples
     attrs, manifest, index = images.attrs, origin.manifest, images.query.index
-    pose = from_json(MadeBy, index.pose) if index.pose else None
-    full_name = protocol_text(manifest, protocol, options, pose, attrs)
+    full_name = protocol_text(manifest, protocol, options, index.pose, attrs)
     query, gallery = pair = images.pair
     labels = origin.model.labels
     colours = (colour_bank(query, images.query), colour_bank(gallery, images.gallery)) if options.colour else None
     stripes = Stripes(query.local.shape[1], labels, options.tau)
     exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
     scores = score(RankingTask(*pair, protocol, options, images.device), examples.name, colours, exact)
-    reference = PartReference(images.sample, images.exact, index.labeler["name"], labels)
+    reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
     report = Report(
         protocol=full_name,
         single_shot=bool(protocol.shots),
@@ -108,8 +106,8 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
         paper=tuple(row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name),
         dataset=_dataset(origin, scores, images.query.unreadable + images.gallery.unreadable),
         provenance=Provenance(
-            labeler=from_json(MadeBy, index.labeler),
-            pose=pose,
+            labeler=index.labeler,
+            pose=index.pose,
             segmenter=parse_json(attrs["segmenter"]) if options.visibility == "segmenter" else None,
             trained_on=origin.trained_on,
             command=origin.command,

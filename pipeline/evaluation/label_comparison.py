@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.evaluation.label_report import UNIT, DifferingImage, MadeBy, MaskAgreement
+from pipeline.evaluation.label_report import UNIT, DifferingImage, MaskAgreement
 from pipeline.io import documents
+from pipeline.runs.made_by import MadeBy
 
 SCHEMA_VERSION = 1
 

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pipeline.io import documents
-from pipeline.io.documents import Flat, Key
+from pipeline.io.documents import Key
 from pipeline.io.text import read_json
+from pipeline.runs.made_by import MadeBy
 
 SCHEMA_VERSION = 1
 UNIT = "fractions in [0, 1]"
-
-
-@dataclass(frozen=True)
-class MadeBy:
-    """Labeler or keypoint finder.
-
-    details: version, options and weights, all that decides its output.
-    """
-
-    name: str
-    details: Annotated[dict[str, object], Flat()] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

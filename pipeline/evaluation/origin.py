@@ -41,7 +41,7 @@ def read_origin(run: Run, trained: CheckpointInfo) -> Origin:
     train = stamps["train"]
     return Origin(
         run.manifest,
-        tuple(finding["wrong"] for finding in run.summary["findings"] if finding["level"] == "warning"),
+        run.summary.warnings,
         training_labels(paths),
         trained.model,
         dict(trained.document),

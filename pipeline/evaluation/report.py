@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 from pipeline.evaluation.figures import HEADLINE, measured
-from pipeline.evaluation.label_report import UNIT, LabelStatistics, MadeBy, StripeAgreement
+from pipeline.evaluation.label_report import UNIT, LabelStatistics, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.io.text import read_json
 from pipeline.runs.config import EvalConfig
+from pipeline.runs.made_by import MadeBy
 from sorn.metrics import Metrics
 
 

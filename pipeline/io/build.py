@@ -72,11 +72,12 @@ class _Builder:
             raise UserError(f"{self.where}: {error}", self._remedy(named, "Change that value there.")) from error
 
     def value(self, hint: Any, value: Any, name: str) -> Any:
-        """The value as the type `hint`. Of `X | None`, X: an optional key is absent, never null."""
+        """The value as the type `hint`; of `X | Y`, as the one that it has, else as X. No key is null."""
         if isinstance(hint, types.UnionType):
-            hint = typing.get_args(hint)[0]
+            kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+            hint = type(value) if type(value) in kinds else kinds[0]
         origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
-        if hint is Any:
+        if hint in (Any, object):
             return value
         if dataclasses.is_dataclass(hint):
             return self.table(typing.cast("type[Any]", hint), value, f"{name}.")

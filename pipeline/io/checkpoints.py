@@ -36,7 +36,7 @@ NUMPY_NUMBERS: list[Any] = [
 SHOWN = 3  # differences named in an error
 
 
-def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
+def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
     """Weights file of a state_dict and JSON metadata.
 
     Equal weights give equal bytes.
@@ -80,9 +80,9 @@ def load_weights(path: Path, model: nn.Module) -> None:
     model.load_state_dict(weights, assign=True)
 
 
-def save_state(path: Path, state: dict[str, Any]) -> None:
+def save_state(path: Path, state: Mapping[str, object]) -> None:
     """Training state file: nested dicts and lists of tensors, numbers, text."""
-    _write(path, lambda temporary: torch.save(state, temporary))
+    _write(path, lambda temporary: torch.save(dict(state), temporary))
 
 
 def read_torch(path: Path) -> Any:

@@ -53,7 +53,7 @@ def to_json(document: Any) -> Any:
     The keys have the order of the fields.
     """
     if dataclasses.is_dataclass(document):
-        value: dict[str, Any] = {}
+        value: dict[str, object] = {}
         for member in _members(typing.cast(Any, type(document))):
             found = to_json(getattr(document, member.name))
             value |= found if member.flat else {member.key: found}

@@ -9,7 +9,9 @@ import json
 import math
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 LARGEST = 256 << 20  # bytes; what is read takes ten times as much memory
 TOO_DEEP = "lists or tables in one another, deeper than anybody writes them"
@@ -23,7 +25,7 @@ def read_json(path: Path) -> Any:
     return parse_json(_read(path))
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, object]:
     """Content of a TOML file. Raises as `read_json` does."""
     return parse_toml(_read(path))
 
@@ -39,7 +41,7 @@ def parse_json(text: str) -> Any:
         raise ValueError(TOO_DEEP) from error
 
 
-def parse_toml(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> dict[str, object]:
     """Table of a TOML text. Raises ValueError."""
     try:
         return tomllib.loads(text)

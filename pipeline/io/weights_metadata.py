@@ -6,24 +6,23 @@ Reads *.safetensors; needs no torch.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import UserError
-from pipeline.io.text import parse_json
+from pipeline.io.text import JsonValue, parse_json
 
 METADATA_KEY = "sorn"  # one key, one JSON text: safetensors writes several keys in no fixed order
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path) -> dict[str, JsonValue]:
     """Metadata that `save_weights` stored; {} for a file of another program.
 
     Raises UserError for a file that is missing, truncated or not safetensors.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata: dict[str, Any] = parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            metadata: dict[str, JsonValue] = parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"))
             return metadata
     except (SafetensorError, OSError, ValueError) as error:
         raise unreadable(path, error) from error

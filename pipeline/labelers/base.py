@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -62,7 +62,7 @@ class Labeler(Protocol):
     name: str
     version: int
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """JSON of what decides the labels.
 
         Name, version, options, weights (their sha256 or None). Enters the fingerprint and every shard. Works without
@@ -90,9 +90,16 @@ class Labeler(Protocol):
         """
 
 
-def describe(name: str, version: int, options: object, weights: str | None = None) -> dict[str, Any]:
-    """What every labeler's `describe` returns. options: the labeler's options dataclass."""
-    return {"name": name, "version": version, "options": dataclasses.asdict(options), "weights": weights}  # type: ignore[call-overload]
+def describe(
+    name: str, version: int, options: object, weights: str | None = None, without: Sequence[str] = ()
+) -> dict[str, object]:
+    """What every labeler's `describe` returns.
+
+    options: the labeler's options dataclass. without: names of options that change no label.
+    """
+    values = dataclasses.asdict(options)  # type: ignore[call-overload]
+    kept = {key: value for key, value in values.items() if key not in without}
+    return {"name": name, "version": version, "options": kept, "weights": weights}
 
 
 def read_options(

@@ -20,6 +20,7 @@ from pipeline.io.images import resize_image
 from pipeline.labelers.base import Labeled, Source, describe, read_options
 from pipeline.labelers.batching import require_finite, run_in_batches
 from pipeline.labelers.person_choice import status_of
+from pipeline.runs.checkpoint_info import DanetNetwork
 from pipeline.runs.config import PRECISIONS, Runtime
 from sorn.config import check, check_choice
 from sorn.sample import Status
@@ -69,14 +70,12 @@ class DANetLabeler:
         self._require_file()
         return digest_file(self.path)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """Without the place of the file and the batch.
 
         Neither is meant to change a label.
         """
-        found = describe(self.name, self.version, self.options, self._digest)
-        del found["options"]["weights"], found["options"]["batch"]
-        return found
+        return describe(self.name, self.version, self.options, self._digest, ("weights", "batch"))
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         return {}
@@ -90,14 +89,19 @@ class DANetLabeler:
         from sorn.danet import DANet
 
         self._require_file()
-        made = checkpoints.read_metadata(self.path)
-        if made.get("network") != "danet":
-            raise UserError(f"{self.path} holds no DANet", "Give a danet.safetensors, made by `make labeler`.")
-        self.size: tuple[int, int] = tuple(made["image_size"])
+        try:
+            made = DanetNetwork.of(checkpoints.read_metadata(self.path))
+            if made is None:
+                raise ValueError("its metadata names another network, or none")
+            height, width = made.image_size
+        except ValueError as error:
+            wrong = f"{self.path} holds no DANet: {error}"
+            raise UserError(wrong, "Give a danet.safetensors, made by `make labeler`.") from error
+        self.size = (height, width)
         self.device = pick_device(runtime.device)
         self.precision = engine.pick_precision(self.options.precision, self.device)
         with torch.device("meta"):
-            model = DANet(made["backbone"])
+            model = DANet(made.backbone)
         checkpoints.load_weights(self.path, model)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 

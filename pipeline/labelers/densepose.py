@@ -116,10 +116,8 @@ class DensePose:
     def _digest(self) -> str:
         return digest_file(self.weights)
 
-    def describe(self) -> dict[str, Any]:
-        found = describe(self.name, self.version, self.options, self._digest)
-        found["options"] = {key: value for key, value in found["options"].items() if key not in NOT_THE_RESULT}
-        return found
+    def describe(self) -> Mapping[str, object]:
+        return describe(self.name, self.version, self.options, self._digest, NOT_THE_RESULT)
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         own = self.options.model not in densepose_zoo.WEIGHTS

@@ -6,8 +6,6 @@ Reads nothing, imports no torch.
 
 from __future__ import annotations
 
-from typing import Any
-
 URL = "https://dl.fbaipublicfiles.com/densepose"
 
 # Model -> id and file of its weights. R_50, R_101: depth of the ResNet below the feature pyramid. DL: DeepLab head.
@@ -62,13 +60,13 @@ def address(model: str) -> str:
     return "/".join((URL, model, *WEIGHTS[model]))
 
 
-def settings(model: str) -> dict[str, Any]:
+def settings(model: str) -> dict[str, object]:
     """Settings that build a zoo model from the defaults.
 
     Dotted name below MODEL -> value.
     """
     words = model.split("_")
-    found: dict[str, Any] = {**SHARED, "RESNETS.DEPTH": int(words[words.index("R") + 1])}
+    found: dict[str, object] = {**SHARED, "RESNETS.DEPTH": int(words[words.index("R") + 1])}
     found["ROI_DENSEPOSE_HEAD.NAME"] = "DensePoseDeepLabHead" if "DL" in words else "DensePoseV1ConvXHead"
     for word in words:
         if word.startswith("WC"):

@@ -48,7 +48,7 @@ class GroundTruth:
         self.manifest = dataclasses.replace(source.manifest, masks=pattern)
         self.root = source.root
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         return describe(self.name, self.version, GroundTruthOptions(self.manifest.masks))
 
     def path(self, record: ImageRecord) -> Path:

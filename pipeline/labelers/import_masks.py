@@ -60,7 +60,7 @@ class ImportMasks:
         self.folder = Path(self.options.folder)
         self.lookup = load_table(self.options.table, self.options.hands)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         return describe(self.name, self.version, self.options)
 
     def find(self, record: ImageRecord) -> Path | None:

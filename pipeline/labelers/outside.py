@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ ALLOWED = (Status.OK, Status.EMPTY, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE
 
 
 @dataclass(frozen=True)
-class Origin:
+class PluginOrigin:
     """Source of a plug-in.
 
     word: its kind. name: as the user gives it. title, file, mend: in messages. identity: JSON of the code that answers,
@@ -37,7 +37,7 @@ class Origin:
     title: str
     file: Path
     mend: str
-    identity: dict[str, Any]
+    identity: Mapping[str, str | None]
 
     @contextlib.contextmanager
     def told(self, when: str) -> Iterator[None]:
@@ -59,11 +59,11 @@ class OutsidePlugin:
     made: the object of its class. Several threads may call the guard at a time, as they call the object itself.
     """
 
-    def __init__(self, origin: Origin, made: Any) -> None:
+    def __init__(self, origin: PluginOrigin, made: Any) -> None:
         self.origin, self.made = origin, made
         self.name, self.version = origin.name, int(made.version)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """The plug-in's own description, with the identity of its code.
 
         The name is the one that the user gives.
@@ -77,7 +77,7 @@ class OutsidePlugin:
         if not isinstance(own, dict):
             wrong = f"{self.origin.title}: describe() returns {_kind(said)}, not a dict"
             raise UserError(wrong, self.origin.mend)
-        return {"version": self.version, **own, "name": self.name, "plugin": self.origin.identity}
+        return {"version": self.version, **own, "name": self.name, "plugin": dict(self.origin.identity)}
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         """Its own, under names that no other input has."""

@@ -27,7 +27,7 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
 from pipeline.labelers.base import Source
-from pipeline.labelers.outside import Origin, OutsideFinder, OutsideLabeler, OutsidePlugin, described
+from pipeline.labelers.outside import OutsideFinder, OutsideLabeler, OutsidePlugin, PluginOrigin, described
 from pipeline.labelers.protocol_check import require_protocol
 
 WORD = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -168,7 +168,7 @@ class Plugin:
     def _written_in(self, found: type) -> Path:
         return _file_of(sys.modules.get(found.__module__, self.module))
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, str | None]:
         """What decides, besides its own description, what it answers: enters the fingerprint."""
         file = self.file_of_class
         source = digest_file(file) if file.is_file() else None
@@ -242,7 +242,7 @@ def create(kind: PluginKind, name: str, options: Mapping[str, Any], source: Sour
     made = plugin.implementation
     if plugin.built_in:
         return made(options, source)
-    origin = Origin(kind.word, name, plugin.title, plugin.file_of_class, plugin.mend, plugin.identity())
+    origin = PluginOrigin(kind.word, name, plugin.title, plugin.file_of_class, plugin.mend, plugin.identity())
     with origin.told("when it is made"):
         return kind.guard(origin, made(copy.deepcopy(dict(options)), source))
 

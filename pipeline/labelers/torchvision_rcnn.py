@@ -22,6 +22,8 @@ from pipeline.runs.config import Runtime
 from sorn.config import check
 from sorn.sample import WHOLE, Status
 
+NOT_THE_RESULT = ("mask_weights", "keypoint_weights", "batch")  # options outside the fingerprint: see `describe`
+
 
 @dataclass(frozen=True)
 class TorchvisionOptions:
@@ -65,16 +67,13 @@ class TorchvisionRCNN:
         self.mask_weights = WeightsChoice(MASK, self.options.mask_weights, "masks.options.mask_weights")
         self.keypoint_weights = WeightsChoice(KEYPOINT, self.options.keypoint_weights, "masks.options.keypoint_weights")
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """Without the files' names and the batch.
 
         Equal weights label equally wherever they lie.
         """
         weights = f"{self.mask_weights.identity}, {self.keypoint_weights.identity}"
-        found = describe(self.name, self.version, self.options, weights)
-        for option in ("mask_weights", "keypoint_weights", "batch"):
-            del found["options"][option]
-        return found
+        return describe(self.name, self.version, self.options, weights, NOT_THE_RESULT)
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         return {}

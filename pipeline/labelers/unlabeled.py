@@ -32,7 +32,7 @@ class Unlabeled:
     def __init__(self, options: Mapping[str, Any], source: Source) -> None:
         self.options = read_options(NoOptions, self.name, options)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         return describe(self.name, self.version, self.options)
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.io import documents
 from pipeline.io.text import read_json
 from pipeline.runs.config import DanetConfig, as_json, read_model
 from pipeline.runs.layout import DESCRIPTION
@@ -65,6 +66,20 @@ class DanetInfo:
             "precision": self.precision,
             "fingerprint": self.fingerprint,
         }
+
+
+@dataclass(frozen=True)
+class DanetNetwork:
+    """What a DANet is built from, by the metadata of its weights. image_size: height, width of its input."""
+
+    backbone: str
+    image_size: tuple[int, ...]
+    trained_on: str = ""
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, object]) -> DanetNetwork | None:
+        """None for another network. Raises ValueError naming the field that is missing or wrong."""
+        return documents.from_json(cls, metadata) if metadata.get("network") == "danet" else None
 
 
 def describe(folder: Path) -> CheckpointInfo:

@@ -35,12 +35,12 @@ class MasksConfig:
     # Splits whose images are labelled; the others are stored as `unlabeled`: only training reads labels.
     shard_images: int = 1024
     # Images per shard: the unit of resuming.
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; the labeler rejects unknown ones.
     keypoints: str = "none"
     # Who finds the joints stored beside the masks of all splits, for eval.visibility = "pose": "none", "joints" (a CSV
     # beside the images; SynPed has it), "keypoint_rcnn", or one from outside (docs/labelers.md).
-    keypoint_options: dict[str, Any] = field(default_factory=dict)
+    keypoint_options: dict[str, object] = field(default_factory=dict)
     # The keypoint finder's own options.
 
     def __post_init__(self) -> None:
@@ -278,18 +278,18 @@ STORED_NAMES = {"stripes": "parts", "keypoints": "pose", "keypoint_options": "po
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}
 
 
-def as_json(config: object) -> dict[str, Any]:
+def as_json(config: object) -> dict[str, object]:
     """A config section as plain JSON values, for stamps, checkpoints and feature banks."""
     values = dataclasses.asdict(config)  # type: ignore[call-overload]
     return {STORED_NAMES.get(key, key): _plain(value) for key, value in values.items()}
 
 
-def read_model(stored: dict[str, Any]) -> SORNConfig:
+def read_model(stored: object) -> SORNConfig:
     """Options of a network as `as_json` stored them. Raises TypeError or ValueError for those of another program."""
     if not isinstance(stored, dict):
         raise TypeError(f"options of a network are a table, not {type(stored).__name__}")
     names = {spelling: name for name, spelling in STORED_NAMES.items()}
-    return SORNConfig(**{names.get(key, key): value for key, value in stored.items()})
+    return SORNConfig(**{names.get(key, str(key)): value for key, value in stored.items()})
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ from pipeline.runs.config import SECTION_ALIASES, SECTIONS, Config, Runtime
 from pipeline.runs.option_names import current_name, is_known, nearest_option, nearest_section
 
 PRESET_DIR = Path(__file__).parent / "presets"
-Sections = dict[str, dict[str, Any]]
+Sections = dict[str, dict[str, object]]
 
 
 def presets() -> list[str]:
@@ -81,7 +81,8 @@ def _override(sections: Sections, text: str) -> str:
     target = sections.setdefault(section, {})
     table, dot, own = name.partition(".")
     if dot:
-        target[table] = {**target.get(table, {}), own: parsed}
+        earlier = target.get(table)
+        target[table] = {**(earlier if isinstance(earlier, dict) else {}), own: parsed}
     else:
         target[name] = parsed
     return f"{section}.{table}"
@@ -111,7 +112,7 @@ def _unknown_section(given: str, where: str, table: bool) -> UserError:
     )
 
 
-def _build(section: str, values: dict[str, Any], source: str, spoken: dict[str, str]) -> Any:
+def _build(section: str, values: dict[str, object], source: str, spoken: dict[str, str]) -> Any:
     """The section as its dataclass. A value that an override gave is not said to be in the file."""
     remedy = f"Change [{section}] there, or override it with --set; see: sorn options {section}"
     try:

@@ -212,15 +212,15 @@ class Pages:
         return self.folder / f"{self.name}.html"
 
 
-class Comparison(Pages):
+class ComparisonPaths(Pages):
     """Where the comparison of two labelers is written."""
 
     name = "comparison"
 
     @staticmethod
-    def of(runs: Path, names: tuple[str, str]) -> Comparison:
+    def of(runs: Path, names: tuple[str, str]) -> ComparisonPaths:
         """Beside the runs that are compared."""
-        return Comparison(runs / f"compare-{names[0]}-{names[1]}")
+        return ComparisonPaths(runs / f"compare-{names[0]}-{names[1]}")
 
     @property
     def picture(self) -> Path:

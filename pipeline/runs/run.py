@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
 from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
-from pipeline.datasets.summary import read_summary
+from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError, did_you_mean, nearest
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
@@ -137,14 +137,14 @@ class Run:
         return [record for record, _ in self.rows]
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> DataSummary:
         """summary.json of the data stage. Raises UserError where it is missing or damaged."""
         return read_summary(self.paths.data_summary, self.paths.dataset)
 
     @property
     def root(self) -> Path:
         """Folder of the dataset, absolute."""
-        return Path(self.summary["root"])
+        return Path(self.summary.root)
 
     def stamp(self, stage: str) -> Stamp | None:
         return stamp.read(self.paths.folder(stage))

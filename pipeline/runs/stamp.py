@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Stamp:
     version: int
     fingerprint: str
     inputs: dict[str, str]
-    config: dict[str, Any]
+    config: Mapping[str, object]
     outputs: dict[str, list[Any]]
     provides: dict[str, str]
     versions: dict[str, str]
@@ -51,6 +51,13 @@ class Stamp:
         """The inputs, each with the stage that it came from."""
         return from_stored(self.stage, self.inputs)
 
+    def options(self, section: str) -> Mapping[str, object]:
+        """One table of `config`; empty where there is none. Raises ValueError for what is no table."""
+        found = self.config.get(section, {})
+        if not isinstance(found, dict):
+            raise ValueError(f"its config names {section} = {found!r}, which is no table")
+        return found
+
     def provided(self, name: str) -> str:
         """The digest of what later stages take. Raises UserError where this stamp has lost it."""
         if name not in self.provides:
@@ -59,7 +66,7 @@ class Stamp:
         return self.provides[name]
 
 
-def fingerprint(stage: str, version: int, inputs: dict[str, str], config: dict[str, Any]) -> str:
+def fingerprint(stage: str, version: int, inputs: dict[str, str], config: Mapping[str, object]) -> str:
     return digest_json([stage, version, inputs, config])
 
 
@@ -105,7 +112,7 @@ def write(
     stage: str,
     version: int,
     inputs: dict[str, str],
-    config: dict[str, Any],
+    config: Mapping[str, object],
     outputs: Iterable[Path],
     provides: dict[str, str],
     command: RunCommand | None = None,
@@ -121,7 +128,9 @@ def write(
     return folder / STAMP
 
 
-def why_stale(folder: Path, stage: str, version: int, inputs: dict[str, str], config: dict[str, Any]) -> list[str]:
+def why_stale(
+    folder: Path, stage: str, version: int, inputs: dict[str, str], config: Mapping[str, object]
+) -> list[str]:
     """Reasons, in words, why the stage must run; empty when it is fresh."""
     stamp = read(folder)
     if stamp is None:
@@ -138,7 +147,7 @@ def why_stale(folder: Path, stage: str, version: int, inputs: dict[str, str], co
     return reasons
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str]]:
+def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[tuple[str, str]]:
     found = []
     for name in sorted(old.keys() | new.keys()):
         if name not in new:
@@ -151,8 +160,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, st
     return found
 
 
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
     for key, value in config.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.datasets.image_folder import shown
+from pipeline.io.documents import to_json
 from pipeline.io.files import write_json, write_text
 from pipeline.io.images import decode
 from pipeline.io.overlays import class_colours, overlay_parts
 from pipeline.reports.html import picture_uri, render
 from pipeline.runs.layout import SearchPaths
+from pipeline.search.document import SearchDocument
 from pipeline.search.searcher import Answer, Hit, Recall, Searcher
 from sorn.parts import LABELLINGS
 
-SCHEMA_VERSION = 1
 HEIGHT = 192  # pixels of a picture, as in search.css
 
 RULES = {
@@ -94,7 +95,8 @@ class SearchResult:
     recall: Recall | None
 
     def write(self, paths: SearchPaths) -> None:
-        write_json(paths.json, self.as_json(), allow_nan=False)
+        document = SearchDocument.of(self.searcher, tuple(self.answers), self.recall)
+        write_json(paths.json, to_json(document), allow_nan=False)
         write_text(paths.html, self.as_html())
 
     def facts(self) -> dict[str, str]:
@@ -116,39 +118,6 @@ class SearchResult:
             if self.recall.drawn is not None:
                 facts["recall"] += f", {self.recall.drawn:.1%} of those to {self.recall.pictures} gallery pictures"
         return facts
-
-    def as_json(self) -> dict[str, object]:
-        searcher, gallery = self.searcher, self.searcher.gallery
-        recall = self.recall and {
-            "queries": self.recall.asked,
-            "drawn": self.recall.drawn,
-            "pictures": self.recall.pictures,
-        }
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "model": str(searcher.embedder.weights.parent),
-            "checkpoint_sha256": searcher.embedder.sha256,
-            "precision": searcher.embedder.inference.precision,
-            "gallery": {
-                "path": str(gallery.path),
-                "folder": gallery.attrs.get("folder"),
-                "images": len(gallery.bank),
-                "left_out": gallery.attrs.get("left_out", ""),
-            },
-            "variant": searcher.rule.variant,
-            "tau": searcher.tau,
-            "candidates": searcher.count or None,
-            "recall": recall,
-            "queries": [
-                {
-                    "query": answer.name,
-                    "visibility": list(answer.visibility),
-                    "visible": list(answer.visible),
-                    "hits": [_hit_json(rank, hit) for rank, hit in enumerate(answer.hits, 1)],
-                }
-                for answer in self.answers
-            ],
-        }
 
     def as_html(self) -> str:
         labels = self.searcher.embedder.inference.network.config.labels
@@ -172,19 +141,6 @@ def as_text(answer: Answer) -> str:
 def _compared(answer: Answer, hit: Hit) -> list[bool]:
     """Per stripe, whether both pictures show it."""
     return [seen and there for seen, there in zip(answer.visible, hit.visible, strict=True)]
-
-
-def _hit_json(rank: int, hit: Hit) -> dict[str, object]:
-    return {
-        "rank": rank,
-        "name": hit.name,
-        "path": str(hit.path) if hit.path else None,
-        "similarity": hit.similarity,
-        "global": hit.global_similarity,
-        "stripes": list(hit.stripes),
-        "visible": list(hit.visible),
-        "blank": hit.blank,
-    }
 
 
 def _shown_answer(answer: Answer, labels: int) -> ShownAnswer:

@@ -73,14 +73,14 @@ class ShardDataset(Dataset[Sample]):
         """
         missing = int((self.status == Status.UNLABELED).sum())
         if missing:
-            labeler = self.index.labeler["name"]
+            labeler = self.index.labeler.name
             raise UserError(
                 f"{missing} of {len(self)} images of split '{self.split}' have no part labels (labeler {labeler})",
                 f"Choose another labeler and name '{self.split}' in masks.splits, or set model.semantic_branch=false.",
             )
         if not self.labelled.any():
             raise UserError(
-                f"labeler {self.index.labeler['name']} found no body part in any of the {len(self)} images of split "
+                f"labeler {self.index.labeler.name} found no body part in any of the {len(self)} images of split "
                 f"'{self.split}'",
                 "Look at labels.md beside the shards, and choose other weights or another labeler.",
             )

@@ -12,6 +12,7 @@ import contextlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from pipeline.io import hdf5
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import publish, temporary_path
 from pipeline.io.text import parse_json
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.digest import ShardContent
 from sorn.parts import CLASSES
 from sorn.sample import JOINTS, Sample, Status
@@ -57,8 +59,8 @@ class ShardWriter:
         count: int,
         image_size: tuple[int, int],
         fingerprint: str,
-        labeler: dict[str, Any],
-        pose: dict[str, Any] | None = None,
+        labeler: Mapping[str, object],
+        pose: Mapping[str, object] | None = None,
     ):
         self.path, self.count, self.image_size = path, count, image_size
         self.attributes: dict[str, str | int] = {
@@ -163,8 +165,9 @@ class ShardReader:
             )
         attributes = hdf5.attributes(file)
         self.fingerprint = str(attributes["fingerprint"])
-        self.labeler: dict[str, Any] = parse_json(str(attributes["labeler"]))
-        self.pose: dict[str, Any] | None = parse_json(str(attributes["pose"]))
+        self.labeler = MadeBy.of(parse_json(str(attributes["labeler"])))
+        pose = parse_json(str(attributes["pose"]))
+        self.pose = None if pose is None else MadeBy.of(pose)
         self.content_digest, self.detection_digest = (
             str(attributes[f"{of}_digest"]) for of in ("content", "detection")
         )
@@ -203,7 +206,7 @@ class ShardReader:
     def __len__(self) -> int:
         return len(self.pid)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_file": None}
 
     def read_into(self, row: int, image: memoryview, mask: memoryview) -> None:

@@ -6,13 +6,14 @@ Reads and writes index.json. The index is written after all shards, so a folder 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import UserError, reason
+from pipeline.io.documents import from_json, to_json
 from pipeline.io.files import digest_file, write_json
 from pipeline.io.text import read_json
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.format import REMEDY, SCHEMA_VERSION, ShardReader
 from sorn.parts import CLASSES
 
@@ -54,8 +55,8 @@ class ShardIndex:
     """
 
     fingerprint: str
-    labeler: dict[str, Any]
-    pose: dict[str, Any] | None
+    labeler: MadeBy
+    pose: MadeBy | None
     image_size: tuple[int, int]
     pids: tuple[int, ...]
     splits: dict[str, SplitEntry]
@@ -65,7 +66,7 @@ class ShardIndex:
 
 
 def write_index(path: Path, index: ShardIndex) -> None:
-    write_json(path, asdict(index), sort_keys=True)
+    write_json(path, to_json(index), sort_keys=True)
 
 
 def read_index(path: Path) -> ShardIndex:
@@ -78,11 +79,7 @@ def read_index(path: Path) -> ShardIndex:
         version = table["schema_version"]
         if version != SCHEMA_VERSION:
             raise UserError(f"{path} is of schema version {version}, this program of {SCHEMA_VERSION}", REMEDY)
-        table["splits"] = {split: SplitEntry(**entry) for split, entry in table["splits"].items()}
-        table["shards"] = tuple(ShardEntry(**entry) for entry in table["shards"])
-        for field in ("image_size", "pids", "classes"):
-            table[field] = tuple(table[field])
-        return ShardIndex(**table)
+        return from_json(ShardIndex, table)
     except FileNotFoundError as error:
         raise UserError(f"there are no shards: {path} is missing", REMEDY) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -93,7 +90,7 @@ def summary(index: ShardIndex) -> str:
     """Content of the shards, on one screen."""
     height, width = index.image_size
     people = f"{len(index.pids)} training pids"
-    lines = [f"images of {height}x{width}, labelled by {index.labeler['name']}, {people}"]
+    lines = [f"images of {height}x{width}, labelled by {index.labeler.name}, {people}"]
     for split, entry in index.splits.items():
         status = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(entry.status.items()))
         share = f"; {entry.foreground_share:.0%} of their pixels show the person" if entry.foreground_share else ""
@@ -114,7 +111,7 @@ def open_shards(path: Path, split: str) -> tuple[ShardIndex, list[ShardReader]]:
     readers = [ShardReader(path.parent / entry.file) for entry in entries]
     for entry, reader in zip(entries, readers, strict=True):
         if reader.labeler != index.labeler:
-            stored, indexed = (json.dumps(labeler, sort_keys=True) for labeler in (reader.labeler, index.labeler))
+            stored, indexed = (json.dumps(to_json(made), sort_keys=True) for made in (reader.labeler, index.labeler))
             raise UserError(f"shard {reader.path} was labelled by {stored}, the index has {indexed}", REMEDY)
         found = (reader.fingerprint, reader.content_digest, len(reader), reader.image_size)
         if found != (index.fingerprint, entry.digest, entry.count, index.image_size):

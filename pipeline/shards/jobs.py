@@ -79,7 +79,7 @@ def write_shards(work: Labeling, shards: list[PlannedShard]) -> Iterator[tuple[P
             ) from error
 
 
-def _start(name: str) -> tuple[dict[str, Any], tuple[type[Exception], ...]]:
+def _start(name: str) -> tuple[dict[str, str], tuple[type[Exception], ...]]:
     """Registration of the backend in joblib.
 
     Returns its options, and its exceptions for a lost process.

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -52,9 +51,9 @@ class Labeling:
 
     source: Source
     labeler: str
-    options: dict[str, Any]
+    options: Mapping[str, object]
     keypoints: str
-    keypoint_options: dict[str, Any]
+    keypoint_options: Mapping[str, object]
     splits: frozenset[str]
     image_size: tuple[int, int]
     fingerprint: str
@@ -111,7 +110,7 @@ class ShardLabeler:
         if self.finder is not None:
             self.finder.prepare(records, self.work.runtime)
 
-    def describe_pose(self) -> dict[str, Any] | None:
+    def describe_pose(self) -> Mapping[str, object] | None:
         return None if self.finder is None else self.finder.describe()
 
     @cached_property

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.datasets.manifest import SPLITS
 from pipeline.datasets.records import ImageRecord
@@ -20,6 +20,7 @@ from pipeline.io.files import digest_file
 from pipeline.io.images import decode
 from pipeline.runs.config import MasksConfig
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.runtime import distributed
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import PIXEL_BYTES, ShardReader
@@ -117,7 +118,7 @@ class ShardPlan:
         freed = sum(shard.path.stat().st_size for shard in shards if shard.path.exists())
         require_space(self.folder, sum(sizes) - freed + max(sizes, default=0))
 
-    def index(self, labeler: dict[str, Any], pose: dict[str, Any] | None) -> ShardIndex:
+    def index(self, labeler: Mapping[str, object], pose: Mapping[str, object] | None) -> ShardIndex:
         """Index of the finished plan.
 
         labeler, pose: the values of their `describe()`.
@@ -130,8 +131,8 @@ class ShardPlan:
             entries.append(ShardEntry(file, shard.split, len(shard.records), content.digest, digest))
         return ShardIndex(
             fingerprint=self.fingerprint,
-            labeler=labeler,
-            pose=pose,
+            labeler=MadeBy.of(labeler),
+            pose=None if pose is None else MadeBy.of(pose),
             image_size=self.config.image_size,
             pids=tuple(sorted({record.pid for record in self.records({"train"})})),
             splits={

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.datasets.discovery import find_records, look
 from pipeline.datasets.findings import judge
@@ -30,7 +30,7 @@ VERSION = 1
 RENDERING = "rendering {}"
 
 
-def settings(run: Run) -> dict[str, Any]:
+def settings(run: Run) -> Mapping[str, object]:
     """No option changes what is found."""
     return {}
 
@@ -80,7 +80,7 @@ def outputs(run: Run) -> list[Path]:
 
 def provides(run: Run) -> dict[str, str]:
     """records: digest of the content. manifest: of the terms and protocols, for whoever reports them."""
-    content = read_summary(run.paths.data_summary, run.paths.dataset)["content"]  # written a moment ago
+    content = read_summary(run.paths.data_summary, run.paths.dataset).content  # written a moment ago
     return {"records": content, "manifest": run.manifest.digest()}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,7 +39,7 @@ class Stage(Protocol):
     NAME: str
     VERSION: int
 
-    def settings(self, run: Run) -> dict[str, Any]: ...
+    def settings(self, run: Run) -> Mapping[str, object]: ...
     def inputs(self, run: Run) -> Iterable[Input]: ...
     def run(self, run: Run, fingerprint: str) -> Any: ...
     def finish(self, run: Run, result: Any) -> Path: ...

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
@@ -33,7 +34,7 @@ VERSION = 4
 QUERY_SPLIT = {"test": "query", "val": "val_query"}
 
 
-def settings(run: Run) -> dict[str, Any]:
+def settings(run: Run) -> Mapping[str, object]:
     options = as_json(run.config.eval)
     del options["segmenter"]  # where it lies changes nothing; what it is, is an input
     return {"eval": options, "protocol": dataclasses.asdict(_protocol(run))}

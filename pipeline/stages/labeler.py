@@ -6,8 +6,8 @@ dataset, e.g. what `sorn data coco` makes of DensePose-COCO.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.datasets.manifest import mask_path
 from pipeline.datasets.mask_files import listing_digest
@@ -23,7 +23,7 @@ VERSION = 2
 SPLIT = "labeler"
 
 
-def settings(run: Run) -> dict[str, Any]:
+def settings(run: Run) -> Mapping[str, object]:
     options = as_json(run.config.danet)
     init = Path(run.config.danet.init)
     if init.suffix:

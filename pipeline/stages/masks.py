@@ -7,9 +7,9 @@ and need a file system that all of them see. The index is written last; then sha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline import labelers
 from pipeline.errors import UserError
@@ -42,7 +42,7 @@ class WrittenShards:
     labeler: ShardLabeler
 
 
-def settings(run: Run) -> dict[str, Any]:
+def settings(run: Run) -> Mapping[str, object]:
     masks, finder = run.config.masks, _finder(run)
     return {
         "labeler": _labeler(run).describe(),

@@ -6,8 +6,9 @@ The processes of torchrun share its batches.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
@@ -23,7 +24,7 @@ VERSION = 3
 VALIDATED = ("val_query", "val_gallery")
 
 
-def settings(run: Run) -> dict[str, Any]:
+def settings(run: Run) -> Mapping[str, object]:
     config = run.config
     sections = {name: as_json(getattr(config, name)) for name in ("model", "loss", "schedule", "train")}
     init = Path(config.train.init)

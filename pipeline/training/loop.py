@@ -11,7 +11,6 @@ import dataclasses
 import os
 import shutil
 import time
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -31,7 +30,7 @@ from pipeline.shards.loader import BatchLoader
 from pipeline.training.initial_weights import load_initial_weights
 from pipeline.training.log import TrainingLog
 from pipeline.training.sampler import BatchOrder
-from pipeline.training.states import TrainingStates
+from pipeline.training.states import BestEpoch, TrainingStates
 from pipeline.training.validation import Validation
 from sorn import engine
 from sorn.augmentation import Augmentation
@@ -64,7 +63,7 @@ class Training:
         )
         self.states = TrainingStates(paths, "train", fingerprint)
         self.epoch = self.step = 0
-        self.best: dict[str, Any] = {}
+        self.best: BestEpoch | None = None
         self.last_step: int | None = None  # of all, once somebody has asked to stop
         self._make_repeatable()
         model = SORN(self.model_config)
@@ -178,9 +177,9 @@ class Training:
         self._save_state()
 
     def _remember_best(self, mean_ap: float) -> None:
-        if self.config.train.keep == "best" and mean_ap > self.best.get("mAP", -1.0):
+        if self.config.train.keep == "best" and mean_ap > (self.best.mean_ap if self.best else -1.0):
             weights = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-            self.best = {"mAP": mean_ap, "epoch": self.epoch, "model": weights}
+            self.best = BestEpoch(mean_ap, self.epoch, weights)
 
     def _stop(self) -> None:
         """Somebody asked for it: the state is written, then this process ends."""
@@ -231,7 +230,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.stepper.scaler.state_dict(),
-            "best": self.best,
+            "best": self.best.as_state() if self.best else {},
         }
         self.states.save(self._done, state)
 
@@ -245,12 +244,12 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
-        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
+        self.epoch, self.step, self.best = state["epoch"], state["step"], BestEpoch.of_state(state["best"])
         distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
 
     def publish(self) -> None:
         """Weights first, then what they are; states are no longer needed."""
-        weights = self.best["model"] if self.config.train.keep == "best" else self.model.state_dict()
+        weights = self.best.weights if self.best else self.model.state_dict()
         checkpoints.save_weights(self.paths.checkpoint, weights, {"fingerprint": self.fingerprint})
         described = {
             "model": as_json(self.model_config),
@@ -259,7 +258,7 @@ class Training:
             "loss": as_json(self.config.loss),
             "precision": self.precision,
             "processes": self.process.world,
-            "best": {name: self.best[name] for name in ("epoch", "mAP") if name in self.best} or None,
+            "best": {"epoch": self.best.epoch, "mAP": self.best.mean_ap} if self.best else None,
             "image_size": list(self.data.image_size),
             "pids": list(self.data.index.pids),
             "dataset": self.paths.dataset_name,

@@ -6,8 +6,12 @@ The newest two are kept: one that a crash of the machine has damaged is named, a
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
@@ -17,6 +21,23 @@ from pipeline.runtime import distributed
 logger = logging.getLogger(__name__)
 
 KEPT = 2
+
+
+@dataclass(frozen=True)
+class BestEpoch:
+    """The epoch of the highest mAP of a training. weights: of its network, on the CPU."""
+
+    mean_ap: float
+    epoch: int
+    weights: dict[str, Tensor]
+
+    def as_state(self) -> dict[str, object]:
+        return {"mAP": self.mean_ap, "epoch": self.epoch, "model": self.weights}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> BestEpoch | None:
+        """None where no epoch was measured."""
+        return cls(state["mAP"], state["epoch"], state["model"]) if state else None
 
 
 class TrainingStates:
@@ -30,7 +51,7 @@ class TrainingStates:
         """Oldest first."""
         return self.paths.states(self.stage, self.fingerprint)
 
-    def save(self, number: int, state: dict[str, Any]) -> None:
+    def save(self, number: int, state: Mapping[str, object]) -> None:
         """Write the state before step `number` of the whole training, then remove the oldest."""
         path = self.paths.state(self.stage, self.fingerprint, number)
         checkpoints.save_state(path, {**state, "fingerprint": self.fingerprint})

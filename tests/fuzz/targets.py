@@ -33,6 +33,7 @@ from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.format import ShardReader, ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, read_index, write_index
 from sorn.features import FeatureBank
@@ -178,7 +179,7 @@ RESULTS = ",".join(COLUMNS) + "\nsorn," + ",".join(["q.jpg", "1", "2", "3", "1",
 def index(folder: Path) -> list[bytes]:
     path, split = folder / "seed.json", SplitEntry(1, "d", "e", {"ok": 1}, 0.5)
     shards = (ShardEntry("train/shard-00000.h5", "train", 1, "d", "s"),)
-    write_index(path, ShardIndex("f", {"name": "none"}, None, (16, 8), (1,), {"train": split}, shards))
+    write_index(path, ShardIndex("f", MadeBy.of({"name": "none"}), None, (16, 8), (1,), {"train": split}, shards))
     return [path.read_bytes()]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class KeypointFinder(Protocol):
     name: str
     version: int
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """JSON of what decides the keypoints, as a labeler's."""
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:

@@ -49,7 +49,7 @@ class Joints:
         self.root = source.root
         self.tables: dict[str, dict[str, np.ndarray]] = {}
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         return describe(self.name, self.version, self.options)
 
     def path(self, split: str) -> Path:

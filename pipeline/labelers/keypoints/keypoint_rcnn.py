@@ -51,14 +51,12 @@ class KeypointRCNN:
         self.options = read_options(KeypointRCNNOptions, self.name, options, OWNER, SECTION)
         self.weights = WeightsChoice(KEYPOINT, self.options.weights, f"{SECTION}.weights")
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """Without the file's name and the batch.
 
         Equal weights find equal joints wherever they lie.
         """
-        found = describe(self.name, self.version, self.options, self.weights.identity)
-        del found["options"]["weights"], found["options"]["batch"]
-        return found
+        return describe(self.name, self.version, self.options, self.weights.identity, ("weights", "batch"))
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         return {}

@@ -14,10 +14,9 @@ import numpy as np
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import SPLITS
-from pipeline.evaluation.label_report import ExactSample, LabelledDataset, LabelReport, LabelStatistics, MadeBy
+from pipeline.evaluation.label_report import ExactSample, LabelledDataset, LabelReport, LabelStatistics
 from pipeline.evaluation.label_statistics import StoredLabels, statistics
 from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
-from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.labels import text as label_text
@@ -57,7 +56,7 @@ def write_label_report(run: Run) -> list[Path]:
     worst = agreement.worst(labels.name[compared], NAMED_WORST) if agreement is not None else ()
     report = LabelReport(
         dataset=LabelledDataset(manifest.name, manifest.title, manifest.licence, manifest.notice),
-        labeler=from_json(MadeBy, labels.index.labeler),
+        labeler=labels.index.labeler,
         fingerprint=labels.index.fingerprint,
         image_size=labels.index.image_size,
         splits=by_split,
@@ -142,7 +141,7 @@ def _draw(
 
     path = paths.label_pictures / SHEET
     sections = {heading: [overlaid(number) for number in numbers] for heading, numbers in shown.items()}
-    draw_overlays(path, SheetTitle("Labels", labels.index.labeler["name"]), len(CLASSES), sections)
+    draw_overlays(path, SheetTitle("Labels", labels.index.labeler.name), len(CLASSES), sections)
     return [path]
 
 

@@ -11,10 +11,8 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.evaluation.label_comparison import ComparedLabels, LabelComparison, UnmatchedImages
-from pipeline.evaluation.label_report import MadeBy
 from pipeline.evaluation.label_statistics import NAMED, StoredLabels
 from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
-from pipeline.io.documents import from_json
 from pipeline.io.files import write_json, write_text
 from pipeline.io.images import resize_mask
 from pipeline.reports.canvas import SheetTitle
@@ -23,7 +21,7 @@ from pipeline.reports.labels.build import short_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
 from pipeline.runs.config import Config
 from pipeline.runs.find import find_output
-from pipeline.runs.layout import INDEX, Comparison
+from pipeline.runs.layout import INDEX, ComparisonPaths
 from sorn.parts import CLASSES
 from sorn.sample import Status
 
@@ -56,7 +54,7 @@ def label_name(index: Path) -> str:
     return folder.parent.name if folder.name == "masks" else folder.name
 
 
-def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison) -> LabelComparison:
+def compare_labels(config: Config, indices: tuple[Path, Path], files: ComparisonPaths) -> LabelComparison:
     """Compare the labels of the images in both runs; write the files.
 
     indices: index.json of A and of B. Raises UserError when they are not about the same images.
@@ -132,8 +130,7 @@ def _masks(a: StoredLabels, b: StoredLabels, row: int, column: int) -> tuple[np.
 
 def _described(name: str, index: Path, labels: StoredLabels) -> ComparedLabels:
     found = labels.index
-    made_by = from_json(MadeBy, found.labeler)
-    return ComparedLabels(name, str(index), made_by, found.fingerprint, found.image_size, len(labels))
+    return ComparedLabels(name, str(index), found.labeler, found.fingerprint, found.image_size, len(labels))
 
 
 def _unmatched(labels: StoredLabels, matched: np.ndarray) -> UnmatchedImages:
@@ -151,7 +148,7 @@ def _cross_table(a: np.ndarray, b: np.ndarray) -> dict[str, dict[str, int]]:
     return table
 
 
-def _draw(files: Comparison, a: StoredLabels, b: StoredLabels, both: np.ndarray, agreement: Agreement) -> None:
+def _draw(files: ComparisonPaths, a: StoredLabels, b: StoredLabels, both: np.ndarray, agreement: Agreement) -> None:
     def overlaid(number: int) -> Overlaid:
         row, column = both[number].tolist()
         ours, theirs = _masks(a, b, row, column)
@@ -165,6 +162,6 @@ def _draw(files: Comparison, a: StoredLabels, b: StoredLabels, both: np.ndarray,
         f"Drawn at random (seed {SEED})": drawn,
     }
     sections = {heading: [overlaid(number) for number in numbers.tolist()] for heading, numbers in chosen.items()}
-    labelers = [side.index.labeler["name"] for side in (a, b)]
+    labelers = [side.index.labeler.name for side in (a, b)]
     title = SheetTitle("Two labelers", f"A: {labelers[0]}   B: {labelers[1]}")
     draw_overlays(files.picture, title, len(CLASSES), sections)

@@ -1,6 +1,6 @@
 """What this machine and environment can run, and what to type where they cannot: `sorn doctor`. Writes nothing.
 
-Every library is asked in a Python of its own (pipeline/doctor_probes.py), so that one that is missing, mismatched or
+Every library is asked in a Python of its own (probes.py), so that one that is missing, mismatched or
 crashes on import is a line of the answer and not its end.
 """
 
@@ -13,22 +13,33 @@ import os
 import platform
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.io.files import digest_file
 from pipeline.labelers import registry
+from pipeline.tools.doctor.answers import (
+    BackendsAnswer,
+    DenseposeAnswer,
+    Failed,
+    Faulty,
+    Hdf5Answer,
+    PillowAnswer,
+    PluginAnswer,
+    SynpedAnswer,
+    TorchAnswer,
+    TorchvisionAnswer,
+    Unusable,
+    WeightsAnswer,
+    read_answer,
+)
+from pipeline.tools.doctor.diagnosis import Diagnosis
 from pipeline.tools.doctor.installation import AGAIN, described, install, missing_files, required, restore
 from pipeline.tools.doctor.machine import Cards, graphics_cards, memory_bytes, shared_memory_bytes, toolkit_version
 from pipeline.tools.doctor.probes import ask
 from pipeline.tools.doctor.versions import numbers, within
 
-LEVELS = ("ok", "warning", "problem")
-WIDTH = 120
 GIGABYTE = 10**9
 
 PYTHON = (3, 11)
@@ -43,21 +54,6 @@ QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "b
 AT_ONCE = 4  # each imports torch anew, and mostly waits for the disk
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """One line: level of LEVELS (a problem stops the default pipeline), what was found, and the remedy, "" if ok."""
-
-    name: str
-    level: str
-    found: str
-    remedy: str = ""
-
-    def text(self) -> str:
-        first, rest = f"{self.level:8} {self.name:12} ", " " * 22
-        lines = _wrapped(first, self.found, rest)
-        return "\n".join([*lines, *(_wrapped(f"{rest}-> ", self.remedy, rest + "   ") if self.remedy else [])])
-
-
 def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Iterator[Diagnosis]:
     """The checks, each as soon as it is made."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -67,16 +63,16 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield from _folders({"--runs": runs, "--data-root": data_root})
         yield _program()
         yield _requirements()
-        torch = answers["torch"].result()
+        torch = read_answer(TorchAnswer, answers["torch"].result())
         yield _torch(torch)
-        yield _torchvision(torch, answers["torchvision"].result())
+        yield _torchvision(torch, read_answer(TorchvisionAnswer, answers["torchvision"].result()))
         yield _gpu(torch, graphics_cards())
         yield _toolkit(torch, toolkit_version())
-        yield _hdf5(answers["hdf5"].result())
-        yield _pillow(answers["pillow"].result())
-        yield _synped(answers["synped"].result())
-        yield _densepose(torch, answers["densepose"].result())
-        yield _backends(answers["backends"].result())
+        yield _hdf5(read_answer(Hdf5Answer, answers["hdf5"].result()))
+        yield _pillow(read_answer(PillowAnswer, answers["pillow"].result()))
+        yield _synped(read_answer(SynpedAnswer, answers["synped"].result()))
+        yield _densepose(torch, read_answer(DenseposeAnswer, answers["densepose"].result()))
+        yield _backends(read_answer(BackendsAnswer, answers["backends"].result()))
         yield from _plugins(pool)
     yield from map(_weights, weights)
 
@@ -94,12 +90,6 @@ def summary(checks: list[Diagnosis]) -> str:
 
 def as_json(checks: list[Diagnosis]) -> str:
     return json.dumps({"usable": usable(checks), "checks": [dataclasses.asdict(check) for check in checks]}, indent=1)
-
-
-def _wrapped(first: str, text: str, rest: str) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def _python() -> Diagnosis:
@@ -168,50 +158,50 @@ def _program() -> Diagnosis:
     return Diagnosis("sorn", "ok", described())
 
 
-def _torch(torch: dict[str, Any]) -> Diagnosis:
-    if "error" in torch:
-        return Diagnosis("torch", "problem", f"cannot be imported: {torch['error']}", install(["torch"]))
-    made = f"for CUDA {torch['cuda']}" if torch["cuda"] else "for the CPU"
-    bf16 = "computes" if torch["bf16"] else "does not compute"
-    return Diagnosis("torch", "ok", f"{torch['version']}, built {made}; the CPU {bf16} bf16 in hardware")
+def _torch(torch: TorchAnswer | Faulty) -> Diagnosis:
+    if isinstance(torch, Faulty):
+        return Diagnosis("torch", "problem", f"cannot be imported: {torch.why}", install(["torch"]))
+    made = f"for CUDA {torch.cuda}" if torch.cuda else "for the CPU"
+    bf16 = "computes" if torch.bf16 else "does not compute"
+    return Diagnosis("torch", "ok", f"{torch.version}, built {made}; the CPU {bf16} bf16 in hardware")
 
 
-def _torchvision(torch: dict[str, Any], vision: dict[str, Any]) -> Diagnosis:
-    if "error" in torch:
+def _torchvision(torch: TorchAnswer | Faulty, vision: TorchvisionAnswer | Faulty) -> Diagnosis:
+    if isinstance(torch, Faulty):
         return Diagnosis("torchvision", "problem", "needs torch", install(["torchvision"]))
-    if "error" in vision:
-        found = f"does not work with torch {torch['version']}: {vision['error']}"
+    if isinstance(vision, Faulty):
+        found = f"does not work with torch {torch.version}: {vision.why}"
         return Diagnosis("torchvision", "problem", found, TORCH_PAIR)
-    ours, theirs = vision["version"], torch["version"]
+    ours, theirs = vision.version, torch.version
     if numbers(ours)[1] != numbers(theirs)[1] + TORCHVISION_AHEAD or ours.partition("+")[2] != theirs.partition("+")[2]:
         return Diagnosis("torchvision", "warning", f"{ours} was not made for torch {theirs}", TORCH_PAIR)
     return Diagnosis("torchvision", "ok", f"{ours}, works with this torch")
 
 
-def _gpu(torch: dict[str, Any], cards: Cards) -> Diagnosis:
-    if torch.get("devices"):
+def _gpu(torch: TorchAnswer | Faulty, cards: Cards) -> Diagnosis:
+    if isinstance(torch, TorchAnswer) and torch.devices:
         shown = []
-        for number, card in enumerate(torch["devices"]):
-            precision = "bf16" if card["bf16"] else "no bf16"
-            shown.append(f"cuda:{number} {card['name']}, {card['memory'] / GIGABYTE:.0f} GB, {precision}")
+        for number, card in enumerate(torch.devices):
+            precision = "bf16" if card.bf16 else "no bf16"
+            shown.append(f"cuda:{number} {card.name}, {card.memory / GIGABYTE:.0f} GB, {precision}")
         return Diagnosis("GPU", "ok", "; ".join(shown))
     if not cards.names:
         return Diagnosis("GPU", "ok", "none: everything runs on the CPU, slowly for datasets of thousands of images")
     seen = f"{'; '.join(cards.names)} (driver for CUDA {cards.cuda or '?'})"
     wheels = WHEELS.format(cards.cuda.replace(".", "") or "XYZ") + " (or the newest CUDA below it that has wheels)"
-    if "error" in torch:
+    if isinstance(torch, Faulty):
         return Diagnosis("GPU", "warning", f"{seen}, but there is no torch to use it", install(["torch"]))
-    if not torch["cuda"]:
+    if not torch.cuda:
         return Diagnosis("GPU", "warning", f"{seen}, but torch is built for the CPU", f"Run: {wheels}")
-    if cards.cuda and numbers(cards.cuda)[0] < numbers(torch["cuda"])[0]:
-        found = f"{seen}, too old for torch, which is built for CUDA {torch['cuda']}"
+    if cards.cuda and numbers(cards.cuda)[0] < numbers(torch.cuda)[0]:
+        found = f"{seen}, too old for torch, which is built for CUDA {torch.cuda}"
         return Diagnosis("GPU", "warning", found, f"Update the driver, or install a torch for it: {wheels}")
     remedy = "See that CUDA_VISIBLE_DEVICES is not empty and that the container was started with --gpus all."
     return Diagnosis("GPU", "warning", f"{seen}, but torch does not see it", remedy)
 
 
-def _toolkit(torch: dict[str, Any], version: str) -> Diagnosis:
-    built = torch.get("cuda")
+def _toolkit(torch: TorchAnswer | Faulty, version: str) -> Diagnosis:
+    built = torch.cuda if isinstance(torch, TorchAnswer) else None
     if not version:
         return Diagnosis("nvcc", "ok", "none; nothing here is compiled but detectron2, for the CPU")
     if built and numbers(version)[0] != numbers(built)[0]:
@@ -222,45 +212,45 @@ def _toolkit(torch: dict[str, Any], version: str) -> Diagnosis:
     return Diagnosis("nvcc", "ok", f"CUDA {version}, torch's is {built or 'none'}")
 
 
-def _hdf5(hdf5: dict[str, Any]) -> Diagnosis:
-    if "error" in hdf5:
-        return Diagnosis("h5py", "problem", f"cannot be imported: {hdf5['error']}", install(["h5py"]))
-    return Diagnosis("h5py", "ok", f"HDF5 {hdf5['hdf5']}")
+def _hdf5(hdf5: Hdf5Answer | Faulty) -> Diagnosis:
+    if isinstance(hdf5, Faulty):
+        return Diagnosis("h5py", "problem", f"cannot be imported: {hdf5.why}", install(["h5py"]))
+    return Diagnosis("h5py", "ok", f"HDF5 {hdf5.hdf5}")
 
 
-def _pillow(pillow: dict[str, Any]) -> Diagnosis:
+def _pillow(pillow: PillowAnswer | Faulty) -> Diagnosis:
     again = "Install one that has: pip install --force-reinstall --only-binary :all: pillow"
-    if "error" in pillow:
-        return Diagnosis("Pillow", "problem", f"cannot be imported: {pillow['error']}", install(["pillow"]))
-    missing = pillow["missing"]
-    if missing:
-        level = "problem" if {"jpg", "zlib"} & set(missing) else "warning"
-        return Diagnosis("Pillow", level, f"was built without {', '.join(missing)}", again)
+    if isinstance(pillow, Faulty):
+        return Diagnosis("Pillow", "problem", f"cannot be imported: {pillow.why}", install(["pillow"]))
+    if pillow.missing:
+        level = "problem" if {"jpg", "zlib"} & set(pillow.missing) else "warning"
+        return Diagnosis("Pillow", level, f"was built without {', '.join(pillow.missing)}", again)
     return Diagnosis("Pillow", "ok", "reads JPEG, PNG, TIFF and WebP")
 
 
-def _synped(synped: dict[str, Any]) -> Diagnosis:
-    if "error" in synped:
-        return Diagnosis("SynPed", "problem", f"cannot be rendered: {synped['error']}", install(["anny", "embreex"]))
+def _synped(synped: SynpedAnswer | Faulty) -> Diagnosis:
+    if isinstance(synped, Faulty):
+        return Diagnosis("SynPed", "problem", f"cannot be rendered: {synped.why}", install(["anny", "embreex"]))
     return Diagnosis("SynPed", "ok", "anny and embreex work")
 
 
-def _densepose(torch: dict[str, Any], densepose: dict[str, Any]) -> Diagnosis:
-    if "wrong" in densepose:
-        return Diagnosis("DensePose", "warning", densepose["wrong"], densepose["remedy"])
-    if "error" in densepose:
-        remedy = "Mend torch first." if "error" in torch else "Build detectron2 again, see requirements-densepose.txt."
-        return Diagnosis("DensePose", "warning", f"detectron2 does not work: {densepose['error']}", remedy)
-    operators = f"its own operators, which are not needed, for CUDA: {densepose['cuda']}"
-    return Diagnosis("DensePose", "ok", f"detectron2 {densepose['version']} works; {operators}")
+def _densepose(torch: TorchAnswer | Faulty, densepose: DenseposeAnswer | Faulty) -> Diagnosis:
+    if isinstance(densepose, Unusable):
+        return Diagnosis("DensePose", "warning", densepose.wrong, densepose.remedy)
+    if isinstance(densepose, Failed):
+        first = isinstance(torch, Faulty)
+        remedy = "Mend torch first." if first else "Build detectron2 again, see requirements-densepose.txt."
+        return Diagnosis("DensePose", "warning", f"detectron2 does not work: {densepose.error}", remedy)
+    operators = f"its own operators, which are not needed, for CUDA: {densepose.cuda}"
+    return Diagnosis("DensePose", "ok", f"detectron2 {densepose.version} works; {operators}")
 
 
-def _backends(backends: dict[str, Any]) -> Diagnosis:
+def _backends(backends: BackendsAnswer | Faulty) -> Diagnosis:
     """Of `sorn masks --backend`: what is not there is needed for a cluster only."""
-    if "error" in backends:
-        return Diagnosis("backends", "warning", f"cannot be told: {backends['error']}", "Mend the lines above first.")
+    if isinstance(backends, Faulty):
+        return Diagnosis("backends", "warning", f"cannot be told: {backends.why}", "Mend the lines above first.")
     shown = []
-    for name, packages in backends.items():
+    for name, packages in backends.packages.items():
         there = all(packages.values())
         versions = " ".join(f"{package} {version}" for package, version in packages.items())
         shown.append(versions if there else f"no {name} (pip install {' '.join(packages)})")
@@ -271,12 +261,14 @@ def _plugins(pool: ThreadPoolExecutor) -> Iterator[Diagnosis]:
     """Labelers and keypoint finders of other packages, a line each; none where there are none."""
     outside = [(kind, name) for kind in registry.KINDS for name in registry.outside_names(kind)]
     answers = pool.map(lambda plugin: ask("plugin", plugin[0].group, plugin[1]), outside)
-    for (kind, name), answer in zip(outside, answers, strict=True):
-        if wrong := answer.get("wrong") or answer.get("error"):
-            remedy = answer.get("remedy", f"Mend its package or uninstall it; built-in {kind.word}s work without.")
-            yield Diagnosis("plug-ins", "warning", f"{kind.word} {name} cannot be used: {wrong}", remedy)
-        else:
-            yield Diagnosis("plug-ins", "ok", f"{kind.word} {name} of {answer['package']} loads: {answer['about']}")
+    for (kind, name), reply in zip(outside, answers, strict=True):
+        answer = read_answer(PluginAnswer, reply)
+        if isinstance(answer, PluginAnswer):
+            yield Diagnosis("plug-ins", "ok", f"{kind.word} {name} of {answer.package} loads: {answer.about}")
+            continue
+        mend = f"Mend its package or uninstall it; built-in {kind.word}s work without."
+        remedy = answer.remedy if isinstance(answer, Unusable) else mend
+        yield Diagnosis("plug-ins", "warning", f"{kind.word} {name} cannot be used: {answer.why}", remedy)
 
 
 def _weights(path: Path) -> Diagnosis:
@@ -284,13 +276,10 @@ def _weights(path: Path) -> Diagnosis:
     if not path.is_file():
         return Diagnosis("weights", "problem", f"there is no file {path}", "Correct the path.")
     about = f"{path}: {path.stat().st_size / 10**6:.1f} MB, sha256 {digest_file(path)}"
-    answer = ask("weights", str(path.absolute()))
-    if "kind" in answer:
-        return Diagnosis(
-            "weights", "ok", f"{about}: {answer['kind']}; {answer['tensors']} tensors, read without running code"
-        )
-    if "error" in answer:
-        return Diagnosis(
-            "weights", "problem", f"{about}: {answer['error']}", "Mend torch first, or fetch the file again."
-        )
-    return Diagnosis("weights", "problem", answer["wrong"], answer["remedy"])
+    answer = read_answer(WeightsAnswer, ask("weights", str(path.absolute())))
+    if isinstance(answer, Unusable):
+        return Diagnosis("weights", "problem", answer.wrong, answer.remedy)
+    if isinstance(answer, Failed):
+        return Diagnosis("weights", "problem", f"{about}: {answer.error}", "Mend torch first, or fetch the file again.")
+    found = f"{about}: {answer.kind}; {answer.tensors} tensors, read without running code"
+    return Diagnosis("weights", "ok", found)

@@ -11,19 +11,33 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+
+from pipeline.io.documents import to_json
+from pipeline.io.text import JsonValue
+from pipeline.tools.doctor.answers import (
+    BackendsAnswer,
+    DenseposeAnswer,
+    DeviceAnswer,
+    Failed,
+    Hdf5Answer,
+    PillowAnswer,
+    PluginAnswer,
+    SynpedAnswer,
+    TorchAnswer,
+    TorchvisionAnswer,
+    Unusable,
+    WeightsAnswer,
+)
 
 TIMEOUT = 300  # seconds; importing torch from a cold network disk takes a minute
 ROOT = Path(__file__).parents[3]
 SHOWN = 3  # names of tensors of an unknown network
 
-Answer = dict[str, Any]
 
-
-def ask(name: str, *arguments: str) -> Answer:
-    """A probe's answer; {"error": why} where it raised, crashed or hung."""
+def ask(name: str, *arguments: str) -> dict[str, JsonValue]:
+    """A probe's answer as JSON, for `read_answer`; {"error": why} where it raised, crashed or hung."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-W", "ignore", "-m", __name__, name, *arguments]
     try:
@@ -38,7 +52,7 @@ def ask(name: str, *arguments: str) -> Answer:
     except subprocess.TimeoutExpired:
         return {"error": f"no answer within {TIMEOUT} seconds"}
     try:
-        answer: Answer = json.loads(done.stdout.splitlines()[-1])
+        answer: dict[str, JsonValue] = json.loads(done.stdout.splitlines()[-1])
         return answer
     except (IndexError, ValueError):
         said = done.stderr.strip().splitlines()
@@ -46,8 +60,7 @@ def ask(name: str, *arguments: str) -> Answer:
         return {"error": f"Python ended with code {done.returncode}: {reason}"}
 
 
-def probe_torch() -> Answer:
-    """version, cuda: what torch was built for, or null; devices: what it sees; bf16: whether the CPU computes it."""
+def probe_torch() -> TorchAnswer:
     import torch
 
     devices = []
@@ -55,12 +68,12 @@ def probe_torch() -> Answer:
         properties = torch.cuda.get_device_properties(number)
         with torch.cuda.device(number):
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        devices.append({"name": properties.name, "memory": properties.total_memory, "bf16": bf16})
+        devices.append(DeviceAnswer(properties.name, properties.total_memory, bf16))
     bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return {"version": torch.__version__, "cuda": torch.version.cuda, "devices": devices, "bf16": bf16}
+    return TorchAnswer(str(torch.__version__), torch.version.cuda, tuple(devices), bf16)
 
 
-def probe_torchvision() -> Answer:
+def probe_torchvision() -> TorchvisionAnswer:
     """Calls one of its compiled functions, which fails where it was built for another torch."""
     import torch
     import torchvision
@@ -68,65 +81,63 @@ def probe_torchvision() -> Answer:
     kept = torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
     if kept.tolist() != [0]:
         raise RuntimeError(f"its nms of one box keeps {kept.tolist()}")
-    return {"version": torchvision.__version__}
+    return TorchvisionAnswer(torchvision.__version__)
 
 
-def probe_hdf5() -> Answer:
+def probe_hdf5() -> Hdf5Answer:
     import h5py
 
-    return {"hdf5": h5py.version.hdf5_version}
+    return Hdf5Answer(h5py.version.hdf5_version)
 
 
-def probe_pillow() -> Answer:
-    """missing: what Pillow was built without."""
+def probe_pillow() -> PillowAnswer:
     from PIL import features
 
-    return {"missing": [name for name in ("jpg", "zlib", "libtiff", "webp") if not features.check(name)]}
+    return PillowAnswer(tuple(name for name in ("jpg", "zlib", "libtiff", "webp") if not features.check(name)))
 
 
-def probe_synped() -> Answer:
+def probe_synped() -> SynpedAnswer:
     """Whether the body model and the ray caster of the embedded dataset can be imported."""
     for name in ("anny", "embreex.rtcore"):
         importlib.import_module(name)
-    return {}
+    return SynpedAnswer()
 
 
-def probe_densepose() -> Answer:
-    """wrong, remedy: what the labeler says where it cannot run. cuda: what detectron2's compiled part was built for."""
+def probe_densepose() -> DenseposeAnswer | Unusable:
+    """Unusable: what the labeler says where it cannot run."""
     from pipeline.errors import UserError
     from pipeline.labelers import densepose_model
 
     try:
         densepose_model.configuration("densepose_rcnn_R_50_FPN_s1x")
     except UserError as error:
-        return {"wrong": error.wrong, "remedy": error.remedy}
+        return Unusable(error.wrong, error.remedy)
     version = _version("detectron2") or "of a checkout"
     try:
-        return {"version": version, "cuda": importlib.import_module("detectron2._C").get_cuda_version()}
+        return DenseposeAnswer(version, importlib.import_module("detectron2._C").get_cuda_version())
     except ModuleNotFoundError:  # not compiled: the labeler needs none of its operators
-        return {"version": version, "cuda": "not compiled"}
+        return DenseposeAnswer(version, "not compiled")
     except ImportError as error:  # built for another torch: an undefined symbol
-        return {"wrong": f"detectron2 does not fit this torch: {error}", "remedy": densepose_model.INSTALL}
+        return Unusable(f"detectron2 does not fit this torch: {error}", densepose_model.INSTALL)
 
 
-def probe_backends() -> Answer:
-    """Backend for a cluster -> its packages -> version, or null."""
+def probe_backends() -> BackendsAnswer:
     from pipeline.shards.jobs import PACKAGES
 
-    return {name: {package: _version(package) for package in packages} for name, packages in PACKAGES.items()}
+    found = {name: {package: _version(package) for package in packages} for name, packages in PACKAGES.items()}
+    return BackendsAnswer(found)
 
 
-def probe_plugin(group: str, name: str) -> Answer:
-    """package, about: of a labeler or keypoint finder of another package; or wrong, remedy."""
+def probe_plugin(group: str, name: str) -> PluginAnswer | Unusable:
     from pipeline.errors import UserError
     from pipeline.labelers import listing, registry
 
     (kind,) = (kind for kind in registry.KINDS if kind.group == group)
     try:
         plugin = registry.find_outside(kind, name)
-        return {"package": plugin.package, "about": listing.listed(plugin).about}
+        return PluginAnswer(plugin.package, listing.listed(plugin).about)
     except UserError as error:
-        return {"wrong": error.wrong, "remedy": error.remedy}
+        return Unusable(error.wrong, error.remedy)
 
 
 def _version(package: str) -> str | None:
@@ -136,8 +147,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def probe_weights(name: str) -> Answer:
-    """kind: what the file is, in words; or wrong, remedy."""
+def probe_weights(name: str) -> WeightsAnswer | Unusable:
     from pipeline.errors import UserError
     from pipeline.io import checkpoints
     from pipeline.labelers import pretrained_weights
@@ -147,17 +157,18 @@ def probe_weights(name: str) -> Answer:
         made = checkpoints.read_metadata(path) if path.suffix in pretrained_weights.SAFETENSORS else {}
         tensors = pretrained_weights.read_weights(path)
     except UserError as error:
-        return {"wrong": error.wrong, "remedy": error.remedy}
-    return {"kind": kind_of(made, list(tensors), path.name), "tensors": len(tensors)}
+        return Unusable(error.wrong, error.remedy)
+    return WeightsAnswer(kind_of(made, list(tensors), path.name), len(tensors))
 
 
-def kind_of(made: dict[str, Any], tensors: list[str], name: str) -> str:
+def kind_of(made: Mapping[str, object], tensors: list[str], name: str) -> str:
     """What network weights are of, by the metadata of our own files and by the names of the tensors."""
     from pipeline.labelers.densepose_zoo import WEIGHTS
+    from pipeline.runs.checkpoint_info import DanetNetwork
 
-    if made.get("network") == "danet":
-        height, width = made["image_size"]
-        return f"DANet ({made['backbone']}, {height}x{width}, trained on {made['trained_on']}), for LABELER=danet"
+    if danet := DanetNetwork.of(made):
+        size = "x".join(map(str, danet.image_size))
+        return f"DANet ({danet.backbone}, {size}, trained on {danet.trained_on}), for LABELER=danet"
     if made:
         return "SORN, a checkpoint of `make train`"
     if any("densepose_predictor.embed" in tensor for tensor in tensors):
@@ -174,7 +185,7 @@ def kind_of(made: dict[str, Any], tensors: list[str], name: str) -> str:
     return f"an unknown network: {', '.join(tensors[:SHOWN])} ..."
 
 
-PROBES: dict[str, Callable[..., Answer]] = {
+PROBES: dict[str, Callable[..., object]] = {
     "torch": probe_torch,
     "torchvision": probe_torchvision,
     "hdf5": probe_hdf5,
@@ -192,8 +203,8 @@ def main(name: str, *arguments: str) -> None:
         answer = PROBES[name](*arguments)
     except Exception as error:  # whatever a library raises is the answer
         said = str(error).strip().splitlines()
-        answer = {"error": f"{type(error).__name__}: {said[0] if said else 'it said nothing'}"}
-    print(json.dumps(answer))
+        answer = Failed(f"{type(error).__name__}: {said[0] if said else 'it said nothing'}")
+    print(json.dumps(to_json(answer)))
 
 
 if __name__ == "__main__":

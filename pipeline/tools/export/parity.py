@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +81,7 @@ class Check:
             raise ValueError("; ".join(failures))
         return found
 
-    def as_json(self, found: list[Parity]) -> dict[str, Any]:
+    def as_json(self, found: list[Parity]) -> dict[str, object]:
         """Of the figures; what an output does not have is null."""
         outputs = [{key: None if value != value else value for key, value in asdict(one).items()} for one in found]
         tolerance = {"relative": FEATURE_TOLERANCE, "visibility": VISIBILITY_TOLERANCE, "distinct": DISTINCT}

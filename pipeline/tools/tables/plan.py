@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
@@ -122,8 +121,8 @@ class TablesPlan:
 class _PlanFile:
     """rows.toml as it stands: jobs lack their name, and floors lack their table."""
 
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    floors: tuple[dict[str, Any], ...] = ()
+    jobs: dict[str, dict[str, object]] = field(default_factory=dict)
+    floors: tuple[dict[str, object], ...] = ()
     rows: tuple[Row, ...] = ()
     expected: tuple[Expected, ...] = ()
 

@@ -63,7 +63,7 @@ def _report(paths: Paths, made: Stamp, report: Report, banks: Banks, checks: Che
     checks.must(said.checkpoint_sha256 == banks.attrs["checkpoint_sha256"], wrong, path)
     wrong = f"{path} is of other features than {paths.features.name}"
     checks.must(said.features == parse_json(banks.attrs["config"]), wrong, path)
-    stamped = {**as_json(EvalConfig()), **made.config.get("eval", {}), "segmenter": said.config.segmenter}
+    stamped = {**as_json(EvalConfig()), **made.options("eval"), "segmenter": said.config.segmenter}
     wrong = f"{path} was made with other options than its stamp names"
     checks.must(as_json(said.config) == stamped, wrong, path)
     counted_images = {"query": report.dataset.query_images, "gallery": report.dataset.gallery_images}
@@ -92,5 +92,5 @@ def _queries(paths: Paths, report: Report, banks: Banks | None, checks: Checks) 
 
 def _prefixes(made: Stamp) -> list[tuple[str, str]]:
     """Side of the bank -> what the names of the protocol's images begin with."""
-    protocol = made.config["protocol"]
+    protocol = made.options("protocol")
     return [(side, str(protocol[f"{side}_prefix"])) for side in SIDES]

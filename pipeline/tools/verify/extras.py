@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from pipeline.evaluation.report import Report, read_report
 from pipeline.io.text import read_json
 from pipeline.runs.layout import EXPERIMENTS, REPORT, Exported, TablesPaths
 from pipeline.tools.tables.grid import Grid
@@ -23,14 +23,14 @@ def tables(files: TablesPaths, run: Path, checks: Checks) -> None:
         checks.must(path.is_file(), f"{path} is missing", path)
     with checks.reading(files.json):
         found = read_json(files.json)
-        reports: dict[str, list[dict[str, Any]]] = {}
+        reports: dict[str, list[Report]] = {}
         for job, entry in found["jobs"].items():
             for seed, said in entry["seeds"].items():
                 name = Grid.experiment(job, int(seed))
                 reports[name] = [
                     report
                     for report in _reports(run / EXPERIMENTS / name, checks)
-                    if report["provenance"]["checkpoint_sha256"] == said["checkpoint_sha256"]
+                    if report.provenance.checkpoint_sha256 == said["checkpoint_sha256"]
                 ]
                 wrong = f"{files.json} shows an evaluation of {name} that is not there"
                 checks.must(bool(reports[name]), wrong, files.json)
@@ -38,8 +38,9 @@ def tables(files: TablesPaths, run: Path, checks: Checks) -> None:
             for metric, figure in row["figures"].items():
                 for seed, value in ((figure or {}).get("values") or {}).items():
                     name = Grid.experiment(row["job"], int(seed))
-                    measured = [report["metrics"].get(row["report"], {}) for report in reports.get(name, [])]
-                    good = any(abs(figures.get(metric, -1.0) - value) <= CLOSE for figures in measured)
+                    shown = [report.metrics.get(row["report"]) for report in reports.get(name, [])]
+                    measured = [found.figures.get(metric, -1.0) for found in shown if found is not None]
+                    good = any(abs(one - value) <= CLOSE for one in measured)
                     wrong = f"{files.json}: {metric} of '{row['name']}', seed {seed}, is not the one of its report"
                     checks.must(good, wrong, files.json)
     if files.attempts.exists():
@@ -49,12 +50,12 @@ def tables(files: TablesPaths, run: Path, checks: Checks) -> None:
             checks.must(good, f"{files.attempts} is cut off or has other columns", files.attempts)
 
 
-def _reports(experiment: Path, checks: Checks) -> list[dict[str, Any]]:
+def _reports(experiment: Path, checks: Checks) -> list[Report]:
     """Of all evaluations of an experiment, that with its own checkpoint and those with others'."""
     found = []
     for path in sorted(experiment.glob(f"eval*/{REPORT}")):
         with checks.reading(path):
-            found.append(read_json(path))
+            found.append(read_report(path))
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.records import content_digest, read_rows
+from pipeline.datasets.summary import DataSummary
 from pipeline.evaluation.label_report import read_label_report
 from pipeline.io.text import read_json
 from pipeline.io.weights_metadata import read_metadata
@@ -68,12 +69,13 @@ def data(paths: Paths, made: Stamp, checks: Checks) -> Images | None:
 
 def _summary(path: Path, content: str, images: Images, checks: Checks) -> None:
     with checks.reading(path):
-        summary = read_json(path)
-        checks.must(summary["content"] == content, f"{path} is of other images than records.csv", path)
-        for split, counts in summary["splits"].items():
+        summary = DataSummary.from_json(read_json(path))
+        checks.must(summary.content == content, f"{path} is of other images than records.csv", path)
+        for split in dict.fromkeys((*summary.splits, *images)):
+            counted = summary.splits[split].images if split in summary.splits else 0
             found = len(images.get(split, ([],))[0])
-            wrong = f"{path} counts {counts['images']} images of {split}, the records {found}"
-            checks.must(counts["images"] == found, wrong, path)
+            wrong = f"{path} counts {counted} images of {split}, the records {found}"
+            checks.must(counted == found, wrong, path)
 
 
 def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, FileState], checks: Checks) -> None:

@@ -64,6 +64,7 @@ def test_tables_of_the_user(tmp_path: Path) -> None:
         ("a.csv", "value,class\none,head\n", "cannot be read"),
         ("a.toml", "0 = 'background'\n", "cannot be read"),
         ("a.toml", "[classes\n", "cannot be read"),
+        ("a.toml", "classes = 3\n", "cannot be read: classes = 3 is no table"),
     ],
 )
 def test_tables_that_are_wrong(tmp_path: Path, file: str, text: str, message: str) -> None:

@@ -77,6 +77,11 @@ def test_base_takes_another_manifest_and_replaces_keys(tmp_path: Path) -> None:
     assert mine.digest() != theirs.digest()
 
 
+def test_a_base_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"base = 3 is no text\. Name a dataset"):
+        load_manifest(write(tmp_path, "base = 3\n"))
+
+
 def test_digest_does_not_depend_on_where_the_manifest_lies(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     assert load_manifest(write(tmp_path, SMALL)).digest() == load_manifest(write(tmp_path / "other", SMALL)).digest()

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from sample_report import FIGURES, REPORT, label_report, with_provenance
 
-from pipeline.evaluation.label_report import LabelReport, MadeBy
+from pipeline.evaluation.label_report import LabelReport
 from pipeline.evaluation.report import Report, VariantFigures, read_report
 from pipeline.io.files import write_json
 from pipeline.runs.config import EvalConfig
+from pipeline.runs.made_by import MadeBy
 from sorn.metrics import Metrics
 
 DRAWN = VariantFigures(FIGURES | {f"{name}-sd": 0.01 for name in FIGURES}, 9, 0)

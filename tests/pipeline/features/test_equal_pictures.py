@@ -14,9 +14,10 @@ from pipeline.evaluation.scores import score
 from pipeline.features import chunks, extraction, store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
+from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
-from pipeline.runs.find import describe
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
@@ -48,7 +49,9 @@ def extract(runs: Path, pictures: dict[str, list[int]], precision: str) -> store
         content = writer.content
         shards.append(ShardEntry(f"{split}/{file.name}", split, len(seeds), content.digest, digest_file(file)))
         entries[split] = SplitEntry(len(seeds), content.digest, content.detection_digest, dict(content.status), 0.0)
-    write_index(paths.shard_index, ShardIndex("masks run", LABELER, None, SIZE, (1,), entries, tuple(shards)))
+    write_index(
+        paths.shard_index, ShardIndex("masks run", MadeBy.of(LABELER), None, SIZE, (1,), entries, tuple(shards))
+    )
     torch.manual_seed(0)
     checkpoints.save_weights(paths.checkpoint, SORN(MODEL).state_dict(), {})
     about = {"model": as_json(MODEL), "image_size": list(SIZE)}

@@ -22,6 +22,7 @@ from pipeline.io.files import digest_file, write_text
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.runtime import distributed
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter
@@ -65,7 +66,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         digest, content = digest_file(file), writer.content
         shards.append(ShardEntry(f"{split}/{file.name}", split, count, content.digest, digest))
         entries[split] = SplitEntry(count, content.digest, content.detection_digest, dict(content.status), 0.0)
-    write_index(paths.shard_index, ShardIndex("masks run", LABELER, None, SIZE, (1,), entries, tuple(shards)))
+    write_index(
+        paths.shard_index, ShardIndex("masks run", MadeBy.of(LABELER), None, SIZE, (1,), entries, tuple(shards))
+    )
     write_training(paths.folder("train"), 0)
     return paths.runs
 

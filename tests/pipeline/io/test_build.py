@@ -31,6 +31,7 @@ class Outer:
     mode: Literal["fast", "exact"] = "fast"
     listed: list[float] = field(default_factory=list)
     anything: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    mixed: dict[str, str | int | float] = field(default_factory=dict)
     origin: Path = field(default=Path(), metadata=DERIVED)
 
     def __post_init__(self) -> None:
@@ -52,6 +53,8 @@ def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
     assert made == Outer((3, 4), ("a",), 2, False, {"train": 5}, {"any": [1, "b"]}, Inner("i", 1.0), (Inner("m"),))
     plain = build(Outer, {"mode": "exact", "listed": [1, 2.5], "anything": {"a": [1]}}, "x.toml")
     assert (plain.mode, plain.listed, plain.anything) == ("exact", [1.0, 2.5], {"a": [1]})
+    mixed = build(Outer, {"mixed": {"a": "b", "c": 57, "d": 0.5}}, "x.toml").mixed
+    assert mixed == {"a": "b", "c": 57, "d": 0.5} and type(mixed["c"]) is int
     assert made.inner is not None and type(made.inner.share) is float
     assert build(Outer, {}, "x.toml") == Outer()
 

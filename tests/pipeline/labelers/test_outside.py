@@ -18,7 +18,7 @@ from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source
-from pipeline.labelers.outside import Origin, OutsideFinder, OutsideLabeler
+from pipeline.labelers.outside import OutsideFinder, OutsideLabeler, PluginOrigin
 from pipeline.runs.config import Runtime
 from pipeline.shards import jobs
 from pipeline.shards.labeling import Labeling, ShardLabeler
@@ -30,7 +30,9 @@ RECORDS = [ImageRecord(f"train/{name}.png", Path(f"{name}.png"), 1, 1, "train") 
 IMAGES = [np.full((*SIZE, 3), value, np.uint8) for value in (1, 2, 3)]
 MASK = np.ones(SIZE, np.uint8)
 GOOD = Labeled(MASK, Status.OK)
-ORIGIN = Origin("labeler", "x:Mine", "labeler x:Mine", Path("x.py"), "Correct x.py, or choose another.", {"class": "x"})
+ORIGIN = PluginOrigin(
+    "labeler", "x:Mine", "labeler x:Mine", Path("x.py"), "Correct x.py, or choose another.", {"class": "x"}
+)
 
 
 class Made:

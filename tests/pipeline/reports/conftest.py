@@ -14,7 +14,7 @@ from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation import scores
 from pipeline.evaluation.evaluate import curves
-from pipeline.evaluation.label_report import MadeBy, MaskAgreement
+from pipeline.evaluation.label_report import MaskAgreement
 from pipeline.evaluation.part_masks import PartReference
 from pipeline.evaluation.report import (
     EvaluatedDataset,
@@ -31,6 +31,7 @@ from pipeline.reports.evaluation.page import PageContents, Shown
 from pipeline.reports.evaluation.sections import html_page
 from pipeline.reports.evaluation.shown_queries import ShownQuery, shown_queries
 from pipeline.runs.config import EvalConfig
+from pipeline.runs.made_by import MadeBy
 from sorn.features import FeatureBank
 from sorn.sample import Sample, Status
 

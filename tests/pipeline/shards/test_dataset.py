@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import ShardWriter
@@ -53,7 +54,7 @@ def write_run(folder: Path, per_shard: int = 2) -> Path:
         splits[split] = SplitEntry(
             len(pids), whole.digest, whole.detection_digest, dict(whole.status), whole.foreground_share
         )
-    index = ShardIndex("f", LABELER, None, SIZE, tuple(sorted(set(PIDS["train"]))), splits, tuple(shards))
+    index = ShardIndex("f", MadeBy.of(LABELER), None, SIZE, tuple(sorted(set(PIDS["train"]))), splits, tuple(shards))
     write_index(folder / "index.json", index)
     return folder / "index.json"
 
@@ -193,7 +194,7 @@ def test_shards_of_another_run_or_labeler_are_refused(tmp_path: Path) -> None:
     write_index(path, dataclasses.replace(index, fingerprint="g"))
     with pytest.raises(UserError, match=r"shard-00000\.h5 is not the one that index\.json names: another run wrote it"):
         ShardDataset(path, "train")
-    write_index(path, dataclasses.replace(index, labeler={**LABELER, "name": "import"}))
+    write_index(path, dataclasses.replace(index, labeler=MadeBy.of({**LABELER, "name": "import"})))
     with pytest.raises(UserError, match=r'was labelled by \{"name": "ground_truth".*the index has \{"name": "import"'):
         ShardDataset(path, "train")
     write_index(path, index)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import ShardReader, ShardWriter
 from sorn.parts import CLASSES
@@ -53,7 +54,12 @@ def write_shard(path: Path, count: int = 5, first: int = 0) -> ShardWriter:
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     writer = write_shard(tmp_path / "train" / "shard-00000.h5")
     reader = ShardReader(writer.path)
-    assert (len(reader), reader.image_size, reader.fingerprint, reader.labeler) == (5, SIZE, "f" * 64, LABELER)
+    assert (len(reader), reader.image_size, reader.fingerprint, reader.labeler) == (
+        5,
+        SIZE,
+        "f" * 64,
+        MadeBy.of(LABELER),
+    )
     for row in (3, 0, 4):
         found, expected = reader.sample(row), make_sample(row)
         assert np.array_equal(found.image, expected.image) and np.array_equal(found.mask, expected.mask)

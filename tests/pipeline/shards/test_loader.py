@@ -13,6 +13,7 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
+from pipeline.runs.made_by import MadeBy
 from pipeline.runtime.prefetch import AHEAD, ahead
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.digest import ShardContent
@@ -39,7 +40,7 @@ def write_run(folder: Path, counts: tuple[int, ...]) -> Path:
         whole.extend(writer.content)
         first += count
     split = SplitEntry(first, whole.digest, whole.detection_digest, dict(whole.status), whole.foreground_share)
-    index = ShardIndex("f", LABELER, None, SIZE, tuple(range(first)), {"train": split}, tuple(entries))
+    index = ShardIndex("f", MadeBy.of(LABELER), None, SIZE, tuple(range(first)), {"train": split}, tuple(entries))
     write_index(folder / "index.json", index)
     return folder / "index.json"
 

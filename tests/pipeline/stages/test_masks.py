@@ -26,6 +26,7 @@ from pipeline.runs import run, stamp
 from pipeline.runs.config import Config, MasksConfig, Runtime
 from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.runs.run import Run
 from pipeline.runtime import distributed
 from pipeline.shards import labeling
@@ -119,7 +120,7 @@ def test_images_and_masks_are_stored_at_shard_size(tmp_path: Path, capsys: pytes
     assert {split: entry.count for split, entry in index.splits.items()} == {"train": 25, "query": 3, "gallery": 4}
     assert [entry.count for entry in index.shards if entry.split == "train"] == [10, 10, 5]
     assert index.pids == (36, 37, 38, 39, 40)
-    assert index.labeler["name"] == "ground_truth"
+    assert index.labeler.name == "ground_truth"
     data = ShardDataset(paths.shard_index, "train")
     sample = data[7]
     assert (sample.name, sample.pid, sample.camid, sample.status) == ("train/007.png", 38, 1, Status.OK)
@@ -338,7 +339,7 @@ def test_a_pose_finder_sees_all_stored_splits_and_changes_no_mask(
     work(config, paths, "g")
     provided = provided_by(paths)
     assert provided["pose"] and {**without, "pose": provided["pose"]} == provided
-    assert read_index(paths.shard_index).pose == {"name": "nose", "height": 1.0}
+    assert read_index(paths.shard_index).pose == MadeBy("nose", {"height": 1.0})
     reader = ShardReader(paths.shard("train", 0))
     assert reader.keypoints[7, 0] == pytest.approx([0.5, 70 / 255, 1]) and not reader.keypoints[7, 1:].any()
     assert not reader.keypoints[4].any(), "nobody saw the unreadable image"

@@ -20,6 +20,7 @@ from pipeline.io.files import digest_file, write_text
 from pipeline.reports.labels import build as report
 from pipeline.runs.config import Config, EvalConfig, MasksConfig, Runtime
 from pipeline.runs.layout import Paths
+from pipeline.runs.made_by import MadeBy
 from pipeline.runs.run import Run
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
@@ -60,7 +61,9 @@ def write_labels(paths: Paths, splits: dict[str, list[Sample]], fingerprint: str
         entries[split] = SplitEntry(
             len(samples), content.digest, content.detection_digest, dict(content.status), content.foreground_share
         )
-    write_index(paths.shard_index, ShardIndex(fingerprint, LABELER, None, SIZE, (1,), entries, tuple(shards)))
+    write_index(
+        paths.shard_index, ShardIndex(fingerprint, MadeBy.of(LABELER), None, SIZE, (1,), entries, tuple(shards))
+    )
     write_records(paths.records, rows)
     write_text(paths.data_summary, json.dumps({"root": str(paths.data_root)}))
 

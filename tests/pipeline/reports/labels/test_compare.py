@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline.cli.app import main
 from pipeline.io.files import digest_file
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from sorn.parts import HEAD, TORSO
@@ -41,7 +42,9 @@ def write_run(runs: Path, name: str, samples: list[Sample]) -> Path:
     content = writer.content
     entry = ShardEntry("train/shard-00000.h5", "train", len(samples), content.digest, digest_file(file))
     split = SplitEntry(len(samples), content.digest, content.detection_digest, dict(content.status), 0.5)
-    write_index(folder / "index.json", ShardIndex(name, labeler, None, size, (1,), {"train": split}, (entry,)))
+    write_index(
+        folder / "index.json", ShardIndex(name, MadeBy.of(labeler), None, size, (1,), {"train": split}, (entry,))
+    )
     return folder
 
 

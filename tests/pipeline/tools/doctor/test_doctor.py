@@ -19,7 +19,16 @@ from click.testing import CliRunner
 from pipeline.cli.app import main
 from pipeline.io.checkpoints import save_weights
 from pipeline.tools.doctor import doctor, installation, machine, probes
-from pipeline.tools.doctor.doctor import Diagnosis
+from pipeline.tools.doctor.answers import (
+    BackendsAnswer,
+    Failed,
+    Hdf5Answer,
+    PillowAnswer,
+    TorchAnswer,
+    TorchvisionAnswer,
+    read_answer,
+)
+from pipeline.tools.doctor.diagnosis import LEVELS, Diagnosis
 from pipeline.tools.doctor.machine import Cards
 
 CUDA = {"version": "2.14.1+cu130", "cuda": "13.0", "devices": [], "bf16": False}
@@ -53,7 +62,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
 
 def checks(tmp_path: Path) -> dict[str, Diagnosis]:
     found = list(doctor.diagnose(tmp_path / "runs", tmp_path / "data"))
-    assert all(check.level in doctor.LEVELS and bool(check.remedy) == (check.level != "ok") for check in found)
+    assert all(check.level in LEVELS and bool(check.remedy) == (check.level != "ok") for check in found)
     return {check.name: check for check in found}
 
 
@@ -219,10 +228,17 @@ def probed(capsys: pytest.CaptureFixture[str], name: str, *arguments: str) -> di
 
 
 def test_this_environment_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    torch, vision = probed(capsys, "torch"), probed(capsys, "torchvision")
+    torch = read_answer(TorchAnswer, probed(capsys, "torch"))
+    vision = read_answer(TorchvisionAnswer, probed(capsys, "torchvision"))
     assert doctor._torch(torch).level == "ok" and doctor._torchvision(torch, vision).level == "ok"
-    assert doctor._hdf5(probed(capsys, "hdf5")).level == "ok"
-    assert doctor._backends(probed(capsys, "backends")).level == "ok"
+    assert doctor._hdf5(read_answer(Hdf5Answer, probed(capsys, "hdf5"))).level == "ok"
+    assert doctor._backends(read_answer(BackendsAnswer, probed(capsys, "backends"))).level == "ok"
+
+
+@pytest.mark.parametrize("reply", [{}, {"missing": "jpg"}, {"error": 3}])
+def test_a_reply_of_another_kind_is_a_failure(reply: dict[str, object]) -> None:
+    answer = read_answer(PillowAnswer, reply)
+    assert isinstance(answer, Failed) and answer.why.startswith("its answer cannot be understood: ")
 
 
 def test_weights_are_told_by_what_is_in_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

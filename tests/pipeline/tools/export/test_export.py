@@ -15,6 +15,7 @@ from pipeline.cli.app import main
 from pipeline.io.checkpoints import save_weights
 from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
+from pipeline.runs.made_by import MadeBy
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from pipeline.tools.export.parity import BATCHES, find_probe
@@ -63,7 +64,7 @@ def write_shards(folder: Path, people: int, size: tuple[int, int] = SIZE) -> lis
     content = writer.content
     entry = ShardEntry("query/shard-00000.h5", "query", len(samples), content.digest, digest_file(file))
     split = SplitEntry(len(samples), content.digest, content.detection_digest, dict(content.status), 0.0)
-    index = ShardIndex("f", labeler, None, size, (1,), {"query": split}, (entry,))
+    index = ShardIndex("f", MadeBy.of(labeler), None, size, (1,), {"query": split}, (entry,))
     write_index(folder / "masks" / "index.json", index)
     return [sample.image for sample in samples[::2]]
 

@@ -13,13 +13,13 @@ import pytest
 from sample_report import REPORT, with_provenance
 
 from pipeline.errors import UserError
-from pipeline.evaluation.label_report import MadeBy
 from pipeline.evaluation.report import Report, SweepPoint, VariantFigures
 from pipeline.runs import stamp
 from pipeline.runs.command import RunCommand
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.layout import Paths, TablesPaths
+from pipeline.runs.made_by import MadeBy
 from pipeline.runs.run import Run
 from pipeline.tools.tables.evidence import Evidence
 from pipeline.tools.tables.grid import Grid, Step

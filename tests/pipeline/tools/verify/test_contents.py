@@ -66,6 +66,8 @@ def test_content_that_does_not_match_its_own_digest_is_found_behind_good_file_di
 
 CHANGES = [
     ("data/summary.json", lambda t: t["splits"]["query"].update(images=9), "counts 9 images of query, the records 3"),
+    ("data/summary.json", lambda t: t["splits"].pop("query"), "counts 0 images of query, the records 3"),
+    ("data/summary.json", lambda t: t.update(splits=3), "splits: expected a table, found 3"),
     ("data/summary.json", lambda t: t.update(content="0" * 64), "is of other images than records.csv"),
     ("masks/index.json", lambda t: t["pids"].append(99), "gives other training persons than its shards"),
     ("masks/index.json", lambda t: t["splits"]["query"].update(count=4), "another count, digest or status of split qu"),

@@ -1,0 +1,121 @@
+"""Answers of the doctor's probes: what a library says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from pipeline.io.documents import Flat, from_json
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The library raised, crashed or hung."""
+
+    error: str
+
+    @property
+    def why(self) -> str:
+        return self.error
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """The program knows what is wrong, and the remedy."""
+
+    wrong: str
+    remedy: str
+
+    @property
+    def why(self) -> str:
+        return self.wrong
+
+
+Faulty = Failed | Unusable
+
+
+@dataclass(frozen=True)
+class DeviceAnswer:
+    """A graphics card that torch sees. memory: bytes. bf16: whether it computes it in hardware."""
+
+    name: str
+    memory: int
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class TorchAnswer:
+    """cuda: what torch was built for, None for the CPU. bf16: whether the CPU computes it in hardware."""
+
+    version: str
+    cuda: str | None
+    devices: tuple[DeviceAnswer, ...]
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class TorchvisionAnswer:
+    version: str
+
+
+@dataclass(frozen=True)
+class Hdf5Answer:
+    """hdf5: version of the C library."""
+
+    hdf5: str
+
+
+@dataclass(frozen=True)
+class PillowAnswer:
+    """missing: formats that Pillow was built without."""
+
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SynpedAnswer:
+    """Body model and ray caster can be imported."""
+
+
+@dataclass(frozen=True)
+class DenseposeAnswer:
+    """version: of detectron2. cuda: what its compiled part was built for, in words."""
+
+    version: str
+    cuda: str
+
+
+@dataclass(frozen=True)
+class BackendsAnswer:
+    """packages: backend for a cluster -> its packages -> version, or None."""
+
+    packages: Annotated[dict[str, dict[str, str | None]], Flat()]
+
+
+@dataclass(frozen=True)
+class PluginAnswer:
+    """A labeler or keypoint finder of another package."""
+
+    package: str | None
+    about: str
+
+
+@dataclass(frozen=True)
+class WeightsAnswer:
+    """A file of weights. kind: which network's, in words. tensors: their number."""
+
+    kind: str
+    tensors: int
+
+
+def read_answer(kind: type[Answer], reply: Mapping[str, object]) -> Answer | Faulty:
+    """A probe's reply with its type; Failed for one that does not fit it."""
+    try:
+        if "error" in reply:
+            return from_json(Failed, reply)
+        return from_json(Unusable, reply) if "wrong" in reply else from_json(kind, reply)
+    except ValueError as error:
+        return Failed(f"its answer cannot be understood: {error}")
