@@ -16,6 +16,7 @@ ROOMS = (
     "pipeline/shards",
     "pipeline/io",
     "pipeline/runtime",
+    "pipeline/cli",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

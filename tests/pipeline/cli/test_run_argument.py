@@ -100,7 +100,7 @@ def test_an_option_that_names_another_run_is_refused(runs: Path, option: str) ->
     for command in ("data", "masks", "train", "eval", "status", "verify", "clean"):
         text = refused(command, "synped_demo-danet", option, "--runs", str(runs))
         name = option.partition("=")[0]
-        assert f"'synped_demo-danet' says which run is meant, and so does {name}. Leave {name} out." in text
+        assert f"both 'synped_demo-danet' and {name} name the run. Leave {name} out." in text
 
 
 def test_a_dataset_that_is_a_file_is_named_beside_the_run(
