@@ -17,6 +17,7 @@ ROOMS = (
     "pipeline/io",
     "pipeline/runtime",
     "pipeline/cli",
+    "pipeline/search",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}
