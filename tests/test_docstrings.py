@@ -18,6 +18,7 @@ ROOMS = (
     "pipeline/runtime",
     "pipeline/cli",
     "pipeline/search",
+    "pipeline/training",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

@@ -70,7 +70,7 @@ class StageCommand(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Context of the stage, or of the subcommand that the first word names."""
+        """Context of the stage, or of the subcommand named first."""
         if args and args[0] in self.commands:
             return self.group.make_context(info_name, args, parent, **extra)
         self._refuse_options_in_front(args)

@@ -78,7 +78,7 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
 @common_for_outputs
 @click.option("--images", is_flag=True, help="Read the dataset's pictures as well, and compare them with records.csv.")
 def verify(run: Run, images: bool) -> None:
-    """Check that all files of RUN are unchanged and agree with each other.
+    """Check that all files of RUN are unchanged and consistent.
 
     RUN is a run (synped_demo-danet) or its folder. Without it, --dataset and --labeler name the run. Checked are all
     digests, counts and cross-references: stamps, records, shards, checkpoints, features, reports, experiments, tables

@@ -49,7 +49,10 @@ def require_experiment(paths: Paths) -> None:
 
 
 def nearest_experiment(paths: Paths) -> str:
-    """Existing experiment whose name is nearest to that of a missing one; "" for none."""
+    """Name of the experiment nearest to a misspelt one.
+
+    Returns "" if the experiment exists or no name is near.
+    """
     known = [path.name for path in _folders(paths.runs / paths.run_name / EXPERIMENTS)]
     return "" if not paths.experiment or paths.experiment in known else nearest(paths.experiment, known)
 
