@@ -19,6 +19,7 @@ ROOMS = (
     "pipeline/cli",
     "pipeline/search",
     "pipeline/training",
+    "pipeline/features",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}
