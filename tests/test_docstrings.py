@@ -20,6 +20,7 @@ ROOMS = (
     "pipeline/search",
     "pipeline/training",
     "pipeline/features",
+    "pipeline/reports",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

@@ -39,7 +39,7 @@ Look = Callable[[ShardDataset, np.ndarray], Output]  # of a split and positions 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Chunk of a split: some of its images, and the file of their features.
+    """Some images of a split, and the file of their features.
 
     path: file of the bank, existing or not. positions: of the images in the split, int64 [n].
     """

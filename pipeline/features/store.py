@@ -117,7 +117,7 @@ def join_banks(
 
 
 def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
-    """Write one bank into a file of its own, whole or not at all.
+    """Write one bank into its own file, whole or not at all.
 
     Raises UserError as `write_banks` does.
     """

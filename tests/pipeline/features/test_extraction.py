@@ -231,7 +231,7 @@ def test_images_without_features_are_named(
 ) -> None:
     saying(monkeypatch, 0.0, slice(1, 2))
     extract(paths)
-    assert "the features of 1 gallery images are zero, so these resemble nobody: gallery/09.jpg\n" in (
+    assert "the features of 1 gallery images are zero, so these are similar to no image: gallery/09.jpg\n" in (
         capsys.readouterr().err
     )
 
@@ -285,5 +285,7 @@ def test_make_divides_the_evaluation() -> None:
 
 def test_another_rank_that_writes_elsewhere_is_told(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "here", lambda: dataclasses.replace(distributed.Process(), world=2))
-    with pytest.raises(UserError, match=r"another process has written .*00001\.h5, but it is not here.*same folder"):
+    with pytest.raises(
+        UserError, match=r"another process has written .*00001\.h5, but this process cannot see it.*same folder"
+    ):
         extract(paths)

@@ -197,7 +197,7 @@ def test_damaged_features_are_extracted_again(paths: Paths, capsys: pytest.Captu
     paths.features.unlink()
     paths.features.write_bytes(good[: len(good) // 2])
     run(paths)
-    assert "extracting anew" in capsys.readouterr().err
+    assert "extracting again" in capsys.readouterr().err
     assert paths.features.read_bytes() == good
 
 

@@ -382,7 +382,9 @@ def test_a_rank_writes_its_shards_and_leaves_the_rest_to_the_first(
             missing = paths.shard("train", 1)
             kept = missing.read_bytes()
             missing.unlink()
-            with pytest.raises(UserError, match=r"another process has written .*shard-00001\.h5, but it is not here"):
+            with pytest.raises(
+                UserError, match=r"another process has written .*shard-00001\.h5, but this process cannot see it"
+            ):
                 work(make_config(), paths, "f")
             missing.write_bytes(kept)
         work(make_config(), paths, "f")
