@@ -103,7 +103,7 @@ def test_a_change_of_code_or_package_makes_masks_stale(shop: Shop) -> None:
 
 def test_mistakes_are_one_sentence_and_leave_no_stamp(shop: Shop) -> None:
     text = shop.on_tiny("masks", "--set", "masks.options.margn=0.1", labeler="sorn_bands:Bands", code=1)
-    assert "labeler bands has no option 'margn'. Options in [masks.options]: margin." in text
+    assert "labeler bands: unknown key 'masks.options.margn'. Did you mean margin?" in text
     (shop.site / "torn.py").write_text(FILES["sorn_bands.py"].replace("return mask", "return mask[1:]"))
     text = shop.on_tiny("masks", labeler="torn:Bands", code=1)
     assert len([line for line in text.splitlines() if line.startswith("Error: ")]) == 1

@@ -16,6 +16,11 @@ ROOMS = (
     "pipeline/shards",
     "pipeline/io",
     "pipeline/runtime",
+    "pipeline/cli",
+    "pipeline/search",
+    "pipeline/training",
+    "pipeline/features",
+    "pipeline/reports",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

@@ -284,7 +284,7 @@ def test_a_value_with_blanks_or_signs_is_one_word(value):
             assert words[words.index(option) + 1] == value, line
     assert words_of(dry("tables", f"RUNS={value}", f"POSE={value}").splitlines()[-1])[-4:-2] == [
         "--set",
-        f"masks.pose={value}",
+        f"masks.keypoints={value}",
     ]
 
 

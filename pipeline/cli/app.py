@@ -1,4 +1,7 @@
-"""The command line, `sorn` or `python -m pipeline`: its commands by topic. No logic, no torch."""
+"""Main command `sorn`, also `python -m pipeline`: commands by topic.
+
+No logic, no torch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of commands: a main group sorted by topic, a stage with subcommands, and examples in every help text."""
+"""Classes of commands: main group by topic, stage with subcommands, examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def examples(*lines: str) -> str:
 
 
 class Commands(click.Group):
-    """Main group: lists its commands by topic, and turns a UserError into one sentence and exit code 1."""
+    """Main group of commands by topic.
+
+    A UserError of a command becomes its message and exit code 1.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -46,7 +49,10 @@ class Commands(click.Group):
 
 
 class StageCommand(click.Command):
-    """A stage that has further commands: `sorn masks` runs the stage, `sorn masks compare A B` does not."""
+    """Stage command with subcommands.
+
+    `sorn masks` runs the stage, `sorn masks compare A B` does not.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -57,14 +63,14 @@ class StageCommand(click.Command):
         return self.group.commands
 
     def command(self, *args: Any, **options: Any) -> Callable[[Callable[..., Any]], click.Command]:
-        """Decorator of a further command."""
+        """Decorator of a subcommand."""
         decorator: Callable[[Callable[..., Any]], click.Command] = self.group.command(*args, **options)
         return decorator
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """The context of the stage, or that of the group where the first word is one of its commands."""
+        """Context of the stage, or of the subcommand named first."""
         if args and args[0] in self.commands:
             return self.group.make_context(info_name, args, parent, **extra)
         self._refuse_options_in_front(args)
@@ -83,5 +89,5 @@ class StageCommand(click.Command):
         }
         for before, word in itertools.pairwise(args):
             if word in self.commands and before not in valued:
-                wrong = f"options of the stage stand before '{word}', which does not run it"
-                raise UserError(wrong, f"Put its own behind it; see: sorn {self.name} {word} --help")
+                wrong = f"options of the stage stand before '{word}', which does not run the stage"
+                raise UserError(wrong, f"Put its options after it; see: sorn {self.name} {word} --help")

@@ -1,4 +1,4 @@
-"""`sorn datasets`, `labelers`, `data check` and `data coco`: what can be used, and whether it is there."""
+"""Commands `sorn datasets`, `labelers`, `data check` and `data coco`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def datasets() -> None:
 
 @click.command("labelers", short_help="List labelers and their options.", epilog=examples("sorn labelers"))
 def labelers() -> None:
-    """List labelers and their options, for --set masks.options.NAME=VALUE; then keypoint finders and theirs, for
-    masks.keypoint_options. Those of other packages are named with their package, or with the reason why they fail.
+    """List labelers and keypoint finders with their options.
+
+    Options of a labeler are set with --set masks.options.NAME=VALUE, those of a keypoint finder with --set
+    masks.keypoint_options.NAME=VALUE. A plug-in is listed with its package, or with the reason why it cannot be used.
     """
     for kind in registry.KINDS:
         for listed in [*listing.list_built_in(kind), *listing.list_outside(kind)]:
@@ -44,7 +46,10 @@ def labelers() -> None:
 @data_root_option
 @click.option("--decode", is_flag=True, help="Decode every image, not only its header.")
 def data_check(dataset: str, data_root: Path, decode: bool) -> None:
-    """Say on one screen what was found of DATASET, what was expected, and how to repair it."""
+    """Check DATASET: expected files, found files, and how to repair the difference.
+
+    The report fits on one screen. The exit code is 1 if the dataset cannot be used.
+    """
     from pipeline.datasets.check import check
 
     report = check(load_manifest(dataset), data_root, decode=decode)
@@ -55,12 +60,17 @@ def data_check(dataset: str, data_root: Path, decode: bool) -> None:
 @data.command("coco", epilog=examples("sorn data coco densepose_coco_2014_train.json --images train2014 --out people"))
 @click.argument("annotations", type=FOLDER)
 @click.option("--images", required=True, type=FOLDER, help="Folder of COCO's images of this split, e.g. train2014.")
-@click.option("--out", required=True, type=FOLDER, help="New folder for crops and masks, or one to go on with.")
+@click.option(
+    "--out", required=True, type=FOLDER, help="Folder for crops and masks: a new one, or an unfinished one to continue."
+)
 @click.option("--margin", default=0.1, show_default=True, help="Surroundings on each side, as a share of the box.")
 @click.option("--min-height", default=32, show_default=True, help="Boxes lower than this many pixels are left out.")
 @click.option("--workers", default=2, show_default=True, help="Threads; never changes a result.")
 def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_height: int, workers: int) -> None:
-    """Make DensePose-COCO's ANNOTATIONS (JSON) a dataset to train the labeler on: crops of people and part masks."""
+    """Convert DensePose-COCO's ANNOTATIONS (JSON) into a dataset for training the labeler.
+
+    The dataset has one crop and one part mask for each person.
+    """
     from pipeline.datasets.coco.convert import CropOptions, convert
 
     try:

@@ -1,4 +1,4 @@
-"""`sorn options` and `sorn doctor`: what can be set, and what this machine can run."""
+"""Commands `sorn options` and `sorn doctor`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from pipeline.cli.options import FOLDER, data_root_option, runs_option
 )
 @click.argument("section", required=False, default="")
 def options(section: str) -> None:
-    """List the options for --set and for configuration files: type, default, reason, and the presets that change them.
+    """List the options for --set and for configuration files.
 
-    SECTION is a section (train) or one option (model.stripes). The options of labelers: sorn labelers.
+    Each option is shown with its type, its default, its reason, and the presets that change it. SECTION is a section
+    (train) or one option (model.stripes). For the options of labelers: sorn labelers.
     """
     from pipeline.runs.options import find_options, section_title
 
@@ -34,15 +35,18 @@ def options(section: str) -> None:
 
 @click.command(
     "doctor",
-    short_help="Say what this machine can run.",
+    short_help="Check what this machine can run.",
     epilog=examples("sorn doctor", "sorn doctor --weights model.pkl --json"),
 )
 @data_root_option
 @runs_option
-@click.option("--weights", multiple=True, type=FOLDER, metavar="FILE", help="Say what these weights are; repeatable.")
+@click.option("--weights", multiple=True, type=FOLDER, metavar="FILE", help="Describe this weights file; repeatable.")
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 def doctor(data_root: Path, runs: Path, weights: tuple[Path, ...], machine: bool) -> None:
-    """Say what this machine and environment can run, and what to type where they cannot; 1 if not even the demo."""
+    """Check what this machine and this environment can run.
+
+    A failed check is shown with the command that repairs it. The exit code is 1 if the demo cannot run.
+    """
     from pipeline.tools.doctor.doctor import as_json, diagnose, summary, usable
 
     checks = []

@@ -1,4 +1,7 @@
-"""Options that commands share, and the stages. Parses, does nothing; no torch."""
+"""Options shared by the commands, and the modules of the stages.
+
+Only parses. No torch.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from pipeline.stages import driver
 
 DATASET_HELP = "Dataset: a name (see `sorn datasets`), a manifest.toml, or a CSV (path,pid,camid,split)."
 LABELER_HELP = (
-    f"Who labels: {', '.join(sorted(LABELERS))}, a plug-in (see `sorn labelers`), or package.module:Class. "
+    f"Labeler: {', '.join(sorted(LABELERS))}, a plug-in (see `sorn labelers`), or package.module:Class. "
     "Default: the manifest's."
 )
 
@@ -41,12 +44,18 @@ def stages() -> dict[str, driver.Stage]:
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """RUN and the options that all stages share; the command receives (run, **its own)."""
+    """Decorator with RUN and the options that all stages share.
+
+    The command receives `run` and its own options.
+    """
     return _common(command, needs_dataset=True)
 
 
 def common_for_outputs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for a command that looks at outputs alone: RUN may be of a dataset that is a file of the user's."""
+    """Decorator like `common`, for a command that reads outputs only.
+
+    RUN may belong to a dataset whose manifest or list is a file outside the program.
+    """
     return _common(command, needs_dataset=False)
 
 
@@ -65,18 +74,21 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         help="Override one option (see `sorn options`); repeatable.",
     )
     @click.option(
-        "--init", metavar="WEIGHTS", help="What a training starts from: imagenet, none, or a file (train.init)."
+        "--init", metavar="WEIGHTS", help="Initial weights of a training: imagenet, none, or a file (train.init)."
     )
     @data_root_option
     @runs_option
     @click.option("--trained-on", metavar="DATASET", help="Evaluate with the checkpoint of this dataset's run.")
-    @click.option("--experiment", default="", metavar="NAME", help="Train and evaluate under a name, beside others.")
+    @click.option(
+        "--experiment", default="", metavar="NAME", help="Train and evaluate under this name, in a folder of its own."
+    )
     @click.option("--workers", default=2, show_default=True, help="Worker processes; never changes a result.")
     @click.option(
         "--backend",
         default="threads",
         show_default=True,
-        help=f"What labels: {', '.join(BACKENDS)}. All but threads use --workers processes; never changes a result.",
+        help=f"How labeling runs: {', '.join(BACKENDS)}. All but threads use --workers processes; "
+        "never changes a result.",
     )
     @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
     @functools.wraps(command)
@@ -97,12 +109,12 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         **own: Any,
     ) -> Any:
         if run is None:
-            asked = _asked_for(dataset, labeler, data_root, runs, trained_on, experiment)
+            chosen = _named_by_options(dataset, labeler, data_root, runs, trained_on, experiment)
         else:
-            asked = complete(Run.find(run, runs, data_root), run, dataset, needs_dataset)
-        asked = asked.asked_for(config_name or "", overrides, init, _runtime(workers, device, backend))
-        _ = asked.config  # a wrong option is told now
-        return command(run=asked, **own)
+            chosen = complete(Run.find(run, runs, data_root), run, dataset, needs_dataset)
+        chosen = chosen.asked_for(config_name or "", overrides, init, _runtime(workers, device, backend))
+        _ = chosen.config  # raises UserError for a wrong option now
+        return command(run=chosen, **own)
 
     return wrapped
 
@@ -114,7 +126,7 @@ def _runtime(workers: int, device: str, backend: str) -> Runtime:
         raise UserError(str(error), WRONG_OPTION) from error
 
 
-def _asked_for(
+def _named_by_options(
     dataset: str, labeler: str | None, data_root: Path, runs: Path, trained_on: str | None, experiment: str
 ) -> Run:
     """The run that the options name."""
@@ -122,5 +134,5 @@ def _asked_for(
     if labeler:
         require_known(labeler)
     source = find_trained(trained_on, runs).full_name if trained_on else None
-    named = labeler or manifest.default_labeler
-    return Run.at(Paths(dataset, named, data_root, runs, source, manifest.name, experiment))
+    labeler_name = labeler or manifest.default_labeler
+    return Run.at(Paths(dataset, labeler_name, data_root, runs, source, manifest.name, experiment))

@@ -1,4 +1,7 @@
-"""`sorn export`, `sorn report compare` and `sorn verify`, for runs that are finished: parse, call, print. No torch."""
+"""Commands `sorn export`, `sorn report compare` and `sorn verify` for finished runs.
+
+No torch at import time.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,13 @@ from pipeline.runs.run import Run
 @runs_option
 @click.option("--out", type=FOLDER, help="Folder for the files. Default: export, beside the run's train.")
 @click.option("--format", "format_", type=click.Choice(["torch", "onnx", "both"]), default="both", show_default=True)
-@click.option("--tau", default=0.15, show_default=True, help="Visibility threshold that the file names.")
+@click.option("--tau", default=0.15, show_default=True, help="Visibility threshold recorded in the file.")
 def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> None:
-    """Write a trained network as sorn.pt2 (torch.export) and sorn.onnx, and prove that they compute the same.
+    """Write a trained network as sorn.pt2 (torch.export) and sorn.onnx.
 
-    RUN is a run (synped_demo-danet) or the folder of a training. Input: uint8 RGB images of the network's size, in
-    batches of any size; the file normalises them. Outputs, float32: global, local, visibility.
+    The outputs of both files are compared with those of the original network. RUN is a run (synped_demo-danet) or the
+    folder of a training. Input: uint8 RGB images of the network's size, in batches of any size; the file normalises
+    them. Outputs, float32: global, local, visibility.
     """
     from pipeline.tools.export.export import FORMATS, ExportOptions
     from pipeline.tools.export.export import export as export_network
@@ -46,19 +50,20 @@ def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> 
 
 @click.group(epilog=examples("sorn report compare synped_demo-danet synped_demo-import"))
 def report() -> None:
-    """Compare evaluations."""
+    """Comparison of evaluations."""
 
 
 @report.command("compare", epilog=examples("sorn report compare synped_demo-danet synped_demo-import --metric rank-1"))
 @click.argument("compared", nargs=-1, required=True, metavar="RUN RUN...")
 @runs_option
 @click.option("--out", type=FOLDER, help="Folder for the comparison. Default: compare-reports-A-B in --runs.")
-@click.option("--variant", help="What is compared, e.g. global. Default: the fullest that all runs have.")
-@click.option("--metric", default="mAP", show_default=True, help="What says that a query got better or worse.")
+@click.option("--variant", help="Variant of matching, e.g. global. Default: the fullest that all runs have.")
+@click.option("--metric", default="mAP", show_default=True, help="Figure by which a query is better or worse.")
 def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, variant: str | None, metric: str) -> None:
-    """Say how far evaluations of the same queries differ, with intervals, and which queries changed most.
+    """Compare evaluations of the same queries, with confidence intervals.
 
-    The first RUN is what the others are held against; each is a run (synped_demo-danet) or the path of an eval folder.
+    The queries that changed most are shown. Every other RUN is compared with the first one. A RUN is a run
+    (synped_demo-danet) or the path of an eval folder.
     """
     from pipeline.reports.comparison.build import compare_runs
 
@@ -67,24 +72,25 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
 
 @click.command(
     "verify",
-    short_help="Read every file of a run and say what is broken.",
+    short_help="Read every file of a run and name what is broken.",
     epilog=examples("sorn verify synped_demo-danet", "sorn verify runs/synped_demo-danet --images"),
 )
 @common_for_outputs
 @click.option("--images", is_flag=True, help="Read the dataset's pictures as well, and compare them with records.csv.")
 def verify(run: Run, images: bool) -> None:
-    """Say whether every file of RUN is what was written, and all fit together; 1 if not. Writes and repairs nothing.
+    """Check that all files of RUN are unchanged and consistent.
 
-    RUN is a run (synped_demo-danet) or its folder; without it, the one that --dataset and --labeler name. Checked are
-    all digests, counts and cross-references: stamps, records, shards, checkpoints, features, reports, experiments,
-    tables and exports. What is broken is named with the command that repairs it.
+    RUN is a run (synped_demo-danet) or its folder. Without it, --dataset and --labeler name the run. Checked are all
+    digests, counts and cross-references: stamps, records, shards, checkpoints, features, reports, experiments, tables
+    and exports. A broken file is named with the command that repairs it. Nothing is written or repaired. The exit code
+    is 1 if anything is broken.
     """
     from pipeline.tools.verify.verification import Verification
 
     require_experiment(run.paths)
     start = time.monotonic()
-    found = Verification(stages(), run, images).verify()
-    for place in found.places:
+    result = Verification(stages(), run, images).verify()
+    for place in result.places:
         click.echo(f"{place.said:10}  {place.folder}")
         for reason in place.stale:
             click.echo(f"            {reason}")
@@ -93,8 +99,8 @@ def verify(run: Run, images: bool) -> None:
             click.echo(f"            -> {fault.remedy}")
         if place.said in ("stale", "unfinished"):
             click.echo(f"            -> Run: {place.checks.again}")
-    if not found.whole and found.guessed:
+    if not result.whole and result.guessed:
         click.echo("Run the commands with the CONFIG, KEYPOINTS and ARGS that the run was made with.")
-    what = f"{found.files} files, {found.bytes:,} bytes, {found.checks:,} checks in {time.monotonic() - start:.1f} s"
-    click.echo(f"verify: {what}: {found.verdict()}")
-    sys.exit(0 if found.whole else 1)
+    counts = f"{result.files} files, {result.bytes:,} bytes, {result.checks:,} checks"
+    click.echo(f"verify: {counts} in {time.monotonic() - start:.1f} s: {result.verdict()}")
+    sys.exit(0 if result.whole else 1)

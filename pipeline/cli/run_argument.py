@@ -1,4 +1,4 @@
-"""RUN as an argument: which dataset, labeler, experiment and checkpoint the name of a run stands for."""
+"""Argument RUN: its dataset, labeler, experiment and checkpoint."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ NAMING = ("labeler", "trained_on", "experiment")  # options that name a run, bes
 
 
 def complete(named: Run, run: str, dataset: str, needs_dataset: bool) -> Run:
-    """The run with its dataset as a user types it. dataset: what --dataset says, or its default.
+    """Run with its dataset as a user types it.
 
-    Raises UserError for an option that names another run, and for a dataset that the name of a run does not lead to.
+    dataset: the value of --dataset, or its default. Raises UserError for an option that names another run, and for a
+    dataset file that the name of the run does not identify.
     """
     context = click.get_current_context()
     given = {name for name in (*NAMING, "dataset") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
@@ -31,22 +32,27 @@ def complete(named: Run, run: str, dataset: str, needs_dataset: bool) -> Run:
         named = named.of_dataset(dataset)
     for option in sorted(given):
         typed = option.replace("_", "-")
-        raise UserError(f"'{run}' says which run is meant, and so does --{typed}", f"Leave --{typed} out.")
+        raise UserError(f"both '{run}' and --{typed} name the run", f"Leave --{typed} out.")
     if needs_dataset and named.paths.dataset.startswith(UNKNOWN_FILE):
-        wrong = f"the dataset of '{run}' is a file, and the run's name does not tell which"
+        wrong = f"the dataset of '{run}' is a file, and the name of the run does not contain its path"
         raise UserError(wrong, f"Name it, too: --dataset {name}.csv, or the .toml of that name.")
     return named
 
 
 def require_experiment(paths: Paths) -> None:
-    """Raise UserError for an experiment that is not there, while one of almost the same name is."""
-    meant = nearest_experiment(paths)
-    if meant:
+    """Check against a misspelt experiment.
+
+    Raises UserError if the experiment does not exist and another one has almost the same name.
+    """
+    if nearest_experiment(paths):
         raise no_experiment(paths.experiment, _folders(paths.runs / paths.run_name / EXPERIMENTS), paths.run_name)
 
 
 def nearest_experiment(paths: Paths) -> str:
-    """Name of the experiment that a name without a folder probably means, "" for none."""
+    """Name of the experiment nearest to a misspelt one.
+
+    Returns "" if the experiment exists or no name is near.
+    """
     known = [path.name for path in _folders(paths.runs / paths.run_name / EXPERIMENTS)]
     return "" if not paths.experiment or paths.experiment in known else nearest(paths.experiment, known)
 

@@ -1,4 +1,7 @@
-"""`sorn embed` and `sorn search`: parse, call, print. No logic, no torch."""
+"""Commands `sorn embed` and `sorn search`.
+
+No logic, no torch at import time.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +35,20 @@ device_option = click.option("--device", default="auto", show_default=True, help
 @device_option
 @runs_option
 def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, device: str, runs: Path) -> None:
-    """Write the features of every picture below FOLDER, as a bank that `sorn search` and any HDF5 reader take."""
+    """Write the features of every picture below FOLDER into a feature bank.
+
+    `sorn search` and any HDF5 reader read the bank.
+    """
     from pipeline.datasets.image_folder import look
     from pipeline.features.embedding import kept_bank, load_embedder
 
     if batch_size < 1:
         raise UserError(f"batch size {batch_size}: expected 1 or more", WRONG_OPTION)
     pictures = look(folder)
-    made = kept_bank(load_embedder(model, runs, device, precision, batch_size), pictures, out)
-    if made.attrs["left_out"]:
-        click.echo(f"left out {made.attrs['left_out']}", err=True)
-    click.echo(f"{out}: {len(made.bank):,} pictures")
+    mapped = kept_bank(load_embedder(model, runs, device, precision, batch_size), pictures, out)
+    if mapped.attrs["left_out"]:
+        click.echo(f"left out {mapped.attrs['left_out']}", err=True)
+    click.echo(f"{out}: {len(mapped.bank):,} pictures")
 
 
 @click.command(
@@ -62,15 +68,20 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
     "--out", type=FOLDER, help="Folder for the answers and the gallery's features. Default: search in --runs."
 )
 @click.option(
-    "--tau", default=EvalConfig.tau, show_default=True, help="A stripe is visible from this share of body on."
+    "--tau", default=EvalConfig.tau, show_default=True, help="A stripe is visible if at least this share of it is body."
 )
-@click.option("--candidates", default=0, show_default=True, help="Let FAISS pick so many per query; 0: compare all.")
+@click.option(
+    "--candidates",
+    default=0,
+    show_default=True,
+    help="Number of candidates that FAISS picks per query; 0: compare all.",
+)
 @click.option(
     "--check",
     type=int,
-    help="Measure what the candidates miss, with the queries and so many gallery pictures (0: none).",
+    help="Measure what the candidates miss, with the queries and this number of gallery pictures.",
 )
-@click.option("--pictures", type=FOLDER, help="Folder below which the names of a bank lie, if they moved.")
+@click.option("--pictures", type=FOLDER, help="Folder of the bank's pictures, if they moved.")
 @device_option
 @runs_option
 def search(
@@ -84,9 +95,9 @@ def search(
     runs: Path,
     **options: Any,
 ) -> None:
-    """Show the pictures of a gallery that resemble the person on each --query most (search.html, search.json).
+    """Rank the pictures of a gallery by similarity to each --query.
 
-    Further queries may follow: --query a.jpg b.jpg c.jpg.
+    The results are search.html and search.json. Further queries may follow: --query a.jpg b.jpg c.jpg.
     """
     from pipeline.search.page import SearchResult, as_text
     from pipeline.search.searcher import Searcher
@@ -98,13 +109,13 @@ def search(
         )
     paths = SearchPaths(out or runs / "search")
     people = Searcher(model, gallery, runs=runs, keep=paths.bank, keep_index=paths.index, **options)
-    asked = [*queries, *more]
-    answers = people.answers(asked, top)
-    found = SearchResult(people, answers, None if check is None else people.recall(asked, top, check))
-    found.write(paths)
+    images = [*queries, *more]
+    answers = people.answers(images, top)
+    result = SearchResult(people, answers, None if check is None else people.recall(images, top, check))
+    result.write(paths)
     for answer in answers:
         click.echo(as_text(answer))
-    facts = found.facts()
+    facts = result.facts()
     for name in ("left out", "recall"):
         if name in facts:
             click.echo(f"{name}: {facts[name]}", err=True)

@@ -1,4 +1,4 @@
-"""`sorn data`, `labeler`, `masks`, `train`, `eval`, `status` and `clean`: the stages of a run."""
+"""Commands of the stages, `sorn status` and `sorn clean`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.runs.layout import ComparisonPaths
 from pipeline.runs.run import Run
 from pipeline.stages import driver
 
-NAMES_A_RUN = f"\n\n{RUN_HELP} Without it, --dataset and --labeler say which."
+NAMES_A_RUN = f"\n\n{RUN_HELP} Without it, --dataset and --labeler name the run."
 
 
 def run_stage(name: str, run: Run, force: bool) -> None:
@@ -50,14 +50,14 @@ data.group.add_command(
 
 @click.command(
     "labeler",
-    short_help="Train the labeler DANet on exact masks.",
-    help="Before stage 1: train the labeler DANet on the images with exact masks of the split `labeler` "
+    short_help="Train the labeler DANet on ground truth.",
+    help="Before stage 1: train the labeler DANet on the images with ground truth (exact masks) of the split `labeler` "
     "(runs/<dataset>/labeler)." + NAMES_A_RUN,
     epilog=examples("sorn labeler --dataset synped_demo --config demo", "sorn labeler --if-needed --labeler import"),
 )
 @common
 @force_option
-@click.option("--if-needed", is_flag=True, help="Only if the labeler of this run is one that is trained here.")
+@click.option("--if-needed", is_flag=True, help="Only if the run needs a trained DANet.")
 def labeler(run: Run, force: bool, if_needed: bool) -> None:
     if not if_needed or "labeler" in driver.chain(run):
         run_stage("labeler", run, force)
@@ -91,7 +91,13 @@ def masks(run: Run, force: bool) -> None:
 @click.argument("b")
 @runs_option
 @click.option("--out", type=FOLDER, help="Folder for the comparison. Default: compare-A-B in --runs.")
-@click.option("--config", "config_name", default="paper", show_default=True, help="What says how stripes are chosen.")
+@click.option(
+    "--config",
+    "config_name",
+    default="paper",
+    show_default=True,
+    help="Preset or .toml file with the options of the stripes.",
+)
 @click.option(
     "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="E.g. eval.tau=0.2, model.stripes=6."
 )
@@ -99,10 +105,10 @@ def masks(run: Run, force: bool) -> None:
 def masks_compare(
     a: str, b: str, runs: Path, out: Path | None, config_name: str, overrides: tuple[str, ...], workers: int
 ) -> None:
-    """Say how far two labelers agree on the images that both labelled.
+    """Compare two labelers on the images that both labelled.
 
-    A and B are runs (synped_demo-danet) or paths of masks folders. Classes are compared pixel by pixel, and the stripes
-    that matching would use; the images that agree least are named and shown.
+    A and B are runs (synped_demo-danet) or paths of masks folders. Part classes are compared pixel by pixel, and so are
+    the stripes that matching would use. The images with the least agreement are named and shown.
     """
     from pipeline.reports.labels.compare import compare_labels, find_index, label_name
 
@@ -115,7 +121,7 @@ def masks_compare(
 @click.command(
     "train",
     short_help="Train SORN on the shards.",
-    help="Stage 2: train SORN on the shards; goes on where it was interrupted (.../train)." + NAMES_A_RUN,
+    help="Stage 2: train SORN on the shards (.../train). An interrupted training continues." + NAMES_A_RUN,
     epilog=examples(
         "sorn train synped_demo-danet --config demo",
         "sorn train --dataset market1501 --experiment six --set model.stripes=6",
@@ -147,30 +153,31 @@ def evaluate(run: Run, force: bool) -> None:
 
 @click.command(
     "status",
-    short_help="Say which stages are stale, and why.",
-    help="Say for each stage whether it is fresh, and if not, why and what to type." + NAMES_A_RUN,
+    short_help="Show which stages are stale, and why.",
+    help="Show for each stage whether it is fresh. A stale stage is shown with the reason and the command to run."
+    + NAMES_A_RUN,
     epilog=examples("sorn status synped_demo-danet --config demo", "sorn status --dataset market1501"),
 )
 @common
 def status(run: Run) -> None:
     available = stages()
     for name in driver.chain(run):
-        found = driver.state(available[name], run)
-        click.echo(f"{name:7} {'stale' if found.reasons else 'fresh'}  {found.folder}")
-        for reason in found.reasons:
+        state = driver.state(available[name], run)
+        click.echo(f"{name:7} {'stale' if state.reasons else 'fresh'}  {state.folder}")
+        for reason in state.reasons:
             click.echo(f"          {reason}")
-        if found.reasons:
-            click.echo(f"          -> {found.remedy}")
-    meant = nearest_experiment(run.paths)
-    if meant:
-        click.echo(f"There is no experiment '{run.paths.experiment}' yet. Did you mean {meant}?")
+        if state.reasons:
+            click.echo(f"          -> {state.remedy}")
+    nearest = nearest_experiment(run.paths)
+    if nearest:
+        click.echo(f"There is no experiment '{run.paths.experiment}' yet. Did you mean {nearest}?")
 
 
 @click.command(
     "clean",
     short_help="Remove the outputs of a run.",
-    help="Remove the outputs of this dataset and labeler, with its experiments and tables. The dataset stays, and so "
-    "does every file that this tool did not write." + NAMES_A_RUN,
+    help="Remove the outputs of this dataset and labeler, with its experiments and tables. The dataset stays. Files "
+    "that this program did not write stay, too." + NAMES_A_RUN,
     epilog=examples("sorn clean synped_demo-danet", "sorn clean synped_demo-danet/experiments/small"),
 )
 @common_for_outputs
@@ -182,6 +189,6 @@ def clean(run: Run) -> None:
     for folder in cleaned.removed:
         click.echo(f"removed {folder}")
     for file in cleaned.kept:
-        click.echo(f"kept {file}: this tool did not write it")
+        click.echo(f"kept {file}: this program did not write it")
     if not cleaned.removed:
         click.echo(f"nothing to remove for {run.paths.run_name} in {run.paths.runs}")

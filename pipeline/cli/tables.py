@@ -1,4 +1,7 @@
-"""`sorn tables run` and `sorn tables show`, the paper's tables: parse, call, print. No logic, no torch."""
+"""Commands `sorn tables run` and `sorn tables show`, for the paper's tables.
+
+No logic, no torch at import time.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from pipeline.runs.run import Run
 if TYPE_CHECKING:
     from pipeline.tools.tables.grid import Grid
 
-seeds_option = click.option("--seeds", default=3, show_default=True, help="Every job is run with seeds 0 to this - 1.")
+seeds_option = click.option("--seeds", default=3, show_default=True, help="Number of seeds per job, from 0.")
 
 
 @click.group(
@@ -26,7 +29,7 @@ seeds_option = click.option("--seeds", default=3, show_default=True, help="Every
     epilog=examples("sorn tables run --config demo --seeds 1 --only sorn"),
 )
 def tables() -> None:
-    """Every row of the paper's tables, and Figure 8: run them, show them beside the paper's."""
+    """The paper's tables and Figure 8, beside the paper's numbers."""
 
 
 @tables.command(
@@ -45,10 +48,12 @@ def tables() -> None:
     "--list", "listed", is_flag=True, help="Print the commands, a line per independent unit, and run nothing."
 )
 def run_tables(run: Run, seeds: int, only: tuple[str, ...], part: str, listed: bool) -> None:
-    """Train and evaluate what is not fresh, then write tables.json, .md and .html (runs/<dataset>-<labeler>/tables).
+    """Train and evaluate the jobs of the tables, then write the pages.
 
-    Each job of pipeline/tools/tables/rows.toml is an experiment of the run; --set and --config hold for all. A failure
-    does not stop the rest: it is named at the end, and the exit code is 1. Interrupted, the same command goes on.
+    The files are tables.json, .md and .html in runs/<dataset>-<labeler>/tables. Each job of
+    pipeline/tools/tables/rows.toml is an experiment of the run. Fresh jobs do not run again. --set and --config apply
+    to all jobs. A failed job does not stop the others: it is named at the end, and the exit code is 1. After an
+    interruption the same command continues.
     """
     from pipeline.runs.lock import held
     from pipeline.tools.tables.runner import run_grid
@@ -72,7 +77,7 @@ def run_tables(run: Run, seeds: int, only: tuple[str, ...], part: str, listed: b
 @common
 @seeds_option
 def show(run: Run, seeds: int) -> None:
-    """Write the same files from what has been run so far, and run nothing."""
+    """Write the pages from the jobs that have finished, and run nothing."""
     _show(_grid(run, seeds), TablesPaths.of(run.paths))
 
 
@@ -95,8 +100,8 @@ def _show(grid: Grid, files: TablesPaths) -> None:
 
 
 def _part(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    number, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    number, count = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= number <= count:
         raise UserError(f"--part {text}", "Give the part and the number of parts, e.g. 2/8.")
     return number, count

@@ -1,8 +1,8 @@
-"""One's own pictures and a trained network -> a feature bank. Reads model.safetensors, config.json and images; writes
-bank.h5, of the schema of `pipeline.features.store`.
+"""Feature banks of the user's own pictures.
 
-Pictures pass as the images of an evaluation do: same decoding, same resizing, same network in the same precision, so
-that the same picture has the same features in both banks.
+Reads model.safetensors, config.json and images. Writes bank.h5, in the schema of `pipeline.features.store`. Pictures
+are treated like the images of an evaluation: same decoding, same resizing, same network in the same precision. So the
+same picture has the same features in both banks.
 """
 
 from __future__ import annotations
@@ -37,14 +37,16 @@ from sorn.features import FeatureBank
 
 logger = logging.getLogger(__name__)
 
-EMBEDDING_VERSION = 1  # of what a bank holds for a given checkpoint and pictures
-UNKNOWN = -1  # pid and camid: nothing is guessed from a file's name
+EMBEDDING_VERSION = 1  # increased when a bank changes for the same checkpoint and pictures
+UNKNOWN = -1  # pid and camid: they are not guessed from the name of a file
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """A trained network that looks at pictures. about: its config.json. sha256: of its weights. device, precision: as
-    asked for, e.g. "auto"; most: images per forward pass, at most.
+    """Trained network that extracts features of pictures.
+
+    about: content of config.json. sha256: of the weights. device, precision: as requested, e.g. "auto". most: largest
+    number of images per forward pass.
     """
 
     weights: Path
@@ -56,7 +58,7 @@ class Embedder:
 
     @cached_property
     def inference(self) -> Inference:
-        """As an evaluation looks at images. Raises UserError for a damaged network."""
+        """Network as an evaluation runs it. Raises UserError for a damaged network."""
         return Inference(self.weights, self.about.model, self.device, self.precision)
 
     @property
@@ -65,18 +67,22 @@ class Embedder:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width that it was trained on."""
+        """Height and width of its training images, pixels."""
         return self.about.image_size
 
     @property
     def config(self) -> str:
-        """JSON of what features depend on besides weights and pictures, as in features.h5."""
+        """JSON of model and precision, as in features.h5.
+
+        Features depend on them, on the weights and on the pictures.
+        """
         return json.dumps({"model": self.about.stored_model, "precision": self.inference.precision}, sort_keys=True)
 
     def features(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Per batch global [n, Dg], local [n, P, Dl] and visibility [n, P], float32, as they leave the network.
+        """Features of each batch: global [n, Dg], local [n, P, Dl], visibility [n, P], float32.
 
-        All forward passes have `batch_size` images, so a picture has the same features in any company, and alone.
+        All forward passes have `batch_size` images. So the features of a picture do not depend on the other pictures of
+        its batch.
         """
         inference, size = self.inference, self.batch_size
 
@@ -94,20 +100,27 @@ class Embedder:
 def load_embedder(
     model: str | Path, runs: Path, device: str = "auto", precision: str = "auto", batch_size: int = 64
 ) -> Embedder:
-    """Raises UserError for a network that is missing or damaged, and for one that only finds parts."""
+    """Embedder of a run or a training.
+
+    model: folder or name, as `find_training` takes it. Raises UserError for a network that is missing or damaged, and
+    for one that only predicts part masks.
+    """
     folder = find_training(model, runs)
     about = describe(folder)
     if about.finds_parts_only:
         raise UserError(
-            f"the network in {folder} has neither a global nor a local branch: it finds parts and compares nobody",
-            "Give a network with one of them.",
+            f"the network in {folder} has neither a global nor a local branch, so it has no features to compare",
+            "Give a network with one of these branches.",
         )
     weights = folder / WEIGHTS
     return Embedder(weights, about, digest_file(weights), device, precision, batch_size)
 
 
 def as_batch(images: list[np.ndarray]) -> Batch:
-    """Pictures [H, W, 3] uint8 of one size; nobody knows who is on them, nor which part is where."""
+    """Batch of pictures without labels.
+
+    images: [H, W, 3] uint8, all of one size.
+    """
     count = len(images)
     pixels = torch.from_numpy(np.stack(images))
     unlabelled = torch.zeros(count, dtype=torch.bool)
@@ -116,9 +129,10 @@ def as_batch(images: list[np.ndarray]) -> Batch:
 
 
 def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBank:
-    """The bank of these pictures at `path`, made now unless it is there already, from this network and these files.
+    """Bank of the pictures in the file `path`.
 
-    Raises UserError for a file at `path` that is something else: it is not replaced.
+    It is extracted now, unless the file holds the features of this network and these pictures already. Raises UserError
+    for a file that is not a bank of the user's own pictures: it is not replaced.
     """
     attrs = _attrs(embedder, folder)
     if path.exists():
@@ -133,16 +147,16 @@ def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBa
 
 
 def bank_in_memory(embedder: Embedder, folder: PictureFolder) -> MappedBank:
-    """The bank of these pictures, kept nowhere."""
+    """Bank of the pictures, without a file."""
     bank, left_out = embed(embedder, folder)
     return MappedBank(folder.root, bank, _attrs(embedder, folder) | _made(embedder, left_out))
 
 
 def embed(embedder: Embedder, folder: PictureFolder, scratch: Path | None = None) -> tuple[FeatureBank, str]:
-    """The bank of all pictures that can be read, and in words what was left out ("" for nothing).
+    """Bank of all readable pictures, and a text on the others.
 
-    scratch: a folder in whose unnamed files the features wait, so that they need not fit into memory. Raises UserError
-    when no picture can be read, and for features that are not finite.
+    The text is "" if no picture was left out. scratch: folder for unnamed temporary files with the features, so that
+    they need not fit into memory. Raises UserError if no picture can be read, and for features that are not finite.
     """
     kept: list[str] = []
     left_out = dict(folder.others)
@@ -181,7 +195,7 @@ def embed(embedder: Embedder, folder: PictureFolder, scratch: Path | None = None
 
 
 def _attrs(embedder: Embedder, folder: PictureFolder) -> dict[str, str]:
-    """What a bank is made from; `fingerprint` is of all of it."""
+    """Sources of a bank; `fingerprint` is the digest of all others."""
     attrs = {
         "checkpoint_sha256": embedder.sha256,
         "config": embedder.config,
@@ -193,7 +207,7 @@ def _attrs(embedder: Embedder, folder: PictureFolder) -> dict[str, str]:
 
 
 def _made(embedder: Embedder, left_out: str) -> dict[str, str]:
-    """What else a bank says of itself: `batch_size` is of its forward passes, which those of queries take too."""
+    """Further attributes of a bank. `batch_size`: of its forward passes, also used for queries."""
     return {"left_out": left_out, "batch_size": str(embedder.most)}
 
 
@@ -215,12 +229,12 @@ def _require_usable(piece: tuple[np.ndarray, ...], names: list[str]) -> None:
         if bad.any():
             raise UserError(
                 f"the network's features are not finite, first those of {names[int(bad.argmax())]}",
-                "Try --precision fp32; if that does not help, the training diverged.",
+                "Try --precision fp32. If that does not help, the training diverged.",
             )
 
 
 def _rows(count: int, shape: tuple[int, ...], scratch: Path | None) -> np.ndarray:
-    """Room for float32 [count, *shape], in memory or in a file without a name, which goes with the array."""
+    """Empty array float32 [count, *shape], in memory or in an unnamed file that is removed with the array."""
     if scratch is None or 0 in shape:
         return np.empty((count, *shape), np.float32)
     with TemporaryFile(dir=scratch) as file, told_when_full(scratch):

@@ -1,8 +1,9 @@
-"""Equal features for equal pictures of an evaluation. Reads shards; reads and writes eval/parts/*.h5.
+"""Equal features for equal pictures of an evaluation.
 
-The last batch of a part may be shorter than the others, and libraries add up in another order there: the features of a
-picture differ in their last bits from those of an equal one in a whole batch. Then neither is ranked where it should
-be, before or behind the other. So the picture in the short batch takes the features of the other one.
+Reads shards; reads and writes eval/parts/*.h5. The last batch of a chunk may be shorter than the others. Libraries sum
+in another order there, so the last bits of the features differ from those of an equal picture in a whole batch. Then
+the ranking of the two pictures would depend on these bits. So the picture in the short batch gets the features of the
+other one.
 """
 
 from __future__ import annotations
@@ -13,68 +14,72 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.features.chunks import Part
+from pipeline.features.chunks import Chunk
 from sorn.features import FeatureBank
 
-NEAR = 1e-3  # 1 - cosine of the features, up to which two pictures are compared pixel by pixel
+NEAR = 1e-3  # largest 1 - cosine of the features for which two pictures are compared pixel by pixel
 
 
 @dataclass
 class _Picture:
-    """An image in a short batch. unit: its features, of length 1. source: who has the features it should have."""
+    """Image in a short batch.
 
-    part: Part
+    unit: its features, of length 1. source: chunk and row of the image whose features it should have.
+    """
+
+    chunk: Chunk
     row: int
     unit: np.ndarray
-    source: tuple[Part, int] | None = None
+    source: tuple[Chunk, int] | None = None
     from_whole_batch: bool = False
 
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Digests of images, each read once."""
+    """Cache of the digests of images."""
 
     known: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
-    def digest(self, part: Part, row: int) -> bytes:
-        position = int(part.positions[row])
-        key = (part.data.split, position)
+    def digest(self, chunk: Chunk, row: int) -> bytes:
+        position = int(chunk.positions[row])
+        key = (chunk.data.split, position)
         if key not in self.known:
-            image = part.data.read(np.array([position]), *part.data.empty(1)).image
+            image = chunk.data.read(np.array([position]), *chunk.data.empty(1)).image
             self.known[key] = hashlib.sha256(image.numpy().tobytes()).digest()
         return self.known[key]
 
 
-def unite_equal_pictures(parts: Sequence[Part], size: int) -> None:
-    """Rewrite the parts in which a picture of a short batch equals another one. size: images of a whole batch.
+def unite_equal_pictures(chunks: Sequence[Chunk], size: int) -> None:
+    """Copy features to equal pictures in short batches.
 
-    Whole batches come first, then the order of the parts; without an equal picture nothing changes. Raises UserError
-    for a part that is damaged and for a full disk.
+    Rewrites a chunk only if a picture of its short batch equals another one. A picture in a whole batch is preferred as
+    the source, then the first one in the order of the chunks. size: images of a whole batch. Raises UserError for a
+    damaged chunk and for a full disk.
     """
-    waiting = [picture for part in parts for picture in _in_short_batch(part, size)]
+    waiting = [picture for chunk in chunks for picture in _in_short_batch(chunk, size)]
     if not waiting:
         return
     units, pixels = np.stack([picture.unit for picture in waiting]), _Pixels()
-    for part in parts:
-        near = units @ _units(part.read()).T >= 1 - NEAR
+    for chunk in chunks:
+        near = units @ _units(chunk.read()).T >= 1 - NEAR
         for number, row in zip(*np.nonzero(near), strict=True):
-            _offer(waiting[number], part, int(row), row < _whole(part, size), pixels)
-    for part in parts:
-        changed = [p for p in waiting if p.part is part and p.source not in (None, (part, p.row))]
+            _offer(waiting[number], chunk, int(row), row < _whole(chunk, size), pixels)
+    for chunk in chunks:
+        changed = [p for p in waiting if p.chunk is chunk and p.source not in (None, (chunk, p.row))]
         if changed:
-            _rewrite(part, changed)
+            _rewrite(chunk, changed)
 
 
-def _in_short_batch(part: Part, size: int) -> Iterator[_Picture]:
-    first = _whole(part, size)
-    if first < len(part.positions):
-        for row, unit in enumerate(_units(part.read())[first:], first):
-            yield _Picture(part, row, unit)
+def _in_short_batch(chunk: Chunk, size: int) -> Iterator[_Picture]:
+    first = _whole(chunk, size)
+    if first < len(chunk.positions):
+        for row, unit in enumerate(_units(chunk.read())[first:], first):
+            yield _Picture(chunk, row, unit)
 
 
-def _whole(part: Part, size: int) -> int:
-    """How many images of the part are in whole batches: the first ones."""
-    return len(part.positions) // size * size
+def _whole(chunk: Chunk, size: int) -> int:
+    """Number of images of the chunk in whole batches, which come first."""
+    return len(chunk.positions) // size * size
 
 
 def _units(bank: FeatureBank) -> np.ndarray:
@@ -83,21 +88,21 @@ def _units(bank: FeatureBank) -> np.ndarray:
     return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.float32(1e-12)))
 
 
-def _offer(picture: _Picture, part: Part, row: int, whole: bool, pixels: _Pixels) -> None:
-    """The image `row` of the part as the source of the picture's features, if it is the better one."""
+def _offer(picture: _Picture, chunk: Chunk, row: int, whole: bool, pixels: _Pixels) -> None:
+    """Set image `row` of the chunk as the source of the picture, if it is equal and better than the present one."""
     if picture.from_whole_batch or (picture.source is not None and not whole):
         return
-    if pixels.digest(part, row) == pixels.digest(picture.part, picture.row):
-        picture.source, picture.from_whole_batch = (part, row), bool(whole)
+    if pixels.digest(chunk, row) == pixels.digest(picture.chunk, picture.row):
+        picture.source, picture.from_whole_batch = (chunk, row), bool(whole)
 
 
-def _rewrite(part: Part, pictures: Sequence[_Picture]) -> None:
-    bank = part.read()
-    seen = [np.array(values) for values in (bank.global_, bank.local, bank.visibility)]
+def _rewrite(chunk: Chunk, pictures: Sequence[_Picture]) -> None:
+    bank = chunk.read()
+    outputs = [np.array(values) for values in (bank.global_, bank.local, bank.visibility)]
     for picture in pictures:
         assert picture.source is not None
         source, row = picture.source
         other = source.read()
-        for values, taken in zip(seen, (other.global_, other.local, other.visibility), strict=True):
-            values[picture.row] = taken[row]
-    part.write((seen[0], seen[1], seen[2]))
+        for values, source_values in zip(outputs, (other.global_, other.local, other.visibility), strict=True):
+            values[picture.row] = source_values[row]
+    chunk.write((outputs[0], outputs[1], outputs[2]))

@@ -1,4 +1,7 @@
-"""The external segmenter of an evaluation: whose part masks pick the stripes. Reads the folder of its training."""
+"""External segmenter of an evaluation: its part masks score the stripes.
+
+Reads the folder of its training.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from pipeline.runs.layout import DESCRIPTION, WEIGHTS
 
 @dataclass(frozen=True)
 class Segmenter:
-    """weights: its model.safetensors. about: its config.json. sha256: of the weights."""
+    """Trained network that is used as a segmenter.
+
+    weights: path of model.safetensors. about: content of config.json. sha256: of the weights.
+    """
 
     weights: Path
     about: CheckpointInfo
@@ -23,36 +29,42 @@ class Segmenter:
 
     @property
     def trained_on(self) -> str:
-        """Name of the run, for people; of its folder where config.json does not say."""
+        """Name of its run, or of its folder if config.json has none."""
         return self.about.trained_on or self.weights.parent.name
 
     def require_size(self, size: tuple[int, int]) -> None:
-        """Raise UserError where it was trained on images of another size (height, width) than these."""
+        """Check the image size (height, width).
+
+        Raises UserError if the segmenter was trained on images of another size.
+        """
         own = self.about.image_size
         if own != size:
             raise UserError(
                 f"the segmenter in {self.weights.parent} was trained on images of {own[0]}x{own[1]}, the shards hold "
                 f"{size[0]}x{size[1]}",
-                "Train both, the segmenter and the network, on images of one size.",
+                "Train the segmenter and the network on images of the same size.",
             )
 
     def describe(self, precision: str) -> str:
-        """JSON for features.h5: whose scores these are, computed in that precision."""
+        """JSON for features.h5: the segmenter, and the precision of its scores."""
         made = {"trained_on": self.trained_on, "checkpoint_sha256": self.sha256, "model": self.about.stored_model}
         return json.dumps({**made, "precision": precision}, sort_keys=True)
 
     def made(self, attrs: dict[str, str]) -> bool:
-        """Whether the attributes of a features.h5 say that it holds scores of this segmenter."""
+        """Whether a features.h5 with these attributes holds scores of this segmenter."""
         return bool(parse_json(attrs.get("segmenter", "{}")).get("checkpoint_sha256") == self.sha256)
 
 
 def find_segmenter(folder: Path) -> Segmenter:
-    """The network in the folder of a training. Raises UserError for none, and for one without semantic branch."""
+    """Segmenter in the folder of a training.
+
+    Raises UserError for a folder without a network, and for a network without semantic branch.
+    """
     option, remedy = f"eval.segmenter = {folder}", f"Give the folder of a training: {WEIGHTS} and {DESCRIPTION}."
     missing = [name for name in (WEIGHTS, DESCRIPTION) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{option}: no {' and no '.join(missing)} there", remedy)
     about = describe(folder)
     if not about.model.semantic_branch:
-        raise UserError(f"{option}: that network has no semantic branch, which would find the parts", remedy)
+        raise UserError(f"{option}: that network has no semantic branch, so it predicts no part masks", remedy)
     return Segmenter(folder / WEIGHTS, about, digest_file(folder / WEIGHTS))

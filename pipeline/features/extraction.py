@@ -1,10 +1,11 @@
-"""The work of stage 3 that needs the network: checkpoint and shards -> features.h5, extracted once.
+"""Feature extraction of stage 3: checkpoint and shards -> features.h5.
 
-Features depend on the checkpoint, the images and the joints stored with them alone: another threshold, protocol,
-picture or way to pick stripes starts from features.h5. An external segmenter, where one is asked for, adds its scores
-to the features that are there; they stay until another one is asked for or the features are extracted anew.
+Features depend only on the checkpoint, the images and their keypoints. So another threshold, protocol, picture or
+source of visibility scores starts from features.h5. An external segmenter adds its scores to the existing features.
+These scores stay until another segmenter is configured or the features are extracted again.
 
-Both are made in parts (pipeline.features.chunks), which processes of torchrun share and a killed run goes on from.
+Features and scores are computed in chunks (pipeline.features.chunks). Processes of torchrun share the chunks, and a
+killed extraction continues with the missing ones.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.features import store
-from pipeline.features.chunks import FeatureParts, Seen
+from pipeline.features.chunks import Chunks, Output
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter
 from pipeline.features.network import Inference
@@ -39,9 +40,9 @@ from sorn.visibility import segmenter_visibility
 logger = logging.getLogger(__name__)
 
 EXAMPLES = 256
-# Queries whose maps and parts are kept for pictures and part scores; drawn at random, whatever the protocol.
+# Random queries whose maps and parts are kept for pictures and part scores, the same for every protocol.
 EXTRACTION_VERSION = 3
-# Of what features.h5 holds for a given checkpoint and images.
+# Increased when features.h5 changes for the same checkpoint and images.
 NAMED = 3  # images in a warning
 
 
@@ -49,8 +50,9 @@ NAMED = 3  # images in a warning
 class Extraction:
     """Feature extraction of one evaluation.
 
-    paths: of features.h5, its chunks and the checkpoint. trained: what the checkpoint is. query, gallery: the images.
-    options: precision and images per batch. device: as the user says it. segmenter: whose scores to add, if anybody's.
+    paths: of features.h5, its chunks and the checkpoint. trained: description of the checkpoint. query, gallery: the
+    images. options: precision and images per batch. device: as in --device. segmenter: the external segmenter whose
+    scores are added, or None.
     """
 
     paths: Paths
@@ -62,14 +64,13 @@ class Extraction:
     segmenter: Segmenter | None = None
 
     def banks(self) -> store.Banks | None:
-        """features.h5, extracted now unless it was already, from this checkpoint and these images.
+        """Banks of features.h5, extracted now if necessary.
 
         The processes of torchrun share the work: process 0 gets the banks, the others None. Raises UserError for images
         of another size than the networks were trained on.
         """
         self._require_size()
-        alone = distributed.here().number == 0
-        banks = self._kept() if alone else None
+        banks = self._kept() if distributed.here().number == 0 else None
         if not distributed.meet(value=banks is not None):
             banks = self._extracted()
         if self.segmenter is not None:
@@ -87,7 +88,7 @@ class Extraction:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of everything that the features depend on."""
+        """Fingerprint of everything that the features depend on."""
         splits = [data.index.splits[data.split] for data in self._sides]
         images = [split.digest for split in splits]
         joints = [] if self.query.index.pose is None else [split.detection_digest for split in splits]
@@ -110,7 +111,10 @@ class Extraction:
             self.segmenter.require_size(stored)
 
     def _kept(self) -> store.Banks | None:
-        """The features already there, if they are these; a damaged file is named and counts as absent."""
+        """Banks of an existing features.h5 with the same fingerprint, else None.
+
+        A damaged file is named in a warning and counts as missing.
+        """
         path = self.paths.features
         if not path.is_file():
             return None
@@ -121,37 +125,37 @@ class Extraction:
         except HeldOpen:
             raise
         except UserError as error:
-            logger.warning(f"eval: {error.wrong}; extracting anew")
+            logger.warning(f"eval: {error.wrong}; extracting again")
             return None
         logger.info(f"eval: {path} holds the features of this checkpoint and these images; not extracting again")
         return banks
 
     def _extracted(self) -> store.Banks | None:
-        """Both banks, and what the network sees in some queries."""
+        """Extracted banks, with maps and parts of some queries; None in all processes but the first."""
         path = self.paths.features
         inference = Inference(self.paths.checkpoint, self.trained.model, self.device, self.options.precision)
         size = inference.batch_size(self.options.batch_size)
 
-        def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
+        def look(data: ShardDataset, chosen: np.ndarray) -> Output:
             batch = _read(data, chosen, inference)
             return engine.extract_features(inference.network, [batch], inference.device, inference.precision)
 
         computed = digest_json([self.fingerprint, inference.precision, size])
-        parts = FeatureParts(self.paths, computed, self._sides, "features")
-        parts.make(inference, look, size)
+        chunks = Chunks(self.paths, computed, self._sides, "features")
+        chunks.make(inference, look, size)
         if distributed.here().number:
             return None
-        unite_equal_pictures(parts.parts, size)
+        unite_equal_pictures(chunks.chunks, size)
         examples = self._examples(inference, size)
         made_from = json.dumps({"model": self.trained.stored_model, "precision": inference.precision}, sort_keys=True)
         attrs = {"fingerprint": self.fingerprint, "checkpoint_sha256": self.checkpoint, "config": made_from}
-        require_space(path, parts.bytes + examples.maps.nbytes + examples.parts.nbytes)
-        store.join_banks(path, parts.rows(self.query), parts.rows(self.gallery), attrs, examples)
-        parts.remove()
+        require_space(path, chunks.bytes + examples.maps.nbytes + examples.parts.nbytes)
+        store.join_banks(path, chunks.rows(self.query), chunks.rows(self.gallery), attrs, examples)
+        chunks.remove()
         return store.read_banks(path)
 
     def _examples(self, inference: Inference, size: int) -> store.Examples:
-        """What the network sees in some queries, for pictures and part scores."""
+        """Maps and predicted parts of some queries, for pictures and part scores."""
         query = self.query
 
         def explain(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,35 +165,37 @@ class Extraction:
 
         chosen = np.sort(np.random.default_rng(0).permutation(len(query))[:EXAMPLES])
         batches = [(chosen[first : first + size],) for first in range(0, len(chosen), size)]
-        seen = list(progress(inference.run(explain, batches), len(chosen), "maps and parts", step=size))
-        maps, parts = (np.concatenate(field) for field in zip(*seen, strict=True))
+        outputs = list(progress(inference.run(explain, batches), len(chosen), "maps and parts", step=size))
+        maps, parts = (np.concatenate(field) for field in zip(*outputs, strict=True))
         return store.Examples(query.name[chosen], maps, parts)
 
     def _segmented(self, segmenter: Segmenter, banks: store.Banks | None) -> store.Banks | None:
-        """The banks with the segmenter's scores of their stripes, in features.h5 too. banks: of process 0."""
+        """Banks with the segmenter's scores of their stripes, also written to features.h5. banks: of process 0."""
         stripes = self.trained.model.stripes
         inference = Inference(segmenter.weights, segmenter.about.model, self.device, self.options.precision)
         size = inference.batch_size(self.options.batch_size)
         network, device, precision = inference.network, inference.device, inference.precision
 
-        def look(data: ShardDataset, chosen: np.ndarray) -> Seen:
-            """Scores alone: a bank without features, whose visibility is the segmenter's."""
+        def look(data: ShardDataset, chosen: np.ndarray) -> Output:
+            """Scores of the segmenter as visibility, with empty features."""
             scores = segmenter_visibility(network, [_read(data, chosen, inference)], stripes, device, precision)
             return np.zeros((len(chosen), 0), np.float32), np.zeros((*scores.shape, 0), np.float32), scores
 
         images = [data.index.splits[data.split].digest for data in self._sides]
         computed = digest_json([EXTRACTION_VERSION, segmenter.sha256, stripes, images, precision, size])
-        parts = FeatureParts(self.paths, computed, self._sides, "stripes")
-        parts.make(inference, look, size)
+        chunks = Chunks(self.paths, computed, self._sides, "stripes")
+        chunks.make(inference, look, size)
         if banks is None:
             return None
         query, gallery = (
-            dataclasses.replace(bank, segmenter=np.concatenate([part.visibility for part in parts.rows(data).pieces]))
+            dataclasses.replace(
+                bank, segmenter=np.concatenate([piece.visibility for piece in chunks.rows(data).pieces])
+            )
             for bank, data in zip((banks.query, banks.gallery), self._sides, strict=True)
         )
         attrs = {**banks.attrs, "segmenter": segmenter.describe(precision)}
         store.write_banks(self.paths.features, query, gallery, attrs, banks.examples)
-        parts.remove()
+        chunks.remove()
         return store.Banks(query, gallery, attrs, banks.examples)
 
     def _warn_of_zeros(self, banks: store.Banks) -> None:
@@ -200,7 +206,7 @@ class Extraction:
                 some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
                 logger.warning(
                     f"eval: {self.paths.features}: the features of {len(names)} {side} images are zero, so these "
-                    f"resemble nobody: {some}"
+                    f"are similar to no image: {some}"
                 )
 
 

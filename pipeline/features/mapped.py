@@ -1,7 +1,7 @@
-"""A feature bank that stays on the disk: bank.h5, or the gallery of an evaluation's features.h5. Reads them.
+"""Memory-mapped feature banks: bank.h5, or the gallery of a features.h5.
 
-The features are mapped into memory and read where they are looked at, so a gallery may be larger than memory: HDF5 has
-them contiguous and uncompressed, see `docs/formats.md`.
+Features are read from the disk when they are used, so a gallery may be larger than memory. In HDF5 they are contiguous
+and uncompressed, see `docs/formats.md`.
 """
 
 from __future__ import annotations
@@ -28,21 +28,24 @@ FEATURES = {"global": ("global_", 2), "local": ("local", 3), "visibility": ("vis
 
 @dataclass(frozen=True)
 class MappedBank:
-    """bank: its large arrays are memory-mapped. attrs: name -> text, what the features were made from."""
+    """Feature bank with memory-mapped arrays.
+
+    bank: its features and visibility scores are mapped. attrs: name -> text, the sources of the features.
+    """
 
     path: Path
     bank: FeatureBank
     attrs: dict[str, str]
 
     def picture(self, name: str) -> Path | None:
-        """Where the image of that name lay when the bank was made; None where nobody knows."""
+        """File of an image when the bank was made; None if unknown."""
         if "folder" in self.attrs:
             return Path(self.attrs["folder"]) / name
         return self._recorded.get(name)
 
     @cached_property
     def _recorded(self) -> dict[str, Path]:
-        """Of the images of an evaluation: as the data stage wrote them down, beside the run."""
+        """Files of the images of an evaluation, by name, from records.csv of the dataset."""
         place = find_run(self.path.absolute(), Path())
         if place is None:
             return {}
@@ -53,9 +56,10 @@ class MappedBank:
 
 
 def open_bank(path: Path) -> MappedBank:
-    """Raises UserError for a file that is missing, truncated, empty, no bank, or of another schema version.
+    """Mapped bank of a file.
 
-    The features are not looked at here, see `require_finite`; the visibility scores are.
+    Raises UserError for a file that is missing, truncated, empty, no bank, or of another schema version. The visibility
+    scores are checked here, the features are not: see `require_finite`.
     """
     attrs = store.read_attrs(path, REMEDY)
     sides = store.bank_names(path)
@@ -77,18 +81,22 @@ def open_bank(path: Path) -> MappedBank:
 
 
 def require_finite(what: str, values: np.ndarray, names: np.ndarray) -> None:
-    """Raise UserError naming the first image whose values are not finite. values: [n] or [n, d]. names: [n] str."""
+    """Check that all values are finite.
+
+    what: name of the values, for the message. values: [n] or [n, d]. names: of the images, [n] str. Raises UserError
+    with the first image whose values are not finite.
+    """
     bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if bad.any():
         raise UserError(f"{what} is not finite for {bad.sum():,} images, first {names[bad.argmax()]}", REMEDY)
 
 
 def _mapped(path: Path, dataset: h5py.Dataset, axes: int) -> np.ndarray:
-    """float32, of that many axes. "c": pages belong to this process, so that torch takes them as writable."""
+    """Mapped float32 array with `axes` axes. Mode "c" is copy-on-write, because torch needs writable arrays."""
     if dataset.dtype != np.dtype("<f4") or dataset.ndim != axes:
         raise ValueError(f"{dataset.name} is {dataset.dtype} {list(dataset.shape)}")
     offset: Any = dataset.id.get_offset()
-    if offset is None:  # nothing in it, or not contiguous
+    if offset is None:  # empty, or not contiguous
         values: np.ndarray = dataset[:]
         return values
     return np.memmap(path, np.float32, "c", offset, dataset.shape)

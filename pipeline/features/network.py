@@ -1,4 +1,4 @@
-"""A trained network, ready to look at images; many of them on all cores or on a GPU. Reads model.safetensors."""
+"""Inference with a trained network, on all cores or on a GPU."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from sorn.network import SORN
 
 Result = TypeVar("Result")
 
-CPU_BATCH = 16  # images per core: more are no faster, and every core holds the maps of its own
+CPU_BATCH = 16  # images per core: more are no faster, and every core holds the feature maps of its batch
 GPU_THREADS = 4  # one waits for its results, the others read and queue the next images
 
 
 def load_network(weights: Path, model: SORNConfig, device: torch.device) -> SORN:
-    """In eval mode, channels_last, on the device. model: of config.json beside the weights. Raises UserError for
-    weights that are missing, damaged or of another network.
+    """Trained network in eval mode, channels_last, on the device.
+
+    model: options of the network, from config.json beside the weights. Raises UserError for weights that are missing,
+    damaged or of another network.
     """
     with torch.device("meta"):
         network = SORN(model)
@@ -38,12 +40,12 @@ def load_network(weights: Path, model: SORNConfig, device: torch.device) -> SORN
 
 
 class Inference:
-    """A trained network folded for speed (`sorn.fused`), and the threads that look at batches of images with it.
+    """Trained network, folded for speed (`sorn.fused`), with threads that run it.
 
-    network: takes what SORN takes. device, precision: what `auto` means on this machine. On a CPU every batch is
-    computed by one thread, as sums depend on how many share them: so features depend neither on the number of cores nor
-    on that of processes, and several batches at a time take less time than one on all cores. Raises UserError as
-    `load_network` and `pick_device` do.
+    network: takes the input of SORN. device, precision: the ones that `auto` means on this machine. On a CPU one thread
+    computes each batch, because sums depend on the number of threads. So features depend neither on the number of cores
+    nor on the number of processes. Several batches at a time take less time than one batch on all cores. Raises
+    UserError as `load_network` and `pick_device` do.
     """
 
     def __init__(self, weights: Path, model: SORNConfig, device: str, precision: str) -> None:
@@ -59,13 +61,14 @@ class Inference:
         return wanted if self.on_gpu else min(wanted, CPU_BATCH)
 
     def run(self, look: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> Generator[Result, None, None]:
-        """look(*one) for each of the arguments, in their order, some ahead of whoever takes them; see `ahead`.
+        """Results of look(*one) for each of the arguments, in their order.
 
-        look reads a batch and passes it through the network: then the next images are read while these are computed.
+        look: reads a batch and passes it through the network. Some results are computed before they are taken (see
+        `ahead`), so the next images are read during the computation.
         """
         threads, prepare = (GPU_THREADS, self._use_gpu) if self.on_gpu else (distributed.cores(), use_one_torch_thread)
         with single_torch_thread(), closing(ahead(look, arguments, threads, prepare)) as results:
             yield from results
 
     def _use_gpu(self) -> None:
-        torch.cuda.set_device(self.device)  # a thread's own, and page-locked memory belongs to it
+        torch.cuda.set_device(self.device)  # every thread has its own device, to which page-locked memory belongs

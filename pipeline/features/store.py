@@ -1,7 +1,7 @@
-"""Feature banks on disk: all that matching, reports and search need without a network. Reads and writes features.h5.
+"""Feature banks on disk, for matching, reports and search.
 
-A file holds either the banks `query` and `gallery` of an evaluation (features.h5), with what its pictures show in
-`examples`, or one bank `images` of anybody's own; `docs/formats.md` is the contract. No torch.
+A file holds either the banks `query` and `gallery` of an evaluation, with maps and parts for its pictures in `examples`
+(features.h5), or one bank `images` of the user's own pictures. `docs/formats.md` describes the format. No torch.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from sorn.features import FeatureBank
 
 SCHEMA_VERSION = 3
 SIDES = ("query", "gallery")  # of an evaluation
-IMAGES = "images"  # a bank that has a file of its own
+IMAGES = "images"  # the bank of a file that holds only one
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 OWN_REMEDY = "Make it again: sorn embed."
 DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
 BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
-FEATURES = ("global", "local")  # all that is large of a bank
+FEATURES = ("global", "local")  # the large arrays of a bank
 EXAMPLES = ("name", "maps", "parts")
-OPTIONAL = ("pose", "segmenter")  # stripe visibility by others than the network; a bank may be without
+OPTIONAL = ("pose", "segmenter")  # visibility scores from other sources than the network
 LAYOUT = {  # in the file: type, number of axes
     "global": ("float32", 2),
     "local": ("float32", 3),
@@ -45,12 +45,12 @@ LAYOUT = {  # in the file: type, number of axes
 }
 SHARES = ("visibility", *OPTIONAL)  # in [0, 1]
 HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
-ROWS = 4096  # looked at together: a bank is never held twice
+ROWS = 4096  # images that are checked at a time, so that no array is copied whole
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What the network shows of n images, for pictures.
+    """Aggregation maps and predicted parts of n images, for pictures.
 
     name: [n] str. maps: [n, N, h, w] float16 in [0, 1], the aggregation maps M_1..M_N; N = 0 without a global branch.
     parts: [n, 4h, 4w] uint8, the predicted class of every pixel; [n, 0, 0] without a semantic branch.
@@ -63,7 +63,10 @@ class Examples:
 
 @dataclass(frozen=True)
 class Banks:
-    """Content of features.h5. attrs: name -> text, what the features were made from."""
+    """Content of features.h5.
+
+    attrs: name -> text, the sources of the features.
+    """
 
     query: FeatureBank
     gallery: FeatureBank
@@ -73,7 +76,10 @@ class Banks:
 
 @dataclass(frozen=True)
 class BankRows:
-    """A bank that comes in pieces, in order, so that nobody need hold it. count: images in all of them."""
+    """Bank in pieces, so that it need not fit into memory.
+
+    count: images in all pieces. pieces: in order.
+    """
 
     count: int
     pieces: Iterable[FeatureBank]
@@ -82,9 +88,9 @@ class BankRows:
 def write_banks(
     path: Path, query: FeatureBank, gallery: FeatureBank, attrs: dict[str, str], examples: Examples | None = None
 ) -> None:
-    """Write both banks whole or not at all. attrs: name -> text; `config` is JSON.
+    """Write features.h5 whole or not at all.
 
-    Raises UserError when the disk is full or a feature is not finite.
+    attrs: name -> text; `config` is JSON. Raises UserError for a full disk and for a feature that is not finite.
     """
     banks = {"query": query, "gallery": gallery}
     for side, bank in banks.items():
@@ -97,7 +103,10 @@ def write_banks(
 def join_banks(
     path: Path, query: BankRows, gallery: BankRows, attrs: dict[str, str], examples: Examples | None = None
 ) -> None:
-    """As `write_banks`, of banks that come in pieces; whoever made those has looked whether they are finite."""
+    """Write features.h5 from banks in pieces, like `write_banks`.
+
+    The features are not checked: the caller has checked that they are finite.
+    """
     with _written(path, attrs) as file:
         for side, rows in zip(SIDES, (query, gallery), strict=True):
             _write_rows(file.create_group(side), rows)
@@ -108,7 +117,10 @@ def join_banks(
 
 
 def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
-    """Write one bank into a file of its own, whole or not at all. Raises UserError as `write_banks` does."""
+    """Write one bank into its own file, whole or not at all.
+
+    Raises UserError as `write_banks` does.
+    """
     _require_good(path, IMAGES, bank, DIVERGED)
     require_space(path, sum(array.nbytes for array in _arrays(bank).values()) + HEADROOM)
     with _written(path, attrs) as file:
@@ -116,10 +128,11 @@ def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
 
 
 def read_banks(path: Path, keep: bool = True) -> Banks:
-    """keep: False to look at all features and to hold none: zeros of their shape, which take no memory, stand for them.
+    """Content of features.h5, checked.
 
-    Raises UserError for a file that is missing, truncated, of another schema version, or holds what no network says:
-    features of another type or shape, not finite, or all of them zero.
+    keep: False to check all features without keeping them in memory. The banks then hold zeros of the same shape, which
+    take no memory. Raises UserError for a file that is missing, truncated or of another schema version, and for
+    features of a wrong type or shape, features that are not finite, and features that are all zero.
     """
     attrs = read_attrs(path)
     query, gallery = (_read_side(path, side, REMEDY, keep) for side in SIDES)
@@ -134,21 +147,25 @@ def read_banks(path: Path, keep: bool = True) -> Banks:
 
 
 def read_bank(path: Path, side: str = IMAGES) -> tuple[FeatureBank, dict[str, str]]:
-    """A bank that has a file of its own, or one side ("query", "gallery") of a features.h5, and its attrs.
+    """One bank of a file, with the attributes of the file.
 
-    Raises UserError as `read_banks` does, and where the file holds no bank of that name.
+    side: "images", or "query" or "gallery" of a features.h5. Raises UserError as `read_banks` does, and for a file
+    without a bank of that name.
     """
     remedy = OWN_REMEDY if side == IMAGES else REMEDY
     attrs = read_attrs(path, remedy)
-    held = bank_names(path)
-    if side not in held:
-        names = " and ".join(f"'{name}'" for name in held) or "nothing"
+    stored = bank_names(path)
+    if side not in stored:
+        names = " and ".join(f"'{name}'" for name in stored) or "nothing"
         raise UserError(f"{path} holds no feature bank '{side}', but {names}", "Name one that it holds.")
     return _read_side(path, side, remedy), attrs
 
 
 def bank_names(path: Path) -> tuple[str, ...]:
-    """("query", "gallery") of a features.h5, ("images",) of a bank of its own. Raises UserError as `read_bank` does."""
+    """Names of the banks in a file.
+
+    ("query", "gallery") for a features.h5, ("images",) for a single bank. Raises UserError as `read_bank` does.
+    """
     read_attrs(path, OWN_REMEDY)
     try:
         with hdf5.opened(path) as file:
@@ -158,7 +175,10 @@ def bank_names(path: Path) -> tuple[str, ...]:
 
 
 def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
-    """What the features were made from, without reading them. Raises UserError as `read_banks` does."""
+    """Attributes of the file, the sources of its features.
+
+    The features are not read. Raises UserError as `read_banks` does.
+    """
     try:
         with hdf5.opened(path) as file:
             version = hdf5.attribute(file, "schema_version")
@@ -173,7 +193,10 @@ def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
 
 
 def zero_images(bank: FeatureBank) -> np.ndarray:
-    """bool [N]: images whose features are all zero. They resemble nobody, and a report should say so."""
+    """Images whose features are all zero, bool [N].
+
+    They have no similarity to any image, and a report should name them.
+    """
     zero = np.ones(len(bank), bool)
     for first in range(0, len(bank), ROWS):
         rows = slice(first, first + ROWS)
@@ -193,7 +216,7 @@ def _size(examples: Examples | None) -> int:
 
 @contextmanager
 def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
-    """A new file under another name, which becomes `path` when everything is in."""
+    """New file under a temporary name, renamed to `path` when it is complete."""
     with told_when_full(path), atomic(path) as temporary, hdf5.created(temporary) as file:
         yield file
         hdf5.set_attributes(file, {"schema_version": SCHEMA_VERSION, **attrs})
@@ -210,7 +233,7 @@ def _write_rows(group: h5py.Group, rows: BankRows) -> None:
             group[key][first : first + len(array)] = array
         first += len(piece)
     assert first == rows.count, f"{group.name}: {first} of {rows.count} images"
-    _write_whole(group, "name", np.concatenate(names))  # at once: as long as the longest
+    _write_whole(group, "name", np.concatenate(names))  # at once: the longest name sets the length of all
 
 
 def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
@@ -229,26 +252,27 @@ def _read_side(path: Path, side: str, remedy: str, keep: bool = True) -> Feature
                 for key, field in (BANK_FIELDS | {key: key for key in OPTIONAL if key in group}).items()
             }
             bank = FeatureBank(**arrays, name=_read_names(group))
-            _require_good(path, side, bank, remedy)  # some rows at a time, from the file too
+            _require_good(path, side, bank, remedy)  # some rows at a time, also from the file
             if not keep:
-                nothing = (np.broadcast_to(np.float32(0), array.shape) for array in (bank.global_, bank.local))
-                bank = replace(bank, **dict(zip(("global_", "local"), nothing, strict=True)))
+                zeros = (np.broadcast_to(np.float32(0), array.shape) for array in (bank.global_, bank.local))
+                bank = replace(bank, **dict(zip(("global_", "local"), zeros, strict=True)))
             return bank
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error
 
 
 def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
-    """Raise ValueError for datasets of another type, of another number of axes, or larger than their whole file:
-    before any memory is taken for them.
+    """Check type, number of axes and size of datasets, before memory is reserved for them.
+
+    Raises ValueError for a wrong type or number of axes, and for datasets larger than their whole file.
     """
     room = path.stat().st_size
     for key in keys:
         dataset = hdf5.dataset(group, key)
         kind, shape = dataset.dtype, dataset.shape
-        found, (wanted, axes) = "text" if kind.kind == "S" else str(kind), LAYOUT[key]
-        if found != wanted or len(shape) != axes:
-            raise ValueError(f"{group.name}/{key} is {found} {list(shape)}, expected {wanted} with {axes} axes")
+        stored, (expected, axes) = "text" if kind.kind == "S" else str(kind), LAYOUT[key]
+        if stored != expected or len(shape) != axes:
+            raise ValueError(f"{group.name}/{key} is {stored} {list(shape)}, expected {expected} with {axes} axes")
         room -= math.prod(shape) * kind.itemsize
     if room < 0:
         raise ValueError(f"{group.name} claims {-room:,} bytes more than the file has")
@@ -268,7 +292,11 @@ def _read_examples(path: Path, group: h5py.Group) -> Examples:
 
 
 def _require_good(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
-    """Raise UserError for a bank without images, with values that are not finite or no shares, or with zeros alone."""
+    """Check the values of a bank.
+
+    Raises UserError for a bank without images, for values that are not finite, for visibility scores outside [0, 1],
+    and for features that are all zero.
+    """
     if not len(bank):
         raise UserError(f"{path}: {side} holds no images", "Extract features of at least one image.")
     arrays = _arrays(bank)

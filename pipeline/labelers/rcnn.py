@@ -1,7 +1,6 @@
 """torchvision's Mask and Keypoint R-CNN: silhouette and joints of one person.
 
-Reads weights files; torch is imported when there is work. The parts of a torchvision network are called one after the
-other, so that silhouette and joints are computed for the chosen person alone, in a box that the other network found.
+Reads weights files. A network is called part by part: silhouette and joints are those of the chosen person alone.
 """
 
 from __future__ import annotations

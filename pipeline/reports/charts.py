@@ -90,7 +90,7 @@ class Axes:
 
     @cached_property
     def across(self) -> Scale:
-        """Of a value of x."""
+        """Scale of the x values."""
         return Scale(self.x, (self.left + self.inset, self.right - self.inset))
 
     def down(self, fraction: float) -> float:
@@ -101,8 +101,8 @@ class Axes:
     def grid(self) -> list[tuple[float, str]]:
         """Height and percentage of every line of the grid, the lowest first."""
         low, high, step = self.levels
-        found = [low + number * step for number in range(round((high - low) / step) + 1)]
-        return [(self.down(level / 100), f"{level:g}") for level in found]
+        levels = [low + number * step for number in range(round((high - low) / step) + 1)]
+        return [(self.down(level / 100), f"{level:g}") for level in levels]
 
     def labels(self, values: Sequence[float]) -> list[tuple[float, str]]:
         """Place and text of the x values that have room."""
@@ -220,8 +220,8 @@ class SeedCurve:
 
     def summary(self) -> str:
         """For screen readers."""
-        said = ", ".join(f"{self.what} {value:g}: {100 * spread.mean:.1f} %" for value, spread in self.points)
-        return f"{self.title}. {said}"
+        values = ", ".join(f"{self.what} {value:g}: {100 * spread.mean:.1f} %" for value, spread in self.points)
+        return f"{self.title}. {values}"
 
 
 @dataclass(frozen=True)

@@ -69,11 +69,11 @@ class RankedList:
 
 @dataclass(frozen=True)
 class Explained:
-    """One image and what the network sees in it.
+    """One image and the network's outputs for it.
 
     image: [H, W, 3] uint8. parts: predicted class ids [h', w'] uint8, or None without a semantic branch. label: class
-    ids of the same labelling [h', w'] uint8 of what the parts are held against, or None where there is nothing.
-    reference: what that is called. maps: M_n [N, h, w] float32.
+    ids of the reference, in the same labelling [h', w'] uint8, or None without one. reference: name of the reference.
+    maps: M_n [N, h, w] float32.
     """
 
     name: str
@@ -159,7 +159,7 @@ def draw_overlays(
     group = max(tiles * (tile + 4) - 4, TEXT_WIDTH if texts else 0)
     across = min(across, max(map(len, sections.values())))
     row_height = LINE + TILE + texts * LINE + GAP
-    heights = [bool(heading) * LINE + -(-len(found) // across) * row_height for heading, found in sections.items()]
+    heights = [bool(heading) * LINE + -(-len(shown) // across) * row_height for heading, shown in sections.items()]
     headings = max(round(font(TEXT + 1).getlength(heading)) for heading in sections)
     width = 2 * MARGIN + max(across * group + (across - 1) * 2 * GAP, LEGEND[labels], headings)
     height = STRIP + MARGIN + LINE + GAP + sum(heights) + (len(sections) - 1) * GAP - GAP + MARGIN

@@ -147,12 +147,12 @@ class Paths:
         return self.folder("eval") / "features.h5"
 
     @property
-    def feature_parts(self) -> Path:
+    def feature_chunks(self) -> Path:
         """Folder of features that wait for the others; gone when features.h5 is whole."""
         return self.folder("eval") / "parts"
 
-    def feature_part(self, fingerprint: str, split: str, number: int) -> Path:
-        return self.feature_parts / f"{fingerprint[:12]}-{split}-{number:05d}.h5"
+    def feature_chunk(self, fingerprint: str, split: str, number: int) -> Path:
+        return self.feature_chunks / f"{fingerprint[:12]}-{split}-{number:05d}.h5"
 
     @property
     def report_json(self) -> Path:

@@ -1,7 +1,8 @@
-"""Candidates for a search in a large gallery: FAISS on the global feature (Eq. 13). Reads and writes candidates.h5.
+"""Candidates for search in a large gallery: FAISS on global features.
 
-FAISS compares compressed global features alone and looks into a part of the gallery; whoever ranks re-scores what it
-picked by Eq. 15, and measures what was missed. It is an optional package.
+Reads and writes candidates.h5. FAISS compares compressed global features (Eq. 13) and searches a part of the gallery.
+The searcher then computes Eq. 15 for the candidates, and measures which matches they miss. FAISS is an optional
+package.
 """
 
 from __future__ import annotations
@@ -20,31 +21,39 @@ from pipeline.io.files import atomic
 from sorn.features import FeatureBank
 
 INDEX_VERSION = 1
-FLAT = 20_000  # images up to which every vector is kept as it is and compared
-PER_LIST = 64  # images per list that the lists' centres are learnt from
-LOOKED_INTO = 8  # one list in so many is looked into
-SAME = 1e-6  # by how much FAISS's similarities of equal features may differ, whose sums are taken in another order
+FLAT = 20_000  # largest gallery whose vectors are kept uncompressed and all compared
+PER_LIST = 64  # training images for the centre of each list
+LISTS_PER_PROBE = 8  # one list in this number of lists is searched
+SAME = 1e-6  # largest difference of FAISS's similarities for equal features: it sums in another order
 BLOCK = 64 << 20  # bytes of features that are read at a time
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """index: FAISS's, of the unit vectors of all gallery images, in the bank's order."""
+    """FAISS index of a gallery.
+
+    index: FAISS's object, with the unit vectors of all gallery images in the order of the bank.
+    """
 
     index: Any
 
     def pick(self, query: np.ndarray, count: int) -> list[np.ndarray]:
-        """query: global features [n, Dg] -> per query at most `count` positions in the gallery, int64, rising."""
+        """Candidates of each query, as ascending positions in the gallery.
+
+        query: global features, float32 [n, Dg]. Returns for each query at most `count` positions, int64.
+        """
         faiss = _faiss()
         units = np.array(query, np.float32, order="C")
         faiss.normalize_L2(units)
         size = min(2 * count, self.index.ntotal)
-        found = zip(units, *self.index.search(units, size), strict=True)
-        return [np.sort(self._first(unit, similarity, positions, count)) for unit, similarity, positions in found]
+        nearest = zip(units, *self.index.search(units, size), strict=True)
+        return [np.sort(self._first(unit, similarity, positions, count)) for unit, similarity, positions in nearest]
 
     def _first(self, unit: np.ndarray, similarity: np.ndarray, positions: np.ndarray, count: int) -> np.ndarray:
-        """The `count` nearest to unit [Dg], of those found or of more: of equals at the end the first in the bank, as
-        when all are compared.
+        """Positions of the `count` nearest images to `unit` [Dg].
+
+        Of images with equal similarity at the end of the list, the first ones in the bank are taken, as in a search
+        without candidates. If the given positions are too few to decide that, the index is searched again.
         """
         while True:
             held = positions >= 0  # -1: its lists held no more
@@ -61,9 +70,10 @@ class Candidates:
 
 
 def candidates(bank: FeatureBank, fingerprint: str, keep: Path | None = None) -> Candidates:
-    """The index of a gallery; from `keep`, where it was made of the features with this fingerprint, else made anew.
+    """Index of a gallery, read from `keep` or built.
 
-    Raises UserError without FAISS, for a network without global features, and for features that are not finite.
+    The file is used if it was built from the features with this fingerprint. Otherwise the index is built and written
+    there. Raises UserError without FAISS, for a network without global features, and for features that are not finite.
     """
     faiss = _faiss()
     if bank.global_.shape[1] == 0:
@@ -81,9 +91,10 @@ def candidates(bank: FeatureBank, fingerprint: str, keep: Path | None = None) ->
 
 
 def _build(faiss: Any, bank: FeatureBank) -> Any:
-    """Up to FLAT images: the vectors themselves. More: lists of vectors of 8 bits per number, a quarter of their size.
+    """FAISS index of the bank's global features.
 
-    Eq. 15 re-scores what is picked, so coarse numbers cost candidates at the very end of the list only.
+    Up to FLAT images it holds the float32 vectors. For more images it holds lists of vectors with 8 bits per number, a
+    quarter of the size. Eq. 15 is computed for all candidates, so this can change only the last candidates.
     """
     count, width = bank.global_.shape
     if count <= FLAT:
@@ -91,7 +102,7 @@ def _build(faiss: Any, bank: FeatureBank) -> Any:
     else:
         lists = int(4 * count**0.5)
         index = faiss.index_factory(width, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
-        index.nprobe = max(1, lists // LOOKED_INTO)
+        index.nprobe = max(1, lists // LISTS_PER_PROBE)
         sample = np.random.default_rng(0).permutation(count)[: lists * PER_LIST]
         index.train(_units(faiss, bank, np.sort(sample)))
     size = max(1, BLOCK // (4 * width))
@@ -108,7 +119,7 @@ def _units(faiss: Any, bank: FeatureBank, rows: np.ndarray) -> np.ndarray:
 
 
 def _kept(path: Path, fingerprint: str, count: int) -> Any:
-    """The index in the file; None where there is none, or one of other features, or a damaged one."""
+    """Index in the file; None if it is missing, damaged, or of other features."""
     if not path.is_file():
         return None
     try:

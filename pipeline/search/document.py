@@ -91,7 +91,7 @@ class SearchDocument:
             variant=searcher.rule.variant,
             tau=searcher.tau,
             candidates=searcher.count or None,
-            recall=RecallShares(recall.asked, recall.drawn, recall.pictures) if recall else None,
+            recall=RecallShares(recall.queries, recall.drawn, recall.pictures) if recall else None,
             queries=tuple(
                 RankedAnswer(
                     answer.name,

@@ -33,9 +33,9 @@ KEY = "Beside a picture, its stripes: filled where the body is visible, empty wh
 
 @dataclass(frozen=True)
 class ShownPicture:
-    """A picture with its stripes beside it.
+    """Picture with its stripes beside it.
 
-    uri: None where its file is gone. visible: per stripe, top to bottom.
+    uri: None if its file is missing. visible: one value per stripe, top to bottom.
     """
 
     uri: str | None
@@ -45,13 +45,16 @@ class ShownPicture:
 
     @property
     def seen(self) -> str:
-        """The visible stripes in words."""
-        return ", ".join(str(number) for number, there in enumerate(self.visible, 1) if there) or "none"
+        """Numbers of the visible stripes, as text."""
+        return ", ".join(str(number) for number, visible in enumerate(self.visible, 1) if visible) or "none"
 
 
 @dataclass(frozen=True)
 class ShownHit:
-    """One gallery picture. rows: what was compared, and its similarity."""
+    """Gallery picture of the page.
+
+    rows: (compared feature, similarity). blank: all features are zero.
+    """
 
     picture: ShownPicture
     similarity: float
@@ -61,9 +64,9 @@ class ShownHit:
 
 @dataclass(frozen=True)
 class ShownAnswer:
-    """One query.
+    """Query of the page, with its hits.
 
-    pictures: the query, and its body parts if the network predicts them. legend: part -> CSS colour.
+    pictures: the query, and its body parts if the network predicts them. legend: body part -> CSS colour.
     """
 
     name: str
@@ -74,7 +77,10 @@ class ShownAnswer:
 
 @dataclass(frozen=True)
 class SearchPage:
-    """What search.html shows. facts: name -> value, see SearchResult.facts."""
+    """View model of search.html.
+
+    facts: name -> value, see SearchResult.facts.
+    """
 
     facts: Mapping[str, str]
     answers: Sequence[ShownAnswer]
@@ -85,9 +91,9 @@ class SearchPage:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All that a search wrote down.
+    """Result of a search, for its files and for the terminal.
 
-    recall: None where it was not measured.
+    recall: None if it was not measured.
     """
 
     searcher: Searcher
@@ -100,7 +106,7 @@ class SearchResult:
         write_text(paths.html, self.as_html())
 
     def facts(self) -> dict[str, str]:
-        """What people should know of the search, in words."""
+        """Settings and limits of the search: name -> text."""
         searcher, gallery = self.searcher, self.searcher.gallery
         facts = {
             "model": f"{searcher.embedder.weights.parent}, {searcher.embedder.inference.precision}",
@@ -114,21 +120,21 @@ class SearchResult:
         if searcher.count:
             facts["candidates"] = f"{searcher.count:,}, picked by the global feature"
         if self.recall:
-            facts["recall"] = f"{self.recall.asked:.1%} of the exact answers to these queries"
+            facts["recall"] = f"{self.recall.queries:.1%} of the exact answers to these queries"
             if self.recall.drawn is not None:
                 facts["recall"] += f", {self.recall.drawn:.1%} of those to {self.recall.pictures} gallery pictures"
         return facts
 
     def as_html(self) -> str:
         labels = self.searcher.embedder.inference.network.config.labels
-        facts = {what: shown(value) for what, value in self.facts().items()}
+        facts = {name: shown(value) for name, value in self.facts().items()}
         return render("search.html.j2", SearchPage(facts, [_shown_answer(answer, labels) for answer in self.answers]))
 
 
 def as_text(answer: Answer) -> str:
     """Lines for the terminal: rank, similarity, stripes, name.
 
-    Stripes are V where both pictures show them, - elsewhere.
+    A stripe is V if it is visible in both pictures, else -.
     """
     lines = [f"{shown(answer.name)}"]
     for rank, hit in enumerate(answer.hits, 1):
@@ -139,8 +145,8 @@ def as_text(answer: Answer) -> str:
 
 
 def _compared(answer: Answer, hit: Hit) -> list[bool]:
-    """Per stripe, whether both pictures show it."""
-    return [seen and there for seen, there in zip(answer.visible, hit.visible, strict=True)]
+    """Whether each stripe is visible in both pictures."""
+    return [in_query and in_hit for in_query, in_hit in zip(answer.visible, hit.visible, strict=True)]
 
 
 def _shown_answer(answer: Answer, labels: int) -> ShownAnswer:

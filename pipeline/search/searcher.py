@@ -1,11 +1,11 @@
-"""Who of a gallery resembles the person on a picture: ranked answers for queries. Reads pictures, banks and a network.
+"""Person search: gallery pictures ranked by similarity to a query.
 
     from pipeline.search import Searcher
     people = Searcher("runs/synped_demo-danet/train", gallery="pictures/")
     hits = people.search("someone.jpg", top=5)
 
-Similarities are those of an evaluation: Eq. 15 of the fullest variant that the network has, over the whole gallery, or
-over candidates that FAISS picks by the global feature.
+Reads pictures, feature banks and a network. Similarities are those of an evaluation: Eq. 15 of the fullest variant
+that the network has. They are computed for the whole gallery, or for candidates that FAISS picks by the global feature.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ Query = str | Path | Image.Image | np.ndarray
 
 @dataclass(frozen=True)
 class Hit:
-    """One gallery picture. name: in its bank. path: where it lay when the bank was made; None where nobody knows.
+    """Gallery picture with its similarities to a query.
 
-    similarity: of Eq. 15, in [-1, 1]. global_similarity: of Eq. 13, None without a global feature. stripes: Eq. 14 of
-    each stripe, top to bottom, compared or not. visible: I_p of Eq. 12 of this picture. blank: all its features are
-    zero, so that it resembles nobody and its similarity says nothing.
+    name: its name in the bank. path: its file when the bank was made; None if unknown. similarity: Eq. 15, in [-1, 1].
+    global_similarity: Eq. 13; None without a global feature. stripes: Eq. 14 of each stripe, top to bottom, hidden
+    stripes included. visible: I_p of this picture (Eq. 12). blank: all its features are zero, so its similarity has no
+    meaning.
     """
 
     name: str
@@ -56,10 +57,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found for one query. name: of its file, or what it was. image: [H, W, 3] uint8, as the network saw it.
+    """Query with its hits, best first.
 
-    parts: predicted class ids [4h, 4w] uint8, or None without a semantic branch. visibility: v_p of Eq. 11. visible:
-    I_p of Eq. 12.
+    name: name of its file, or "query N". image: the network's input, uint8 [H, W, 3]. parts: predicted part classes,
+    uint8 [4h, 4w]; None without a semantic branch. visibility: v_p of Eq. 11. visible: I_p of Eq. 12.
     """
 
     name: str
@@ -72,27 +73,28 @@ class Answer:
 
 @dataclass(frozen=True)
 class Recall:
-    """The share of the exact answers that the candidates hold too, in [0, 1].
+    """Share of the exact hits that are also among the candidates, in [0, 1].
 
-    asked: mean over the queries. drawn: mean over `pictures` gallery pictures drawn at random, each asked for the
+    queries: mean over the queries. drawn: mean over `pictures` random gallery pictures, each used as a query for the
     others; None if none was drawn.
     """
 
-    asked: float
+    queries: float
     drawn: float | None
     pictures: int
 
 
 class Searcher:
-    """A network and a gallery, ready for queries.
+    """Network and gallery, ready for queries.
 
-    model: folder of a training or of its run, or a run's name below `runs`. gallery: a folder of pictures, which are
-    looked at now, or the file of a bank: of `sorn embed`, or an evaluation's features.h5, whose gallery it is then.
-    tau: threshold of Eq. 12. keep: the file in which the bank of a folder stays; it is used again as long as network
-    and files are the same. candidates: how many FAISS picks for each query, 0 for the whole gallery; their index stays
-    in `keep_index`. pictures: folder below which the names of a bank lie, if they moved.
+    model: folder of a training or of its run, or the name of a run below `runs`. gallery: a folder of pictures, whose
+    features are extracted now, or a feature bank. A bank is a file of `sorn embed`, or the features.h5 of an
+    evaluation, whose gallery is used. tau: threshold of Eq. 12. keep: file for the bank of a folder; it is used again
+    while network and pictures are the same. candidates: number of candidates that FAISS picks per query, 0 for the
+    whole gallery. keep_index: file for the index of the candidates. pictures: folder of the bank's pictures, if they
+    moved.
 
-    Raises UserError for whatever cannot be used, with the remedy.
+    Raises UserError with a remedy for every input that cannot be used.
     """
 
     def __init__(
@@ -114,44 +116,52 @@ class Searcher:
             wrong = f"candidates = {candidates}: expected 1 or more, or 0 for the whole gallery"
             raise UserError(wrong, "Take 10 times top, or more; or leave --candidates out.")
         embedder = load_embedder(model, Path(runs), device)
-        place = Path(gallery)
-        if place.is_file():
-            found = open_bank(place)
-            embedder = dataclasses.replace(embedder, precision=_precision(found, embedder), most=_most(found, embedder))
+        path = Path(gallery)
+        if path.is_file():
+            mapped = open_bank(path)
+            precision, most = _precision(mapped, embedder), _most(mapped, embedder)
+            embedder = dataclasses.replace(embedder, precision=precision, most=most)
         else:
-            folder = look(place)
-            found = kept_bank(embedder, folder, Path(keep)) if keep else bank_in_memory(embedder, folder)
+            folder = look(path)
+            mapped = kept_bank(embedder, folder, Path(keep)) if keep else bank_in_memory(embedder, folder)
         if pictures:
-            found = dataclasses.replace(found, attrs={**found.attrs, "folder": str(pictures)})
-        self.embedder, self.gallery, self.tau, self.count = embedder, found, tau, candidates
+            mapped = dataclasses.replace(mapped, attrs={**mapped.attrs, "folder": str(pictures)})
+        self.embedder, self.gallery, self.tau, self.count = embedder, mapped, tau, candidates
         self.keep_index = Path(keep_index) if keep_index else None
-        self.rule = Rule(variants(found.bank)[-1], tau)
+        self.rule = Rule(variants(mapped.bank)[-1], tau)
 
     def search(self, query: Query, top: int = 10) -> list[Hit]:
-        """The `top` gallery pictures that resemble the query most, best first. query: a file, a PIL image, or an array
-        [h, w, 3] of uint8 RGB.
+        """Gallery pictures with the largest similarity, at most `top`, best first.
+
+        query: a file, a PIL image, or a uint8 RGB array [h, w, 3].
         """
         return self.answers([query], top)[0].hits
 
     def answers(self, queries: Sequence[Query], top: int = 10) -> list[Answer]:
-        """As `search`, of several queries, with what the network sees in them."""
+        """Hits of several queries, with part classes and visibility of each query.
+
+        Raises UserError for `top` < 1, for fewer candidates than `top`, and for a query that cannot be used.
+        """
         if top < 1:
             raise UserError(f"top = {top}: expected 1 or more", "Ask for at least one picture.")
         if 0 < self.count < top:
             wrong = f"candidates = {self.count}: expected at least top = {top}"
             raise UserError(wrong, "Take more candidates: 10 times top, or more.")
         images = self._images(queries)
-        asked = self._bank(images, queries)
-        ranked = self._by_candidates(asked, top) if self.count else self._by_all(asked, top)
-        return [self._answer(asked, number, images[number], *found) for number, found in enumerate(ranked)]
+        bank = self._bank(images, queries)
+        ranked = self._by_candidates(bank, top) if self.count else self._by_all(bank, top)
+        return [self._answer(bank, number, images[number], *best) for number, best in enumerate(ranked)]
 
     def recall(self, queries: Sequence[Query], top: int, drawn: int = 0) -> Recall:
-        """How many of the exact `top` the candidates hold, of these queries and of gallery pictures drawn at random."""
-        asked = self._agreement(self._bank(self._images(queries), queries), top, None)
+        """Share of the exact `top` hits that the candidates contain.
+
+        drawn: number of random gallery pictures that are used as further queries.
+        """
+        share = self._agreement(self._bank(self._images(queries), queries), top, None)
         rows = np.sort(np.random.default_rng(0).permutation(len(self.gallery.bank))[:drawn])
         if not len(rows):
-            return Recall(asked, None, 0)
-        return Recall(asked, self._agreement(self.gallery.bank.take(rows), top, rows), len(rows))
+            return Recall(share, None, 0)
+        return Recall(share, self._agreement(self.gallery.bank.take(rows), top, rows), len(rows))
 
     @cached_property
     def index(self) -> Candidates:
@@ -159,13 +169,13 @@ class Searcher:
         return candidates(self.gallery.bank, fingerprint, self.keep_index if fingerprint else None)
 
     def _images(self, queries: Sequence[Query]) -> list[np.ndarray]:
-        """As the masks stage stores them."""
+        """Images as the masks stage stores them."""
         if not queries:
-            raise UserError("there is no query", "Give a picture of the person who is looked for.")
+            raise UserError("there is no query", "Give a picture of the person to search for.")
         return [resize_image(as_pixels(query), self.embedder.image_size) for query in queries]
 
     def _bank(self, images: list[np.ndarray], queries: Sequence[Query]) -> FeatureBank:
-        """Features of queries. Raises UserError for what cannot be compared with the gallery."""
+        """Features of queries. Raises UserError for features that cannot be compared with those of the gallery."""
         size, gallery = self.embedder.batch_size, self.gallery.bank
         names = [_name(query, number) for number, query in enumerate(queries, 1)]
         batches = (as_batch(images[first : first + size]) for first in range(0, len(images), size))
@@ -177,48 +187,51 @@ class Searcher:
         nothing = zero_images(bank)
         if nothing.any():
             raise UserError(
-                f"{names[int(nothing.argmax())]}: all its features are zero, so it resembles nobody",
+                f"{names[int(nothing.argmax())]}: all its features are zero, so it has no similarity to any picture",
                 "Give another picture; if all are like this, the training failed.",
             )
         if bank.global_.shape[1:] != gallery.global_.shape[1:] or bank.local.shape[1:] != gallery.local.shape[1:]:
-            raise _another(self.gallery, "features of another size")
+            raise _other_network(self.gallery, "features of another size")
         return bank
 
-    def _by_all(self, asked: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Per query the positions of the best, and their similarities, best first; of equals the first in the bank."""
+    def _by_all(self, queries: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Positions and similarities of the best gallery images for each query, best first.
+
+        Images with equal similarity keep the order of the bank.
+        """
         bank = self.gallery.bank
-        for _, (similarity,) in similarity_blocks(asked, bank, [self.rule], self.embedder.inference.device):
+        for _, (similarity,) in similarity_blocks(queries, bank, [self.rule], self.embedder.inference.device):
             for row in similarity:
                 require_finite(f"{self.gallery.path}: a feature", row, bank.name)
                 best = largest(row, top)
                 yield best, row[best]
 
-    def _by_candidates(self, asked: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """As `_by_all`, of the candidates alone, by the same equation."""
+    def _by_candidates(self, queries: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Like `_by_all`, but only for the candidates."""
         count = min(max(self.count, top), len(self.gallery.bank))
-        for number, picked in enumerate(self.index.pick(asked.global_, count)):
+        for number, picked in enumerate(self.index.pick(queries.global_, count)):
             near = dataclasses.replace(self.gallery, bank=self.gallery.bank.take(picked))
-            one = asked.take(np.array([number]))
+            one = queries.take(np.array([number]))
             for _, (similarity,) in similarity_blocks(one, near.bank, [self.rule], self.embedder.inference.device):
                 require_finite(f"{near.path}: a feature", similarity[0], near.bank.name)
                 best = largest(similarity[0], top)
                 yield picked[best], similarity[0][best]
 
-    def _agreement(self, asked: FeatureBank, top: int, own: np.ndarray | None) -> float:
-        """Mean share of the exact answers among those by candidates. own: the queries' own positions, left out."""
-        more = 0 if own is None else 1  # a gallery picture is its own best answer, which proves nothing
-        pairs = zip(self._by_all(asked, top + more), self._by_candidates(asked, top + more), strict=True)
+    def _agreement(self, queries: FeatureBank, top: int, own: np.ndarray | None) -> float:
+        """Mean share of the exact hits among the hits by candidates. own: positions of the queries, left out."""
+        more = 0 if own is None else 1  # a gallery picture is its own best hit, which is no evidence
+        pairs = zip(self._by_all(queries, top + more), self._by_candidates(queries, top + more), strict=True)
         shares = []
-        for number, ((exact, _), (found, _)) in enumerate(pairs):
-            wanted = exact[:top] if own is None else exact[exact != own[number]][:top]
-            shares.append(float(np.isin(wanted, found).mean()) if len(wanted) else 1.0)
+        for number, ((exact, _), (approximate, _)) in enumerate(pairs):
+            expected = exact[:top] if own is None else exact[exact != own[number]][:top]
+            shares.append(float(np.isin(expected, approximate).mean()) if len(expected) else 1.0)
         return float(np.mean(shares))
 
     def _answer(
-        self, asked: FeatureBank, number: int, image: np.ndarray, positions: np.ndarray, similarity: np.ndarray
+        self, queries: FeatureBank, number: int, image: np.ndarray, positions: np.ndarray, similarity: np.ndarray
     ) -> Answer:
         bank = self.gallery.bank
-        whole, stripes = pair_similarities(asked, number, bank, positions)
+        whole, stripes = pair_similarities(queries, number, bank, positions)
         visible = indicators(bank.visibility[positions], self.tau) > 0
         blank = zero_images(bank.take(positions))
         hits = []
@@ -236,43 +249,44 @@ class Searcher:
                 )
             )
         parts = self.embedder.parts([image])[0]
-        scores = asked.visibility[number]
-        seen = tuple((indicators(scores, self.tau) > 0).tolist())
-        return Answer(str(asked.name[number]), image, parts if parts.size else None, tuple(scores.tolist()), seen, hits)
+        scores = queries.visibility[number]
+        in_query = tuple((indicators(scores, self.tau) > 0).tolist())
+        name, predicted = str(queries.name[number]), parts if parts.size else None
+        return Answer(name, image, predicted, tuple(scores.tolist()), in_query, hits)
 
 
 def _name(query: Query, number: int) -> str:
     return os.fspath(query) if isinstance(query, str | os.PathLike) else f"query {number}"
 
 
-def _precision(found: MappedBank, embedder: Embedder) -> str:
-    """What the bank was computed in, so that queries are too. Raises UserError for a bank of another network."""
-    if found.attrs.get("checkpoint_sha256") != embedder.sha256:
-        raise _another(found, f"features of another checkpoint than {embedder.weights}")
+def _precision(mapped: MappedBank, embedder: Embedder) -> str:
+    """Precision of the bank, in which queries are computed too. Raises UserError for a bank of another network."""
+    if mapped.attrs.get("checkpoint_sha256") != embedder.sha256:
+        raise _other_network(mapped, f"features of another checkpoint than {embedder.weights}")
     try:
-        made = parse_json(found.attrs["config"])
+        made = parse_json(mapped.attrs["config"])
         same = read_model(made["model"]) == embedder.about.model
-        precision, size = str(made["precision"]), parse_json(found.attrs.get("image_size", "null"))
+        precision, size = str(made["precision"]), parse_json(mapped.attrs.get("image_size", "null"))
     except (KeyError, ValueError, TypeError) as error:
-        raise _another(found, f"features of a network that its attributes do not describe ({error})") from error
+        raise _other_network(mapped, f"features of a network that its attributes do not describe ({error})") from error
     if not same or precision not in PRECISIONS[1:]:
-        raise _another(found, f"features of another configuration than {embedder.weights.parent} describes")
+        raise _other_network(mapped, f"features of another configuration than {embedder.weights.parent} describes")
     if size and tuple(size) != embedder.image_size:
-        raise _another(found, f"features of images of {size[0]}x{size[1]}, not {embedder.image_size}")
+        raise _other_network(mapped, f"features of images of {size[0]}x{size[1]}, not {embedder.image_size}")
     return precision
 
 
-def _most(found: MappedBank, embedder: Embedder) -> int:
-    """Images per forward pass, at most, when the bank was made: of another number, features differ in their last bits.
+def _most(mapped: MappedBank, embedder: Embedder) -> int:
+    """Largest number of images per forward pass of the bank; with another number the last bits of features differ.
 
-    Banks of older builds and of evaluations say nothing of it.
+    Banks of older builds and of evaluations do not record it: then it is that of `embedder`.
     """
-    said = found.attrs.get("batch_size", str(embedder.most))
-    if not re.fullmatch("[1-9][0-9]{0,5}", said):
-        raise _another(found, f"features of batches of {said} images")
-    return int(said)
+    size = mapped.attrs.get("batch_size", str(embedder.most))
+    if not re.fullmatch("[1-9][0-9]{0,5}", size):
+        raise _other_network(mapped, f"features of batches of {size} images")
+    return int(size)
 
 
-def _another(found: MappedBank, what: str) -> UserError:
+def _other_network(mapped: MappedBank, content: str) -> UserError:
     remedy = "Name the model that made it, or embed the pictures again with this one: sorn embed."
-    return UserError(f"{found.path} holds {what}", remedy)
+    return UserError(f"{mapped.path} holds {content}", remedy)

@@ -94,7 +94,7 @@ def finish(run: Run, written: WrittenShards) -> Path:
     plan.find_finished(plan.missing(plan.shards))
     lost = plan.missing(plan.shards)
     if lost:
-        wrong = f"another process has written {lost[0].path}, but it is not here"
+        wrong = f"another process has written {lost[0].path}, but this process cannot see it"
         raise UserError(wrong, "All machines must see the same folder of runs: choose one with RUNS=.")
     unreadable = [name for shard in plan.shards for name in plan.contents[shard.path].unreadable]
     total = sum(len(shard.records) for shard in plan.shards)

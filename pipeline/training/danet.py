@@ -1,7 +1,8 @@
-"""The training loop of the labeler stage: crops -> DANet -> danet.safetensors. Reads the split `labeler`.
+"""Training loop of the labeler stage: crops -> DANet -> danet.safetensors.
 
-As in `training.loop`, a state file holds all that the next step depends on, and a run that was killed ends with the
-same weights, bit for bit: crops, their order and dropout are functions of (seed, epoch, step).
+Reads the split `labeler`. As in `training.loop`, a training state holds everything that the next step depends on.
+Crops, their order and dropout are functions of (seed, epoch, step). So a training that was killed and continued ends
+with the same weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -40,11 +41,14 @@ logger = logging.getLogger(__name__)
 STATE_EVERY_SECONDS = 120.0  # besides the end of every epoch; when a state is written changes no result
 ORDER = 0  # stream of random numbers under the seed; the crops have another one
 WARM_UP = 0.05  # share of all steps over which the rate rises
-POWER = 0.9  # of the rate's fall, as in the DANet paper
+POWER = 0.9  # of the decay of the rate, as in the DANet paper
 
 
 class LabelerTraining:
-    """One training of the labeler; `run()` goes on from the state file of the same fingerprint, if there is one."""
+    """One training of DANet.
+
+    `run()` continues from the newest training state with the same fingerprint, if there is one.
+    """
 
     def __init__(
         self, config: Config, paths: Paths, fingerprint: str, records: list[ImageRecord], masks: list[Path]
@@ -74,7 +78,7 @@ class LabelerTraining:
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.states = TrainingStates(paths, "labeler", fingerprint)
-        self.done = 0  # steps
+        self.done = 0  # steps of the whole training
 
     def run(self) -> None:
         self._resume()
@@ -85,23 +89,23 @@ class LabelerTraining:
         )
         self.saved = time.monotonic()
         self.model.train()
-        with signals.deferred("labeler") as asked, Progress(total, "labeler", "steps", self.done) as shown:
+        with signals.deferred("labeler") as stop, Progress(total, "labeler", "steps", self.done) as shown:
             while self.done < total:
                 for crops in self._epoch():
                     losses = self._step(crops, total)
                     self.done += 1
-                    parts = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
-                    shown.advance(1, f"epoch {(self.done - 1) // self.steps + 1}/{self.options.epochs}, {parts}")
-                    if asked.signal or time.monotonic() - self.saved > STATE_EVERY_SECONDS:
+                    text = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
+                    shown.advance(1, f"epoch {(self.done - 1) // self.steps + 1}/{self.options.epochs}, {text}")
+                    if stop.signal or time.monotonic() - self.saved > STATE_EVERY_SECONDS:
                         self._save_state()
-                    if asked.signal:
+                    if stop.signal:
                         logger.info(f"labeler: stopped before step {self.done}; the same command goes on from there")
-                        asked.exit()
+                        stop.exit()
                 self._save_state()
         self._publish()
 
     def _epoch(self) -> Iterator[Crops]:
-        """The rest of this epoch's batches: a seeded permutation of all images, cut into batches."""
+        """Remaining batches of this epoch: a seeded permutation of all images, cut into batches."""
         epoch, first = divmod(self.done, self.steps)
         size = self.options.batch_size
         order = np.random.default_rng([self.options.seed, ORDER, epoch]).permutation(len(self.data))
@@ -136,7 +140,7 @@ class LabelerTraining:
         return values
 
     def _save_state(self) -> None:
-        """Called between steps only: `done` is the number of the next one."""
+        """Write a training state. Called between steps only: `done` is the number of the next step."""
         state = {
             "done": self.done,
             "model": self.model.state_dict(),
@@ -147,10 +151,10 @@ class LabelerTraining:
         self.saved = time.monotonic()
 
     def _resume(self) -> None:
-        found = self.states.load()
-        if found is None:
+        loaded = self.states.load()
+        if loaded is None:
             return
-        path, state = found
+        path, state = loaded
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state.get("scaler", {}))
@@ -158,7 +162,7 @@ class LabelerTraining:
         logger.info(f"labeler: going on at step {self.done} ({path})")
 
     def _publish(self) -> None:
-        """One file that can be handed on: weights, and in its metadata what they are. States are no longer needed."""
+        """Write the weights with their description in the metadata, then remove the training states."""
         info = DanetInfo(self.options, self.paths.dataset_name, self.precision, self.fingerprint)
         described = info.as_json()
         checkpoints.save_weights(self.paths.labeler_checkpoint, self.model.state_dict(), described)
@@ -167,6 +171,9 @@ class LabelerTraining:
 
 
 def learning_rate(base: float, progress: float) -> float:
-    """Rate at a share of the training in [0, 1): a linear rise, then base * (1 - progress)^0.9."""
+    """Learning rate at a share `progress` of the training.
+
+    progress: in [0, 1). The rate rises linearly over the first steps, times base * (1 - progress)^0.9.
+    """
     rate: float = base * min(1.0, (progress + 1e-3) / WARM_UP) * (1 - progress) ** POWER
     return rate

@@ -1,7 +1,7 @@
-"""Training crops for a labeler: images and exact masks of the split `labeler`, cut and coloured at random.
+"""Training crops for DANet: images and ground truth, randomly cropped and coloured.
 
-Reads images and masks where they lie. Crop i of epoch e depends on (seed, e, i) alone, so any worker may make it and a
-resumed training sees the same ones.
+Reads images and masks of the split `labeler` from the dataset. Crop i of epoch e depends on (seed, e, i) only. So every
+worker can make it, and a resumed training gets the same crops.
 """
 
 from __future__ import annotations
@@ -27,26 +27,30 @@ from sorn.parts import BACKGROUND
 
 CROPS = 2  # stream of random numbers under the seed; 0 is the order of the crops
 
-# What a labeler is handed may be a detector's box of a half hidden person, blurred, dark, with somebody else's elbow in
-# it. The chance of each disturbance is an option (`danet.disturb`); these are their ranges.
-PARTIAL_KEEPS = (0.2, 0.9)  # share of the height that stays where head or legs are cut away
-COARSE_SHARE = (0.25, 0.8)  # share of the pixels that a coarser crop has in either direction
+# An image of the training set may be a detector's box: the person half hidden, blurred or dark, with a part of another
+# person in it. The probability of each disturbance is an option (`danet.disturb`); these are their ranges.
+PARTIAL_KEEPS = (0.2, 0.9)  # share of the height that stays if head or legs are cut off
+COARSE_SHARE = (0.25, 0.8)  # resolution of a coarser crop in either direction, as a share
 NOISE = 0.05  # largest standard deviation of added noise
-GREY = 0.05  # the crop loses its colours
+GREY = 0.05  # probability of a crop without colours
 
 
 @dataclass(frozen=True)
 class Crops:
-    """A batch. image: [B, H, W, 3] uint8 RGB. mask: [B, H, W] uint8, ids of `sorn.parts`."""
+    """Batch of crops with their part masks.
+
+    image: [B, H, W, 3] uint8 RGB. mask: [B, H, W] uint8, ids of `sorn.parts`.
+    """
 
     image: Tensor
     mask: Tensor
 
 
 class CropDataset(Dataset[Crops]):
-    """Whole batches of crops; `masks` are the paths beside `records`. Set `epoch` before iterating.
+    """Dataset of crops, read in whole batches.
 
-    Raises UserError for an image or mask that cannot be read.
+    masks: paths of the part masks, in the order of `records`. Set `epoch` before iterating. Raises UserError for an
+    image or mask that cannot be read.
     """
 
     def __init__(self, records: list[ImageRecord], masks: list[Path], config: DanetConfig) -> None:
@@ -57,7 +61,7 @@ class CropDataset(Dataset[Crops]):
         return len(self.records)
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image [h, w, 3] and mask [h, w] uint8 as they lie on the disk."""
+        """Image [h, w, 3] and mask [h, w], uint8, in their stored size."""
         path, mask = self.records[index].path, self.masks[index]
         image = decode(path)
         if image is None:
@@ -71,11 +75,11 @@ class CropDataset(Dataset[Crops]):
 
     @staticmethod
     def collate(batch: Crops) -> Crops:
-        """What `__getitems__` returns is a batch already."""
+        """Batch unchanged: `__getitems__` returns whole batches."""
         return batch
 
     def crop(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image [H, W, 3] and mask [H, W] of this epoch, uint8, at the configured size."""
+        """Crop of this epoch: image [H, W, 3] and mask [H, W], uint8, at the configured size."""
         rng = np.random.default_rng([self.config.seed, CROPS, self.epoch, index])
         image, mask = self.load(index)
         image, mask = cut(image, mask, self.config, rng)
@@ -91,7 +95,10 @@ class CropDataset(Dataset[Crops]):
 def cut(
     image: np.ndarray, mask: np.ndarray, config: DanetConfig, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A box inside the image, sometimes without head or legs, at the configured size: [H, W, 3] and [H, W] uint8."""
+    """Random box of image and mask, resized to the configured size.
+
+    Sometimes the box leaves out head or legs. Returns image [H, W, 3] and mask [H, W], uint8.
+    """
     height, width = mask.shape
     top, bottom = 0.0, 1.0
     if rng.random() < config.disturb:
@@ -110,7 +117,11 @@ def cut(
 def covered(
     image: np.ndarray, mask: np.ndarray, other: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A patch over a random place, of what stands beside the person in another image: what it hides is background."""
+    """Image and mask with a random occluding patch.
+
+    other: image from which the patch is taken, from the columns beside its person. The pixels below the patch become
+    background in the mask.
+    """
     rows, columns = mask.shape
     high, wide = round(rows * rng.uniform(*COVER_HEIGHT)), round(columns * rng.uniform(*COVER_WIDTH))
     top, left = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
@@ -125,7 +136,7 @@ def covered(
 
 
 def coarser(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From fewer pixels, as a person far away is."""
+    """Image at a lower resolution, like that of a person far away."""
     rows, columns = image.shape[:2]
     share = rng.uniform(*COARSE_SHARE)
     small = Image.fromarray(image).resize((max(4, round(columns * share)), max(4, round(rows * share))))
@@ -133,7 +144,10 @@ def coarser(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def coloured(image: np.ndarray, jitter: float, rng: np.random.Generator) -> np.ndarray:
-    """Another camera's response: gain of each channel, gamma, contrast, saturation, noise. uint8 -> uint8."""
+    """Image with random colours, like those of another camera.
+
+    Changed are the gain of each channel, gamma, contrast, saturation and noise. uint8 -> uint8.
+    """
     x = image.astype(np.float32) / 255
     gains = rng.uniform(1 - jitter, 1 + jitter) * rng.uniform(1 - jitter / 3, 1 + jitter / 3, size=3)
     gamma, contrast, saturation = rng.uniform(1 - jitter, 1 + jitter, size=3)

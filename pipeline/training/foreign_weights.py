@@ -1,4 +1,4 @@
-"""ResNet weights in the wrappings of other programs: found, unwrapped and named. Reads and writes nothing."""
+"""ResNet weights in the file layouts of other programs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from torch import Tensor
 
 RESNET = re.compile(r"(conv1|bn1|layer\d+)\.")  # how the names of torchvision's ResNets begin
 FIRST = "conv1.weight"
-COUNTER = "num_batches_tracked"  # of every norm; files older than PyTorch 0.4.1, and some converters, leave it out
-SHOWN = 3
+COUNTER = "num_batches_tracked"  # of every norm; missing in files older than PyTorch 0.4.1 and of some converters
+SHOWN = 3  # names in a message
 
 
 def resnet_weights(found: object, own: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The weights of a ResNet in what a file held, named as torchvision names them, and in words what was taken off.
+    """Weights of a ResNet under torchvision's names, and the changes made.
 
-    found: what was read. own: state_dict of the backbone that is to be filled, which counters of batches that the file
-    lacks come from. Raises ValueError naming what is there instead. Shapes and names are for the caller to compare.
+    found: content of the file. own: state_dict of the backbone to fill; batch counters that the file lacks are taken
+    from it. The changes are texts for the user. Raises ValueError with the content of a file without a ResNet. The
+    caller compares shapes and names.
     """
     where, tensors = _tensors(found)
     off = [f"taken out of '{where}'"] if where else []
@@ -42,7 +43,7 @@ def resnet_weights(found: object, own: Mapping[str, Tensor]) -> tuple[dict[str, 
 
 
 def blocks(weights: Iterable[str]) -> str:
-    """Which ResNet the names are of, in words: how many blocks each of its layers has."""
+    """Number of blocks in each layer of a ResNet, as text."""
     numbers = {match.groups() for name in weights if (match := re.match(r"layer(\d+)\.(\d+)\.", name))}
     counts = Counter(layer for layer, _ in sorted(numbers))
     return f"a ResNet of {', '.join(str(count) for count in counts.values())} blocks"
@@ -53,7 +54,7 @@ def _prefix(name: str) -> str:
 
 
 def _tensors(found: object, where: str = "") -> tuple[str, dict[str, Tensor]]:
-    """The dict with most tensors in nested ones, and the key it was under."""
+    """Key and content of the nested dict with most tensors."""
     if not isinstance(found, Mapping):
         raise ValueError(f"it holds a {type(found).__name__}, not weights by name")
     own = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}

@@ -1,4 +1,4 @@
-"""Where a network's weights start: from nothing, from ImageNet, or from a file. Reads weight files."""
+"""Initial weights of a network: random, from ImageNet, or from a file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from pipeline.runtime import distributed
 from pipeline.training.foreign_weights import blocks, resnet_weights
 from sorn.backbone import load_resnet
 
-OWN_IDENTITIES = "classifier"  # in the names of the layers that belong to the pids they were trained on
+OWN_IDENTITIES = "classifier"  # in the names of layers that depend on the training pids
 
 
 def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str) -> None:
-    """Fill a network, or its `backbone` module, from what the option says.
+    """Load the initial weights of a network or of its `backbone` module.
 
-    init: "none", "imagenet" (torchvision's ResNet of that name), a ResNet of any program as .pth or .safetensors, of
-    which is said what was taken off or left out (`foreign_weights`), or a .safetensors of a network trained here: of
-    one with the same options everything is taken but identity classifiers, of another one the backbone alone, and that
-    is said. option: its name, for messages.
-    Raises UserError for weights that cannot be had or do not fit.
+    init: one of
+    - "none": the weights stay as they are.
+    - "imagenet": the ImageNet weights of torchvision for the ResNet `backbone`.
+    - a .pth or .safetensors file of any program with a ResNet (`foreign_weights`). Changed names and left-out weights
+      are logged.
+    - a .safetensors file of a network trained by this program. If the options of the network are the same, everything
+      is loaded but the identity classifiers. Otherwise only the backbone is loaded, and that is logged.
+
+    option: name of the option, for messages. Raises UserError for weights that are missing, cannot be read or do not
+    fit.
     """
     if init == "none":
         return
@@ -42,13 +47,13 @@ def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str
 
 
 def _load_foreign(backbone: nn.Module, path: Path, what: str) -> None:
-    """A ResNet as other programs keep it."""
+    """Load a ResNet from a file of another program."""
     read = checkpoints.read_weights if path.suffix == ".safetensors" else checkpoints.read_torch
     weights, taken_off = resnet_weights(read(path), backbone.state_dict())
     try:
         load_resnet(backbone, weights)
     except ValueError as error:
-        raise ValueError(f"it holds {blocks(weights)}, this backbone is another: {error}") from error
+        raise ValueError(f"it holds {blocks(weights)}, which is not this backbone: {error}") from error
     if taken_off:
         distributed.say(f"{what}: {'; '.join(taken_off)}")
 
@@ -61,12 +66,12 @@ def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> No
         wrong = sorted(key for key in own.keys() | given.keys() if key not in given or own.get(key) != given[key].shape)
         if wrong:
             raise ValueError(f"weights of another backbone: {', '.join(wrong[:3])}")
-        distributed.say(f"{what} is of a network with other options: its backbone alone is taken")
+        distributed.say(f"{what} is of a network with other options: only its backbone is loaded")
     model.load_state_dict(given, strict=False)
 
 
 def _imagenet(backbone: str, option: str) -> dict[str, Tensor]:
-    """torchvision's ImageNet weights, from its download cache or the network."""
+    """ImageNet weights of torchvision, from its download cache or the internet."""
     import torchvision
 
     weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1

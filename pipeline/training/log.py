@@ -1,6 +1,6 @@
-"""What a training shows: a line while it runs, one per epoch, TensorBoard. Writes train/tensorboard.
+"""Progress of a training: progress bar, log lines, TensorBoard.
 
-Of the ranks of torchrun the first one shows everything, the others nothing.
+Writes train/tensorboard. Only process 0 shows and writes anything.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from sorn.network import SORN
 logger = logging.getLogger(__name__)
 
 SHOWN = 4  # training images whose maps and parts TensorBoard shows
-SEED = 0  # of which
-WHITE = 255  # of the lines between pictures
+SEED = 0  # of the choice of these images
+WHITE = 255  # colour of the lines between pictures
 
 
 class TrainingLog:
-    """epochs of `steps` steps, `done` of all are behind us. Use it as a context manager."""
+    """Log of one training, used as a context manager.
+
+    epochs: of the whole training. steps: of one epoch. done: finished steps of the whole training.
+    """
 
     def __init__(self, paths: Paths, epochs: int, steps: int, done: int) -> None:
         self.epochs, self.steps = epochs, steps
@@ -55,7 +58,10 @@ class TrainingLog:
             threading.excepthook = self.hook
 
     def _failed_thread(self, failed: threading.ExceptHookArgs) -> None:
-        """TensorBoard writes in a thread, whose failure (a full disk) its next call raises: no need to print it too."""
+        """Exception hook that ignores TensorBoard's thread.
+
+        TensorBoard writes in a thread. Its next call raises the failure of the thread, for example a full disk.
+        """
         if not type(failed.thread).__module__.startswith("tensorboard"):
             self.hook(failed)
 
@@ -63,7 +69,10 @@ class TrainingLog:
         self.start, self.images, self.sums = time.monotonic(), 0, {}  # type: ignore[var-annotated]
 
     def step(self, epoch: int, step: int, losses: dict[str, float], images: int, rate: float, waited: float) -> None:
-        """One step's losses, images of all ranks, learning rate; waited: seconds for data in this epoch so far."""
+        """Log one step.
+
+        images: of all processes. rate: learning rate. waited: seconds of waiting for data in this epoch so far.
+        """
         self.images += images
         for name, value in losses.items():
             self.sums.setdefault(name, []).append(value)
@@ -72,11 +81,14 @@ class TrainingLog:
             for name, value in losses.items():
                 self.scalars.add_scalar(f"loss/{name}", value, number)
             self.scalars.add_scalar("lr", rate, number)
-        parts = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
-        self.progress.advance(1, f"epoch {epoch + 1}/{self.epochs}, {parts}, lr {rate:.3g}, {self._speed(waited)}")
+        text = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
+        self.progress.advance(1, f"epoch {epoch + 1}/{self.epochs}, {text}, lr {rate:.3g}, {self._speed(waited)}")
 
     def end_epoch(self, epoch: int, waited: float, validated: dict[str, float]) -> None:
-        """epoch: the one that has ended, counted from 0. validated: figures of val, fractions, if it was evaluated."""
+        """Log the end of an epoch.
+
+        epoch: counted from 0. validated: figures of the val split, fractions; empty if it was not evaluated.
+        """
         if self.scalars is None or not self.images:
             return
         number, seconds = (epoch + 1) * self.steps, time.monotonic() - self.start
@@ -89,7 +101,10 @@ class TrainingLog:
         self._say(f"train: epoch {epoch + 1}/{self.epochs}: mean {means}, {self._speed(waited)}{figures}")
 
     def show(self, epoch: int, model: SORN, data: ShardDataset, device: torch.device, precision: str) -> None:
-        """Pictures of what the network has learnt: parts beside their labels, and the maps M_1..M_N (Fig. 4, 5)."""
+        """Add pictures of predicted parts and aggregation maps to TensorBoard.
+
+        Predicted parts are shown beside their labels (Fig. 5), and the maps are M_1..M_N (Fig. 4).
+        """
         if self.scalars is None:
             return
         chosen = np.random.default_rng(SEED).permutation(len(data))[:SHOWN]
@@ -101,14 +116,14 @@ class TrainingLog:
             h, w = parts.shape[1:]
             target = reduce_masks(batch.mask, (h, w), labels, "majority").to(torch.uint8).numpy()
             rows = [
-                [image, overlay_parts(image, wanted, labels), overlay_parts(image, found, labels)]
-                for image, wanted, found in zip(images, target, parts, strict=True)
+                [image, overlay_parts(image, label, labels), overlay_parts(image, predicted, labels)]
+                for image, label, predicted in zip(images, target, parts, strict=True)
             ]
             self.scalars.add_image("parts/image, label, predicted", _side_by_side(rows), number, dataformats="HWC")
         if maps.shape[1]:
             rows = [
-                [image, *(overlay_heat(image, values) for values in found)]
-                for image, found in zip(images, maps, strict=True)
+                [image, *(overlay_heat(image, values) for values in own)]
+                for image, own in zip(images, maps, strict=True)
             ]
             self.scalars.add_image("maps/image, M_1..M_N", _side_by_side(rows), number, dataformats="HWC")
 
@@ -124,6 +139,6 @@ class TrainingLog:
 
 
 def _side_by_side(rows: list[list[np.ndarray]]) -> np.ndarray:
-    """Groups of pictures [H, W, 3] uint8 -> one picture, a white line between groups."""
+    """One picture of groups of pictures [H, W, 3] uint8, with white lines between groups."""
     line = np.full((rows[0][0].shape[0], 4, 3), WHITE, np.uint8)
     return np.concatenate([picture for row in rows for picture in (*row, line)][:-1], axis=1)

@@ -1,8 +1,9 @@
-"""The training loop of stage 2: shards -> batches -> SORN -> checkpoints. Reads the train split, writes the weights.
+"""Training loop of stage 2: shards -> batches -> SORN -> checkpoint.
 
-A state file holds all that the next step depends on: weights, optimizer, gradient scale, epoch, step and the best
-weights so far. The order of the images, their augmentation are functions of (seed, epoch, step), so there is no
-generator state to save. Processes of torchrun share every batch: each computes its part, the first one writes.
+A training state holds everything that the next step depends on: weights, optimizer, gradient scale, epoch, step and
+the best weights so far. The order of the images and their augmentation are functions of (seed, epoch, step), so no
+state of a random generator is saved. The processes of torchrun share every batch: each computes its images, and
+process 0 writes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ STATE_EVERY_SECONDS = 120.0  # besides the end of every epoch; when a state is w
 
 
 class Training:
-    """One training: `run()` goes on from the newest state of the same fingerprint, `publish()` writes the weights."""
+    """One training of SORN.
+
+    `run()` continues from the newest training state with the same fingerprint. `publish()` writes the weights.
+    """
 
     def __init__(self, run: Run, fingerprint: str) -> None:
         config, paths = run.config, run.paths
@@ -64,7 +68,7 @@ class Training:
         self.states = TrainingStates(paths, "train", fingerprint)
         self.epoch = self.step = 0
         self.best: BestEpoch | None = None
-        self.last_step: int | None = None  # of all, once somebody has asked to stop
+        self.last_step: int | None = None  # of the whole training, after a process received a signal to stop
         self._make_repeatable()
         model = SORN(self.model_config)
         load_initial_weights(model, config.train.init, config.model.backbone, "train.init")
@@ -72,7 +76,7 @@ class Training:
         if config.train.batch_norm == "sync" and self.process.world > 1:
             synchronised(self.model)
         self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
-        distributed.meet()  # whoever cannot take part says so here
+        distributed.meet()  # raises the error of a process that cannot take part
         pieces = config.train.accumulate
         self.stepper = engine.Stepper(self.model, self.optimizer, config.loss, self.precision, pieces, self._wrap)
         self.readout = engine.Readout(self.device)
@@ -88,14 +92,14 @@ class Training:
         self.saved = time.monotonic()
         try:
             with (
-                signals.deferred("train", quiet=self.process.number > 0) as self.asked,
+                signals.deferred("train", quiet=self.process.number > 0) as self.interruption,
                 TrainingLog(self.paths, epochs, self.steps, self._done) as self.log,
             ):
                 while self.epoch < epochs:
                     self._run_epoch()
         except engine.Diverged as error:  # read by every process
             raise self._diverged(error) from error
-        except UserError as error:  # the others wait in a step, not in a meeting
+        except UserError as error:  # the other processes wait in a step, not in a barrier
             raise distributed.SharedFailure(error.wrong, error.remedy) from error
         except torch._dynamo.exc.TorchDynamoException as error:
             wrong = f"torch cannot compile the network on this machine: {str(error).strip().splitlines()[0]}"
@@ -108,7 +112,7 @@ class Training:
 
     @property
     def _done(self) -> int:
-        """Steps of the whole training that are behind us."""
+        """Finished steps of the whole training."""
         return self.epoch * self.steps + self.step
 
     def _run_epoch(self) -> None:
@@ -130,32 +134,35 @@ class Training:
         self._end_epoch()
 
     def _run_step(self, batch: Batch) -> None:
-        """Queue the next step; nothing here waits for a GPU."""
+        """Queue the next step, without waiting for a GPU."""
         chosen = self.order.batch(self.epoch, self.step)
         rate = learning_rate(self.config.schedule, self.epoch + self.step / self.steps)
         set_learning_rate(self.optimizer, rate)
         draw = self.augmentation.draw(self.order.generator(self.epoch, self.step), len(chosen))
-        labelled = self.data.labelled[chosen].sum() / self.order.parts
+        labelled = self.data.labelled[chosen].sum() / self.order.pieces
         batch = batch.to(self.device, non_blocking=True)
         losses = self.stepper.step(batch, draw.of(self.order.own(len(chosen))), float(labelled))
         self.readout.put(self.step, self._mean_over_processes(losses))
         self.step += 1
 
     def _read(self, everything: bool = False) -> None:
-        """Look at the losses that have reached the host. Raises Diverged."""
-        for step, (*values, asked) in self.readout.read(everything):
+        """Log and check the losses that have reached the host. Raises Diverged."""
+        for step, (*values, stop) in self.readout.read(everything):
             losses = dict(zip(self.stepper.names, values, strict=True))
             images = len(self.order.batch(self.epoch, step))
             rate = learning_rate(self.config.schedule, self.epoch + step / self.steps)
             self.log.step(self.epoch, step, losses, images, rate, self.loader.waited)
             engine.require_finite(losses, step)
-            if asked and self.last_step is None:  # all processes read this, though not at the same time
+            if stop and self.last_step is None:  # all processes read this, though not at the same time
                 self.last_step = self.epoch * self.steps + step + 1 + self.readout.lag
 
     def _mean_over_processes(self, losses: Tensor) -> Tensor:
-        """Losses and, behind them, whether any process was asked to stop: float32 [n + 1], the same on all."""
-        asked = torch.full((1,), float(self.asked.signal > 0), device=losses.device)
-        values = torch.cat([losses.float(), asked])
+        """Mean losses, and whether any process received a signal to stop.
+
+        float32 [n + 1], the same in all processes; the last value is positive for a signal.
+        """
+        stop = torch.full((1,), float(self.interruption.signal > 0), device=losses.device)
+        values = torch.cat([losses.float(), stop])
         if self.process.world > 1:
             dist.all_reduce(values)
             values /= self.process.world
@@ -165,7 +172,7 @@ class Training:
         validated: dict[str, float] = {}
         train, ended = self.config.train, self.epoch
         last = ended + 1 == self.config.schedule.epochs
-        if self.process.number == 0:  # the others wait for it in their next step
+        if self.process.number == 0:  # the other processes wait for it in their next step
             if self.validation is not None and ((ended + 1) % train.validate_every == 0 or last):
                 validated = self.validation.figures(self.model, self.device, self.precision)
                 self._remember_best(validated["mAP"])
@@ -182,14 +189,14 @@ class Training:
             self.best = BestEpoch(mean_ap, self.epoch, weights)
 
     def _stop(self) -> None:
-        """Somebody asked for it: the state is written, then this process ends."""
+        """Write the training state and end this process, after a signal to stop."""
         self._save_state()
         distributed.say(
             f"train: stopped after {self._done} of {self.config.schedule.epochs * self.steps} steps; the same command "
             f"goes on from there ({self.states.files[-1]})"
         )
         distributed.meet()  # a launcher ends all processes as soon as one has ended
-        self.asked.exit()
+        self.interruption.exit()
 
     def _diverged(self, error: engine.Diverged) -> UserError:
         good = (
@@ -219,7 +226,10 @@ class Training:
         return DistributedDataParallel(objective, gradient_as_bucket_view=True)
 
     def _save_state(self) -> None:
-        """Called between steps only: `step` is the next one to run, and every step before it was finite."""
+        """Write a training state.
+
+        Called between steps only: `step` is the next step, and the losses of all steps before it were finite.
+        """
         self._read(everything=True)
         self.saved = time.monotonic()
         if self.process.number:
@@ -235,12 +245,12 @@ class Training:
         self.states.save(self._done, state)
 
     def _resume(self) -> None:
-        found = self.states.load()
-        if found is None:
+        loaded = self.states.load()
+        if loaded is None:
             if self.process.number == 0:
-                shutil.rmtree(self.paths.tensorboard, ignore_errors=True)  # scalars of a run that was something else
+                shutil.rmtree(self.paths.tensorboard, ignore_errors=True)  # scalars of an earlier, different training
             return
-        path, state = found
+        path, state = loaded
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
@@ -248,7 +258,7 @@ class Training:
         distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
 
     def publish(self) -> None:
-        """Weights first, then what they are; states are no longer needed."""
+        """Write the weights, then their description, then remove the training states."""
         weights = self.best.weights if self.best else self.model.state_dict()
         checkpoints.save_weights(self.paths.checkpoint, weights, {"fingerprint": self.fingerprint})
         described = {

@@ -1,4 +1,7 @@
-"""Which images a training step takes: functions of (seed, epoch, step) alone, the same on every rank. No files."""
+"""Images of each training step, as functions of (seed, epoch, step).
+
+They are the same in every process.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +19,27 @@ SHUFFLE, AUGMENT = range(2)  # streams of random numbers under one seed
 
 @dataclass(frozen=True)
 class BatchOrder:
-    """images: of the train split. Raises UserError for a batch that cannot be cut into equal parts, or that is larger
-    than the split.
+    """Order of the images in the batches of a training.
+
+    images: number of images of the train split. process: the process of torchrun. Raises UserError for a batch that
+    cannot be cut into equal pieces or is larger than the split.
     """
 
     images: int
     train: TrainConfig
-    rank: Process
+    process: Process
 
     def __post_init__(self) -> None:
-        size, parts = self.train.batch_size, self.parts
-        if size % parts or size < 2 * parts:
+        size, pieces = self.train.batch_size, self.pieces
+        if size % pieces or size < 2 * pieces:
             raise UserError(
-                f"train.batch_size = {size} cannot be cut into {parts} equal parts of 2 images or more "
-                f"({self.rank.world} processes, train.accumulate = {self.train.accumulate})",
-                f"Use a multiple of {parts}: --set train.batch_size=...",
+                f"train.batch_size = {size} cannot be cut into {pieces} equal pieces of 2 images or more "
+                f"({self.process.world} processes, train.accumulate = {self.train.accumulate})",
+                f"Use a multiple of {pieces}: --set train.batch_size=...",
             )
-        if parts > 1 and self.train.last_batch == "keep" and self.images % size:
+        if pieces > 1 and self.train.last_batch == "keep" and self.images % size:
             raise UserError(
-                f"the last batch has {self.images % size} images, which {parts} parts cannot share equally",
+                f"the last batch has {self.images % size} images, which {pieces} pieces cannot share equally",
                 "Leave it out: --set train.last_batch=drop",
             )
         if self.steps == 0:
@@ -44,33 +49,39 @@ class BatchOrder:
             )
 
     @property
-    def parts(self) -> int:
-        """Into how many a batch is cut: every rank takes it in `accumulate` pieces."""
-        return self.rank.world * self.train.accumulate
+    def pieces(self) -> int:
+        """Number of pieces of a batch: `accumulate` for each process."""
+        return self.process.world * self.train.accumulate
 
     @property
     def steps(self) -> int:
-        """Of an epoch."""
+        """Steps of an epoch."""
         whole, rest = divmod(self.images, self.train.batch_size)
         return whole + (1 if rest and self.train.last_batch == "keep" else 0)
 
     def batch(self, epoch: int, step: int) -> np.ndarray:
-        """Positions of a step's images, those of all ranks: int64 [batch_size, fewer in a last one that is kept]."""
+        """Positions of the images of a step, for all processes, int64 [B].
+
+        B is `batch_size`, or less in a last batch that is kept.
+        """
         size = self.train.batch_size
         return _permutation(self.train.seed, epoch, self.images)[step * size : (step + 1) * size]
 
     def own(self, images: int) -> slice:
-        """What this rank computes of a batch of so many."""
-        share = images // self.rank.world
-        return slice(self.rank.number * share, (self.rank.number + 1) * share)
+        """Share of this process in a batch of `images` images."""
+        share = images // self.process.world
+        return slice(self.process.number * share, (self.process.number + 1) * share)
 
     def rest(self, epoch: int, first: int) -> list[np.ndarray]:
-        """This rank's part of every batch of an epoch from step `first` on."""
+        """Images of this process in the batches of an epoch.
+
+        first: the first step. Returns positions, int64, for each remaining batch.
+        """
         batches = (self.batch(epoch, step) for step in range(first, self.steps))
         return [batch[self.own(len(batch))] for batch in batches]
 
     def generator(self, epoch: int, step: int) -> np.random.Generator:
-        """Of a step's augmentation, for the images of all ranks."""
+        """Generator of a step's augmentation, for the images of all processes."""
         return np.random.default_rng([self.train.seed, AUGMENT, epoch, step])
 
 

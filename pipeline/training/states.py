@@ -1,6 +1,7 @@
-"""States of a training, so that it can go on where it was stopped. Reads and writes <stage>/state-*.pt.
+"""Training states, from which an interrupted training continues.
 
-The newest two are kept: one that a crash of the machine has damaged is named, and the one before it is used.
+Reads and writes <stage>/state-*.pt. The newest two are kept. If a crash of the machine damaged the newest one, a
+warning names it, and the one before it is used.
 """
 
 from __future__ import annotations
@@ -41,25 +42,34 @@ class BestEpoch:
 
 
 class TrainingStates:
-    """Those of one stage ("train", "labeler") under one fingerprint; a run interrupted under another keeps its own."""
+    """Training states of one stage and one fingerprint.
+
+    stage: "train" or "labeler". States with another fingerprint are left alone.
+    """
 
     def __init__(self, paths: Paths, stage: str, fingerprint: str) -> None:
         self.paths, self.stage, self.fingerprint = paths, stage, fingerprint
 
     @property
     def files(self) -> list[Path]:
-        """Oldest first."""
+        """Files of the states, oldest first."""
         return self.paths.states(self.stage, self.fingerprint)
 
     def save(self, number: int, state: Mapping[str, object]) -> None:
-        """Write the state before step `number` of the whole training, then remove the oldest."""
+        """Write a state, then remove the oldest ones.
+
+        number: the next step of the whole training.
+        """
         path = self.paths.state(self.stage, self.fingerprint, number)
         checkpoints.save_state(path, {**state, "fingerprint": self.fingerprint})
         for old in self.files[:-KEPT]:
             old.unlink()
 
     def load(self) -> tuple[Path, dict[str, Any]] | None:
-        """The newest that is whole, None where there is none. Raises UserError when all are damaged."""
+        """Path and content of the newest undamaged state; None without states.
+
+        Raises UserError if all states are damaged.
+        """
         damaged: UserError | None = None
         for path in reversed(self.files):
             try:
@@ -73,6 +83,6 @@ class TrainingStates:
         return None
 
     def remove(self) -> None:
-        """Of this stage, whatever their fingerprint: it is finished."""
+        """Remove the states of the finished stage, with any fingerprint."""
         for path in self.paths.states(self.stage):
             path.unlink()

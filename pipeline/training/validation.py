@@ -1,4 +1,4 @@
-"""Evaluation on the way through a training: the val split after an epoch. Reads shards, writes nothing."""
+"""Evaluation of the val split during a training."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ QUERY, GALLERY = "val_query", QUERY_SPLITS["val_query"]
 
 
 class Validation:
-    """Every query of val against its gallery, by the fullest variant of matching that the network has.
+    """Evaluation of a network on the val split.
 
-    Raises UserError where there is no val split, and where none of its queries has a match.
+    Uses the fullest variant of matching that the network has. Raises UserError for a dataset without val split, and if
+    no query of it has a match.
     """
 
     def __init__(self, run: Run) -> None:
         self.config, paths = run.config.eval, run.paths
         model = run.config.model
         if not (model.local_branch or model.global_branch):
-            wrong = "a segmenter alone has no features that could be validated"
+            wrong = "a network with only the semantic branch has no features to validate"
             raise UserError(wrong, "Train it with --set train.validate_every=0.")
         try:
             self.query, self.gallery = (ShardDataset(paths.shard_index, split) for split in (QUERY, GALLERY))
@@ -46,8 +47,8 @@ class Validation:
         relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
         rule = matching.Rule(matching.variants(query)[-1], self.config.tau)
         blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(query, gallery, [rule]))
-        found = metrics.evaluate(blocks, relevant, self.config.average_precision)
-        return {"mAP": found.mean_ap, "rank-1": found.rank(1)}
+        scores = metrics.evaluate(blocks, relevant, self.config.average_precision)
+        return {"mAP": scores.mean_ap, "rank-1": scores.rank(1)}
 
     def _bank(self, model: SORN, data: ShardDataset, device: torch.device, precision: str) -> FeatureBank:
         size = self.config.batch_size

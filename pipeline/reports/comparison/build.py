@@ -35,7 +35,7 @@ def compare_runs(
 ) -> EvaluationComparison:
     """Compare the other evaluations with the first and write the comparison.
 
-    given: names of runs or paths. variant: None for the fullest that all have. metric: what says that a query got
+    given: names of runs or paths. variant: None for the fullest that all have. metric: figure by which a query is
     better or worse. Raises UserError for evaluations that cannot be compared.
     """
     if metric not in KEYS:
@@ -72,19 +72,19 @@ def compare_runs(
 
 
 def _read(given: list[str], runs: Path) -> list[Evaluated]:
-    found = [read_evaluation(runs, name) for name in given]
-    places = [run.folder.resolve() for run in found]
-    if len(found) < 2:
+    evaluations = [read_evaluation(runs, name) for name in given]
+    places = [run.folder.resolve() for run in evaluations]
+    if len(evaluations) < 2:
         raise UserError(f"only '{given[0]}' is given", "Name two evaluations or more: sorn report compare RUN RUN...")
     for i, place in enumerate(places):
         if place in places[:i]:
             raise UserError(f"{given[i]} is named twice: both are {place}", "Name each evaluation once.")
-    for other in found[1:]:
-        require_comparable(found[0], other)
-    names = [run.name for run in found]
+    for other in evaluations[1:]:
+        require_comparable(evaluations[0], other)
+    names = [run.name for run in evaluations]
     if len(set(names)) < len(names):  # runs of one name in different folders
-        return [Evaluated(str(run.folder), run.folder, run.report, run.queries) for run in found]
-    return found
+        return [Evaluated(str(run.folder), run.folder, run.report, run.queries) for run in evaluations]
+    return evaluations
 
 
 def _files(runs: Path, out: Path | None, compared: list[Evaluated]) -> RunComparison:
@@ -96,29 +96,29 @@ def _files(runs: Path, out: Path | None, compared: list[Evaluated]) -> RunCompar
     return files
 
 
-def _variant(compared: list[Evaluated], asked: str | None) -> str:
+def _variant(compared: list[Evaluated], given: str | None) -> str:
     common = [name for name in compared[0].queries if all(name in run.queries for run in compared)]
-    if not common or (asked and asked not in common):
-        what = f"variant '{asked}' is not in all runs" if asked else "these runs have no variant in common"
-        have = "; ".join(f"{run.name}: {', '.join(run.queries)}" for run in compared)
-        raise UserError(what, f"They have {have}.")
-    return asked or common[-1]
+    if not common or (given and given not in common):
+        wrong = f"variant '{given}' is not in all runs" if given else "these runs have no variant in common"
+        variants = "; ".join(f"{run.name}: {', '.join(run.queries)}" for run in compared)
+        raise UserError(wrong, f"They have {variants}.")
+    return given or common[-1]
 
 
 def _figures(run: Evaluated) -> dict[str, dict[str, float]]:
     return {
-        variant: {figure.key: float(found.figures[figure.key].mean()) for figure in COMPARED}
-        for variant, found in run.queries.items()
+        variant: {figure.key: float(queries.figures[figure.key].mean()) for figure in COMPARED}
+        for variant, queries in run.queries.items()
     }
 
 
 def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -> RunDifference:
-    """One run against the first. Queries of both are in the order of their names."""
+    """Difference of one run from the first. The queries of both are in the order of their names."""
     a, b = first.queries[variant], other.queries[variant]
     figures = {}
     for name in dict.fromkeys((*(figure.key for figure in COMPARED), metric)):
-        found = paired_difference(a.figures[name], b.figures[name], a.pid)
-        figures[name] = FigureDifference(found.value, found.low, found.high, found.excludes_zero)
+        paired = paired_difference(a.figures[name], b.figures[name], a.pid)
+        figures[name] = FigureDifference(paired.value, paired.low, paired.high, paired.excludes_zero)
     before, after = a.figures[metric], b.figures[metric]
     change = after - before
     order = [i for i in np.lexsort((a.name, -np.abs(change))).tolist() if change[i] != 0]
@@ -134,8 +134,8 @@ def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -
 
 
 def _differing(compared: list[Evaluated]) -> dict[str, tuple[object, ...]]:
-    """Option -> its value in every run, None where a run does not have it; only those that are not alike in all."""
+    """Option -> its value in every run, None if a run does not have it; only options that differ."""
     options = [run.options() for run in compared]
-    names = dict.fromkeys(name for found in options for name in found)
-    table = {name: tuple(found.get(name) for found in options) for name in names}
+    names = dict.fromkeys(name for of_run in options for name in of_run)
+    table = {name: tuple(of_run.get(name) for of_run in options) for name in names}
     return {name: values for name, values in table.items() if any(value != values[0] for value in values)}

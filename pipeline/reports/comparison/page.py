@@ -12,7 +12,10 @@ from pipeline.reports.html import Table, render
 
 @dataclass(frozen=True)
 class ShownDifference:
-    """One run against the first. changed: None where no query changed."""
+    """Difference of one run from the first.
+
+    changed: None if no query changed.
+    """
 
     title: str
     figures: Table
@@ -22,9 +25,9 @@ class ShownDifference:
 
 @dataclass(frozen=True)
 class ComparisonPage:
-    """What comparison.html shows.
+    """View model of comparison.html.
 
-    strips: the differences, one chart per figure. options: None where none differ.
+    strips: the differences, one chart per figure. options: None if none differ.
     """
 
     title: str
@@ -60,12 +63,12 @@ def _shown(comparison: EvaluationComparison, found: RunDifference) -> ShownDiffe
 
 
 def _strips(comparison: EvaluationComparison) -> list[Strips]:
-    """Per figure the interval of every run, all on one scale."""
+    """Intervals of all runs, one chart per figure, all on one scale."""
     differences = comparison.differences
-    figures = [figure for found in differences for figure in found.figures.values()]
+    figures = [figure for difference in differences for figure in difference.figures.values()]
     reach = max(0.001, *(abs(end) for figure in figures for end in (figure.low, figure.high, figure.value)))
     return [
-        Strips.around_zero(name, [_strip(found.run, found.figures[name]) for found in differences], reach)
+        Strips.around_zero(name, [_strip(other.run, other.figures[name]) for other in differences], reach)
         for name in differences[0].figures
     ]
 

@@ -45,7 +45,7 @@ def title(comparison: EvaluationComparison) -> str:
 
 
 def about(comparison: EvaluationComparison) -> str:
-    """Which queries, and what the intervals say."""
+    """Caption: number of queries, and meaning of the intervals."""
     interval = comparison.interval
     return (
         f"{comparison.queries:,} queries of {comparison.persons:,} persons, the same in all; AP is "
@@ -76,7 +76,7 @@ def difference_rows(found: RunDifference) -> list[list[str]]:
 
 
 def counts(comparison: EvaluationComparison, found: RunDifference) -> str:
-    """How many queries are better, worse and equal."""
+    """Number of better, worse and equal queries."""
     kinds = (f"{number:,} {kind}" for kind, number in found.counts().items())
     return f"Queries by {comparison.metric}: {', '.join(kinds)}."
 
@@ -100,7 +100,7 @@ def option_rows(comparison: EvaluationComparison) -> list[list[str]]:
 
 
 def _short(value: object) -> str:
-    """One value in a table: digests by their first letters, nothing where a run does not have the option."""
+    """Value as text of a table: digests are cut, and a missing option is "not set"."""
     if value is None:
         return "not set"
     text = value if isinstance(value, str) else json.dumps(value)
@@ -114,7 +114,7 @@ def points(share: float) -> str:
 
 
 def _aligned(rows: list[list[str]], words: int) -> list[str]:
-    """Columns of one width; the first `words` to the left, figures to the right."""
+    """Rows with aligned columns: the first `words` to the left, figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

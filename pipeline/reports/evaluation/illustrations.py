@@ -44,8 +44,8 @@ class Picture:
 class Illustrator:
     """Draws the pictures of one report into `folder`.
 
-    reference: what predicted parts are shown beside. tau: threshold of Eq. 12. length: images per ranked list.
-    visibility: what picks stripes, as in `eval.visibility`.
+    reference: masks shown beside predicted parts. tau: threshold of Eq. 12. length: images per ranked list. visibility:
+    source of the visibility scores, as in `eval.visibility`.
     """
 
     folder: Path
@@ -97,7 +97,7 @@ class Illustrator:
         return RankedList(ROW_LABELS[row.variant], row.first_hit, images)
 
     def explained(self, scores: Scores, examples: Examples) -> list[Explained]:
-        """What the network sees in the queries drawn at random."""
+        """Outputs of the network for the queries drawn at random."""
         place = {str(name): i for i, name in enumerate(examples.name)}
         explained = []
         for number in scores.shown["random"]:
@@ -110,7 +110,7 @@ class Illustrator:
         return explained
 
     def parts_caption(self, explained: list[Explained]) -> str:
-        """What to see in predicted parts, and what they are shown beside."""
+        """Caption of the predicted parts and their references."""
         beside = {"exact": "their exact masks", "labelled": "what the labeler says of them"}
         kinds = [beside[kind] for kind in beside if any(e.label is not None and e.reference == kind for e in explained)]
         labelled = f", and {' or '.join(kinds)}" if kinds else ""
@@ -123,7 +123,7 @@ class Illustrator:
 
 
 def maps_caption(sets: int) -> str:
-    """What to see in M_1 to M_`sets`."""
+    """Caption of the aggregation maps M_1 to M_`sets`."""
     return (
         f"The normalised aggregation maps M_1 to M_{sets} of the same queries (Eq. 2 to 4). Training pushes M_n "
         "towards its own, n-th patch, between the white lines (Eq. 5); where that patch is occluded, it should be low."

@@ -36,7 +36,7 @@ class NetworkImage:
 
 @dataclass(frozen=True)
 class NetworkView:
-    """What the network sees.
+    """View model of the network's outputs.
 
     figures: name of a query -> its images. legend: body part -> CSS colour; empty without predicted parts. heat: CSS
     colours of an aggregation map from 0 to 1; empty without maps.
@@ -76,7 +76,7 @@ def _image(name: str, pixels: np.ndarray, kind: str, patch: Patch | None = None)
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:
-    """Small images by whole factors, so that masks over them keep sharp edges when they are shown."""
+    """Image enlarged by a whole factor to HEIGHT or more, so that masks over it have sharp edges."""
     factor = -(-HEIGHT // image.shape[0])
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 

@@ -48,7 +48,7 @@ class PageSection:
 
 @dataclass(frozen=True)
 class ReportPage:
-    """What report.html shows."""
+    """View model of report.html."""
 
     title: str
     protocol: str
@@ -62,7 +62,7 @@ class ReportPage:
 class Headline:
     """One of the large figures at the top.
 
-    beside: what needs no training reaches.
+    beside: figures of methods without training.
     """
 
     value: str
@@ -74,7 +74,7 @@ class Headline:
 class ResultView:
     """The figures.
 
-    variant: the fullest, which the headlines are of. paper: None where the paper reports nothing.
+    variant: the fullest one, used for the headlines. paper: None if the paper has no figures for this dataset.
     """
 
     variant: str
@@ -99,7 +99,7 @@ class CurvesView:
 
 @dataclass(frozen=True)
 class SeenView:
-    """What the network sees. scores: tables with the line above each."""
+    """Outputs of the network. scores: tables with the line above each."""
 
     captions: list[str]
     network: NetworkView
@@ -116,7 +116,7 @@ class LabelsView:
 
 @dataclass(frozen=True)
 class ProvenanceView:
-    """What the figures were made from.
+    """Sources of the figures.
 
     rows: name and value, with `code` in back quotes.
     """
@@ -128,10 +128,9 @@ class ProvenanceView:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a report shows beside its figures.
+    """Queries that a report shows.
 
-    queries: those with ranked lists. explained: those whose outputs of the network are shown. queries_file:
-    queries.csv, relative to the page.
+    queries: with ranked lists. explained: with outputs of the network. queries_file: queries.csv, relative to the page.
     """
 
     queries: list[ShownQuery]
@@ -171,13 +170,13 @@ def result(contents: PageContents) -> ResultView:
 
 
 def _floors(report: Report, figure: str) -> str:
-    """What needs no training reaches: chance, and colours where they were ranked."""
+    """Figures without training: chance, and colours if they were evaluated."""
     chance, colour = f"chance {100 * report.chance[figure]:.2f} %", report.metrics.get(COLOURS[0])
     return f"{chance}, colours {100 * colour[figure]:.1f} %" if colour else chance
 
 
 def lists(contents: PageContents) -> RankedLists | None:
-    """None where no query has a match."""
+    """Ranked lists; None if no query has a match."""
     queries = contents.shown.queries
     return ranked_lists(queries, contents.report.single_shot) if queries else None
 
@@ -210,7 +209,7 @@ def _sweep_chart(report: Report) -> Chart:
 
 
 def seen(contents: PageContents) -> SeenView | None:
-    """None for a network without body parts and aggregation maps."""
+    """Outputs of the network; None without body parts and aggregation maps."""
     report, explained, illustrator = contents.report, contents.shown.explained, contents.shown.illustrator
     if not explained or (explained[0].parts is None and not len(explained[0].maps)):
         return None
@@ -227,7 +226,7 @@ def seen(contents: PageContents) -> SeenView | None:
 
 
 def labels(contents: PageContents) -> LabelsView | None:
-    """None where the labels of the training are unknown."""
+    """Quality of the training labels; None if they are unknown."""
     if contents.report.labels is None:
         return None
     rows = report_text.label_rows(contents.report.labels)

@@ -54,9 +54,9 @@ def _digits(column: list[Cell]) -> int | None:
 
 
 def _columns(scores: Scores) -> dict[str, list[Cell]]:
-    """Heading -> a value per query; None where it has no match. AP in percent, mean over the draws if there are any."""
+    """Heading -> a value per query; None for a query without a match. AP: percent, mean over the draws if any."""
     query, last = scores.query, fullest(scores)
-    precision = {variant: 100 * per_query(found)["mAP"] for variant, found in scores.metrics.items()}
+    precision = {variant: 100 * per_query(result)["mAP"] for variant, result in scores.metrics.items()}
     first = scores.metrics[last].first_hit
     hit = np.where(first[0] == SKIPPED, np.nan, first.mean(axis=0))
     columns: dict[str, list[Cell]] = {

@@ -125,7 +125,10 @@ class RankedLists:
 
 
 def ranked_lists(queries: list[ShownQuery], single_shot: bool) -> RankedLists:
-    """single_shot: whether the protocol draws one gallery image per person."""
+    """View model of the queries with their ranked lists.
+
+    single_shot: whether the protocol draws one gallery image per person.
+    """
     caption = f"{CAPTION} {DRAWS_CAPTION}" if single_shot else CAPTION
     return RankedLists(caption, _choices(queries), [_card(query) for query in queries])
 
@@ -162,7 +165,7 @@ def _list(row: AnswerList, query: ShownQuery, heading: str) -> TileList:
     return TileList(row.variant, rule, row.first_hit, f"answers to {heading} by {row.variant}", tiles)
 
 
-def _tile(answer: RankedImage, asked: np.ndarray, gap: bool) -> Tile:
+def _tile(answer: RankedImage, query_visible: np.ndarray, gap: bool) -> Tile:
     kind, sign, who = ("right", "✓", "the same person") if answer.right else ("wrong", "✗", "another person")
     about = f"rank {answer.rank}, {who}: person {answer.pid}, camera {answer.camid}"
     return Tile(
@@ -174,24 +177,24 @@ def _tile(answer: RankedImage, asked: np.ndarray, gap: bool) -> Tile:
         answer.pid,
         answer.camid,
         None if np.isnan(answer.whole) else answer.whole,
-        [_pair(answer, asked, p) for p in range(len(answer.stripes))],
+        [_pair(answer, query_visible, p) for p in range(len(answer.stripes))],
         gap,
     )
 
 
-def _pair(answer: RankedImage, asked: np.ndarray, p: int) -> StripePair:
-    seen, counted = (bool(asked[p]), bool(answer.visible[p])), bool(answer.counted[p])
-    label = f"stripe {p + 1}: {_spoken(seen)}, {'counts' if counted else 'does not count'}:"
-    return StripePair("".join("■" if visible else "□" for visible in seen), label, float(answer.stripes[p]), counted)
+def _pair(answer: RankedImage, query_visible: np.ndarray, p: int) -> StripePair:
+    visible, counted = (bool(query_visible[p]), bool(answer.visible[p])), bool(answer.counted[p])
+    label = f"stripe {p + 1}: {_spoken(visible)}, {'counts' if counted else 'does not count'}:"
+    return StripePair("".join("■" if one else "□" for one in visible), label, float(answer.stripes[p]), counted)
 
 
-def _spoken(seen: tuple[bool, bool]) -> str:
+def _spoken(visible: tuple[bool, bool]) -> str:
     return {
         (True, True): "visible in both",
         (True, False): "hidden in the gallery image",
         (False, True): "hidden in the query",
         (False, False): "hidden in both",
-    }[seen]
+    }[visible]
 
 
 def _thumbnail(image: np.ndarray, alt: str) -> Thumbnail:
@@ -199,5 +202,5 @@ def _thumbnail(image: np.ndarray, alt: str) -> Thumbnail:
 
 
 def _bar(visible: np.ndarray, whose: str) -> StripeBar:
-    shown = ", ".join(f"{p} {'visible' if seen else 'hidden'}" for p, seen in enumerate(visible, start=1))
-    return StripeBar(f"stripes of {whose}: {shown}", [bool(seen) for seen in visible])
+    shown = ", ".join(f"{p} {'visible' if one else 'hidden'}" for p, one in enumerate(visible, start=1))
+    return StripeBar(f"stripes of {whose}: {shown}", [bool(one) for one in visible])

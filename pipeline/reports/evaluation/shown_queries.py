@@ -13,10 +13,10 @@ from sorn import matching, metrics
 from sorn.sample import Sample
 
 KINDS = ("random", "worst", "best")
-# In the order shown: first what nobody chose.
+# In the order shown: first the random queries.
 
 SIDE_BY_SIDE = ("sorn", "global+local")
-# As in Fig. 6: what the choice of stripes changes.
+# As in Fig. 6, to show the effect of the visibility scores.
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RankedImage:
 class AnswerList:
     """The best gallery images of one query under one variant.
 
-    first_hit: 1-based rank of the first match, which is the last of `answers` where it comes after the others.
+    first_hit: 1-based rank of the first match. If the first match ranks below all other answers, it is the last answer.
     """
 
     variant: str
@@ -97,7 +97,7 @@ def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float
             int(query.pid[number]),
             int(query.camid[number]),
             sample_of(str(query.name[number])).image,
-            gallery.asked(number),
+            gallery.query_visible(number),
             float(precision[number]),
             len(scores.relevant.matches[number]),
             [gallery.answers(variant, number) for variant in pair],
@@ -108,20 +108,20 @@ def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float
 
 @dataclass(frozen=True)
 class _Gallery:
-    """What a gallery answers. tau: threshold of Eq. 12. length: gallery images per list."""
+    """Gallery of the ranked lists. tau: threshold of Eq. 12. length: gallery images per list."""
 
     scores: Scores
     sample_of: Callable[[str], Sample]
     tau: float
     length: int
 
-    def asked(self, number: int) -> np.ndarray:
+    def query_visible(self, number: int) -> np.ndarray:
         """Visible stripes of a query, [P] bool."""
         visible: np.ndarray = matching.indicators(self.scores.query.visibility[number], self.tau) > 0
         return visible
 
     def answers(self, variant: str, number: int) -> AnswerList:
-        """The best images for one query under one variant, and the first match where it comes later."""
+        """Best images for one query under one variant, and the first match if it ranks below them."""
         scores, gallery = self.scores, self.scores.gallery
         row = scores.rows[variant][number]
         order = metrics.ranking(row, scores.relevant, number, len(row))
@@ -131,7 +131,7 @@ class _Gallery:
         positions = order[ranked]
         whole, stripes = matching.pair_similarities(scores.query, number, gallery, positions)
         visible = matching.indicators(gallery.visibility[positions], self.tau) > 0
-        counted = _counted(variant, visible, self.asked(number))
+        counted = _counted(variant, visible, self.query_visible(number))
         answers = [
             RankedImage(
                 rank + 1,
@@ -151,9 +151,9 @@ class _Gallery:
         return AnswerList(variant, first + 1, answers)
 
 
-def _counted(variant: str, visible: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Stripes that a variant adds up, [n, P] bool. visible: of the gallery images [n, P]. asked: of the query [P]."""
+def _counted(variant: str, visible: np.ndarray, query_visible: np.ndarray) -> np.ndarray:
+    """Stripes that a variant adds up, [n, P] bool. visible: of the gallery images, [n, P]. query_visible: [P]."""
     if variant == "sorn":
-        counted: np.ndarray = visible & asked
+        counted: np.ndarray = visible & query_visible
         return counted
     return np.ones_like(visible) if variant == "global+local" else np.zeros_like(visible)

@@ -1,6 +1,6 @@
 """Report of a run's labels: labels.json, labels.md and pictures/labels.png.
 
-It is made from shards, records.csv and exact masks. Without exact masks no torch is imported.
+It is made from shards, records.csv and ground truth (exact masks). Without ground truth no torch is imported.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ from sorn.sample import Status
 logger = logging.getLogger(__name__)
 
 SEED = 0  # of the images that are compared and shown
-COMPARED = 500  # images held against exact masks: 1 % of wrong stripes is then known to 0.3 points, within a second
+COMPARED = 500  # images compared with ground truth: a share of 1 % wrong stripes is then known to 0.3 points in 1 s
 SHOWN_RANDOM, SHOWN_WORST, SHOWN_STATUS = 8, 4, 4  # images in the sections of the contact sheet
 NAMED_WORST = 20  # images that agree least, in the JSON
 SHEET = "labels.png"
 
 
 def write_label_report(run: Run) -> list[Path]:
-    """Write the report of the finished shards, log its figures, return the files.
+    """Write the report of the finished shards; returns the files.
+
+    The figures are logged.
 
     Raises UserError for an exact mask that cannot be one of its image.
     """
@@ -87,7 +89,7 @@ def _against_exact(
 def _statistics(
     labels: StoredLabels, pixels: np.ndarray, compared: np.ndarray, agreement: Agreement | None
 ) -> tuple[LabelStatistics, dict[str, LabelStatistics]]:
-    """Of all images, and of each split."""
+    """Statistics of all images, and of each split."""
 
     def of(chosen: np.ndarray) -> LabelStatistics:
         rows = chosen[compared]
@@ -102,30 +104,30 @@ def _sections(
     labels: StoredLabels, pixels: np.ndarray, compared: np.ndarray, agreement: Agreement | None
 ) -> dict[str, np.ndarray]:
     """Heading -> positions of the images shown under it."""
-    found: dict[str, np.ndarray] = {}
+    sections: dict[str, np.ndarray] = {}
     ok = np.flatnonzero(labels.status == Status.OK)
     if len(ok):
         drawn = np.random.default_rng(SEED).permutation(ok)[:SHOWN_RANDOM]
-        found[f"{len(drawn)} of {len(ok):,} ok images, drawn at random (seed {SEED})"] = drawn
+        sections[f"{len(drawn)} of {len(ok):,} ok images, drawn at random (seed {SEED})"] = drawn
     if agreement is not None:
         worst = compared[agreement.worst_first()]
         worst = worst[labels.status[worst] != Status.EMPTY][:SHOWN_WORST]  # those have a section of their own
-        found[f"The worst of {len(compared):,} compared with exact masks: fewest stripes, then lowest mIoU"] = worst
+        sections[f"The worst of {len(compared):,} compared with exact masks: fewest stripes, then lowest mIoU"] = worst
     elif len(ok):
         least = ok[np.argsort(-pixels[ok, 0], kind="stable")[:SHOWN_WORST]]
-        found[f"The least foreground of {len(ok):,} ok images"] = least
+        sections[f"The least foreground of {len(ok):,} ok images"] = least
     for kind in (Status.EMPTY, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE):
         alike = np.flatnonzero(labels.status == kind)
         if len(alike):
             heading = f"{label_text.words(kind.name.lower())}: the first of {len(alike):,}"
-            found[heading] = alike[:SHOWN_STATUS]
-    return {heading: numbers for heading, numbers in found.items() if len(numbers)}
+            sections[heading] = alike[:SHOWN_STATUS]
+    return {heading: numbers for heading, numbers in sections.items() if len(numbers)}
 
 
 def _draw(
     paths: Paths, labels: StoredLabels, exact: ExactMasks, shown: dict[str, np.ndarray], stripes: Stripes
 ) -> list[Path]:
-    """Replaces the folder's content; nothing is drawn where no labeler saw an image."""
+    """Draw the contact sheet and replace the folder's content; no file if no image was labelled."""
     shutil.rmtree(paths.label_pictures, ignore_errors=True)
     if not shown:
         return []

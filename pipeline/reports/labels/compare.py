@@ -34,17 +34,18 @@ PROBED = 16  # images whose pixels must be the same, to tell two datasets with e
 
 
 def find_index(runs: Path, given: str) -> Path:
-    """index.json of the labels meant by the name of a run, the path of its folder, of its masks folder, or the file.
+    """Path of the index.json of some labels.
 
-    Raises UserError, with the runs there are, when there are no such labels.
+    given: the name of a run, or the path of its folder, of its masks folder, or of the file. Raises UserError with a
+    list of the runs if there are no such labels.
     """
     folder = find_output(given, runs, "masks", INDEX)
     if folder is not None:
         return folder / INDEX
-    found = sorted(path.parents[1].name for path in runs.glob("*/masks/index.json"))
+    known = sorted(path.parents[1].name for path in runs.glob("*/masks/index.json"))
     raise UserError(
         f"there are no labels of '{given}', neither in {runs} nor as a path",
-        f"Runs with labels: {', '.join(found) or 'none'}. Run `make masks`, or name the folder with --runs.",
+        f"Runs with labels: {', '.join(known) or 'none'}. Run `make masks`, or name the folder with --runs.",
     )
 
 
@@ -57,7 +58,7 @@ def label_name(index: Path) -> str:
 def compare_labels(config: Config, indices: tuple[Path, Path], files: ComparisonPaths) -> LabelComparison:
     """Compare the labels of the images in both runs; write the files.
 
-    indices: index.json of A and of B. Raises UserError when they are not about the same images.
+    indices: index.json of A and of B. Raises UserError if the runs do not have the same images.
     """
     a, b = (StoredLabels(index) for index in indices)
     names = [label_name(index) for index in indices]
@@ -88,9 +89,9 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
 
 def _common(a: StoredLabels, b: StoredLabels, names: list[str]) -> np.ndarray:
     """Positions in A and in B of the images that are in both, int64 [n, 2], in the order of A."""
-    place = {name: number for number, name in enumerate(b.name.tolist())}
-    found = [(number, place[name]) for number, name in enumerate(a.name.tolist()) if name in place]
-    pairs = np.array(found, np.int64).reshape(-1, 2)
+    in_b = {name: number for number, name in enumerate(b.name.tolist())}
+    common = [(number, in_b[name]) for number, name in enumerate(a.name.tolist()) if name in in_b]
+    pairs = np.array(common, np.int64).reshape(-1, 2)
     different = _different(a, b, pairs)
     if len(pairs) == 0 or different:
         wrong = f"'{different}' is another image" if different else "no image has the same name"

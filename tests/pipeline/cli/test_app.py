@@ -52,7 +52,9 @@ def test_a_labeler_that_is_not_here_is_named_with_those_that_are(tmp_path):
 def test_status_of_nothing_names_the_first_command(tmp_path):
     text = run("status", *common(tmp_path))
     assert re.search(r"data +stale .*\n +never finished\n +-> Run: make data DATASET=synped_demo", text)
-    assert "no shards in" in text and "-> Run: make masks DATASET=synped_demo" in text
+    assert (
+        "the masks stage of synped_demo has not finished" in text and "-> Run: make masks DATASET=synped_demo" in text
+    )
 
 
 def test_a_stage_refuses_to_run_before_its_input(tmp_path):
@@ -92,7 +94,7 @@ def test_labelers_are_listed_with_their_options():
 
 def test_what_a_training_starts_from_has_an_option_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Config] = []
-    monkeypatch.setattr(stages, "run_stage", lambda name, config, paths, force: seen.append(config))
+    monkeypatch.setattr(stages, "run_stage", lambda name, run, force: seen.append(run.config))
     for words in (["--init", "none"], ["--init", "a file.pth"], ["--set", "train.init=imagenet"]):
         assert CliRunner().invoke(main, ["train", "--runs", str(tmp_path), *words]).exit_code == 0
     assert [config.train.init for config in seen] == ["none", "a file.pth", "imagenet"]

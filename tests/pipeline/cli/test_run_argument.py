@@ -100,7 +100,7 @@ def test_an_option_that_names_another_run_is_refused(runs: Path, option: str) ->
     for command in ("data", "masks", "train", "eval", "status", "verify", "clean"):
         text = refused(command, "synped_demo-danet", option, "--runs", str(runs))
         name = option.partition("=")[0]
-        assert f"'synped_demo-danet' says which run is meant, and so does {name}. Leave {name} out." in text
+        assert f"both 'synped_demo-danet' and {name} name the run. Leave {name} out." in text
 
 
 def test_a_dataset_that_is_a_file_is_named_beside_the_run(
@@ -114,7 +114,7 @@ def test_a_dataset_that_is_a_file_is_named_beside_the_run(
     assert asked[0][1] == Paths(str(table), "import", Path("data"), runs, None, "mine", "")
     (tmp_path / "other.csv").write_text("path,pid,camid,split\n")
     words[3] = str(tmp_path / "other.csv")
-    assert "so does --dataset" in refused(*words)
+    assert "and --dataset name the run" in refused(*words)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_dataset_that_is_a_file_is_named_beside_the_run(
             ["data", "market1501"],
             "'market1501' is a dataset, and a run is called <dataset>-<labeler>. Write: --dataset market",
         ),
-        (["eval", "--labeler", "densepos"], "Did you mean densepose? LABELER=densepose"),
+        (["eval", "--labeler", "densepos"], "Choose one: LABELER=densepose, or give a class"),
         (
             ["eval", "--trained-on", "market151"],
             "no finished training run of 'market151' in {runs}. Did you mean market1501?",

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from pipeline.datasets.manifest import STANDARD
-from pipeline.evaluation.scores import score
+from pipeline.evaluation.scores import RankingTask, score
 from pipeline.features import chunks, extraction, store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
+from pipeline.runs.config import EvalConfig, as_json
 from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
@@ -56,9 +56,9 @@ def extract(runs: Path, pictures: dict[str, list[int]], precision: str) -> store
     checkpoints.save_weights(paths.checkpoint, SORN(MODEL).state_dict(), {})
     about = {"model": as_json(MODEL), "image_size": list(SIZE)}
     write_text(paths.checkpoint.parent / "config.json", json.dumps(about))
-    config = Config(eval=EvalConfig(batch_size=BATCH, precision=precision), runtime=Runtime(0, "cpu"))
+    options = EvalConfig(batch_size=BATCH, precision=precision)
     query, gallery = (ShardDataset(paths.shard_index, split) for split in pictures)
-    banks = extraction.features(config, paths, describe(paths.checkpoint.parent), query, gallery)
+    banks = extraction.Extraction(paths, describe(paths.checkpoint.parent), query, gallery, options, "cpu").banks()
     assert banks is not None
     return banks
 
@@ -93,10 +93,10 @@ def test_without_equal_pictures_every_feature_is_what_its_batch_gave(
 def test_equal_pictures_are_ranked_in_the_gallerys_order(
     tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "PART_IMAGES", 32)  # three parts; the last batch has six images
+    monkeypatch.setattr(chunks, "CHUNK_IMAGES", 32)  # three parts; the last batch has six images
     gallery = [1] * 35 + [2] + [1] * 34
     banks = extract(tmp_path, {"query": [1, 2], "gallery": gallery}, precision)
-    scores = score(banks.query, banks.gallery, STANDARD, EvalConfig(precision=precision), [])
+    scores = score(RankingTask(banks.query, banks.gallery, STANDARD, EvalConfig(precision=precision)), [])
     for metrics in scores.metrics.values():
         assert metrics.first_hit.tolist() == [[1, 1]] and metrics.ap[0].tolist() == [1, 1]
     for rows in scores.rows.values():

@@ -1,4 +1,4 @@
-"""Extraction in parts: kills, damage, cores and ranks change no byte, and what a network should not say is told."""
+"""Extraction in chunks: kills, damage, cores and processes change no byte; unusable features are named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from sorn.sample import Sample, Status
 
 ROOT = Path(__file__).parents[3]
 SIZE = (64, 32)
-COUNTS = {"query": 9, "gallery": 10}  # parts of 4, 4, 1 and of 4, 4, 2
+COUNTS = {"query": 9, "gallery": 10}  # chunks of 4, 4, 1 and of 4, 4, 2
 CONFIG = Config(eval=EvalConfig(batch_size=3, precision="bf16"), runtime=Runtime(0, "cpu"))
 MODEL = SORNConfig(identities=3, backbone="resnet18", set_channels=8, semantic_channels=8)
 LABELER = {"name": "none", "version": 1, "options": {}, "weights": None}
@@ -75,8 +75,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def paths(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """The made run with an empty eval folder, and parts of four images."""
-    monkeypatch.setattr(chunks, "PART_IMAGES", 4)
+    """The made run with an empty eval folder, and chunks of four images."""
+    monkeypatch.setattr(chunks, "CHUNK_IMAGES", 4)
     return linked(made, tmp_path / "runs")
 
 
@@ -92,7 +92,7 @@ def extract(paths: Paths, segmenter: Path | None = None) -> bytes:
     found = find_segmenter(segmenter) if segmenter else None
     banks = Extraction(paths, describe(paths.folder("train")), query, gallery, CONFIG.eval, "cpu", found).banks()
     assert banks is not None and (len(banks.query), len(banks.gallery)) == (9, 10)
-    assert not paths.feature_parts.exists() and not list(paths.folder("eval").rglob("*.tmp"))
+    assert not paths.feature_chunks.exists() and not list(paths.folder("eval").rglob("*.tmp"))
     return paths.features.read_bytes()
 
 
@@ -108,22 +108,22 @@ def looking(monkeypatch: pytest.MonkeyPatch, before: Callable[[Batch], None]) ->
 
 
 def cut_at_the_end(batch: Batch) -> None:
-    """The second image of the last part; a query part has one of that number only as its last."""
+    """The second image of the last chunk; a query chunk has one of that number only as its last."""
     if batch.index.tolist() == [8, 9]:
         raise RuntimeError("power cut")
 
 
 def interrupt(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Stop before the last part; the parts that are left."""
+    """Stop before the last chunk; the chunks that are left."""
     with monkeypatch.context() as patch:
         looking(patch, cut_at_the_end)
         with pytest.raises(RuntimeError, match="power cut"):
             extract(paths)
     assert not paths.features.exists()
-    return sorted(paths.feature_parts.iterdir())
+    return sorted(paths.feature_chunks.iterdir())
 
 
-def test_killed_after_some_parts_it_goes_on_to_the_same_bytes(
+def test_killed_after_some_chunks_it_goes_on_to_the_same_bytes(
     paths: Paths, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     undisturbed = extract(linked(made, tmp_path / "other"))
@@ -136,11 +136,11 @@ def test_killed_after_some_parts_it_goes_on_to_the_same_bytes(
     capsys.readouterr()
     assert extract(paths) == undisturbed and seen == [[8, 9]]
     said = capsys.readouterr()
-    assert "eval: 5 of 6 parts of features are finished already" in said.out
+    assert "eval: 5 of 6 chunks of features are finished already" in said.out
     assert "features: 19/19 images" in said.err and "images/s" in said.err
 
 
-def test_a_damaged_part_is_made_anew(
+def test_a_damaged_chunk_is_made_anew(
     paths: Paths, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     undisturbed = extract(linked(made, tmp_path / "other"))
@@ -156,7 +156,7 @@ def test_a_damaged_part_is_made_anew(
     assert extract(paths) == undisturbed
     assert len(seen) == 4 + 4 + 4 + 2
     said = capsys.readouterr().err
-    assert f"{first} is damaged; making this part anew" in said and f"{third} is damaged" in said
+    assert f"{first} is damaged; extracting this chunk again" in said and f"{third} is damaged" in said
     assert f"{second} is truncated or no feature bank" in said
 
 
@@ -169,7 +169,7 @@ def test_the_number_of_cores_changes_nothing(
     assert extract(paths) == expected
 
 
-def test_parts_of_another_network_are_not_taken(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_of_another_network_are_not_taken(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(paths, monkeypatch)
     paths.folder("train").unlink()
     write_training(paths.folder("train"), 1)
@@ -179,7 +179,7 @@ def test_parts_of_another_network_are_not_taken(paths: Paths, monkeypatch: pytes
     assert len(seen) == 19
 
 
-def test_a_segmenters_scores_are_made_in_parts_too(
+def test_a_segmenters_scores_are_made_in_chunks_too(
     paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extract(paths)
@@ -196,7 +196,7 @@ def test_a_segmenters_scores_are_made_in_parts_too(
             extract(paths, tmp_path / "segmenter")
     assert "segmenter" not in store.read_attrs(paths.features)
     extract(paths, tmp_path / "segmenter")
-    assert "eval: 5 of 6 parts of stripes are finished already" in capsys.readouterr().out
+    assert "eval: 5 of 6 chunks of stripes are finished already" in capsys.readouterr().out
     banks = store.read_banks(paths.features)
     own = engine.extract_features
     for bank, split in ((banks.query, "query"), (banks.gallery, "gallery")):
@@ -222,11 +222,11 @@ def saying(monkeypatch: pytest.MonkeyPatch, value: float, images: slice) -> None
     monkeypatch.setattr(engine, "extract_features", look)
 
 
-def test_features_that_are_not_finite_stop_it_at_their_part(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_that_are_not_finite_stop_it_at_their_chunk(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     saying(monkeypatch, np.nan, slice(1, 2))
     with pytest.raises(UserError, match=r"global is not finite for 1 images, first gallery/09\.jpg.*lower rate"):
         extract(paths)
-    assert len(list(paths.feature_parts.iterdir())) == 5 and not paths.features.exists()
+    assert len(list(paths.feature_chunks.iterdir())) == 5 and not paths.features.exists()
 
 
 def test_images_without_features_are_named(
@@ -234,13 +234,13 @@ def test_images_without_features_are_named(
 ) -> None:
     saying(monkeypatch, 0.0, slice(1, 2))
     extract(paths)
-    assert "the features of 1 gallery images are zero, so these resemble nobody: gallery/09.jpg\n" in (
+    assert "the features of 1 gallery images are zero, so these are similar to no image: gallery/09.jpg\n" in (
         capsys.readouterr().err
     )
 
 
 def test_two_ranks_write_what_one_writes(made: Path, tmp_path: Path) -> None:
-    """The parts of today's size: one of the query and one of the gallery images, and of the segmenter's scores."""
+    """The chunks of today's size: one of the query and one of the gallery images, and of the segmenter's scores."""
     write_training(tmp_path / "segmenter", 5)
     alone = extract(linked(made, tmp_path / "one"), tmp_path / "segmenter")
     script = tmp_path / "processes.py"
@@ -274,8 +274,8 @@ Path(__file__).with_name(f"process-{{processes.here().number}}").write_text(has)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert [(tmp_path / f"process-{number}").read_text() for number in (0, 1)] == ["9 queries", "nothing"]
-    assert said.count("features: 9/9 images") == 1 and "10/10" not in said  # process 0 alone shows its part
-    assert shared.features.read_bytes() == alone and not shared.feature_parts.exists()
+    assert said.count("features: 9/9 images") == 1 and "10/10" not in said  # process 0 alone shows its share
+    assert shared.features.read_bytes() == alone and not shared.feature_chunks.exists()
 
 
 def test_make_divides_the_evaluation() -> None:
@@ -288,5 +288,7 @@ def test_make_divides_the_evaluation() -> None:
 
 def test_another_rank_that_writes_elsewhere_is_told(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "here", lambda: dataclasses.replace(distributed.Process(), world=2))
-    with pytest.raises(UserError, match=r"another process has written .*00001\.h5, but it is not here.*same folder"):
+    with pytest.raises(
+        UserError, match=r"another process has written .*00001\.h5, but this process cannot see it.*same folder"
+    ):
         extract(paths)

@@ -126,7 +126,7 @@ def test_methods_may_be_static_and_have_more_parameters(site: Path, source: Sour
 @pytest.mark.parametrize(
     ("options", "text", "message"),
     [
-        ({"size": 3}, LABELER, r"labeler mine has no option 'size'\. Options in \[masks\.options\]: none"),
+        ({"size": 3}, LABELER, r"labeler mine: unknown key 'masks\.options\.size'\. Known: none\."),
         ({}, changed("self.options = ", "1 / 0  #"), r"Mine raises ZeroDivisionError: .* \(parts\.py, line 15\) when"),
         ({"size": 3}, changed("self.options = ", "options['size']['wide']  #"), r"raises TypeError"),
     ],

@@ -368,7 +368,7 @@ def test_candidates_are_scored_exactly_and_what_they_miss_is_said(tmp_path, fold
 
     people = Searcher(model, changed(kept, tmp_path / "odd.h5", misleading), device="cpu", candidates=5)
     recall = people.recall([query], 5, drawn=30)
-    assert 0 <= recall.asked < 1 and recall.drawn is not None and 0 < recall.drawn < 1
+    assert 0 <= recall.queries < 1 and recall.drawn is not None and 0 < recall.drawn < 1
 
 
 def test_without_faiss_or_a_global_feature_candidates_are_refused(

@@ -197,7 +197,7 @@ def test_damaged_features_are_extracted_again(paths: Paths, capsys: pytest.Captu
     paths.features.unlink()
     paths.features.write_bytes(good[: len(good) // 2])
     run(paths)
-    assert "extracting anew" in capsys.readouterr().err
+    assert "extracting again" in capsys.readouterr().err
     assert paths.features.read_bytes() == good
 
 
@@ -246,7 +246,7 @@ def test_colours_are_ranked_beside_the_network_when_they_are_asked(
     assert list(read_query_results(paths.query_results)) == rows
     assert "| colour, visible stripes |" in paths.report_md.read_text()
     page = paths.report_html.read_text()
-    assert "colours 100.0 %" in page and "needs no training" in page and "eval.colour=true" in page
+    assert "colours 100.0 %" in page and "needs no training" in page
     assert stage.settings(Run.of(evaluated(colour=True), paths)) != stage.settings(Run.of(CONFIG, paths))
 
 

@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
 from pipeline.labelers.base import Source
-from pipeline.runs import stamp
+from pipeline.runs import run, stamp
 from pipeline.runs.config import Config, DanetConfig, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
@@ -54,7 +54,7 @@ def make_dataset(tmp_path: Path, count: int = 9, split: str = "labeler") -> Path
 
 @pytest.fixture(autouse=True)
 def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labeler, "load_manifest", lambda name: Manifest(name, "Mine"))
+    monkeypatch.setattr(run, "load_manifest", lambda name: Manifest(name, "Mine"))
 
 
 def source(paths: Paths) -> Source:
@@ -82,7 +82,7 @@ def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
 def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) -> None:
     config = replace(CONFIG, danet=replace(TINY, precision="fp16"))
     paths = make_dataset(tmp_path)
-    records, masks = labeler._pairs(paths)
+    records, masks = labeler._pairs(Run.of(config, paths))
     work = LabelerTraining(config, paths, "f" * 64, records, masks)
     work.model.train()
     before = [parameter.clone() for parameter in work.model.parameters()]

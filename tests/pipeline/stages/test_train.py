@@ -303,4 +303,4 @@ def test_two_processes_follow_the_curve_of_one_and_repeat_themselves(tiny: Tiny)
 
 def test_what_all_processes_refuse_is_said_once(tiny: Tiny) -> None:
     said = make_train(tiny, "refused", "train.batch_size=5", processes=2, fails=True)
-    assert said.count("cannot be cut into 2 equal parts") == 1
+    assert said.count("cannot be cut into 2 equal pieces") == 1

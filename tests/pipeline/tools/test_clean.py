@@ -80,7 +80,7 @@ def test_a_file_of_somebody_else_stays_and_is_named(runs):
     result = CliRunner().invoke(main, ["clean", *options])
     assert result.exit_code == 0, result.output
     kept = [line for line in result.output.splitlines() if line.startswith("kept ")]
-    assert sorted(kept) == sorted(f"kept {file}: this tool did not write it" for file in foreign)
+    assert sorted(kept) == sorted(f"kept {file}: this program did not write it" for file in foreign)
     locks = {"mine/data/.lock", "mine-import/masks/.lock", "mine-import/experiments/sorn-seed0/train/.lock"}
     locks.add("mine-import/tables/parts/1-of-1/.lock")
     assert set(left(runs)) == {*FOREIGN, *OTHERS, *locks}

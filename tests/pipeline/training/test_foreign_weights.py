@@ -100,7 +100,7 @@ def test_safetensors_of_others_are_weights_too(tmp_path: Path, resnet: Weights) 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (torchvision.models.resnet34, "it holds a ResNet of 3, 4, 6, 3 blocks, this backbone is another"),
+        (torchvision.models.resnet34, "it holds a ResNet of 3, 4, 6, 3 blocks, which is not this backbone"),
         (lambda: {"blocks.0.attn.qkv.weight": torch.zeros(2)}, "it holds no ResNet, but blocks.0.attn.qkv.weight"),
         (lambda: {"epoch": 3, "args": {}}, "it holds no tensor, but epoch, args"),
         (lambda: [torch.zeros(2)], "it holds a list, not weights by name"),

@@ -53,7 +53,7 @@ def test_the_backbone_alone_of_another_one(trained, capsys, options):
     backbone = {key for key in model.state_dict() if key.startswith("backbone.")}
     weights = {key for key in model.state_dict() if model.state_dict()[key].dim() > 1}
     assert taken >= backbone and weights - backbone <= kept
-    assert f"train.init = {trained} is of a network with other options: its backbone alone" in capsys.readouterr().out
+    assert f"train.init = {trained} is of a network with other options: only its backbone" in capsys.readouterr().out
 
 
 def test_another_backbone_is_refused(trained):

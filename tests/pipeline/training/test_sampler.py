@@ -1,4 +1,4 @@
-"""Which images a step takes: every image once per epoch, the same on every rank, cut into equal parts."""
+"""Images of a step: every image once per epoch, the same in every process, cut into equal pieces."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ def test_ranks_share_every_batch_of_one_process() -> None:
 
 
 def test_what_cannot_be_cut_is_refused_with_a_remedy() -> None:
-    with pytest.raises(UserError, match=r"batch_size = 8 cannot be cut into 3 equal parts.*3 processes.*multiple of 3"):
+    with pytest.raises(
+        UserError, match=r"batch_size = 8 cannot be cut into 3 equal pieces.*3 processes.*multiple of 3"
+    ):
         order(world=3)
-    with pytest.raises(UserError, match="cannot be cut into 8 equal parts of 2 images or more"):
+    with pytest.raises(UserError, match="cannot be cut into 8 equal pieces of 2 images or more"):
         order(world=4, accumulate=2)
-    assert order(world=2, accumulate=2).parts == 4
-    with pytest.raises(UserError, match=r"last batch has 6 images, which 2 parts cannot share.*last_batch=drop"):
+    assert order(world=2, accumulate=2).pieces == 4
+    with pytest.raises(UserError, match=r"last batch has 6 images, which 2 pieces cannot share.*last_batch=drop"):
         order(accumulate=2, last_batch="keep")
     assert order(images=32, accumulate=2, last_batch="keep").steps == 4
     with pytest.raises(UserError, match=r"has 7 images, fewer than one batch of 8.*batch_size"):

@@ -144,4 +144,4 @@ def test_what_nobody_labelled_is_refused(runs: Path) -> None:
 
 def test_options_of_the_stage_are_not_ignored() -> None:
     result = CliRunner().invoke(main, ["masks", "--runs", "elsewhere", "compare", "a", "b"])
-    assert result.exit_code == 1 and "Put its own behind it; see: sorn masks compare --help" in result.output
+    assert result.exit_code == 1 and "Put its options after it; see: sorn masks compare --help" in result.output

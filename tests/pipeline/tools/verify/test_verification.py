@@ -160,7 +160,7 @@ def test_the_pictures_of_the_dataset_are_read_when_asked_for(run, tmp_path):
     [
         (["nobody"], r"there is no run 'nobody', neither in .*runs nor as a path\. Runs: mine-import\."),
         (["mine"], r"mine is no run: those are called <dataset>-<labeler>\."),
-        (["mine-import", "--dataset", "synped"], r"'mine-import' says which run is meant, and so does --dataset"),
+        (["mine-import", "--dataset", "synped"], r"both 'mine-import' and --dataset name the run"),
         (["--labeler", "import"], r"nothing of synped_demo-import is in .*runs\. Run: make eval DATASET=synped_demo"),
     ],
 )
