@@ -43,9 +43,9 @@ def read_file(path: Path) -> ImageFile:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels as `read_file` gives them, from the header alone.
+    """Width and height in pixels, from the header alone.
 
-    Raises UserError where the header shows no usable image.
+    Of the image turned as its orientation tag says. Raises UserError where the header shows no usable image.
     """
     try:
         require_file(path)

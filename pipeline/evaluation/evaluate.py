@@ -58,7 +58,10 @@ class EvaluatedImages:
 
 
 def select_pair(banks: Banks, protocol: Protocol, visibility: str) -> BankPair:
-    """Query and gallery banks of a protocol, with the scores that `eval.visibility` names."""
+    """Query and gallery banks of a protocol.
+
+    visibility: where the visibility scores come from, as in `eval.visibility`.
+    """
     query = seen_by(restrict(banks.query, protocol.query_prefix), visibility)
     return query, seen_by(restrict(banks.gallery, protocol.gallery_prefix), visibility)
 

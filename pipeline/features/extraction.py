@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.features import store
+from pipeline.features import bank_values, store
 from pipeline.features.chunks import Chunks, Output
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter
@@ -201,7 +201,7 @@ class Extraction:
     def _warn_of_zeros(self, banks: store.Banks) -> None:
         for side in store.SIDES:
             bank = getattr(banks, side)
-            names = bank.name[store.zero_images(bank)]
+            names = bank.name[bank_values.zero_images(bank)]
             if len(names):
                 some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
                 logger.warning(

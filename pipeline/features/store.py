@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from pipeline.errors import UserError, reason
+from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, bank_arrays, require_good
 from pipeline.io import hdf5
 from pipeline.io.disk import require_space, told_when_full
 from pipeline.io.files import atomic
@@ -27,10 +28,7 @@ IMAGES = "images"  # the bank of a file that holds only one
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 OWN_REMEDY = "Make it again: sorn embed."
 DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
-BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
-FEATURES = ("global", "local")  # the large arrays of a bank
 EXAMPLES = ("name", "maps", "parts")
-OPTIONAL = ("pose", "segmenter")  # visibility scores from other sources than the network
 LAYOUT = {  # in the file: type, number of axes
     "global": ("float32", 2),
     "local": ("float32", 3),
@@ -43,9 +41,7 @@ LAYOUT = {  # in the file: type, number of axes
     "maps": ("float16", 4),
     "parts": ("uint8", 3),
 }
-SHARES = ("visibility", *OPTIONAL)  # in [0, 1]
 HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
-ROWS = 4096  # images that are checked at a time, so that no array is copied whole
 
 
 @dataclass(frozen=True)
@@ -94,8 +90,8 @@ def write_banks(
     """
     banks = {"query": query, "gallery": gallery}
     for side, bank in banks.items():
-        _require_good(path, side, bank, DIVERGED)
-    arrays = [array for bank in banks.values() for array in _arrays(bank).values()]
+        require_good(path, side, bank, DIVERGED)
+    arrays = [array for bank in banks.values() for array in bank_arrays(bank).values()]
     require_space(path, sum(array.nbytes for array in arrays) + _size(examples) + HEADROOM)
     join_banks(path, BankRows(len(query), [query]), BankRows(len(gallery), [gallery]), attrs, examples)
 
@@ -121,8 +117,8 @@ def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
 
     Raises UserError as `write_banks` does.
     """
-    _require_good(path, IMAGES, bank, DIVERGED)
-    require_space(path, sum(array.nbytes for array in _arrays(bank).values()) + HEADROOM)
+    require_good(path, IMAGES, bank, DIVERGED)
+    require_space(path, sum(array.nbytes for array in bank_arrays(bank).values()) + HEADROOM)
     with _written(path, attrs) as file:
         _write_rows(file.create_group(IMAGES), BankRows(len(bank), [bank]))
 
@@ -192,24 +188,6 @@ def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
     return {key: str(value) for key, value in attrs.items() if key != "schema_version"}
 
 
-def zero_images(bank: FeatureBank) -> np.ndarray:
-    """Images whose features are all zero, bool [N].
-
-    They have no similarity to any image, and a report should name them.
-    """
-    zero = np.ones(len(bank), bool)
-    for first in range(0, len(bank), ROWS):
-        rows = slice(first, first + ROWS)
-        zero[rows] = ~(bank.global_[rows].any(axis=1) | bank.local[rows].any(axis=(1, 2)))
-    return zero
-
-
-def _arrays(bank: FeatureBank) -> dict[str, np.ndarray]:
-    """Name in the file -> array."""
-    optional = {key: getattr(bank, key) for key in OPTIONAL if getattr(bank, key) is not None}
-    return {**{key: getattr(bank, field) for key, field in BANK_FIELDS.items()}, **optional, "name": bank.name}
-
-
 def _size(examples: Examples | None) -> int:
     return examples.maps.nbytes + examples.parts.nbytes if examples else 0
 
@@ -225,7 +203,7 @@ def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
 def _write_rows(group: h5py.Group, rows: BankRows) -> None:
     first, names = 0, []
     for piece in rows.pieces:
-        arrays = _arrays(piece)
+        arrays = bank_arrays(piece)
         names.append(arrays.pop("name"))
         for key, array in arrays.items():
             if key not in group:
@@ -252,7 +230,7 @@ def _read_side(path: Path, side: str, remedy: str, keep: bool = True) -> Feature
                 for key, field in (BANK_FIELDS | {key: key for key in OPTIONAL if key in group}).items()
             }
             bank = FeatureBank(**arrays, name=_read_names(group))
-            _require_good(path, side, bank, remedy)  # some rows at a time, also from the file
+            require_good(path, side, bank, remedy)  # some rows at a time, also from the file
             if not keep:
                 zeros = (np.broadcast_to(np.float32(0), array.shape) for array in (bank.global_, bank.local))
                 bank = replace(bank, **dict(zip(("global_", "local"), zeros, strict=True)))
@@ -289,33 +267,6 @@ def _read_examples(path: Path, group: h5py.Group) -> Examples:
     if not len(examples.name) == len(examples.maps) == len(examples.parts):
         raise ValueError("its examples have different lengths")
     return examples
-
-
-def _require_good(path: Path, side: str, bank: FeatureBank, remedy: str) -> None:
-    """Check the values of a bank.
-
-    Raises UserError for a bank without images, for values that are not finite, for visibility scores outside [0, 1],
-    and for features that are all zero.
-    """
-    if not len(bank):
-        raise UserError(f"{path}: {side} holds no images", "Extract features of at least one image.")
-    arrays = _arrays(bank)
-    for key in (*FEATURES, *SHARES):
-        if key not in arrays:
-            continue
-        array = arrays[key]
-        bad, outside = np.zeros(len(bank), bool), False
-        for first in range(0, len(bank), ROWS):
-            rows = array[first : first + ROWS]
-            bad[first : first + ROWS] = ~np.isfinite(rows).all(axis=tuple(range(1, array.ndim)))
-            outside |= key in SHARES and bool(((rows < 0) | (rows > 1)).any())
-        if bad.any():
-            name = bank.name[bad.argmax()]
-            raise UserError(f"{path}: {side}/{key} is not finite for {bad.sum()} images, first {name}", remedy)
-        if outside:
-            raise UserError(f"{path}: {side}/{key} has values outside [0, 1]", remedy)
-    if (bank.global_.size or bank.local.size) and zero_images(bank).all():
-        raise UserError(f"{path}: the features of all {len(bank)} images of {side} are zero and match nothing", remedy)
 
 
 def _unreadable(path: Path, error: Exception, remedy: str) -> UserError:

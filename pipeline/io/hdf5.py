@@ -26,13 +26,17 @@ HELD = "already open for write"  # HDF5's words
 
 
 class HeldOpen(UserError):
-    """A file that another program has open for writing, or had when it was killed. It is whole, or may be."""
+    """Error for a file that another program has open for writing.
+
+    Or had, when it was killed. The file may be whole.
+    """
 
 
 def opened(path: Path) -> h5py.File:
-    """A finished file, for reading, without locks: nobody changes it, and some file systems have none.
+    """HDF5 file opened for reading, without locks.
 
-    Raises HeldOpen, FileNotFoundError, and for a broken file one of DAMAGE.
+    A finished file never changes, and some file systems have no locks. Raises HeldOpen,
+    FileNotFoundError, and for a broken file one of DAMAGE.
     """
     try:
         return h5py.File(path, "r", locking=False)
@@ -46,7 +50,7 @@ def opened(path: Path) -> h5py.File:
 
 
 def created(path: Path) -> h5py.File:
-    """A new file of a name that nobody else uses, so without locks too."""
+    """New HDF5 file under a name that no other program uses, without locks."""
     return h5py.File(path, "w", libver=LIBVER, locking=False)
 
 

@@ -59,8 +59,9 @@ def read_rgb(content: bytes) -> np.ndarray:
 
 
 def orientation(image: Image.Image) -> int:
-    """The orientation tag, 1 to 8; 1, as it is stored, where there is none or a damaged one, and for a TIFF: Pillow
-    turns that itself.
+    """Orientation tag of an image, 1 to 8.
+
+    1 needs no turn; 1 also without a tag or with a damaged one, and for a TIFF, which Pillow turns itself.
     """
     if image.format == "TIFF":
         return 1
@@ -72,7 +73,10 @@ def orientation(image: Image.Image) -> int:
 
 
 def turned(pixels: np.ndarray, tag: int) -> np.ndarray:
-    """[h, w, 3] as stored -> as it is to be shown."""
+    """Pixels as people see them: [h, w, 3] as stored -> turned.
+
+    tag: 1 to 8, as in EXIF.
+    """
     if tag == 1:
         return pixels
     if tag in SIDEWAYS:

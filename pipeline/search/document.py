@@ -13,7 +13,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class SearchedGallery:
-    """The gallery of a search. folder: its pictures lay there. left_out: pictures that were not taken, in words."""
+    """Gallery of a search.
+
+    folder: where its pictures were. left_out: pictures that were not taken, in words.
+    """
 
     path: str
     folder: str | None
@@ -23,7 +26,10 @@ class SearchedGallery:
 
 @dataclass(frozen=True)
 class RecallShares:
-    """Share of the exact answers that the candidates hold, in [0, 1]. drawn: mean over `pictures` gallery pictures."""
+    """Share of the exact answers that the candidates hold, in [0, 1].
+
+    queries: mean over the queries. drawn: mean over `pictures` gallery pictures.
+    """
 
     queries: float
     drawn: float | None
@@ -32,7 +38,10 @@ class RecallShares:
 
 @dataclass(frozen=True)
 class RankedHit:
-    """One gallery picture of an answer. similarity: Eq. 15; global_similarity: Eq. 13; stripes: Eq. 14 of each."""
+    """Gallery picture of an answer.
+
+    similarity: Eq. 15. global_similarity: Eq. 13. stripes: Eq. 14 of each stripe.
+    """
 
     rank: int
     name: str
@@ -53,7 +62,10 @@ class RankedHit:
 
 @dataclass(frozen=True)
 class RankedAnswer:
-    """Hits of one query. visibility: v_p of each stripe; visible: I_p of Eq. 12."""
+    """Hits of one query.
+
+    visibility: v_p of each stripe. visible: I_p of Eq. 12.
+    """
 
     query: str
     visibility: tuple[float, ...]
@@ -63,7 +75,10 @@ class RankedAnswer:
 
 @dataclass(frozen=True)
 class SearchDocument:
-    """One search. candidates: number per query, None where the whole gallery was ranked. recall: None if unmeasured."""
+    """Contents of search.json.
+
+    candidates: number per query, None where the whole gallery was ranked. recall: None if it was not measured.
+    """
 
     schema_version: int
     model: str

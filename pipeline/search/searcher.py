@@ -23,9 +23,9 @@ from PIL import Image
 
 from pipeline.datasets.image_folder import as_pixels, look
 from pipeline.errors import UserError
+from pipeline.features.bank_values import zero_images
 from pipeline.features.embedding import Embedder, as_batch, bank_in_memory, kept_bank, load_embedder
 from pipeline.features.mapped import MappedBank, open_bank, require_finite
-from pipeline.features.store import zero_images
 from pipeline.io.images import resize_image
 from pipeline.io.text import parse_json
 from pipeline.runs.config import PRECISIONS, EvalConfig, read_model

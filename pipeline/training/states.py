@@ -26,7 +26,10 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """The epoch of the highest mAP of a training. weights: of its network, on the CPU."""
+    """Epoch of the highest mAP on val.
+
+    weights: of its network, on the CPU.
+    """
 
     mean_ap: float
     epoch: int

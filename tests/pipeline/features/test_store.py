@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.features.bank_values import zero_images
 from pipeline.features.store import (
     BankRows,
     Examples,
@@ -21,7 +22,6 @@ from pipeline.features.store import (
     read_banks,
     write_bank,
     write_banks,
-    zero_images,
 )
 from sorn.features import FeatureBank
 

@@ -191,7 +191,7 @@ bank = FeatureBank(zeros, np.ones((3, 2, 2), np.float32), zeros, unknown, unknow
 store.write_bank(folder / "bank.h5", bank, {"fingerprint": "f"})
 store.write_banks(folder / "features.h5", bank, bank, {"fingerprint": "f"})
 mapped.open_bank(folder / "bank.h5"), store.read_banks(folder / "features.h5"), store.read_attrs(folder / "bank.h5")
-with ShardWriter(folder / "shard.h5", 1, (8, 4), "f", {}) as writer:
+with ShardWriter(folder / "shard.h5", 1, (8, 4), "f", {"name": "none"}) as writer:
     writer.append(Sample(np.zeros((8, 4, 3), np.uint8), np.zeros((8, 4), np.uint8), 1, 1, "a", Status.UNLABELED))
 ShardReader(folder / "shard.h5").sample(0)
 """
