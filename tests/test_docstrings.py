@@ -21,6 +21,7 @@ ROOMS = (
     "pipeline/training",
     "pipeline/features",
     "pipeline/reports",
+    "pipeline/tools",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

@@ -1,6 +1,7 @@
-"""What a library says of itself, asked in a Python of its own: an import that crashes takes no one down. Reads weights.
+"""Probes of libraries, each in a Python process of its own.
 
-`python -m pipeline.tools.doctor.probes NAME [FILE]` runs one probe and prints its answer as JSON on the last line.
+So an import that crashes ends only its own process. `python -m pipeline.tools.doctor.probes NAME [FILE]` runs one probe
+and prints its answer as JSON on the last line.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Answer = dict[str, Any]
 
 
 def ask(name: str, *arguments: str) -> Answer:
-    """A probe's answer; {"error": why} where it raised, crashed or hung."""
+    """Answer of a probe; {"error": reason} if it raised, crashed or hung."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-W", "ignore", "-m", __name__, name, *arguments]
     try:
@@ -41,13 +42,17 @@ def ask(name: str, *arguments: str) -> Answer:
         answer: Answer = json.loads(done.stdout.splitlines()[-1])
         return answer
     except (IndexError, ValueError):
-        said = done.stderr.strip().splitlines()
-        reason = said[-1] if said else "it said nothing"
+        lines = done.stderr.strip().splitlines()
+        reason = lines[-1] if lines else "no message"
         return {"error": f"Python ended with code {done.returncode}: {reason}"}
 
 
 def probe_torch() -> Answer:
-    """version, cuda: what torch was built for, or null; devices: what it sees; bf16: whether the CPU computes it."""
+    """Version, CUDA version, devices and bf16 of torch.
+
+    cuda: version that torch was built for, or null. devices: the GPUs that it can use. bf16: whether the CPU computes
+    bf16 in hardware.
+    """
     import torch
 
     devices = []
@@ -61,7 +66,10 @@ def probe_torch() -> Answer:
 
 
 def probe_torchvision() -> Answer:
-    """Calls one of its compiled functions, which fails where it was built for another torch."""
+    """Version of torchvision, after a call of a compiled function.
+
+    The call fails if torchvision was built for another torch.
+    """
     import torch
     import torchvision
 
@@ -78,21 +86,24 @@ def probe_hdf5() -> Answer:
 
 
 def probe_pillow() -> Answer:
-    """missing: what Pillow was built without."""
+    """Image formats that Pillow was built without."""
     from PIL import features
 
     return {"missing": [name for name in ("jpg", "zlib", "libtiff", "webp") if not features.check(name)]}
 
 
 def probe_synped() -> Answer:
-    """Whether the body model and the ray caster of the embedded dataset can be imported."""
+    """Import of the body model and the ray caster of SynPed."""
     for name in ("anny", "embreex.rtcore"):
         importlib.import_module(name)
     return {}
 
 
 def probe_densepose() -> Answer:
-    """wrong, remedy: what the labeler says where it cannot run. cuda: what detectron2's compiled part was built for."""
+    """Version of detectron2, or the error and remedy of the labeler.
+
+    cuda: version that its compiled operators were built for.
+    """
     from pipeline.errors import UserError
     from pipeline.labelers import densepose_model
 
@@ -110,14 +121,14 @@ def probe_densepose() -> Answer:
 
 
 def probe_backends() -> Answer:
-    """Backend for a cluster -> its packages -> version, or null."""
+    """Backend for a cluster -> package -> version, or null if missing."""
     from pipeline.shards.jobs import PACKAGES
 
     return {name: {package: _version(package) for package in packages} for name, packages in PACKAGES.items()}
 
 
 def probe_plugin(group: str, name: str) -> Answer:
-    """package, about: of a labeler or keypoint finder of another package; or wrong, remedy."""
+    """Package and description of a plug-in, or its error and remedy."""
     from pipeline.errors import UserError
     from pipeline.labelers import listing, registry
 
@@ -137,7 +148,7 @@ def _version(package: str) -> str | None:
 
 
 def probe_weights(name: str) -> Answer:
-    """kind: what the file is, in words; or wrong, remedy."""
+    """Kind of a weights file, as text, or the error and remedy."""
     from pipeline.errors import UserError
     from pipeline.io import checkpoints
     from pipeline.labelers import pretrained_weights
@@ -152,7 +163,10 @@ def probe_weights(name: str) -> Answer:
 
 
 def kind_of(made: dict[str, Any], tensors: list[str], name: str) -> str:
-    """What network weights are of, by the metadata of our own files and by the names of the tensors."""
+    """Network of some weights, as text.
+
+    made: metadata of a file of this program. tensors: their names. name: of the file.
+    """
     from pipeline.labelers.densepose_zoo import WEIGHTS
 
     if made.get("network") == "danet":
@@ -190,9 +204,9 @@ PROBES: dict[str, Callable[..., Answer]] = {
 def main(name: str, *arguments: str) -> None:
     try:
         answer = PROBES[name](*arguments)
-    except Exception as error:  # whatever a library raises is the answer
-        said = str(error).strip().splitlines()
-        answer = {"error": f"{type(error).__name__}: {said[0] if said else 'it said nothing'}"}
+    except Exception as error:  # any error of a library is the answer
+        lines = str(error).strip().splitlines()
+        answer = {"error": f"{type(error).__name__}: {lines[0] if lines else 'no message'}"}
     print(json.dumps(answer))
 
 
