@@ -22,6 +22,7 @@ ROOMS = (
     "pipeline/features",
     "pipeline/reports",
     "pipeline/tools",
+    "pipeline/stages",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

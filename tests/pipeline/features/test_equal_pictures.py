@@ -14,8 +14,8 @@ from pipeline.evaluation.scores import score
 from pipeline.features import chunks, extraction, store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
-from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
 from pipeline.runs.checkpoint_info import describe
+from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
 from pipeline.runs.layout import Paths
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter

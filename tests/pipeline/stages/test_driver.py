@@ -131,7 +131,7 @@ def test_process_0_decides_stamps_and_speaks(stages, paths, monkeypatch, capsys)
     told = as_process(monkeypatch, 1, ["option tau changed"])
     assert execute(stages, "masks", paths), "process 0 has looked, whatever this one sees"
     assert told == ["joined", None, None, "left"] and paths.stamp("masks").read_bytes() == stamped
-    assert capsys.readouterr().out.startswith("masks: process 1 has done its part")
+    assert capsys.readouterr().out.startswith("masks: process 1 has done its share")
 
     as_process(monkeypatch, 1, [])
     assert execute(stages, "masks", paths) is None and capsys.readouterr().out == ""
