@@ -23,6 +23,7 @@ ROOMS = (
     "pipeline/reports",
     "pipeline/tools",
     "pipeline/stages",
+    "pipeline/runs",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

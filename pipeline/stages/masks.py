@@ -127,7 +127,7 @@ def outputs(run: Run) -> list[Path]:
 
 
 def provides(run: Run) -> dict[str, str]:
-    """Digest of the content of each split, and of all keypoints as "pose".
+    """Digest of each split's content, and of all keypoints ("pose").
 
     The digests depend neither on the labeler nor on the borders of the shards. Without keypoints there is no "pose".
     """

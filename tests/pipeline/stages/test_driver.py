@@ -201,7 +201,7 @@ def test_an_experiment_evaluated_with_the_network_of_another(tmp_path):
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "two words", "-option", "a\n"])
 def test_a_name_that_is_no_folder_is_refused(tmp_path, name):
-    with pytest.raises(UserError, match=r"its folder is named so\. Use letters, digits"):
+    with pytest.raises(UserError, match=r"no valid name of a folder\. Use letters, digits"):
         Paths("mine", "import", tmp_path, tmp_path, experiment=name)
 
 
