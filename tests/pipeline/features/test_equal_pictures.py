@@ -14,8 +14,8 @@ from pipeline.evaluation.scores import score
 from pipeline.features import chunks, extraction, store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
-from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
+from pipeline.runs.find import describe
 from pipeline.runs.layout import Paths
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter
@@ -90,7 +90,7 @@ def test_without_equal_pictures_every_feature_is_what_its_batch_gave(
 def test_equal_pictures_are_ranked_in_the_gallerys_order(
     tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_IMAGES", 32)  # three parts; the last batch has six images
+    monkeypatch.setattr(chunks, "PART_IMAGES", 32)  # three parts; the last batch has six images
     gallery = [1] * 35 + [2] + [1] * 34
     banks = extract(tmp_path, {"query": [1, 2], "gallery": gallery}, precision)
     scores = score(banks.query, banks.gallery, STANDARD, EvalConfig(precision=precision), [])
