@@ -21,6 +21,9 @@ ROOMS = (
     "pipeline/training",
     "pipeline/features",
     "pipeline/reports",
+    "pipeline/tools",
+    "pipeline/stages",
+    "pipeline/runs",
     "pipeline/errors.py",
 )
 RIDDLES = {"says", "said", "tells", "told", "knows", "whoever", "somebody", "nobody", "anybody", "theirs"}

@@ -1,4 +1,4 @@
-"""What a trained network is: the config.json beside its weights, with types."""
+"""Description of a trained network: config.json beside its weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from pipeline.runs.config import DanetConfig, as_json, read_model
 from pipeline.runs.layout import DESCRIPTION
 from sorn.config import SORNConfig
 
-Document = Mapping[str, Any]  # JSON as a file holds it
+Document = Mapping[str, Any]  # JSON content of a file
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """model: of the network. image_size: height, width it was trained on. pids: persons, by label. dataset, labeler:
-    "" where the file does not say. document: the whole file, with the spelling that features.h5 and reports repeat.
+    """Description of a trained SORN.
+
+    model: options of the network. image_size: height, width of the training images, pixels. pids: training identities,
+    by label. dataset, labeler: "" if the file does not name them. document: content of the whole file, in the spelling
+    that features.h5 and reports use too.
     """
 
     model: SORNConfig
@@ -32,24 +35,27 @@ class CheckpointInfo:
 
     @property
     def stored_model(self) -> Document:
-        """Options of the network as the file spells them."""
+        """Options of the network in the spelling of the file."""
         model: Document = self.document["model"]
         return model
 
     @property
     def trained_on(self) -> str:
-        """Name of the run; "" where the file does not say."""
+        """Name of the run; "" if the file does not name it."""
         return "-".join(name for name in (self.dataset, self.labeler) if name)
 
     @property
     def finds_parts_only(self) -> bool:
-        """Whether it is a segmenter alone, without features to compare."""
+        """Whether the network has only the semantic branch, without features."""
         return not (self.model.local_branch or self.model.global_branch)
 
 
 @dataclass(frozen=True)
 class DanetInfo:
-    """A trained DANet: config.json beside danet.safetensors, and the same in the metadata of the weights."""
+    """Description of a trained DANet.
+
+    It is stored in config.json beside danet.safetensors, and in the metadata of the weights.
+    """
 
     options: DanetConfig
     trained_on: str
@@ -83,7 +89,10 @@ class DanetNetwork:
 
 
 def describe(folder: Path) -> CheckpointInfo:
-    """What the network in the folder of a training is. Raises UserError for a folder without, or of another program."""
+    """Description of the network in the folder of a training.
+
+    Raises UserError for a folder without config.json, or with one of another program.
+    """
     path = folder / DESCRIPTION
     try:
         found = read_json(path)

@@ -1,4 +1,4 @@
-"""The command that made a run, as make takes it. Reads and writes nothing; a stamp stores it."""
+"""Command that made a run, as stamps store it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-DATA_ROOT, RUNS = "data", "runs"  # where the command line looks if nobody says otherwise
+DATA_ROOT, RUNS = "data", "runs"  # defaults of the command line
 OWN = ("train", "eval")  # stages of which every experiment has its own
 
 
 @dataclass(frozen=True)
 class RunCommand:
-    """dataset, data_root, runs: as typed. config: preset or file as typed, "" for the manifest's own; config_text: what
-    the file said. set: every --set, in order. init, trained_on: None where not given; trained_on is a run's full name.
+    """Command that made a run.
+
+    dataset, data_root, runs: as typed. config: preset or file as typed, "" for the default of the manifest.
+    config_text: content of the file. set: all --set options, in order. init, trained_on: None if not given; trained_on
+    is the full name of a run.
     """
 
     dataset: str
@@ -29,7 +32,7 @@ class RunCommand:
     config_text: str | None = None
 
     def __post_init__(self) -> None:
-        """Also reads what JSON made of a tuple. Raises TypeError for a field of another kind."""
+        """Turn the list that JSON has for a tuple into a tuple. Raises TypeError for a field of a wrong type."""
         object.__setattr__(self, "set", tuple(self.set))
         texts = (self.dataset, self.labeler, self.config, *self.set, self.experiment, self.data_root, self.runs)
         optional = (self.init, self.trained_on, self.config_text)
@@ -38,16 +41,19 @@ class RunCommand:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """Everything that --set and --init say, as --set says it."""
+        """Overrides of --set and --init, in the form of --set."""
         return self.set if self.init is None else (*self.set, f"train.init={json.dumps(self.init)}")
 
     @property
     def arguments(self) -> str:
-        """The value of ARGS: every --set, quoted for the shell that make starts."""
+        """Value of ARGS: all --set options, quoted for make's shell."""
         return " ".join(f"--set {shlex.quote(option)}" for option in self.set)
 
     def make(self, stage: str) -> str:
-        """The line that makes a stage of this run, or another target of make, quoted for a shell."""
+        """Command line of make for a stage, quoted for a shell.
+
+        stage: a stage, or another target of make.
+        """
         variables = {"DATASET": self.dataset}
         if stage not in ("data", "labeler"):
             variables["LABELER"] = self.labeler
@@ -63,5 +69,8 @@ class RunCommand:
 
 
 def assigned(name: str, value: str) -> str:
-    """A variable of make on its command line: NAME=VALUE, with quotes where a shell or make would change the value."""
+    """Variable on the command line of make: NAME=VALUE.
+
+    The value is quoted if a shell or make would change it.
+    """
     return f"{name}={shlex.quote(value.replace('$', '$$'))}"

@@ -1,4 +1,7 @@
-"""Configuration of the stages: frozen, validated, each field with its reason beneath. Reads no file, needs no torch."""
+"""Configuration of the stages: frozen, validated dataclasses.
+
+The comment below each field gives its reason. Reads no file, needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ BACKENDS = ("threads", "loky", "dask", "ray")
 
 @dataclass(frozen=True)
 class MasksConfig:
-    """Stage 1: what is written into the shards."""
+    """Stage 1: content of the shards."""
 
     image_size: tuple[int, int] = (384, 128)
     # Height, width of image and mask in the shards; Section IV-B.
@@ -38,8 +41,8 @@ class MasksConfig:
     options: dict[str, object] = field(default_factory=dict)
     # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; the labeler rejects unknown ones.
     keypoints: str = "none"
-    # Who finds the joints stored beside the masks of all splits, for eval.visibility = "pose": "none", "joints" (a CSV
-    # beside the images; SynPed has it), "keypoint_rcnn", or one from outside (docs/labelers.md).
+    # Keypoint finder for the images of all splits, for eval.visibility = "pose": "none", "joints" (a CSV beside the
+    # images; SynPed has it), "keypoint_rcnn", or one from outside (docs/labelers.md).
     keypoint_options: dict[str, object] = field(default_factory=dict)
     # The keypoint finder's own options.
 
@@ -56,7 +59,10 @@ class MasksConfig:
 
 @dataclass(frozen=True)
 class DanetConfig:
-    """Training of the labeler DANet on the split `labeler` (the paper's own labeler; Fu et al., CVPR 2019)."""
+    """Training of the labeler DANet on the split `labeler`.
+
+    DANet is the paper's own labeler (Fu et al., CVPR 2019).
+    """
 
     backbone: str = choice("resnet50", DANET_BACKBONES)
     # Dilated, output stride 8. The paper names the network, not its backbone. resnet18 trains on a CPU.
@@ -237,7 +243,7 @@ class EvalConfig:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What cannot change a result and so never enters a fingerprint."""
+    """Settings that cannot change a result; not part of any fingerprint."""
 
     workers: int = 2
     device: str = "auto"
@@ -252,7 +258,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Config:
-    """One section per stage or part of the network; the names are those of the TOML sections."""
+    """All options, one field per section of the TOML files."""
 
     danet: DanetConfig = field(default_factory=DanetConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
@@ -279,13 +285,16 @@ SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() i
 
 
 def as_json(config: object) -> dict[str, object]:
-    """A config section as plain JSON values, for stamps, checkpoints and feature banks."""
+    """JSON value of a section, for stamps, checkpoints and feature banks."""
     values = dataclasses.asdict(config)  # type: ignore[call-overload]
     return {STORED_NAMES.get(key, key): _plain(value) for key, value in values.items()}
 
 
 def read_model(stored: object) -> SORNConfig:
-    """Options of a network as `as_json` stored them. Raises TypeError or ValueError for those of another program."""
+    """Options of a network, as stored by `as_json`.
+
+    Raises TypeError or ValueError for those of another program.
+    """
     if not isinstance(stored, dict):
         raise TypeError(f"options of a network are a table, not {type(stored).__name__}")
     names = {spelling: name for name, spelling in STORED_NAMES.items()}

@@ -1,7 +1,7 @@
-"""Configuration files: presets and the user's TOML files -> one Config. Reads TOML; no torch.
+"""Configuration files: presets and TOML files -> one Config.
 
-A configuration file has the sections [danet], [masks], [model], [loss], [schedule], [train], [eval] and may start
-from a preset with `base = "paper"`; `--set section.field=value` on the command line overrides both.
+No torch. A configuration file has the sections [danet], [masks], [model], [loss], [schedule], [train], [eval]. It can
+start from a preset with `base = "paper"`. `--set section.field=value` on the command line overrides both.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ def presets() -> list[str]:
 
 
 def load_config(name: str, overrides: tuple[str, ...] = (), runtime: Runtime | None = None) -> Config:
-    """Preset name or path of a TOML file, plus `section.field=value` overrides -> Config.
+    """Configuration of a preset or TOML file, with overrides.
 
-    Raises UserError for an unknown preset, section or option (with the one that is meant) and for a value out of range.
+    name: of a preset, or path of a TOML file. overrides: `section.field=value`. Raises UserError for an unknown preset,
+    section or option (with the nearest known one), and for a value out of range.
     """
     sections = _read(name)
-    spoken: dict[str, str] = {}  # option -> the override that says it
+    given: dict[str, str] = {}  # option -> its override
     for text in overrides:
-        spoken[_override(sections, text)] = f"--set {text}"
-    built = {section: _build(section, values, name, spoken) for section, values in sections.items()}
+        given[_override(sections, text)] = f"--set {text}"
+    built = {section: _build(section, values, name, given) for section, values in sections.items()}
     return dataclasses.replace(Config(**built), runtime=runtime or Runtime())
 
 
@@ -49,11 +50,13 @@ def _read(name: str, readers: tuple[str, ...] = ()) -> Sections:
         table = read_toml(path)
     except ValueError as error:
         raise UserError(
-            f"{path} is not TOML: {error}", 'Mend that line, or start from a preset: base = "paper".'
+            f"{path} is not TOML: {error}", 'Correct that line, or start from a preset: base = "paper".'
         ) from error
     base = table.pop("base", "")
     if not isinstance(base, str) or name in readers:
-        raise UserError(f"{path}: base = {base!r} leads nowhere", f"Start from a preset: {', '.join(presets())}.")
+        raise UserError(
+            f"{path}: base = {base!r} is no preset and no other file", f"Start from a preset: {', '.join(presets())}."
+        )
     sections = _read(base, (*readers, name)) if base else {}
     for given, values in table.items():
         section = SECTION_ALIASES.get(given, given)
@@ -65,7 +68,7 @@ def _read(name: str, readers: tuple[str, ...] = ()) -> Sections:
 
 
 def _override(sections: Sections, text: str) -> str:
-    """Write what `section.field=value` says into the sections; the option, as section.name."""
+    """Write an override `section.field=value` into the sections; returns the option, as section.name."""
     key, equals, value = (word.strip() for word in text.partition("="))
     given, dot, name = key.partition(".")
     section = SECTION_ALIASES.get(given, given)
@@ -89,7 +92,7 @@ def _override(sections: Sections, text: str) -> str:
 
 
 def _known(section: str, key: str, where: str) -> str:
-    """The option's name today. Raises UserError for an unknown one, with the one that is meant in any section."""
+    """Current name of an option. Raises UserError for an unknown one, with the nearest known one of any section."""
     name = current_name(section, key)
     if is_known(section, name):
         return name
@@ -100,7 +103,7 @@ def _known(section: str, key: str, where: str) -> str:
 
 
 def _unknown_section(given: str, where: str, table: bool) -> UserError:
-    """given: a section, or an option where no section is known. table: whether it holds options."""
+    """Error for an unknown section. given: a section, or an option without one. table: whether it has options."""
     section, dot, name = given.partition(".")
     meant = nearest_section(section) if table else nearest_option(given)
     if not table and not meant and nearest_section(section):
@@ -112,14 +115,14 @@ def _unknown_section(given: str, where: str, table: bool) -> UserError:
     )
 
 
-def _build(section: str, values: dict[str, object], source: str, spoken: dict[str, str]) -> Any:
-    """The section as its dataclass. A value that an override gave is not said to be in the file."""
+def _build(section: str, values: dict[str, object], source: str, given: dict[str, str]) -> Any:
+    """Dataclass of a section. An error in a value of an override names the override, not the file."""
     remedy = f"Change [{section}] there, or override it with --set; see: sorn options {section}"
     try:
         return build(SECTIONS[section], values, source, prefix=f"{section}.", remedy=remedy)
     except UserError as error:
         option = error.wrong.removeprefix(f"{source}: ").partition(" = ")[0].partition("[")[0]
-        if option not in spoken:
+        if option not in given:
             raise
         wrong = error.wrong.removeprefix(f"{source}: ")
-        raise UserError(f"{spoken[option]}: {wrong}", f"See what it takes: sorn options {option}") from error
+        raise UserError(f"{given[option]}: {wrong}", f"See what it takes: sorn options {option}") from error

@@ -1,4 +1,4 @@
-"""Which output is meant by a name or a path: runs, experiments, and the folders of their stages."""
+"""Search for runs, experiments and stage folders by name or path."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ INSIDE = (*OWN_FILES, EXPORT)  # names of folders inside a run
 
 @dataclass(frozen=True)
 class RunPlace:
-    """Where a run lies. name: of its folder in `runs`. experiment: "" for the run's own training and evaluation.
-    evaluated: the run whose checkpoint it evaluates, as its folder spells it; "" for its own.
+    """Place of a run on the disk.
+
+    name: of its folder in `runs`. experiment: "" for the run's own training and evaluation. evaluated: the run whose
+    checkpoint it evaluates, in the spelling of the folder; "" for its own.
     """
 
     runs: Path
@@ -25,18 +27,21 @@ class RunPlace:
 
     @property
     def folder(self) -> Path:
-        """That holds train and eval."""
+        """Folder with train and eval."""
         run = self.runs / self.name
         return run / EXPERIMENTS / self.experiment if self.experiment else run
 
     @property
     def full_name(self) -> str:
-        """As TRAINED_ON takes it: market1501-densepose, market1501-densepose/experiments/small."""
+        """Name for TRAINED_ON: market1501-densepose, market1501-densepose/experiments/small."""
         return self.folder.relative_to(self.runs).as_posix()
 
 
 def place_of(path: Path) -> RunPlace:
-    """The run that a folder or file belongs to: itself, one of its stages, or something in these."""
+    """Run to which a folder or file belongs.
+
+    path: folder of a run, of one of its stages, or a file or folder in them.
+    """
     folder = path if path.is_dir() else path.parent
     folder = folder.resolve() if folder.name in ("", "..") else folder
     if (folder.name in INSIDE and not _is_run(folder)) or folder.name.startswith(EVALUATIONS_FROM):
@@ -51,7 +56,10 @@ def place_of(path: Path) -> RunPlace:
 
 
 def find_run(text: str | Path, runs: Path) -> RunPlace | None:
-    """The run meant by its name below `runs`, or by a path of it or of anything in it; None where nothing is there."""
+    """Run of a name below `runs`, or of a path in it.
+
+    Returns None if nothing exists under that name or path.
+    """
     for path in _meant(text, runs):
         if path.exists():
             return place_of(path)
@@ -59,31 +67,32 @@ def find_run(text: str | Path, runs: Path) -> RunPlace | None:
 
 
 def find_trained(text: str | Path, runs: Path) -> RunPlace:
-    """The run with a finished training meant by `market1501` (its dataset), or as `find_run` takes it.
+    """Run with a finished training.
 
-    Raises UserError for none or two.
+    text: name of its dataset (market1501), or as for `find_run`. Raises UserError for no such run and for several.
     """
-    found = finished_trainings(runs)
+    finished = finished_trainings(runs)
     given = find_run(text, runs)
-    if given is not None and given.full_name in found and given.runs.resolve() == runs.resolve():
+    if given is not None and given.full_name in finished and given.runs.resolve() == runs.resolve():
         return RunPlace(runs, given.name, given.experiment)
-    chosen = [name for name in found if "/" not in name and name.rpartition("-")[0] == str(text)]
+    chosen = [name for name in finished if "/" not in name and name.rpartition("-")[0] == str(text)]
     if len(chosen) == 1:
         return RunPlace(runs, chosen[0])
     if chosen:
         raise UserError(f"several runs were trained on {text}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
-    datasets = {name.rpartition("-")[0] for name in found if "/" not in name}
-    meant = did_you_mean(str(text), [*sorted(datasets), *found])
+    datasets = {name.rpartition("-")[0] for name in finished if "/" not in name}
+    meant = did_you_mean(str(text), [*sorted(datasets), *finished])
     raise UserError(
         f"no finished training run of '{text}' in {runs}",
-        f"{meant}Found: {', '.join(found) or 'none'}. Run: make train DATASET={text}",
+        f"{meant}Found: {', '.join(finished) or 'none'}. Run: make train DATASET={text}",
     )
 
 
 def find_training(model: str | Path, runs: Path) -> Path:
-    """The folder of a training meant by a path of it, of a file in it or of its run, or as `find_trained` takes it.
+    """Folder of a training.
 
-    Raises UserError for none.
+    model: path of the folder, of a file in it or of its run, or as for `find_trained`. Raises UserError if there is no
+    such training.
     """
     needed = (WEIGHTS, DESCRIPTION)
     for folder in _folders(model, runs, "train"):
@@ -102,8 +111,9 @@ def find_training(model: str | Path, runs: Path) -> Path:
 
 
 def find_output(text: str | Path, runs: Path, stage: str, file: str) -> Path | None:
-    """The folder meant by `text` that holds a stage's `file`: a run's, an experiment's, the stage's own, or the folder
-    of a file in it; None for none.
+    """Folder of a stage with a certain file; None without one.
+
+    text: name or path of a run or an experiment, path of the stage's folder, or of a file in it.
     """
     return next((folder for folder in _folders(text, runs, stage) if (folder / file).is_file()), None)
 
@@ -120,7 +130,7 @@ def _meant(text: str | Path, runs: Path) -> list[Path]:
 
 
 def _folders(text: str | Path, runs: Path, stage: str) -> Iterator[Path]:
-    """Where a stage's files may be. Last: the stage beside another folder of the same run, as eval beside train."""
+    """Possible folders of a stage. The last is beside another stage of the same run, as eval beside train."""
     for path in _meant(text, runs):
         folder = path.parent if path.is_file() else path
         yield from (folder, folder / stage)
@@ -129,10 +139,10 @@ def _folders(text: str | Path, runs: Path, stage: str) -> Iterator[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder named like a stage is a run all the same: it has stages itself."""
+    """Whether a folder has stages: so it is a run, even if its name is that of a stage."""
     return any((folder / name).is_dir() for name in ("masks", "train", "eval"))
 
 
 def _parent(folder: Path) -> Path:
-    """Also of a relative path that has none by its spelling."""
+    """Parent of a folder, also of a relative path without one."""
     return folder.parent if folder.parent != folder and folder.parent.name else folder.absolute().parent

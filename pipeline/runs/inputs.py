@@ -1,4 +1,4 @@
-"""Inputs of a stage: what it reads of earlier stages and from outside the run, with digests."""
+"""Inputs of a stage, from earlier stages and from outside."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 OUTSIDE = ""  # stage of an input that no stage of the run makes
-MASK_NAMES = {"train": "masks of ", "eval": "images of "}  # reader -> how its stamps spell a split of the masks stage
+MASK_NAMES = {"train": "masks of ", "eval": "images of "}  # reader -> prefix of a split of the masks stage in its stamp
 POSE = "pose"  # the digest of all keypoints, among what the masks stage provides
 FROM_DATA = ("records", "manifest")
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input. stage: whose output it is, OUTSIDE for what the user brings. key: its name among what that stage
-    provides. digest: sha256 of the content, or a text that says what it is.
+    """One input of a stage.
+
+    stage: the stage that made it, OUTSIDE for an input from the user. key: its name among the digests that this stage
+    provides. digest: sha256 of the content, or a text that describes it.
     """
 
     stage: str
@@ -22,17 +24,20 @@ class Input:
     digest: str
 
     def stored_name(self, reader: str) -> str:
-        """The name in the stamp of the stage that reads it: part of a fingerprint, so it never changes."""
+        """Name in the stamp of the stage that reads it.
+
+        It is part of a fingerprint, so it never changes.
+        """
         return MASK_NAMES[reader] + self.key if self.stage == "masks" and self.key != POSE else self.key
 
 
 def as_stored(reader: str, inputs: Iterable[Input]) -> dict[str, str]:
-    """name -> digest, as the stamp of `reader` holds them."""
+    """Inputs as in the stamp of the stage `reader`: name -> digest."""
     return {one.stored_name(reader): one.digest for one in inputs}
 
 
 def from_stored(reader: str, stored: Mapping[str, str]) -> tuple[Input, ...]:
-    """The inputs in the stamp of the stage `reader`."""
+    """Inputs from the stamp of the stage `reader`."""
     return tuple(Input(*_origin(reader, name), digest) for name, digest in stored.items())
 
 

@@ -1,4 +1,4 @@
-"""Every output path of every stage, in one place. Reads and writes nothing."""
+"""Paths of all outputs of all stages."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained networ
 EXPERIMENTS = "experiments"  # of a run: folders with a train and an eval each
 INDEX = "index.json"  # of the shards of a masks stage
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
-EVALUATIONS_FROM = "eval-from-"  # and the run whose checkpoint is evaluated
+EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint is evaluated
 TABLES, EXPORT = "tables", "export"
 LEAVING = ".removed"  # behind the name of a folder that `sorn clean` is removing
-OWN_FILES = {  # all that a stage may leave in its folder, finished or not; patterns below it
+OWN_FILES = {  # patterns of all files that a stage can leave in its folder, finished or not
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
     "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
@@ -31,12 +31,12 @@ OWN_FILES_OF_ALL = (STAMP, ".lock")
 
 @dataclass(frozen=True)
 class Paths:
-    """Where one dataset, labelled by one labeler, lives.
+    """Paths of one dataset with one labeler.
 
-    dataset: as on the command line, a name or the path of a .toml or .csv; name: what its manifest calls it. labeler:
-    its name, or package.module:Class. data_root: the folder that holds the users' dataset folders. runs: the folder
-    for all outputs. trained_on: None, or the run ("market1501-densepose") whose checkpoint evaluates this dataset.
-    experiment: name of a training and evaluation that is kept beside others on the same shards; "" for the run's own.
+    dataset: as on the command line, a name or the path of a .toml or .csv. name: its name in the manifest. labeler: its
+    name, or package.module:Class. data_root: folder of the user's datasets. runs: folder of all outputs. trained_on:
+    None, or the run ("market1501-densepose") whose checkpoint is evaluated. experiment: name of a further training and
+    evaluation on the same shards; "" for the run's own.
     """
 
     dataset: str
@@ -49,12 +49,12 @@ class Paths:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", self.experiment):
-            wrong = f"experiment '{self.experiment}': its folder is named so"
+            wrong = f"experiment '{self.experiment}': the name is no valid name of a folder"
             raise UserError(wrong, "Use letters, digits, '.', '_' and '-', a letter or digit first.")
 
     @property
     def dataset_name(self) -> str:
-        """What the dataset's manifest calls it; folders are named so."""
+        """Name of the dataset in its manifest, used for folders."""
         return self.name or self.dataset
 
     @property
@@ -62,7 +62,9 @@ class Paths:
         return f"{self.dataset_name}-{labeler_folder(self.labeler)}"
 
     def folder(self, stage: str) -> Path:
-        """Output folder of a stage. Records and a trained DANet are shared by all labelers; a foreign checkpoint gets a
+        """Output folder of a stage.
+
+        All labelers share the folders of `data` and `labeler`. The evaluation of a checkpoint from another run has a
         folder of its own.
         """
         if stage in ("data", "labeler"):
@@ -79,11 +81,14 @@ class Paths:
         return self.folder(stage) / STAMP
 
     def state(self, stage: str, fingerprint: str, number: int) -> Path:
-        """Of a training before step `number`."""
+        """Training state before step `number`."""
         return self.folder(stage) / f"state-{fingerprint[:12]}-{number:08d}.pt"
 
     def states(self, stage: str, fingerprint: str = "") -> list[Path]:
-        """Those that are there, by step; of every fingerprint if none is given."""
+        """Existing training states, by step.
+
+        fingerprint: "" for any.
+        """
         return sorted(self.folder(stage).glob(f"state-{fingerprint[:12]}*.pt"))
 
     # data
@@ -148,7 +153,7 @@ class Paths:
 
     @property
     def feature_chunks(self) -> Path:
-        """Folder of features that wait for the others; gone when features.h5 is whole."""
+        """Folder of the chunks of an unfinished extraction."""
         return self.folder("eval") / "parts"
 
     def feature_chunk(self, fingerprint: str, split: str, number: int) -> Path:
@@ -176,25 +181,31 @@ class Paths:
 
 
 def labeler_folder(labeler: str) -> str:
-    """A labeler's name in the name of its run's folder: package.module:Class has a dot for the colon."""
+    """Labeler as part of a run's name.
+
+    In package.module:Class the colon becomes a dot.
+    """
     return labeler.replace(":", ".")
 
 
 def labeler_of_folder(name: str) -> str:
-    """The labeler's name again: only that of a class has a dot."""
+    """Labeler from its part of a run's name.
+
+    Only a class has a dot there.
+    """
     module, dot, name_of_class = name.rpartition(".")
     return f"{module}:{name_of_class}" if dot else name
 
 
 def own_files(stage: str, folder: Path) -> set[Path]:
-    """Those that are there, of the files that a stage (or the tables) writes in its folder."""
+    """Existing files that a stage or the tables wrote in their folder."""
     patterns = (*OWN_FILES[stage], *OWN_FILES_OF_ALL)
     return {path for name in patterns for end in ("", TEMPORARY) for path in folder.glob(name + end)}
 
 
 @dataclass(frozen=True)
 class Pages:
-    """One finding, told in some of these files of a folder."""
+    """Files of one result: JSON, Markdown and HTML."""
 
     folder: Path
     name: ClassVar[str]
@@ -213,13 +224,13 @@ class Pages:
 
 
 class ComparisonPaths(Pages):
-    """Where the comparison of two labelers is written."""
+    """Files of a comparison of two labelers."""
 
     name = "comparison"
 
     @staticmethod
     def of(runs: Path, names: tuple[str, str]) -> ComparisonPaths:
-        """Beside the runs that are compared."""
+        """Files beside the compared runs."""
         return ComparisonPaths(runs / f"compare-{names[0]}-{names[1]}")
 
     @property
@@ -228,29 +239,32 @@ class ComparisonPaths(Pages):
 
 
 class RunComparison(Pages):
-    """Where the comparison of evaluations is written."""
+    """Files of a comparison of evaluations."""
 
     name = "comparison"
 
     @staticmethod
     def of(runs: Path, names: list[str]) -> RunComparison:
-        """Beside the runs that are compared; apart from a comparison of the labels of the same runs."""
+        """Files beside the compared runs.
+
+        The folder is not that of a comparison of labels of the same runs.
+        """
         return RunComparison(runs / f"compare-reports-{'-'.join(names).replace('/', '-')}")
 
 
 class TablesPaths(Pages):
-    """Where the grid of the paper's tables is recorded, and what it has shown."""
+    """Files of the paper's tables, and records of their grid."""
 
     name = "tables"
 
     @staticmethod
     def of(paths: Paths) -> TablesPaths:
-        """In the run whose experiments it consists of."""
+        """Files in the run of the experiments."""
         return TablesPaths(paths.runs / paths.run_name / TABLES)
 
     @property
     def attempts(self) -> Path:
-        """One line per training or evaluation that ended."""
+        """Table of all trainings and evaluations that ended, a line each."""
         return self.folder / "attempts.csv"
 
     def log(self, experiment: str, stage: str) -> Path:
@@ -261,33 +275,39 @@ class TablesPaths(Pages):
         return self.folder / "parts"
 
     def part(self, number: int, of: int) -> Path:
-        """What a process that runs this part holds, so that no other does."""
+        """Folder that a process locks while it runs this part."""
         return self.parts / f"{number}-of-{of}"
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Where a trained network is written for other programs."""
+    """Files of a network exported for other programs."""
 
     folder: Path
 
     @staticmethod
     def of(training: Path) -> Exported:
-        """Beside the training. `sorn clean` leaves it: what is handed on is no output of a stage."""
+        """Files beside the training.
+
+        `sorn clean` does not remove them, because they are no output of a stage.
+        """
         return Exported(training.parent / EXPORT)
 
     def file(self, name: str) -> Path:
-        """name: "torch" or "onnx"."""
+        """File of a format, "torch" or "onnx"."""
         return self.folder / {"torch": "sorn.pt2", "onnx": "sorn.onnx"}[name]
 
     @staticmethod
     def about(file: Path) -> Path:
-        """What a file is and how near it comes to the original."""
+        """JSON file with description and parity of an exported file."""
         return file.with_name(file.name + ".json")
 
 
 class SearchPaths(Pages):
-    """Where a search is written, and the features that the next one in the same gallery starts from."""
+    """Files of a search.
+
+    The feature bank and the index are used again for the same gallery.
+    """
 
     name = "search"
 

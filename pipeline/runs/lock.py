@@ -1,9 +1,9 @@
-"""One process at a time in a stage's folder: reads and writes its file .lock, which says who is at work there.
+"""Lock of a stage's folder: one process at a time works there.
 
-What counts is the operating system's lock on the file (flock), not the file: the lock goes with its process, however
-that ends, so that nobody ever has to delete anything. The file stays when the work is done, empty. If it were removed,
-one process could get the lock of the file that went, and the next that of a new one. `sorn clean` does take it away,
-with the folder; whoever has locked a file that is gone notices and starts over.
+Reads and writes the file .lock, which names the process. The lock is that of the operating system on the file (flock).
+It ends with its process, even if the process is killed, so a user never has to delete anything. After the work the file
+stays, empty. If it were removed, one process could get the lock of the removed file, and the next one the lock of a new
+file. Only `sorn clean` removes the file, with its folder: a process that has locked a removed file tries again.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ if sys.platform != "win32":
 
 LOCK = ".lock"
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # ENOSYS: Lustre mounted without flock
-WHILE_WRITING = 0.1  # s that a process which has just got the lock is given to say who it is
+WHILE_WRITING = 0.1  # seconds for a process that just got the lock to write its name
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who is at work: one line of JSON in the file. since: ISO 8601 with the offset from UTC."""
+    """Process that holds a lock, one line of JSON in the file.
+
+    since: ISO 8601 with the offset from UTC.
+    """
 
     host: str
     pid: int
@@ -50,10 +53,10 @@ class Holder:
 
 @contextlib.contextmanager
 def held(folder: Path, stage: str) -> Iterator[None]:
-    """Hold the folder, made where it is missing, while `stage` works in it.
+    """Context that holds the lock of a folder for a stage.
 
-    Raises UserError naming the process that holds it already. Where there are no locks (some network file systems,
-    Windows) the work goes on without.
+    A missing folder is made. Raises UserError with the process that holds the lock already. On systems without locks
+    (some network file systems, Windows) the work is done without a lock.
     """
     if sys.platform == "win32":
         yield
@@ -65,14 +68,14 @@ def held(folder: Path, stage: str) -> Iterator[None]:
         file.write(json.dumps(asdict(_myself(stage))).encode() + b"\n")
         yield
     finally:
-        if file in _held:  # it is not in a child that comes here
+        if file in _held:  # not so in a forked child
             _held.remove(file)
             with file:
                 file.truncate(0)
 
 
 def _locked(folder: Path, stage: str) -> BinaryIO:
-    """The folder's file, open, and locked where there are locks. Raises UserError when another process has it."""
+    """Open file of the folder, locked if the system has locks. Raises UserError if another process holds the lock."""
     path = folder / LOCK
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +100,7 @@ def _conflict(folder: Path, stage: str) -> UserError:
         holder = Holder(**read_json(folder / LOCK))
         since = datetime.fromisoformat(holder.since).astimezone().strftime("%Y-%m-%d %H:%M")
     except (OSError, ValueError, TypeError):
-        wrong = f"another process holds {folder}, and {LOCK} does not say which one"
+        wrong = f"another process holds {folder}, and {LOCK} does not name it"
         return UserError(wrong, f"Wait until it ends, then run {stage} again; nothing needs to be deleted.")
     who = f"process {holder.pid} of {holder.user} on host {holder.host}, since {since}"
     where = "" if holder.host == socket.gethostname() else f" on {holder.host}"
@@ -117,16 +120,16 @@ def _myself(stage: str) -> Holder:
     )
 
 
-@functools.cache  # once, however many folders a command holds
+@functools.cache  # one warning, for any number of folders
 def _say_there_are_none(reason: str) -> None:
-    logger.warning(f"no file can be locked here ({reason}): see to it that no stage runs twice at a time")
+    logger.warning(f"no file can be locked here ({reason}): do not run a stage twice at the same time")
 
 
 _held: set[BinaryIO] = set()
 
 
 def _let_go() -> None:
-    """In a forked child, as loaders have them: it shares its parent's locks, and could outlive the parent."""
+    """Close the locked files in a forked child: it shares the locks of its parent, and could outlive it."""
     for file in _held:
         file.close()
     _held.clear()

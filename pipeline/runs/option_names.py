@@ -1,4 +1,4 @@
-"""Names of the options: which exist, which are former names, and which one a wrong name means."""
+"""Names of the options: present names, former names, misspelt names."""
 
 from __future__ import annotations
 
@@ -9,33 +9,40 @@ from pipeline.errors import nearest
 from pipeline.io.build import fields_of
 from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS
 
-OPTION_TABLES = ("options", "keypoint_options")  # whose own keys --set reaches: --set masks.options.table=lip20
-ALMOST = 0.7  # similarity of two names from which one may be meant by the other
-LABELER_SECTION = "danet"  # its options resemble those of the network, which are meant more often
+OPTION_TABLES = ("options", "keypoint_options")  # tables with entries for --set: --set masks.options.table=lip20
+ALMOST = 0.7  # least similarity of a misspelt name and the right one
+LABELER_SECTION = "danet"  # its options have names like those of the network, which are used more often
 
 
 def known_options() -> list[str]:
-    """Every option as section.name, in the order of the sections and their fields."""
+    """All options as section.name, in the order of their definition."""
     return [f"{section}.{name}" for section, kind in SECTIONS.items() for name in fields_of(kind)]
 
 
 def current_name(section: str, name: str) -> str:
-    """Name of an option today, for one that may be a former name. name: also an entry of a table, options.table."""
+    """Present name of an option that may have a former name.
+
+    name: of an option, or of an entry of a table (options.table).
+    """
     first, dot, own = name.partition(".")
     return OPTION_ALIASES.get(f"{section}.{first}", f"{section}.{first}").partition(".")[2] + dot + own
 
 
 def is_known(section: str, name: str) -> bool:
-    """Whether `name` is an option of `section`, or an entry of one of its tables, e.g. "options.table" of masks."""
+    """Whether a section has an option or a table's entry `name`.
+
+    Example of an entry: "options.table" of masks.
+    """
     known = fields_of(SECTIONS[section])
     table, dot, own = name.partition(".")
     return name in known or bool(dot and own and table in OPTION_TABLES and table in known)
 
 
 def nearest_option(given: str) -> str:
-    """The option, as section.name, that a wrong name of one or without a section most probably means; "" for none.
+    """Option with the nearest name, as section.name; "" for none.
 
-    The same name in another section counts more than a misspelling in the same one.
+    given: wrong name, with or without a section. The same name in another section is nearer than a misspelling in the
+    same section.
     """
     section, dot, name = given.partition(".") if "." in given else ("", "", given)
     name, dot, own = name.partition(".")  # own: an entry of a table
@@ -45,18 +52,18 @@ def nearest_option(given: str) -> str:
 
 
 def nearest_section(given: str) -> str:
-    """The section that a wrong name means, "" for none."""
+    """Section with the nearest name; "" for none."""
     name = nearest(given, [*SECTIONS, *SECTION_ALIASES])
     return SECTION_ALIASES.get(name, name)
 
 
 def _scored(section: str, name: str) -> Iterator[tuple[float, str]]:
     for spelled, option in [*((option, option) for option in known_options()), *OPTION_ALIASES.items()]:
-        their_section, _, their_name = spelled.partition(".")
-        alike = _alike(name, their_name)
+        known_section, _, known_name = spelled.partition(".")
+        alike = _alike(name, known_name)
         if alike >= ALMOST:
-            near = _alike(section, their_section) / 4 if section else 0.0
-            yield alike + near - (0.2 if their_section == LABELER_SECTION != section else 0.0), option
+            near = _alike(section, known_section) / 4 if section else 0.0
+            yield alike + near - (0.2 if known_section == LABELER_SECTION != section else 0.0), option
 
 
 def _alike(a: str, b: str) -> float:

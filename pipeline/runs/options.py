@@ -1,4 +1,7 @@
-"""Catalogue of the options: type, choices, default, reason, former name and the presets that change it."""
+"""Catalogue of the options.
+
+Each has a type, choices, a default, a reason, former names, and the presets that change it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ PLURAL = {bool: "of true and false", int: "whole numbers", float: "numbers", str
 
 @dataclass(frozen=True)
 class Option:
-    """One option. former: its names of before, as section.name. presets: name -> value, of those that change it."""
+    """One option.
+
+    former: its former names, as section.name. presets: name -> value, for the presets that change it.
+    """
 
     section: str
     name: str
@@ -38,7 +44,7 @@ class Option:
         return f"{self.section}.{self.name}"
 
     def lines(self) -> list[str]:
-        """For a terminal: what it is, then its reason, then who changes it."""
+        """Lines for the terminal: default, type, reason, presets, former names."""
         kind = "one of " + ", ".join(map(str, self.choices)) if self.choices else self.kind
         lines = [
             f"{self.key} = {as_toml(self.default)}    ({kind})",
@@ -54,9 +60,10 @@ class Option:
 
 
 def find_options(chosen: str = "") -> list[Option]:
-    """All options, those of a section, or the one named section.name; former names mean the new ones.
+    """All options, the options of a section, or one option.
 
-    Raises UserError for an unknown section or option, with the one that is meant.
+    chosen: "", a section, or section.name; former names are known too. Raises UserError for an unknown section or
+    option, with the nearest known one.
     """
     given, dot, name = chosen.partition(".")
     section = SECTION_ALIASES.get(given, given)
@@ -64,22 +71,22 @@ def find_options(chosen: str = "") -> list[Option]:
         meant = nearest_option(chosen) or nearest_section(section) if dot else nearest_section(section)
         meant = meant or nearest_option(chosen)
         raise _unknown(f"there is no section '{given}'", meant, list(SECTIONS))
-    found = [option for key in ([section] if section else SECTIONS) for option in _section(key)]
+    options = [option for key in ([section] if section else SECTIONS) for option in _section(key)]
     if not dot:
-        return found
-    one = [option for option in found if option.name == current_name(section, name)]
+        return options
+    one = [option for option in options if option.name == current_name(section, name)]
     if not one:
-        raise _unknown(f"there is no option '{chosen}'", nearest_option(chosen), [option.key for option in found])
+        raise _unknown(f"there is no option '{chosen}'", nearest_option(chosen), [option.key for option in options])
     return one
 
 
 def as_toml(value: object) -> str:
-    """A value as a configuration file spells it."""
+    """Value in the spelling of a configuration file."""
     return json.dumps(value) if not isinstance(value, dict) or value else "{}"
 
 
 def section_title(section: str) -> str:
-    """A section in a line: its name, what it holds, and its former name if it has one."""
+    """Line with name, content and former name of a section."""
     former = [old for old, new in SECTION_ALIASES.items() if new == section]
     return f"[{section}] {(SECTIONS[section].__doc__ or '').splitlines()[0]}" + "".join(
         f" Former name, still understood: [{name}]." for name in former
@@ -115,12 +122,12 @@ def _section(section: str) -> list[Option]:
 
 
 def _reasons(kind: type) -> dict[str, str]:
-    """Name -> the comment beneath each field of a config; none where the source is not installed."""
+    """Field of a configuration -> the comment below it; empty without the source code."""
     try:
         source = inspect.getsource(kind)
     except OSError:
         return {}
-    lines, found = source.splitlines(), {}
+    lines, reasons = source.splitlines(), {}
     (definition,) = ast.parse(source).body
     for node in ast.walk(definition):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -129,8 +136,8 @@ def _reasons(kind: type) -> dict[str, str]:
                 if not line.strip().startswith("#"):
                     break
                 comment.append(line.strip().removeprefix("#").strip())
-            found[node.target.id] = "\n".join(comment)
-    return found
+            reasons[node.target.id] = "\n".join(comment)
+    return reasons
 
 
 def _kind(hint: Any) -> str:

@@ -32,15 +32,18 @@ from pipeline.runs.layout import (
 )
 from pipeline.runs.stamp import Stamp
 
-DEFAULT_CONFIG = "paper"  # where no dataset says which
-UNKNOWN_FILE = "<"  # before the name of a dataset whose file nobody remembers
+DEFAULT_CONFIG = "paper"  # for a dataset without a manifest
+UNKNOWN_FILE = "<"  # before the name of a dataset whose file is unknown
 STAGES = ("data", "labeler", "masks", "train", "eval")  # in order
 SHARED = tuple(name for name in STAGES if name not in OWN)
 
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """A folder of a run. stage: whose it is, or TABLES or EXPORT. run: as that stage sees it."""
+    """Output folder of a run.
+
+    stage: name of its stage, or TABLES or EXPORT. run: as the stage takes it.
+    """
 
     stage: str
     folder: Path
@@ -49,8 +52,10 @@ class OutputFolder:
 
 @dataclass(frozen=True)
 class Run:
-    """paths: where it lies. command: what it is made with. options: its configuration where that is known already;
-    otherwise `config` loads what the command says.
+    """One run in memory.
+
+    paths: of its files. command: the command that makes it. options: its configuration if it is known already;
+    otherwise `config` loads the one of the command.
     """
 
     paths: Paths
@@ -60,20 +65,20 @@ class Run:
 
     @staticmethod
     def of(config: Config, paths: Paths) -> Run:
-        """A run with these options, whatever command gave them."""
+        """Run with this configuration, independent of a command."""
         return Run(paths, _plain_command(paths), config.runtime, config)
 
     @staticmethod
     def at(paths: Paths) -> Run:
-        """The run of these paths, with the manifest's own options."""
+        """Run of these paths, with the default options of the manifest."""
         return Run(paths, _plain_command(paths))
 
     @staticmethod
     def find(text: str | Path, runs: Path, data_root: Path) -> Run:
-        """The run meant by its name below `runs`, by that of an experiment (market1501-densepose/experiments/small), or
-        by the path of either, of a folder in it, or of a file there (features.h5).
+        """Existing run with a name or path.
 
-        Raises UserError for none.
+        text: name of a run below `runs`, of an experiment (market1501-densepose/experiments/small), or the path of
+        either, of a folder in it, or of a file there (features.h5). Raises UserError if there is no such run.
         """
         if str(text) in known_datasets():
             wrong = f"'{text}' is a dataset, and a run is called <dataset>-<labeler>"
@@ -92,7 +97,10 @@ class Run:
         return Run.at(paths)._as_it_was_made()
 
     def asked_for(self, config: str, options: tuple[str, ...], init: str | None, runtime: Runtime) -> Run:
-        """With options of the command line on top; another configuration replaces all that the run was made with."""
+        """Run with further options of the command line.
+
+        config: another preset or file replaces all options that the run was made with; "" keeps them.
+        """
         made = self.command
         if config:
             command = replace(made, config=config, config_text=None, set=options, init=init)
@@ -101,35 +109,38 @@ class Run:
         return replace(self, command=command, runtime=runtime)
 
     def of_dataset(self, dataset: str) -> Run:
-        """With the dataset as the user names it."""
+        """Run with the dataset as the user typed it."""
         return replace(self, paths=replace(self.paths, dataset=dataset), command=replace(self.command, dataset=dataset))
 
     @cached_property
     def config(self) -> Config:
-        """Raises UserError as `load_config` does."""
+        """Configuration of the run. Raises UserError as `load_config` does."""
         if self.options is not None:
             return self.options
         overrides = self.command.overrides
-        if self.paths.trained_on:  # the images must be of the size that the checkpoint knows
+        if self.paths.trained_on:  # the images must have the size of the checkpoint's training images
             size = describe(self.paths.folder("train")).image_size
             overrides = (f"masks.image_size={list(size)}", *overrides)
         return load_config(self.config_name, overrides, self.runtime)
 
     @property
     def config_name(self) -> str:
-        """Preset or file that the options start from."""
+        """Preset or file of the configuration."""
         if self.command.config:
             return self.command.config
         return DEFAULT_CONFIG if self.paths.dataset.startswith(UNKNOWN_FILE) else self.manifest.default_config
 
     @cached_property
     def manifest(self) -> Manifest:
-        """Raises UserError for a dataset that is unknown."""
+        """Manifest of the dataset. Raises UserError for an unknown dataset."""
         return load_manifest(self.paths.dataset)
 
     @cached_property
     def rows(self) -> list[tuple[ImageRecord, ImageFile]]:
-        """Lines of records.csv, as the data stage left it. Raises UserError where it is missing or damaged."""
+        """Rows of records.csv.
+
+        Raises UserError if the file is missing or damaged.
+        """
         return read_rows(self.paths.records, self.paths.dataset)
 
     @property
@@ -138,7 +149,10 @@ class Run:
 
     @cached_property
     def summary(self) -> DataSummary:
-        """summary.json of the data stage. Raises UserError where it is missing or damaged."""
+        """Content of summary.json.
+
+        Raises UserError if the file is missing or damaged.
+        """
         return read_summary(self.paths.data_summary, self.paths.dataset)
 
     @property
@@ -150,35 +164,44 @@ class Run:
         return stamp.read(self.paths.folder(stage))
 
     def finished(self, stage: str) -> Stamp:
-        """The stamp of an earlier stage. Raises UserError, with the command that makes it, where there is none."""
-        found = self.stamp(stage)
-        if found is None:
+        """Stamp of a finished stage.
+
+        Raises UserError without a stamp, with the command that makes it.
+        """
+        made = self.stamp(stage)
+        if made is None:
             source = self.paths.trained_on if stage == "train" else None
             wrong = f"the {stage} stage of {source or self.paths.dataset} has not finished"
             again = f"make train DATASET={source}" if source else self.make(stage)
             raise UserError(f"{wrong}: no stamp in {self.paths.folder(stage)}", f"Run: {again}")
-        return found
+        return made
 
     @property
     def recorded(self) -> RunCommand:
-        """The command for a stamp: with the content of its configuration file."""
+        """Command for a stamp, with the content of its configuration file."""
         path = Path(self.command.config)
         if path.suffix != ".toml" or not path.is_file():
             return self.command
         return replace(self.command, config_text=path.read_text(encoding="utf-8"))
 
     def remembered(self, made: Stamp | None, stage: str) -> str | None:
-        """The line that made a stage, in the folder of runs that it lies in today; None where no stamp says it."""
+        """Command line that made a stage; None if it is unknown.
+
+        made: stamp of the stage. The folder of runs is the present one.
+        """
         if made is None or made.command is None:
             return None
         return replace(made.command, runs=self.command.runs).make(stage)
 
     def make(self, stage: str) -> str:
-        """The line that makes a stage, as the user would type it."""
+        """Command line that makes a stage."""
         return self.command.make(stage)
 
     def variant(self, experiment: str, trained_on: str = "", options: tuple[str, ...] = ()) -> Run:
-        """An experiment on the shards of this run. options: further ones, as --set takes them."""
+        """Experiment on the shards of this run.
+
+        options: further options, as for --set.
+        """
         source = trained_on or None
         command = replace(
             self.command, experiment=experiment, trained_on=source, set=(*self.command.overrides, *options), init=None
@@ -187,8 +210,10 @@ class Run:
         return Run(replace(self.paths, experiment=experiment, trained_on=source), command, self.runtime, config)
 
     def folders(self) -> list[OutputFolder]:
-        """Every folder that the run may have, existing or not: its stages; evaluations with other checkpoints, exports
-        and experiments that are there; tables. With an experiment: of all experiments that one, and no tables.
+        """Output folders of the run.
+
+        Folders of stages and tables are listed even if they do not exist. Experiments, exports and evaluations with
+        other checkpoints are listed if they exist. For an experiment, the tables and other experiments are left out.
         """
         plain = self._at(experiment="", trained_on=None)
         owners = [plain]
@@ -197,14 +222,14 @@ class Run:
         else:
             names = _names(self.paths.runs / self.paths.run_name / EXPERIMENTS)
             owners += [plain._at(experiment=name) for name in names]
-        found = [OutputFolder(name, self.paths.folder(name), plain) for name in SHARED]
-        found += [folder for owner in owners for folder in owner._owned()]
+        folders = [OutputFolder(name, self.paths.folder(name), plain) for name in SHARED]
+        folders += [folder for owner in owners for folder in owner._owned()]
         if not self.paths.experiment:
-            found.append(OutputFolder(TABLES, TablesPaths.of(self.paths).folder, plain))
-        return found
+            folders.append(OutputFolder(TABLES, TablesPaths.of(self.paths).folder, plain))
+        return folders
 
     def _owned(self) -> Iterator[OutputFolder]:
-        """What every experiment has of its own."""
+        """Folders of one experiment, or of the run's own training and evaluation."""
         for name in OWN:
             yield OutputFolder(name, self.paths.folder(name), self)
         owner = self.paths.folder("train").parent
@@ -217,16 +242,16 @@ class Run:
             yield OutputFolder(EXPORT, exported, self)
 
     def _at(self, **changes: str | None) -> Run:
-        """The same with another experiment or checkpoint: without options, which may be other ones."""
+        """Run with another experiment or checkpoint; its options can be others."""
         changed: Any = changes
         return replace(self, paths=replace(self.paths, **changed), command=replace(self.command, **changed))
 
     def _as_it_was_made(self) -> Run:
-        """With the command in the newest of its stamps that has one; the folders it lies in are today's."""
+        """Run with the command of its latest stage whose stamp has one; the folders are the present ones."""
         for stage in ("eval", "train", "masks"):
             try:
                 made = self.stamp(stage)
-            except UserError:  # a damaged one is for `sorn verify` to name
+            except UserError:  # `sorn verify` names a damaged stamp
                 continue
             if made is not None and made.command is not None:
                 return self._made_by(made.command)
@@ -241,7 +266,7 @@ class Run:
 
 
 def _no_run(given: Path, runs: Path) -> UserError:
-    """For a name that leads to no folder: the nearest of those that are there."""
+    """Error for a name without a folder, with the nearest existing name."""
     if given.parent.name == EXPERIMENTS:
         run = given.parent.parent
         own = runs / run if (runs / run).is_dir() else run
@@ -268,7 +293,7 @@ def _plain_command(paths: Paths) -> RunCommand:
 
 
 def _source(spelled: str, runs: Path) -> str:
-    """Full name of the run whose checkpoint an evaluation's folder names: eval-from-a-b-experiments-c."""
+    """Full name of the run in the name of an evaluation's folder, eval-from-a-b-experiments-c."""
     trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
     names = [place_of(folder).full_name for folder in trainings]
     return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)
@@ -279,5 +304,5 @@ def _is_run(folder: Path) -> bool:
 
 
 def _names(folder: Path) -> list[str]:
-    """Folders in a folder, also those that a killed `sorn clean` left under another name."""
+    """Names of the folders in a folder. Those renamed by a killed `sorn clean` count under their own name."""
     return sorted({path.name.removesuffix(LEAVING) for path in folder.glob("*") if path.is_dir()})

@@ -1,7 +1,7 @@
-"""Stamps: what a stage was made from, so that it can tell whether it is still fresh. Reads and writes stamp.json.
+"""Stamps: records of what a stage's outputs were made from.
 
-A stamp is written last, through os.replace; a stage that fails leaves none. Freshness compares the stamp's stage
-version, inputs and config with today's, and the output files with what was recorded when they were written.
+Reads and writes stamp.json. A stamp is written last, by os.replace. A stage that fails leaves no stamp. A stage is
+fresh if the version, inputs and options in its stamp are the present ones, and if the output files are as recorded.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from pipeline.runs.inputs import Input, from_stored
 from pipeline.runs.layout import STAMP
 
 SCHEMA_VERSION = 1
-TODAY = {stored: name for name, stored in STORED_NAMES.items()}  # options in stamps -> their names on the command line
+PRESENT = {stored: name for name, stored in STORED_NAMES.items()}  # option in stamps -> its name on the command line
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """stage, version: of the code that ran. inputs: name -> digest. config: what could change the result.
+    """Content of stamp.json.
 
-    outputs: file, relative to the stamp's folder -> [sha256, bytes, mtime in ns]. provides: name -> digest, the content
-    that later stages take as input. versions: of Python and the packages that computed; recorded, never compared.
-    command: what the stage was made with, None in stamps before 0.2; it enters no fingerprint.
+    stage, version: of the code that ran. inputs: name -> digest. config: options that can change the result. outputs:
+    file, relative to the stamp's folder -> [sha256, bytes, mtime in ns]. provides: name -> digest of the content that
+    later stages use as input. versions: of Python and the packages; recorded, never compared. command: the command that
+    made the stage, None in stamps before 0.2; not part of the fingerprint.
     """
 
     stage: str
@@ -48,7 +49,7 @@ class Stamp:
 
     @property
     def made_from(self) -> tuple[Input, ...]:
-        """The inputs, each with the stage that it came from."""
+        """Inputs, each with its stage."""
         return from_stored(self.stage, self.inputs)
 
     def options(self, section: str) -> Mapping[str, object]:
@@ -59,9 +60,12 @@ class Stamp:
         return found
 
     def provided(self, name: str) -> str:
-        """The digest of what later stages take. Raises UserError where this stamp has lost it."""
+        """Digest of a content that later stages use.
+
+        Raises UserError if the stamp does not have it.
+        """
         if name not in self.provides:
-            wrong = f"the stamp of {self.stage} does not say what it provides as '{name}'"
+            wrong = f"the stamp of {self.stage} has no digest '{name}'"
             raise UserError(wrong, f"Delete {STAMP} in the folder of {self.stage} and run that stage again.")
         return self.provides[name]
 
@@ -71,14 +75,17 @@ def fingerprint(stage: str, version: int, inputs: dict[str, str], config: Mappin
 
 
 def read(folder: Path) -> Stamp | None:
-    """The folder's stamp, or None where there is none. Raises UserError for one that cannot be read or understood."""
+    """Stamp of a folder; None without one.
+
+    Raises UserError for a file that cannot be read or is no stamp.
+    """
     path = folder / STAMP
     try:
         table = read_json(path)
         command = table.pop("command", None)
-        found = Stamp(**table, command=None if command is None else RunCommand(**command))
-        _require_kinds(found)
-        return found
+        stamp = Stamp(**table, command=None if command is None else RunCommand(**command))
+        _require_kinds(stamp)
+        return stamp
     except FileNotFoundError:
         return None
     except OSError as error:  # a folder in its place, a folder that is a file, no permission
@@ -88,19 +95,19 @@ def read(folder: Path) -> Stamp | None:
         raise UserError(f"{path} is not a stamp: {error}", f"Delete {path} and run the stage again.") from error
 
 
-def _require_kinds(found: Stamp) -> None:
-    """Raise ValueError for a field of another kind than Stamp says: it would fail wherever it is used."""
-    texts = (found.inputs, found.provides)
+def _require_kinds(stamp: Stamp) -> None:
+    """Raise ValueError for a field of a wrong type."""
+    texts = (stamp.inputs, stamp.provides)
     good = (
-        all(isinstance(field, dict) for field in (found.config, found.outputs, found.versions, *texts))
+        all(isinstance(field, dict) for field in (stamp.config, stamp.outputs, stamp.versions, *texts))
         and all(isinstance(value, str) for field in texts for value in field.values())
         and all(
             isinstance(entry, list) and [type(value) for value in entry] == [str, int, int]
-            for entry in found.outputs.values()
+            for entry in stamp.outputs.values()
         )
     )
     if not good:
-        raise ValueError("its inputs, config, outputs, provides or versions are of another kind")
+        raise ValueError("its inputs, config, outputs, provides or versions are of a wrong type")
 
 
 def remove(folder: Path) -> None:
@@ -117,7 +124,10 @@ def write(
     provides: dict[str, str],
     command: RunCommand | None = None,
 ) -> Path:
-    """Record a finished stage. `inputs` are those hashed before the work began."""
+    """Write the stamp of a finished stage.
+
+    inputs: with the digests from before the work.
+    """
     record = {}
     for path in sorted(outputs):
         stat = path.stat()
@@ -131,7 +141,7 @@ def write(
 def why_stale(
     folder: Path, stage: str, version: int, inputs: dict[str, str], config: Mapping[str, object]
 ) -> list[str]:
-    """Reasons, in words, why the stage must run; empty when it is fresh."""
+    """Reasons why a stage is stale, as text; empty if fresh."""
     stamp = read(folder)
     if stamp is None:
         return ["never finished"]
@@ -148,16 +158,16 @@ def why_stale(
 
 
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[tuple[str, str]]:
-    found = []
+    differences = []
     for name in sorted(old.keys() | new.keys()):
         if name not in new:
-            found.append((name, "is no longer used"))
+            differences.append((name, "is no longer used"))
         elif name not in old:
-            found.append((name, "is new"))
+            differences.append((name, "is new"))
         elif old[name] != new[name]:
             digests = all(isinstance(v, str) and len(v) == 64 for v in (old[name], new[name]))
-            found.append((name, "changed" if digests else f"changed: {old[name]} -> {new[name]}"))
-    return found
+            differences.append((name, "changed" if digests else f"changed: {old[name]} -> {new[name]}"))
+    return differences
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -166,12 +176,12 @@ def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + TODAY.get(key, key)] = list(value) if isinstance(value, tuple) else value
+            flat[prefix + PRESENT.get(key, key)] = list(value) if isinstance(value, tuple) else value
     return flat
 
 
 def _damaged(folder: Path, outputs: dict[str, list[Any]]) -> list[str]:
-    """Outputs that are not what was written. Same size and mtime is trusted; another mtime is settled by the digest."""
+    """Reasons for changed outputs. The same size and mtime is trusted; for another mtime the digest decides."""
     reasons = []
     for name, (digest, size, mtime) in outputs.items():
         path = folder / name

@@ -1,7 +1,8 @@
-"""Stage 0, data: finds the images of a dataset, or renders SynPed's. Reads them all; writes records.csv, summary.json.
+"""Stage `data`: the list of images of a dataset.
 
-Nothing is copied: records point at the images where they lie. What later stages take as input is a digest over names,
-ids, splits and contents, so that moving a dataset or touching its files retrains nothing.
+Finds the images, or renders those of SynPed. Reads all images; writes records.csv and summary.json. Images are not
+copied: records hold their paths. The input of later stages is a digest of names, ids, splits and contents. So moving a
+dataset or touching its files retrains nothing.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ RENDERING = "rendering {}"
 
 
 def settings(run: Run) -> Mapping[str, object]:
-    """No option changes what is found."""
+    """No options: none changes the list of images."""
     return {}
 
 
 def inputs(run: Run) -> list[Input]:
-    """The manifest and the listing of the dataset's folders. Raises UserError where there is no dataset."""
+    """Manifest, and listing of the dataset's folders.
+
+    Raises UserError if the dataset is missing.
+    """
     manifest = run.manifest
     if manifest.rendered:
         found = _rendered_inputs(run)
@@ -47,7 +51,10 @@ def inputs(run: Run) -> list[Input]:
 
 
 def run(run: Run, fingerprint: str) -> Path:
-    """Write records.csv, summary.json and SynPed's contact sheet. Raises UserError for an unusable dataset."""
+    """Write records.csv, summary.json and the contact sheet of SynPed.
+
+    Raises UserError for an unusable dataset.
+    """
     manifest, paths, workers = run.manifest, run.paths, run.config.runtime.workers
     if manifest.rendered:
         _render(manifest, paths, workers)
@@ -79,7 +86,10 @@ def outputs(run: Run) -> list[Path]:
 
 
 def provides(run: Run) -> dict[str, str]:
-    """records: digest of the content. manifest: of the terms and protocols, for whoever reports them."""
+    """Digests of the records and of the manifest.
+
+    records: of the content of the images. manifest: of terms and protocols, which reports show.
+    """
     content = read_summary(run.paths.data_summary, run.paths.dataset).content  # written a moment ago
     return {"records": content, "manifest": run.manifest.digest()}
 
@@ -89,7 +99,7 @@ def _rendered_root(manifest: Manifest, paths: Paths) -> Path:
 
 
 def _render(manifest: Manifest, paths: Paths, workers: int) -> None:
-    """SynPed's pictures, as far as they are missing."""
+    """Render the missing images of SynPed."""
     from pipeline.datasets.synped.dataset import write_dataset
 
     recipe = manifest.rendered
@@ -98,9 +108,10 @@ def _render(manifest: Manifest, paths: Paths, workers: int) -> None:
 
 
 def _rendered_inputs(run: Run) -> dict[str, str]:
-    """What SynPed is rendered from, and how often: a file that is gone or changed makes for one more rendering.
+    """Recipe of SynPed, and number of its rendering.
 
-    So the inputs are the same before a rendering and after it; a listing, taken before the work, would not be.
+    A missing or changed file increases the number. So the inputs are the same before and after a rendering, unlike a
+    listing of the files.
     """
     from pipeline.datasets.synped.plan import RENDERER_VERSION, SIZES
 
@@ -118,7 +129,7 @@ def _rendered_inputs(run: Run) -> dict[str, str]:
 
 
 def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
-    """How many images were changed since they were read, or lack their mask."""
+    """Number of images that changed since they were read, or have no mask."""
     return sum(
         not (_unchanged(record.path, file) and mask_path(manifest, root, record).is_file())
         for record, file in _known(paths)
@@ -127,7 +138,7 @@ def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
 
 
 def _known(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
-    """What the last run wrote; nothing where there is none or it was damaged since, which the stamp tells."""
+    """Rows of the last records.csv; none if it is missing or damaged."""
     try:
         return read_rows(paths.records, paths.dataset)
     except UserError:
@@ -135,7 +146,7 @@ def _known(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
 
 
 def _unchanged(path: Path, file: ImageFile) -> bool:
-    """Same size and time of writing as when it was read; False where it is gone."""
+    """Whether size and time of writing are those of the last reading; False for a missing file."""
     try:
         status = path.stat()
     except OSError:
@@ -151,13 +162,13 @@ def _refuse(findings: list[Finding], paths: Paths) -> None:
 
 
 def _mendable(finding: Finding, manifest: Manifest) -> Finding:
-    """A rendered image need not be copied from anywhere."""
+    """Finding with the remedy of a rendered image: it can be rendered again."""
     again = "Delete this file: it is rendered again."
     return dataclasses.replace(finding, remedy=again) if manifest.rendered else finding
 
 
 def _read_files(records: list[ImageRecord], run: Run, workers: int) -> list[ImageFile]:
-    """Every image read and decoded once; one that was not written since keeps what is known of it."""
+    """Properties of all images. New and changed images are read and decoded, the others keep their known properties."""
     known = {record.path: file for record, file in _known(run.paths)}
     files = {r.path: known[r.path] for r in records if r.path in known and _unchanged(r.path, known[r.path])}
     unread = list({record.path: record for record in records if record.path not in files}.values())

@@ -1,8 +1,8 @@
-"""Driver of the stages: runs one if it is stale, tells the state of all. Reads and writes stamps.
+"""Driver of the stages: state of all, execution of stale ones.
 
-A stage is a module of pipeline/stages with NAME, VERSION, settings, inputs, run, finish, outputs and provides (see
-Stage). It does the work; whether the work is needed, the record that it was done, and the processes of torchrun that
-share it are looked after here and nowhere else.
+Reads and writes stamps. A stage is a module of pipeline/stages with NAME, VERSION, settings, inputs, run, finish,
+outputs and provides (see Stage). The stage does the work. Only the driver decides whether the work is needed, records
+that it was done, and manages the processes of torchrun that share it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ DIVIDED = ("masks", *OWN)  # stages whose work the processes of torchrun divide
 
 
 class Stage(Protocol):
-    """settings: JSON values that can change the result. inputs: what the stage reads, UserError where it is missing.
-    run: does what the processes of torchrun divide, going on from what carries the same fingerprint. finish: on one
-    process alone, with what `run` returned there; writes the rest and returns the main file. outputs: files for the
-    stamp. provides: digests for later stages.
+    """Interface of a stage.
+
+    settings: JSON values that can change the result. inputs: what the stage reads; raises UserError if it is missing.
+    run: the work that the processes of torchrun share; continues unfinished work with the same fingerprint. finish: the
+    rest of the work, in process 0 only, with the result of `run`; returns the main file. outputs: files for the stamp.
+    provides: digests for later stages.
     """
 
     NAME: str
@@ -49,7 +51,10 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class State:
-    """Of one stage: fresh when there are no reasons; `remedy` is the sentence that says how to make it fresh."""
+    """State of one stage.
+
+    reasons: why it is stale; empty if it is fresh. remedy: how to make it fresh.
+    """
 
     stage: str
     folder: Path
@@ -58,8 +63,9 @@ class State:
 
 
 def chain(run: Run) -> tuple[str, ...]:
-    """The stages of a run in order, without those it does not need: a labeler that is not trained here, and training
-    where the checkpoint comes from elsewhere.
+    """Names of the stages that a run needs, in order.
+
+    `labeler` is left out if the labeler is not trained, and `train` if the checkpoint comes from another run.
     """
     left_out = {"train"} if run.paths.trained_on else set()
     if not needs_training(run.paths.labeler, run.config.masks.options):
@@ -79,17 +85,17 @@ def state(stage: Stage, run: Run) -> State:
 
 
 def _remedy(name: str, run: Run) -> str:
-    """What to type for the run as it is asked for, and for the run as it was made, where these differ."""
-    asked = run.make(name)
-    made = run.remembered(run.stamp(name), name) or asked
-    return f"Run: {asked}" if made == asked else f"Run: {asked}; or, as it was made: {made}"
+    """Command for the run with its present options, and with the options of its stamp if they differ."""
+    present = run.make(name)
+    stamped = run.remembered(run.stamp(name), name) or present
+    return f"Run: {present}" if stamped == present else f"Run: {present}; or, as it was made: {stamped}"
 
 
 def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) -> Path | None:
-    """Run one stage if it is stale; None when it is fresh. Refuses when a stage before it is missing or stale.
+    """Run one stage if it is stale; None if it is fresh.
 
-    Under torchrun all processes divide its work; process 0 alone finishes it, writes the stamp and speaks. Returns the
-    main file, the other processes their folder.
+    Under torchrun all processes share the work. Process 0 finishes it, writes the stamp and the messages, and returns
+    the main file. The other processes return the folder. Raises UserError if an earlier stage is missing or stale.
     """
     processes, start = distributed.here(), time.monotonic()
     if processes.world > 1 and name not in DIVIDED:
@@ -101,7 +107,7 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
             _require_fresh_input(stages, name, run)
             settings, inputs = stage.settings(run), as_stored(name, stage.inputs(run))
             reasons = None
-            if processes.number == 0:  # it decides alone: another might look when the old stamp is gone already
+            if processes.number == 0:  # another process might look when the old stamp is removed already
                 reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
                 if reasons or force:
                     locks.enter_context(held(folder, name))
@@ -115,7 +121,7 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
             result = stage.run(run, stamp.fingerprint(name, stage.VERSION, inputs, settings))
         if processes.number:
             seconds = time.monotonic() - start
-            logger.info(f"{name}: process {processes.number} has done its part in {seconds:.0f} s")
+            logger.info(f"{name}: process {processes.number} has done its share in {seconds:.0f} s")
             return folder
         with told_by_name(run, name):
             main = stage.finish(run, result)
@@ -126,13 +132,16 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
 
 
 def work(stage: Stage, run: Run, fingerprint: str) -> Path:
-    """A stage's work from end to end in this process, whether it is needed or not, without stamp and lock."""
+    """Main file of a stage, computed now in this process.
+
+    The work is done even if the stage is fresh, without stamp and lock.
+    """
     return stage.finish(run, stage.run(run, fingerprint))
 
 
 @contextlib.contextmanager
 def _group() -> Iterator[None]:
-    """The processes of torchrun together, until the work that they divide is done: a failure of one is told by all."""
+    """Group of the processes of torchrun during the shared work; an error of one process is raised in all."""
     if distributed.here().world == 1:
         yield
         return
@@ -151,8 +160,10 @@ def _group() -> Iterator[None]:
 
 @contextlib.contextmanager
 def told_by_name(run: Run, name: str) -> Iterator[None]:
-    """A full disk, a read-only folder, a file that went away: a UserError naming it and the folder to look at. name: of
-    a stage, or "clean".
+    """Context that turns an OSError into a UserError.
+
+    Examples: a full disk, a read-only folder, a file that was removed. The error names the file, and the folder to
+    check. name: of a stage, or "clean".
     """
     folder = run.paths.folder(name) if name in STAGES else run.paths.runs
     try:

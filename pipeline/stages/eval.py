@@ -1,8 +1,9 @@
-"""Stage 3: reads a checkpoint and the query and gallery shards, writes features.h5, report.json, .md, .html, pictures.
+"""Stage `eval`: features, figures and report of a checkpoint.
 
-Features depend on the checkpoint, the images and the joints stored with them alone: another threshold, protocol,
-picture or way to pick stripes starts from features.h5. Only a new external segmenter looks at the images again.
-The processes of torchrun share what the network does; matching and the report are for the first one.
+Reads a checkpoint and the shards of query and gallery. Writes features.h5, report.json, .md, .html and pictures.
+Features depend only on the checkpoint, the images and their keypoints. So another threshold, protocol, picture or
+source of visibility scores starts from features.h5. Only a new external segmenter reads the images again. The processes
+of torchrun share the work of the network; process 0 does the matching and writes the report.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ QUERY_SPLIT = {"test": "query", "val": "val_query"}
 
 def settings(run: Run) -> Mapping[str, object]:
     options = as_json(run.config.eval)
-    del options["segmenter"]  # where it lies changes nothing; what it is, is an input
+    del options["segmenter"]  # its path does not change the result; its digest is an input
     return {"eval": options, "protocol": dataclasses.asdict(_protocol(run))}
 
 
@@ -52,7 +53,7 @@ def inputs(run: Run) -> list[Input]:
         found.append(Input("masks", split, masks.provides[split]))
     if options.visibility == "pose":
         if POSE not in masks.provides:
-            wrong = f"eval.visibility = pose needs joints, and the shards in {run.paths.folder('masks')} hold none"
+            wrong = f"eval.visibility = pose needs keypoints, and the shards in {run.paths.folder('masks')} have none"
             again = run.asked_for("", ("masks.keypoints=joints",), None, run.runtime).make("eval")
             raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
@@ -63,9 +64,9 @@ def inputs(run: Run) -> list[Input]:
 
 
 def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | None]:
-    """Extraction of the features; the images are None on every process but the first.
+    """Extract the features.
 
-    Raises UserError for queries without a possible match and for a network without features.
+    Raises UserError if no query has a match, and for a network without features.
     """
     from pipeline.evaluation.evaluate import EvaluatedImages, select_pair
     from pipeline.evaluation.scores import check_answerable
@@ -116,16 +117,16 @@ def _segmenter(options: EvalConfig) -> Segmenter | None:
 
 
 def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:
-    """Raise UserError for a network that has nothing to match, or no stripes for a segmenter to pick."""
+    """Raise UserError for a network without features, or without stripes for an external segmenter."""
     if trained.finds_parts_only:
         raise UserError(
-            f"the network in {folder} is a segmenter alone: it has no features to match",
-            "Let it pick the stripes of another network: --set eval.visibility=segmenter --set eval.segmenter=FOLDER, "
-            "a copy of that folder.",
+            f"the network in {folder} has only the semantic branch, so it has no features to match",
+            "Use it to score the stripes of another network: --set eval.visibility=segmenter "
+            "--set eval.segmenter=FOLDER, a copy of that folder.",
         )
     if options.segmenter and not trained.model.local_branch:
         raise UserError(
-            f"the network in {folder} has no local branch, and so no stripes for eval.segmenter to pick",
+            f"the network in {folder} has no local branch, and so no stripes for eval.segmenter to score",
             "Evaluate it without, or train it with --set model.local_branch=true.",
         )
 
@@ -136,7 +137,7 @@ def _splits(options: EvalConfig) -> tuple[str, str]:
 
 
 def _protocol(run: Run) -> Protocol:
-    """The manifest's protocol of that name, with the options that replace its own."""
+    """Protocol of the manifest, with the options that replace its values."""
     options = run.config.eval
     protocol = run.manifest.find_protocol(options.protocol)
     if options.shots:

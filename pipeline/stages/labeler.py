@@ -1,7 +1,8 @@
-"""Stage `labeler`: trains DANet on images with exact part masks. Reads the split `labeler`; writes danet.safetensors.
+"""Stage `labeler`: training of DANet on ground truth.
 
-Only LABELER=danet without a weights file of its own needs it (see `needed`). The split is SynPed's, or that of a CSV
-dataset, e.g. what `sorn data coco` makes of DensePose-COCO.
+Reads the split `labeler`, images with part masks; writes danet.safetensors. Only LABELER=danet without a weights file
+needs it (see `chain` in the driver). The split belongs to SynPed or to a CSV dataset, for example one that `sorn data
+coco` makes from DensePose-COCO.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ def provides(run: Run) -> dict[str, str]:
 
 
 def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
-    """The images of the split and their masks. Raises UserError where there are none."""
+    """Images of the split and their masks. Raises UserError if there are none."""
     records = [record for record in run.records if record.split == SPLIT]
     if not records:
         raise UserError(
-            f"{run.paths.dataset} has no split '{SPLIT}': there are no part masks here to train DANet on",
+            f"{run.paths.dataset} has no split '{SPLIT}', and so no part masks to train DANet on",
             "Train it elsewhere (make labeler DATASET=synped) and give the file: "
             "--set masks.options.weights=runs/synped/labeler/danet.safetensors",
         )
@@ -72,6 +73,6 @@ def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
     if missing:
         raise UserError(
             f"{len(missing)} of {len(records)} images of the split '{SPLIT}' have no mask, first {missing[0]}",
-            "Put the masks there, or say in the manifest where they are (masks = ...).",
+            "Put the masks there, or give their place in the manifest (masks = ...).",
         )
     return records, masks

@@ -1,8 +1,9 @@
-"""Stage 1, masks: reads the images of records.csv, labels body parts, writes shards of both, their index and a report.
+"""Stage `masks`: labels and shards.
 
-A shard is the unit of resuming and of sharing work: one that carries today's fingerprint and matches its own digest is
-kept, every other is written anew and replaces the old one when it is whole. Processes of torchrun take every n-th shard
-and need a file system that all of them see. The index is written last; then shards it does not name go.
+Reads the images of records.csv and labels body parts. Writes shards of images and part masks, their index and a report.
+A finished shard is kept if it has the current fingerprint and matches its own digest. Every other shard is written
+again, and replaces the old one when it is complete. Of n processes of torchrun each takes every n-th shard. All of them
+must see the same file system. The index is written last; then shards that it does not name are removed.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from pipeline.shards.plan import STORED_SPLITS, ShardPlan
 NAME = "masks"
 VERSION = 3
 
-UNREADABLE_LIMIT = 0.05  # above this share something is wrong with the dataset, not with an image
+UNREADABLE_LIMIT = 0.05  # a larger share means that the dataset is damaged, not single images
 SHOWN = 5  # names of unreadable images in a message
 
 
 @dataclass(frozen=True)
 class WrittenShards:
-    """What a process has written of a plan, and what labelled it."""
+    """Plan of the shards with those written, and the labeler."""
 
     plan: ShardPlan
     labeler: ShardLabeler
@@ -63,7 +64,10 @@ def inputs(run: Run) -> list[Input]:
 
 
 def run(run: Run, fingerprint: str) -> WrittenShards:
-    """Write the shards that are missing. Raises UserError for masks that cannot be used or a full disk."""
+    """Write the missing shards.
+
+    Raises UserError for masks that cannot be used and for a full disk.
+    """
     config, paths = run.config, run.paths
     require_backend(config.runtime.backend)
     plan = ShardPlan(paths, run.records, config.masks, fingerprint)
@@ -84,9 +88,10 @@ def run(run: Run, fingerprint: str) -> WrittenShards:
 
 
 def finish(run: Run, written: WrittenShards) -> Path:
-    """Verify the shards of other processes; write index and label report; remove surplus files.
+    """Write index and label report, and remove surplus files.
 
-    Raises UserError for shards that are missing, and for too many images that cannot be read.
+    First the shards of other processes are verified. Raises UserError for missing shards, and for too many images that
+    cannot be read.
     """
     from pipeline.reports.labels.build import write_label_report
 
@@ -102,7 +107,7 @@ def finish(run: Run, written: WrittenShards) -> Path:
         remedy = f"Copy them again; see: sorn data check {paths.dataset}"
         raise UserError(f"{_some(unreadable, total)} cannot be read", remedy)
     if back := plan.readable_again():
-        remedy = "Run the same command again: it writes their shards anew, and keeps the others."
+        remedy = "Run the same command again: it writes their shards again, and keeps the others."
         raise UserError(f"{_some(back, total)} could not be read for a while, and can be now", remedy)
     index = plan.index(written.labeler.labeler.describe(), written.labeler.describe_pose())
     write_index(paths.shard_index, index)
@@ -122,8 +127,9 @@ def outputs(run: Run) -> list[Path]:
 
 
 def provides(run: Run) -> dict[str, str]:
-    """split -> digest of its content, whatever labelled it and wherever the shards are cut; the same of all keypoints
-    as "pose", if anybody looked for them.
+    """Digest of each split's content, and of all keypoints ("pose").
+
+    The digests depend neither on the labeler nor on the borders of the shards. Without keypoints there is no "pose".
     """
     index = read_index(run.paths.shard_index)
     content = {split: entry.digest for split, entry in index.splits.items()}

@@ -1,7 +1,8 @@
-"""Stage 2: reads the shards of the train split, writes model.safetensors, config.json and TensorBoard scalars.
+"""Stage `train`: training of SORN on the shards.
 
-A run that was killed goes on from its last state and ends with the same weights, bit for bit (pipeline.training.loop).
-The processes of torchrun share its batches.
+Reads the shards of the train split. Writes model.safetensors, config.json and TensorBoard scalars. A training that was
+killed continues from its last training state and ends with the same weights, bit for bit (pipeline.training.loop). The
+processes of torchrun share its batches.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`sorn clean`: removes the outputs of one run, and nothing that this tool did not write.
+"""Removal of the outputs of one run: `sorn clean`.
 
-What a stage may leave in its folder is in pipeline.runs.layout; any other file stays, and is named.
+The outputs of a stage are listed in pipeline.runs.layout. Every other file stays, and is named.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from pipeline.stages.driver import chain, told_by_name
 
 @dataclass(frozen=True)
 class CleanedFolder:
-    """A folder that one stage, or the tables, writes. locks: the folders that are held while somebody works in it."""
+    """Output folder of one stage or of the tables.
+
+    locks: folders that a process holds while it works in this folder.
+    """
 
     stage: str
     folder: Path
@@ -29,24 +32,31 @@ class CleanedFolder:
 
     @property
     def leaving(self) -> Path:
-        """Where the folder goes before it is removed: a clean that is killed leaves no half of it under its name."""
+        """Path to which the folder is renamed before it is removed.
+
+        So a `sorn clean` that is killed never leaves half of the folder under its own name.
+        """
         return self.folder.with_name(self.folder.name + LEAVING)
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """removed: folders whose outputs are gone. kept: files that this tool did not write, which are still there."""
+    """Result of `clean`.
+
+    removed: folders whose outputs were removed. kept: files that stay, because this program did not write them.
+    """
 
     removed: list[Path]
     kept: list[Path]
 
 
 def clean(run: Run) -> Cleaned:
-    """Remove the outputs of one dataset and labeler: those of the stages, of its experiments, and its tables; of an
-    experiment, what is its own; with TRAINED_ON, of that evaluation and what it is made from here.
+    """Remove the outputs of a run, an experiment or an evaluation.
 
-    Never touches a checkpoint trained elsewhere, nor the dataset, nor what was exported. Removes nothing, and raises
-    UserError, while anybody is at work in any of these folders.
+    For a run: the outputs of its stages, its experiments and its tables. For an experiment: its own outputs. With
+    TRAINED_ON: that evaluation, and the outputs of this run that it was made from. A checkpoint of another run, the
+    dataset and exported networks are never removed. Raises UserError and removes nothing while a process works in one
+    of these folders.
     """
     paths = run.paths
     places = list(_places(run))
@@ -88,7 +98,7 @@ def _places(run: Run) -> Iterator[CleanedFolder]:
 
 
 def _goes(output: OutputFolder, run: Run) -> bool:
-    """Whether a stage's folder is one of those that are asked for."""
+    """Whether a stage's folder belongs to the outputs that `run` names."""
     if output.stage not in OWN:
         return not run.paths.experiment
     if run.paths.trained_on:
@@ -97,22 +107,22 @@ def _goes(output: OutputFolder, run: Run) -> bool:
 
 
 def _foreign(place: CleanedFolder) -> list[Path]:
-    """Files in a place that this tool did not write."""
+    """Files in a folder that this program did not write."""
     own = own_files(place.stage, place.folder)
     return [file for file in _files(place.folder) if file not in own]
 
 
 def _files(folder: Path) -> list[Path]:
-    """All that is no folder; a link to a folder is none."""
-    found = []
+    """All files below a folder. A link to a folder counts as a file."""
+    below = []
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
-        found += [here / name for name in files] + [here / name for name in folders if (here / name).is_symlink()]
-    return sorted(found)
+        below += [here / name for name in files] + [here / name for name in folders if (here / name).is_symlink()]
+    return sorted(below)
 
 
 def _remove_own(place: CleanedFolder) -> None:
-    """The stamp first, so that what is left half removed is never fresh. The lock's file stays: it is in use."""
+    """Remove the outputs, the stamp first: so a half removed folder is never fresh. The lock file stays, in use."""
     own = own_files(place.stage, place.folder)
     for file in sorted(own, key=lambda file: (file.name != STAMP, file)):
         if file.name != LOCK:

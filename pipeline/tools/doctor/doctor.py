@@ -1,4 +1,4 @@
-"""What this machine and environment can run, and what to type where they cannot: `sorn doctor`. Writes nothing.
+"""Checks of this machine and environment: `sorn doctor`.
 
 Every library is asked in a Python of its own (probes.py), so that one that is missing, mismatched or
 crashes on import is a line of the answer and not its end.
@@ -45,17 +45,17 @@ GIGABYTE = 10**9
 PYTHON = (3, 11)
 ENOUGH_MEMORY = 4 * GIGABYTE  # `make demo` takes 2.2 GiB
 ENOUGH_DISK = 10 * GIGABYTE  # shards of Market-1501 take 7 GB, SynPed and a run less than 2
-ENOUGH_SHARED = GIGABYTE // 4  # batches on their way from the workers
+ENOUGH_SHARED = GIGABYTE // 4  # for batches that workers pass to the main process
 TORCHVISION_AHEAD = 15  # torchvision 0.N goes with torch 2.(N - 15)
 
 TORCH_PAIR = "Install both from one place: pip install --force-reinstall torch torchvision"
 WHEELS = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu{}"
 QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "backends")
-AT_ONCE = 4  # each imports torch anew, and mostly waits for the disk
+AT_ONCE = 4  # processes at a time: each imports torch, and mostly waits for the disk
 
 
 def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Iterator[Diagnosis]:
-    """The checks, each as soon as it is made."""
+    """Results of all checks, each as soon as it is known."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = {name: pool.submit(ask, name) for name in QUESTIONS}
         yield _python()
@@ -246,7 +246,7 @@ def _densepose(torch: TorchAnswer | Faulty, densepose: DenseposeAnswer | Faulty)
 
 
 def _backends(backends: BackendsAnswer | Faulty) -> Diagnosis:
-    """Of `sorn masks --backend`: what is not there is needed for a cluster only."""
+    """Backends of `sorn masks --backend`; a missing one is needed only for a cluster."""
     if isinstance(backends, Faulty):
         return Diagnosis("backends", "warning", f"cannot be told: {backends.why}", "Mend the lines above first.")
     shown = []
@@ -258,7 +258,7 @@ def _backends(backends: BackendsAnswer | Faulty) -> Diagnosis:
 
 
 def _plugins(pool: ThreadPoolExecutor) -> Iterator[Diagnosis]:
-    """Labelers and keypoint finders of other packages, a line each; none where there are none."""
+    """Labelers and keypoint finders of other packages, one result each."""
     outside = [(kind, name) for kind in registry.KINDS for name in registry.outside_names(kind)]
     answers = pool.map(lambda plugin: ask("plugin", plugin[0].group, plugin[1]), outside)
     for (kind, name), reply in zip(outside, answers, strict=True):
@@ -272,7 +272,7 @@ def _plugins(pool: ThreadPoolExecutor) -> Iterator[Diagnosis]:
 
 
 def _weights(path: Path) -> Diagnosis:
-    """Whether a file of weights can be read without running what is in it, and which network's they are."""
+    """Whether a weights file can be read without running code, and its network."""
     if not path.is_file():
         return Diagnosis("weights", "problem", f"there is no file {path}", "Correct the path.")
     about = f"{path}: {path.stat().st_size / 10**6:.1f} MB, sha256 {digest_file(path)}"

@@ -1,4 +1,4 @@
-"""This program's own files and requirements, in a checkout or installed."""
+"""Files and requirements of this program, in a checkout or installed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ SHOWN = 3  # names of missing files
 
 
 def in_checkout(root: Path = ROOT) -> bool:
-    """Whether the program runs from its source tree, also where that is installed as editable."""
+    """Whether the program runs from its source tree.
+
+    True also for an editable installation.
+    """
     return (root / "pyproject.toml").is_file() and (root / "requirements.txt").is_file()
 
 
 def required(root: Path = ROOT) -> list[tuple[str, str]]:
-    """Packages and their version ranges, extras left out: of requirements.txt, or of the installed metadata.
+    """Required packages with their version ranges, without extras.
 
-    Empty where neither exists.
+    Read from requirements.txt, or from the metadata of the installation; empty if neither exists.
     """
     if in_checkout(root):
         texts: Iterable[str] = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
@@ -36,7 +39,10 @@ def required(root: Path = ROOT) -> list[tuple[str, str]]:
 
 
 def missing_files(root: Path = ROOT) -> list[str]:
-    """Files of the program that are not there: of the installed metadata's list, or manifests and presets."""
+    """Missing files of the program.
+
+    An installation is compared with the list in its metadata. In a checkout only manifests and presets are checked.
+    """
     found = None if in_checkout(root) else _distribution(root)
     if found and found.files:
         missing = [str(file) for file in found.files if file.suffix != ".pyc" and not Path(str(file.locate())).exists()]
@@ -49,19 +55,19 @@ def missing_files(root: Path = ROOT) -> list[str]:
 
 
 def described(root: Path = ROOT) -> str:
-    """Where the program is, of which version, and how many datasets it knows."""
+    """Place and version of the program, and its number of datasets."""
     found = None if in_checkout(root) else _distribution(root)
     kind = "a checkout" if in_checkout(root) else f"installed, version {found.version if found else 'unknown'}"
     return f"{kind}, in {root}; {len(known_datasets())} datasets"
 
 
 def restore(root: Path = ROOT) -> str:
-    """The remedy where files of the program are missing."""
+    """Remedy for missing files of the program."""
     return "Run: git checkout -- data_manifests pipeline" if in_checkout(root) else AGAIN
 
 
 def install(packages: Iterable[str], root: Path = ROOT) -> str:
-    """The remedy where these required packages are missing or of another version."""
+    """Remedy for required packages that are missing or of a wrong version."""
     if in_checkout(root):
         return SETUP
     ranges = dict(required(root))
@@ -69,5 +75,5 @@ def install(packages: Iterable[str], root: Path = ROOT) -> str:
 
 
 def _distribution(root: Path) -> importlib.metadata.Distribution | None:
-    """The metadata that lies beside this code: another installation of the program has its own."""
+    """Metadata beside this code, not that of another installation of the program."""
     return next(iter(importlib.metadata.distributions(name="sorn", path=[str(root)])), None)

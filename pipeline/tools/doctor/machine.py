@@ -1,4 +1,7 @@
-"""What the machine has, whatever Python sees of it: memory, graphics cards, a CUDA compiler. Reads what they print."""
+"""Memory, graphics cards and CUDA compiler of the machine.
+
+Read from the system and its tools, without any library.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 
 def memory_bytes() -> int:
-    """Of the machine, or of the container where that is less."""
+    """Memory of the machine or, if less, of the container, in bytes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.is_file() else ""
@@ -21,35 +24,41 @@ def memory_bytes() -> int:
 
 
 def shared_memory_bytes() -> int | None:
-    """Free for what processes hand each other (batches on their way from the workers); None where it has no limit."""
+    """Free shared memory, in bytes; None if it has no limit.
+
+    Workers pass batches to the main process in it.
+    """
     return shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None
 
 
 @dataclass(frozen=True)
 class Cards:
-    """What the driver says. names: of the cards. cuda: the newest CUDA it can run, "" if it does not tell."""
+    """Graphics cards as the driver lists them.
+
+    names: of the cards. cuda: newest CUDA version that the driver supports, "" if unknown.
+    """
 
     names: tuple[str, ...] = ()
     cuda: str = ""
 
 
 def graphics_cards() -> Cards:
-    """As nvidia-smi sees them; none where there is no driver."""
-    names = _said("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    """Graphics cards as nvidia-smi lists them; none without a driver."""
+    names = _output("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     if not names:
         return Cards()
-    version = re.search(r"CUDA Version: ([\d.]+)", _said("nvidia-smi"))
+    version = re.search(r"CUDA Version: ([\d.]+)", _output("nvidia-smi"))
     return Cards(tuple(names.strip().splitlines()), version[1] if version else "")
 
 
 def toolkit_version() -> str:
-    """Of the CUDA compiler with which extensions are built, "" where there is none."""
+    """Version of the CUDA compiler for extensions, "" without one."""
     home = os.environ.get("CUDA_HOME")
-    release = re.search(r"release ([\d.]+)", _said(f"{home}/bin/nvcc" if home else "nvcc", "--version"))
+    release = re.search(r"release ([\d.]+)", _output(f"{home}/bin/nvcc" if home else "nvcc", "--version"))
     return release[1] if release else ""
 
 
-def _said(*command: str) -> str:
+def _output(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):

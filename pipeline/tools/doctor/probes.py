@@ -1,6 +1,7 @@
-"""What a library says of itself, asked in a Python of its own: an import that crashes takes no one down. Reads weights.
+"""Probes of libraries, each in a Python process of its own.
 
-`python -m pipeline.tools.doctor.probes NAME [FILE]` runs one probe and prints its answer as JSON on the last line.
+So an import that crashes ends only its own process. `python -m pipeline.tools.doctor.probes NAME [FILE]` runs one probe
+and prints its answer as JSON on the last line.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SHOWN = 3  # names of tensors of an unknown network
 
 
 def ask(name: str, *arguments: str) -> dict[str, JsonValue]:
-    """A probe's answer as JSON, for `read_answer`; {"error": why} where it raised, crashed or hung."""
+    """Answer of a probe; {"error": reason} if it raised, crashed or hung."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-W", "ignore", "-m", __name__, name, *arguments]
     try:
@@ -55,12 +56,17 @@ def ask(name: str, *arguments: str) -> dict[str, JsonValue]:
         answer: dict[str, JsonValue] = json.loads(done.stdout.splitlines()[-1])
         return answer
     except (IndexError, ValueError):
-        said = done.stderr.strip().splitlines()
-        reason = said[-1] if said else "it said nothing"
+        lines = done.stderr.strip().splitlines()
+        reason = lines[-1] if lines else "no message"
         return {"error": f"Python ended with code {done.returncode}: {reason}"}
 
 
 def probe_torch() -> TorchAnswer:
+    """Version, CUDA version, devices and bf16 of torch.
+
+    cuda: version that torch was built for, or null. devices: the GPUs that it can use. bf16: whether the CPU computes
+    bf16 in hardware.
+    """
     import torch
 
     devices = []
@@ -74,7 +80,10 @@ def probe_torch() -> TorchAnswer:
 
 
 def probe_torchvision() -> TorchvisionAnswer:
-    """Calls one of its compiled functions, which fails where it was built for another torch."""
+    """Version of torchvision, after a call of a compiled function.
+
+    The call fails if torchvision was built for another torch.
+    """
     import torch
     import torchvision
 
@@ -91,20 +100,24 @@ def probe_hdf5() -> Hdf5Answer:
 
 
 def probe_pillow() -> PillowAnswer:
+    """Image formats that Pillow was built without."""
     from PIL import features
 
     return PillowAnswer(tuple(name for name in ("jpg", "zlib", "libtiff", "webp") if not features.check(name)))
 
 
 def probe_synped() -> SynpedAnswer:
-    """Whether the body model and the ray caster of the embedded dataset can be imported."""
+    """Import of the body model and the ray caster of SynPed."""
     for name in ("anny", "embreex.rtcore"):
         importlib.import_module(name)
     return SynpedAnswer()
 
 
 def probe_densepose() -> DenseposeAnswer | Unusable:
-    """Unusable: what the labeler says where it cannot run."""
+    """Version of detectron2, or the error and remedy of the labeler.
+
+    cuda: version that its compiled operators were built for.
+    """
     from pipeline.errors import UserError
     from pipeline.labelers import densepose_model
 
@@ -122,6 +135,7 @@ def probe_densepose() -> DenseposeAnswer | Unusable:
 
 
 def probe_backends() -> BackendsAnswer:
+    """Backend for a cluster -> package -> version, or null if missing."""
     from pipeline.shards.jobs import PACKAGES
 
     found = {name: {package: _version(package) for package in packages} for name, packages in PACKAGES.items()}
@@ -129,6 +143,7 @@ def probe_backends() -> BackendsAnswer:
 
 
 def probe_plugin(group: str, name: str) -> PluginAnswer | Unusable:
+    """Package and description of a plug-in, or its error and remedy."""
     from pipeline.errors import UserError
     from pipeline.labelers import listing, registry
 
@@ -148,6 +163,7 @@ def _version(package: str) -> str | None:
 
 
 def probe_weights(name: str) -> WeightsAnswer | Unusable:
+    """Kind of a weights file, as text, or the error and remedy."""
     from pipeline.errors import UserError
     from pipeline.io import checkpoints
     from pipeline.labelers import pretrained_weights
@@ -162,7 +178,10 @@ def probe_weights(name: str) -> WeightsAnswer | Unusable:
 
 
 def kind_of(made: Mapping[str, object], tensors: list[str], name: str) -> str:
-    """What network weights are of, by the metadata of our own files and by the names of the tensors."""
+    """Network of some weights, as text.
+
+    made: metadata of a file of this program. tensors: their names. name: of the file.
+    """
     from pipeline.labelers.densepose_zoo import WEIGHTS
     from pipeline.runs.checkpoint_info import DanetNetwork
 

@@ -8,7 +8,10 @@ from packaging.version import InvalidVersion, Version
 
 
 def within(version: str, ranges: str) -> bool:
-    """Whether a version such as 2.14.1+cu130 lies in ranges such as >=0.6,<0.7; one that is no version lies in none."""
+    """Whether a version lies in version ranges.
+
+    Examples: 2.14.1+cu130, and >=0.6,<0.7. A text that is no version lies in no range.
+    """
     try:
         return SpecifierSet(ranges).contains(Version(version), prereleases=True)
     except InvalidVersion:
@@ -16,7 +19,10 @@ def within(version: str, ranges: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """2.14.1+cu130 -> (2, 14, 1), at least two numbers: 13 -> (13, 0). (0, 0) for what is no version."""
+    """Numbers of a version, at least two.
+
+    2.14.1+cu130 -> (2, 14, 1); 13 -> (13, 0). A text that is no version gives (0, 0).
+    """
     try:
         release = Version(version).release
     except InvalidVersion:
@@ -25,8 +31,9 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def read_requirement(line: str) -> tuple[str, str] | None:
-    """A line of requirements as the package's name and its ranges; None for a comment, an option, and what only another
-    environment or an extra needs.
+    """Package and version ranges in a line of requirements.
+
+    None for a comment, an option, and a package that only another environment or an extra needs.
     """
     try:
         requirement = Requirement(line.partition("#")[0].strip())

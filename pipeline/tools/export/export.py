@@ -1,7 +1,8 @@
-"""A trained network as one file for other programs. Reads model.safetensors, config.json and, where there are some,
-shards; writes sorn.pt2 (torch.export) and sorn.onnx, each with a JSON of what it is and how near it comes.
+"""Export of a trained network to torch.export and ONNX.
 
-A file gets its name only after it was read again in its own runtime and gave the features of the original.
+Reads model.safetensors, config.json and shards, if there are any. Writes sorn.pt2 (torch.export) and sorn.onnx, each
+with a JSON file of its description and parity. A file gets its name only after it was read again in its own runtime
+and computed the features of the original network.
 """
 
 from __future__ import annotations
@@ -43,12 +44,15 @@ ETHICS = (
 )
 
 
-Facts = Mapping[str, Any]  # of an exported network, as its JSON tells them
+Facts = Mapping[str, Any]  # content of the JSON beside an exported network
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """formats: of FORMATS. tau: the threshold of Eq. 12 that the file is told to be used with."""
+    """Options of an export.
+
+    formats: some of FORMATS. tau: threshold of Eq. 12, recorded in the files.
+    """
 
     formats: tuple[str, ...] = FORMATS
     tau: float = 0.15
@@ -60,10 +64,10 @@ class ExportOptions:
 
 
 def export(training: Path, files: Exported, options: ExportOptions) -> list[Path]:
-    """Write the network of a training's folder in every format; returns the files, in that order.
+    """Write the network of a training in every format.
 
-    Raises UserError for a network without features, for packages that are missing, and for a file that is not at
-    parity, which is removed.
+    training: folder of the training. Returns the files in the order of the formats. Raises UserError for a network
+    without features, for missing packages, and for a file without parity, which is removed.
     """
     _require_packages(options.formats)
     about = describe(training)
@@ -71,7 +75,7 @@ def export(training: Path, files: Exported, options: ExportOptions) -> list[Path
     names = output_names(config)
     if not names:
         raise UserError(
-            f"the network in {training} is a segmenter alone: it has no features to export",
+            f"the network in {training} has only the semantic branch, so it has no features to export",
             "Export one with a local or a global branch.",
         )
     network = load_network(training / WEIGHTS, config, torch.device("cpu"))
@@ -86,7 +90,7 @@ def export(training: Path, files: Exported, options: ExportOptions) -> list[Path
 
 
 def _write(path: Path, name: str, program: torch.export.ExportedProgram, facts: Facts, against: Check) -> Path:
-    """One file and its JSON; the file gets its name once it is at parity, and an older one stays until then."""
+    """Write one file and its JSON. An older file stays until the new one has passed the parity check."""
     described = Exported.about(path)
     save, load = (_save_torch, _load_torch) if name == "torch" else (_save_onnx, _load_onnx)
     try:
@@ -154,7 +158,7 @@ def _require_packages(formats: tuple[str, ...]) -> None:
 
 
 def _require_distinct(training: Path, original: dict[str, Tensor]) -> None:
-    """Parity with a network that tells nobody apart would mean nothing."""
+    """Raise UserError if the network gives equal features for different images: parity would then mean nothing."""
     for name, value in original.items():
         if name != "visibility" and not least_distance(value) > DISTINCT:
             raise UserError(
@@ -164,12 +168,12 @@ def _require_distinct(training: Path, original: dict[str, Tensor]) -> None:
 
 
 def _facts(training: Path, about: CheckpointInfo, original: dict[str, Tensor], tau: float) -> Facts:
-    """What somebody needs to know who has the file alone."""
+    """Description of the network for a user who has only the file."""
     (height, width), config = about.image_size, about.model
     try:
         manifest = load_manifest(about.dataset)
         licence, notice = manifest.licence, manifest.notice
-    except UserError:  # people's own images have no manifest of ours
+    except UserError:  # a dataset of the user may have no manifest
         licence, notice = "", ""
     return {
         "schema_version": SCHEMA_VERSION,

@@ -1,6 +1,7 @@
-"""Whether an exported file computes what the network computes. Reads a few images of a run's shards, if it has any.
+"""Parity check of an exported file and the original network.
 
-The outputs of both are compared over several batches of different sizes; docs/formats.md says what the figures are.
+Reads a few images of the run's shards, if there are any. The outputs are compared for several batches of different
+sizes. docs/formats.md explains the figures.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ Run = Callable[[Tensor], dict[str, Tensor]]  # images [B, H, W, 3] uint8 -> outp
 
 @dataclass(frozen=True)
 class Probe:
-    """Different images for the parity check, uint8 [n, H, W, 3], and where they are from, in words."""
+    """Images for the parity check.
+
+    images: all different, uint8 [n, H, W, 3]. source: their origin, as text.
+    """
 
     images: Tensor
     source: str
@@ -43,8 +47,9 @@ class Probe:
 
 
 def find_probe(training: Path, size: tuple[int, int]) -> Probe:
-    """Images of different people from the shards that a training was made from, where they are there, of this size and
-    enough; else coloured blocks from a seed.
+    """Images of different people from the shards of a training.
+
+    If the shards are missing, have another image size or too few people, the images are random coloured blocks.
     """
     count, place = sum(BATCHES), place_of(training)
     index = place.runs / place.name / "masks" / INDEX
@@ -56,7 +61,7 @@ def find_probe(training: Path, size: tuple[int, int]) -> Probe:
             chosen = first[np.linspace(0, len(first) - 1, count).astype(int)]
             return Probe(data.__getitems__(chosen.tolist()).image, f"images of different people, split {data.split}")
     except (UserError, StopIteration):
-        pass  # shards that are missing or damaged: the check needs images, not these
+        pass  # missing or damaged shards: the check works with any images
     rng = np.random.default_rng(0)
     blocks = rng.integers(256, size=(count, size[0] // 8, size[1] // 8, 3), dtype=np.uint8)
     return Probe(torch.from_numpy(blocks.repeat(8, axis=1).repeat(8, axis=2)), "random images")
@@ -64,14 +69,17 @@ def find_probe(training: Path, size: tuple[int, int]) -> Probe:
 
 @dataclass(frozen=True)
 class Check:
-    """What a copy is held against. original: outputs of the network itself for the probe. tau: of Eq. 12."""
+    """Reference of the parity check.
+
+    original: outputs of the network for the images of the probe. tau: threshold of Eq. 12.
+    """
 
     probe: Probe
     original: dict[str, Tensor]
     tau: float
 
     def figures(self, copy: Run) -> list[Parity]:
-        """Of every output. Raises ValueError saying what is beyond tolerance."""
+        """Parity of every output. Raises ValueError naming the outputs beyond tolerance."""
         outputs = self.probe.run(copy)
         if outputs.keys() != self.original.keys():
             raise ValueError(f"its outputs are {', '.join(outputs)}, not {', '.join(self.original)}")
@@ -82,7 +90,7 @@ class Check:
         return found
 
     def as_json(self, found: list[Parity]) -> dict[str, object]:
-        """Of the figures; what an output does not have is null."""
+        """JSON value of the figures, with null for a missing figure."""
         outputs = [{key: None if value != value else value for key, value in asdict(one).items()} for one in found]
         tolerance = {"relative": FEATURE_TOLERANCE, "visibility": VISIBILITY_TOLERANCE, "distinct": DISTINCT}
         images = {"images": len(self.probe.images), "source": self.probe.source, "batches": list(BATCHES)}

@@ -26,7 +26,7 @@ class GridDataset:
 class GridLabels:
     """The labels of all jobs.
 
-    mean_iou, stripes: against exact masks, None without any.
+    mean_iou, stripes: against ground truth (exact masks), None without any.
     """
 
     labeler: str
@@ -36,7 +36,7 @@ class GridLabels:
 
 @dataclass(frozen=True)
 class CommonFacts:
-    """What all reports say alike; None without any report.
+    """Facts that are the same in all reports; None without any report.
 
     chance: figure -> fraction. versions: package -> version.
     """

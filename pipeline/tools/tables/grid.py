@@ -1,7 +1,7 @@
-"""The tables as a grid of experiments: job x seed -> the commands that run it and whether it is done. Writes nothing.
+"""Grid of the experiments for the tables: jobs x seeds.
 
-Reads stamps. A job is an experiment of the run, so that all share the run's masks; whether a stage of it is fresh is
-the driver's to say, as everywhere.
+Reads stamps, writes nothing. A job is an experiment of the run, so all jobs share the masks of the run. The driver of
+the stages decides whether a stage of an experiment is fresh.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from pipeline.tools.tables.plan import Job, TablesPlan
 
 @dataclass(frozen=True)
 class Step:
-    """One training or evaluation. needs: experiments that must be trained before. command: what runs it."""
+    """One training or evaluation.
+
+    needs: experiments that must be trained before. command: the command that runs it.
+    """
 
     experiment: str
     stage: str
@@ -37,7 +40,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid over one run, whose options all jobs share. seeds: 0 to seeds - 1."""
+    """Grid of one run, whose options all jobs share.
+
+    seeds: their number; the seeds are 0 to seeds - 1.
+    """
 
     plan: TablesPlan
     stages: Mapping[str, driver.Stage]
@@ -49,7 +55,7 @@ class Grid:
             raise UserError(f"{self.seeds} seeds", "Give 1 or more; an interval needs 2.")
         if self.run.paths.experiment or self.run.paths.trained_on:
             raise UserError(
-                "--experiment and --trained-on are not the grid's: it names its experiments itself",
+                "the tables take no --experiment and no --trained-on: each job is an experiment of its own",
                 "Leave EXPERIMENT and TRAINED_ON out.",
             )
 
@@ -58,13 +64,13 @@ class Grid:
         return f"{job}-seed{seed}"
 
     def why_left_out(self, job: Job) -> str:
-        """A sentence where the job cannot be run on this dataset, "" otherwise."""
+        """Reason why the job cannot run on this dataset, "" otherwise."""
         if job.needs_pose and self.run.config.masks.keypoints == NONE:
             return "no joints: masks.keypoints = none"
         return ""
 
     def step(self, job: Job, seed: int, stage: str) -> Step:
-        """Raises UserError for options that cannot be."""
+        """Training or evaluation of a job. Raises UserError for invalid options."""
         experiment, evaluates = self.experiment(job.name, seed), stage == "eval"
         options = [*(job.options if evaluates else job.training_options), f"train.seed={seed}"]
         source, segmenter = (
@@ -99,26 +105,29 @@ class Grid:
         return (sys.executable, "-m", "pipeline", stage, *words)
 
     def units(self, only: Iterable[str] = (), part: tuple[int, int] = (1, 1)) -> list[list[Step]]:
-        """Steps in the order in which they run, in units that do not depend on each other, all of one seed before the
-        next. only: names of jobs. part: (i, n), every n-th unit from the i-th.
+        """Steps in running order, grouped into independent units.
+
+        All units of a seed come before those of the next. only: names of jobs; empty for all. part: (i, n) for every
+        n-th unit from the i-th.
         """
-        found = []
+        all_units = []
         for seed in range(self.seeds):
             for unit in self.plan.units(only):
                 jobs = [job for job in unit if not self.why_left_out(job)]
                 trained = [self.step(job, seed, "train") for job in jobs if not job.same_training_as]
                 evaluated = [self.step(job, seed, "eval") for job in jobs if job.evaluate]
-                found.append(trained + evaluated)
+                all_units.append(trained + evaluated)
         number, count = part
-        return [unit for unit in found if unit][number - 1 :: count]
+        return [unit for unit in all_units if unit][number - 1 :: count]
 
     def why_stale(self, step: Step) -> list[str]:
-        """Reasons in words why the step must run, as the driver sees them; empty when it is fresh."""
+        """Reasons of the driver why a step is stale; empty if fresh."""
         return driver.state(self.stages[step.stage], step.run).reasons
 
     def first_stale(self, job: Job, seed: int) -> tuple[Step, str] | None:
-        """The first step, of those an evaluation comes from, that is not what today's options make, and why; None where
-        the evaluation counts.
+        """First stale step of an evaluation and its trainings, with the reason.
+
+        None if all of them are fresh with the present options.
         """
         trainings = [self.plan.jobs[name] for name in (job.same_training_as or job.name, job.segmenter) if name]
         for step in [*(self.step(needed, seed, "train") for needed in trainings), self.step(job, seed, "eval")]:
@@ -128,18 +137,22 @@ class Grid:
         return None
 
     def require_masks(self) -> None:
-        """Raise UserError where a stage that all jobs share is stale, naming the command."""
+        """Check that the stages shared by all jobs are fresh.
+
+        Raises UserError with the command that runs a stale stage.
+        """
         for name in driver.chain(self.run):
             if name not in OWN:
-                found = driver.state(self.stages[name], self.run)
-                if found.reasons:
-                    wrong = f"the tables need a fresh {name} stage, but {found.folder} is stale: {found.reasons[0]}"
-                    raise UserError(wrong, f"`make tables` runs it first; or with these options: {found.remedy}")
+                state = driver.state(self.stages[name], self.run)
+                if state.reasons:
+                    wrong = f"the tables need a fresh {name} stage, but {state.folder} is stale: {state.reasons[0]}"
+                    raise UserError(wrong, f"`make tables` runs it first; or with these options: {state.remedy}")
 
 
 def distinct(plan: TablesPlan, config_name: str, overrides: tuple[str, ...]) -> TablesPlan:
-    """The plan without jobs that come to the same under this configuration. Colours are rows of their own, whoever
-    measures them.
+    """Plan without jobs that are equal under this configuration.
+
+    The option eval.colour is ignored, because every job's colour figures are the same rows.
     """
 
     def content(job: Job) -> str:

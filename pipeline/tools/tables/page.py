@@ -35,7 +35,7 @@ class ShownTable:
 
 @dataclass(frozen=True)
 class TablesPage:
-    """What tables.html shows.
+    """View model of tables.html.
 
     orderings: which orderings of the paper hold. tables: rows of ours and the paper's.
     """

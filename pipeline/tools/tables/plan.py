@@ -1,4 +1,4 @@
-"""What the paper's tables consist of: reads rows.toml -> the trainings, the rows and the orderings it reports."""
+"""Plan of the paper's tables: rows.toml -> jobs, rows and orderings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sorn.colour import VARIANTS as COLOURS
 
 ROWS = Path(__file__).parent / "rows.toml"
 REPORTS = ("global", "global+local", "sorn", *COLOURS, EXACT_STRIPES)  # variants of a report
-EVALUATION = "eval."  # options of this section change nothing in a training
+EVALUATION = "eval."  # options of this section do not change a training
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Job:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the jobs that must be trained before this one is evaluated."""
+        """Names of the jobs that must be trained before its evaluation."""
         return tuple(name for name in (self.same_training_as, self.segmenter) if name)
 
     @property
@@ -43,7 +43,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Row:
-    """paper: rank-1 and mAP in percent, None where it prints none. optional: not every dataset allows it."""
+    """Row of a table.
+
+    report: variant in the report of the job. paper: rank-1 and mAP in percent, None if the paper prints none. optional:
+    whether some datasets cannot have it.
+    """
 
     table: str
     name: str
@@ -55,7 +59,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Expected:
-    """An ordering that the paper reports. better, worse: names of rows of that table."""
+    """Ordering of two rows that the paper reports.
+
+    better, worse: names of rows of the table.
+    """
 
     name: str
     table: str
@@ -65,12 +72,15 @@ class Expected:
 
 @dataclass(frozen=True)
 class TablesPlan:
-    """rows: in the order in which they are shown; those that need no training come first in every table."""
+    """Jobs, rows and orderings of the tables.
+
+    rows: in the order in which they are shown. Rows without training come first in every table.
+    """
 
     jobs: dict[str, Job]
     rows: tuple[Row, ...]
     expected: tuple[Expected, ...]
-    repeats: dict[str, str] = field(default_factory=dict)  # names of jobs that were left out, and who stands for each
+    repeats: dict[str, str] = field(default_factory=dict)  # name of a left-out job -> name of the equal job
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -80,8 +90,10 @@ class TablesPlan:
         return next(row for row in self.rows if (row.table, row.name) == (table, name))
 
     def without_repeats(self, content: Callable[[Job], Hashable]) -> TablesPlan:
-        """A job whose content is an earlier one's is that job: P = 3 is SORN where the whole grid has three stripes.
-        Jobs that others need, or that need others, stay.
+        """Plan without jobs that equal an earlier job.
+
+        For example, P = 3 equals SORN if the whole grid has three stripes. The rows of such a job use the earlier one.
+        Jobs that others need, or that need others, stay. content: jobs with equal contents are equal.
         """
         needed = {name for job in self.jobs.values() for name in job.needs}
         known: dict[Hashable, str] = {}
@@ -96,8 +108,9 @@ class TablesPlan:
         return TablesPlan(jobs, rows, self.expected, repeats)
 
     def units(self, only: Iterable[str] = ()) -> list[list[Job]]:
-        """Jobs that depend on each other, needed ones first; units know nothing of each other. only: names of the jobs
-        that are wanted, with what they need; empty for all. Raises UserError for an unknown one.
+        """Independent groups of jobs, in each the needed jobs first.
+
+        only: names of jobs; the jobs that they need are added; empty for all. Raises UserError for an unknown name.
         """
         wanted = self._with_needs(only) if only else set(self.jobs)
         group = {name: name for name in self.jobs if name in wanted}
@@ -119,7 +132,7 @@ class TablesPlan:
 
 @dataclass(frozen=True)
 class _PlanFile:
-    """rows.toml as it stands: jobs lack their name, and floors lack their table."""
+    """Content of rows.toml, where jobs have no name and floors have no table."""
 
     jobs: dict[str, dict[str, object]] = field(default_factory=dict)
     floors: tuple[dict[str, object], ...] = ()
@@ -128,11 +141,11 @@ class _PlanFile:
 
 
 def read_plan(path: Path = ROWS) -> TablesPlan:
-    """Raises UserError naming the entry that cannot be."""
+    """Plan of a file. Raises UserError naming an invalid entry."""
     try:
         content = read_toml(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}", "Mend that line.") from error
+        raise UserError(f"{path} cannot be read: {error}", "Correct that line.") from error
     file = build(_PlanFile, content, str(path))
     jobs = {
         name: build(Job, {"name": name, **job}, str(path), prefix=f"jobs.{name}.") for name, job in file.jobs.items()

@@ -1,6 +1,6 @@
 """Evidence of the grid, from report.json of its fresh evaluations.
 
-What is missing, or was made with other options than today's, is named with the reason and no number stands for it.
+An evaluation that is missing or was made with other options has no number. It is named with the reason.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def collect(grid: Grid, files: TablesPaths) -> Evidence:
 
 
 def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing]:
-    """Those of fresh evaluations, and why there are no others."""
+    """Reports of the fresh evaluations, and the reasons for the missing ones."""
     reports, missing = {}, {}
     last = {(row["experiment"], row["stage"]): row for row in read_attempts(files)}
     failed = {key: row["said"] for key, row in last.items() if row["exit_code"] != "0"}
@@ -90,7 +90,7 @@ def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing]:
 def require_alike(reports: Reports) -> None:
     """Check that all evaluations are comparable.
 
-    Raises UserError naming two that are not, and what differs.
+    Raises UserError with two that are not comparable, and their difference.
     """
     settings = {f"{job}, seed {seed}": setting(report) for (job, seed), report in reports.items()}
     for name, found in settings.items():
@@ -163,7 +163,7 @@ def _summary(values: dict[int, float]) -> Summary:
 
 
 def jobs(grid: Grid, reports: Reports, files: TablesPaths) -> dict[str, JobEvidence]:
-    """Name of a job -> what was run."""
+    """Name of a job -> evidence of its trainings and evaluations."""
     spent, found = _seconds(files), {}
     for job in grid.plan.jobs.values():
         experiments = [grid.experiment(job.name, seed) for seed in range(grid.seeds)]
@@ -182,7 +182,7 @@ def jobs(grid: Grid, reports: Reports, files: TablesPaths) -> dict[str, JobEvide
 
 
 def _seconds(files: TablesPaths) -> dict[tuple[str, str], float]:
-    """(experiment, stage) -> how long it took when it was last done, with the attempts that it went on from."""
+    """(experiment, stage) -> seconds of its last finished attempt, with the interrupted attempts before it."""
     before: dict[tuple[str, str], float] = {}
     done = {}
     for row in read_attempts(files):
@@ -194,19 +194,19 @@ def _seconds(files: TablesPaths) -> dict[tuple[str, str], float]:
 
 
 def command(grid: Grid) -> str:
-    """What makes these tables again, as the user would type it."""
+    """Command that makes these tables again."""
     command = replace(grid.run.command, config=grid.run.config_name, set=grid.run.command.overrides, init=None)
     return f"{command.make('tables')} SEEDS={grid.seeds}"
 
 
 def _of_row(row: Row, reports: Reports, seeds: list[int]) -> dict[int, VariantFigures]:
-    """Seed -> the row's figures, where they were measured."""
+    """Seed -> figures of the row, for measured seeds."""
     found = {seed: reports[row.job, seed].metrics for seed in seeds if (row.job, seed) in reports}
     return {seed: metrics[row.report] for seed, metrics in found.items() if row.report in metrics}
 
 
 def _paper(row: Row) -> dict[str, float] | None:
-    """As fractions."""
+    """Figures of the paper, as fractions."""
     return {name: round(value / 100, 4) for name, value in zip(PRINTED, row.paper, strict=True)} if row.paper else None
 
 

@@ -1,8 +1,8 @@
-"""Runs a grid, one child process per training or evaluation. Writes a log of each and attempts.csv.
+"""Runner of a grid: one child process per training or evaluation.
 
-What is fresh is not run again. A failure is recorded and the rest goes on, without what depends on it. Ctrl-C and
-SIGTERM reach the child, which writes where it stands; a grid that is killed takes its child with it, and a training
-goes on from its last state in the next one.
+Writes a log of each step, and attempts.csv. Fresh steps do not run again. A failure is recorded, and all steps that do
+not depend on it still run. Ctrl-C and SIGTERM are passed on to the child, which writes its training state. If the
+runner is killed, its child is killed too, and the next run continues from the last training state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.tools.tables.grid import Grid, Step
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("started", "experiment", "stage", "seconds", "exit_code", "said")
-POLL = 0.5  # s between looks at whether somebody wants the grid to stop
+POLL = 0.5  # seconds between checks for a signal to stop
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 Run = Callable[[tuple[str, ...], Path, Interruption], int]
@@ -35,7 +35,10 @@ Run = Callable[[tuple[str, ...], Path, Interruption], int]
 
 @dataclass(frozen=True)
 class Failure:
-    """said: the last sentence of the log, or what happened to the process."""
+    """Failed or skipped step.
+
+    said: last message of the log, or the reason. log: None for a skipped step.
+    """
 
     step: str
     said: str
@@ -47,7 +50,10 @@ class Failure:
 
 @dataclass
 class Estimate:
-    """How long the rest takes, from what has been run. stale: stage -> steps that were to run when the grid began."""
+    """Estimate of the remaining time, from the finished steps.
+
+    stale: stage -> number of steps left to run. seconds: stage -> times of its finished steps.
+    """
 
     stale: dict[str, int]
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -57,7 +63,7 @@ class Estimate:
         self.dropped(stage)
 
     def dropped(self, stage: str) -> None:
-        """It is not run, though it was to."""
+        """Count one step less to run."""
         self.stale[stage] = max(0, self.stale.get(stage, 0) - 1)
 
     def text(self) -> str:
@@ -70,9 +76,10 @@ class Estimate:
 
 
 def run_grid(grid: Grid, units: list[list[Step]], tables: TablesPaths, run: Run | None = None) -> list[Failure]:
-    """What failed, and what was skipped for that. run: starts a command with its output in a log and waits for it.
+    """Run the steps of a grid; returns failed and skipped ones.
 
-    Ends the process, with the code of the signal, when it is asked to stop.
+    run: starts a command with its output in a log and waits for it. After a signal to stop, the process ends with the
+    exit code of the signal.
     """
     steps = [step for unit in units for step in unit]
     estimate, failures, failed = Estimate(_count_stale(grid, steps)), [], set()
@@ -109,7 +116,10 @@ def run_grid(grid: Grid, units: list[list[Step]], tables: TablesPaths, run: Run 
 
 
 def run_child(command: tuple[str, ...], log: Path, asked: Interruption) -> int:
-    """Exit code of the command, negative for a signal. A request to stop is passed on to it."""
+    """Exit code of the command, negative for a signal.
+
+    A signal to stop is passed on to the command.
+    """
     with open(log, "ab") as file:
         child = subprocess.Popen(
             command,
@@ -118,18 +128,18 @@ def run_child(command: tuple[str, ...], log: Path, asked: Interruption) -> int:
             stderr=subprocess.STDOUT,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
-        told = False
+        terminated = False
         while True:
             try:
                 return child.wait(POLL)
             except subprocess.TimeoutExpired:
-                if asked.signal and not told:
+                if asked.signal and not terminated:
                     child.terminate()
-                    told = True
+                    terminated = True
 
 
 def read_attempts(tables: TablesPaths) -> list[dict[str, str]]:
-    """Lines of attempts.csv, oldest first; none where nothing was run."""
+    """Lines of attempts.csv, oldest first; none without the file."""
     try:
         with open(tables.attempts, encoding="utf-8", newline="") as file:
             return [row for row in csv.DictReader(file) if None not in row.values()]
@@ -146,7 +156,7 @@ def duration(seconds: float) -> str:
 
 
 def _count_stale(grid: Grid, steps: list[Step]) -> dict[str, int]:
-    """stage -> steps that will run: those that are stale now, and those after a training that is."""
+    """stage -> number of steps that will run: stale ones, and those that need a stale training."""
     stale: dict[str, int] = {}
     trained: set[str] = set()
     for step in steps:
@@ -158,7 +168,7 @@ def _count_stale(grid: Grid, steps: list[Step]) -> dict[str, int]:
 
 
 def _attempt(step: Step, log: Path, run: Run, asked: Interruption) -> tuple[int, str]:
-    """Exit code, and in words why it is not 0."""
+    """Exit code, and the reason if it is not 0."""
     log.parent.mkdir(parents=True, exist_ok=True)
     before = log.stat().st_size if log.exists() else 0
     code = run(step.command, log, asked)
@@ -166,7 +176,7 @@ def _attempt(step: Step, log: Path, run: Run, asked: Interruption) -> tuple[int,
         return 0, ""
     if code < 0:
         number = signal.Signals(-code)
-        memory = ", as the system does where memory ends" if number is signal.SIGKILL else ""
+        memory = ", as the system does when memory runs out" if number is signal.SIGKILL else ""
         return code, f"ended by {number.name}{memory}"
     with open(log, "rb") as file:
         file.seek(before)
@@ -176,7 +186,7 @@ def _attempt(step: Step, log: Path, run: Run, asked: Interruption) -> tuple[int,
 
 
 def _record(tables: TablesPaths, attempt: tuple[str, str, str, float, int, str]) -> None:
-    """attempt: as in COLUMNS."""
+    """Append a line to attempts.csv. attempt: values in the order of COLUMNS."""
     new = not tables.attempts.exists()
     with open(tables.attempts, "a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -189,6 +199,6 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _die_with_parent() -> None:
-    """In the child, before the command: a grid that is killed must not leave a training that holds its folder."""
+    """Setting of the child process: it is killed with its parent, so that no training keeps its folder locked."""
     assert _libc is not None
     _libc.prctl(DIE_WITH_PARENT, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""Means over seeds and how sure they are: Student's t.
+"""Means over seeds with confidence intervals: Student's t.
 
-Reads and writes nothing. A seed changes initial weights, order and flips of a training; the interval says what other
-seeds would change on these images, not what other people would.
+A seed changes initial weights, order and flips of a training. The interval shows the effect of other seeds on these
+images, not the effect of other people.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def t_quantile(freedom: int) -> float:
 
 
 def summary(values: Mapping[int, float]) -> Summary | None:
-    """Seed -> figure; None without any."""
+    """Summary of the figures of some seeds; None without any."""
     if not values:
         return None
     mean, sd, low, high = statistics.fmean(values.values()), None, None, None

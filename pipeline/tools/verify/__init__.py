@@ -1,5 +1,6 @@
-"""`sorn verify`: whether a run is what its own files say. Reads every file of it, writes and repairs nothing.
+"""Verification of all files of a run: `sorn verify`.
 
-run.py says which folders a run has and what became of each; reading.py reads the files, by threads; stage_files.py,
-evaluation.py and beside.py hold their contents against each other; checks.py counts and collects what is wrong.
+Reads every file of a run, writes and repairs nothing. folders.py lists the folders of the run, and verification.py
+gives the state of each. hashing.py reads the files, by threads. stages.py, evaluation.py and extras.py compare their
+contents. checks.py counts the checks and collects the faults.
 """

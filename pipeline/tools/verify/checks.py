@@ -1,4 +1,4 @@
-"""What is checked in one folder, how often, and what was wrong with it. Reads and writes nothing."""
+"""Checks of one folder, their number, and the faults."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from pipeline.io.hdf5 import DAMAGE
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is broken. remedy: what to type."""
+    """One fault. remedy: the command that repairs it."""
 
     wrong: str
     remedy: str
 
 
 class Checks:
-    """Counts and collects. again: the command that makes the folder's files.
+    """Counter of checks and collector of faults.
 
-    A stage trusts an output that has the recorded size and time of writing, whatever became of its bytes. So the remedy
-    for a file that is there is to delete it first: then the stage makes it, and what came from it, anew.
+    again: the command that makes the folder's files. A stage trusts an output with the recorded size and time, even if
+    its bytes have changed. So the remedy for an existing file is to delete it first: then the stage makes it again, and
+    everything that depends on it.
     """
 
     def __init__(self, again: str) -> None:
@@ -34,7 +35,10 @@ class Checks:
         self.broken: set[Path] = set()
 
     def must(self, good: bool, wrong: str, file: Path) -> bool:
-        """One check; `wrong` says what is broken about the file where it fails. Returns `good`."""
+        """One check of a file; returns `good`.
+
+        wrong: the fault if the check fails.
+        """
         self.count += 1
         if not good:
             delete = f"Delete {file}, then run" if os.path.lexists(file) else "Run"
@@ -43,12 +47,18 @@ class Checks:
         return good
 
     def sound(self, *files: Path) -> bool:
-        """Whether nothing was wrong with them so far: what a damaged file says is not held against another one."""
+        """Whether the files have no faults so far.
+
+        The content of a damaged file is not compared with that of another one.
+        """
         return self.broken.isdisjoint(files)
 
     @contextlib.contextmanager
     def reading(self, file: Path) -> Iterator[None]:
-        """A check that a file can be understood: an error of its reader ends the block and is a fault of the file."""
+        """Check that a file can be read.
+
+        An error of the reader ends the block and is a fault of the file.
+        """
         wrong = ""
         try:
             yield

@@ -1,4 +1,7 @@
-"""What the files of an evaluation say of each other. Reads features.h5, report.json and queries.csv, writes nothing."""
+"""Consistency of the files of an evaluation.
+
+Reads features.h5, report.json and queries.csv.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,11 @@ from pipeline.tools.verify.stages import Images
 def evaluation(
     paths: Paths, made: Stamp, trained: CheckpointInfo | None, readable: Images | None, checks: Checks
 ) -> None:
-    """trained: config.json of the training; readable: the images of the shards; each None where it is not to be had."""
+    """Compare the files of an evaluation with each other.
+
+    trained: config.json of the training. readable: the readable images of the shards. Each is None if it is missing or
+    broken.
+    """
     banks = _bank(paths, made, trained, readable, checks) if checks.sound(paths.features) else None
     if not checks.sound(paths.report_json):
         return
@@ -91,6 +98,6 @@ def _queries(paths: Paths, report: Report, banks: Banks | None, checks: Checks) 
 
 
 def _prefixes(made: Stamp) -> list[tuple[str, str]]:
-    """Side of the bank -> what the names of the protocol's images begin with."""
+    """Sides of the bank, each with the prefix of the names of the protocol's images."""
     protocol = made.options("protocol")
     return [(side, str(protocol[f"{side}_prefix"])) for side in SIDES]

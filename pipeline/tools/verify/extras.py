@@ -1,4 +1,7 @@
-"""What lies beside the stages of a run: its tables and exported networks. Reads tables.json, attempts.csv, *.json."""
+"""Consistency of the tables and exported networks of a run.
+
+Reads tables.json, attempts.csv and the JSON files of the networks.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ CLOSE = 1e-9  # between a figure of tables.json and the one of a report that it 
 
 
 def tables(files: TablesPaths, run: Path, checks: Checks) -> None:
-    """Every figure and checkpoint in tables.json against the report it stands for; the record of attempts."""
+    """Compare tables.json with the reports; check the record of attempts."""
     for path in (files.markdown, files.html):
         checks.must(path.is_file(), f"{path} is missing", path)
     with checks.reading(files.json):
@@ -51,7 +54,7 @@ def tables(files: TablesPaths, run: Path, checks: Checks) -> None:
 
 
 def _reports(experiment: Path, checks: Checks) -> list[Report]:
-    """Of all evaluations of an experiment, that with its own checkpoint and those with others'."""
+    """Reports of all evaluations of an experiment, also of those with checkpoints of other experiments."""
     found = []
     for path in sorted(experiment.glob(f"eval*/{REPORT}")):
         with checks.reading(path):
@@ -60,14 +63,14 @@ def _reports(experiment: Path, checks: Checks) -> list[Report]:
 
 
 def exported_files(files: Exported) -> list[Path]:
-    """The networks of an export that are there."""
+    """Existing networks of an export."""
     return [file for file in map(files.file, ("torch", "onnx")) if file.exists() or files.about(file).exists()]
 
 
 def exported(file: Path, checkpoint: str | None, seen: Mapping[Path, FileState], checks: Checks) -> list[str]:
-    """A network and the JSON beside it. checkpoint: the digest of the one beside it, None where there is none.
+    """Compare an exported network with the JSON beside it.
 
-    Returns why it is stale, in words.
+    checkpoint: digest of the checkpoint of the training, None without one. Returns the reasons why the file is stale.
     """
     about = Exported.about(file)
     if not checks.must(not seen[file].wrong, seen[file].wrong, file):

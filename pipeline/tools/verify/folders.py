@@ -1,5 +1,7 @@
-"""The folders of a run under verification, each with its stamp and the command that makes it again. Reads folders'
-names, and the tables' record of their experiments.
+"""Folders of a run under verification.
+
+Each has its stamp and the command that makes it again. Reads the names of folders and the record of the tables'
+experiments.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from pipeline.tools.verify.checks import Checks
 
 @dataclass
 class VerifiedFolder:
-    """One folder. stage: whose it is, or TABLES or EXPORT. run: as that stage sees it. stale: why, in words."""
+    """One folder under verification.
+
+    stage: name of its stage, or TABLES or EXPORT. run: as the stage takes it. stale: reasons, as text.
+    """
 
     stage: str
     folder: Path
@@ -36,12 +41,12 @@ class VerifiedFolder:
 
     @property
     def used(self) -> bool:
-        """Whether anything is in it but the file that says who is at work."""
+        """Whether the folder has files, the lock file not counted."""
         return self.folder.is_dir() and any(path.name != LOCK for path in self.folder.iterdir())
 
     @property
     def said(self) -> str:
-        """What became of it, in a word."""
+        """State of the folder: broken, stale, whole, unfinished or not run."""
         if self.checks.faults:
             return "broken"
         if self.stale:
@@ -52,8 +57,9 @@ class VerifiedFolder:
 
 
 def find_places(run: Run) -> list[VerifiedFolder]:
-    """What the stages of a run have written, then its experiments, tables and exported networks; with an experiment in
-    the run, of all experiments that one. A stage that has not run has a place as well.
+    """Folders of the stages, experiments, tables and exports of a run.
+
+    If the run names an experiment, the other experiments are left out. A stage that has not run has an entry too.
     """
     tables = TablesPaths.of(run.paths)
     of_tables = {attempt["experiment"] for attempt in read_attempts(tables)}
@@ -63,15 +69,17 @@ def find_places(run: Run) -> list[VerifiedFolder]:
         place = VerifiedFolder(output.stage, output.folder, output.run, Checks(_again(output)))
         experiment = place.paths.experiment
         if place.stage == TABLES or (experiment in of_tables and place.stage != EXPORT):
-            place.checks = Checks(command)  # it knows the options of its experiments
+            place.checks = Checks(command)  # the command of the tables has the options of their experiments
         if _shown(place):
             found.append(place)
     return found
 
 
 def _shown(place: VerifiedFolder) -> bool:
-    """Whether a folder counts: also an empty one, but not that of another labeler, or of a stage that an experiment
-    does not have.
+    """Whether a folder is listed.
+
+    An empty folder is listed too. Not listed are the folder of a labeler that is not trained, and stages that an
+    experiment does not have.
     """
     if place.stage == "labeler":
         return place.used and needs_training(place.paths.labeler, {})
@@ -89,7 +97,7 @@ def _again(output: OutputFolder) -> str:
 
 
 def _tables_command(files: TablesPaths, run: Run) -> str:
-    """What made the tables, where they still say it."""
+    """Command that made the tables, from tables.json if that can be read."""
     try:
         return str(read_json(files.json)["command"])
     except (OSError, ValueError, KeyError, TypeError):

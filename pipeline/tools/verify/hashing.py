@@ -1,4 +1,7 @@
-"""Files read whole, by threads: the digest of each, and of a shard what it holds. Reads the files of a run."""
+"""Digests of all files of a run, computed by threads.
+
+For a shard its content is read too.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,16 @@ from pipeline.runtime.progress import Progress
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import ShardReader
 
-CHUNK = 1 << 20  # bytes read at a time: hashing them is longer than asking for them, and they stay in the core's cache
+BLOCK = 1 << 20  # bytes read at a time: hashing takes longer than the call, and they stay in the core's cache
 MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it lies on the disk. sha256: of its bytes. wrong: why it cannot be read, and then the rest is empty.
+    """State of a file on the disk.
 
-    shard, content: of a shard; damage: why it is none, though its bytes could be read.
+    sha256: of its bytes. wrong: why it cannot be read; then all else is empty. shard, content: of a shard. damage: why
+    a file that could be read is no valid shard.
     """
 
     bytes: int = 0
@@ -36,9 +40,12 @@ class FileState:
 
 
 def read_files(paths: Iterable[Path], shards: set[Path], threads: int) -> dict[Path, FileState]:
-    """Every file once; of those in `shards` the images and masks again, while they are still in memory."""
+    """State of every file, read once.
+
+    shards: files whose images and masks are read again, while they are still in the memory of the system.
+    """
     sizes = {path: _size(path) for path in paths}
-    largest_first = sorted(sizes, key=lambda path: -sizes[path])  # so that no thread is left with one at the end
+    largest_first = sorted(sizes, key=lambda path: -sizes[path])  # so that all threads finish at about the same time
     tasks = ((path, path in shards) for path in largest_first)
     seen = {}
     with (
@@ -57,7 +64,7 @@ def read_files(paths: Iterable[Path], shards: set[Path], threads: int) -> dict[P
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # told when it is read
+    except OSError:  # reported when it is read
         return 0
 
 
@@ -83,8 +90,8 @@ def _see(path: Path, is_shard: bool) -> FileState:
 
 
 def _digest(path: Path) -> tuple[int, str]:
-    """Bytes and sha256; other threads compute while one reads or hashes."""
-    digest, size, buffer = hashlib.sha256(), 0, memoryview(bytearray(CHUNK))
+    """Size in bytes, and sha256. Reading and hashing let other threads run."""
+    digest, size, buffer = hashlib.sha256(), 0, memoryview(bytearray(BLOCK))
     with open(path, "rb", buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(buffer[:count])

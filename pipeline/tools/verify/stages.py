@@ -1,7 +1,7 @@
-"""What the files of the stages data, labeler, masks and train say of each other. Reads tables, headers and shards.
+"""Consistency of the files of the stages data, labeler, masks and train.
 
-Whether their bytes are those that were written is known before; here a file may still be one of another run. What an
-earlier stage has is compared only where this stage was made from it, and where it is whole.
+Reads tables, headers and shards. The digests of the files are checked elsewhere; here a file can still belong to
+another run. The outputs of an earlier stage are compared only if this stage was made from them and they are whole.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ from pipeline.tools.verify.hashing import FileState
 from sorn.sample import Status
 
 Images = dict[str, tuple[list[str], list[int], list[int]]]  # split -> names, pids, camids, in the order of the names
-CLOSE = 1e-9  # between shares that were summed in another order
+CLOSE = 1e-9  # largest difference of shares that were summed in another order
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a masks stage holds. images: of the splits whose shards are whole; readable: those that could be decoded."""
+    """Content of a masks stage.
+
+    images: of the splits whose shards are whole. readable: the images that could be decoded.
+    """
 
     index: ShardIndex
     images: Images
@@ -44,7 +47,10 @@ class Stored:
 
 
 def data(paths: Paths, made: Stamp, checks: Checks) -> Images | None:
-    """records.csv and summary.json: the digest that later stages take, and the numbers of images."""
+    """Check records.csv and summary.json; returns the images.
+
+    Checked are the digest that later stages use and the numbers of images.
+    """
     if not checks.sound(paths.records):
         return None
     with checks.reading(paths.records):
@@ -79,19 +85,22 @@ def _summary(path: Path, content: str, images: Images, checks: Checks) -> None:
 
 
 def labeler(paths: Paths, made: Stamp, seen: Mapping[Path, FileState], checks: Checks) -> None:
-    """danet.safetensors and config.json say the same, and are of the training that the stamp is of."""
+    """Compare danet.safetensors with config.json and with the stamp."""
     weights, about = paths.labeler_checkpoint, paths.labeler_config
-    said = _weights(weights, made, seen, checks)
-    if said is not None and checks.sound(about):
+    metadata = _weights(weights, made, seen, checks)
+    if metadata is not None and checks.sound(about):
         with checks.reading(about):
-            same = read_json(about) == said
-            checks.must(same, f"{about} does not say what {weights.name} says of itself", about)
+            same = read_json(about) == metadata
+            checks.must(same, f"{about} differs from the metadata of {weights.name}", about)
 
 
 def train(
     paths: Paths, made: Stamp, seen: Mapping[Path, FileState], stored: Stored | None, checks: Checks
 ) -> CheckpointInfo | None:
-    """model.safetensors and config.json: of this training, and of the shards it was made from. Returns config.json."""
+    """Check model.safetensors and config.json; returns config.json.
+
+    They must belong to the training of the stamp and to the shards that it was made from.
+    """
     weights, about = paths.checkpoint, paths.train_config
     _weights(weights, made, seen, checks)
     if not checks.sound(about):
@@ -110,23 +119,26 @@ def train(
 
 
 def _weights(path: Path, made: Stamp, seen: Mapping[Path, FileState], checks: Checks) -> Mapping[str, Any] | None:
-    """What a checkpoint says of itself; None where it is damaged or another one than later stages take as input."""
+    """Metadata of a checkpoint; None if it is damaged or not the one of the stamp."""
     if not checks.sound(path):
         return None
     digest = seen[path].sha256 if path in seen else ""
     wrong = f"{path} is not the checkpoint that its stamp provides to later stages"
     checks.must(digest == made.provides.get("checkpoint"), wrong, path)
     with checks.reading(path):
-        said = read_metadata(path)
+        metadata = read_metadata(path)
         wrong = f"{path} is of another training than its stamp"
-        checks.must(said.get("fingerprint") == made.fingerprint, wrong, path)
-    return said if checks.sound(path) else None
+        checks.must(metadata.get("fingerprint") == made.fingerprint, wrong, path)
+    return metadata if checks.sound(path) else None
 
 
 def masks(
     run: Run, made: Stamp, seen: Mapping[Path, FileState], records: Images | None, checks: Checks
 ) -> Stored | None:
-    """Every shard against the index, every split against its shards and records.csv, the label report against both."""
+    """Check the shards, the index and the label report.
+
+    Shards are compared with the index, splits with their shards and records.csv, and the label report with the index.
+    """
     paths, path = run.paths, run.paths.shard_index
     if not checks.sound(path):
         return None
@@ -163,7 +175,7 @@ def masks(
 def _shard(
     path: Path, entry: ShardEntry, index: ShardIndex, seen: Mapping[Path, FileState], checks: Checks
 ) -> tuple[ShardReader, ShardContent] | None:
-    """One shard as the index names it; None where it is not whole."""
+    """One shard of the index; None if it is not whole."""
     file = path.parent / entry.file
     if not checks.must(file in seen, f"{path} names {entry.file}, which is no output of the stage", path):
         return None
@@ -209,11 +221,11 @@ def _label_report(paths: Paths, index: ShardIndex, checks: Checks) -> None:
         report = read_label_report(path)
         wrong = f"{path} is of another run of the masks stage than {paths.shard_index.name}"
         checks.must(report.fingerprint == index.fingerprint, wrong, path)
-        for split, said in report.splits.items():
+        for split, statistics in report.splits.items():
             entry = index.splits[split]
-            status = {name: count for name, count in said.status.items() if count}
+            status = {name: count for name, count in statistics.status.items() if count}
             wrong = f"{path} counts other images of split {split} than {paths.shard_index.name}"
-            checks.must((said.images, status) == (entry.count, entry.status), wrong, path)
+            checks.must((statistics.images, status) == (entry.count, entry.status), wrong, path)
 
 
 def _images(shards: list[ShardReader], readable_only: bool) -> tuple[list[str], list[int], list[int]]:

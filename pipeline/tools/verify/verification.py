@@ -1,8 +1,13 @@
-"""A run as a whole: what became of each of its folders, and what is broken in them. Reads its stamps and all files.
+"""Verification of a whole run: state and faults of its folders.
 
-A folder is `whole`; `broken`, when a file is not what was written or does not belong to the others; `stale`, when it
-was made from something else than the earlier stages now have, or by another version of its stage; `unfinished`, when it
-has files but no stamp; or `not run`. Options are not held against today's: that is for `sorn status` to say.
+Reads the stamps and all files. A folder is in one of these states:
+- `whole`.
+- `broken`: a file has changed since it was written, or does not belong to the other files.
+- `stale`: it was made from other outputs of the earlier stages, or by another version of its stage.
+- `unfinished`: it has files but no stamp.
+- `not run`.
+
+The present options are not compared with those of the stamps: `sorn status` does that.
 """
 
 from __future__ import annotations
@@ -34,7 +39,10 @@ GOOD = ("whole", "not run")
 
 @dataclass
 class Verified:
-    """places: in order, with what was wrong in each. files, bytes: that were read."""
+    """Result of a verification.
+
+    places: the folders in order, with their faults. files, bytes: number of files and bytes that were read.
+    """
 
     places: list[VerifiedFolder]
     files: int = 0
@@ -50,20 +58,23 @@ class Verified:
 
     @property
     def guessed(self) -> bool:
-        """Whether a stamp does not say with which command its stage was made."""
+        """Whether the command of a broken or stale folder is unknown."""
         return any(
             place.stamp is None or place.stamp.command is None for place in self.places if place.said not in GOOD
         )
 
     def verdict(self) -> str:
-        """`whole`, or how many folders are what."""
+        """`whole`, or the number of folders in every other state."""
         said = [place.said for place in self.places]
         return ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said) if word not in GOOD) or "whole"
 
 
 @dataclass
 class Verification:
-    """One look at a run. stages: for their versions. images: whether to read the dataset's pictures as well."""
+    """Verification of one run.
+
+    stages: for their versions. images: whether the images of the dataset are read too.
+    """
 
     stages: Mapping[str, driver.Stage]
     run: Run
@@ -76,7 +87,7 @@ class Verification:
     stamps: dict[Path, Stamp | None] = field(default_factory=dict)  # folder -> its stamp
 
     def verify(self) -> Verified:
-        """Raises UserError where nothing of the run is there."""
+        """Result of the verification. Raises UserError if nothing of the run exists."""
         places = find_places(self.run)
         if not any(place.used for place in places):
             wrong = f"nothing of {self.run.paths.run_name} is in {self.run.paths.runs}"
@@ -116,7 +127,7 @@ class Verification:
         self.stamps[place.folder] = None if checks.faults else place.stamp
 
     def _outputs(self, place: VerifiedFolder) -> dict[Path, list[Any]]:
-        """File -> what the stamp says of it."""
+        """File -> its entry in the stamp."""
         found, path = {}, place.folder / STAMP
         for name, entry in place.stamp.outputs.items() if place.stamp else ():
             relative = PurePosixPath(name)
@@ -126,7 +137,7 @@ class Verification:
         return found
 
     def _bytes(self, place: VerifiedFolder, outputs: dict[Path, list[Any]]) -> None:
-        """Every output is the file that was written."""
+        """Check that every output is the file that was written."""
         for file, (digest, size, _) in outputs.items():
             one = self.seen[file]
             cut = f"{file} has {one.bytes:,} bytes, it was written with {size:,}"
@@ -135,7 +146,7 @@ class Verification:
                 place.checks.must(one.sha256 == digest, wrong, file)
 
     def _stale(self, place: VerifiedFolder) -> None:
-        """Whether it was made from what the earlier stages have now."""
+        """Check that the folder was made from the present outputs of the earlier stages."""
         if place.stamp is None:
             return
         version = self.stages[place.stage].VERSION
@@ -153,7 +164,7 @@ class Verification:
                 place.stale.append(f"{name} changed")
 
     def _contents(self, place: VerifiedFolder) -> None:
-        """What its files say of each other, and of the earlier stages that it was made from."""
+        """Compare the files of the folder with each other and with those of the earlier stages."""
         made, checks = place.stamp, place.checks
         if place.stage == TABLES:
             paths = self.run.paths
@@ -192,23 +203,23 @@ class Verification:
     def _pictures(self, data: VerifiedFolder) -> list[Path]:
         try:
             self.rows = read_rows(data.paths.records, data.paths.dataset)
-        except UserError:  # told where records.csv is looked at
+        except UserError:  # reported when records.csv is checked
             return []
         return [record.path for record, _ in self.rows]
 
     def _compare_pictures(self, data: VerifiedFolder) -> None:
-        """The dataset's pictures against records.csv."""
+        """Compare the images of the dataset with records.csv."""
         if not self.rows:
             return
         bad = [record.path for record, file in self.rows if self.seen[record.path].sha256 != file.sha256]
         data.checks.count += len(self.rows) - 1
         some = f", first {bad[0]}; copy again what is damaged" if bad else ""
-        wrong = f"{len(bad)} of {len(self.rows)} images are missing or are not what {data.paths.records} says{some}"
+        wrong = f"{len(bad)} of {len(self.rows)} images are missing or differ from {data.paths.records}{some}"
         data.checks.must(not bad, wrong, data.paths.records)
 
 
 def _foreign_stamp(folder: Path) -> Stamp | None:
-    """Of a training of another run."""
+    """Stamp of a training of another run."""
     try:
         return stamp.read(folder)
     except UserError:

@@ -114,7 +114,7 @@ def test_unknown_names_are_answered_with_the_known(tmp_path):
             load_config(str(file))
     for base in (f'"{file}"', "5"):
         file.write_text(f"base = {base}\n")
-        with pytest.raises(UserError, match="leads nowhere"):
+        with pytest.raises(UserError, match="is no preset and no other file"):
             load_config(str(file))
     file.write_text("[eval\n")
     with pytest.raises(UserError, match="is not TOML"):

@@ -95,14 +95,14 @@ def test_a_stamp_without_permission_is_said(folder, monkeypatch):
 def test_a_stamp_whose_fields_are_of_another_kind_is_refused(folder, change):
     record = json.loads((folder / "stamp.json").read_text())
     (folder / "stamp.json").write_text(json.dumps(record | change))
-    with pytest.raises(UserError, match=r"stamp\.json is not a stamp: .*of another kind.*Delete"):
+    with pytest.raises(UserError, match=r"stamp\.json is not a stamp: .*of a wrong type.*Delete"):
         why(folder)
 
 
 def test_what_a_stamp_no_longer_provides_is_named(folder):
     found = stamp.read(folder)
     assert found.provided("checkpoint") == "c" * 64
-    with pytest.raises(UserError, match="stamp of train does not say what it provides as 'records'"):
+    with pytest.raises(UserError, match="stamp of train has no digest 'records'"):
         found.provided("records")
 
 

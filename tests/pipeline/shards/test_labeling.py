@@ -243,7 +243,7 @@ def test_two_ranks_give_the_same_bytes_as_one(folder: Path, tmp_path: Path) -> N
     done = subprocess.run(command, capture_output=True, text=True)
     text = done.stdout + done.stderr
     assert done.returncode == 0 and "Traceback" not in text, text
-    assert "masks: process 1 has done its part" in text
+    assert "masks: process 1 has done its share" in text
     assert text.count("masks: never finished") == text.count("masks: done in") == 1, text
     assert masks_of(two) == made and (kept / "shard-00001.h5").stat().st_mtime_ns == written
 

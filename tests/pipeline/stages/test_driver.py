@@ -131,7 +131,7 @@ def test_process_0_decides_stamps_and_speaks(stages, paths, monkeypatch, capsys)
     told = as_process(monkeypatch, 1, ["option tau changed"])
     assert execute(stages, "masks", paths), "process 0 has looked, whatever this one sees"
     assert told == ["joined", None, None, "left"] and paths.stamp("masks").read_bytes() == stamped
-    assert capsys.readouterr().out.startswith("masks: process 1 has done its part")
+    assert capsys.readouterr().out.startswith("masks: process 1 has done its share")
 
     as_process(monkeypatch, 1, [])
     assert execute(stages, "masks", paths) is None and capsys.readouterr().out == ""
@@ -201,7 +201,7 @@ def test_an_experiment_evaluated_with_the_network_of_another(tmp_path):
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "two words", "-option", "a\n"])
 def test_a_name_that_is_no_folder_is_refused(tmp_path, name):
-    with pytest.raises(UserError, match=r"its folder is named so\. Use letters, digits"):
+    with pytest.raises(UserError, match=r"no valid name of a folder\. Use letters, digits"):
         Paths("mine", "import", tmp_path, tmp_path, experiment=name)
 
 

@@ -173,7 +173,9 @@ def test_landmarks_pick_the_stripes_when_they_are_asked(
 
 def test_joints_are_an_input_of_those_who_use_them(paths: Paths) -> None:
     asking = evaluated(visibility="pose")
-    with pytest.raises(UserError, match=r"visibility = pose needs joints.*hold none.*make eval.*masks\.keypoints=joi"):
+    with pytest.raises(
+        UserError, match=r"visibility = pose needs keypoints.*have none.*make eval.*masks\.keypoints=joi"
+    ):
         stage.inputs(Run.of(asking, paths))
     extracted = store.read_attrs(paths.features)["fingerprint"]
     found, fingerprints = [], {extracted}

@@ -118,7 +118,11 @@ def test_segmenters_that_cannot_serve(paths: Paths, tmp_path: Path) -> None:
 def test_networks_without_features_or_stripes(tmp_path: Path) -> None:
     """A segmenter alone has nothing to match, a network without local branch nothing for a segmenter to pick."""
     for model, config, message in (
-        (SEGMENTER, CONFIG, r"alone/train is a segmenter alone: it has no features to match.*eval\.segmenter=FOLDER"),
+        (
+            SEGMENTER,
+            CONFIG,
+            r"alone/train has only the semantic branch, so it has no features to match.*eval\.segmenter=FOLDER",
+        ),
         (dataclasses.replace(MODEL, local_branch=False), None, "no local branch, and so no stripes for eval.segmenter"),
     ):
         paths = Paths("synped_demo", "alone", Path("data"), tmp_path)

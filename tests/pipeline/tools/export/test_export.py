@@ -209,7 +209,7 @@ def test_a_network_that_tells_nobody_apart_is_refused(tmp_path: Path) -> None:
 def test_a_segmenter_alone_has_nothing_to_export(tmp_path: Path) -> None:
     alone = SORN(SORNConfig(backbone="resnet18", local_branch=False, global_branch=False))
     out = export(str(write_training(tmp_path, alone)), "--format", "torch", code=1)
-    assert "is a segmenter alone: it has no features to export" in out
+    assert "has only the semantic branch, so it has no features to export" in out
 
 
 def test_images_of_the_runs_own_people_are_compared(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_an_evaluation_counts_when_all_it_comes_from_is_fresh(make_grid, finish)
 
 
 def test_the_grid_refuses_what_it_decides_itself(make_grid):
-    with pytest.raises(UserError, match="names its experiments itself"):
+    with pytest.raises(UserError, match="take no --experiment and no --trained-on"):
         make_grid(experiment="mine")
     with pytest.raises(UserError, match="0 seeds"):
         make_grid(seeds=0)

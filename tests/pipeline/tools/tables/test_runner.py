@@ -76,7 +76,7 @@ def test_a_failure_stops_what_needs_it_and_nothing_else(make_grid, finish, table
     [
         (1, "last words\n\n", "last words"),
         (3, "", "something"),
-        (-9, "", "ended by SIGKILL, as the system does where "),
+        (-9, "", "ended by SIGKILL, as the system does when "),
     ],
 )
 def test_whatever_ends_a_step_is_told(make_grid, finish, tables, code, output, said):

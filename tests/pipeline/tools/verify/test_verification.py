@@ -151,7 +151,7 @@ def test_the_pictures_of_the_dataset_are_read_when_asked_for(run, tmp_path):
     picture.write_bytes(picture.read_bytes() + b"\0")
     assert run.verify().exit_code == 0
     result = run.verify("--images")
-    assert result.exit_code == 1 and "1 of 17 images are missing or are not what" in result.output
+    assert result.exit_code == 1 and "1 of 17 images are missing or differ from" in result.output
     assert f"first {picture}; copy again" in result.output
 
 
