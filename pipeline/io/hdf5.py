@@ -50,7 +50,10 @@ def opened(path: Path) -> h5py.File:
 
 
 def created(path: Path) -> h5py.File:
-    """A new file of a name that nobody else uses, so without locks too."""
+    """New file, opened for writing without locks.
+
+    No other program uses its name.
+    """
     return h5py.File(path, "w", libver=LIBVER, locking=False)
 
 

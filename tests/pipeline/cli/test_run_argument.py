@@ -114,7 +114,7 @@ def test_a_dataset_that_is_a_file_is_named_beside_the_run(
     assert asked[0][1] == Paths(str(table), "import", Path("data"), runs, None, "mine", "")
     (tmp_path / "other.csv").write_text("path,pid,camid,split\n")
     words[3] = str(tmp_path / "other.csv")
-    assert "so does --dataset" in refused(*words)
+    assert "and --dataset name the run" in refused(*words)
 
 
 @pytest.mark.parametrize(
