@@ -132,9 +132,9 @@ def similarity_tiles(
 
 
 def largest(row: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the `count` largest values of a row, int64 [count].
+    """Positions of the `count` largest values of row [n], largest first, int64.
 
-    row: [n]. The largest is first; equal values stay in their order.
+    Equal values keep their order.
     """
     if count < len(row):
         near = np.flatnonzero(row >= np.partition(row, len(row) - count)[len(row) - count])

@@ -69,9 +69,9 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def bits_per_pixel(path: Path) -> int:
-    """Bits per pixel of a PNG of indices or grey values.
+    """Bits per pixel of an index or greyscale PNG.
 
-    0 for any other file and for one that cannot be read. Reads the header alone.
+    Read from the header; 0 for any other file, and for a file that cannot be read.
     """
     try:
         with path.open("rb") as file:

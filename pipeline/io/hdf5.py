@@ -26,17 +26,17 @@ HELD = "already open for write"  # HDF5's words
 
 
 class HeldOpen(UserError):
-    """Error for a file that another program has open for writing.
+    """Error for a file that another program opened for writing.
 
-    Or had, when it was killed. The file may be whole.
+    The program has the file open, or had it open when it was killed. The file can be whole.
     """
 
 
 def opened(path: Path) -> h5py.File:
-    """HDF5 file opened for reading, without locks.
+    """Finished file, opened for reading without locks.
 
-    A finished file never changes, and some file systems have no locks. Raises HeldOpen,
-    FileNotFoundError, and for a broken file one of DAMAGE.
+    No program changes a finished file, and some file systems have no locks.
+    Raises HeldOpen, FileNotFoundError, and for a broken file one of DAMAGE.
     """
     try:
         return h5py.File(path, "r", locking=False)
@@ -50,7 +50,10 @@ def opened(path: Path) -> h5py.File:
 
 
 def created(path: Path) -> h5py.File:
-    """New HDF5 file under a name that no other program uses, without locks."""
+    """New file, opened for writing without locks.
+
+    No other program uses its name.
+    """
     return h5py.File(path, "w", libver=LIBVER, locking=False)
 
 

@@ -61,7 +61,7 @@ def read_rgb(content: bytes) -> np.ndarray:
 def orientation(image: Image.Image) -> int:
     """Orientation tag of an image, 1 to 8.
 
-    1 needs no turn; 1 also without a tag or with a damaged one, and for a TIFF, which Pillow turns itself.
+    1 (not turned) without a tag and for a damaged one. 1 for a TIFF too, because Pillow turns it itself.
     """
     if image.format == "TIFF":
         return 1

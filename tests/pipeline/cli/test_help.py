@@ -46,8 +46,8 @@ def test_every_command_has_an_example(words: tuple[str, ...]) -> None:
 
 
 def test_a_stage_lists_its_further_commands() -> None:
-    assert "compare  Say how far" in help_of("masks")
-    assert "check  Say on one screen" in help_of("data") and "prepare" not in help_of("data").split("Commands:")[1]
+    assert "compare  Compare two labelers" in help_of("masks")
+    assert "check  Check DATASET" in help_of("data") and "prepare" not in help_of("data").split("Commands:")[1]
 
 
 @pytest.mark.parametrize("words", [words for words, _ in EVERY], ids=" ".join)

@@ -85,7 +85,7 @@ def test_a_second_process_is_told_who_is_at_work_until_that_one_is_dead(
         with pytest.raises(UserError, match=rf"stop it on \S+: kill {pid};"), held(tmp_path, "train"):
             pytest.fail("held by two")
         (tmp_path / LOCK).write_text("{}")
-        with pytest.raises(UserError, match=r"another process holds .* does not say.*then run train"):
+        with pytest.raises(UserError, match=r"another process holds .* does not name it.*then run train"):
             held(tmp_path, "train").__enter__()
     with held(tmp_path, "train"):
         assert json.loads((tmp_path / LOCK).read_text())["stage"] == "train"
