@@ -16,7 +16,7 @@ from pipeline.cli.options import FOLDER, common_for_outputs, runs_option, stages
 from pipeline.cli.run_argument import require_experiment
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.find import find_training
-from pipeline.runs.layout import Exported
+from pipeline.runs.result_paths import Exported
 from pipeline.runs.run import Run
 
 

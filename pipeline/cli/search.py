@@ -14,7 +14,7 @@ from pipeline.cli.commands import examples
 from pipeline.cli.options import FOLDER, runs_option
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.config import PRECISIONS, EvalConfig
-from pipeline.runs.layout import SearchPaths
+from pipeline.runs.result_paths import SearchPaths
 
 MODEL_HELP = "A run below --runs (synped_demo-danet), or the folder of a training."
 

@@ -11,7 +11,7 @@ from pipeline.cli.options import FOLDER, common, common_for_outputs, force_optio
 from pipeline.cli.run_argument import RUN_HELP, nearest_experiment, require_experiment
 from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.layout import ComparisonPaths
+from pipeline.runs.result_paths import ComparisonPaths
 from pipeline.runs.run import Run
 from pipeline.stages import driver
 

@@ -15,7 +15,7 @@ import click
 from pipeline.cli.commands import examples
 from pipeline.cli.options import common, stages
 from pipeline.errors import UserError
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.run import Run
 
 if TYPE_CHECKING:

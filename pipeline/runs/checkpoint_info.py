@@ -76,7 +76,10 @@ class DanetInfo:
 
 @dataclass(frozen=True)
 class DanetNetwork:
-    """What a DANet is built from, by the metadata of its weights. image_size: height, width of its input."""
+    """Description of a DANet, from the metadata of its weights.
+
+    image_size: height and width of its input.
+    """
 
     backbone: str
     image_size: tuple[int, ...]

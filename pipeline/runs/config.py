@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import typing
 from dataclasses import dataclass, field
-from typing import Any
 
 from sorn.config import (
     DANET_BACKBONES,
@@ -278,8 +277,7 @@ OPTION_ALIASES = {
 }
 # Names of configuration files and commands before 0.2: still understood, under the new name from then on.
 STORED_NAMES = {"stripes": "parts", "keypoints": "pose", "keypoint_options": "pose_options"}
-# Options as finished runs, checkpoints and feature banks spell them: a file format does not change with
-# a name, so runs of 0.1 stay fresh.
+# Spelling of options in the files of finished runs: a file format does not change with a name, so runs stay fresh.
 
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}
 
@@ -287,7 +285,8 @@ SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() i
 def as_json(config: object) -> dict[str, object]:
     """JSON value of a section, for stamps, checkpoints and feature banks."""
     values = dataclasses.asdict(config)  # type: ignore[call-overload]
-    return {STORED_NAMES.get(key, key): _plain(value) for key, value in values.items()}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    return {STORED_NAMES.get(key, key): value for key, value in plain.items()}
 
 
 def read_model(stored: object) -> SORNConfig:
@@ -299,7 +298,3 @@ def read_model(stored: object) -> SORNConfig:
         raise TypeError(f"options of a network are a table, not {type(stored).__name__}")
     names = {spelling: name for name, spelling in STORED_NAMES.items()}
     return SORNConfig(**{names.get(key, str(key)): value for key, value in stored.items()})
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

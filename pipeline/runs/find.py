@@ -6,8 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UserError, did_you_mean
-from pipeline.runs.layout import DESCRIPTION, EVALUATIONS_FROM, EXPERIMENTS, EXPORT, OWN_FILES, STAMP, WEIGHTS
+from pipeline.errors import UserError, did_you_mean, nearest
+from pipeline.runs.layout import (
+    DESCRIPTION,
+    EVALUATIONS_FROM,
+    EXPERIMENTS,
+    EXPORT,
+    LEAVING,
+    OWN_FILES,
+    STAMP,
+    TABLES,
+    WEIGHTS,
+)
 
 INSIDE = (*OWN_FILES, EXPORT)  # names of folders inside a run
 
@@ -44,7 +54,7 @@ def place_of(path: Path) -> RunPlace:
     """
     folder = path if path.is_dir() else path.parent
     folder = folder.resolve() if folder.name in ("", "..") else folder
-    if (folder.name in INSIDE and not _is_run(folder)) or folder.name.startswith(EVALUATIONS_FROM):
+    if (folder.name in INSIDE and not _has_stages(folder)) or folder.name.startswith(EVALUATIONS_FROM):
         evaluated = folder.name.removeprefix(EVALUATIONS_FROM) if folder.name.startswith(EVALUATIONS_FROM) else ""
         folder = _parent(folder)
     else:
@@ -138,7 +148,7 @@ def _folders(text: str | Path, runs: Path, stage: str) -> Iterator[Path]:
             yield place_of(folder).folder / stage
 
 
-def _is_run(folder: Path) -> bool:
+def _has_stages(folder: Path) -> bool:
     """Whether a folder has stages: so it is a run, even if its name is that of a stage."""
     return any((folder / name).is_dir() for name in ("masks", "train", "eval"))
 
@@ -146,3 +156,32 @@ def _is_run(folder: Path) -> bool:
 def _parent(folder: Path) -> Path:
     """Parent of a folder, also of a relative path without one."""
     return folder.parent if folder.parent != folder and folder.parent.name else folder.absolute().parent
+
+
+def no_run(given: Path, runs: Path) -> UserError:
+    """Error for a name without a folder, with the nearest existing name."""
+    if given.parent.name == EXPERIMENTS:
+        run = given.parent.parent
+        own = runs / run if (runs / run).is_dir() else run
+        known = folder_names(own / EXPERIMENTS)
+        remedy = f"{did_you_mean(given.name, known)}Experiments there: {', '.join(known) or 'none'}."
+        return UserError(f"there is no experiment '{given.name}' of {run.name}", remedy)
+    known = [name for name in folder_names(runs) if is_run(runs / name)]
+    if nearest(str(given), known):
+        remedy = f"{did_you_mean(str(given), known)}Runs: {', '.join(known)}."
+        return UserError(f"there is no run '{given}' in {runs}", remedy)
+    wrong = f"there is no run '{given}', neither in {runs} nor as a path"
+    return UserError(wrong, f"Runs: {', '.join(known) or 'none'}. Name one, or its folder with --runs.")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder has stages, experiments or tables of a run."""
+    return any((folder / name).is_dir() for name in ("masks", "train", "eval", EXPERIMENTS, TABLES))
+
+
+def folder_names(folder: Path) -> list[str]:
+    """Names of the folders in a folder.
+
+    A folder that a killed `sorn clean` renamed has its own name here.
+    """
+    return sorted({path.name.removesuffix(LEAVING) for path in folder.glob("*") if path.is_dir()})

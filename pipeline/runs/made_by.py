@@ -11,7 +11,10 @@ from pipeline.io.documents import Flat, from_json
 
 @dataclass(frozen=True)
 class MadeBy:
-    """A labeler or keypoint finder. details: version, options and weights, all that decides its output."""
+    """Labeler or keypoint finder.
+
+    details: version, options and weights, all that decides its output.
+    """
 
     name: str
     details: Annotated[dict[str, object], Flat()] = field(default_factory=dict)

@@ -12,24 +12,15 @@ from typing import Any
 from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
 from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
 from pipeline.datasets.summary import DataSummary, read_summary
-from pipeline.errors import UserError, did_you_mean, nearest
+from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.find import find_run, finished_trainings, place_of
-from pipeline.runs.layout import (
-    EVALUATIONS_FROM,
-    EXPERIMENTS,
-    EXPORT,
-    LEAVING,
-    TABLES,
-    Exported,
-    Paths,
-    TablesPaths,
-    labeler_of_folder,
-)
+from pipeline.runs.find import find_run, finished_trainings, folder_names, is_run, no_run, place_of
+from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, EXPORT, TABLES, Paths, labeler_of_folder
+from pipeline.runs.result_paths import Exported, TablesPaths
 from pipeline.runs.stamp import Stamp
 
 DEFAULT_CONFIG = "paper"  # for a dataset without a manifest
@@ -85,10 +76,10 @@ class Run:
             raise UserError(wrong, f"Write: --dataset {text}")
         place = find_run(text, runs)
         if place is None:
-            raise _no_run(Path(text), runs)
+            raise no_run(Path(text), runs)
         dataset, _, spelled = place.name.rpartition("-")
         labeler = labeler_of_folder(spelled)
-        if not dataset or not _is_run(place.runs / place.name):
+        if not dataset or not is_run(place.runs / place.name):
             wrong = f"{place.runs / place.name} is no run: those are called <dataset>-<labeler>"
             raise UserError(wrong, "Give one that `make masks` or a later stage has made, or a folder in it.")
         given = dataset if dataset in known_datasets() else f"{UNKNOWN_FILE}the .toml or .csv of {dataset}>"
@@ -220,7 +211,7 @@ class Run:
         if self.paths.experiment:
             owners.append(self._at(trained_on=None))
         else:
-            names = _names(self.paths.runs / self.paths.run_name / EXPERIMENTS)
+            names = folder_names(self.paths.runs / self.paths.run_name / EXPERIMENTS)
             owners += [plain._at(experiment=name) for name in names]
         folders = [OutputFolder(name, self.paths.folder(name), plain) for name in SHARED]
         folders += [folder for owner in owners for folder in owner._owned()]
@@ -233,7 +224,7 @@ class Run:
         for name in OWN:
             yield OutputFolder(name, self.paths.folder(name), self)
         owner = self.paths.folder("train").parent
-        for name in _names(owner):
+        for name in folder_names(owner):
             if name.startswith(EVALUATIONS_FROM):
                 run = self._at(trained_on=_source(name.removeprefix(EVALUATIONS_FROM), self.paths.runs))
                 yield OutputFolder("eval", owner / name, run)
@@ -265,22 +256,6 @@ class Run:
         return replace(self, paths=paths, command=replace(_plain_command(paths), **options))
 
 
-def _no_run(given: Path, runs: Path) -> UserError:
-    """Error for a name without a folder, with the nearest existing name."""
-    if given.parent.name == EXPERIMENTS:
-        run = given.parent.parent
-        own = runs / run if (runs / run).is_dir() else run
-        known = _names(own / EXPERIMENTS)
-        remedy = f"{did_you_mean(given.name, known)}Experiments there: {', '.join(known) or 'none'}."
-        return UserError(f"there is no experiment '{given.name}' of {run.name}", remedy)
-    known = [name for name in _names(runs) if _is_run(runs / name)]
-    if nearest(str(given), known):
-        remedy = f"{did_you_mean(str(given), known)}Runs: {', '.join(known)}."
-        return UserError(f"there is no run '{given}' in {runs}", remedy)
-    wrong = f"there is no run '{given}', neither in {runs} nor as a path"
-    return UserError(wrong, f"Runs: {', '.join(known) or 'none'}. Name one, or its folder with --runs.")
-
-
 def _plain_command(paths: Paths) -> RunCommand:
     return RunCommand(
         paths.dataset,
@@ -297,12 +272,3 @@ def _source(spelled: str, runs: Path) -> str:
     trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
     names = [place_of(folder).full_name for folder in trainings]
     return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)
-
-
-def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in ("masks", "train", "eval", EXPERIMENTS, TABLES))
-
-
-def _names(folder: Path) -> list[str]:
-    """Names of the folders in a folder. Those renamed by a killed `sorn clean` count under their own name."""
-    return sorted({path.name.removesuffix(LEAVING) for path in folder.glob("*") if path.is_dir()})

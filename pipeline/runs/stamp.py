@@ -53,7 +53,10 @@ class Stamp:
         return from_stored(self.stage, self.inputs)
 
     def options(self, section: str) -> Mapping[str, object]:
-        """One table of `config`; empty where there is none. Raises ValueError for what is no table."""
+        """Table of `config` under a name; empty where there is none.
+
+        Raises ValueError if it is no table.
+        """
         found = self.config.get(section, {})
         if not isinstance(found, dict):
             raise ValueError(f"its config names {section} = {found!r}, which is no table")

@@ -13,7 +13,7 @@ from pipeline.io.files import write_json, write_text
 from pipeline.io.images import decode
 from pipeline.io.overlays import class_colours, overlay_parts
 from pipeline.reports.html import picture_uri, render
-from pipeline.runs.layout import SearchPaths
+from pipeline.runs.result_paths import SearchPaths
 from pipeline.search.document import SearchDocument
 from pipeline.search.searcher import Answer, Hit, Recall, Searcher
 from sorn.parts import LABELLINGS

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.runs.command import OWN
-from pipeline.runs.layout import EXPERIMENTS, EXPORT, LEAVING, STAMP, TABLES, TablesPaths, own_files
+from pipeline.runs.layout import EXPERIMENTS, EXPORT, LEAVING, STAMP, TABLES, own_files
 from pipeline.runs.lock import LOCK, held
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.run import OutputFolder, Run
 from pipeline.stages.driver import chain, told_by_name
 

@@ -21,7 +21,7 @@ from pipeline.evaluation.saved import Evaluated, read_evaluation, require_compar
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.comparison import text
 from pipeline.reports.comparison.page import html_page
-from pipeline.runs.layout import RunComparison
+from pipeline.runs.result_paths import RunComparison
 from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
 
 logger = logging.getLogger(__name__)

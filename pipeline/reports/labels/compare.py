@@ -21,7 +21,8 @@ from pipeline.reports.labels.build import short_text
 from pipeline.reports.pictures import Overlaid, draw_overlays
 from pipeline.runs.config import Config
 from pipeline.runs.find import find_output
-from pipeline.runs.layout import INDEX, ComparisonPaths
+from pipeline.runs.layout import INDEX
+from pipeline.runs.result_paths import ComparisonPaths
 from sorn.parts import CLASSES
 from sorn.sample import Status
 

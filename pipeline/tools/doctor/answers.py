@@ -1,4 +1,4 @@
-"""Answers of the doctor's probes: what a library says of itself."""
+"""Answers of the probes of the doctor, one class per library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line of the doctor: its level, what was found, and the remedy."""
+"""Result of one check of the doctor."""
 
 from __future__ import annotations
 

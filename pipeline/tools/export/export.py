@@ -24,7 +24,8 @@ from pipeline.features.network import load_network
 from pipeline.io.disk import told_when_full
 from pipeline.io.files import atomic, digest_file, write_json
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
-from pipeline.runs.layout import WEIGHTS, Exported
+from pipeline.runs.layout import WEIGHTS
+from pipeline.runs.result_paths import Exported
 from pipeline.tools.export.parity import Check, Run, find_probe, table
 from sorn.batch import to_input
 from sorn.config import check, check_choice

@@ -10,7 +10,7 @@ from pipeline.evaluation.figures import HEADLINE
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.charts import SeedCurve, Spread, Strip, Strips
 from pipeline.reports.html import Table, render
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.tools.tables import text
 from pipeline.tools.tables.evidence import Evidence, MeasuredRow
 from pipeline.tools.tables.statistics import Summary

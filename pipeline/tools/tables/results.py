@@ -16,7 +16,7 @@ from pipeline.evaluation.report import Report, SweepPoint, VariantFigures, read_
 from pipeline.evaluation.saved import setting
 from pipeline.io.text import parse_json
 from pipeline.runs.config import as_json
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.tools.tables.evidence import (
     CommonFacts,
     Evidence,

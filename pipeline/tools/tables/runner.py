@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runtime import signals
 from pipeline.runtime.signals import Interruption
 from pipeline.tools.tables.grid import Grid, Step

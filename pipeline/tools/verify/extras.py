@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pipeline.evaluation.report import Report, read_report
 from pipeline.io.text import read_json
-from pipeline.runs.layout import EXPERIMENTS, REPORT, Exported, TablesPaths
+from pipeline.runs.layout import EXPERIMENTS, REPORT
+from pipeline.runs.result_paths import Exported, TablesPaths
 from pipeline.tools.tables.grid import Grid
 from pipeline.tools.tables.runner import COLUMNS
 from pipeline.tools.verify.checks import Checks

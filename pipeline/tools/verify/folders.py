@@ -13,8 +13,9 @@ from pathlib import Path
 from pipeline.io.text import read_json
 from pipeline.labelers import needs_training
 from pipeline.runs.command import OWN, assigned
-from pipeline.runs.layout import EXPORT, TABLES, Paths, TablesPaths
+from pipeline.runs.layout import EXPORT, TABLES, Paths
 from pipeline.runs.lock import LOCK
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.run import OutputFolder, Run
 from pipeline.runs.stamp import Stamp
 from pipeline.tools.tables.runner import read_attempts

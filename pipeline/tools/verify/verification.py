@@ -22,7 +22,8 @@ from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.inputs import OUTSIDE
-from pipeline.runs.layout import EXPORT, STAMP, TABLES, Exported, TablesPaths
+from pipeline.runs.layout import EXPORT, STAMP, TABLES
+from pipeline.runs.result_paths import Exported, TablesPaths
 from pipeline.runs.run import STAGES, Run
 from pipeline.runs.stamp import Stamp
 from pipeline.runtime import distributed

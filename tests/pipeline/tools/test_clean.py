@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from pipeline.cli.app import main
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
-from pipeline.runs.layout import Paths, TablesPaths
+from pipeline.runs.layout import Paths
 from pipeline.runs.lock import held
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.run import Run
 from pipeline.tools.clean import clean
 

@@ -18,8 +18,9 @@ from pipeline.runs import stamp
 from pipeline.runs.command import RunCommand
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.inputs import Input, as_stored
-from pipeline.runs.layout import Paths, TablesPaths
+from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.run import Run
 from pipeline.tools.tables.evidence import Evidence
 from pipeline.tools.tables.grid import Grid, Step

@@ -3,7 +3,7 @@
 import json
 from html.parser import HTMLParser
 
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.tools.tables.page import html_page, write_pages
 from pipeline.tools.tables.results import collect
 

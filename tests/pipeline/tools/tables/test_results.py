@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.tools.tables.evidence import JobSeed, OrderedFigure
 from pipeline.tools.tables.results import collect
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runtime.signals import Interruption
 from pipeline.tools.tables.runner import Estimate, duration, read_attempts, run_child, run_grid
 

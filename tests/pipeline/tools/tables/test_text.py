@@ -1,6 +1,6 @@
 """tables.md and the terminal: figures as they are, nothing invented, and names are no markup."""
 
-from pipeline.runs.layout import TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.tools.tables.results import collect
 from pipeline.tools.tables.text import markdown, terminal_lines
 
