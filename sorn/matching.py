@@ -132,10 +132,7 @@ def similarity_tiles(
 
 
 def largest(row: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the `count` largest values of row [n], largest first, int64.
-
-    Equal values keep their order.
-    """
+    """Positions of the `count` largest of row [n], largest first; of equals the first comes first. int64."""
     if count < len(row):
         near = np.flatnonzero(row >= np.partition(row, len(row) - count)[len(row) - count])
     else:

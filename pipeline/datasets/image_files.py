@@ -43,9 +43,7 @@ def read_file(path: Path) -> ImageFile:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image from its header, in pixels.
-
-    They are those of `read_file`.
+    """Width and height in pixels as `read_file` gives them, from the header alone.
 
     Of the image turned as its orientation tag says. Raises UserError where the header shows no usable image.
     """

@@ -26,16 +26,12 @@ HELD = "already open for write"  # HDF5's words
 
 
 class HeldOpen(UserError):
-    """Error for a file that another program opened for writing.
-
-    The program has the file open, or had it open when it was killed. The file can be whole.
-    """
+    """A file that another program has open for writing, or had when it was killed. It is whole, or may be."""
 
 
 def opened(path: Path) -> h5py.File:
-    """Finished file, opened for reading without locks.
+    """A finished file, for reading, without locks: nobody changes it, and some file systems have none.
 
-    No program changes a finished file, and some file systems have no locks.
     Raises HeldOpen, FileNotFoundError, and for a broken file one of DAMAGE.
     """
     try:
@@ -50,10 +46,7 @@ def opened(path: Path) -> h5py.File:
 
 
 def created(path: Path) -> h5py.File:
-    """New file, opened for writing without locks.
-
-    No other program uses its name.
-    """
+    """A new file of a name that nobody else uses, so without locks too."""
     return h5py.File(path, "w", libver=LIBVER, locking=False)
 
 
