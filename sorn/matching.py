@@ -132,7 +132,10 @@ def similarity_tiles(
 
 
 def largest(row: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the `count` largest of row [n], largest first; of equals the first comes first. int64."""
+    """Positions of the `count` largest values of row [n], largest first, int64.
+
+    Equal values keep their order.
+    """
     if count < len(row):
         near = np.flatnonzero(row >= np.partition(row, len(row) - count)[len(row) - count])
     else:

@@ -69,7 +69,10 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def bits_per_pixel(path: Path) -> int:
-    """Of an index or greyscale PNG, from its header; 0 for any other file and for one that cannot be read."""
+    """Bits per pixel of an index or greyscale PNG.
+
+    Read from the header; 0 for any other file, and for a file that cannot be read.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(26)

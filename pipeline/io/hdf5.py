@@ -26,12 +26,16 @@ HELD = "already open for write"  # HDF5's words
 
 
 class HeldOpen(UserError):
-    """A file that another program has open for writing, or had when it was killed. It is whole, or may be."""
+    """Error for a file that another program opened for writing.
+
+    The program has the file open, or had it open when it was killed. The file can be whole.
+    """
 
 
 def opened(path: Path) -> h5py.File:
-    """A finished file, for reading, without locks: nobody changes it, and some file systems have none.
+    """Finished file, opened for reading without locks.
 
+    No program changes a finished file, and some file systems have no locks.
     Raises HeldOpen, FileNotFoundError, and for a broken file one of DAMAGE.
     """
     try:
@@ -46,7 +50,10 @@ def opened(path: Path) -> h5py.File:
 
 
 def created(path: Path) -> h5py.File:
-    """A new file of a name that nobody else uses, so without locks too."""
+    """New file, opened for writing without locks.
+
+    No other program uses its name.
+    """
     return h5py.File(path, "w", libver=LIBVER, locking=False)
 
 

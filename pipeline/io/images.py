@@ -59,8 +59,9 @@ def read_rgb(content: bytes) -> np.ndarray:
 
 
 def orientation(image: Image.Image) -> int:
-    """The orientation tag, 1 to 8; 1, as it is stored, where there is none or a damaged one, and for a TIFF: Pillow
-    turns that itself.
+    """Orientation tag of an image, 1 to 8.
+
+    1 (not turned) without a tag and for a damaged one. 1 for a TIFF too, because Pillow turns it itself.
     """
     if image.format == "TIFF":
         return 1

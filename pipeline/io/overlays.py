@@ -14,12 +14,18 @@ HEAT_STOPS = np.array([(13, 8, 60), (106, 23, 110), (188, 55, 84), (243, 120, 25
 
 
 def class_colours(labels: int) -> np.ndarray:
-    """Colours of a labelling with 8, 5 or 2 classes, uint8 [labels, 3]: of the first of the eight in each class."""
+    """Colours of a labelling with 8, 5 or 2 classes, uint8 [labels, 3].
+
+    A class has the colour of the first of the eight part classes in it.
+    """
     return COLOURS[[int(np.flatnonzero(COLLAPSE[labels] == number)[0]) for number in range(labels)]]
 
 
 def overlay_parts(image: np.ndarray, parts: np.ndarray, labels: int) -> np.ndarray:
-    """Part colours over a greyed image, background left as it is. [H, W, 3] uint8, [h, w] uint8 -> [H, W, 3] uint8."""
+    """Part colours over a greyed image, without colour for the background.
+
+    image: [H, W, 3] uint8. parts: [h, w] uint8. Returns [H, W, 3] uint8.
+    """
     height, width = image.shape[:2]
     full = np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
     grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)

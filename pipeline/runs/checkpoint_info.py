@@ -87,7 +87,10 @@ class DanetNetwork:
 
     @classmethod
     def of(cls, metadata: Mapping[str, object]) -> DanetNetwork | None:
-        """None for another network. Raises ValueError naming the field that is missing or wrong."""
+        """Architecture from the metadata; None for another network.
+
+        Raises ValueError with the field that is missing or wrong.
+        """
         return documents.from_json(cls, metadata) if metadata.get("network") == "danet" else None
 
 

@@ -21,5 +21,8 @@ class MadeBy:
 
     @classmethod
     def of(cls, described: Mapping[str, object]) -> MadeBy:
-        """From the value of its `describe()`. Raises ValueError where it has no name."""
+        """Identity from the value of `describe()`.
+
+        Raises ValueError if it has no name.
+        """
         return from_json(cls, described)

@@ -24,7 +24,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Unusable:
-    """The program knows what is wrong, and the remedy."""
+    """Error of a probe with its remedy."""
 
     wrong: str
     remedy: str
@@ -39,7 +39,10 @@ Faulty = Failed | Unusable
 
 @dataclass(frozen=True)
 class DeviceAnswer:
-    """A graphics card that torch sees. memory: bytes. bf16: whether it computes it in hardware."""
+    """Graphics card that torch can use.
+
+    memory: bytes. bf16: whether it computes bf16 in hardware.
+    """
 
     name: str
     memory: int
@@ -48,7 +51,10 @@ class DeviceAnswer:
 
 @dataclass(frozen=True)
 class TorchAnswer:
-    """cuda: what torch was built for, None for the CPU. bf16: whether the CPU computes it in hardware."""
+    """Version and devices of torch.
+
+    cuda: version that torch was built for, None for the CPU. bf16: whether the CPU computes bf16 in hardware.
+    """
 
     version: str
     cuda: str | None
@@ -82,7 +88,10 @@ class SynpedAnswer:
 
 @dataclass(frozen=True)
 class DenseposeAnswer:
-    """version: of detectron2. cuda: what its compiled part was built for, in words."""
+    """Version and CUDA version of detectron2.
+
+    cuda: version that its compiled operators were built for, as text.
+    """
 
     version: str
     cuda: str
@@ -112,7 +121,7 @@ class WeightsAnswer:
 
 
 def read_answer(kind: type[Answer], reply: Mapping[str, object]) -> Answer | Faulty:
-    """A probe's reply with its type; Failed for one that does not fit it."""
+    """Typed reply of a probe; Failed for a reply of another type."""
     try:
         if "error" in reply:
             return from_json(Failed, reply)

@@ -11,7 +11,10 @@ WIDTH = 120
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One line: level of LEVELS (a problem stops the default pipeline), what was found, and the remedy, "" if ok."""
+    """Result of one check.
+
+    level: one of LEVELS; a problem stops the default pipeline. found: what was found. remedy: "" if ok.
+    """
 
     name: str
     level: str
