@@ -144,7 +144,7 @@ def test_a_labeler_is_held_against_what_it_says_of_itself(tmp_path):
 
     assert f"whole       {folder}\n" in write(said)
     text = write(said | {"network": "sorn"})
-    assert f"{paths.labeler_config} does not say what danet.safetensors says of itself" in text
+    assert f"{paths.labeler_config} differs from the metadata of danet.safetensors" in text
     assert f"Delete {paths.labeler_config}, then run: make labeler DATASET=synped_demo RUNS={tmp_path}\n" in text
     said["fingerprint"] = "another"
     assert f"{paths.labeler_checkpoint} is of another training than its stamp" in write(said)
