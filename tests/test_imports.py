@@ -1,6 +1,7 @@
 """The arrows of docs/architecture.md, read from the source."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 import tomllib
@@ -75,6 +76,17 @@ def test_pipeline_imports_point_downwards(path):
         assert floor(own) <= floor(name), f"{own} imports {name}, which lies above it"
         if own.startswith("pipeline.stages."):
             assert not name.startswith("pipeline.stages."), f"{own} imports another stage: {name}"
+
+
+def test_no_circle_of_imports():
+    """graphlib raises CycleError, which names the modules."""
+    names = {module_name(path) for path in MODULES}
+    graph = {}
+    for path in MODULES:
+        own = module_name(path)
+        used = {name if name in names else name.rpartition(".")[0] for name in imported(path)}
+        graph[own] = (used & names) - {own}
+    graphlib.TopologicalSorter(graph).prepare()
 
 
 def test_shards_know_no_labeler():
