@@ -19,6 +19,8 @@ from pipeline.io.files import digest_file, digest_json
 
 COLUMNS = ("path", "pid", "camid", "split")
 JUNK = "-1"
+LARGEST_ID = 2**63 - 1  # ids are stored as int64; larger ones are labels
+WHOLE = re.compile(r"(-?\d+)\.0*", re.ASCII)  # how pandas and spreadsheets write whole numbers
 
 
 @dataclass
@@ -64,7 +66,9 @@ def find_records(manifest: Manifest) -> Found:
     findings = complaints.findings()
     for what, labels in (("pid", pid_labels), ("camid", camid_labels)):
         if labels:
-            wrong = f"not every {what} is a number: all are labels, sorted and numbered 1 to {len(labels):,}"
+            wrong = (
+                f"not every {what} is a whole number below 2^63: all are labels, numbered 1 to {len(labels):,} in order"
+            )
             findings.append(Finding("note", wrong, "The table is kept in summary.json."))
     found = sorted(records.values(), key=lambda record: record.name)
     folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
@@ -81,7 +85,8 @@ def listing_digest(manifest: Manifest) -> str:
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Line number and the four values of each row, without spaces around them.
 
-    A path has forward slashes and no "./" at its start.
+    A path has forward slashes and no "./" at its start; an absolute one inside the CSV's folder becomes relative. An id
+    such as 1.0 becomes 1.
     """
     remedy = "Its first line must be path,pid,camid,split, separated by commas, in UTF-8."
     try:
@@ -104,7 +109,8 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
                     )
                 row = dict(zip(header, (value.strip() for value in values), strict=False))
                 if row["path"]:
-                    row["path"] = PurePosixPath(row["path"].replace("\\", "/")).as_posix()
+                    row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
+                row |= {key: WHOLE.sub(r"\1", row[key]) for key in ("pid", "camid") if WHOLE.fullmatch(row[key])}
                 rows.append((table.line_num, {column: row[column] for column in COLUMNS}))
     except FileNotFoundError as error:
         raise UserError(
@@ -115,6 +121,12 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     if not rows:
         raise UserError(f"{path} lists no image", "Add a row per image: path,pid,camid,split.")
     return rows
+
+
+def _relative(path: PurePosixPath, folder: Path) -> str:
+    """Path relative to the CSV's folder, where it is inside."""
+    inside = path.is_absolute() and path.is_relative_to(folder.absolute().as_posix())
+    return (path.relative_to(folder.absolute().as_posix()) if inside else path).as_posix()
 
 
 def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: _Complaints) -> bool:
@@ -144,12 +156,12 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
 
 
 def _numbers(texts: list[str], path: Path, what: str) -> tuple[dict[str, int], dict[int, str]]:
-    """Number of each id, and the table of labels, empty where all ids are numbers.
+    """Number of each id, and the table of labels, empty where all ids are numbers of at most 63 bits.
 
     Raises UserError for one number in two spellings: "1" and "01" may be one person or two.
     """
     unique = sorted(set(texts))
-    if all(re.fullmatch(r"\d+", text, re.ASCII) for text in unique):
+    if all(re.fullmatch(r"\d+", text, re.ASCII) and int(text) <= LARGEST_ID for text in unique):
         spelling: dict[int, str] = {}
         for text in unique:
             other = spelling.setdefault(int(text), text)

@@ -33,6 +33,30 @@ def test_rows_become_records(tmp_path: Path) -> None:
     assert found.junk == {"train/": 1} and found.findings == [] and found.pid_labels == {}
 
 
+def test_whole_numbers_written_as_floats_are_numbers(tmp_path: Path) -> None:
+    """As pandas writes a column that once had a gap; -1.0 is junk as -1 is."""
+    rows = 'a.jpg,{0}7{1},{0}2{1},query\nb.png,{0}7{1},{0}3{1},gallery\n"sub/ü, 1.jpg",{0}-1{1},{0}3{1},gallery\n'
+    floats, integers = (find(tmp_path, HEADER + rows.format("", end)) for end in (".0", ""))
+    assert floats.records == integers.records and floats.junk == integers.junk == {"gallery/": 1}
+    assert floats.pid_labels == floats.camid_labels == {} and floats.findings == []
+    halves = find(tmp_path, HEADER + "a.jpg,1.5,1,query\nb.png,2.0,2,gallery\n")
+    assert halves.pid_labels == {1: "1.5", 2: "2"}
+
+
+def test_ids_beyond_64_bits_are_labels(tmp_path: Path) -> None:
+    large = 10**20
+    found = find(tmp_path, HEADER + f"a.jpg,{large + 2},1,query\nb.png,{large},2,gallery\n")
+    assert found.pid_labels == {1: str(large), 2: str(large + 2)}
+    assert [record.pid for record in found.records] == [1, 2]
+    assert "not every pid is a whole number below 2^63" in found.findings[0].wrong
+    assert not find(tmp_path, HEADER + f"a.jpg,{2**63 - 1},1,query\n").pid_labels
+
+
+def test_absolute_paths_inside_the_folder_are_taken(tmp_path: Path) -> None:
+    text = HEADER + f"{tmp_path}/a.jpg,1,1,query\nb.png,1,2,gallery\n"
+    assert [record.name for record in find(tmp_path, text).records] == ["gallery/b.png", "query/a.jpg"]
+
+
 def test_one_image_may_be_query_and_gallery(tmp_path: Path) -> None:
     assert len(find(tmp_path, HEADER + "a.jpg,1,1,query\na.jpg,1,1,gallery\nb.png,1,2,gallery\n").records) == 3
 
