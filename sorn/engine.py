@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from sorn.augmentation import Draw, augment
 from sorn.batch import Batch, normalised, reduce_masks, to_input
 from sorn.config import LossConfig
+from sorn.cpu_features import computes_bf16
 from sorn.losses import NO_LABEL, loss_parts, sorn_loss
 from sorn.network import SORN
 
@@ -50,7 +51,7 @@ def pick_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
+    return "bf16" if computes_bf16() else "fp32"
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

@@ -69,13 +69,15 @@ def probe_torch() -> TorchAnswer:
     """
     import torch
 
+    from sorn.cpu_features import computes_bf16
+
     devices = []
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(number)
         with torch.cuda.device(number):
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         devices.append(DeviceAnswer(properties.name, properties.total_memory, bf16))
-    bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    bf16 = computes_bf16()
     return TorchAnswer(str(torch.__version__), torch.version.cuda, tuple(devices), bf16)
 
 
