@@ -15,6 +15,7 @@ import json
 import logging
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.features import bank_values, store
 from pipeline.features.chunks import Chunks, Output
 from pipeline.features.equal_pictures import unite_equal_pictures
-from pipeline.features.external_segmenter import Segmenter
+from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
@@ -51,8 +52,8 @@ class Extraction:
     """Feature extraction of one evaluation.
 
     paths: of features.h5, its chunks and the checkpoint. trained: description of the checkpoint. query, gallery: the
-    images. options: precision and images per batch. device: as in --device. segmenter: the external segmenter whose
-    scores are added, or None.
+    images. options: precision, images per batch, and the external segmenter whose scores are added. device: as in
+    --device. Raises UserError as `find_segmenter` does.
     """
 
     paths: Paths
@@ -61,7 +62,6 @@ class Extraction:
     gallery: ShardDataset
     options: EvalConfig
     device: str = "auto"
-    segmenter: Segmenter | None = None
 
     def banks(self) -> store.Banks | None:
         """Banks of features.h5, extracted now if necessary.
@@ -80,6 +80,11 @@ class Extraction:
         if banks is not None:
             self._warn_of_zeros(banks)
         return banks
+
+    @cached_property
+    def segmenter(self) -> Segmenter | None:
+        """External segmenter of `eval.segmenter`."""
+        return find_segmenter(self.options.segmenter)
 
     @cached_property
     def checkpoint(self) -> str:
@@ -133,8 +138,8 @@ class Extraction:
     def _extracted(self) -> store.Banks | None:
         """Extracted banks, with maps and parts of some queries; None in all processes but the first."""
         path = self.paths.features
-        inference = Inference(self.paths.checkpoint, self.trained.model, self.device, self.options.precision)
-        size = inference.batch_size(self.options.batch_size)
+        inference = self._inference(self.paths.checkpoint, self.trained)
+        size = inference.batch_size
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Output:
             batch = _read(data, chosen, inference)
@@ -154,6 +159,10 @@ class Extraction:
         chunks.remove()
         return store.read_banks(path)
 
+    def _inference(self, weights: Path, about: CheckpointInfo) -> Inference:
+        options = self.options
+        return Inference(weights, about.model, self.device, options.precision, options.batch_size)
+
     def _examples(self, inference: Inference, size: int) -> store.Examples:
         """Maps and predicted parts of some queries, for pictures and part scores."""
         query = self.query
@@ -172,8 +181,8 @@ class Extraction:
     def _segmented(self, segmenter: Segmenter, banks: store.Banks | None) -> store.Banks | None:
         """Banks with the segmenter's scores of their stripes, also written to features.h5. banks: of process 0."""
         stripes = self.trained.model.stripes
-        inference = Inference(segmenter.weights, segmenter.about.model, self.device, self.options.precision)
-        size = inference.batch_size(self.options.batch_size)
+        inference = self._inference(segmenter.weights, segmenter.about)
+        size = inference.batch_size
         network, device, precision = inference.network, inference.device, inference.precision
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Output:
