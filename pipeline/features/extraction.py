@@ -31,6 +31,7 @@ from pipeline.io.hdf5 import HeldOpen
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
+from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
@@ -122,6 +123,8 @@ class Extraction:
         """
         path = self.paths.features
         if not path.is_file():
+            path = self.paths.settled.features  # of the evaluation that this one replaces
+        if not path.is_file():
             return None
         try:
             if store.read_attrs(path).get("fingerprint") != self.fingerprint:
@@ -133,6 +136,8 @@ class Extraction:
             logger.warning(f"eval: {error.wrong}; extracting again")
             return None
         logger.info(f"eval: {path} holds the features of this checkpoint and these images; not extracting again")
+        if path != self.paths.features:
+            link(path, self.paths.features)
         return banks
 
     def _extracted(self) -> store.Banks | None:
@@ -214,8 +219,8 @@ class Extraction:
             if len(names):
                 some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
                 logger.warning(
-                    f"eval: {self.paths.features}: the features of {len(names)} {side} images are zero, so these "
-                    f"are similar to no image: {some}"
+                    f"eval: {self.paths.settled.features}: the features of {len(names)} {side} images are zero, so "
+                    f"these are similar to no image: {some}"
                 )
 
 
