@@ -1,4 +1,4 @@
-"""Kind of a file by its content, for messages about files of another kind.
+"""Kinds of files by their content, for messages.
 
 Reads the beginning of a file, and the table of contents of an archive. The name of the file is not looked at. No torch.
 """

@@ -40,7 +40,8 @@ class Input:
 def initial_weights(option: str, init: str) -> str | dict[str, str]:
     """Origin of initial weights, as a fingerprint holds it.
 
-    "imagenet", "none", or name and digest of a file. option: its name, for messages. Raises UserError for a file that does not exist.
+    "imagenet", "none", or name and digest of a file. option: its name, for messages. Raises UserError for a file that
+    does not exist.
     """
     if init in BUILT_IN:
         return init

@@ -70,7 +70,7 @@ class FoundResNet:
 
     @property
     def averaged(self) -> bool:
-        """Whether it is the average of a training's weights, which is what its authors evaluate."""
+        """Whether it is the average of a training's weights, for use."""
         return AVERAGED.search(f"{self.where}.{self.prefix}") is not None
 
     @property
