@@ -29,7 +29,7 @@ from pipeline.io.weights_metadata import read_metadata as read_metadata
 
 
 def bytes_of(text: str, _: str) -> bytes:
-    """Bytes of a text in Latin 1, as pickles of protocol 2 hold them."""
+    """Bytes of a text in Latin 1, as in old pickles."""
     return text.encode("latin1")
 
 

@@ -49,7 +49,10 @@ def kind_of(path: Path) -> FileKind | None:
 
 
 def in_place_of(path: Path, wanted: str) -> FileKind | None:
-    """Kind of a file that should be of the kind `wanted`; None if it is, or is of no known kind."""
+    """Kind of a file that should be of another kind.
+
+    wanted: the right kind. None if the file is of it, or of no known kind.
+    """
     try:
         kind = kind_of(path)
     except OSError:
