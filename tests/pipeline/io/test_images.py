@@ -171,7 +171,10 @@ def test_the_first_of_several_frames_is_turned(tmp_path: Path, suffix: str) -> N
 def test_a_tag_in_xmp_turns_too(tmp_path: Path) -> None:
     """Pictures that were edited keep it there alone."""
     tag = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
-    path = saved(tmp_path / "a.jpg", Image.new("RGB", (40, 24)), xmp=b"<x:xmpmeta>" + tag + b"</x:xmpmeta>")
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>" + tag + b"</x:xmpmeta>"
+    path = saved(tmp_path / "a.jpg", Image.new("RGB", (40, 24)))
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + b"\xff\xe1" + (len(xmp) + 2).to_bytes(2, "big") + xmp + content[2:])
     assert read_rgb(path.read_bytes()).shape == (40, 24, 3) and read_size(path) == (24, 40)
 
 
