@@ -51,7 +51,7 @@ SHOWN = 3  # differences named in an error
 
 
 class HoldsCode(ValueError):
-    """Error for a torch.save file that names a class or function to be called.
+    """Error for a torch.save file that calls code.
 
     name: of the class or function, with its module.
     """

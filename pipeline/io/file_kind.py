@@ -108,7 +108,7 @@ def _beside(path: Path) -> str:
 
 
 def without_objects(path: Path, name: str) -> str:
-    """Remedy for a torch.save file that holds a module, or objects beside its weights.
+    """Remedy for a torch.save file that holds objects beside its weights.
 
     name: of the class or function that the file names.
     """
