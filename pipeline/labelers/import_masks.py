@@ -5,6 +5,7 @@ Reads index PNGs or .npy, and the table.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.class_tables import HANDS, load_table
-from pipeline.datasets.mask_files import SUFFIXES, bits_per_pixel, fit, listing_digest, read_label_map, to_parts
+from pipeline.datasets.file_digests import files_digest
+from pipeline.datasets.mask_files import SUFFIXES, bits_per_pixel, fit, read_label_map, to_parts
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_json
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
 from pipeline.runs.config import Runtime
@@ -61,7 +64,10 @@ class ImportMasks:
         self.lookup = load_table(self.options.table, self.options.hands)
 
     def describe(self) -> Mapping[str, object]:
-        return describe(self.name, self.version, self.options)
+        described = describe(self.name, self.version, self.options)
+        # Their contents are in `inputs`.
+        places = {"folder": FilePlace(self.options.folder), "table": FilePlace(self.options.table)}
+        return described | {"options": dataclasses.asdict(self.options) | places}
 
     def find(self, record: ImageRecord) -> Path | None:
         """The image's label map, or None."""
@@ -73,7 +79,7 @@ class ImportMasks:
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         paths = map(self.find, records)
-        maps = listing_digest(self.folder, (path for path in paths if path is not None))
+        maps = files_digest(self.folder, (path for path in paths if path is not None))
         return {"label maps": maps, "class table": digest_json(self.lookup.tolist())}
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:

@@ -9,6 +9,7 @@ OUTSIDE = ""  # stage of an input that no stage of the run makes
 MASK_NAMES = {"train": "masks of ", "eval": "images of "}  # reader -> prefix of a split of the masks stage in its stamp
 POSE = "pose"  # the digest of all keypoints, among what the masks stage provides
 FROM_DATA = ("records", "manifest")
+FORMER_INPUTS = {"data": ("folder",)}  # inputs in the stamps of 0.1 that decide nothing: a place is no content
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.manifest import mask_path
-from pipeline.datasets.mask_files import listing_digest
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import OUTSIDE, Input
@@ -30,13 +31,13 @@ def settings(run: Run) -> Mapping[str, object]:
     if init.suffix:
         if not init.is_file():
             raise UserError(f"danet.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
-        options["init"] = {"file": init.name, "sha256": digest_file(init)}
+        options["init"] = {"file": FilePlace(init.name), "sha256": digest_file(init)}
     return options
 
 
 def inputs(run: Run) -> list[Input]:
     records = run.finished("data").provided("records")
-    masks = listing_digest(run.root, _pairs(run)[1])
+    masks = files_digest(run.root, _pairs(run)[1])
     return [Input("data", "records", records), Input(OUTSIDE, "mask files", masks)]
 
 

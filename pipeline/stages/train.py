@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
+from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import Input
@@ -32,7 +33,7 @@ def settings(run: Run) -> Mapping[str, object]:
     if init.suffix:
         if not init.is_file():
             raise UserError(f"train.init = {init}: no such file", "Give a .safetensors file, 'imagenet' or 'none'.")
-        sections["train"]["init"] = {"file": init.name, "sha256": digest_file(init)}
+        sections["train"]["init"] = {"file": FilePlace(init.name), "sha256": digest_file(init)}
     if config.train.keep == "best":
         sections["chosen by"] = {name: getattr(config.eval, name) for name in ("tau", "average_precision")}
     return sections
