@@ -19,6 +19,7 @@ from sorn import matching
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks, similarity_tiles
 from sorn.metrics import NO_RANKS, Evaluation, Relevance, counts
+from sorn.rerank import Reranked, reranked_blocks
 
 FEWEST = 128
 # Queries that whole rows are worth while for.
@@ -29,13 +30,28 @@ MARGINS = (4e-6, 1e-3)
 
 
 def rank(
-    query: FeatureBank, gallery: FeatureBank, evaluations: Mapping[Rule, Evaluation], device: torch.device | str = "cpu"
+    query: FeatureBank,
+    gallery: FeatureBank,
+    evaluations: Mapping[Rule | Reranked, Evaluation],
+    device: torch.device | str = "cpu",
 ) -> Iterator[int]:
     """Ranks of every match under every rule, added to its evaluation.
 
-    Yields the number of finished queries from time to time. Raises ValueError as `similarity_blocks` does, and for
-    similarities that are not finite.
+    Yields the number of queries that are finished by all rules but the re-ranked ones, from time to time. Raises
+    ValueError as `similarity_blocks` does, and for similarities that are not finite.
     """
+    plain = {rule: evaluation for rule, evaluation in evaluations.items() if isinstance(rule, Rule)}
+    if plain:
+        yield from _rank(query, gallery, plain, device)
+    for rule, evaluation in evaluations.items():
+        if isinstance(rule, Reranked):
+            for rows, similarity in reranked_blocks(query, gallery, rule.rule, rule.options, device):
+                evaluation.add(rows, similarity)
+
+
+def _rank(
+    query: FeatureBank, gallery: FeatureBank, evaluations: Mapping[Rule, Evaluation], device: torch.device | str
+) -> Iterator[int]:
     rules = list(evaluations)
     by_rows = matching.block_size(len(query), len(gallery), len(rules)) >= min(FEWEST, len(query))
     if by_rows or not all(evaluation.takes_ranks for evaluation in evaluations.values()):

@@ -33,6 +33,14 @@ class Reranking:
 
 
 @dataclass(frozen=True)
+class Reranked:
+    """Matching rule whose similarities are re-ranked."""
+
+    rule: Rule
+    options: Reranking = Reranking()
+
+
+@dataclass(frozen=True)
 class SparseRows:
     """Sparse matrix in row order.
 

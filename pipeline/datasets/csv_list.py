@@ -5,7 +5,6 @@ Reads the CSV and returns image records.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from dataclasses import dataclass, field
@@ -15,13 +14,13 @@ from pipeline.datasets.folders import file_state
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.csv_table import Row, read_table, whole
 from pipeline.io.digests import ContentDigest, digest_files
 from pipeline.io.files import digest_file, digest_json
 
 COLUMNS = ("path", "pid", "camid", "split")
 JUNK = "-1"
 LARGEST_ID = 2**63 - 1  # ids are stored as int64; larger ones are labels
-WHOLE = re.compile(r"(-?\d+)\.0*", re.ASCII)  # how pandas and spreadsheets write whole numbers
 
 
 @dataclass
@@ -84,44 +83,24 @@ def content_digest(manifest: Manifest) -> ContentDigest:
     return ContentDigest(content, lambda: digest_json([digest_file(path), [file_state(image) for image in images]]))
 
 
-def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and the four values of each row, without spaces around them.
+def _read(path: Path) -> list[Row]:
+    """Line number and the four values of each row.
 
     A path has forward slashes and no "./" at its start; an absolute one inside the CSV's folder becomes relative. An id
     such as 1.0 becomes 1.
     """
-    remedy = "Its first line must be path,pid,camid,split, separated by commas, in UTF-8."
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.reader(file, strict=True)
-            header = [column.strip().lower() for column in next(table, [])]
-            missing = [column for column in COLUMNS if column not in header]
-            if missing:
-                raise UserError(
-                    f"{path} has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}", remedy
-                )
-            rows = []
-            for values in table:
-                if not any(value.strip() for value in values):
-                    continue
-                if len(values) < len(header):
-                    raise UserError(
-                        f"{path}, line {table.line_num}: {len(values)} values for {len(header)} columns",
-                        "Mend the row.",
-                    )
-                row = dict(zip(header, (value.strip() for value in values), strict=False))
-                if row["path"]:
-                    row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
-                row |= {key: WHOLE.sub(r"\1", row[key]) for key in ("pid", "camid") if WHOLE.fullmatch(row[key])}
-                rows.append((table.line_num, {column: row[column] for column in COLUMNS}))
+        rows = read_table(path, COLUMNS, "Its first line must be path,pid,camid,split, and its text UTF-8.")
     except FileNotFoundError as error:
         raise UserError(
             f"{path} does not exist", "Give the path of a CSV with the columns path,pid,camid,split."
         ) from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV: {error}", remedy) from error
     if not rows:
         raise UserError(f"{path} lists no image", "Add a row per image: path,pid,camid,split.")
+    for _, row in rows:
+        if row["path"]:
+            row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
+        row |= {key: whole(row[key]) for key in ("pid", "camid")}
     return rows
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from pipeline.datasets.manifest import QUERY_SPLITS, SPLITS, ImageSet, Manifest, known_datasets, load_manifest
 from pipeline.datasets.records import LEVELS, Finding, Found, ImageRecord
 
+NO_OTHER_CAMERA = "have no image by another camera in"  # in the finding about queries that are skipped
+
 
 def judge(manifest: Manifest, found: Found) -> list[Finding]:
     """All findings that need no image file, errors first."""
@@ -133,7 +135,7 @@ def _scorable(
         return [Finding("error", wrong, remedy)]
     alone = [record for record in queries if cameras[record.pid] <= {record.camid}]
     if alone:
-        wrong = f"{len(alone):,} of {len(queries):,} images of {query} have no image by another camera in {gallery}: "
+        wrong = f"{len(alone):,} of {len(queries):,} images of {query} {NO_OTHER_CAMERA} {gallery}: "
         wrong += f"{alone[0].name}{', ...' if len(alone) > 1 else ''}"
         level = "error" if len(alone) == len(queries) else "warning"
         return [Finding(level, wrong, "They are skipped and counted; check the camera numbers.")]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.label_maps import exact_mask
 from pipeline.datasets.manifest import Manifest, mask_path
-from pipeline.datasets.mask_files import exact_mask
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.io.images import resize_mask
 

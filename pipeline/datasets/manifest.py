@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from pipeline.datasets.base_manifest import inherited
 from pipeline.datasets.records import ImageRecord, read_records
 from pipeline.errors import UserError, did_you_mean
 from pipeline.io.build import DERIVED, build
@@ -249,7 +250,8 @@ def _read(dataset: str) -> tuple[dict[str, object], Path]:
         beside = origin.parent / base
         base_table = _read(str(beside) if base.endswith(".toml") else base)[0]
         # A name of its own, so that its outputs are not taken for those of the other.
-        table = base_table | {"name": safe_name(origin.stem)} | table
+        taken = inherited(base_table, base, origin.name, set(table))
+        table = taken | {"name": safe_name(origin.stem)} | table
     return table, origin
 
 

@@ -14,6 +14,7 @@ from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
 from pipeline.evaluation.part_masks import PartReference, part_scores
+from pipeline.evaluation.published import Measured, published
 from pipeline.evaluation.report import (
     BothStripes,
     EvaluatedDataset,
@@ -23,6 +24,7 @@ from pipeline.evaluation.report import (
     VariantFigures,
 )
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
+from pipeline.evaluation.warnings import Reviewed, review
 from pipeline.features.store import Banks, Examples
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig
@@ -95,6 +97,8 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
     exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
     scores = score(RankingTask(*pair, protocol, options, images.device), examples.name, colours, exact)
     reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
+    unreadable = tuple(images.query.unreadable + images.gallery.unreadable)
+    paper = published(Measured(manifest, protocol, options, origin.records, origin.trained_dataset, len(unreadable)))
     report = Report(
         protocol=full_name,
         single_shot=bool(protocol.shots),
@@ -106,8 +110,10 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
         labels=origin.labels,
         parts=part_scores(examples, reference, query.name),
         stripes=_stripes(pair, exact, stripes) if exact else None,
-        paper=tuple(row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name),
-        dataset=_dataset(origin, scores, images.query.unreadable + images.gallery.unreadable),
+        paper=paper.rows,
+        paper_left_out=paper.left_out,
+        warnings=review(Reviewed(scores, options, origin, bool(protocol.shots), unreadable)),
+        dataset=_dataset(origin, scores, unreadable),
         provenance=Provenance(
             labeler=index.labeler,
             pose=index.pose,
@@ -155,8 +161,8 @@ def _stripes(pair: BankPair, exact: BankPair, stripes: Stripes) -> BothStripes:
     return BothStripes(query, gallery)
 
 
-def _dataset(origin: Origin, scores: Scores, unreadable: list[str]) -> EvaluatedDataset:
-    manifest, warnings = origin.manifest, list(origin.warnings)
+def _dataset(origin: Origin, scores: Scores, unreadable: tuple[str, ...]) -> EvaluatedDataset:
+    manifest, warnings = origin.manifest, [finding.wrong for finding in origin.findings]
     if unreadable:
         warnings.append(f"{len(unreadable)} unreadable images are left out: {', '.join(unreadable[:3])}")
     return EvaluatedDataset(

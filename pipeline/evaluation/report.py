@@ -98,8 +98,25 @@ class BothStripes:
 
 
 @dataclass(frozen=True)
+class EvaluationWarning:
+    """One warning about figures.
+
+    text: the fact, with its numbers. why: its meaning, or what to do; may be "".
+    """
+
+    text: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}. {self.why}" if self.why else f"{self.text}."
+
+
+@dataclass(frozen=True)
 class EvaluatedDataset:
-    """The dataset of an evaluation. warnings: deviations from the dataset as published."""
+    """The dataset of an evaluation.
+
+    warnings: of the data stage, and unreadable images.
+    """
 
     name: str
     title: str
@@ -145,7 +162,9 @@ class Report:
 
     metrics: variant -> its figures. chance: figure -> expectation of a random order. cmc: variant or "chance" -> curve
     at ranks 1, 2, ... tau_sweep: other thresholds. shown: "random", "best", "worst" -> names of the queries shown.
-    labels, parts, stripes: None where unknown. paper: published rows, in percent.
+    labels, parts, stripes: None where unknown. paper: published rows of what was measured here, in percent.
+    paper_left_out: why other published rows cannot be compared, "" without such. warnings: all, those of the data stage
+    too; reports before 0.2 have none.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -161,6 +180,8 @@ class Report:
     parts: PartScores | None
     stripes: BothStripes | None
     paper: tuple[dict[str, str | float], ...]
+    paper_left_out: str = ""
+    warnings: tuple[EvaluationWarning, ...] = ()
     dataset: EvaluatedDataset
     provenance: Provenance
 

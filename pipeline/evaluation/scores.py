@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.colour_baseline import colour_rules
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
 from pipeline.runs.config import EvalConfig
-from pipeline.runtime.progress import Progress
+from pipeline.runtime.progress import counted
 from pipeline.shards.dataset import ShardDataset
 from sorn import matching, metrics
 from sorn.chance import chance, chance_cmc
@@ -22,7 +22,7 @@ from sorn.features import FeatureBank
 from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, Relevance
 from sorn.ranking import rank
-from sorn.rerank import Reranking, reranked_blocks
+from sorn.rerank import Reranked, Reranking
 from sorn.single_shot import SingleShotEvaluation
 
 BankPair = tuple[FeatureBank, FeatureBank]
@@ -121,22 +121,22 @@ def score(
     too (pipeline.evaluation.colour_baseline, oracle_stripes).
     """
     query, options, single_shot = task.query, task.options, bool(task.protocol.shots)
+    floor = colour_rules(query.local.shape[1], options.tau) if colours else {}
     by_chance = chance(task.relevant, options.average_precision, single_shot=single_shot)
     curve_by_chance = chance_cmc(task.relevant, single_shot=single_shot)
     rules = {variant: Rule(variant, options.tau if variant == "sorn" else 0.0) for variant in matching.variants(query)}
     taus = {tau: Rule("sorn", tau) for tau in options.tau_sweep if "sorn" in rules}
-    found = _evaluated(task, [*rules.values(), *taus.values()])
-    by_variant = {variant: found[rule] for variant, rule in rules.items()}
     last = list(rules)[-1]
+    again = {f"{last}+rerank": Reranked(rules[last], _reranking(options))} if options.rerank else {}
+    found = _evaluated(task, [*rules.values(), *taus.values(), *again.values()])
+    by_variant = {variant: found[rule] for variant, rule in rules.items()}
     if colours:
-        floor = colour_rules(query.local.shape[1], options.tau)
         ranked = _evaluated(task.with_banks(colours), list(floor.values()))
         by_variant = {name: ranked[rule] for name, rule in floor.items()} | by_variant
     if exact:
         rule = Rule("sorn", options.tau)
         by_variant[EXACT_STRIPES] = _evaluated(task.with_banks(exact), [rule])[rule]
-    if options.rerank:
-        by_variant[f"{last}+rerank"] = _reranked(task, rules[last])
+    by_variant |= {name: found[rule] for name, rule in again.items()}
     shown = choose_shown(task, by_variant[last], explained)
     return Scores(
         query,
@@ -174,21 +174,15 @@ def _new_evaluation(task: RankingTask) -> Evaluation:
     return Evaluation(task.relevant, options.average_precision)
 
 
-def _evaluated(task: RankingTask, rules: list[Rule]) -> dict[Rule, Metrics]:
-    """Every rule, in one pass over the features."""
+def _evaluated(task: RankingTask, rules: Sequence[Rule | Reranked]) -> dict[Rule | Reranked, Metrics]:
+    """Every rule, in as few passes over the features as possible."""
     evaluations = {rule: _new_evaluation(task) for rule in rules}
-    with Progress(len(task.query), "matching", "queries") as progress:
-        for done in rank(task.query, task.gallery, evaluations, task.device):
-            progress.advance(done)
+    counted(rank(task.query, task.gallery, evaluations, task.device), len(task.query), "matching", "queries")
     return {rule: evaluation.metrics() for rule, evaluation in evaluations.items()}
 
 
-def _reranked(task: RankingTask, rule: Rule) -> Metrics:
-    options = Reranking(task.options.rerank_k1, task.options.rerank_k2, task.options.rerank_weight)
-    evaluation = _new_evaluation(task)
-    for rows, similarity in reranked_blocks(task.query, task.gallery, rule, options, task.device):
-        evaluation.add(rows, similarity)
-    return evaluation.metrics()
+def _reranking(options: EvalConfig) -> Reranking:
+    return Reranking(options.rerank_k1, options.rerank_k2, options.rerank_weight)
 
 
 def _rows(task: RankingTask, rules: dict[str, Rule], numbers: list[int]) -> dict[str, dict[int, np.ndarray]]:

@@ -59,11 +59,11 @@ class Embedder:
     @cached_property
     def inference(self) -> Inference:
         """Network as an evaluation runs it. Raises UserError for a damaged network."""
-        return Inference(self.weights, self.about.model, self.device, self.precision)
+        return Inference(self.weights, self.about.model, self.device, self.precision, self.most)
 
     @property
     def batch_size(self) -> int:
-        return self.inference.batch_size(self.most)
+        return self.inference.batch_size
 
     @property
     def image_size(self) -> tuple[int, int]:

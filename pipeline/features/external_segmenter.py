@@ -55,11 +55,15 @@ class Segmenter:
         return bool(parse_json(attrs.get("segmenter", "{}")).get("checkpoint_sha256") == self.sha256)
 
 
-def find_segmenter(folder: Path) -> Segmenter:
-    """Segmenter in the folder of a training.
+def find_segmenter(named: str) -> Segmenter | None:
+    """Segmenter in the folder of a training; None without a name.
 
-    Raises UserError for a folder without a network, and for a network without semantic branch.
+    named: value of `eval.segmenter`. Raises UserError for a folder without a network, and for a network without
+    semantic branch.
     """
+    if not named:
+        return None
+    folder = Path(named)
     option, remedy = f"eval.segmenter = {folder}", f"Give the folder of a training: {WEIGHTS} and {DESCRIPTION}."
     missing = [name for name in (WEIGHTS, DESCRIPTION) if not (folder / name).is_file()]
     if missing:

@@ -15,6 +15,7 @@ import json
 import logging
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.features import bank_values, store
 from pipeline.features.chunks import Chunks, Output
 from pipeline.features.equal_pictures import unite_equal_pictures
-from pipeline.features.external_segmenter import Segmenter
+from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
@@ -30,6 +31,7 @@ from pipeline.io.hdf5 import HeldOpen
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
+from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
@@ -51,8 +53,8 @@ class Extraction:
     """Feature extraction of one evaluation.
 
     paths: of features.h5, its chunks and the checkpoint. trained: description of the checkpoint. query, gallery: the
-    images. options: precision and images per batch. device: as in --device. segmenter: the external segmenter whose
-    scores are added, or None.
+    images. options: precision, images per batch, and the external segmenter whose scores are added. device: as in
+    --device. Raises UserError as `find_segmenter` does.
     """
 
     paths: Paths
@@ -61,7 +63,6 @@ class Extraction:
     gallery: ShardDataset
     options: EvalConfig
     device: str = "auto"
-    segmenter: Segmenter | None = None
 
     def banks(self) -> store.Banks | None:
         """Banks of features.h5, extracted now if necessary.
@@ -80,6 +81,11 @@ class Extraction:
         if banks is not None:
             self._warn_of_zeros(banks)
         return banks
+
+    @cached_property
+    def segmenter(self) -> Segmenter | None:
+        """External segmenter of `eval.segmenter`."""
+        return find_segmenter(self.options.segmenter)
 
     @cached_property
     def checkpoint(self) -> str:
@@ -117,6 +123,8 @@ class Extraction:
         """
         path = self.paths.features
         if not path.is_file():
+            path = self.paths.settled.features  # of the evaluation that this one replaces
+        if not path.is_file():
             return None
         try:
             if store.read_attrs(path).get("fingerprint") != self.fingerprint:
@@ -128,13 +136,15 @@ class Extraction:
             logger.warning(f"eval: {error.wrong}; extracting again")
             return None
         logger.info(f"eval: {path} holds the features of this checkpoint and these images; not extracting again")
+        if path != self.paths.features:
+            link(path, self.paths.features)
         return banks
 
     def _extracted(self) -> store.Banks | None:
         """Extracted banks, with maps and parts of some queries; None in all processes but the first."""
         path = self.paths.features
-        inference = Inference(self.paths.checkpoint, self.trained.model, self.device, self.options.precision)
-        size = inference.batch_size(self.options.batch_size)
+        inference = self._inference(self.paths.checkpoint, self.trained)
+        size = inference.batch_size
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Output:
             batch = _read(data, chosen, inference)
@@ -154,6 +164,10 @@ class Extraction:
         chunks.remove()
         return store.read_banks(path)
 
+    def _inference(self, weights: Path, about: CheckpointInfo) -> Inference:
+        options = self.options
+        return Inference(weights, about.model, self.device, options.precision, options.batch_size)
+
     def _examples(self, inference: Inference, size: int) -> store.Examples:
         """Maps and predicted parts of some queries, for pictures and part scores."""
         query = self.query
@@ -172,8 +186,8 @@ class Extraction:
     def _segmented(self, segmenter: Segmenter, banks: store.Banks | None) -> store.Banks | None:
         """Banks with the segmenter's scores of their stripes, also written to features.h5. banks: of process 0."""
         stripes = self.trained.model.stripes
-        inference = Inference(segmenter.weights, segmenter.about.model, self.device, self.options.precision)
-        size = inference.batch_size(self.options.batch_size)
+        inference = self._inference(segmenter.weights, segmenter.about)
+        size = inference.batch_size
         network, device, precision = inference.network, inference.device, inference.precision
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Output:
@@ -205,8 +219,8 @@ class Extraction:
             if len(names):
                 some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
                 logger.warning(
-                    f"eval: {self.paths.features}: the features of {len(names)} {side} images are zero, so these "
-                    f"are similar to no image: {some}"
+                    f"eval: {self.paths.settled.features}: the features of {len(names)} {side} images are zero, so "
+                    f"these are similar to no image: {some}"
                 )
 
 

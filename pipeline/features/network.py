@@ -42,23 +42,21 @@ def load_network(weights: Path, model: SORNConfig, device: torch.device) -> SORN
 class Inference:
     """Trained network, folded for speed (`sorn.fused`), with threads that run it.
 
-    network: takes the input of SORN. device, precision: the ones that `auto` means on this machine. On a CPU one thread
+    network: takes the input of SORN. device, precision: the ones that `auto` means on this machine. batch_size: images
+    per forward pass, at most the number wanted. On a CPU one thread
     computes each batch, because sums depend on the number of threads. So features depend neither on the number of cores
     nor on the number of processes. Several batches at a time take less time than one batch on all cores. Raises
     UserError as `load_network` and `pick_device` do.
     """
 
-    def __init__(self, weights: Path, model: SORNConfig, device: str, precision: str) -> None:
+    def __init__(self, weights: Path, model: SORNConfig, device: str, precision: str, most: int = CPU_BATCH) -> None:
         self.device = pick_device(device)
         self.precision = engine.pick_precision(precision, self.device)
         self.network = fused(load_network(weights, model, self.device), self.precision)
         self.on_gpu = self.device.type == "cuda"
+        self.batch_size = most if self.on_gpu else min(most, CPU_BATCH)
         if not self.on_gpu:
             keep_freed_memory()
-
-    def batch_size(self, wanted: int) -> int:
-        """Images per forward pass, at most `wanted`."""
-        return wanted if self.on_gpu else min(wanted, CPU_BATCH)
 
     def run(self, look: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> Generator[Result, None, None]:
         """Results of look(*one) for each of the arguments, in their order.

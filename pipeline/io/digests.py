@@ -128,7 +128,7 @@ def remembered(name: str) -> Iterator[None]:
 
 
 def cache_folder() -> Path | None:
-    """Folder of the user's cached digests; None for a user without a home."""
+    """Folder of the user's cached digests; None without a home."""
     try:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError:
@@ -147,7 +147,7 @@ def digest_file(path: Path) -> str:
 
 
 def digest_files(paths: Sequence[str]) -> list[str]:
-    """sha256 of each file, read by several threads; MISSING for one that cannot be read."""
+    """sha256 of each file; MISSING for one that cannot be read."""
     names = [os.path.abspath(path) for path in paths]
     keys = [_key_or_none(name) for name in names]
     found = {name: _in_use.find(name, key) if key else MISSING for name, key in zip(names, keys, strict=True)}

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.file_digests import files_digest
+from pipeline.datasets.label_maps import exact_mask
 from pipeline.datasets.manifest import mask_path
-from pipeline.datasets.mask_files import exact_mask
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options

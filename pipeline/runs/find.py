@@ -18,6 +18,7 @@ from pipeline.runs.layout import (
     TABLES,
     WEIGHTS,
 )
+from pipeline.runs.replacement import settle
 
 INSIDE = (*OWN_FILES, EXPORT)  # names of folders inside a run
 
@@ -106,6 +107,7 @@ def find_training(model: str | Path, runs: Path) -> Path:
     """
     needed = (WEIGHTS, DESCRIPTION)
     for folder in _folders(model, runs, "train"):
+        settle(folder)
         missing = [name for name in needed if not (folder / name).is_file()]
         if len(missing) == 1:
             wrong = f"{folder} holds no {missing[0]}"
@@ -125,7 +127,10 @@ def find_output(text: str | Path, runs: Path, stage: str, file: str) -> Path | N
 
     text: name or path of a run or an experiment, path of the stage's folder, or of a file in it.
     """
-    return next((folder for folder in _folders(text, runs, stage) if (folder / file).is_file()), None)
+    found = next((folder for folder in _folders(text, runs, stage) if (folder / file).is_file()), None)
+    if found is not None:
+        settle(found)
+    return found
 
 
 def finished_trainings(runs: Path) -> list[str]:

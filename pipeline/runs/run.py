@@ -16,6 +16,7 @@ from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
 from pipeline.datasets.records import ImageFile, ImageRecord, moved, read_rows
 from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError
+from pipeline.io.text import read_text
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
@@ -188,7 +189,7 @@ class Run:
         path = Path(self.command.config)
         if path.suffix != ".toml" or not path.is_file():
             return self.command
-        return replace(self.command, config_text=path.read_text(encoding="utf-8"))
+        return replace(self.command, config_text=read_text(path))
 
     def remembered(self, made: Stamp | None, stage: str) -> str | None:
         """Command line that made a stage; None if it is unknown.

@@ -1,7 +1,8 @@
 """Stamps: records of what a stage's outputs were made from.
 
-Reads and writes stamp.json. A stamp is written last, by os.replace. A stage that fails leaves no stamp. A stage is
-fresh if the version, inputs and options in its stamp are the present ones, and if the output files are as recorded.
+Reads and writes stamp.json. A stamp is written last, by os.replace. A stage that fails leaves the stamp of the outputs
+that were finished before, if there are any. A stage is fresh if the version, inputs and options in its stamp are the
+present ones, and if the output files are as recorded.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pipeline.runs.command import RunCommand
 from pipeline.runs.config import STORED_NAMES
 from pipeline.runs.inputs import FORMER_INPUTS, Input, from_stored
 from pipeline.runs.layout import STAMP
+from pipeline.runs.replacement import settle
 
 SCHEMA_VERSION = 1
 PRESENT = {stored: name for name, stored in STORED_NAMES.items()}  # option in stamps -> its name on the command line
@@ -83,9 +85,11 @@ def fingerprint(stage: str, version: int, inputs: dict[str, str], config: Mappin
 def read(folder: Path) -> Stamp | None:
     """Stamp of a folder; None without one.
 
-    Raises UserError for a file that cannot be read or is no stamp.
+    Newer outputs of an interrupted replacement are moved to their places first. Raises UserError for a file that cannot
+    be read or is no stamp.
     """
     path = folder / STAMP
+    settle(folder)
     try:
         table = read_json(path)
         command = table.pop("command", None)
@@ -114,10 +118,6 @@ def _require_kinds(stamp: Stamp) -> None:
     )
     if not good:
         raise ValueError("its inputs, config, outputs, provides or versions are of a wrong type")
-
-
-def remove(folder: Path) -> None:
-    (folder / STAMP).unlink(missing_ok=True)
 
 
 def write(

@@ -60,6 +60,16 @@ class Progress:
             self.last = now
 
 
+def counted(done: Iterable[int], total: int, label: str, unit: str = "images") -> None:
+    """Run of a step, with a display of its progress.
+
+    done: numbers of finished units.
+    """
+    with Progress(total, label, unit) as shown:
+        for units in done:
+            shown.advance(units)
+
+
 def progress(items: Iterable[Item], total: int, label: str, unit: str = "images", step: int = 1) -> Iterator[Item]:
     """The items, with a display of their progress.
 

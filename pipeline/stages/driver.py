@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from pipeline.runs import stamp
 from pipeline.runs.command import OWN
 from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.lock import held
+from pipeline.runs.replacement import settle
 from pipeline.runs.run import STAGES, Run
 from pipeline.runs.ways_on import record_origin
 from pipeline.runtime import distributed
@@ -30,6 +31,8 @@ from pipeline.runtime import distributed
 logger = logging.getLogger(__name__)
 
 DIVIDED = ("masks", *OWN)  # stages whose work the processes of torchrun divide
+TRAININGS = ("labeler", "train")
+REPLACED = ("labeler", "masks", *OWN)  # stages whose finished outputs stay until newer ones are complete
 
 
 class Stage(Protocol):
@@ -117,26 +120,30 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
             _require_fresh_input(stages, name, run)
             settings, inputs = stage.settings(run), as_stored(name, stage.inputs(run))
             reasons = None
-            if processes.number == 0:  # another process might look when the old stamp is removed already
+            if processes.number == 0:
                 reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
                 if reasons or force:
                     locks.enter_context(held(folder, name))
             reasons = distributed.meet(value=reasons)
             if not reasons and not force:
                 distributed.say(f"{name}: fresh, nothing to do ({folder})")
+                with contextlib.suppress(OSError):  # of a process that was killed after it had written the stamp
+                    _remove_states(run, name)
                 return None
             distributed.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
-            if processes.number == 0:
-                stamp.remove(folder)
-            result = stage.run(run, stamp.fingerprint(name, stage.VERSION, inputs, settings))
+            fingerprint = stamp.fingerprint(name, stage.VERSION, inputs, settings)
+            working = _working(run, name, fingerprint)
+            result = stage.run(working, fingerprint)
         if processes.number:
             seconds = time.monotonic() - start
             logger.info(f"{name}: process {processes.number} has done its share in {seconds:.0f} s")
             return folder
         with told_by_name(run, name):
-            main = stage.finish(run, result)
-            outputs, provides = stage.outputs(run), stage.provides(run)
-            stamp.write(folder, name, stage.VERSION, inputs, settings, outputs, provides, run.recorded)
+            main = _moved(stage.finish(working, result), working, run, name)
+            outputs, provides, place = stage.outputs(working), stage.provides(working), working.paths.folder(name)
+            stamp.write(place, name, stage.VERSION, inputs, settings, outputs, provides, run.recorded)
+            settle(folder)
+            _remove_states(run, name)
             if name == "data":
                 record_origin(run)
     logger.info(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
@@ -148,7 +155,35 @@ def work(stage: Stage, run: Run, fingerprint: str) -> Path:
 
     The work is done even if the stage is fresh, without stamp and lock.
     """
-    return stage.finish(run, stage.run(run, fingerprint))
+    main = stage.finish(run, stage.run(run, fingerprint))
+    _remove_states(run, stage.NAME)
+    return main
+
+
+def _working(run: Run, name: str, fingerprint: str) -> Run:
+    """Run for the work of a stage: in next/ where finished outputs must stay until the newer ones are complete.
+
+    A repair of the same outputs is done in their folder, where every whole shard and feature is used again; a training
+    that is repeated is not.
+    """
+    made = run.stamp(name)
+    if name not in REPLACED or made is None or (made.fingerprint == fingerprint and name not in TRAININGS):
+        return run
+    return replace(run, paths=replace(run.paths, renewed=name))
+
+
+def _moved(file: Path, working: Run, run: Run, name: str) -> Path:
+    """Place of a stage's file after the work."""
+    return run.paths.folder(name) / file.relative_to(working.paths.folder(name))
+
+
+def _remove_states(run: Run, name: str) -> None:
+    """Remove the training states of a finished stage, with any fingerprint.
+
+    Those in next/ belong to a training that is to replace this one.
+    """
+    for path in run.paths.states(name):
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

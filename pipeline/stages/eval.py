@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
 from pipeline.errors import UserError
-from pipeline.features.external_segmenter import Segmenter, find_segmenter
+from pipeline.features.external_segmenter import find_segmenter
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import EvalConfig, as_json
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
@@ -57,7 +57,7 @@ def inputs(run: Run) -> list[Input]:
             again = run.asked_for("", ("masks.keypoints=joints",), None, run.runtime).make("eval")
             raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
-    segmenter = _segmenter(options)
+    segmenter = find_segmenter(options.segmenter)
     if segmenter is not None:
         found.append(Input(OUTSIDE, "segmenter", segmenter.sha256))
     return found
@@ -74,13 +74,14 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
 
-    options, protocol = run.config.eval, _protocol(run)
+    options = run.config.eval
+    device, folder = run.runtime.device, run.paths.folder("train")
     query, gallery = (ShardDataset(run.paths.shard_index, split) for split in _splits(options))
+    trained = describe(folder)
+    _require_features(folder, options, trained)
+    protocol = _protocol(run)
     check_answerable(run.paths.dataset, protocol, query, gallery)
-    trained = describe(run.paths.folder("train"))
-    _require_features(run.paths.folder("train"), options, trained)
-    device = run.config.runtime.device
-    banks = Extraction(run.paths, trained, query, gallery, options, device, _segmenter(options)).banks()
+    banks = Extraction(run.paths, trained, query, gallery, options, device).banks()
     if banks is None:
         return trained, None
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
@@ -112,10 +113,6 @@ def provides(run: Run) -> dict[str, str]:
     return {}
 
 
-def _segmenter(options: EvalConfig) -> Segmenter | None:
-    return find_segmenter(Path(options.segmenter)) if options.segmenter else None
-
-
 def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:
     """Raise UserError for a network without features, or without stripes for an external segmenter."""
     if trained.finds_parts_only:
@@ -139,6 +136,7 @@ def _splits(options: EvalConfig) -> tuple[str, str]:
 def _protocol(run: Run) -> Protocol:
     """Protocol of the manifest, with the options that replace its values."""
     options = run.config.eval
+    query, gallery = _splits(options)
     protocol = run.manifest.find_protocol(options.protocol)
     if options.shots:
         protocol = dataclasses.replace(protocol, shots=options.shots, trials=options.trials)
@@ -149,6 +147,5 @@ def _protocol(run: Run) -> Protocol:
             f"eval.protocol = '{protocol.name}' belongs to the test split, but eval.split = '{options.split}'",
             "Leave eval.protocol at default, or evaluate with --set eval.split=test.",
         )
-    query, gallery = _splits(options)
     text = "every validation query against the validation gallery"
     return dataclasses.replace(protocol, description=text, query_prefix=f"{query}/", gallery_prefix=f"{gallery}/")

@@ -14,10 +14,9 @@ from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.manifest import mask_path
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
-from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
-from pipeline.runs.inputs import OUTSIDE, Input
+from pipeline.runs.inputs import OUTSIDE, Input, initial_weights
 from pipeline.runs.run import Run
 
 NAME = "labeler"
@@ -27,11 +26,7 @@ SPLIT = "labeler"
 
 def settings(run: Run) -> Mapping[str, object]:
     options = as_json(run.config.danet)
-    init = Path(run.config.danet.init)
-    if init.suffix:
-        if not init.is_file():
-            raise UserError(f"danet.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
-        options["init"] = {"file": FilePlace(init.name), "sha256": digest_file(init)}
+    options["init"] = initial_weights("danet.init", run.config.danet.init)
     return options
 
 

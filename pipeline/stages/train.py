@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
-from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
-from pipeline.runs.inputs import Input
+from pipeline.runs.inputs import Input, initial_weights
 from pipeline.runs.run import Run
 
 if TYPE_CHECKING:
@@ -29,11 +28,7 @@ VALIDATED = ("val_query", "val_gallery")
 def settings(run: Run) -> Mapping[str, object]:
     config = run.config
     sections = {name: as_json(getattr(config, name)) for name in ("model", "loss", "schedule", "train")}
-    init = Path(config.train.init)
-    if init.suffix:
-        if not init.is_file():
-            raise UserError(f"train.init = {init}: no such file", "Give a .safetensors file, 'imagenet' or 'none'.")
-        sections["train"]["init"] = {"file": FilePlace(init.name), "sha256": digest_file(init)}
+    sections["train"]["init"] = initial_weights("train.init", config.train.init)
     if config.train.keep == "best":
         sections["chosen by"] = {name: getattr(config.eval, name) for name in ("tau", "average_precision")}
     return sections

@@ -162,12 +162,11 @@ class LabelerTraining:
         logger.info(f"labeler: going on at step {self.done} ({path})")
 
     def _publish(self) -> None:
-        """Write the weights with their description in the metadata, then remove the training states."""
+        """Write the weights and their description, also as metadata. The training states stay until then."""
         info = DanetInfo(self.options, self.paths.dataset_name, self.precision, self.fingerprint)
         described = info.as_json()
         checkpoints.save_weights(self.paths.labeler_checkpoint, self.model.state_dict(), described)
         write_json(self.paths.labeler_config, described)
-        self.states.remove()
 
 
 def learning_rate(base: float, progress: float) -> float:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.io import checkpoints
+from pipeline.io.file_kind import SAFETENSORS, TORCH, kind_of, without_objects
 from pipeline.io.weights_metadata import of_this_program
 from pipeline.runtime import distributed
-from pipeline.training.foreign_weights import blocks, resnet_weights
+from pipeline.training.foreign_weights import blocks, network_name, resnet_weights
 from sorn.backbone import load_resnet
+from sorn.config import BACKBONES, DANET_BACKBONES
 
 OWN_IDENTITIES = "classifier"  # in the names of layers that depend on the training pids
 
@@ -22,40 +24,67 @@ def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str
     init: one of
     - "none": the weights stay as they are.
     - "imagenet": the ImageNet weights of torchvision for the ResNet `backbone`.
-    - a .pth or .safetensors file of any program with a ResNet (`foreign_weights`). Changed names and left-out weights
-      are logged.
-    - a .safetensors file of a network trained by this program. If the options of the network are the same, everything
+    - a torch.save or safetensors file of any program with a ResNet (`foreign_weights`). Changed names and left-out
+      weights are logged.
+    - a safetensors file of a network trained by this program. If the options of the network are the same, everything
       is loaded but the identity classifiers. Otherwise only the backbone is loaded, and that is logged.
 
-    option: name of the option, for messages. Raises UserError for weights that are missing, cannot be read or do not
-    fit.
+    The content of a file decides what it is, not its name. option: name of the option, for messages. Raises UserError
+    for weights that are missing, cannot be read or do not fit.
     """
     if init == "none":
         return
+    what = f"{option} = {init}"
     try:
         if init == "imagenet":
             load_resnet(model.get_submodule("backbone"), _imagenet(backbone, option))
-        elif Path(init).suffix == ".safetensors" and of_this_program(Path(init)):
-            _load_trained(model, checkpoints.read_weights(Path(init)), f"{option} = {init}")
+        elif _kind(Path(init), what) == SAFETENSORS and of_this_program(Path(init)):
+            _load_trained(model, checkpoints.read_weights(Path(init)), what)
         else:
-            _load_foreign(model.get_submodule("backbone"), Path(init), f"{option} = {init}")
+            _load_foreign(model.get_submodule("backbone"), Path(init), backbone, option)
+    except checkpoints.HoldsCode as error:
+        raise UserError(f"{what}: {error}", without_objects(Path(init), error.name)) from error
     except (ValueError, RuntimeError, OSError) as error:
         raise UserError(
-            f"{option} = {init}: {error}",
+            f"{what}: {reason(error)}",
             f"Give weights of the configured backbone, or start with --set {option}=none.",
         ) from error
 
 
-def _load_foreign(backbone: nn.Module, path: Path, what: str) -> None:
-    """Load a ResNet from a file of another program."""
-    read = checkpoints.read_weights if path.suffix == ".safetensors" else checkpoints.read_torch
-    weights, taken_off = resnet_weights(read(path), backbone.state_dict())
+def _kind(path: Path, what: str) -> str:
+    """Name of the kind of a weights file. Raises UserError for a file of a kind that holds no weights for torch."""
+    kind = kind_of(path)
+    if kind is None:
+        raise UserError(f"{what}: it is neither a file of torch.save nor of safetensors", "Give a weights file.")
+    if kind.name not in (SAFETENSORS, TORCH):
+        raise UserError(f"{what} is {kind.what}", kind.remedy)
+    return kind.name
+
+
+def _load_foreign(backbone: nn.Module, path: Path, name: str, option: str) -> None:
+    """Load a ResNet from a file of another program. name: of the backbone."""
+    safetensors = _kind(path, f"{option} = {path}") == SAFETENSORS
+    content = checkpoints.read_weights(path) if safetensors else checkpoints.read_torch(path)
+    weights, taken_off = resnet_weights(content, backbone.state_dict())
     try:
         load_resnet(backbone, weights)
     except ValueError as error:
-        raise ValueError(f"it holds {blocks(weights)}, which is not this backbone: {error}") from error
+        raise _another(weights, name, f"{option} = {path}", option, str(error)) from error
     if taken_off:
-        distributed.say(f"{what}: {'; '.join(taken_off)}")
+        distributed.say(f"{option} = {path}: {'; '.join(taken_off)}")
+
+
+def _another(weights: dict[str, Tensor], name: str, what: str, option: str, differences: str) -> UserError:
+    """Error for a ResNet that is not the configured backbone `name`."""
+    found = network_name(weights)
+    setting = f"{option.partition('.')[0].replace('train', 'model')}.backbone"
+    if found and found != name:
+        known = DANET_BACKBONES if setting.startswith("danet") else BACKBONES
+        take = f"take its network: --set {setting}={found}" if found in known else f"start with --set {option}=none"
+        return UserError(f"{what} holds a {found}, and {setting} is {name}", f"Give weights of {name}, or {take}.")
+    kind = found or f"ResNet of {', '.join(map(str, blocks(weights)))} blocks"
+    remedy = f"Give weights of torchvision's {name}, or start with --set {option}=none."
+    return UserError(f"{what} holds a {kind} with other layers than {setting} = {name}: {differences}", remedy)
 
 
 def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> None:

@@ -107,6 +107,15 @@ def array(folder: Path) -> list[bytes]:
     return [buffer.getvalue()]
 
 
+def archive(folder: Path) -> list[bytes]:
+    found, ids = [], np.random.default_rng(0).integers(0, 8, (12, 6), dtype=np.uint8)
+    for save in (np.savez, np.savez_compressed):
+        buffer = io.BytesIO()
+        save(buffer, ids)
+        found.append(buffer.getvalue())
+    return found
+
+
 def shard(folder: Path) -> list[bytes]:
     rng = np.random.default_rng(0)
     path = folder / "seed" / "shard-00000.h5"
@@ -231,6 +240,7 @@ TARGETS = {
         Target("image", "picture.png", decode, pictures),
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),
+        Target("label_archive", "map.npz", read_label_map, archive),
         Target("shard", "shard-00000.h5", read_all, shard),
         Target("banks", "features.h5", read_both_ways, banks),
         Target("bank", "bank.h5", mapped.open_bank, bank),

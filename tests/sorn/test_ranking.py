@@ -9,6 +9,7 @@ from sorn import matching, metrics, ranking
 from sorn.features import FeatureBank
 from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, Relevance
+from sorn.rerank import Reranked, Reranking, reranked_blocks
 from sorn.single_shot import SingleShotEvaluation
 
 RULES = [Rule("global"), Rule("global+local"), Rule("sorn", 0.15), Rule("sorn", 0.5)]
@@ -113,3 +114,18 @@ def test_nobody_with_a_match_gives_figures_of_nobody(monkeypatch: pytest.MonkeyP
     query.pid[:] = 99
     by_tiles(monkeypatch, 16)
     assert ranked(query, gallery, relevance(query, gallery))[RULES[0]].queries == 0
+
+
+def test_a_reranked_rule_is_evaluated_beside_the_others() -> None:
+    query, gallery = bank(0, 30), bank(1, 90)
+    relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
+    options = Reranking(k1=8, k2=3)
+    again = Reranked(RULES[2], options)
+    evaluations = {rule: Evaluation(relevant) for rule in (RULES[2], again)}
+    assert sum(ranking.rank(query, gallery, evaluations)) == len(query)
+    expected = Evaluation(relevant)
+    for rows, similarity in reranked_blocks(query, gallery, RULES[2], options):
+        expected.add(rows, similarity)
+    found, plain = (evaluations[rule].metrics() for rule in (again, RULES[2]))
+    np.testing.assert_array_equal(found.ap, expected.metrics().ap)
+    assert not np.array_equal(found.ap, plain.ap)

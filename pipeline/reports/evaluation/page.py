@@ -74,7 +74,8 @@ class Headline:
 class ResultView:
     """The figures.
 
-    variant: the fullest one, used for the headlines. paper: None if the paper has no figures for this dataset.
+    variant: the fullest one, used for the headlines. paper: None if the paper has no figures of what was measured
+    here; paper_left_out: why those that it has cannot be compared.
     """
 
     variant: str
@@ -83,6 +84,7 @@ class ResultView:
     queries: str
     caption: str
     paper: Table | None
+    paper_left_out: str
     warnings: Sequence[str]
     paper_caption: str = report_text.PAPER_CAPTION
     warnings_caption: str = report_text.WARNINGS_CAPTION
@@ -165,7 +167,8 @@ def result(contents: PageContents) -> ResultView:
         report_text.queries_line(report),
         report_text.variants_caption(report),
         Table(paper, label="figures of the paper") if paper else None,
-        report.dataset.warnings,
+        report_text.paper_left_out(report),
+        [str(warning) for warning in report.warnings],
     )
 
 

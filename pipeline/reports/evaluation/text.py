@@ -9,7 +9,6 @@ from pipeline.evaluation.figures import chance_percent, percent
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
 from pipeline.evaluation.report import (
     BothStripes,
-    EvaluatedDataset,
     PartScores,
     Report,
     TrainingLabels,
@@ -24,7 +23,10 @@ VARIANTS_CAPTION = (
     "`global` compares the global feature alone, `global+local` adds every stripe, and `sorn` adds the stripes that "
     "are visible in both images. `chance` is the exact expectation for a gallery in random order."
 )
-RERANK_CAPTION = " `+rerank` orders its answers again by their k-reciprocal neighbours."
+RERANK_CAPTION = (
+    " `+rerank` orders its answers again by their k-reciprocal neighbours, among them the other queries: its answers "
+    "depend on all queries together."
+)
 COLOUR_CAPTION = (
     " `colour` compares colour histograms of horizontal stripes and needs no training: a network that does not beat it "
     "has learnt less than the colours of clothes."
@@ -43,7 +45,8 @@ RANKED_CAPTION = (
     "filled where visible, hollow where hidden."
 )
 PAPER_CAPTION = "What the paper reports on this dataset:"
-WARNINGS_CAPTION = "What deviates from the dataset as published:"
+PAPER_LEFT_OUT = "The paper's figures on this dataset are not shown: {why}."
+WARNINGS_CAPTION = "Warnings about these figures:"
 SWEEP_CAPTION = (
     "`sorn` with other thresholds of Eq. 12, from the same features. At 0 every stripe counts, as in `global+local`. "
     "The threshold in use was set before; choose one with eval.split=val, not here."
@@ -86,6 +89,11 @@ def terminal_lines(report: Report) -> list[str]:
     return [*lines, f"{queries_line(report)}.", f"{report.protocol}."]
 
 
+def warning_lines(report: Report) -> list[str]:
+    """Lines for the terminal: every warning."""
+    return [f"warning: {warning}" for warning in report.warnings]
+
+
 def variants_caption(report: Report) -> str:
     """What the rows of the table stand for."""
     shown, (every, visible) = report.metrics, COLOURS
@@ -115,7 +123,7 @@ def result_lines(contents: MarkdownContents) -> list[str]:
     report = contents.report
     lines = [*pipe_table(table_rows(report)), ""]
     lines += [f"{queries_line(report)}. {report.protocol}.", "", variants_caption(report), ""]
-    return lines + _warnings(report.dataset) + _paper(report)
+    return lines + _warnings(report) + _paper(report)
 
 
 def picture_lines(contents: MarkdownContents) -> list[str]:
@@ -129,15 +137,18 @@ def picture_lines(contents: MarkdownContents) -> list[str]:
     return lines
 
 
-def _warnings(dataset: EvaluatedDataset) -> list[str]:
-    if not dataset.warnings:
-        return []
-    return [WARNINGS_CAPTION, "", *(f"- {text}" for text in dataset.warnings), ""]
+def _warnings(report: Report) -> list[str]:
+    return [WARNINGS_CAPTION, "", *(f"- {warning}" for warning in report.warnings), ""] if report.warnings else []
 
 
 def _paper(report: Report) -> list[str]:
-    rows = paper_rows(report)
-    return [PAPER_CAPTION, "", *pipe_table(rows), ""] if rows else []
+    rows, left_out = paper_rows(report), paper_left_out(report)
+    return [PAPER_CAPTION, "", *pipe_table(rows), ""] if rows else [left_out, ""] if left_out else []
+
+
+def paper_left_out(report: Report) -> str:
+    """Reason for leaving out the paper's figures; "" without one."""
+    return PAPER_LEFT_OUT.format(why=report.paper_left_out) if report.paper_left_out else ""
 
 
 def paper_rows(report: Report) -> list[list[str]]:

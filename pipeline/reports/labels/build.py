@@ -70,7 +70,9 @@ def write_label_report(run: Run) -> list[Path]:
     where = pictures[0].relative_to(paths.label_report_md.parent).as_posix() if pictures else ""
     write_json(paths.label_report_json, report.to_json())
     write_text(paths.label_report_md, "\n".join(label_text.markdown(report, where)) + "\n")
-    logger.info("\n".join(label_text.terminal_lines(report, str(paths.label_report_md))))
+    logger.info("\n".join(label_text.terminal_lines(report, str(paths.settled.label_report_md))))
+    if doubts := label_text.doubts(report):
+        logger.warning(f"labels: {' '.join(doubts)}")
     return [paths.label_report_json, paths.label_report_md, *pictures]
 
 

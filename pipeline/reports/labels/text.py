@@ -34,6 +34,22 @@ def terminal_lines(report: LabelReport, file: str) -> list[str]:
     return [*lines, f"labels: report {file}"]
 
 
+def doubts(report: LabelReport) -> list[str]:
+    """Sentences about labels that are hardly those of people."""
+    found = report.total
+    if not (found.parts and found.foreground and found.foreground.mean):
+        return []
+    shown = [part for part in CLASSES[1:] if found.parts[part].present]
+    said = []
+    if len(shown) == 1:
+        said.append(f"All labels show one body part alone, {shown[0]}.")
+    if not found.parts[CLASSES[0]].present:
+        said.append("No label has any background.")
+    if said:
+        said.append("They may be outlines of people, or of another class table.")
+    return said
+
+
 def status_text(status: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {words(name)}" for name, count in status.items() if count)
 
@@ -63,6 +79,7 @@ def markdown(report: LabelReport, picture: str) -> list[str]:
     if dataset.notice:
         lines += [f"> **Notice.** {dataset.notice}", ""]
     named = [f"- {words(status)}: {_names(names)}" for status, names in report.total.named.items()]
+    lines += ["> **Warning.** " + " ".join(doubts(report)), ""] if doubts(report) else []
     lines += ["## How it went", "", *pipe_table(_status_rows(report)), ""]
     lines += ["The first of each kind:", "", *named, ""] if named else []
     lines += _people(report.total.people) + _foreground(report) + _parts(report) + _exact(report)

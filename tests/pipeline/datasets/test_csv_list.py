@@ -33,6 +33,14 @@ def test_rows_become_records(tmp_path: Path) -> None:
     assert found.junk == {"train/": 1} and found.findings == [] and found.pid_labels == {}
 
 
+def test_semicolons_tabs_and_wide_text_are_taken(tmp_path: Path) -> None:
+    """As spreadsheets save a CSV where the comma is the decimal sign, and "Unicode text"."""
+    text = HEADER + "a.jpg,1,1,query\nb.png,1,2,gallery\n"
+    plain = find(tmp_path, text).records
+    assert find(tmp_path, "sep=;\r\n" + text.replace(",", ";")).records == plain
+    assert find(tmp_path, text.replace(",", "\t").encode("utf-16")).records == plain
+
+
 def test_whole_numbers_written_as_floats_are_numbers(tmp_path: Path) -> None:
     """As pandas writes a column that once had a gap; -1.0 is junk as -1 is."""
     rows = 'a.jpg,{0}7{1},{0}2{1},query\nb.png,{0}7{1},{0}3{1},gallery\n"sub/ü, 1.jpg",{0}-1{1},{0}3{1},gallery\n'
@@ -100,7 +108,7 @@ def test_rows_that_cannot_be_used(tmp_path: Path, rows: str, expected: str) -> N
     ("text", "expected"),
     [
         ("", "has no column path, pid, camid, split; it has none"),
-        ("path;pid;camid;split\n", "it has path;pid;camid;split. Its first line must be path,pid,camid,split"),
+        ("path|pid|camid|split\n", "it has path|pid|camid|split. Its first line must be path,pid,camid,split"),
         (HEADER, "lists no image"),
         (HEADER + "a.jpg,1\n", "line 2: 2 values for 4 columns"),
         (HEADER + "a.jpg,1,1,train\nb.png,01,1,train\n", "pid '01' and '1' are one number"),

@@ -77,6 +77,40 @@ def test_base_takes_another_manifest_and_replaces_keys(tmp_path: Path) -> None:
     assert mine.digest() != theirs.digest()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["subset = true", r"pattern = '^(?P<pid>\d+)_c(?P<camid>\d+)\.jpg$'", "expected_ids = {}", "distractor_pids = []"],
+)
+def test_other_images_than_those_of_the_base_have_a_title_of_their_own(tmp_path: Path, text: str) -> None:
+    mine = load_manifest(write(tmp_path, f'base = "market1501"\n{text}\n', "mymarket.toml"))
+    assert mine.title == "images of mymarket.toml, in the layout of market1501"
+    assert mine.paper == () and mine.notice and mine.licence
+    again = load_manifest(write(tmp_path, 'base = "mymarket.toml"\nroots = ["elsewhere"]\n', "moved.toml"))
+    assert (again.title, again.paper) == (mine.title, ())
+
+
+def test_a_camera_policy_is_of_the_names_that_it_was_written_for(tmp_path: Path) -> None:
+    text = 'base = "market1501"\nsubset = true\n'
+    assert load_manifest(write(tmp_path, text)).camera_policy
+    pattern = r"pattern = '^(?P<pid>\d+)_c(?P<camid>\d+)\.jpg$'"
+    assert not load_manifest(write(tmp_path, f"{text}{pattern}\n")).camera_policy
+
+
+def test_the_same_images_in_another_place_keep_title_and_figures(tmp_path: Path) -> None:
+    theirs = load_manifest("market1501")
+    mine = load_manifest(write(tmp_path, 'base = "market1501"\nroots = ["mine"]\nname = "m"\n'))
+    assert (mine.title, mine.paper) == (theirs.title, theirs.paper) and theirs.paper
+    protocol = '[[protocol]]\nname = "own"\ndefault = true\nshots = 1\ndescription = "Mine."\n'
+    other = load_manifest(write(tmp_path, f'base = "market1501"\n{protocol}'))
+    assert (other.title, other.paper) == (theirs.title, ())
+
+
+def test_what_a_manifest_says_itself_stands(tmp_path: Path) -> None:
+    said = 'title = "My part"\npaper = [{ source = "ours", method = "A", rank-1 = 50.0 }]\n'
+    mine = load_manifest(write(tmp_path, f'base = "market1501"\nsubset = true\n{said}'))
+    assert (mine.title, mine.paper) == ("My part", ({"source": "ours", "method": "A", "rank-1": 50.0},))
+
+
 def test_a_base_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"base = 3 is no text\. Name a dataset"):
         load_manifest(write(tmp_path, "base = 3\n"))

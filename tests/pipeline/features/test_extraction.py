@@ -15,7 +15,6 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.features import chunks, extraction, store
-from pipeline.features.external_segmenter import find_segmenter
 from pipeline.features.extraction import Extraction
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
@@ -87,10 +86,14 @@ def linked(made: Path, runs: Path) -> Paths:
     return paths_in(runs)
 
 
+def with_segmenter(folder: Path) -> EvalConfig:
+    return dataclasses.replace(CONFIG.eval, visibility="segmenter", segmenter=str(folder))
+
+
 def extract(paths: Paths, segmenter: Path | None = None) -> bytes:
     query, gallery = (ShardDataset(paths.shard_index, split) for split in COUNTS)
-    found = find_segmenter(segmenter) if segmenter else None
-    banks = Extraction(paths, describe(paths.folder("train")), query, gallery, CONFIG.eval, "cpu", found).banks()
+    options = with_segmenter(segmenter) if segmenter else CONFIG.eval
+    banks = Extraction(paths, describe(paths.folder("train")), query, gallery, options, "cpu").banks()
     assert banks is not None and (len(banks.query), len(banks.gallery)) == (9, 10)
     assert not paths.feature_chunks.exists() and not list(paths.folder("eval").rglob("*.tmp"))
     return paths.features.read_bytes()
@@ -252,16 +255,13 @@ from pipeline.runtime import distributed as processes
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import test_extraction as test
 from pipeline.features.extraction import Extraction
-from pipeline.features.external_segmenter import find_segmenter
 from pipeline.shards.dataset import ShardDataset
 from pipeline.runs.checkpoint_info import describe
 paths = test.paths_in(Path({str(tmp_path / "two")!r}))
 processes.join()
 query, gallery = (ShardDataset(paths.shard_index, split) for split in test.COUNTS)
-segmenter = find_segmenter(Path({str(tmp_path / "segmenter")!r}))
-banks = Extraction(
-    paths, describe(paths.folder("train")), query, gallery, test.CONFIG.eval, "cpu", segmenter
-).banks()
+options = test.with_segmenter(Path({str(tmp_path / "segmenter")!r}))
+banks = Extraction(paths, describe(paths.folder("train")), query, gallery, options, "cpu").banks()
 processes.meet()
 processes.leave()
 has = "nothing" if banks is None else f"{{len(banks.query)}} queries"

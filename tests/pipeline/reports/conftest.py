@@ -18,6 +18,7 @@ from pipeline.evaluation.label_report import MaskAgreement
 from pipeline.evaluation.part_masks import PartReference
 from pipeline.evaluation.report import (
     EvaluatedDataset,
+    EvaluationWarning,
     PartScores,
     Report,
     SweepPoint,
@@ -94,6 +95,7 @@ def report_of(found: Scores) -> Report:
         parts=PartScores(1, {"x": 1}, 0.5, 0.25, {"head": 0.125}),
         paper=({"method": "SORN", "source": "Table II", "rank-1": 57.6, "mAP": 46.3},),
         dataset=dataset,
+        warnings=(EvaluationWarning("3 <images> fewer"),),
     )
     return with_provenance(
         report,

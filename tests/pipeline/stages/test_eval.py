@@ -31,7 +31,6 @@ from pipeline.evaluation.per_query import read_query_results
 from pipeline.features import store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
-from pipeline.runs import stamp
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
@@ -332,7 +331,7 @@ def test_images_of_another_size_than_trained_on_are_refused(paths: Paths) -> Non
 
 @pytest.mark.parametrize("missing", ["data", "masks", "train"])
 def test_missing_stage_names_the_command(paths: Paths, missing: str) -> None:
-    stamp.remove(paths.folder(missing))
+    paths.stamp(missing).unlink()
     with pytest.raises(UserError, match=f"Run: make {missing} DATASET=synped_demo"):
         stage.inputs(Run.of(CONFIG, paths))
 

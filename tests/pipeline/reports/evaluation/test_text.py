@@ -32,7 +32,7 @@ def test_single_shot_table_has_rank_3_and_deviations() -> None:
 def test_markdown_says_all_that_a_reader_needs() -> None:
     pictures = [Picture("ranked-01.png", "Ranked lists", "Person 7."), Picture("maps.png", "Aggregation maps", "Maps.")]
     text = "\n".join(sections.markdown(REPORT, pictures, "pictures"))
-    assert "> **Notice.** Withdrawn." in text and "- 3 images fewer" in text
+    assert "> **Notice.** Withdrawn." in text and "- 3 images fewer. Copy them again." in text
     assert "| global | 50.0 | 62.5 | 75.0 | 45.7 | 10.0 |" in text
     assert "| SORN (Table V, trained on market1501) | 76.7 | 84.3 |" in text
     assert "| predicted | 100.0 |  | 0.0 | 50.0 |" in text and "75.0 % of the pixels agree" in text

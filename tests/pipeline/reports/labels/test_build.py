@@ -229,3 +229,22 @@ def test_torch_is_not_imported_before_there_is_something_to_compare() -> None:
         "import sys, pipeline.reports.labels.build, pipeline.reports.labels.compare; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], check=False).returncode == 0
+
+
+def test_labels_of_one_body_part_are_doubted(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    """As when outlines are read as class ids: 1 is a head, and every status is ok."""
+    write(paths)
+    assert "labels: All labels show one body part alone, head. They may be outlines" in caplog.text
+    text = paths.label_report_md.read_text()
+    assert "> **Warning.** All labels show one body part alone, head. They may be outlines of people" in text
+
+
+@pytest.mark.parametrize(
+    ("ids", "doubt"), [((0, 1, 5), ""), ((1, 5), "No label has any background."), ((0, 3), "upper arm"), ((0,), "")]
+)
+def test_what_is_doubted(paths: Paths, caplog: pytest.LogCaptureFixture, ids: tuple[int, ...], doubt: str) -> None:
+    mask = np.resize(np.array(ids, np.uint8), SIZE)
+    status = Status.OK if any(ids) else Status.EMPTY
+    write_labels(paths, {"train": [dataclasses.replace(sample("train/a.jpg", 0, status), mask=mask)]})
+    write(paths)
+    assert ("They may be outlines" in caplog.text) == bool(doubt) and doubt in caplog.text
