@@ -75,7 +75,7 @@ class DigestStore:
     new: set[str] = field(default_factory=set)
 
     def find(self, path: str, key: Key) -> str | None:
-        """Digest of a file with this key; None if it must be read."""
+        """Known digest of a file with this key."""
         entry = self.known.get(path)
         return entry[1] if entry and entry[0] == key else None
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 import unicodedata
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from pipeline.datasets.discovery import find_records, find_root
 from pipeline.datasets.manifest import Manifest
@@ -104,6 +105,28 @@ def recorded(paths: Paths) -> DatasetOrigin | None:
         return _of_summary(read_summary(paths.data_summary, paths.dataset), made, paths)
     except (UserError, TypeError):
         return None
+
+
+def moved_with_runs(recorded_path: Path, paths: Paths) -> Path:
+    """Present path of a file or folder of the dataset.
+
+    It is where it lies beside the folder of runs if both were copied or moved, else where it was.
+    """
+    known = recorded(paths)
+    beside = os.path.relpath(recorded_path, known.runs) if known else "."
+    present = Path(os.path.normpath(paths.runs.absolute() / beside))
+    return present if known and present.exists() else recorded_path
+
+
+def present_file(dataset: str, paths: Paths) -> str:
+    """Dataset as it was typed, or its present path.
+
+    The path is another one if its file was copied or moved with its runs.
+    """
+    known = recorded(paths)
+    if Path(dataset).suffix == "" or Path(dataset).exists() or known is None or known.manifest in ("", UNKNOWN):
+        return dataset
+    return str(moved_with_runs(Path(known.manifest), paths))
 
 
 def _of_summary(summary: DataSummary, made: Stamp | None, paths: Paths) -> DatasetOrigin:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +23,7 @@ from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.find import find_run, finished_trainings, folder_names, is_run, no_run, place_of
 from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, EXPORT, TABLES, Paths, labeler_of_folder
-from pipeline.runs.origin import recorded
+from pipeline.runs.origin import moved_with_runs, present_file
 from pipeline.runs.result_paths import Exported, TablesPaths
 from pipeline.runs.stamp import Stamp
 
@@ -163,9 +162,7 @@ class Run:
         if not self.paths.dataset.startswith(UNKNOWN_FILE):
             with contextlib.suppress(UserError):
                 return find_root(self.manifest, self.paths.data_root)
-        known, was = recorded(self.paths), Path(self.summary.root)
-        beside = self.paths.runs.absolute() / os.path.relpath(was, known.runs) if known else was
-        return Path(os.path.normpath(beside)) if beside.is_dir() else was
+        return moved_with_runs(Path(self.summary.root), self.paths)
 
     def stamp(self, stage: str) -> Stamp | None:
         return stamp.read(self.paths.folder(stage))
@@ -267,7 +264,7 @@ class Run:
     def _made_by(self, old: RunCommand) -> Run:
         usual = self.paths.data_root == Path(DATA_ROOT)
         root = Path(old.data_root) if usual else self.paths.data_root
-        paths = replace(self.paths, dataset=old.dataset, labeler=old.labeler, data_root=root)
+        paths = replace(self.paths, dataset=present_file(old.dataset, self.paths), labeler=old.labeler, data_root=root)
         options = {name: getattr(old, name) for name in ("config", "set", "init", "config_text")}
         return replace(self, paths=paths, command=replace(_plain_command(paths), **options))
 
