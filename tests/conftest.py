@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.runtime.logs import log_to_terminal
+
+CACHE = tempfile.TemporaryDirectory(prefix="sorn-tests-")
+os.environ["XDG_CACHE_HOME"] = CACHE.name  # of this process and of those that tests start
 
 NAMED = re.compile(r"/\S|'[^']+'|\d|\w+ = |: \S|\w\.\w|--\w|`")  # a path, a quoted name, a number, an option, its value
 EMPTY = re.compile(

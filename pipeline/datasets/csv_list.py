@@ -15,6 +15,7 @@ from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.csv_table import Row, read_table, whole
+from pipeline.io.digests import ContentDigest, digest_files
 from pipeline.io.files import digest_file, digest_json
 
 COLUMNS = ("path", "pid", "camid", "split")
@@ -74,11 +75,12 @@ def find_records(manifest: Manifest) -> Found:
     return Found(path.parent, f"rows of {path}", found, folders, junk, findings, pid_labels, camid_labels)
 
 
-def listing_digest(manifest: Manifest) -> str:
-    """sha256 over the CSV and the sizes and times of its images."""
+def content_digest(manifest: Manifest) -> ContentDigest:
+    """sha256 over the contents of the CSV and of its images."""
     path = manifest.csv_path
-    states = [file_state(os.path.join(path.parent, row["path"])) for _, row in _read(path)]
-    return digest_json([digest_file(path), states])
+    images = [os.path.join(path.parent, row["path"]) for _, row in _read(path)]
+    content = digest_json([digest_file(path), digest_files(images)])
+    return ContentDigest(content, lambda: digest_json([digest_file(path), [file_state(image) for image in images]]))
 
 
 def _read(path: Path) -> list[Row]:

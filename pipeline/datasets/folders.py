@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.errors import UserError
+from pipeline.io.digests import ContentDigest, digest_files
 
 # Left by file managers in copies of datasets. Names that begin with a dot are left alone as quietly.
 LEFTOVERS = ("thumbs.db", "desktop.ini")
@@ -53,20 +54,30 @@ def locate(manifest: Manifest, data_root: Path) -> DatasetFolder:
     return DatasetFolder(root)
 
 
-def listing_digest(manifest: Manifest, place: DatasetFolder) -> str:
-    """sha256 over names, sizes and times of all images.
+def content_digest(manifest: Manifest, place: DatasetFolder) -> ContentDigest:
+    """sha256 over names and contents of all images and lists."""
+    listed = list(_listed(manifest, place))
+    contents = iter(digest_files([os.path.join(folder, name) for folder, names in listed for name in names]))
+    content = _digest(place, listed, lambda _: next(contents))
+    return ContentDigest(content, lambda: _digest(place, listed, file_state))
 
-    It shows that a dataset has changed without opening an image.
-    """
+
+def _listed(manifest: Manifest, place: DatasetFolder) -> Iterator[tuple[Path, list[str]]]:
+    """Folders of a dataset, each with the names of its images or lists."""
     folders = {set_folder(place.root, image_set): image_set.nested for image_set in manifest.set}
     if place.lists and manifest.lists:
         folders |= {place.root / manifest.lists.fallback: False, place.lists: False}
-    digest = hashlib.sha256()
     for folder in sorted(folder for folder in folders if folder and folder.is_dir()):
         extensions = (".list",) if folder == place.lists else manifest.extensions
+        yield folder, list_images(folder, folders[folder], extensions)[0]
+
+
+def _digest(place: DatasetFolder, listed: list[tuple[Path, list[str]]], state: Callable[[str], str]) -> str:
+    digest = hashlib.sha256()
+    for folder, names in listed:
         digest.update(f"{folder.relative_to(place.root) if folder != place.lists else ''}\n".encode())
-        for name in list_images(folder, folders[folder], extensions)[0]:
-            digest.update(f"{name} {file_state(os.path.join(folder, name))}\n".encode(errors="surrogateescape"))
+        for name in names:
+            digest.update(f"{name} {state(os.path.join(folder, name))}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "load_manifest",
     "mask_path",
     "read_records",
+    "safe_name",
 ]
 
 _PACKAGE = Path(__file__).parents[1]
@@ -168,6 +169,11 @@ class Manifest:
         """CSV of a dataset that is a CSV; relative to the manifest."""
         return (self.origin.parent / self.csv).absolute()
 
+    @property
+    def shipped(self) -> bool:
+        """Whether it is part of the program."""
+        return self.origin.parent == MANIFEST_DIR
+
     def digest(self) -> str:
         """sha256 of all facts about the data in the manifest."""
         defaults = {"origin": "", "default_labeler": "", "default_config": ""}
@@ -208,7 +214,7 @@ def load_manifest(dataset: str) -> Manifest:
         path = Path(dataset)
         if not path.is_file():
             raise UserError(f"{dataset} does not exist", "Give a CSV with the columns path,pid,camid,split.")
-        name, title = _safe_name(path.stem), f"own images of {path.name}"
+        name, title = safe_name(path.stem), f"own images of {path.name}"
         return Manifest(name, title, csv=path.name, junk_pids=(-1,), origin=path)
     table, origin = _read(dataset)
     table.setdefault("junk_pids", [-1] if "csv" in table else [])
@@ -217,7 +223,8 @@ def load_manifest(dataset: str) -> Manifest:
     return manifest
 
 
-def _safe_name(stem: str) -> str:
+def safe_name(stem: str) -> str:
+    """Name of a folder, from that of a file."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", stem)
 
 
@@ -244,7 +251,7 @@ def _read(dataset: str) -> tuple[dict[str, object], Path]:
         base_table = _read(str(beside) if base.endswith(".toml") else base)[0]
         # A name of its own, so that its outputs are not taken for those of the other.
         taken = inherited(base_table, base, origin.name, set(table))
-        table = taken | {"name": _safe_name(origin.stem)} | table
+        table = taken | {"name": safe_name(origin.stem)} | table
     return table, origin
 
 
@@ -255,7 +262,7 @@ def _validate(manifest: Manifest) -> None:
         if not condition:
             raise UserError(f"{manifest.origin}: {wrong}", remedy)
 
-    must(_safe_name(manifest.name) == manifest.name, f"name = '{manifest.name}'", "Use letters, digits, _ and - only.")
+    must(safe_name(manifest.name) == manifest.name, f"name = '{manifest.name}'", "Use letters, digits, _ and - only.")
     defaults = [protocol.name for protocol in manifest.protocol if protocol.default]
     must(len(defaults) == 1, f"{len(defaults)} protocols are marked default", "Mark exactly one with default = true.")
     if manifest.csv:

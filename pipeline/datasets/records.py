@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -122,6 +122,18 @@ def read_rows(path: Path, dataset: str) -> list[tuple[ImageRecord, ImageFile]]:
         ]
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}, line {table.line_num}: {error}", again) from error
+
+
+def moved(rows: list[tuple[ImageRecord, ImageFile]], old: Path, new: Path) -> list[tuple[ImageRecord, ImageFile]]:
+    """Rows of a dataset that was moved, with its present paths.
+
+    old, new: its folder then and now.
+    """
+    if old == new:
+        return rows
+    return [
+        (replace(r, path=new / r.path.relative_to(old)) if r.path.is_relative_to(old) else r, file) for r, file in rows
+    ]
 
 
 def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> None:

@@ -5,6 +5,7 @@ Reads PNG, .npy or .npz, and the table.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.class_tables import HANDS, load_table
+from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.label_maps import LabelMaps, setting
-from pipeline.datasets.mask_files import OTHER_SUFFIXES, SUFFIXES, bits_per_pixel, listing_digest
+from pipeline.datasets.mask_files import OTHER_SUFFIXES, SUFFIXES, bits_per_pixel
 from pipeline.datasets.mask_sizes import FITS, SHAPE
 from pipeline.datasets.mask_values import CHANNELS
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_json
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
 from pipeline.runs.config import Runtime
@@ -86,7 +89,11 @@ class ImportMasks:
 
     def describe(self) -> Mapping[str, object]:
         unset = [name for name in LATER if getattr(self.options, name) == getattr(ImportOptions, name)]
-        return describe(self.name, self.version, self.options, without=unset)
+        # The contents of the folder and of the table are in `inputs`.
+        placed = dataclasses.replace(
+            self.options, folder=FilePlace(self.options.folder), table=FilePlace(self.options.table)
+        )
+        return describe(self.name, self.version, placed, without=unset)
 
     def _places(self, record: ImageRecord) -> list[PurePath]:
         """Paths of an image without its suffix: below the dataset's folder, and by its name."""
@@ -101,7 +108,7 @@ class ImportMasks:
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         paths = map(self.find, records)
-        maps = listing_digest(self.folder, (path for path in paths if path is not None))
+        maps = files_digest(self.folder, (path for path in paths if path is not None))
         return {"label maps": maps, "class table": digest_json(self.lookup.tolist())}
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:

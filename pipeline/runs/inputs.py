@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError, did_you_mean
+from pipeline.io.digests import FilePlace
 from pipeline.io.file_kind import kind_of
 from pipeline.io.files import digest_file
 
@@ -15,6 +16,7 @@ MASK_NAMES = {"train": "masks of ", "eval": "images of "}  # reader -> prefix of
 POSE = "pose"  # the digest of all keypoints, among what the masks stage provides
 BUILT_IN = ("imagenet", "none")  # initial weights that are no file
 FROM_DATA = ("records", "manifest")
+FORMER_INPUTS = {"data": ("folder",)}  # inputs in the stamps of 0.1 that decide nothing: a place is no content
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def initial_weights(option: str, init: str) -> str | dict[str, str]:
     if not path.is_file():
         meant = did_you_mean(init, BUILT_IN) if len(path.parts) == 1 else ""
         raise UserError(f"{option} = {init}: no such file", f"{meant}Give a weights file, 'imagenet' or 'none'.")
-    return {"file": path.name, "sha256": digest_file(path)}
+    return {"file": FilePlace(path.name), "sha256": digest_file(path)}
 
 
 def as_stored(reader: str, inputs: Iterable[Input]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pipeline.datasets.discovery import find_root
 from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
-from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
+from pipeline.datasets.records import ImageFile, ImageRecord, moved, read_rows
 from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError
 from pipeline.io.text import read_text
@@ -21,6 +23,7 @@ from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.find import find_run, finished_trainings, folder_names, is_run, no_run, place_of
 from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, EXPORT, TABLES, Paths, labeler_of_folder
+from pipeline.runs.origin import moved_with_runs, present_file
 from pipeline.runs.result_paths import Exported, TablesPaths
 from pipeline.runs.stamp import Stamp
 
@@ -131,9 +134,12 @@ class Run:
     def rows(self) -> list[tuple[ImageRecord, ImageFile]]:
         """Rows of records.csv.
 
-        Raises UserError if the file is missing or damaged.
+        Paths are those of now. Raises UserError if the file is missing or damaged.
         """
-        return read_rows(self.paths.records, self.paths.dataset)
+        rows = read_rows(self.paths.records, self.paths.dataset)
+        with contextlib.suppress(UserError):  # without the summary nobody knows where they lay
+            return moved(rows, Path(self.summary.root), self.root)
+        return rows
 
     @property
     def records(self) -> list[ImageRecord]:
@@ -147,10 +153,16 @@ class Run:
         """
         return read_summary(self.paths.data_summary, self.paths.dataset)
 
-    @property
+    @cached_property
     def root(self) -> Path:
-        """Folder of the dataset, absolute."""
-        return Path(self.summary.root)
+        """Folder of the dataset, absolute.
+
+        It is where the dataset is now, or where it was if it is not found.
+        """
+        if not self.paths.dataset.startswith(UNKNOWN_FILE):
+            with contextlib.suppress(UserError):
+                return find_root(self.manifest, self.paths.data_root)
+        return moved_with_runs(Path(self.summary.root), self.paths)
 
     def stamp(self, stage: str) -> Stamp | None:
         return stamp.read(self.paths.folder(stage))
@@ -252,7 +264,7 @@ class Run:
     def _made_by(self, old: RunCommand) -> Run:
         usual = self.paths.data_root == Path(DATA_ROOT)
         root = Path(old.data_root) if usual else self.paths.data_root
-        paths = replace(self.paths, dataset=old.dataset, labeler=old.labeler, data_root=root)
+        paths = replace(self.paths, dataset=present_file(old.dataset, self.paths), labeler=old.labeler, data_root=root)
         options = {name: getattr(old, name) for name in ("config", "set", "init", "config_text")}
         return replace(self, paths=paths, command=replace(_plain_command(paths), **options))
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.io.digests import ContentDigest, FilePlace
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
 from pipeline.runs.command import RunCommand
 from pipeline.runs.config import STORED_NAMES
-from pipeline.runs.inputs import Input, from_stored
+from pipeline.runs.inputs import FORMER_INPUTS, Input, from_stored
 from pipeline.runs.layout import STAMP
 from pipeline.runs.replacement import settle
 
@@ -35,7 +36,8 @@ class Stamp:
     stage, version: of the code that ran. inputs: name -> digest. config: options that can change the result. outputs:
     file, relative to the stamp's folder -> [sha256, bytes, mtime in ns]. provides: name -> digest of the content that
     later stages use as input. versions: of Python and the packages; recorded, never compared. command: the command that
-    made the stage, None in stamps before 0.2; not part of the fingerprint.
+    made the stage, None in stamps before 0.2; not part of the fingerprint. origin: of the dataset, in the stamp of the
+    data stage (pipeline.runs.origin).
     """
 
     stage: str
@@ -48,6 +50,7 @@ class Stamp:
     versions: dict[str, str]
     schema_version: int = SCHEMA_VERSION
     command: RunCommand | None = None
+    origin: dict[str, str] | None = None
 
     @property
     def made_from(self) -> tuple[Input, ...]:
@@ -153,7 +156,8 @@ def why_stale(
         reasons.append(f"stamp is of {stamp.stage} schema {stamp.schema_version}, not {stage} schema {SCHEMA_VERSION}")
     if stamp.version != version:
         reasons.append(f"{stage} changed: version {stamp.version} -> {version}")
-    reasons += [f"{name} {change}" for name, change in _differences(stamp.inputs, inputs)]
+    made_from = {name: digest for name, digest in stamp.inputs.items() if name not in FORMER_INPUTS.get(stage, ())}
+    reasons += [f"{name} {change}" for name, change in _differences(made_from, inputs)]
     for name, change in _differences(_flat(stamp.config), _flat(config)):
         reasons.append(f"option {name} {change}")
     reasons += _damaged(folder, stamp.outputs)
@@ -167,10 +171,14 @@ def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[t
             differences.append((name, "is no longer used"))
         elif name not in old:
             differences.append((name, "is new"))
-        elif old[name] != new[name]:
+        elif not _agrees(old[name], new[name]):
             digests = all(isinstance(v, str) and len(v) == 64 for v in (old[name], new[name]))
             differences.append((name, "changed" if digests else f"changed: {old[name]} -> {new[name]}"))
     return differences
+
+
+def _agrees(old: object, new: object) -> bool:
+    return new.agrees(old) if isinstance(new, ContentDigest | FilePlace) else old == new
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -184,13 +192,12 @@ def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def _damaged(folder: Path, outputs: dict[str, list[Any]]) -> list[str]:
-    """Reasons for changed outputs. The same size and mtime is trusted; for another mtime the digest decides."""
+    """Reasons for changed outputs: their contents decide."""
     reasons = []
-    for name, (digest, size, mtime) in outputs.items():
+    for name, (digest, size, _) in outputs.items():
         path = folder / name
         try:
-            stat = path.stat()
-            changed = stat.st_size != size or (stat.st_mtime_ns != mtime and digest_file(path) != digest)
+            changed = path.stat().st_size != size or digest_file(path) != digest
         except FileNotFoundError:
             reasons.append(f"output {name} is missing")
         except OSError as error:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import UserError
+from pipeline.io.digests import remembered
+from pipeline.io.files import digest_json
 from pipeline.labelers import needs_training
 from pipeline.runs import stamp
 from pipeline.runs.command import OWN
@@ -23,6 +25,7 @@ from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.lock import held
 from pipeline.runs.replacement import settle
 from pipeline.runs.run import STAGES, Run
+from pipeline.runs.ways_on import record_origin
 from pipeline.runtime import distributed
 
 logger = logging.getLogger(__name__)
@@ -80,11 +83,18 @@ def state(stage: Stage, run: Run) -> State:
     folder = run.paths.folder(stage.NAME)
     try:
         remedy = _remedy(stage.NAME, run)
-        inputs = as_stored(stage.NAME, stage.inputs(run))
-        reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, stage.settings(run))
+        with remembered(_known_digests(run)):
+            inputs = as_stored(stage.NAME, stage.inputs(run))
+            reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, stage.settings(run))
     except UserError as error:
         reasons, remedy = [error.wrong], error.remedy
     return State(stage.NAME, folder, reasons, remedy)
+
+
+def _known_digests(run: Run) -> str:
+    """Name of the digests of a dataset and of all outputs of its runs."""
+    runs = digest_json(str(run.paths.runs.absolute()))[:16]
+    return f"{run.paths.dataset_name}-{runs}.json"
 
 
 def _remedy(name: str, run: Run) -> str:
@@ -105,7 +115,7 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
         wrong = f"the work of {name} cannot be divided between {processes.world} processes of torchrun"
         raise UserError(wrong, f"Run: {run.make(name)}")
     stage, folder = stages[name], run.paths.folder(name)
-    with contextlib.ExitStack() as locks:
+    with remembered(_known_digests(run)), contextlib.ExitStack() as locks:
         with _group(), told_by_name(run, name):
             _require_fresh_input(stages, name, run)
             settings, inputs = stage.settings(run), as_stored(name, stage.inputs(run))
@@ -134,6 +144,8 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
             stamp.write(place, name, stage.VERSION, inputs, settings, outputs, provides, run.recorded)
             settle(folder)
             _remove_states(run, name)
+            if name == "data":
+                record_origin(run)
     logger.info(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
     return main
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,13 @@ from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import find_segmenter
+from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import EvalConfig, as_json
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
+from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.runs.stamp import Stamp
 from pipeline.runtime.threads import use_all_cores
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ def inputs(run: Run) -> list[Input]:
     data, masks, train = (run.finished(stage) for stage in ("data", "masks", "train"))
     found = [Input("data", key, data.provided(key)) for key in ("manifest", "records")]
     found.append(Input("train", "checkpoint", train.provided("checkpoint")))
+    if run.paths.trained_on:
+        _require_whole(run.paths, train)
     options, dataset = run.config.eval, run.paths.dataset
     for split in _splits(options):
         if split not in masks.provides:
@@ -126,6 +132,14 @@ def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo
             f"the network in {folder} has no local branch, and so no stripes for eval.segmenter to score",
             "Evaluate it without, or train it with --set model.local_branch=true.",
         )
+
+
+def _require_whole(paths: Paths, train: Stamp) -> None:
+    """Raise UserError for the checkpoint of another run that is not the one of its stamp: no stage here looks at it."""
+    path = paths.checkpoint
+    if path.is_file() and digest_file(path) != train.provided("checkpoint"):
+        look = f"sorn verify {shlex.quote(str(paths.trained_on))} --runs {shlex.quote(str(paths.runs))}"
+        raise UserError(f"{path} was changed after it was written", f"Copy it again, or make it again: {look}")
 
 
 def _splits(options: EvalConfig) -> tuple[str, str]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.manifest import mask_path
-from pipeline.datasets.mask_files import listing_digest
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
@@ -32,7 +32,7 @@ def settings(run: Run) -> Mapping[str, object]:
 
 def inputs(run: Run) -> list[Input]:
     records = run.finished("data").provided("records")
-    masks = listing_digest(run.root, _pairs(run)[1])
+    masks = files_digest(run.root, _pairs(run)[1])
     return [Input("data", "records", records), Input(OUTSIDE, "mask files", masks)]
 
 

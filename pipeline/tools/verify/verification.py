@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
+from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import CheckpointInfo
@@ -203,7 +203,7 @@ class Verification:
 
     def _pictures(self, data: VerifiedFolder) -> list[Path]:
         try:
-            self.rows = read_rows(data.paths.records, data.paths.dataset)
+            self.rows = data.run.rows
         except UserError:  # reported when records.csv is checked
             return []
         return [record.path for record, _ in self.rows]

@@ -227,6 +227,8 @@ def test_inputs_change_with_the_masks_and_the_table(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("value,class\n0,background\n1,foot\n", encoding="utf-8")
     assert {key for key, digest in inputs().items() if digest != before[key]} == {"class table"}
     os.utime(path, ns=(1, 1))
+    assert inputs()["label maps"] == before["label maps"]
+    save_mask(path, np.zeros((20, 10), np.uint8))
     assert inputs()["label maps"] != before["label maps"]
 
 

@@ -343,3 +343,8 @@ def test_checkpoint_of_another_run(paths: Paths) -> None:
     report = run(other)
     assert report["provenance"]["trained_on"] == "synped_demo-ground_truth"
     assert other.report_json.parent.name == "eval-from-synped_demo-ground_truth"
+    content = bytearray(paths.checkpoint.read_bytes())
+    content[-1] ^= 1
+    paths.checkpoint.write_bytes(content)
+    with pytest.raises(UserError, match=r"safetensors was changed .*: sorn verify synped_demo-ground_truth --runs"):
+        stage.inputs(Run.of(CONFIG, other))
