@@ -76,7 +76,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
 
     options, protocol = run.config.eval, _protocol(run)
     query, gallery = (ShardDataset(run.paths.shard_index, split) for split in _splits(options))
-    check_answerable(run.paths.dataset, protocol, query, gallery)
+    check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
     trained = describe(run.paths.folder("train"))
     _require_features(run.paths.folder("train"), options, trained)
     device = run.config.runtime.device
