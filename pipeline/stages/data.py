@@ -12,9 +12,12 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.discovery import find_records, look
-from pipeline.datasets.findings import judge
+from pipeline.datasets.findings import errors_first, judge
+from pipeline.datasets.id_numbers import EarlierNumbers
 from pipeline.datasets.image_files import broken_files, read_all, read_file
+from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest, mask_path
 from pipeline.datasets.records import Finding, ImageFile, ImageRecord, moved, read_rows, write_records
 from pipeline.datasets.summary import read_summary, summarise, tell, write_summary
@@ -57,11 +60,12 @@ def run(run: Run, fingerprint: str) -> Path:
     manifest, paths, workers = run.manifest, run.paths, run.config.runtime.workers
     if manifest.rendered:
         _render(manifest, paths, workers)
-    found = find_records(manifest, paths.data_root)
+    found = find_records(manifest, paths.data_root, _earlier_ids(paths))
     findings = judge(manifest, found)
     _refuse(findings, paths)
     files = _read_files(found.records, run, workers)
     rows = list(zip(found.records, files, strict=True))
+    findings = errors_first([*findings, *leaks((record, file.sha256) for record, file in rows)])
     write_records(paths.records, rows)
     summary = summarise(manifest, found, findings, rows)
     write_summary(paths.data_summary, summary)
@@ -136,6 +140,17 @@ def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
         for (record, file), content in zip(known, contents, strict=True)
         if record.path.is_relative_to(root)
     )
+
+
+def _earlier_ids(paths: Paths) -> EarlierIds:
+    """Numbers of the last records.csv; none if it or its summary is missing or damaged."""
+    try:
+        names = read_summary(paths.data_summary, paths.dataset).names
+        records = [record for record, _ in read_rows(paths.records, paths.dataset)]
+    except UserError:
+        return EarlierIds()
+    pid, camid = (EarlierNumbers.of(records, *of) for of in (("pid", names.pids), ("camid", names.camids)))
+    return EarlierIds(pid, camid)
 
 
 def _known(paths: Paths, root: Path) -> list[tuple[ImageRecord, ImageFile]]:
