@@ -16,6 +16,7 @@ from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import Input
 from pipeline.runs.run import Run
+from sorn.config import STRIDE
 
 if TYPE_CHECKING:
     from pipeline.training.loop import Training
@@ -50,9 +51,25 @@ def inputs(run: Run) -> list[Input]:
     return [Input("masks", split, masks.provides[split]) for split in splits if split in masks.provides]
 
 
+def check(run: Run) -> None:
+    """Raise UserError for options that do not fit the size of the images."""
+    height, width = run.config.masks.image_size
+    rows = height // STRIDE
+    for name, needed in run.config.model.rows_by_option.items():
+        if needed > rows:
+            raise UserError(
+                f"model.{name} = {needed} divides the rows of the feature map, and images of {height}x{width} have "
+                f"{rows}, one for {STRIDE} pixels",
+                f"Use fewer: --set model.{name}={rows}, or larger images: --set masks.image_size="
+                f"[{needed * STRIDE},{width}]",
+            )
+
+
 def run(run: Run, fingerprint: str) -> Training:
+    """Train the network. Raises UserError as `check` and `Training` do."""
     from pipeline.training.loop import Training  # torch takes seconds to import
 
+    check(run)
     training = Training(run, fingerprint)
     training.run()
     return training
