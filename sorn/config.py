@@ -39,7 +39,7 @@ def choice(default: object, choices: tuple[object, ...]) -> Any:
 
 
 def any_seed(default: int = 0, largest: int = LARGEST_SEED) -> Any:
-    """Field of a config for the seed of a random generator; see `check_fields`."""
+    """Field of a config for a seed; see `check_fields`."""
     return dataclasses.field(default=default, metadata={"largest": largest})
 
 

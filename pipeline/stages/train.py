@@ -52,7 +52,10 @@ def inputs(run: Run) -> list[Input]:
 
 
 def check(run: Run) -> None:
-    """Raise UserError for options that do not fit the size of the images."""
+    """Check of the options against the size of the images.
+
+    Raises UserError for more stripes or channel sets than the feature map has rows.
+    """
     height, width = run.config.masks.image_size
     rows = height // STRIDE
     for name, needed in run.config.model.rows_by_option.items():

@@ -58,7 +58,7 @@ class BatchOrder:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return self.images // self.train.batch_size + (0 < self.kept)
+        return self.images // self.train.batch_size + (self.kept > 0)
 
     @property
     def kept(self) -> int:
