@@ -49,7 +49,7 @@ def choices_of(field: dataclasses.Field[Any]) -> tuple[object, ...]:
 
 
 def check_fields(section: str, config: Any) -> None:
-    """Check of the fields made by `choice` and `any_seed`, and of all numbers.
+    """Check of numbers and of the fields of `choice` and `any_seed`.
 
     Raises ValueError naming the first option, as section.name, whose value is none of its choices, is no seed, or is
     infinite or nan.
@@ -133,7 +133,7 @@ class SORNConfig:
 
     @property
     def rows_by_option(self) -> dict[str, int]:
-        """Options that divide the rows of the last feature map, with the least number of rows that each needs."""
+        """Least rows of the feature map, by the option that divides them."""
         stripes = self.local_branch or not self.global_branch  # a segmenter scores stripes, too
         return ({"stripes": self.stripes} if stripes else {}) | (
             {"channel_sets": self.channel_sets} if self.global_branch else {}
