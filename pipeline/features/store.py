@@ -27,7 +27,10 @@ SIDES = ("query", "gallery")  # of an evaluation
 IMAGES = "images"  # the bank of a file that holds only one
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 OWN_REMEDY = "Make it again: sorn embed."
-DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
+DIVERGED = (
+    "Training diverged, or its numbers are too large for fp16: see whether --set eval.precision=fp32 helps, else train "
+    "again with a lower rate (--set schedule.base_lr=...)."
+)
 EXAMPLES = ("name", "maps", "parts")
 LAYOUT = {  # in the file: type, number of axes
     "global": ("float32", 2),
