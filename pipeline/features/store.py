@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.errors import UserError, reason
+from pipeline.errors import UserError
 from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, bank_arrays, require_good
 from pipeline.io import hdf5
 from pipeline.io.disk import require_space, told_when_full
@@ -273,4 +273,4 @@ def _read_examples(path: Path, group: h5py.Group) -> Examples:
 
 
 def _unreadable(path: Path, error: Exception, remedy: str) -> UserError:
-    return UserError(f"{path} is truncated or no feature bank: {reason(error)}", remedy)
+    return hdf5.unreadable(path, "feature bank", error, remedy)

@@ -6,6 +6,8 @@ import dataclasses
 import errno
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,22 @@ def test_a_damaged_shard_is_written_again(tmp_path: Path, recorder: type[Recorde
     work(make_config(), paths, "f")
     assert sorted(recorder.asked) == [f"train/{i:03d}.png" for i in range(20)] and third.exists()
     assert tree(paths.folder("masks")) == whole
+
+
+def test_a_shard_that_another_program_holds_open_is_not_written_again(tmp_path: Path, recorder: type[Recorder]) -> None:
+    paths = make_dataset(tmp_path)
+    work(make_config(), paths, "f")
+    whole, path = tree(paths.folder("masks")), paths.shard("train", 1)
+    before = path.read_bytes()
+    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as if killed
+    subprocess.run([sys.executable, "-c", leave_open, str(path)], check=False)
+    held, recorder.asked = path.read_bytes(), []
+    with pytest.raises(UserError, match=r"shard-00001\.h5 is open for writing in another program.* h5clear -s"):
+        work(make_config(), paths, "f")
+    assert path.read_bytes() == held != before and recorder.asked == []
+    path.write_bytes(before)  # as h5clear does
+    work(make_config(), paths, "f")
+    assert tree(paths.folder("masks")) == whole and recorder.asked == []
 
 
 def test_another_fingerprint_replaces_everything_and_leaves_nothing_over(tmp_path: Path) -> None:
