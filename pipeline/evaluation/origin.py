@@ -46,7 +46,7 @@ class Origin:
     command: str
     stamps: dict[str, str]
     versions: dict[str, str]
-    names: IdNames
+    names: IdNames = IdNames()
 
 
 def read_origin(run: Run, trained: CheckpointInfo) -> Origin:
