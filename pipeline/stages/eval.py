@@ -20,6 +20,7 @@ from pipeline.errors import UserError
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import EvalConfig, as_json
+from pipeline.runs.consent import RELABEL
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
 from pipeline.runs.run import Run
 from pipeline.runtime.threads import use_all_cores
@@ -54,7 +55,7 @@ def inputs(run: Run) -> list[Input]:
     if options.visibility == "pose":
         if POSE not in masks.provides:
             wrong = f"eval.visibility = pose needs keypoints, and the shards in {run.paths.folder('masks')} have none"
-            again = run.asked_for("", ("masks.keypoints=joints",), None, run.runtime).make("eval")
+            again = run.command.adding(("masks.keypoints=joints",)).make("eval")
             raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
     segmenter = _segmenter(options)
@@ -79,6 +80,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     check_answerable(run.paths.dataset, protocol, query, gallery)
     trained = describe(run.paths.folder("train"))
     _require_features(run.paths.folder("train"), options, trained)
+    _require_size(run, trained, query.image_size)
     device = run.config.runtime.device
     banks = Extraction(run.paths, trained, query, gallery, options, device, _segmenter(options)).banks()
     if banks is None:
@@ -129,6 +131,19 @@ def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo
             f"the network in {folder} has no local branch, and so no stripes for eval.segmenter to score",
             "Evaluate it without, or train it with --set model.local_branch=true.",
         )
+
+
+def _require_size(run: Run, trained: CheckpointInfo, stored: tuple[int, int]) -> None:
+    """Raise UserError for shards of another image size than the network was trained on."""
+    height, width = trained.image_size
+    if (height, width) == stored:
+        return
+    fitting = run.command.adding((f"masks.image_size=[{height},{width}]",))
+    raise UserError(
+        f"the network was trained on images of {height}x{width}, the shards in {run.paths.folder('masks')} are "
+        f"{stored[0]}x{stored[1]}",
+        f"Run: {fitting.make('eval', RELABEL)}",
+    )
 
 
 def _splits(options: EvalConfig) -> tuple[str, str]:
