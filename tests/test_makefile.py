@@ -313,3 +313,64 @@ def test_a_dataset_in_a_folder_with_blanks_is_found(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert f"{tmp_path / 'my runs'}/own/data" in done.stdout
+
+
+def paste(line: str) -> str:
+    """What a line of a message says when it is pasted into a shell."""
+    assert line.startswith("make ")
+    command = line.replace("make ", f"make --no-print-directory -C {shlex.quote(str(ROOT))} ", 1)
+    done = subprocess.run(
+        f"{command} PYTHON={shlex.quote(sys.executable)}",
+        shell=True,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_ways_on_do_what_they_say(project):
+    """The run keeps its options without the configuration file, and each of three lines goes another way."""
+    assert project.ran("eval", args="--set eval.tau=0.2") == ["eval"]
+    project.config.unlink()
+    bare = f"make status DATASET={project.folder / 'tiny.csv'} LABELER=import RUNS={project.runs}"
+    said = paste(bare)
+    assert said.count(" fresh ") == 4 and f"CONFIG={project.file('eval', 'stamp.json')}" in said
+    before = project.file("train", "model.safetensors").read_bytes()
+    refused = paste(f"{bare} ARGS='--set schedule.epochs=1 --set schedule.milestones=[]'")
+    assert "option schedule.epochs changed: 2 -> 1; option schedule.milestones changed: [1] -> []" in refused.replace(
+        "\n          ", "; "
+    )
+    (line,) = re.findall(r"-> (Run: make train .*)", refused)
+    anew, beside, kept = (part.partition(": ")[2] for part in line.split("; "))
+    assert "nothing to do" in paste(kept) and "EXPERIMENT=epochs-1" in beside
+    assert "train: done in" in paste(beside)
+    assert project.file("train", "model.safetensors").read_bytes() == before
+    assert (project.runs / "tiny-import/experiments/epochs-1/train/model.safetensors").is_file()
+    assert "train: done in" in paste(anew)
+    assert project.file("train", "model.safetensors").read_bytes() != before
+    assert "train: fresh" in paste(bare.replace("status", "eval"))
+    again = json.loads(project.file("eval", "report.json").read_text())["provenance"]["command"]
+    assert "eval: fresh" in paste(f"{again} RUNS={project.runs}")
+
+
+def test_another_configuration_does_not_label_anew_unasked(project):
+    shards = {path: path.stat().st_mtime_ns for path in project.file("masks", "").rglob("*.h5")}
+    size = "--set masks.image_size=[32,16]"
+    said = project.make("eval", args=size, fails=True)
+    assert "option image_size changed: [64, 32] -> [32, 16]" in said and "--relabel" in said
+    assert {path: path.stat().st_mtime_ns for path in project.file("masks", "").rglob("*.h5")} == shards
+    assert project.ran("masks", args=f"{size} --relabel") == ["masks"]
+
+
+def test_an_evaluation_with_a_foreign_checkpoint_needs_no_labels(project):
+    """An evaluation-only list of images, whose usual labeler would ask for weights."""
+    rows = (project.folder / "tiny.csv").read_text().splitlines()
+    (project.folder / "only.csv").write_text("\n".join(row for row in rows if ",train" not in row) + "\n")
+    line = f"make eval DATASET={project.folder / 'only.csv'} TRAINED_ON=tiny-import RUNS={project.runs}"
+    said = paste(line)
+    assert re.findall(r"^(\w+): done in", said, re.MULTILINE) == ["data", "masks", "eval"]
+    assert (project.runs / "only-none/eval-from-tiny-import/report.html").is_file()
+    assert paste(line).count("nothing to do") == 3

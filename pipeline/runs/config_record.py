@@ -74,13 +74,16 @@ def differing(new: Config, old: Config, sections: Iterable[str]) -> tuple[str, .
 
 
 def setting(name: str, value: object) -> str:
-    """Argument of --set for an option. A text that is one word has no quotes."""
+    """Argument of --set for an option.
+
+    A text that is one word has no quotes.
+    """
     bare = isinstance(value, str) and WORD.fullmatch(value) and value not in NO_TEXT
     return f"{name}={value if bare else as_toml_value(value)}"
 
 
 def as_toml_value(value: object) -> str:
-    """Value of an option in one line of TOML, as --set takes it."""
+    """Value of an option as TOML, in one line."""
     if isinstance(value, dict):
         inside = ", ".join(f"{_key(key)} = {as_toml_value(entry)}" for key, entry in value.items())
         return f"{{{inside}}}"
