@@ -66,7 +66,9 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
     @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
     @click.option("--labeler", help=LABELER_HELP)
     @click.option(
-        "--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's."
+        "--config",
+        "config_name",
+        help=f"Preset ({', '.join(presets())}) or .toml file. Default: that of the run, else the manifest's.",
     )
     @click.option(
         "--set",

@@ -165,3 +165,27 @@ def test_an_evaluation_that_is_killed_leaves_the_finished_report(copies: Iterato
         report = json.loads(paths.report_json.read_text())
         assert made is not None and made.options("eval")["tau"] == report["provenance"]["config"]["tau"]
         assert (report["provenance"]["config"]["tau"] == 0.4) or report["metrics"] == before["metrics"]
+
+
+def test_a_first_training_keeps_its_states_until_its_stamp_is_written(copies: Iterator[Paths]) -> None:
+    saved = False
+    for number, paths in enumerate(copies):
+        shutil.rmtree(paths.folder("train"))
+        with killed_at(number) as done:
+            try:
+                retrain(paths)
+                killed = False
+            except Killed:
+                killed = True
+        there, finished = bool(paths.states("train")), paths.stamp("train").is_file()
+        assert not saved or there or finished, f"killed after {done}"
+        saved = saved or there
+        if finished:  # states that a kill has left are removed by the next command
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(driver, "_require_fresh_input", lambda *_: None)
+                assert driver.execute(RETRAINED, "train", Run.of(CONFIG, paths)) is None
+            assert not paths.states("train")
+        shutil.rmtree(paths.runs)
+        if not killed:
+            break
+    assert saved and number > 5
