@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError, did_you_mean, nearest
+from pipeline.runs.command import assigned
 from pipeline.runs.layout import (
     DESCRIPTION,
     EVALUATIONS_FROM,
@@ -93,9 +94,9 @@ def find_trained(text: str | Path, runs: Path) -> RunPlace:
         raise UserError(f"several runs were trained on {text}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
     datasets = {name.rpartition("-")[0] for name in finished if "/" not in name}
     meant = did_you_mean(str(text), [*sorted(datasets), *finished])
+    train = f"Name one, or run: make train {assigned('DATASET', str(text))}"
     raise UserError(
-        f"no finished training run of '{text}' in {runs}",
-        f"{meant}Found: {', '.join(finished) or 'none'}. Run: make train DATASET={text}",
+        f"no finished training run of '{text}' in {runs}", f"{meant}Found: {', '.join(finished) or 'none'}. {train}"
     )
 
 
