@@ -191,3 +191,10 @@ def folder_names(folder: Path) -> list[str]:
     A folder that a killed `sorn clean` renamed has its own name here.
     """
     return sorted({path.name.removesuffix(LEAVING) for path in folder.glob("*") if path.is_dir()})
+
+
+def full_name_of(spelled: str, runs: Path) -> str:
+    """Full name of the run in the name of an evaluation's folder, eval-from-a-b-experiments-c."""
+    trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
+    names = [place_of(folder).full_name for folder in trainings]
+    return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,33 +16,19 @@ from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
+from pipeline.runs.command import DATA_ROOT, RunCommand
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.config_record import as_recorded, usable
-from pipeline.runs.find import find_run, finished_trainings, folder_names, is_run, no_run, place_of
-from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, EXPORT, TABLES, Paths, labeler_of_folder
+from pipeline.runs.find import find_run, full_name_of, is_run, no_run
+from pipeline.runs.layout import Paths, labeler_of_folder
 from pipeline.runs.origin import moved_with_runs, present_file
 from pipeline.runs.recall import recall
-from pipeline.runs.result_paths import Exported, TablesPaths
 from pipeline.runs.stamp import Stamp
 
 DEFAULT_CONFIG = "paper"  # for a dataset without a manifest
 UNKNOWN_FILE = "<"  # before the name of a dataset whose file is unknown
 STAGES = ("data", "labeler", "masks", "train", "eval")  # in order
-SHARED = tuple(name for name in STAGES if name not in OWN)
-
-
-@dataclass(frozen=True)
-class OutputFolder:
-    """Output folder of a run.
-
-    stage: name of its stage, or TABLES or EXPORT. run: as the stage takes it.
-    """
-
-    stage: str
-    folder: Path
-    run: Run
 
 
 @dataclass(frozen=True)
@@ -91,7 +76,7 @@ class Run:
             wrong = f"{place.runs / place.name} is no run: those are called <dataset>-<labeler>"
             raise UserError(wrong, "Give one that `make masks` or a later stage has made, or a folder in it.")
         given = dataset if dataset in known_datasets() else f"{UNKNOWN_FILE}the .toml or .csv of {dataset}>"
-        source = _source(place.evaluated, place.runs) if place.evaluated else None
+        source = full_name_of(place.evaluated, place.runs) if place.evaluated else None
         paths = Paths(given, labeler, data_root, place.runs, source, dataset, place.experiment)
         return Run.at(paths).as_it_was_made(by_name=True)
 
@@ -139,7 +124,7 @@ class Run:
 
         Paths are those of now. Raises UserError if the file is missing or damaged.
         """
-        rows = read_rows(self.paths.records, self.paths.dataset)
+        rows = read_rows(self.paths.records, self.make("data"))
         with contextlib.suppress(UserError):  # without the summary nobody knows where they lay
             return moved(rows, Path(self.summary.root), self.root)
         return rows
@@ -154,7 +139,7 @@ class Run:
 
         Raises UserError if the file is missing or damaged.
         """
-        return read_summary(self.paths.data_summary, self.paths.dataset)
+        return read_summary(self.paths.data_summary, self.make("data"))
 
     @property
     def names(self) -> IdNames:
@@ -230,39 +215,7 @@ class Run:
         paths = replace(self.paths, experiment=experiment, trained_on=source)
         return Run(paths, command, self.runtime, config, consent=self.consent)
 
-    def folders(self) -> list[OutputFolder]:
-        """Output folders of the run.
-
-        Folders of stages and tables are listed even if they do not exist. Experiments, exports and evaluations with
-        other checkpoints are listed if they exist. For an experiment, the tables and other experiments are left out.
-        """
-        plain = self._at(experiment="", trained_on=None)
-        owners = [plain]
-        if self.paths.experiment:
-            owners.append(self._at(trained_on=None))
-        else:
-            names = folder_names(self.paths.runs / self.paths.run_name / EXPERIMENTS)
-            owners += [plain._at(experiment=name) for name in names]
-        folders = [OutputFolder(name, self.paths.folder(name), plain) for name in SHARED]
-        folders += [folder for owner in owners for folder in owner._owned()]
-        if not self.paths.experiment:
-            folders.append(OutputFolder(TABLES, TablesPaths.of(self.paths).folder, plain))
-        return folders
-
-    def _owned(self) -> Iterator[OutputFolder]:
-        """Folders of one experiment, or of the run's own training and evaluation."""
-        for name in OWN:
-            yield OutputFolder(name, self.paths.folder(name), self)
-        owner = self.paths.folder("train").parent
-        for name in folder_names(owner):
-            if name.startswith(EVALUATIONS_FROM):
-                run = self._at(trained_on=_source(name.removeprefix(EVALUATIONS_FROM), self.paths.runs))
-                yield OutputFolder("eval", owner / name, run)
-        exported = Exported.of(self.paths.folder("train")).folder
-        if exported.is_dir():
-            yield OutputFolder(EXPORT, exported, self)
-
-    def _at(self, **changes: str | None) -> Run:
+    def at_other(self, **changes: str | None) -> Run:
         """Run with another experiment or checkpoint; its options can be others."""
         changed: Any = changes
         return replace(self, paths=replace(self.paths, **changed), command=replace(self.command, **changed))
@@ -294,10 +247,3 @@ def _plain_command(paths: Paths) -> RunCommand:
         data_root=str(paths.data_root),
         runs=str(paths.runs),
     )
-
-
-def _source(spelled: str, runs: Path) -> str:
-    """Full name of the run in the name of an evaluation's folder, eval-from-a-b-experiments-c."""
-    trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
-    names = [place_of(folder).full_name for folder in trainings]
-    return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)

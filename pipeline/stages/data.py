@@ -32,6 +32,7 @@ from pipeline.runs.ways_on import require_own
 logger = logging.getLogger(__name__)
 
 NAME = "data"
+MAKE = f"make {NAME}"
 VERSION = 1
 RENDERING = "rendering {}"
 
@@ -93,7 +94,7 @@ def provides(run: Run) -> dict[str, str]:
 
     records: of the content of the images. manifest: of terms and protocols, which reports show.
     """
-    content = read_summary(run.paths.data_summary, run.paths.dataset).content  # written a moment ago
+    content = read_summary(run.paths.data_summary, run.make(NAME)).content  # written a moment ago
     return {"records": content, "manifest": run.manifest.digest()}
 
 
@@ -145,8 +146,8 @@ def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
 def _earlier_ids(paths: Paths) -> EarlierIds:
     """Numbers of the last records.csv; none if it or its summary is missing or damaged."""
     try:
-        names = read_summary(paths.data_summary, paths.dataset).names
-        records = [record for record, _ in read_rows(paths.records, paths.dataset)]
+        names = read_summary(paths.data_summary, MAKE).names
+        records = [record for record, _ in read_rows(paths.records, MAKE)]
     except UserError:
         return EarlierIds()
     pid, camid = (EarlierNumbers.of(records, *of) for of in (("pid", names.pids), ("camid", names.camids)))
@@ -159,8 +160,8 @@ def _known(paths: Paths, root: Path) -> list[tuple[ImageRecord, ImageFile]]:
     root: folder of the dataset.
     """
     try:
-        rows = read_rows(paths.records, paths.dataset)
-        return moved(rows, Path(read_summary(paths.data_summary, paths.dataset).root), root)
+        rows = read_rows(paths.records, MAKE)
+        return moved(rows, Path(read_summary(paths.data_summary, MAKE).root), root)
     except UserError:
         return []
 
