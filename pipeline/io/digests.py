@@ -148,7 +148,7 @@ def digest_file(path: Path) -> str:
 
 def digest_files(paths: Sequence[str]) -> list[str]:
     """sha256 of each file; MISSING for one that cannot be read."""
-    names = [os.path.abspath(path) for path in paths]
+    names = [path if os.path.isabs(path) else os.path.abspath(path) for path in paths]
     keys = [_key_or_none(name) for name in names]
     found = {name: _in_use.find(name, key) if key else MISSING for name, key in zip(names, keys, strict=True)}
     unread = list(dict.fromkeys(name for name in names if found[name] is None))
@@ -186,7 +186,7 @@ def _read(path: Path) -> dict[str, tuple[Key, str]]:
         if checksum != _checksum(text):
             return {}
         return {
-            os.path.join(folder, name): ((size, written, changed, inode), digest)
+            f"{folder}{os.sep}{name}": ((size, written, changed, inode), digest)
             for folder, files in json.loads(text).items()
             for name, (size, written, changed, inode, digest) in files.items()
         }
