@@ -11,6 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.folders import file_state
+from pipeline.datasets.id_numbers import (
+    NOTHING_EARLIER,
+    EarlierNumbers,
+    Numbering,
+    doubts,
+    is_number,
+    number_ids,
+)
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
 from pipeline.datasets.spelling import find_spelled
@@ -21,7 +29,15 @@ from pipeline.io.files import digest_file, digest_json
 
 COLUMNS = ("path", "pid", "camid", "split")
 JUNK = "-1"
-LARGEST_ID = 2**63 - 1  # ids are stored as int64; larger ones are labels
+MINUS = re.compile(r"^[\u2212\u2013\ufe63\uff0d](?=\d)")  # as word processors write it
+
+
+@dataclass(frozen=True)
+class EarlierIds:
+    """Numbers of pids and camids in the run's last list."""
+
+    pid: EarlierNumbers = NOTHING_EARLIER
+    camid: EarlierNumbers = NOTHING_EARLIER
 
 
 @dataclass
@@ -42,17 +58,19 @@ class _Complaints:
         return found
 
 
-def find_records(manifest: Manifest) -> Found:
+def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Found:
     """Image records of a CSV.
 
-    Raises UserError for a file that cannot be read. An error in a row becomes a Finding.
+    earlier: numbers that the run gave to names before. Raises UserError for a file that cannot be read. An error in a
+    row becomes a Finding.
     """
     path = manifest.csv_path
     rows = _read(path)
     complaints = _Complaints(path)
     good = [row for row in rows if _acceptable(row, path.parent, complaints)]
-    pids, pid_labels = _numbers([row["pid"] for _, row in good if row["pid"] != JUNK], path, "pid")
-    camids, camid_labels = _numbers([row["camid"] for _, row in good], path, "camid")
+    kept = [row for _, row in good if row["pid"] != JUNK]
+    pids = _numbering(path, "pid", kept, earlier.pid)
+    camids = _numbering(path, "camid", [row for _, row in good], earlier.camid)
     records: dict[str, ImageRecord] = {}
     files: set[tuple[str, str]] = set()
     junk: dict[str, int] = {}
@@ -65,17 +83,13 @@ def find_records(manifest: Manifest) -> Found:
             complaints.add(line, f"is in {split} a second time", row["path"], "Remove one of the rows.")
         else:
             files.add((split, row["file"]))
-            records[name] = ImageRecord(name, path.parent / row["file"], pids[row["pid"]], camids[row["camid"]], split)
+            pid, camid = pids.numbers[row["pid"]], camids.numbers[row["camid"]]
+            records[name] = ImageRecord(name, path.parent / row["file"], pid, camid, split)
     findings = complaints.findings()
-    for what, labels in (("pid", pid_labels), ("camid", camid_labels)):
-        if labels:
-            wrong = (
-                f"not every {what} is a whole number below 2^63: all are labels, numbered 1 to {len(labels):,} in order"
-            )
-            findings.append(Finding("note", wrong, "The table is kept in summary.json."))
+    findings += _names("pid", pids) + _names("camid", camids)
     found = sorted(records.values(), key=lambda record: record.name)
     folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
-    return Found(path.parent, f"rows of {path}", found, folders, junk, findings, pid_labels, camid_labels)
+    return Found(path.parent, f"rows of {path}", found, folders, junk, findings, dict(pids.names), dict(camids.names))
 
 
 def content_digest(manifest: Manifest) -> ContentDigest:
@@ -104,7 +118,7 @@ def _read(path: Path) -> list[Row]:
         if row["path"]:
             row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
         row["file"] = _on_disk(row["path"], path.parent)
-        row |= {key: whole(row[key]) for key in ("pid", "camid")}
+        row |= {key: whole(MINUS.sub("-", row[key])) for key in ("pid", "camid")}
     return rows
 
 
@@ -150,18 +164,16 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
     return False
 
 
-def _numbers(texts: list[str], path: Path, what: str) -> tuple[dict[str, int], dict[int, str]]:
-    """Number of each id, and the table of labels, empty where all ids are numbers of at most 63 bits.
+def _numbering(path: Path, what: str, rows: list[dict[str, str]], earlier: EarlierNumbers) -> Numbering:
+    try:
+        return number_ids([(row["split"], row[what]) for row in rows], earlier)
+    except ValueError as error:
+        raise UserError(f"{path}: {what} {error}", "Write it in one way only.") from error
 
-    Raises UserError for one number in two spellings: "1" and "01" may be one person or two.
-    """
-    unique = sorted(set(texts))
-    if all(re.fullmatch(r"\d+", text, re.ASCII) and int(text) <= LARGEST_ID for text in unique):
-        spelling: dict[int, str] = {}
-        for text in unique:
-            other = spelling.setdefault(int(text), text)
-            if other != text:
-                raise UserError(f"{path}: {what} '{other}' and '{text}' are one number", "Write it in one way only.")
-        return {text: number for number, text in spelling.items()}, {}
-    numbers = {text: number for number, text in enumerate(unique, 1)}
-    return numbers, {number: text for text, number in numbers.items()}
+
+def _names(what: str, found: Numbering) -> list[Finding]:
+    """Findings about ids that are names."""
+    if all(map(is_number, found.numbers)):
+        return []
+    note = Finding("note", f"not every {what} is a whole number below 2^63: all are names, shown as they are written")
+    return [note, *doubts(what, found.numbers)]

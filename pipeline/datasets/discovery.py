@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets import csv_list
+from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.folders import content_digest, list_images, locate, set_folder
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
@@ -21,13 +22,13 @@ from pipeline.io.digests import ContentDigest
 EXAMPLES = 3
 
 
-def find_records(manifest: Manifest, data_root: Path) -> Found:
+def find_records(manifest: Manifest, data_root: Path, earlier: EarlierIds | None = None) -> Found:
     """All images of a dataset.
 
-    Raises UserError where there is no dataset at all.
+    earlier: numbers that the run gave to the names of a CSV before. Raises UserError where there is no dataset at all.
     """
     if manifest.csv:
-        return csv_list.find_records(manifest)
+        return csv_list.find_records(manifest, earlier or EarlierIds())
     place = locate(manifest, data_root)
     if place.lists:
         return _Search(manifest, place.root, f"read through the lists in {place.lists}").by_lists(place.lists)

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.datasets.class_tables import HANDS, load_table
 from pipeline.datasets.mask_files import read_values
 from pipeline.datasets.mask_sizes import SHAPE, shown
-from pipeline.datasets.mask_values import Misfit, Outline, class_ids, to_parts
+from pipeline.datasets.mask_values import Misfit, Outline, class_ids, require_ids, to_parts
 from pipeline.errors import UserError
 from pipeline.io.images import resize_mask
 
@@ -42,8 +42,8 @@ class LabelMaps:
         the table does not know, or another shape than its image.
         """
         try:
-            values = shown(class_ids(read_values(path), self.channel, len(self.lookup)), size, self.fit)
-            return resize_mask(to_parts(values, self.lookup, self.table, self.ignore), size)
+            ids = require_ids(class_ids(read_values(path), self.channel, len(self.lookup)), self.lookup, self.table)
+            return resize_mask(to_parts(shown(ids, size, self.fit), self.lookup, self.table, self.ignore), size)
         except Misfit as error:
             raise self._message(path, error) from error
 

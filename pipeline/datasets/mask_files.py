@@ -27,7 +27,8 @@ from pipeline.io.images import (
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = (".png", ".npy", ".npz")
-LOSSY, LOSSY_SUFFIXES = ("JPEG", "HEIC", "AVIF"), (".jpg", ".jpeg")  # values are not those that were saved
+LOSSY = ("JPEG", "HEIC", "AVIF")  # the values are not those that were saved
+OTHER_SUFFIXES = (".jpg", ".jpeg", ".bmp", ".gif", ".mat", ".tif", ".tiff", ".webp")  # of files that may be meant
 
 
 def read_label_map(path: Path, channel: str = "", classes: int = 0) -> np.ndarray:

@@ -101,16 +101,22 @@ def _no_label_map(values: np.ndarray, classes: int) -> Misfit:
     return Misfit(found, ONE_ID)
 
 
+def require_ids(values: np.ndarray, lookup: np.ndarray, table: str) -> np.ndarray:
+    """The same class ids [h, w]; Outline for true and false.
+
+    True and false are ids where the table has two classes.
+    """
+    if values.dtype == bool and len(lookup) > 2:
+        raise Outline(f"holds true and false, not the class ids of table {table}", OUTLINE_REMEDY)
+    return values
+
+
 def to_parts(values: np.ndarray, lookup: np.ndarray, table: str, ignore: Collection[int] = ()) -> np.ndarray:
     """Part mask of class ids: values [h, w] -> part ids uint8 [h, w].
 
     lookup: as `load_table` returns it. table: its name, for messages. ignore: values that become background. Raises
-    Misfit naming the values that are not in the table with their numbers of pixels, and for true and false where the
-    table has more than two classes.
+    Misfit naming the values that are not in the table, with their numbers of pixels.
     """
-    if values.dtype == bool and len(lookup) > 2:
-        found = f"holds true and false, not the class ids of table {table}"
-        raise Outline(found, OUTLINE_REMEDY)
     inside = np.clip(values, 0, len(lookup) - 1).astype(np.intp)
     parts = np.where(inside == values, lookup[inside], UNKNOWN)
     if ignore:
@@ -126,11 +132,11 @@ def _unknown(values: np.ndarray, unknown: np.ndarray, table: str) -> Misfit:
     counts = counts[:NAMED] + ([f"{len(counts) - NAMED} more values"] if len(counts) > NAMED else [])
     number = f"the value {ids[0]}" if len(ids) == 1 else f"{len(ids)} values"
     found = f"holds {number}, which class table {table} does not know ({', '.join(counts)} of {values.size:,} pixels)"
-    remedy = "Choose the table of the tool that made it, or write your own: --set masks.options.table=mine.csv"
     void = len(ids) == 1 and ids[0] in VOID
+    own = "." if void else ", or write your own: --set masks.options.table=mine.csv"
     option, when = (
         (f"ignore={ids[0]}", "If it marks pixels without a class, count them as background") if void else ("", "")
     )
     if np.isin(values, OUTLINE).all():
         return Outline(f"{found}: 0 and 255 alone are an outline, not class ids", OUTLINE_REMEDY, option, when)
-    return Misfit(found, remedy, option, when)
+    return Misfit(found, f"Choose the table of the tool that made it{own}", option, when)

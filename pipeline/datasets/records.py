@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class ImageRecord:
     """One image of a dataset.
 
     name: `split/relative/path`, unique. path: absolute. pid, camid: identity and camera number of the dataset, or the
-    numbers given to the labels of a CSV. split: one of SPLITS in pipeline.datasets.manifest.
+    numbers given to the names in a CSV. split: one of SPLITS in pipeline.datasets.manifest.
     """
 
     name: str
@@ -64,12 +64,29 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class IdNames:
+    """Identities and cameras as the user's list writes them.
+
+    pids, camids: number -> text, where that is not the number.
+    """
+
+    pids: Mapping[int, str] = field(default_factory=dict)
+    camids: Mapping[int, str] = field(default_factory=dict)
+
+    def person(self, pid: int) -> str:
+        return self.pids.get(pid, str(pid))
+
+    def camera(self, camid: int) -> str:
+        return self.camids.get(camid, str(camid))
+
+
+@dataclass(frozen=True)
 class Found:
     """Result of the search for a dataset's images.
 
     root: the dataset's folder. source: how it was read, in words. records: sorted by name, without junk. folders:
     prefix of a set's image names -> its folder. junk: the same prefix -> number of junk images dropped. pid_labels,
-    camid_labels: number -> label, for a CSV whose ids are not numbers.
+    camid_labels: number -> id as the CSV writes it, where that is not the number.
     """
 
     root: Path
@@ -80,6 +97,10 @@ class Found:
     findings: list[Finding]
     pid_labels: dict[int, str] = field(default_factory=dict)
     camid_labels: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> IdNames:
+        return IdNames(self.pid_labels, self.camid_labels)
 
     def by_set(self) -> dict[str, list[ImageRecord]]:
         """Name prefix of each set -> its records."""

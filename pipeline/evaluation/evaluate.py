@@ -95,7 +95,7 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
     colours = (colour_bank(query, images.query), colour_bank(gallery, images.gallery)) if options.colour else None
     stripes = Stripes(query.local.shape[1], labels, options.tau)
     exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
-    scores = score(RankingTask(*pair, protocol, options, images.device), examples.name, colours, exact)
+    scores = score(RankingTask(*pair, protocol, options, images.device, origin.names), examples.name, colours, exact)
     reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
     unreadable = tuple(images.query.unreadable + images.gallery.unreadable)
     paper = published(Measured(manifest, protocol, options, origin.records, origin.trained_dataset, len(unreadable)))

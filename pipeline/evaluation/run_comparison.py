@@ -52,10 +52,13 @@ class FigureDifference:
 
 @dataclass(frozen=True)
 class ChangedQuery:
-    """One query. before, after: its figure in both runs, fractions."""
+    """One query.
+
+    pid: its identity. before, after: its figure in both runs, fractions.
+    """
 
     query: str
-    pid: int
+    pid: int | str
     before: float
     after: float
 

@@ -26,7 +26,7 @@ from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.features.network import Inference
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import digest_file, digest_json
-from pipeline.io.hdf5 import HeldOpen
+from pipeline.io.hdf5 import OutOfReach
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.find import find_training
 from pipeline.runs.layout import WEIGHTS
@@ -215,7 +215,7 @@ def _require_own(path: Path) -> None:
     remedy = "Give another file as --out, or delete this one."
     try:
         own = "folder" in store.read_attrs(path)
-    except HeldOpen:
+    except OutOfReach:
         raise
     except UserError as error:
         raise UserError(f"{error.wrong}; it is not replaced", remedy) from error

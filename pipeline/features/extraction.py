@@ -27,7 +27,7 @@ from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
-from pipeline.io.hdf5 import HeldOpen
+from pipeline.io.hdf5 import OutOfReach
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
@@ -130,7 +130,7 @@ class Extraction:
             if store.read_attrs(path).get("fingerprint") != self.fingerprint:
                 return None
             banks = store.read_banks(path)
-        except HeldOpen:
+        except OutOfReach:
             raise
         except UserError as error:
             logger.warning(f"eval: {error.wrong}; extracting again")

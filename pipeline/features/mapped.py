@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.errors import UserError, reason
+from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.io import hdf5
 from pipeline.runs.command import DATA_ROOT
@@ -72,7 +72,7 @@ def open_bank(path: Path) -> MappedBank:
             small = {key: held[key][:] for key in ("pid", "camid")}
             bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
     except hdf5.DAMAGE as error:
-        raise UserError(f"{path} is truncated or no feature bank: {reason(error)}", REMEDY) from error
+        raise hdf5.unreadable(path, "feature bank", error, REMEDY) from error
     if len(bank) == 0:
         raise UserError(f"{path} holds no image", REMEDY)
     require_finite(f"{path}: visibility", bank.visibility, bank.name)

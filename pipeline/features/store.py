@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.errors import UserError, reason
+from pipeline.errors import UserError
 from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, bank_arrays, require_good
 from pipeline.io import hdf5
 from pipeline.io.disk import require_space, told_when_full
@@ -27,7 +27,10 @@ SIDES = ("query", "gallery")  # of an evaluation
 IMAGES = "images"  # the bank of a file that holds only one
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 OWN_REMEDY = "Make it again: sorn embed."
-DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
+DIVERGED = (
+    "Training diverged, or its numbers are too large for fp16: see whether --set eval.precision=fp32 helps, else train "
+    "again with a lower rate (--set schedule.base_lr=...)."
+)
 EXAMPLES = ("name", "maps", "parts")
 LAYOUT = {  # in the file: type, number of axes
     "global": ("float32", 2),
@@ -270,4 +273,4 @@ def _read_examples(path: Path, group: h5py.Group) -> Examples:
 
 
 def _unreadable(path: Path, error: Exception, remedy: str) -> UserError:
-    return UserError(f"{path} is truncated or no feature bank: {reason(error)}", remedy)
+    return hdf5.unreadable(path, "feature bank", error, remedy)

@@ -29,7 +29,7 @@ from pipeline.io.weights_metadata import read_metadata as read_metadata
 
 
 def bytes_of(text: str, _: str) -> bytes:
-    """Bytes of a text in Latin 1, as in old pickles."""
+    """Bytes of a text in Latin 1, as in pickles."""
     return text.encode("latin1")
 
 
@@ -51,7 +51,7 @@ SHOWN = 3  # differences named in an error
 
 
 class HoldsCode(ValueError):
-    """Error for a torch.save file that names a class or function to be called.
+    """Error for a torch.save file that names code.
 
     name: of the class or function, with its module.
     """

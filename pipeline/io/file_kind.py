@@ -17,6 +17,7 @@ from typing import NamedTuple
 HEAD = 4096  # bytes of a file that are looked at
 LARGEST_HEADER = 100 << 20  # bytes; safetensors refuses more
 SAFETENSORS, TORCH, PICKLE, HDF5 = "safetensors", "torch.save", "pickle", "HDF5"  # kinds that this program reads
+LFS = "Git LFS"
 HOSTILE = ("builtins", "os", "posix", "nt", "sys", "subprocess", "shutil", "socket")  # modules of harmful functions
 AGAIN = "Download or copy it again."
 
@@ -24,8 +25,8 @@ AGAIN = "Download or copy it again."
 class FileKind(NamedTuple):
     """Kind of a file.
 
-    name: SAFETENSORS, TORCH, PICKLE, HDF5, or "" for any other. what: the kind in words. remedy: where another kind is
-    needed.
+    name: SAFETENSORS, TORCH, PICKLE, HDF5, LFS, or "" for any other. what: the kind in words. remedy: where another
+    kind is needed.
     """
 
     name: str
@@ -49,9 +50,9 @@ def kind_of(path: Path) -> FileKind | None:
 
 
 def in_place_of(path: Path, wanted: str) -> FileKind | None:
-    """Kind of a file that should be of another kind.
+    """Kind of a file that should be of another one, `wanted`.
 
-    wanted: the right kind. None if the file is of it, or of no known kind.
+    None if it is of the kind `wanted`, or of no known kind.
     """
     try:
         kind = kind_of(path)
@@ -108,7 +109,7 @@ def _beside(path: Path) -> str:
 
 
 def without_objects(path: Path, name: str) -> str:
-    """Remedy for a torch.save file that holds a module, or objects beside its weights.
+    """Remedy for a torch.save file that holds objects.
 
     name: of the class or function that the file names.
     """
@@ -147,7 +148,7 @@ def _text(path: Path, head: bytes) -> FileKind | None:
     begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     folder = shlex.quote(str(path.parent))
     if begin.startswith(b"version https://git-lfs"):
-        return FileKind("", "a pointer of Git LFS; its content was not downloaded", f"Run: git -C {folder} lfs pull")
+        return FileKind(LFS, "a pointer of Git LFS; its content was not downloaded", f"Run: git -C {folder} lfs pull")
     if re.match(rb"<(!doctype|html|head|\?xml)", begin, re.IGNORECASE):
         title = re.search(rb"<title[^>]*>\s*([^<]{1,80}?)\s*<", head, re.IGNORECASE)
         named = f", '{title[1].decode(errors='replace')}'" if title else ""

@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.datasets.class_tables import HANDS, load_table
 from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.label_maps import LabelMaps, setting
-from pipeline.datasets.mask_files import LOSSY_SUFFIXES, SUFFIXES, bits_per_pixel
+from pipeline.datasets.mask_files import OTHER_SUFFIXES, SUFFIXES, bits_per_pixel
 from pipeline.datasets.mask_sizes import FITS, SHAPE
 from pipeline.datasets.mask_values import CHANNELS
 from pipeline.datasets.records import ImageRecord
@@ -116,11 +116,13 @@ class ImportMasks:
             raise UserError(
                 f"there is no folder '{self.folder}'", "Name the label maps: --set masks.options.folder=..."
             )
-        missing = [record for record in records if self.find(record) is None]
+        found = [(record, self.find(record)) for record in records]
+        missing = [record for record, path in found if path is None]
         if missing and (self.options.missing == "error" or len(missing) == len(records)):
             raise self._missing(missing, len(records))
-        self._warn_of_cut_ids(records)
-        self._warn_of_shared_maps(records)
+        paths = [(record.path, path) for record, path in found if path is not None]
+        self._warn_of_cut_ids([path for _, path in paths])
+        _warn_of_shared_maps(paths)
 
     def _missing(self, missing: list[ImageRecord], total: int) -> UserError:
         first = self.folder / self.patterns[0].format(path=self._places(missing[0])[-1].as_posix())
@@ -130,8 +132,9 @@ class ImportMasks:
         if beside is None:
             return UserError(wrong, empty)
         path, end = beside
-        if path.suffix.lower() in LOSSY_SUFFIXES:
-            return UserError(f"{wrong}; {path.name} is a JPEG, which changes class ids", "Save the ids as PNG or .npy.")
+        if path.suffix.lower() in OTHER_SUFFIXES:
+            why = "which changes class ids" if path.suffix.lower() in (".jpg", ".jpeg") else "which is not read"
+            return UserError(f"{wrong}; {path.name} is there, {why}", "Save the ids as PNG or .npy.")
         return UserError(f"{wrong}, but {path.name} is there", f"If it is the map: {setting(f'pattern={{path}}{end}')}")
 
     def _beside(self, record: ImageRecord) -> tuple[Path, str] | None:
@@ -141,23 +144,14 @@ class ImportMasks:
             names = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
             ends = [name[len(place.name) :] for name in names if name.startswith(place.name)]
             ends = [end for end in ends if not end[:1].isalnum() and folder / f"{place.name}{end}" != record.path]
-            for kinds in (SUFFIXES, LOSSY_SUFFIXES):
+            for kinds in (SUFFIXES, OTHER_SUFFIXES):
                 if found := [end for end in ends if end.lower().endswith(kinds)]:
                     return folder / f"{place.name}{found[0]}", found[0]
         return None
 
-    def _warn_of_shared_maps(self, records: list[ImageRecord]) -> None:
-        """Two images whose names differ in the suffix alone have one map, which shows one of them."""
-        users: dict[Path, Path] = {}
-        for record in records:
-            path = self.find(record)
-            if path is not None and users.setdefault(path, record.path) != record.path:
-                logger.warning(f"masks: {users[path]} and {record.path} have the same label map {path}")
-                return
-
-    def _warn_of_cut_ids(self, records: list[ImageRecord]) -> None:
+    def _warn_of_cut_ids(self, found: list[Path]) -> None:
         """Tools that save a palette of few colours cut larger ids without a word, Pillow among them."""
-        largest, found = len(self.lookup) - 1, [path for path in map(self.find, records) if path is not None]
+        largest = len(self.lookup) - 1
         small = [(path, bits) for path in found if 0 < (bits := bits_per_pixel(path)) < largest.bit_length()]
         if small:
             path, bits = small[0]
@@ -174,6 +168,18 @@ class ImportMasks:
         path = self.find(record)
         size = image.shape[0], image.shape[1]
         return np.full(size, BACKGROUND, np.uint8) if path is None else self.maps.parts(path, size)
+
+
+def _warn_of_shared_maps(found: list[tuple[Path, Path]]) -> None:
+    """Two images whose names differ in the suffix alone have one map, which shows one of them.
+
+    found: (image, label map).
+    """
+    users: dict[Path, Path] = {}
+    for image, path in found:
+        if users.setdefault(path, image) != image:
+            logger.warning(f"masks: {users[path]} and {image} have the same label map, {path}")
+            return
 
 
 def _is_pattern(pattern: str) -> bool:

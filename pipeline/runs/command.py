@@ -42,7 +42,7 @@ class RunCommand:
     @property
     def overrides(self) -> tuple[str, ...]:
         """Overrides of --set and --init, in the form of --set."""
-        return self.set if self.init is None else (*self.set, f"train.init={json.dumps(self.init)}")
+        return self.set if self.init is None else (*self.set, f"train.init={json.dumps(self.init, ensure_ascii=False)}")
 
     @property
     def arguments(self) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 from pipeline.errors import UserError, did_you_mean
 from pipeline.io.build import build, fields_of
-from pipeline.io.text import parse_toml, read_toml
+from pipeline.io.text import read_toml
 from pipeline.runs.config import SECTION_ALIASES, SECTIONS, Config, Runtime
 from pipeline.runs.option_names import current_name, is_known, nearest_option, nearest_section
+from pipeline.runs.override_value import override_value
 
 PRESET_DIR = Path(__file__).parent / "presets"
 Sections = dict[str, dict[str, object]]
@@ -77,12 +78,9 @@ def _override(sections: Sections, text: str) -> str:
     if not equals or not dot or not name:
         raise UserError(f"--set {text}: not of the form section.field=value", "Write for example: --set eval.tau=0.2")
     name = _known(section, name, f"--set {text}")
-    try:
-        parsed = parse_toml(f"x = {value}")["x"]
-    except ValueError:
-        parsed = value  # a bare word is a string: --set eval.split=val
     target = sections.setdefault(section, {})
     table, dot, own = name.partition(".")
+    parsed = override_value(Any if dot else fields_of(SECTIONS[section])[name], value)
     if dot:
         earlier = target.get(table)
         target[table] = {**(earlier if isinstance(earlier, dict) else {}), own: parsed}

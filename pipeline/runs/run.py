@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.datasets.discovery import find_root
 from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
-from pipeline.datasets.records import ImageFile, ImageRecord, moved, read_rows
+from pipeline.datasets.records import IdNames, ImageFile, ImageRecord, moved, read_rows
 from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError
 from pipeline.io.text import read_text
@@ -152,6 +152,17 @@ class Run:
         Raises UserError if the file is missing or damaged.
         """
         return read_summary(self.paths.data_summary, self.paths.dataset)
+
+    @property
+    def names(self) -> IdNames:
+        """Identities and cameras as the dataset writes them.
+
+        Numbers where the summary is missing or damaged.
+        """
+        try:
+            return self.summary.names
+        except UserError:
+            return IdNames()
 
     @cached_property
     def root(self) -> Path:

@@ -203,8 +203,22 @@ def _damaged(folder: Path, outputs: dict[str, list[Any]]) -> list[str]:
         except OSError as error:
             reasons.append(f"output {name} cannot be read: {error.strerror or error}")
         else:
-            reasons += [f"output {name} was changed after it was written"] if changed else []
+            reasons += [_changed(path, name)] if changed else []
     return reasons
+
+
+def _changed(path: Path, name: str) -> str:
+    """Reason for an output with other bytes, among them those of a file that another program has open."""
+    if path.suffix == ".h5":
+        from pipeline.io import hdf5  # h5py takes time to import
+
+        try:
+            hdf5.opened(path).close()
+        except hdf5.HeldOpen as error:
+            return f"output {error.wrong}"
+        except (UserError, *hdf5.DAMAGE):
+            pass
+    return f"output {name} was changed after it was written"
 
 
 def _versions() -> dict[str, str]:

@@ -13,14 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.datasets.discovery import find_records, look
-from pipeline.datasets.findings import judge
+from pipeline.datasets.findings import errors_first, judge
 from pipeline.datasets.image_files import broken_files, read_all, read_file
+from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest, mask_path
 from pipeline.datasets.records import Finding, ImageFile, ImageRecord, moved, read_rows, write_records
 from pipeline.datasets.summary import read_summary, summarise, tell, write_summary
 from pipeline.errors import UserError
 from pipeline.io.digests import digest_files
 from pipeline.io.files import digest_json
+from pipeline.runs.earlier_ids import earlier_ids
 from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
@@ -57,11 +59,12 @@ def run(run: Run, fingerprint: str) -> Path:
     manifest, paths, workers = run.manifest, run.paths, run.config.runtime.workers
     if manifest.rendered:
         _render(manifest, paths, workers)
-    found = find_records(manifest, paths.data_root)
+    found = find_records(manifest, paths.data_root, earlier_ids(paths))
     findings = judge(manifest, found)
     _refuse(findings, paths)
     files = _read_files(found.records, run, workers)
     rows = list(zip(found.records, files, strict=True))
+    findings = errors_first([*findings, *leaks((record, file.sha256) for record, file in rows)])
     write_records(paths.records, rows)
     summary = summarise(manifest, found, findings, rows)
     write_summary(paths.data_summary, summary)

@@ -86,7 +86,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     trained = describe(folder)
     _require_features(folder, options, trained)
     protocol = _protocol(run)
-    check_answerable(run.paths.dataset, protocol, query, gallery)
+    check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
     banks = Extraction(run.paths, trained, query, gallery, options, device).banks()
     if banks is None:
         return trained, None

@@ -16,6 +16,7 @@ from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import Input, initial_weights
 from pipeline.runs.run import Run
+from sorn.config import STRIDE
 
 if TYPE_CHECKING:
     from pipeline.training.loop import Training
@@ -46,9 +47,28 @@ def inputs(run: Run) -> list[Input]:
     return [Input("masks", split, masks.provides[split]) for split in splits if split in masks.provides]
 
 
+def check(run: Run) -> None:
+    """Check of the options against the size of the images.
+
+    Raises UserError for more stripes or channel sets than the feature map has rows.
+    """
+    height, width = run.config.masks.image_size
+    rows = height // STRIDE
+    for name, needed in run.config.model.rows_by_option.items():
+        if needed > rows:
+            raise UserError(
+                f"model.{name} = {needed} divides the rows of the feature map, and images of {height}x{width} have "
+                f"{rows}, one for {STRIDE} pixels",
+                f"Use fewer: --set model.{name}={rows}, or larger images: --set masks.image_size="
+                f"[{needed * STRIDE},{width}]",
+            )
+
+
 def run(run: Run, fingerprint: str) -> Training:
+    """Train the network. Raises UserError as `check` and `Training` do."""
     from pipeline.training.loop import Training  # torch takes seconds to import
 
+    check(run)
     training = Training(run, fingerprint)
     training.run()
     return training

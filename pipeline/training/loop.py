@@ -56,7 +56,8 @@ class Training:
         self.data = ShardDataset(paths.shard_index, "train")
         if config.model.semantic_branch:
             self.data.require_labels()
-        self.order = BatchOrder(len(self.data), config.train, self.process)
+        least = config.model.least_images(self.data.image_size)
+        self.order = BatchOrder(len(self.data), config.train, self.process, least)
         self.steps = self.order.steps
         self.validation = Validation(run) if config.train.validate_every else None
         self.device = pick_device(config.runtime.device)
@@ -89,6 +90,11 @@ class Training:
             f"train: {len(self.data)} images of {self.data.identities} pids, {epochs} epochs of {self.steps} steps of "
             f"{self.config.train.batch_size}, {self.model_config.backbone} in {self.precision} on {self.device}{shared}"
         )
+        if self.order.left_out and self.config.train.last_batch == "keep":
+            distributed.say(
+                "train: train.last_batch = keep, but the last batch of an epoch is one image, and batch normalisation "
+                "needs two: each epoch leaves out another image"
+            )
         self.saved = time.monotonic()
         try:
             with (

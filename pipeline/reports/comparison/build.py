@@ -129,7 +129,9 @@ def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -
         int((change > 0).sum()),
         int((change < 0).sum()),
         int((change == 0).sum()),
-        tuple(ChangedQuery(str(a.name[i]), int(a.pid[i]), float(before[i]), float(after[i])) for i in order[:CHANGED]),
+        tuple(
+            ChangedQuery(str(a.name[i]), a.pid[i].item(), float(before[i]), float(after[i])) for i in order[:CHANGED]
+        ),
     )
 
 

@@ -23,7 +23,7 @@ def write_report(result: Result, paths: Paths) -> None:
     illustrator = Illustrator(
         paths.pictures, result.reference, options.tau, options.ranked_gallery, options.seed, options.visibility
     )
-    write_query_results(paths.query_results, scores.query, scores.relevant, scores.metrics)
+    write_query_results(paths.query_results, scores.query, scores.relevant, scores.metrics, scores.names)
     shown = shown_queries(scores, result.reference.sample_of, options.tau, options.ranked_gallery)
     explained = illustrator.explained(scores, result.examples)
     pictures = illustrator.draw([shown[number] for number in scores.shown["random"]], explained)

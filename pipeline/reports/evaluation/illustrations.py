@@ -13,6 +13,7 @@ from pipeline.evaluation.scores import Scores
 from pipeline.features.store import Examples
 from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.evaluation.shown_queries import AnswerList, ShownQuery
+from pipeline.reports.markdown import escape
 from pipeline.reports.pictures import Explained, Ranked, RankedList, draw_maps, draw_part_masks, draw_ranked_lists
 
 ROW_LABELS = {
@@ -84,8 +85,8 @@ class Illustrator:
             [self._ranked_list(row) for row in query.lists],
         )
         ranks = ", ".join(f"{row.variant} {row.first_hit}" for row in query.lists)
-        images = "image" if query.matches == 1 else "images"
-        caption = f"Person {query.pid} has {query.matches} matching gallery {images}; rank of the first: {ranks}."
+        found = f"{query.matches} matching gallery {'image' if query.matches == 1 else 'images'}"
+        caption = f"Person {escape(query.pid)} has {found}; rank of the first: {ranks}."
         return Picture(file, "Ranked lists", caption)
 
     def _ranked_list(self, row: AnswerList) -> RankedList:

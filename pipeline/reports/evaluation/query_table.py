@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +62,8 @@ def _columns(scores: Scores) -> dict[str, list[Cell]]:
     hit = np.where(first[0] == SKIPPED, np.nan, first.mean(axis=0))
     columns: dict[str, list[Cell]] = {
         "query": [str(name) for name in query.name],
-        "person": query.pid.tolist(),
-        "camera": query.camid.tolist(),
+        "person": _ids(query.pid, scores.names.pids),
+        "camera": _ids(query.camid, scores.names.camids),
         "matches": [len(matches) for matches in scores.relevant.matches],
         f"first match, {last}": _rounded(hit) if len(first) > 1 else _whole(hit),
         **{f"AP {variant}, %": _rounded(values) for variant, values in reversed(precision.items())},
@@ -70,6 +71,12 @@ def _columns(scores: Scores) -> dict[str, list[Cell]]:
     if {"sorn", "global+local"} <= precision.keys():
         columns["sorn − global+local"] = _rounded(precision["sorn"] - precision["global+local"])
     return columns
+
+
+def _ids(numbers: np.ndarray, names: Mapping[int, str]) -> list[Cell]:
+    """Ids as the dataset writes them: all as numbers, or all as text."""
+    given = numbers.tolist()
+    return [names.get(number, str(number)) for number in given] if names.keys() & set(given) else given
 
 
 def _rounded(values: np.ndarray) -> list[Cell]:

@@ -65,6 +65,26 @@ def test_absolute_paths_inside_the_folder_are_taken(tmp_path: Path) -> None:
     assert [record.name for record in find(tmp_path, text).records] == ["gallery/b.png", "query/a.jpg"]
 
 
+def test_zeros_in_front_are_kept_for_reports(tmp_path: Path) -> None:
+    found = find(tmp_path, HEADER + "a.jpg,0042,01,query\nb.png,0042,2,gallery\n")
+    assert {record.pid for record in found.records} == {42} and found.findings == []
+    assert (found.names.person(42), found.names.camera(1), found.names.camera(2)) == ("0042", "01", "2")
+
+
+@pytest.mark.parametrize("junk", ["-1", "-1.0", "\u22121", "\u20131"])
+def test_junk_in_other_spellings(tmp_path: Path, junk: str) -> None:
+    found = find(tmp_path, HEADER + f"a.jpg,7,1,query\nb.png,{junk},2,gallery\n")
+    assert found.junk == {"gallery/": 1} and found.pid_labels == {}
+
+
+def test_names_that_look_alike_are_warned_of(tmp_path: Path) -> None:
+    found = find(
+        tmp_path, HEADER + 'a.jpg,Zoe,door,query\nb.png,zoe,hall  1,gallery\n"sub/ü, 1.jpg",1,hall 1,gallery\n'
+    )
+    wrong = [finding.wrong for finding in found.findings if finding.level == "warning"]
+    assert ["'Zoe' and 'zoe'" in wrong[0], "'hall  1' and 'hall 1'" in wrong[1], len(wrong)] == [True, True, 2]
+
+
 def test_one_image_may_be_query_and_gallery(tmp_path: Path) -> None:
     assert len(find(tmp_path, HEADER + "a.jpg,1,1,query\na.jpg,1,1,gallery\nb.png,1,2,gallery\n").records) == 3
 

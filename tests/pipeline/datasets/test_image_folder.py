@@ -108,3 +108,22 @@ def test_a_picture_is_a_file_an_image_or_an_array(tmp_path):
 def test_everything_else_is_refused(given, words):
     with pytest.raises(UserError, match=words):
         as_pixels(given)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_pictures_are_turned_as_their_tag_says(tmp_path: Path, suffix: str) -> None:
+    """In a gallery and as a query: a file, and a PIL image that may be loaded or not."""
+    exif, path = Image.Exif(), tmp_path / f"a.{suffix}"
+    exif[274] = 6
+    stored = Image.fromarray(
+        np.kron(np.random.default_rng(0).integers(0, 255, (3, 5, 3)), np.ones((8, 8, 1))).astype("u1")
+    )
+    stored.save(path, exif=exif)
+    shown_pixels = decode(path)
+    assert shown_pixels is not None and shown_pixels.shape == (40, 24, 3)
+    (found,) = read_pictures(look(tmp_path), (20, 12))
+    assert np.array_equal(found.image, resize_image(shown_pixels, (20, 12)))
+    loaded = Image.open(path)
+    loaded.load()
+    for picture in (path, str(path), Image.open(path), loaded, loaded.copy()):
+        assert np.array_equal(as_pixels(picture), shown_pixels)

@@ -53,7 +53,7 @@ def test_borders_may_hold_anything(tmp_path: Path) -> None:
 
 def test_an_outline_beside_its_label_map(tmp_path: Path) -> None:
     """Sapiens writes both."""
-    np.save(tmp_path / "x.npy", IDS > 0)
+    np.save(tmp_path / "x.npy", np.pad(IDS > 0, 20))  # of another shape, too
     with pytest.raises(UserError, match=r"x\.npy holds true and false.*Give the label maps"):
         LabelMaps("lip20", LIP).parts(tmp_path / "x.npy", (32, 16))
     np.save(tmp_path / "x_seg.npy", IDS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.class_tables import load_table
-from pipeline.datasets.mask_values import Misfit, Outline, class_ids, to_parts
+from pipeline.datasets.mask_values import Misfit, Outline, class_ids, require_ids, to_parts
 
 IDS = np.random.default_rng(0).integers(0, 20, (12, 7))
 IDS[0, 0] = 19
@@ -103,8 +103,9 @@ def test_pixels_without_a_class_become_background_when_asked(void: int) -> None:
 @pytest.mark.parametrize("values", [IDS > 9, np.where(IDS > 9, 255, 0), np.full((6, 4), 255)])
 def test_outlines_are_no_class_ids(values: np.ndarray) -> None:
     with pytest.raises(Outline, match="Give the label maps, not the outlines"):
-        to_parts(values, LIP, "lip20")
+        to_parts(require_ids(values, LIP, "lip20"), LIP, "lip20")
 
 
 def test_true_and_false_are_the_ids_of_a_table_of_two_classes() -> None:
-    assert to_parts(np.array([[True, False]]), np.array([0, 2], np.int16), "two").tolist() == [[2, 0]]
+    two = np.array([0, 2], np.int16)
+    assert to_parts(require_ids(np.array([[True, False]]), two, "two"), two, "two").tolist() == [[2, 0]]

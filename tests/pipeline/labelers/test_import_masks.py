@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.labelers.base import Source
 from pipeline.labelers.import_masks import ImportMasks
 from pipeline.runs.config import Runtime
+from pipeline.runs.config_loading import load_config
 
 IDS = np.random.default_rng(0).integers(0, 20, (32, 16), np.uint8)
 IMAGE = np.zeros((32, 16, 3), np.uint8)
@@ -68,9 +69,12 @@ def test_sapiens_writes_an_outline_beside_its_ids(tmp_path: Path, maps: Path) ->
     assert np.array_equal(labeler.label([record(tmp_path)], [IMAGE])[0].mask, labeler.lookup[IDS])
 
 
-def test_a_jpeg_is_no_label_map(tmp_path: Path, maps: Path) -> None:
-    Image.fromarray(IDS).save(maps / "x.jpg")
-    with pytest.raises(UserError, match=r"no label map.*; x\.jpg is a JPEG, which changes class ids"):
+@pytest.mark.parametrize(
+    ("end", "why"), [(".jpg", "changes class ids"), (".JPEG", "changes class ids"), (".tif", "is not read")]
+)
+def test_files_that_cannot_be_label_maps_are_named(tmp_path: Path, maps: Path, end: str, why: str) -> None:
+    Image.fromarray(IDS).save(maps / f"x{end}")
+    with pytest.raises(UserError, match=rf"no label map.*; x\{end} is there, which {why}\. Save the ids as PNG or"):
         importer(tmp_path).prepare([record(tmp_path)], Runtime())
 
 
@@ -127,7 +131,7 @@ def test_two_images_with_one_map_are_named(tmp_path: Path, maps: Path, caplog: p
     importer(tmp_path).prepare([record(tmp_path), record(tmp_path)], Runtime())
     assert not caplog.messages
     importer(tmp_path).prepare([record(tmp_path), record(tmp_path, "x.png")], Runtime())
-    assert re.search(r"x\.jpeg and .*x\.png have the same label map .*maps/images/x\.png", caplog.messages[0])
+    assert re.search(r"x\.jpeg and .*x\.png have the same label map, .*maps/images/x\.png", caplog.messages[0])
 
 
 def test_a_palette_too_small_for_the_table_is_warned_of(
@@ -141,3 +145,21 @@ def test_a_palette_too_small_for_the_table_is_warned_of(
         caplog.clear()
         importer(tmp_path).prepare([record(tmp_path)], Runtime())
         assert any("4 bits hold 0 to 15, it goes to 19" in line for line in caplog.messages) == warned
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("pattern={path}_seg.npy", "{path}_seg.npy"),
+        ("pattern={path}..png", "{path}..png"),
+        ("ignore=255", 255),
+        ("ignore=-1", -1),
+        ("ignore=[-1,255]", [-1, 255]),
+        ("channel=red", "red"),
+        ("fit=letterboxed", "letterboxed"),
+    ],
+)
+def test_options_as_messages_and_pages_print_them(tmp_path: Path, text: str, value: object) -> None:
+    options = load_config("demo", (f"masks.options.{text}",)).masks.options
+    assert options == {text.partition("=")[0]: value}
+    importer(tmp_path, **options)

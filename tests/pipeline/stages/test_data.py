@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets.manifest import load_manifest, mask_path, read_records
+from pipeline.datasets.records import read_rows, write_records
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
@@ -204,6 +206,61 @@ def test_a_csv_is_a_dataset(paths: Paths, tmp_path: Path) -> None:
     assert told["pid_labels"] == {"1": "zoe"} and told["evaluation_only"] and told["name"] == "own"
     shutil.copy(tmp_path / "datasets/mine/train/1_1.jpg", tmp_path / "datasets/mine/query/3_1.jpg")
     assert run(own)
+
+
+NAMED = {"a": ("zoe", "train"), "b": ("yann", "train"), "c": ("xena", "query"), "d": ("xena", "gallery")}
+
+
+def named(folder: Path, runs: Path, make_images, **more: tuple[str, str]) -> Paths:
+    """A CSV of people with names, and one image of each row."""
+    rows = {**NAMED, **more}
+    make_images(folder, [f"{name}.png" for name in rows if not (folder / f"{name}.png").exists()])
+    lines = [f"{name}.png,{pid},{'door' if name in 'abc' else 'yard'},{split}" for name, (pid, split) in rows.items()]
+    (folder / "own.csv").write_text("\n".join(["path,pid,camid,split", *lines]) + "\n")
+    return Paths(str(folder / "own.csv"), "none", folder, runs, name="own")
+
+
+def trained(paths: Paths) -> list[tuple[int, int]]:
+    return [(r.pid, r.camid) for r in read_records(paths.records, paths.dataset) if r.split == "train"]
+
+
+def test_one_more_name_in_the_gallery_leaves_the_numbers_of_training(tmp_path: Path, make_images) -> None:
+    own = named(tmp_path / "own", tmp_path / "runs", make_images)
+    run(own)
+    before = trained(own)
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("aaron", "gallery"))
+    assert run(own) and trained(own) == before
+    assert set(summary(own)["pid_labels"].values()) == {"zoe", "yann", "xena", "aaron"}
+    assert summary(own)["splits"]["gallery"]["per_camera"] == {"yard": 2}
+
+
+def test_names_that_0_1_numbered_otherwise_keep_their_numbers(tmp_path: Path, make_images) -> None:
+    """It numbered all names in their order, so that xena came before those of train."""
+    own = named(tmp_path / "own", tmp_path / "runs", make_images)
+    run(own)
+    old = {"xena": 1, "yann": 2, "zoe": 3}
+    rows = read_rows(own.records, own.dataset)
+    names = {int(number): name for number, name in summary(own)["pid_labels"].items()}
+    write_records(own.records, [(dataclasses.replace(r, pid=old[names[r.pid]]), file) for r, file in rows])
+    labels = {str(number): name for name, number in old.items()}
+    own.data_summary.write_text(json.dumps(summary(own) | {"pid_labels": labels}))
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("aaron", "gallery"))
+    assert run(own) and trained(own) == [(3, 1), (2, 1)]
+    assert summary(own)["pid_labels"] == labels | {"4": "aaron"}
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("aaron", "train"))
+    assert run(own) and trained(own) == [(3, 1), (2, 1), (1, 2)], "training is another one now"
+
+
+def test_a_query_in_the_gallery_is_a_warning(tmp_path: Path, make_images, capsys: pytest.CaptureFixture[str]) -> None:
+    own = named(tmp_path / "own", tmp_path / "runs", make_images)
+    run(own)
+    assert "in gallery too" not in capsys.readouterr().err
+    shutil.copy(tmp_path / "own/c.png", tmp_path / "own/e.png")
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("xena", "gallery"))
+    assert run(own)
+    wrong = "1 of 1 images of query are in gallery too, as another camera's or person's: query/c.png = gallery/e.png"
+    assert f"warning: {wrong}" in capsys.readouterr().err
+    assert wrong in [finding["wrong"] for finding in summary(own)["findings"]]
 
 
 # SynPed: the stage renders what is missing

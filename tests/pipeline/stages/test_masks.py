@@ -6,6 +6,8 @@ import dataclasses
 import errno
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,22 @@ def test_a_damaged_shard_is_written_again(tmp_path: Path, recorder: type[Recorde
     work(make_config(), paths, "f")
     assert sorted(recorder.asked) == [f"train/{i:03d}.png" for i in range(20)] and third.exists()
     assert tree(paths.folder("masks")) == whole
+
+
+def test_a_shard_that_another_program_holds_open_is_not_written_again(tmp_path: Path, recorder: type[Recorder]) -> None:
+    paths = make_dataset(tmp_path)
+    work(make_config(), paths, "f")
+    whole, path = tree(paths.folder("masks")), paths.shard("train", 1)
+    before = path.read_bytes()
+    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as if killed
+    subprocess.run([sys.executable, "-c", leave_open, str(path)], check=False)
+    held, recorder.asked = path.read_bytes(), []
+    with pytest.raises(UserError, match=r"shard-00001\.h5 is open for writing in another program.* h5clear -s"):
+        work(make_config(), paths, "f")
+    assert path.read_bytes() == held != before and recorder.asked == []
+    path.write_bytes(before)  # as h5clear does
+    work(make_config(), paths, "f")
+    assert tree(paths.folder("masks")) == whole and recorder.asked == []
 
 
 def test_another_fingerprint_replaces_everything_and_leaves_nothing_over(tmp_path: Path) -> None:
@@ -408,3 +426,24 @@ def test_evaluation_only_data_needs_no_labels(tmp_path: Path) -> None:
     index = read_index(paths.shard_index)
     assert index.pids == () and set(index.splits) == {"query", "gallery"}
     assert index.splits["gallery"].status == {"unlabeled": 3}
+
+
+def test_images_masks_and_joints_are_those_of_what_is_shown(tmp_path: Path) -> None:
+    """Of eight pictures that look the same and are stored each with another orientation tag."""
+    paths = make_dataset(tmp_path, {"train": 8})
+    rng, root = np.random.default_rng(0), tmp_path / "data" / "mine"
+    pixels, mask = rng.integers(0, 255, (64, 32, 3), np.uint8), rng.integers(0, 8, (64, 32), np.uint8)
+    undo = [None, *(Image.Transpose(turn) for turn in (0, 3, 1, 5, 2, 6, 4))]  # shown -> stored, by tag
+    for i, turn in enumerate(undo):
+        exif, shown = Image.Exif(), Image.fromarray(pixels)
+        exif[274] = i + 1
+        (shown if turn is None else shown.transpose(turn)).save(root / f"images/train/{i:03d}.png", exif=exif)
+        Image.fromarray(mask).save(root / f"masks/train/{i:03d}.png")
+    columns = [f"{joint}_{axis}" for joint in JOINTS for axis in ("x", "y", "visible")]
+    lines = [",".join(["name", *columns]), *(f"{i:03d}" + ",8,48,1" * len(JOINTS) for i in range(8))]
+    write_text(root / "joints/train.csv", "\n".join(lines) + "\n")
+    work(make_config(keypoints="joints"), paths, "f")
+    samples = [ShardReader(paths.shard("train", 0)).sample(row) for row in range(8)]
+    for sample in samples:
+        assert sample.status == Status.OK and sample.keypoints[0].tolist() == [0.25, 0.75, 1]
+        assert np.array_equal(sample.image, samples[0].image) and np.array_equal(sample.mask, samples[0].mask)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -38,6 +40,22 @@ def test_swapped_files_are_found_even_when_their_stamps_agree(run):
     text = run.broken()
     for split in ("query", "gallery"):
         assert f"shard {run.file(f'masks/{split}/shard-00000.h5')} is not the one that index.json names" in text
+
+
+@pytest.mark.parametrize("name", [SHARD, "eval/features.h5"])
+def test_a_file_that_another_program_holds_open_is_named_and_not_to_be_deleted(run, name):
+    path = run.file(name)
+    before = path.read_bytes()
+    run.replace(path, before)  # a copy of its own
+    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as if killed
+    subprocess.run([sys.executable, "-c", leave_open, str(path)], check=False)
+    text = run.broken(f"{path} is open for writing in another program", f"run: h5clear -s {path}")
+    assert "Delete" not in text
+    stage = name.partition("/")[0]
+    status = run.call("status", "mine-import", "--runs", str(run.runs)).output
+    assert f"{path} is open for writing in another program" in status and f"{stage}" in status
+    path.write_bytes(before)  # as h5clear does
+    assert run.verify().exit_code == 0
 
 
 def test_the_weights_of_another_training_are_found(run):
