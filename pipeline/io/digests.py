@@ -8,10 +8,12 @@ file that changed a moment ago is not remembered, since a file system may give a
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
 import os
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -168,6 +170,8 @@ def _digest_or_missing(name: str) -> str:
 
 def _key(path: str) -> Key:
     status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise OSError(errno.EINVAL, "no ordinary file", path)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
