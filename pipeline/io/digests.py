@@ -170,8 +170,10 @@ def _digest_or_missing(name: str) -> str:
 
 def _key(path: str) -> Key:
     status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-        raise OSError(errno.EINVAL, "no ordinary file", path)
+        raise OSError(errno.EINVAL, "it is no ordinary file", path)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 

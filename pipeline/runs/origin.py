@@ -57,6 +57,11 @@ class DatasetOrigin:
         """Its path for messages."""
         return self.csv or (self.manifest if self.manifest != UNKNOWN else "") or self.root or "the one of the program"
 
+    def may_be_of(self, file: Path) -> bool:
+        """Whether a list or manifest can be the one of this dataset."""
+        own = [path for path in (self.csv, self.manifest) if path and path != UNKNOWN and os.path.exists(path)]
+        return not own or any(os.path.samefile(path, file) for path in own)
+
     def is_there(self) -> bool:
         return all(os.path.exists(path) for path in (self.csv or self.manifest, self.root) if path and path != UNKNOWN)
 
