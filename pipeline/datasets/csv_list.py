@@ -21,6 +21,7 @@ from pipeline.datasets.id_numbers import (
 )
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.datasets.spelling import find_spelled
 from pipeline.errors import UserError
 from pipeline.io.csv_table import Row, read_table, whole
 from pipeline.io.digests import ContentDigest, digest_files
@@ -71,17 +72,19 @@ def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Foun
     pids = _numbering(path, "pid", kept, earlier.pid)
     camids = _numbering(path, "camid", [row for _, row in good], earlier.camid)
     records: dict[str, ImageRecord] = {}
+    files: set[tuple[str, str]] = set()
     junk: dict[str, int] = {}
     for line, row in good:
         split = row["split"]
         name = f"{split}/{row['path']}"
         if row["pid"] == JUNK:
             junk[f"{split}/"] = junk.get(f"{split}/", 0) + 1
-        elif name in records:
+        elif name in records or (split, row["file"]) in files:
             complaints.add(line, f"is in {split} a second time", row["path"], "Remove one of the rows.")
         else:
+            files.add((split, row["file"]))
             pid, camid = pids.numbers[row["pid"]], camids.numbers[row["camid"]]
-            records[name] = ImageRecord(name, path.parent / row["path"], pid, camid, split)
+            records[name] = ImageRecord(name, path.parent / row["file"], pid, camid, split)
     findings = complaints.findings()
     findings += _names("pid", pids) + _names("camid", camids)
     found = sorted(records.values(), key=lambda record: record.name)
@@ -92,7 +95,7 @@ def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Foun
 def content_digest(manifest: Manifest) -> ContentDigest:
     """sha256 over the contents of the CSV and of its images."""
     path = manifest.csv_path
-    images = [os.path.join(path.parent, row["path"]) for _, row in _read(path)]
+    images = [os.path.join(path.parent, row["file"]) for _, row in _read(path)]
     content = digest_json([digest_file(path), digest_files(images)])
     return ContentDigest(content, lambda: digest_json([digest_file(path), [file_state(image) for image in images]]))
 
@@ -114,12 +117,23 @@ def _read(path: Path) -> list[Row]:
     for _, row in rows:
         if row["path"]:
             row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
+        row["file"] = _on_disk(row["path"], path.parent)
         row |= {key: whole(MINUS.sub("-", row[key])) for key in ("pid", "camid")}
     return rows
 
 
+def _on_disk(path: str, folder: Path) -> str:
+    """Path as the disk spells it; unchanged where nothing is there."""
+    if not path or os.path.isfile(folder / path) or ".." in PurePosixPath(path).parts:
+        return path
+    return find_spelled(str(folder), path) or path
+
+
 def _relative(path: PurePosixPath, folder: Path) -> str:
     """Path relative to the CSV's folder, where it is inside."""
+    straight = PurePosixPath(os.path.normpath(path))
+    if ".." in path.parts and (folder / straight).resolve() == (folder / path).resolve():  # not so behind some links
+        path = straight
     inside = path.is_absolute() and path.is_relative_to(folder.absolute().as_posix())
     return (path.relative_to(folder.absolute().as_posix()) if inside else path).as_posix()
 
@@ -137,7 +151,7 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
     elif path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", row["path"]):
         remedy = "Write paths relative to the CSV, without '..'; put the CSV into the folder above all images."
         complaints.add(line, f"is not inside the CSV's folder {folder}", row["path"], remedy)
-    elif not os.path.isfile(folder / path):
+    elif not os.path.isfile(folder / row["file"]):
         complaints.add(line, f"does not exist in {folder}", row["path"], "Copy the file there, or remove the row.")
     elif re.fullmatch(r"-\d+", row["pid"]) and row["pid"] != JUNK:
         complaints.add(

@@ -103,7 +103,7 @@ def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tupl
     images: list[str] = []
     others: list[str] = []
     try:
-        names = sorted(_walk(str(folder), "", nested))
+        names = sorted(_walk(str(folder), "", nested, [os.path.realpath(folder)]))
     except OSError as error:
         raise UserError(f"{error.filename} cannot be listed: {error.strerror}", "See that you may read it.") from error
     for name in names:
@@ -114,13 +114,27 @@ def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tupl
     return images, others
 
 
-def _walk(folder: str, prefix: str, nested: bool) -> Iterable[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                yield prefix + entry.name
-            elif nested:
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", nested)
+def _walk(folder: str, prefix: str, nested: bool, read: list[str]) -> Iterable[str]:
+    """Names of the files below a folder. read: real paths of the folder itself and of the links that were followed.
+
+    A link to a folder is a folder, unless that is read anyway or the link leads back to where it comes from.
+    """
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
+    for entry in entries:
+        if not entry.is_dir():
+            yield prefix + entry.name
+        elif nested and not entry.is_symlink():
+            yield from _walk(entry.path, f"{prefix}{entry.name}/", nested, read)
+        elif nested:
+            target, here = os.path.realpath(entry.path), os.path.realpath(folder)
+            if not _is_inside(here, target) and not any(_is_inside(target, known) for known in read):
+                read.append(target)
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", nested, read)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _candidates(names: Iterable[str], data_root: Path) -> list[Path]:

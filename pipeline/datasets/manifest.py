@@ -193,10 +193,14 @@ class Manifest:
 def mask_path(manifest: Manifest, root: Path, record: ImageRecord) -> Path:
     """Path of an image's ground-truth mask, if there is one.
 
-    root: the dataset's folder, `root` in the data summary.
+    root: the dataset's folder. A mask with the whole name of the image (a.jpg.png) comes before one without its suffix.
     """
     split, _, path = record.name.partition("/")
-    return root / manifest.masks.format(split=split, path=PurePosixPath(path).with_suffix("").as_posix())
+    whole, stem = (
+        root / manifest.masks.format(split=split, path=name)
+        for name in (path, PurePosixPath(path).with_suffix("").as_posix())
+    )
+    return whole if whole.is_file() else stem
 
 
 def known_datasets() -> list[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json, write_text
@@ -138,6 +139,18 @@ def read_rows(path: Path, make: str) -> list[tuple[ImageRecord, ImageFile]]:
         ]
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}, line {table.line_num}: {error}", again) from error
+
+
+def twins(records: Iterable[ImageRecord]) -> frozenset[str]:
+    """Names of images that differ from another one in their suffix alone."""
+    names = [record.name for record in records]
+    count = Counter(map(stem, names))
+    return frozenset(name for name in names if count[stem(name)] > 1)
+
+
+def stem(name: str) -> str:
+    """Name without its suffix."""
+    return PurePosixPath(name).with_suffix("").as_posix()
 
 
 def moved(rows: list[tuple[ImageRecord, ImageFile]], old: Path, new: Path) -> list[tuple[ImageRecord, ImageFile]]:

@@ -8,10 +8,12 @@ file that changed a moment ago is not remembered, since a file system may give a
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
 import os
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -148,7 +150,7 @@ def digest_file(path: Path) -> str:
 
 def digest_files(paths: Sequence[str]) -> list[str]:
     """sha256 of each file; MISSING for one that cannot be read."""
-    names = [os.path.abspath(path) for path in paths]
+    names = [path if os.path.isabs(path) else os.path.abspath(path) for path in paths]
     keys = [_key_or_none(name) for name in names]
     found = {name: _in_use.find(name, key) if key else MISSING for name, key in zip(names, keys, strict=True)}
     unread = list(dict.fromkeys(name for name in names if found[name] is None))
@@ -168,6 +170,10 @@ def _digest_or_missing(name: str) -> str:
 
 def _key(path: str) -> Key:
     status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise OSError(errno.EINVAL, "it is no ordinary file", path)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
@@ -186,7 +192,7 @@ def _read(path: Path) -> dict[str, tuple[Key, str]]:
         if checksum != _checksum(text):
             return {}
         return {
-            os.path.join(folder, name): ((size, written, changed, inode), digest)
+            f"{folder}{os.sep}{name}": ((size, written, changed, inode), digest)
             for folder, files in json.loads(text).items()
             for name, (size, written, changed, inode, digest) in files.items()
         }

@@ -64,6 +64,15 @@ def decode(path: Path) -> np.ndarray | None:
         return None
 
 
+def begins_like_image(path: Path) -> bool:
+    """Whether the first bytes of a file are those of an image."""
+    try:
+        require_file(path)
+        return kind_of_file(_head(path)) in FORMATS
+    except OSError:
+        return False
+
+
 def read_rgb(content: bytes) -> np.ndarray:
     """Decoded image: bytes of a file -> [h, w, 3] uint8 RGB.
 

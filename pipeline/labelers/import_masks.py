@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -83,6 +84,7 @@ class ImportMasks:
         self.folder = Path(self.options.folder)
         self.lookup = load_table(self.options.table, self.options.hands)
         self.patterns = (self.options.pattern,) if self.options.pattern else tuple("{path}" + end for end in SUFFIXES)
+        self.listed: dict[Path, dict[str, str]] = {}
         chosen = self.options
         ignore = (chosen.ignore,) if isinstance(chosen.ignore, int) else chosen.ignore
         self.maps = LabelMaps(chosen.table, self.lookup, chosen.channel, ignore, chosen.fit)
@@ -95,16 +97,33 @@ class ImportMasks:
         )
         return describe(self.name, self.version, placed, without=unset)
 
-    def _places(self, record: ImageRecord) -> list[PurePath]:
-        """Paths of an image without its suffix: below the dataset's folder, and by its name."""
+    def _names(self, record: ImageRecord) -> list[PurePath]:
+        """Path of an image below the dataset's folder, and its name."""
         inside = [record.path.relative_to(self.root)] if record.path.is_relative_to(self.root) else []
-        return [place.with_suffix("") for place in [*inside, PurePath(record.name)]]
+        return [*inside, PurePath(record.name)]
+
+    def _places(self, record: ImageRecord) -> list[PurePath]:
+        """Paths of an image without its suffix."""
+        return [place.with_suffix("") for place in self._names(record)]
 
     def find(self, record: ImageRecord) -> Path | None:
-        """The image's label map, or None."""
-        places = [place.as_posix() for place in self._places(record)]
+        """The image's label map, or None.
+
+        One with the image's whole name (a.jpg.png) comes before one without its suffix.
+        """
+        places = [place.as_posix() for place in (*self._names(record), *self._places(record))]
         candidates = (self.folder / pattern.format(path=place) for place in places for pattern in self.patterns)
-        return next((path for path in candidates if path.is_file()), None)
+        return next((path for candidate in candidates if (path := self._on_disk(candidate))), None)
+
+    def _on_disk(self, path: Path) -> Path | None:
+        """File of that name, its suffix in any capitals. Folders are listed once."""
+        folder, name = path.parent, path.name
+        if folder not in self.listed:
+            there = sorted(os.listdir(folder)) if folder.is_dir() else []
+            self.listed[folder] = {_quiet(one): one for one in there} | {one: one for one in there}
+        listed = self.listed[folder]
+        found = listed.get(name) or listed.get(_quiet(name))
+        return folder / found if found and (folder / found).is_file() else None
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         paths = map(self.find, records)
@@ -168,6 +187,12 @@ class ImportMasks:
         path = self.find(record)
         size = image.shape[0], image.shape[1]
         return np.full(size, BACKGROUND, np.uint8) if path is None else self.maps.parts(path, size)
+
+
+def _quiet(name: str) -> str:
+    """Name with its suffix in small letters."""
+    start, end = os.path.splitext(name)
+    return start + end.lower()
 
 
 def _warn_of_shared_maps(found: list[tuple[Path, Path]]) -> None:

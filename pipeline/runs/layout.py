@@ -86,7 +86,7 @@ class Paths:
         if stage == "train":
             return self.runs / self.trained_on / "train" if self.trained_on else own / "train"
         if stage == "eval":
-            return own / (f"{EVALUATIONS_FROM}{self.trained_on.replace('/', '-')}" if self.trained_on else "eval")
+            return own / (f"{EVALUATIONS_FROM}{evaluation_name(self.trained_on)}" if self.trained_on else "eval")
         return run / stage
 
     def stamp(self, stage: str) -> Path:
@@ -190,6 +190,11 @@ class Paths:
     @property
     def pictures(self) -> Path:
         return self.folder("eval") / "pictures"
+
+
+def evaluation_name(trained_on: str) -> str:
+    """Full name of a run, as part of another name."""
+    return trained_on.replace("/", "-")
 
 
 def labeler_folder(labeler: str) -> str:

@@ -21,6 +21,7 @@ from pipeline.errors import UserError
 from pipeline.io.digests import digest_files
 from pipeline.io.files import write_json
 from pipeline.runs import stamp
+from pipeline.runs.earlier_ids import earlier_ids
 from pipeline.runs.layout import Paths
 from pipeline.runs.stamp import Stamp
 
@@ -55,6 +56,11 @@ class DatasetOrigin:
     def place(self) -> str:
         """Its path for messages."""
         return self.csv or (self.manifest if self.manifest != UNKNOWN else "") or self.root or "the one of the program"
+
+    def may_be_of(self, file: Path) -> bool:
+        """Whether a list or manifest can be the one of this dataset."""
+        own = [path for path in (self.csv, self.manifest) if path and path != UNKNOWN and os.path.exists(path)]
+        return not own or any(os.path.samefile(path, file) for path in own)
 
     def is_there(self) -> bool:
         return all(os.path.exists(path) for path in (self.csv or self.manifest, self.root) if path and path != UNKNOWN)
@@ -161,7 +167,7 @@ def _is_copy(known: DatasetOrigin, here: DatasetOrigin, manifest: Manifest, path
 
 def _present_records(manifest: Manifest, paths: Paths) -> str:
     """Digest of images, ids and splits as they are now."""
-    found = find_records(manifest, paths.data_root).records
+    found = find_records(manifest, paths.data_root, earlier_ids(paths)).records
     digests = digest_files([str(record.path) for record in found])
     return content_digest(zip(found, (ImageFile(0, 0, digest, 0, 0) for digest in digests), strict=True))
 

@@ -12,10 +12,8 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.discovery import find_records, look
 from pipeline.datasets.findings import errors_first, judge
-from pipeline.datasets.id_numbers import EarlierNumbers
 from pipeline.datasets.image_files import broken_files, read_all, read_file
 from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest, mask_path
@@ -24,6 +22,7 @@ from pipeline.datasets.summary import read_summary, summarise, tell, write_summa
 from pipeline.errors import UserError
 from pipeline.io.digests import digest_files
 from pipeline.io.files import digest_json
+from pipeline.runs.earlier_ids import earlier_ids
 from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
@@ -61,7 +60,7 @@ def run(run: Run, fingerprint: str) -> Path:
     manifest, paths, workers = run.manifest, run.paths, run.config.runtime.workers
     if manifest.rendered:
         _render(manifest, paths, workers)
-    found = find_records(manifest, paths.data_root, _earlier_ids(paths))
+    found = find_records(manifest, paths.data_root, earlier_ids(paths))
     findings = judge(manifest, found)
     _refuse(findings, paths)
     files = _read_files(found.records, run, workers)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.datasets.file_digests import files_digest
+from pipeline.datasets.ground_truth import require_own
 from pipeline.datasets.manifest import mask_path
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
@@ -71,4 +72,5 @@ def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
             f"{len(missing)} of {len(records)} images of the split '{SPLIT}' have no mask, first {missing[0]}",
             "Put the masks there, or give their place in the manifest (masks = ...).",
         )
+    require_own(records, masks)
     return records, masks

@@ -23,9 +23,9 @@ class Fault:
 class Checks:
     """Counter of checks and collector of faults.
 
-    again: the command that makes the folder's files. A stage trusts an output with the recorded size and time, even if
-    its bytes have changed. So the remedy for an existing file is to delete it first: then the stage makes it again, and
-    everything that depends on it.
+    again: the command that makes the folder's files. A stage knows its outputs by their digests alone, and a file can
+    be wrong in another way. So the remedy for an existing file is to delete it first: then the stage makes it again,
+    and everything that depends on it.
     """
 
     def __init__(self, again: str) -> None:

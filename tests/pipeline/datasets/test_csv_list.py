@@ -140,3 +140,57 @@ def test_files_that_cannot_be_read(tmp_path: Path, text: str | bytes, expected: 
     with pytest.raises(UserError) as error:
         find(tmp_path, text)
     assert expected in str(error.value) and "mine.csv" in str(error.value)
+
+
+# One file under several spellings
+
+
+@pytest.mark.parametrize("path", ["./a.jpg", "sub/../a.jpg", "sub//../a.jpg", ".//a.jpg"])
+def test_spellings_of_one_path_are_one_image(tmp_path: Path, path: str) -> None:
+    found = find(tmp_path, HEADER + f"{path},1,1,query\nb.png,1,2,gallery\n")
+    assert found.records[1].name == "query/a.jpg" and found.findings == []
+    twice = find(tmp_path, HEADER + f"a.jpg,1,1,query\n{path},1,1,query\nb.png,1,2,gallery\n")
+    assert "line 3: a.jpg: is in query a second time" in twice.findings[0].wrong
+
+
+def test_two_dots_behind_a_link_stay_outside(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "elsewhere", ["x/c.jpg", "a.jpg"])
+    make_images(tmp_path / "inside", ["c.jpg"])
+    (tmp_path / "inside/link").symlink_to(tmp_path / "elsewhere/x")
+    found = find(tmp_path / "inside", HEADER + "link/../a.jpg,1,1,train\nc.jpg,2,1,train\n")
+    assert "is not inside the CSV's folder" in found.findings[0].wrong
+
+
+@pytest.mark.parametrize(
+    ("listed", "stored"),
+    [
+        ("folder/\u00fc.jpg", "folder/u\u0308.jpg"),
+        ("folder/u\u0308.jpg", "folder/\u00fc.jpg"),
+        ("\u00e9t\u00e9/1.jpg", "e\u0301te\u0301/1.jpg"),
+        ("Folder/A.JPG", "folder/a.jpg"),
+        ("folder/a.jpg", "folder/A.JPG"),
+    ],
+)
+def test_names_of_another_unicode_form_or_in_other_capitals_are_found(
+    tmp_path: Path, make_images, listed: str, stored: str
+) -> None:
+    make_images(tmp_path, [stored])
+    (record,) = find(tmp_path, HEADER + f"{listed},1,1,train\n").records
+    assert (record.name, record.path) == (f"train/{listed}", tmp_path / stored)
+    found = find(tmp_path, HEADER + f"{listed},1,1,train\n{stored},1,1,train\n")
+    assert "is in train a second time" in found.findings[0].wrong
+
+
+def test_files_that_differ_in_capitals_only_are_two(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["x.jpg", "X.jpg"])
+    found = find(tmp_path, HEADER + "x.jpg,1,1,train\nX.jpg,2,1,train\n")
+    assert [record.path.name for record in found.records] == ["X.jpg", "x.jpg"] and found.records[0].pid == 2
+    assert "X.JPG: does not exist" in find(tmp_path, HEADER + "X.JPG,1,1,train\n").findings[0].wrong
+
+
+def test_a_file_without_suffix_and_a_link_to_a_file(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["whole.png"])
+    (tmp_path / "whole.png").rename(tmp_path / "0017")
+    (tmp_path / "link").symlink_to(tmp_path / "b.png")
+    found = find(tmp_path, HEADER + "0017,1,1,train\nlink,2,1,train\n")
+    assert [record.name for record in found.records] == ["train/0017", "train/link"] and found.findings == []

@@ -127,3 +127,24 @@ def test_pictures_are_turned_as_their_tag_says(tmp_path: Path, suffix: str) -> N
     loaded.load()
     for picture in (path, str(path), Image.open(path), loaded, loaded.copy()):
         assert np.array_equal(as_pixels(picture), shown_pixels)
+
+
+def test_pictures_without_a_suffix_are_known_by_their_content(tmp_path: Path, make_images) -> None:
+    for name in ("0017", "frame.000018", "deep/ab12cd", "b.jfif"):
+        make_images(tmp_path, ["x.jpg"])
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "x.jpg").rename(tmp_path / name)
+    make_images(tmp_path, ["x.jpg", "old.png"])
+    (tmp_path / "old.png").rename(tmp_path / "x.png.bak")
+    (tmp_path / "README").write_text("no picture")
+    os.mkfifo(tmp_path / "pipe")
+    folder = look(tmp_path)
+    assert folder.names == ("0017", "b.jfif", "deep/ab12cd", "frame.000018", "x.jpg")
+    assert sorted(folder.others) == ["README", "pipe", "x.png.bak"]
+
+
+def test_links_to_folders_are_read(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "elsewhere", ["a.jpg"])
+    make_images(tmp_path / "own", ["b.jpg"])
+    (tmp_path / "own" / "more").symlink_to(tmp_path / "elsewhere")
+    assert look(tmp_path / "own").names == ("b.jpg", "more/a.jpg")

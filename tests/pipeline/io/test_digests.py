@@ -151,6 +151,11 @@ def test_many_files_and_names_that_are_no_text(folder: Path, settled: None) -> N
             assert digest_files(names) == [sha256(b"content"), sha256(b"odd"), MISSING, sha256(b"content")]
 
 
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert digest_files([str(folder / "pipe"), str(folder)]) == [MISSING, MISSING]
+
+
 def test_a_digest_agrees_with_the_one_that_was_recorded_before_contents_counted() -> None:
     digest = ContentDigest("new", lambda: "old")
     assert digest == "new" and digest.agrees("new") and digest.agrees("old") and not digest.agrees("other")

@@ -242,3 +242,20 @@ def test_naming_the_labelers_imports_none_of_them() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     own = ("base", "outside", "protocol_check", "registry")
     assert set(out.split()) == {f"pipeline.labelers.{name}" for name in own}
+
+
+def test_label_maps_of_images_that_differ_in_their_suffix_alone(tmp_path: Path) -> None:
+    records = [record(tmp_path, name) for name in ("a.jpg", "a.png", "0001.c1", "0001.c2")]
+    for value, item in enumerate(records):
+        save_mask(tmp_path / "maps" / "train" / f"{item.path.name}.png", np.full((20, 10), value, np.uint8))
+    labeler = labelers.create("import", {"folder": str(tmp_path / "maps"), "table": "sorn8"}, source(tmp_path))
+    labeler.prepare(records, Runtime())
+    assert [found.mask[0, 0] for found in labeler.label(records, [IMAGE] * 4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["a.PNG", "a.Png", "a.NPY"])
+def test_label_maps_with_suffixes_in_capitals(tmp_path: Path, name: str) -> None:
+    made = save_mask(tmp_path / "maps" / "train" / "0001" / name.lower(), np.ones((20, 10), np.uint8))
+    made.rename(made.with_name(name))
+    options = {"folder": str(tmp_path / "maps"), "table": "sorn8"}
+    assert label(labelers.create("import", options, source(tmp_path)), record(tmp_path)).mask.all()

@@ -202,3 +202,14 @@ def test_a_folder_of_runs_that_cannot_be_written(tmp_path: Path, make_list, monk
 
     monkeypatch.setattr("pipeline.runs.origin.write_json", refuse)
     assert not prepare(tmp_path / "b/own.csv", tmp_path / "runs")
+
+
+def test_a_copy_with_names_of_persons_has_the_same_content(tmp_path: Path, make_list) -> None:
+    """Its rows may even be in another order."""
+    listed = make_list(tmp_path / "a/own.csv")
+    head, *rows = listed.read_text().replace("b.png,2", "b.png,zoe").splitlines()
+    listed.write_text("\n".join([head, *rows]) + "\n")
+    prepare(listed, tmp_path / "runs")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "b/own.csv").write_text("\n".join([head, *reversed(rows)]) + "\n")
+    prepare(tmp_path / "b/own.csv", tmp_path / "runs")
