@@ -23,8 +23,8 @@ from pipeline.evaluation.report import (
     SweepPoint,
     VariantFigures,
 )
+from pipeline.evaluation.review import Reviewed, review
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
-from pipeline.evaluation.warnings import Reviewed, review
 from pipeline.features.store import Banks, Examples
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig

@@ -34,10 +34,12 @@ class ComparisonPage:
     notice: str
     figures: Table
     about: str
+    warnings: list[str]
     against: str
     strips: list[Strips]
     differences: list[ShownDifference]
     options: Table | None
+    warnings_caption: str = text.WARNINGS_CAPTION
 
 
 def html_page(comparison: EvaluationComparison) -> str:
@@ -48,6 +50,7 @@ def html_page(comparison: EvaluationComparison) -> str:
         comparison.notice,
         Table(text.figure_rows(comparison), 2),
         text.about(comparison),
+        [str(warning) for warning in comparison.warnings],
         f"{comparison.runs[0].name}, {comparison.variant}",
         _strips(comparison),
         [_shown(comparison, found) for found in comparison.differences],

@@ -7,6 +7,8 @@ import json
 from pipeline.evaluation.run_comparison import EvaluationComparison, RunDifference
 from pipeline.reports.markdown import escape, escaped, pipe_table
 
+WARNINGS_CAPTION = "Warnings about these figures:"
+
 
 def terminal_lines(comparison: EvaluationComparison) -> list[str]:
     """Figures of all runs, and the differences of each from the first."""
@@ -27,6 +29,8 @@ def markdown(comparison: EvaluationComparison) -> list[str]:
     if comparison.notice:
         lines += [f"> **Notice.** {comparison.notice}", ""]
     lines += [*pipe_table(escaped(figure_rows(comparison))), "", about(comparison), ""]
+    if comparison.warnings:
+        lines += [WARNINGS_CAPTION, "", *(f"- {escape(str(warning))}" for warning in comparison.warnings), ""]
     for found in comparison.differences:
         lines += [f"## {escape(found.run)} against {escape(found.against)}", ""]
         lines += [*pipe_table(escaped(difference_rows(found))), "", counts(comparison, found), ""]
