@@ -85,7 +85,7 @@ class Result:
 def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Result:
     """Scores of every matching variant under one protocol, and their report.
 
-    Raises UserError for an exact mask that cannot be one of its image.
+    Raises UserError for a ground-truth mask that cannot be one of its image.
     """
     protocol, examples = images.protocol, images.examples
     attrs, manifest, index = images.attrs, origin.manifest, images.query.index

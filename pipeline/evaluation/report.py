@@ -81,7 +81,7 @@ class PartScores:
 
 @dataclass(frozen=True)
 class SideStripes:
-    """Visible stripes of query or gallery images against exact masks."""
+    """Visible stripes of query or gallery images against ground truth."""
 
     images: int
     agreement: Annotated[StripeAgreement, Flat()]

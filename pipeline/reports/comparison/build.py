@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.evaluation.figures import COMPARED, KEYS
+from pipeline.evaluation.figures import COMPARED, KEYS, shown_name, stored_name
 from pipeline.evaluation.run_comparison import (
     BootstrapInterval,
     ChangedQuery,
@@ -102,9 +102,10 @@ def _files(runs: Path, out: Path | None, compared: list[Evaluated]) -> RunCompar
 
 def _variant(compared: list[Evaluated], given: str | None) -> str:
     common = [name for name in compared[0].queries if all(name in run.queries for run in compared)]
+    given = stored_name(given) if given else None
     if not common or (given and given not in common):
-        wrong = f"variant '{given}' is not in all runs" if given else "these runs have no variant in common"
-        variants = "; ".join(f"{run.name}: {', '.join(run.queries)}" for run in compared)
+        wrong = f"variant '{shown_name(given)}' is not in all runs" if given else "these runs have no variant in common"
+        variants = "; ".join(f"{run.name}: {', '.join(map(shown_name, run.queries))}" for run in compared)
         raise UserError(wrong, f"They have {variants}.")
     return given or common[-1]
 

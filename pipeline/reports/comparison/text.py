@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from pipeline.evaluation.figures import shown_name
 from pipeline.evaluation.run_comparison import EvaluationComparison, RunDifference
 from pipeline.reports.markdown import escape, escaped, pipe_table
 
@@ -14,7 +15,7 @@ def terminal_lines(comparison: EvaluationComparison) -> list[str]:
     """Figures of all runs, and the differences of each from the first."""
     lines = [*_aligned(figure_rows(comparison), 2), "", about(comparison)]
     for found in comparison.differences:
-        lines += [f"{found.run} against {found.against}, {comparison.variant}:"]
+        lines += [f"{found.run} against {found.against}, {shown_name(comparison.variant)}:"]
         lines += [f"  {line}" for line in _aligned(difference_rows(found), 1)]
         lines += [f"  {counts(comparison, found)}"]
         changed = ", ".join(item.query for item in found.changed[:3])
@@ -66,7 +67,7 @@ def figure_rows(comparison: EvaluationComparison) -> list[list[str]]:
     rows = [["run", "variant, %", *names]]
     for run in comparison.runs:
         for variant, figures in run.metrics.items():
-            rows.append([run.name, variant, *(f"{100 * figures[name]:.1f}" for name in names)])
+            rows.append([run.name, shown_name(variant), *(f"{100 * figures[name]:.1f}" for name in names)])
     return rows
 
 
