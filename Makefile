@@ -81,7 +81,7 @@ demo: ## run the whole pipeline on the embedded dataset and leave a report with 
 data: $(ENVIRONMENT) ## find the dataset's images (or render SynPed) -> runs/<dataset>/data
 	@$(SORN) data $(COMMON)
 
-labeler: data ## train the labeler DANet on exact masks (split labeler) -> runs/<dataset>/labeler
+labeler: data ## train the labeler DANet on ground truth (split labeler) -> runs/<dataset>/labeler
 	@$(SORN) labeler $(COMMON)
 
 masks: data ## label body parts, write shards -> runs/<dataset>-<labeler>/masks

@@ -31,7 +31,7 @@ from sorn.network import SORN
 from sorn.sample import Sample, Status
 
 SIZE = (64, 32)
-OPTIONS = EvalConfig(ranked_queries=2, ranked_gallery=3, batch_size=5, precision="fp32")
+OPTIONS = EvalConfig(colour=False, ranked_queries=2, ranked_gallery=3, batch_size=5, precision="fp32")
 CONFIG = Config(eval=OPTIONS, runtime=Runtime(0, "cpu"))
 MODEL = SORNConfig(identities=3, backbone="resnet18", set_channels=8, semantic_channels=8)
 LABELER = {"name": "ground_truth", "version": 1, "options": {}, "weights": None}

@@ -19,7 +19,6 @@ from pipeline.evaluation.label_report import (
 from pipeline.evaluation.report import (
     BothStripes,
     EvaluatedDataset,
-    EvaluationWarning,
     PartScores,
     Provenance,
     Report,
@@ -28,6 +27,7 @@ from pipeline.evaluation.report import (
     TrainingLabels,
     VariantFigures,
 )
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.made_by import MadeBy
 

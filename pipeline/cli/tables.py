@@ -29,7 +29,7 @@ seeds_option = click.option("--seeds", default=3, show_default=True, help="Numbe
     epilog=examples("sorn tables run --config demo --seeds 1 --only sorn"),
 )
 def tables() -> None:
-    """The paper's tables and Figure 8, beside the paper's numbers."""
+    """The paper's tables and Figure 8, as a grid of trainings."""
 
 
 @tables.command(

@@ -23,8 +23,8 @@ from pipeline.evaluation.report import (
     SweepPoint,
     VariantFigures,
 )
+from pipeline.evaluation.review import Reviewed, review
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
-from pipeline.evaluation.warnings import Reviewed, review
 from pipeline.features.store import Banks, Examples
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig
@@ -85,14 +85,14 @@ class Result:
 def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Result:
     """Scores of every matching variant under one protocol, and their report.
 
-    Raises UserError for an exact mask that cannot be one of its image.
+    Raises UserError for a ground-truth mask that cannot be one of its image.
     """
     protocol, examples = images.protocol, images.examples
     attrs, manifest, index = images.attrs, origin.manifest, images.query.index
     full_name = protocol_text(manifest, protocol, options, index.pose, attrs)
     query, gallery = pair = images.pair
     labels = origin.model.labels
-    colours = (colour_bank(query, images.query), colour_bank(gallery, images.gallery)) if options.colour else None
+    colours = _colours(images) if options.colour is not False else None
     stripes = Stripes(query.local.shape[1], labels, options.tau)
     exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
     scores = score(RankingTask(*pair, protocol, options, images.device, origin.names), examples.name, colours, exact)
@@ -154,6 +154,11 @@ def curves(scores: Scores) -> dict[str, tuple[float, ...]]:
     """CMC of every variant, and of chance."""
     arrays = {variant: found.cmc() for variant, found in scores.metrics.items()} | {"chance": scores.chance_cmc}
     return {name: tuple(array.tolist()) for name, array in arrays.items()}
+
+
+def _colours(images: EvaluatedImages) -> BankPair:
+    query, gallery = images.pair
+    return colour_bank(query, images.query), colour_bank(gallery, images.gallery)
 
 
 def _stripes(pair: BankPair, exact: BankPair, stripes: Stripes) -> BothStripes:

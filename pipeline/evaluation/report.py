@@ -9,6 +9,7 @@ from typing import Annotated
 from pipeline.evaluation.figures import HEADLINE, measured
 from pipeline.evaluation.label_report import UNIT, LabelStatistics, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.io.text import read_json
@@ -80,7 +81,7 @@ class PartScores:
 
 @dataclass(frozen=True)
 class SideStripes:
-    """Visible stripes of query or gallery images against exact masks."""
+    """Visible stripes of query or gallery images against ground truth."""
 
     images: int
     agreement: Annotated[StripeAgreement, Flat()]
@@ -95,20 +96,6 @@ class BothStripes:
 
     def sides(self) -> dict[str, SideStripes]:
         return {"query": self.query, "gallery": self.gallery}
-
-
-@dataclass(frozen=True)
-class EvaluationWarning:
-    """One warning about figures.
-
-    text: the fact, with its numbers. why: its meaning, or what to do; may be "".
-    """
-
-    text: str
-    why: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.text}. {self.why}" if self.why else f"{self.text}."
 
 
 @dataclass(frozen=True)

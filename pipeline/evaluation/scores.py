@@ -34,7 +34,7 @@ BankPair = tuple[FeatureBank, FeatureBank]
 class Scores:
     """Scores of every matching variant.
 
-    metrics: per variant, with colours and exact masks. chance: figure -> its expectation for a random order;
+    metrics: per variant, with colours and ground truth. chance: figure -> its expectation for a random order;
     chance_cmc: that of the curve. sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" ->
     positions of the queries that pictures show. rows: variant -> per shown query its similarities [Ng]. names:
     identities and cameras as they are written.

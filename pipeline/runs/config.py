@@ -178,8 +178,8 @@ class EvalConfig:
     # Visibility threshold of Eq. 12, Section IV-B.
     tau_sweep: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
     # Other thresholds that the report shows beside it, as in Figure 8; empty for none.
-    colour: bool = False
-    # Also rank by colour histograms of stripes (sorn/colour.py), a floor that needs no training: it reads the images.
+    colour: bool | None = None
+    # Also rank by colour histograms of stripes, a floor without training. Not set: yes, but finished ones stay as made.
     rerank: bool = False
     # Also re-rank the fullest variant by k-reciprocal neighbours (sorn/rerank.py): minutes for a large gallery.
     rerank_k1: int = 20

@@ -26,6 +26,7 @@ from pipeline.runs.layout import STAMP
 from pipeline.runs.replacement import settle
 
 SCHEMA_VERSION = 1
+UNDECIDED = ("eval.colour",)  # options that are null where the user leaves them open: any recorded value agrees
 PRESENT = {stored: name for name, stored in STORED_NAMES.items()}  # option in stamps -> its name on the command line
 
 
@@ -192,7 +193,7 @@ def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[t
             differences.append((name, "is no longer used"))
         elif name not in old:
             differences.append((name, "is new"))
-        elif not _agrees(old[name], new[name]):
+        elif not _agrees(old[name], new[name]) and not (name in UNDECIDED and new[name] is None):
             digests = all(isinstance(v, str) and len(v) == 64 for v in (old[name], new[name]))
             differences.append((name, "changed" if digests else f"changed: {old[name]} -> {new[name]}"))
     return differences

@@ -22,6 +22,8 @@ ROW_LABELS = {
     "global": "global: the global feature alone (Eq. 13)",
 }
 
+GROUND_TRUTH = "ground truth"  # name of a column
+
 STRIPE_SCORES = {  # by eval.visibility
     "network": "its coloured share (Eq. 11, 12)",
     "pose": "the confidence of the surest landmark in it",
@@ -106,13 +108,13 @@ class Illustrator:
             sample, parts = self.reference.sample_of(name), examples.parts[place[name]]
             kind, label = (self.reference.find(name, parts.shape) if parts.size else None) or ("", None)
             maps = examples.maps[place[name]].astype(np.float32)
-            column = "exact" if kind == EXACT else "labelled"
+            column = GROUND_TRUTH if kind == EXACT else "labelled"
             explained.append(Explained(name, sample.image, parts if parts.size else None, label, maps, column))
         return explained
 
     def parts_caption(self, explained: list[Explained]) -> str:
         """Caption of the predicted parts and their references."""
-        beside = {"exact": "their exact masks", "labelled": "what the labeler says of them"}
+        beside = {GROUND_TRUTH: "their ground truth", "labelled": "what the labeler says of them"}
         kinds = [beside[kind] for kind in beside if any(e.label is not None and e.reference == kind for e in explained)]
         labelled = f", and {' or '.join(kinds)}" if kinds else ""
         score = STRIPE_SCORES[self.visibility]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.evaluation.figures import HEADLINE
+from pipeline.evaluation.figures import HEADLINE, shown_name
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.scores import Scores
 from pipeline.reports.charts import Chart
@@ -190,7 +190,7 @@ def queries(contents: PageContents) -> QueryTable:
 
 def curves(contents: PageContents) -> CurvesView:
     report = contents.report
-    lines = dict(report.cmc)
+    lines = {shown_name(name): curve for name, curve in report.cmc.items()}
     ranks = range(1, len(lines["chance"]) + 1)
     rows = [["rank", *lines], *([str(k), *(f"{100 * lines[n][k - 1]:.1f}" for n in lines)] for k in CMC_TICKS)]
     charts = [Chart("CMC: queries with a match among the first k", "rank", ranks, lines, CMC_TICKS)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation.figures import shown_name
 from pipeline.evaluation.per_query import per_query
 from pipeline.evaluation.scores import Scores
 from pipeline.reports.evaluation.shown_queries import fullest
@@ -66,7 +67,7 @@ def _columns(scores: Scores) -> dict[str, list[Cell]]:
         "camera": _ids(query.camid, scores.names.camids),
         "matches": [len(matches) for matches in scores.relevant.matches],
         f"first match, {last}": _rounded(hit) if len(first) > 1 else _whole(hit),
-        **{f"AP {variant}, %": _rounded(values) for variant, values in reversed(precision.items())},
+        **{f"AP {shown_name(variant)}, %": _rounded(values) for variant, values in reversed(precision.items())},
     }
     if {"sorn", "global+local"} <= precision.keys():
         columns["sorn − global+local"] = _rounded(precision["sorn"] - precision["global+local"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.evaluation import figures
-from pipeline.evaluation.figures import chance_percent, percent
+from pipeline.evaluation.figures import chance_percent, percent, shown_name
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
 from pipeline.evaluation.report import (
     BothStripes,
@@ -36,7 +36,8 @@ VISIBLE_COLOUR_CAPTION = (
     "training, that choice does."
 )
 EXACT_CAPTION = (
-    " `sorn, exact masks` is `sorn` with the stripes that the exact masks show: what perfect labels would be worth."
+    " `sorn, ground truth` is `sorn` with the stripes that are visible in the ground truth: what perfect labels would "
+    "be worth."
 )
 RANKED_CAPTION = (
     "Queries are drawn at random among those that have a match, not chosen. Blue: the query. Green border and filled "
@@ -51,7 +52,7 @@ SWEEP_CAPTION = (
     "`sorn` with other thresholds of Eq. 12, from the same features. At 0 every stripe counts, as in `global+local`. "
     "The threshold in use was set before; choose one with eval.split=val, not here."
 )
-STRIPES_CAPTION = "Stripes at tau {tau:g}, beside those that the exact masks show:"
+STRIPES_CAPTION = "Stripes at tau {tau:g}, beside those that are visible in the ground truth:"
 LABELS_CAPTION = "The part labels that the network was trained on:"
 AGAIN = "Made again by this command, with RUNS= if the run is not in runs:"
 
@@ -73,7 +74,7 @@ def table_rows(report: Report) -> list[list[str]]:
     shown = figures.shown(report.single_shot)
     rows = [["%", *(figure.title for figure in shown)]]
     for variant, found in report.metrics.items():
-        rows.append([variant, *(percent(found[f.key], found.deviation(f.key)) for f in shown)])
+        rows.append([shown_name(variant), *(percent(found[f.key], found.deviation(f.key)) for f in shown)])
     rows.append(["chance", *(chance_percent(report.chance.get(figure.key)) for figure in shown)])
     return rows
 
@@ -177,7 +178,7 @@ def sweep_rows(report: Report) -> list[list[str]]:
 
 
 def network_lines(contents: MarkdownContents) -> list[str]:
-    """Body parts and stripes of the network against exact masks."""
+    """Body parts and stripes of the network against ground truth."""
     return _parts(contents.report) + _stripes(contents.report)
 
 
@@ -198,7 +199,8 @@ def part_rows(parts: PartScores) -> list[list[str]]:
 def parts_line(parts: PartScores) -> str:
     """What predicted parts are held against, and how many pixels agree."""
     against = " and ".join(
-        f"{kind} of {images} {'query' if images == 1 else 'queries'}" for kind, images in parts.against.items()
+        f"{shown_name(kind)} of {images} {'query' if images == 1 else 'queries'}"
+        for kind, images in parts.against.items()
     )
     return f"Part masks against {against}; {percent(parts.pixel_accuracy)} % of the pixels agree"
 
@@ -243,7 +245,7 @@ def label_rows(labels: TrainingLabels) -> list[list[str]]:
         rows.append(["foreground, on average", f"{percent(found.foreground.mean)} %"])
     exact = found.exact
     if exact:
-        against = f"against the exact masks of {exact.images:,} images"
+        against = f"against the ground truth of {exact.images:,} images"
         rows.append([f"mIoU, {against}", f"{percent(exact.mean_iou)} %"])
         rows.append(["pixels that agree", f"{percent(exact.pixel_accuracy)} %"])
         stripes = exact.stripes

@@ -30,7 +30,7 @@ def terminal_lines(report: LabelReport, file: str) -> list[str]:
         spread = f"80 % of the images between {percent(deciles[1])} and {percent(deciles[9])} %"
         lines.append(f"labels: foreground {percent(mean)} % on average, {spread}")
     if exact:
-        lines.append(f"labels: against the exact masks of {exact.images:,} images: {agreement_text(exact)}")
+        lines.append(f"labels: against the ground truth of {exact.images:,} images: {agreement_text(exact)}")
     return [*lines, f"labels: report {file}"]
 
 
@@ -142,7 +142,7 @@ def _exact(report: LabelReport) -> list[str]:
             f"{compared.images:,} images drawn at random (seed {compared.seed}) among {compared.available:,} "
             "that have one"
         )
-    lines = ["## Against exact masks", "", f"Compared for {which}, at the size of the shards.", ""]
+    lines = ["## Against ground truth", "", f"Compared for {which}, at the size of the shards.", ""]
     lines += agreement_tables(figures, "visible, said hidden", "hidden, said visible")
     stripes = report.total.exact.stripes if report.total.exact else None
     if stripes:

@@ -26,7 +26,7 @@ class GridDataset:
 class GridLabels:
     """The labels of all jobs.
 
-    mean_iou, stripes: against ground truth (exact masks), None without any.
+    mean_iou, stripes: against ground truth, None without any.
     """
 
     labeler: str
@@ -53,7 +53,8 @@ class CommonFacts:
 class MeasuredRow:
     """A row of ours and the paper's.
 
-    job, report: the job and the variant of its report. paper: figure -> fraction, None where the paper prints none.
+    job, report: the job and the variant of its report. paper: figure -> fraction, None where the paper prints none or
+    measured something else.
     figures: figure -> summary over the seeds, None without any. missing: seed -> reason.
     """
 

@@ -18,7 +18,6 @@ from pipeline.evaluation.label_report import MaskAgreement
 from pipeline.evaluation.part_masks import PartReference
 from pipeline.evaluation.report import (
     EvaluatedDataset,
-    EvaluationWarning,
     PartScores,
     Report,
     SweepPoint,
@@ -26,6 +25,7 @@ from pipeline.evaluation.report import (
     VariantFigures,
 )
 from pipeline.evaluation.scores import RankingTask, Scores
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.features.store import Examples
 from pipeline.reports.evaluation.illustrations import Illustrator
 from pipeline.reports.evaluation.page import PageContents, Shown

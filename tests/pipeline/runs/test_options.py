@@ -35,6 +35,11 @@ def test_an_option_says_type_choices_presets_and_former_name() -> None:
     assert find_options("masks.image_size")[0].kind == "a list of 2 whole numbers"
 
 
+def test_an_option_that_is_left_open_says_so() -> None:
+    (option,) = find_options("eval.colour")
+    assert option.lines()[0] == "eval.colour = not set    (true or false)"
+
+
 def test_presets_are_those_that_differ_from_the_default() -> None:
     for option in find_options():
         for name in ("demo", "paper", "pcb", "segmenter", "synped"):

@@ -63,7 +63,7 @@ def test_parts_are_held_against_exact_masks_where_there_are_some(paths: Paths, t
     mask.unlink()
     report = run(paths)
     assert report["parts"]["against"] == {"exact masks": 8, "the labels of ground_truth": 1}
-    assert "against exact masks of 8 queries and the labels of ground_truth of 1 query;" in paths.report_md.read_text()
+    assert "against ground truth of 8 queries and the labels of ground_truth of 1 query;" in paths.report_md.read_text()
     assert Image.open(paths.pictures / "part-masks.png").tobytes() != shown
     assert report["stripes"] is None and "sorn, exact masks" not in report["metrics"]
 
@@ -85,7 +85,7 @@ def test_stripes_of_exact_masks_are_matched_where_every_image_has_one(paths: Pat
     assert 0 < asked["visible_share"] < 1
     other = run(paths, evaluated(tau=0.0))["metrics"]
     assert other["sorn, exact masks"] == other["global+local"], "at 0 every stripe counts, whoever looks"
-    assert "| sorn, exact masks |" in paths.report_md.read_text() and "all that agree" in paths.report_html.read_text()
+    assert "| sorn, ground truth |" in paths.report_md.read_text() and "all that agree" in paths.report_html.read_text()
 
 
 def test_report_tells_where_it_comes_from(finished: Paths) -> None:

@@ -12,7 +12,10 @@ from eval_runs import GALLERY, QUERY, evaluated, images, run, write_run
 from pipeline.datasets.manifest import Manifest, load_manifest
 from pipeline.io.files import write_text
 from pipeline.runs import run as runs
+from pipeline.runs import stamp
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
+from pipeline.stages import eval as stage
 from sorn.sample import Sample
 
 PAPER = "What the paper reports on this dataset"
@@ -82,6 +85,35 @@ def test_validation_and_a_network_from_elsewhere_stand_alone(tmp_path: Path, mon
     described = json.loads(paths.train_config.read_text())
     write_text(paths.train_config, json.dumps(described | {"dataset": "synped"}))
     assert "this one on synped" in run(paths)["paper_left_out"]
+
+
+def test_colours_are_in_a_report_unless_they_are_left_out(tmp_path: Path) -> None:
+    paths = written("synped_demo", "", tmp_path, {"query": QUERY, "gallery": GALLERY})
+    assert list(run(paths, evaluated(colour=None))["metrics"])[:2] == ["colour", "colour, visible stripes"]
+    assert "colour" not in run(paths)["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked", "reasons"),
+    [
+        (False, None, []),
+        (True, None, []),
+        (None, None, []),
+        (False, False, []),
+        (False, True, ["option eval.colour changed: False -> True"]),
+        (None, False, ["option eval.colour changed: None -> False"]),
+    ],
+)
+def test_a_finished_report_without_colours_is_made_again_only_for_who_asks(
+    tmp_path: Path, recorded: bool | None, asked: bool | None, reasons: list[str]
+) -> None:
+    """Before colours were in every report, the option was false by default."""
+    paths = written("synped_demo", "", tmp_path, {"query": QUERY, "gallery": GALLERY})
+    made, wanted = (Run.of(evaluated(colour=colour), paths) for colour in (recorded, asked))
+    settings = {name: {**table} for name, table in stage.settings(made).items()}  # type: ignore[dict-item]
+    assert settings["eval"]["colour"] is recorded
+    stamp.write(paths.folder("eval"), "eval", stage.VERSION, {}, settings, [], {})
+    assert stamp.why_stale(paths.folder("eval"), "eval", stage.VERSION, {}, stage.settings(wanted)) == reasons
 
 
 def test_warnings_are_one_list_in_every_file_and_the_last_lines(

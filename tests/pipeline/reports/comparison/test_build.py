@@ -112,6 +112,27 @@ def test_numbers_by_hand(runs: Path) -> None:
     assert re.search(r"mAP +\+6\.2 +-8\.3 +\+50\.0 +holds 0", out) and "4 queries of 2 persons" in out
 
 
+def test_warnings_of_the_runs_and_of_the_intervals_are_told(runs: Path) -> None:
+    """One that all runs have names none; few persons are told once, of old reports too."""
+    out = compare(runs, "before", "after")
+    shared = str(REPORT.warnings[0])
+    few = "the figures are of 2 persons only. Other persons would change them by many points, and an interval from so "
+    few += "few hardly means anything."
+    assert [line for line in out.splitlines() if line.startswith("warning: ")] == [
+        f"warning: {few}",
+        f"warning: {shared}",
+    ]
+    path = runs / "after" / "eval" / "report.json"
+    report = json.loads(path.read_text())
+    path.write_text(json.dumps(report | {"warnings": [{"text": "for 3 steps only", "why": "Short."}]}))
+    compare(runs, "before", "after")
+    told = [f"{item['text']}. {item['why']}" for item in written(runs)["warnings"]]
+    assert told == [few, f"before: {shared}", "after: for 3 steps only. Short."]
+    folder = runs / "compare-reports-before-after"
+    page = Page((folder / "comparison.html").read_text())
+    assert all(line in page.text and f"- {line}" in (folder / "comparison.md").read_text() for line in told)
+
+
 def test_queries_are_paired_by_name_whatever_their_order(runs: Path) -> None:
     compare(runs, "before", "after")
     order = [0, 1, 2, 3]

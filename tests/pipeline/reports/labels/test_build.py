@@ -1,4 +1,4 @@
-"""The label report of a hand-made run: what it counts, what it holds against exact masks, what it shows."""
+"""The label report of a hand-made run: what it counts, what it holds against ground truth, what it shows."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_the_sheet_shows_each_kind_and_names_it(paths: Paths) -> None:
         write_exact(paths, item.name, np.full(SIZE, HEAD, np.uint8))
     (paths.label_pictures / "old.png").touch()
     shown = write(paths)["shown"]
-    worst = "The worst of 4 compared with exact masks: fewest stripes, then lowest mIoU"
+    worst = "The worst of 4 compared with ground truth: fewest stripes, then lowest mIoU"
     assert shown[worst] == ["train/c.jpg", "train/a.jpg", "train/b.jpg"], "an empty one has a section of its own"
     assert [path.name for path in paths.label_pictures.iterdir()] == ["labels.png"]
     assert Image.open(paths.label_pictures / "labels.png").size[0] > without[0], "a column more"
@@ -203,7 +203,7 @@ def test_the_terminal_says_the_most_important(paths: Paths, capsys: pytest.Captu
     first = "empty: train/d.jpg; several people: train/c.jpg; unreadable: train/e.jpg"
     assert lines[1] == f"labels: the first that are not ok: {first}"
     assert lines[2] == "labels: foreground 43.8 % on average, 80 % of the images between 7.5 and 85.0 %"
-    assert "exact masks of 4 images: mIoU 21.9 %, 43.8 % of the pixels, 50.0 % of the visible or hidden" in lines[3]
+    assert "ground truth of 4 images: mIoU 21.9 %, 43.8 % of the pixels, 50.0 % of the visible or hidden" in lines[3]
     assert lines[4] == f"labels: report {paths.label_report_md}"
 
 
