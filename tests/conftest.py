@@ -22,6 +22,14 @@ def messages_shown() -> None:
     log_to_terminal()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Banks that a Searcher keeps do not land in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SORN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def messages_help(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     poor: list[str] = []
