@@ -134,10 +134,11 @@ def as_batch(images: list[np.ndarray]) -> Batch:
 def embed(
     embedder: Embedder, folder: PictureFolder, names: Sequence[str], scratch: Path | None = None
 ) -> tuple[FeatureBank | None, dict[str, str]]:
-    """Bank of some pictures of a folder, and what is wrong with the others.
+    """Bank of some pictures of a folder, and the other pictures.
 
-    The bank is None without a readable picture; the others are name -> what is wrong. scratch: folder for unnamed temporary files with the features, so that they need not fit into memory. Raises
-    UserError for features that are not finite.
+    The bank is None without a readable picture; the others are name -> what is wrong. scratch: folder for unnamed
+    temporary files with the features, so that they need not fit into memory. Raises UserError for features that are not
+    finite.
     """
     kept: list[str] = []
     left_out: dict[str, str] = {}
