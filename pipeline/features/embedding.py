@@ -76,7 +76,7 @@ class Embedder:
 
     @property
     def machine(self) -> str:
-        """Everything else that decides the last bits of features: PyTorch, device, and size of a batch."""
+        """PyTorch, device and batch size, which decide the last bits."""
         device = self.inference.device
         name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
         return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}"
