@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +98,11 @@ def look(folder: Path) -> PictureFolder:
     return PictureFolder(folder, names, others)
 
 
-def read_pictures(folder: PictureFolder, size: tuple[int, int]) -> Generator[Read, None, None]:
-    """Every picture in order, at network size.
+def read_pictures(folder: PictureFolder, names: Sequence[str], size: tuple[int, int]) -> Generator[Read, None, None]:
+    """Some pictures in order, at network size.
 
-    size: (height, width), resized as in the masks stage. Threads read ahead; close the generator when you stop early.
+    names: of the pictures. size: (height, width), resized as in the masks stage. Threads read ahead; close the
+    generator when you stop early.
     """
 
     def read(name: str) -> Read:
@@ -111,7 +112,7 @@ def read_pictures(folder: PictureFolder, size: tuple[int, int]) -> Generator[Rea
             return Read(name, None, unreadable(Path(name), error).wrong.partition("an image: ")[2])
 
     # Pillow leaves the interpreter lock while it decodes.
-    with closing(ahead(read, ((name,) for name in folder.names), distributed.cores())) as results:
+    with closing(ahead(read, ((name,) for name in names), distributed.cores())) as results:
         yield from results
 
 

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.io.cache import cache_folder
 from pipeline.runtime.progress import progress
 
 SETTLED = 2.0  # seconds since the change of a file; FAT has the coarsest times
@@ -104,6 +105,7 @@ class DigestStore:
             _remove_unused(self.path.parent)
 
 
+FOLDER = "digests"  # in the cache
 _in_use = DigestStore()
 _stores: dict[Path, DigestStore] = {}
 
@@ -115,8 +117,8 @@ def remembered(name: str) -> Iterator[None]:
     name: of a file in the user's cache. Without a folder for caches they are remembered in memory only.
     """
     global _in_use
-    folder = cache_folder()
-    path = None if folder is None else folder / name
+    cache = cache_folder()
+    path = None if cache is None else cache / FOLDER / name
     outer = _in_use
     if path is None or outer.path == path:
         yield
@@ -127,15 +129,6 @@ def remembered(name: str) -> Iterator[None]:
     finally:
         _in_use.save()
         _in_use = outer
-
-
-def cache_folder() -> Path | None:
-    """Folder of the user's cached digests; None without a home."""
-    try:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:
-        return None
-    return Path(home).absolute() / "sorn" / "digests"
 
 
 def digest_file(path: Path) -> str:

@@ -235,7 +235,10 @@ def folder_names(folder: Path) -> list[str]:
 
 
 def full_name_of(spelled: str, runs: Path) -> str:
-    """Full name of the run in the name of an evaluation's folder, eval-from-a-b-experiments-c."""
+    """Full name of the run in an evaluation's folder.
+
+    spelled: as in eval-from-a-b-experiments-c.
+    """
     trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
     names = [place_of(folder).full_name for folder in trainings]
     return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)

@@ -142,17 +142,6 @@ def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
     )
 
 
-def _earlier_ids(paths: Paths) -> EarlierIds:
-    """Numbers of the last records.csv; none if it or its summary is missing or damaged."""
-    try:
-        names = read_summary(paths.data_summary, MAKE).names
-        records = [record for record, _ in read_rows(paths.records, MAKE)]
-    except UserError:
-        return EarlierIds()
-    pid, camid = (EarlierNumbers.of(records, *of) for of in (("pid", names.pids), ("camid", names.camids)))
-    return EarlierIds(pid, camid)
-
-
 def _known(paths: Paths, root: Path) -> list[tuple[ImageRecord, ImageFile]]:
     """Rows of the last records.csv, with the paths of now; none if it or the summary is missing or damaged.
 

@@ -104,8 +104,14 @@ def test_the_remedy_of_the_caller_is_said() -> None:
 
 def test_a_number_for_a_text_is_quoted_in_the_remedy() -> None:
     with pytest.raises(UserError) as error:
-        build(Inner, {"name": 2024}, "labeler import", prefix="o.", remedy="Correct it: --set {key}=...; see: help")
-    assert error.value.remedy == "Correct it: --set 'o.name=\"2024\"'; see: help"
+        build(
+            Inner,
+            {"name": 2024},
+            "labeler import",
+            prefix="masks.options.",
+            remedy="Correct it: --set {key}=...; see: help",
+        )
+    assert error.value.remedy == "Correct it: --set 'masks.options.name=\"2024\"'; see: help"
 
 
 def test_fields_that_a_file_may_set() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.io import digests
+from pipeline.io.cache import cache_folder
 from pipeline.io.digests import MISSING, ContentDigest, digest_file, digest_files, remembered
 
 
@@ -133,7 +134,7 @@ def test_two_caches_are_merged_and_removed_files_are_forgotten(folder: Path, set
 def test_caches_that_nobody_used_for_long_are_removed(folder: Path, settled: None) -> None:
     with remembered("old.json"):
         digest_file(folder / "a")
-    old = digests.cache_folder() / "old.json"
+    old = cache_folder() / digests.FOLDER / "old.json"
     os.utime(old, (time.time() - 100 * 24 * 3600,) * 2)
     with remembered("new.json"):
         digest_file(folder / "a")
