@@ -115,6 +115,7 @@ def described(reports: Reports) -> CommonFacts:
         {name: first.chance[name] for name in FIGURES},
         GridLabels(first.provenance.labeler.name, exact.mean_iou if exact else None, exact.stripes if exact else None),
         tuple(parse_json(text) for text in sorted(versions)),
+        tuple(warning for warning in first.warnings if all(warning in report.warnings for report in reports.values())),
     )
 
 

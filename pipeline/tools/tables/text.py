@@ -94,6 +94,7 @@ def facts(evidence: Evidence) -> list[str]:
         f"All rows alike: {recipe}; seeds {seeds}.",
         f"Labels by {labels.labeler}{quality}.",
         *(f"Trained with {text}." for text in versions),
+        *(f"Warning: {warning}" for warning in common.warnings or ()),
     ]
 
 

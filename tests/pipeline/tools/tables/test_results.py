@@ -64,6 +64,18 @@ def test_figures_of_the_paper_stand_beside_those_that_measured_the_same(make_gri
     assert "not their height" in captions[0] and "do not stand beside these rows" in captions[1]
 
 
+def test_warnings_of_all_reports_are_told_once(make_grid, write_reports, make_report, files):
+    grid = make_grid()
+    write_reports(grid, SORN)
+    (shared,) = collect(grid, files).common.warnings
+    assert str(shared) == "3 images fewer. Copy them again." and f"Warning: {shared}" in text.facts(
+        collect(grid, files)
+    )
+    path = grid.step(grid.plan.jobs["sorn"], 1, "eval").run.paths.report_json
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"warnings": []}))
+    assert collect(grid, files).common.warnings == ()
+
+
 def test_an_optional_row_is_there_only_where_it_was_measured(make_grid, write_reports, files):
     grid = make_grid()
     write_reports(grid, SORN)
