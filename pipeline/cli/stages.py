@@ -161,6 +161,8 @@ def evaluate(run: Run, force: bool) -> None:
 @common
 def status(run: Run) -> None:
     available = stages()
+    if run.recalled:
+        click.echo(f"with the options that the run was made with: {run.recalled}")
     for name in driver.chain(run):
         state = driver.state(available[name], run)
         click.echo(f"{name:7} {'stale' if state.reasons else 'fresh'}  {state.folder}")

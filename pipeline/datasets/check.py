@@ -97,9 +97,9 @@ def _leaks(records: list[ImageRecord], workers: int) -> list[Finding]:
         alike[file_length(record.path)].append(record)
     several = [same for same in alike.values() if len({record.split for record in same}) > 1]
     chosen = sorted((record for same in several for record in same), key=lambda record: record.name)
-    digests = read_all(read_digest, chosen, "compare", workers)
-    pairs = zip(chosen, digests, strict=True)
-    return leaks((record, digest) for record, digest in pairs if isinstance(digest, str))
+    results = zip(chosen, read_all(read_digest, chosen, "compare", workers), strict=True)
+    digests = {record.name: digest for record, digest in results if isinstance(digest, str)}
+    return leaks((record, digests.get(record.name, f"unlike all others: {record.name}")) for record in records)
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -86,7 +86,7 @@ def number_ids(ids: Iterable[tuple[str, str]], earlier: EarlierNumbers = NOTHING
     numbers = _numbered(groups, {})
     if groups["train"] == earlier.trained and any(numbers[text] != earlier.numbers[text] for text in earlier.trained):
         numbers = _numbered(groups, earlier.numbers)
-    return Numbering(numbers, {number: text for text, number in numbers.items()})
+    return Numbering(numbers, {number: text for text, number in sorted(numbers.items(), key=lambda item: item[1])})
 
 
 def doubts(what: str, ids: Iterable[str]) -> list[Finding]:

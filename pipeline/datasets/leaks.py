@@ -76,4 +76,4 @@ def _counted(pairs: list[Pair], images: list[Digested], where: str = "") -> str:
 
 def _examples(pairs: list[Pair]) -> str:
     named = [f"{record.name} = {other.name}" for record, other in pairs[:EXAMPLES]]
-    return ", ".join(named) + (", ..." if len(pairs) > EXAMPLES else "")
+    return ", ".join(named) + (f" and {len(pairs) - EXAMPLES:,} more" if len(pairs) > EXAMPLES else "")

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.base_manifest import inherited
-from pipeline.datasets.records import ImageRecord, read_records
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError, did_you_mean
 from pipeline.io.build import DERIVED, build
 from pipeline.io.files import digest_json
@@ -30,7 +30,6 @@ __all__ = [
     "known_datasets",
     "load_manifest",
     "mask_path",
-    "read_records",
     "safe_name",
 ]
 

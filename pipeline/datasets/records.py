@@ -113,18 +113,13 @@ class Found:
         return sets
 
 
-def read_records(path: Path, dataset: str) -> list[ImageRecord]:
-    """Images found by the data stage, sorted by name.
+def read_rows(path: Path, make: str) -> list[tuple[ImageRecord, ImageFile]]:
+    """Images found by the data stage with their files, sorted by name.
 
-    path: of records.csv. dataset: its name in the message. Raises UserError if the stage never ran or its file is
-    damaged.
+    path: of records.csv. make: command that writes it, for the message. Raises UserError if the stage never ran or its
+    file is damaged.
     """
-    return [record for record, _ in read_rows(path, dataset)]
-
-
-def read_rows(path: Path, dataset: str) -> list[tuple[ImageRecord, ImageFile]]:
-    """Records with the file of each image, as read_records."""
-    again = f"Run `make data DATASET={dataset}`."
+    again = f"Run: {make}"
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

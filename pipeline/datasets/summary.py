@@ -70,16 +70,16 @@ class DataSummary:
         return documents.from_json(cls, value)
 
 
-def read_summary(path: Path, dataset: str) -> DataSummary:
+def read_summary(path: Path, make: str) -> DataSummary:
     """Content of the data stage's summary.json.
 
-    dataset: its name in the message. Raises UserError where the file is missing or damaged.
+    make: command that writes it, for the message. Raises UserError where the file is missing or damaged.
     """
     try:
         return DataSummary.from_json(read_json(path))
     except (OSError, ValueError) as error:
         wrong = f"{path} cannot be read: {error}"
-        raise UserError(wrong, f"Run: make data DATASET={dataset}") from error
+        raise UserError(wrong, f"Run: {make}") from error
 
 
 def write_summary(path: Path, summary: DataSummary) -> None:

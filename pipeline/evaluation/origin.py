@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.datasets.leaks import leaks, trained_on
@@ -46,7 +46,7 @@ class Origin:
     command: str
     stamps: dict[str, str]
     versions: dict[str, str]
-    names: IdNames
+    names: IdNames = field(default_factory=IdNames)
 
 
 def read_origin(run: Run, trained: CheckpointInfo) -> Origin:

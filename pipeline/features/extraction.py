@@ -68,9 +68,10 @@ class Extraction:
         """Banks of features.h5, extracted now if necessary.
 
         The processes of torchrun share the work: process 0 gets the banks, the others None. Raises UserError for images
-        of another size than the networks were trained on.
+        of another size than the segmenter was trained on.
         """
-        self._require_size()
+        if self.segmenter is not None:
+            self.segmenter.require_size(self.query.image_size)
         banks = self._kept() if distributed.here().number == 0 else None
         if not distributed.meet(value=banks is not None):
             banks = self._extracted()
@@ -103,18 +104,6 @@ class Extraction:
     @property
     def _sides(self) -> tuple[ShardDataset, ShardDataset]:
         return self.query, self.gallery
-
-    def _require_size(self) -> None:
-        height, width = self.trained.image_size
-        stored = self.query.image_size
-        if (height, width) != stored:
-            raise UserError(
-                f"the network was trained on images of {height}x{width}, the shards in {self.paths.folder('masks')} "
-                f"are {stored[0]}x{stored[1]}",
-                f"Run: make masks DATASET={self.paths.dataset} ARGS='--set masks.image_size=[{height},{width}]'",
-            )
-        if self.segmenter is not None:
-            self.segmenter.require_size(stored)
 
     def _kept(self) -> store.Banks | None:
         """Banks of an existing features.h5 with the same fingerprint, else None.

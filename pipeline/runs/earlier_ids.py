@@ -9,12 +9,14 @@ from pipeline.datasets.summary import read_summary
 from pipeline.errors import UserError
 from pipeline.runs.layout import Paths
 
+MAKE = "make data"  # in messages of files that cannot be read
+
 
 def earlier_ids(paths: Paths) -> EarlierIds:
     """Numbers of the last records.csv; none without it and its summary."""
     try:
-        names = read_summary(paths.data_summary, paths.dataset).names
-        records = [record for record, _ in read_rows(paths.records, paths.dataset)]
+        names = read_summary(paths.data_summary, MAKE).names
+        records = [record for record, _ in read_rows(paths.records, MAKE)]
     except UserError:
         return EarlierIds()
     pid, camid = (EarlierNumbers.of(records, *of) for of in (("pid", names.pids), ("camid", names.camids)))

@@ -107,9 +107,9 @@ def _find_trained(text: str | Path, runs: Path) -> RunPlace:
         raise UserError(f"several runs were trained on {text}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
     datasets = {name.rpartition("-")[0] for name in finished if "/" not in name}
     meant = did_you_mean(str(text), [*sorted(datasets), *finished])
+    train = f"Name one, or run: make train {assigned('DATASET', str(text))}"
     raise UserError(
-        f"no finished training run of '{text}' in {runs}",
-        f"{meant}Found: {', '.join(finished) or 'none'}. Run: make train DATASET={text}",
+        f"no finished training run of '{text}' in {runs}", f"{meant}Found: {', '.join(finished) or 'none'}. {train}"
     )
 
 
@@ -232,3 +232,10 @@ def folder_names(folder: Path) -> list[str]:
     A folder that a killed `sorn clean` renamed has its own name here.
     """
     return sorted({path.name.removesuffix(LEAVING) for path in folder.glob("*") if path.is_dir()})
+
+
+def full_name_of(spelled: str, runs: Path) -> str:
+    """Full name of the run in the name of an evaluation's folder, eval-from-a-b-experiments-c."""
+    trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
+    names = [place_of(folder).full_name for folder in trainings]
+    return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)

@@ -108,7 +108,7 @@ def recorded(paths: Paths) -> DatasetOrigin | None:
     try:
         if made is not None and made.origin is not None:
             return DatasetOrigin(**made.origin)
-        return _of_summary(read_summary(paths.data_summary, paths.dataset), made, paths)
+        return _of_summary(read_summary(paths.data_summary, "make data"), made, paths)
     except (UserError, TypeError):
         return None
 

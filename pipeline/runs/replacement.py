@@ -48,10 +48,7 @@ def settle(folder: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Second name for a file.
-
-    It is a copy where the file system has no links.
-    """
+    """Second name for a file, or a copy where links are impossible."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

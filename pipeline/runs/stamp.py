@@ -78,6 +78,28 @@ class Stamp:
         return self.provides[name]
 
 
+@dataclass(frozen=True)
+class OptionChange:
+    """Option of a stamp that has another value now.
+
+    name: present name in the settings of the stage. old, new: None for an option that is not in them. text: in words.
+    """
+
+    name: str
+    old: object
+    new: object
+    text: str
+
+
+def option_changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[OptionChange]:
+    """Options that differ between two settings, by name.
+
+    old: of a stamp. new: the present ones.
+    """
+    before, after = _flat(old), _flat(new)
+    return [OptionChange(name, before.get(name), after.get(name), text) for name, text in _differences(before, after)]
+
+
 def fingerprint(stage: str, version: int, inputs: dict[str, str], config: Mapping[str, object]) -> str:
     return digest_json([stage, version, inputs, config])
 
@@ -158,8 +180,7 @@ def why_stale(
         reasons.append(f"{stage} changed: version {stamp.version} -> {version}")
     made_from = {name: digest for name, digest in stamp.inputs.items() if name not in FORMER_INPUTS.get(stage, ())}
     reasons += [f"{name} {change}" for name, change in _differences(made_from, inputs)]
-    for name, change in _differences(_flat(stamp.config), _flat(config)):
-        reasons.append(f"option {name} {change}")
+    reasons += [f"option {change.name} {change.text}" for change in option_changes(stamp.config, config)]
     reasons += _damaged(folder, stamp.outputs)
     return reasons
 

@@ -70,7 +70,7 @@ class Pace:
 
 
 def spoken(seconds: float) -> str:
-    """Duration in words, such as 50 s, 12 min, 3 h 20 min."""
+    """Duration in words, such as 3 h 20 min."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

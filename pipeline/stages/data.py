@@ -31,6 +31,7 @@ from pipeline.runs.ways_on import require_own
 logger = logging.getLogger(__name__)
 
 NAME = "data"
+MAKE = f"make {NAME}"
 VERSION = 1
 RENDERING = "rendering {}"
 
@@ -92,7 +93,7 @@ def provides(run: Run) -> dict[str, str]:
 
     records: of the content of the images. manifest: of terms and protocols, which reports show.
     """
-    content = read_summary(run.paths.data_summary, run.paths.dataset).content  # written a moment ago
+    content = read_summary(run.paths.data_summary, run.make(NAME)).content  # written a moment ago
     return {"records": content, "manifest": run.manifest.digest()}
 
 
@@ -147,8 +148,8 @@ def _known(paths: Paths, root: Path) -> list[tuple[ImageRecord, ImageFile]]:
     root: folder of the dataset.
     """
     try:
-        rows = read_rows(paths.records, paths.dataset)
-        return moved(rows, Path(read_summary(paths.data_summary, paths.dataset).root), root)
+        rows = read_rows(paths.records, MAKE)
+        return moved(rows, Path(read_summary(paths.data_summary, MAKE).root), root)
     except UserError:
         return []
 

@@ -21,6 +21,7 @@ from pipeline.io.files import digest_json
 from pipeline.labelers import needs_training
 from pipeline.runs import stamp
 from pipeline.runs.command import OWN
+from pipeline.runs.consent import refusal, require_consent
 from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.lock import held
 from pipeline.runs.replacement import settle
@@ -59,13 +60,15 @@ class Stage(Protocol):
 class State:
     """State of one stage.
 
-    reasons: why it is stale; empty if it is fresh. remedy: how to make it fresh.
+    reasons: why it is stale; empty if it is fresh. remedy: how to make it fresh. refused: why it does not run unasked,
+    "" if it does.
     """
 
     stage: str
     folder: Path
     reasons: list[str]
     remedy: str
+    refused: str = ""
 
 
 def chain(run: Run) -> tuple[str, ...]:
@@ -84,10 +87,13 @@ def state(stage: Stage, run: Run) -> State:
     try:
         remedy = _remedy(stage.NAME, run)
         with remembered(_known_digests(run)):
-            inputs = as_stored(stage.NAME, stage.inputs(run))
-            reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, stage.settings(run))
+            inputs, settings = as_stored(stage.NAME, stage.inputs(run)), stage.settings(run)
+            reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, settings)
+        refused = refusal(stage.NAME, stage.VERSION, run, settings) if reasons else None
     except UserError as error:
-        reasons, remedy = [error.wrong], error.remedy
+        return State(stage.NAME, folder, [error.wrong], error.remedy)
+    if refused is not None:
+        return State(stage.NAME, folder, reasons, refused.remedy, refused.wrong)
     return State(stage.NAME, folder, reasons, remedy)
 
 
@@ -98,17 +104,20 @@ def _known_digests(run: Run) -> str:
 
 
 def _remedy(name: str, run: Run) -> str:
-    """Command for the run with its present options, and with the options of its stamp if they differ."""
-    present = run.make(name)
-    stamped = run.remembered(run.stamp(name), name) or present
-    return f"Run: {present}" if stamped == present else f"Run: {present}; or, as it was made: {stamped}"
+    """Command for the run with its present options, and with the recorded ones if they are others."""
+    present, made = f"Run: {run.make(name)}", run.stamp(name)
+    recorded = None if made is None or run.recalled else run.remembered(made, name)
+    if recorded in (None, run.command.make(name)):
+        return present
+    return f"{present}; or, with the options that the run was made with: {run.command.bare.make(name)}"
 
 
 def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) -> Path | None:
     """Run one stage if it is stale; None if it is fresh.
 
     Under torchrun all processes share the work. Process 0 finishes it, writes the stamp and the messages, and returns
-    the main file. The other processes return the folder. Raises UserError if an earlier stage is missing or stale.
+    the main file. The other processes return the folder. Raises UserError if an earlier stage is missing or stale, and
+    for finished labels or trainings with other options (pipeline.runs.consent).
     """
     processes, start = distributed.here(), time.monotonic()
     if processes.world > 1 and name not in DIVIDED:
@@ -122,6 +131,8 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
             reasons = None
             if processes.number == 0:
                 reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
+                if reasons and not force:
+                    require_consent(name, stage.VERSION, run, settings)
                 if reasons or force:
                     locks.enter_context(held(folder, name))
             reasons = distributed.meet(value=reasons)
@@ -130,6 +141,8 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
                 with contextlib.suppress(OSError):  # of a process that was killed after it had written the stamp
                     _remove_states(run, name)
                 return None
+            if run.recalled and name != "data":
+                distributed.say(f"{name}: with the options that the run was made with: {run.recalled}")
             distributed.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
             fingerprint = stamp.fingerprint(name, stage.VERSION, inputs, settings)
             working = _working(run, name, fingerprint)
@@ -229,7 +242,5 @@ def _require_fresh_input(stages: dict[str, Stage], name: str, run: Run) -> None:
             continue
         earlier = state(stages[before], run)
         if earlier.reasons:
-            raise UserError(
-                f"{name} needs a fresh {before} stage, but {earlier.folder} is stale: {earlier.reasons[0]}",
-                earlier.remedy,
-            )
+            wrong = earlier.refused or f"{earlier.folder} is stale: {earlier.reasons[0]}"
+            raise UserError(f"{name} needs a fresh {before} stage, but {wrong}", earlier.remedy)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
+from pipeline.runs.command import assigned
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import Input, initial_weights
 from pipeline.runs.run import Run
@@ -41,7 +42,7 @@ def inputs(run: Run) -> list[Input]:
         dataset = run.paths.dataset
         raise UserError(
             f"{dataset} has no train split: it is for evaluation only",
-            f"Train on another dataset, then: make eval DATASET={dataset} TRAINED_ON=<dataset>",
+            f"Train on another dataset, then run: make eval {assigned('DATASET', dataset)} TRAINED_ON=RUN",
         )
     splits = ["train", *(VALIDATED if run.config.train.validate_every else ())]
     return [Input("masks", split, masks.provides[split]) for split in splits if split in masks.provides]

@@ -32,7 +32,6 @@ from pipeline.labelers.pretrained_weights import read_weights
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
 from pipeline.shards.format import ShardReader, ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, read_index, write_index
@@ -210,7 +209,7 @@ def report(folder: Path) -> list[bytes]:
 
 def as_records(path: Path) -> object:
     """path: runs/x/data/records.csv."""
-    return records.read_rows(Paths("x", "none", path.parents[3], path.parents[2]))
+    return records.read_rows(path, "make data")
 
 
 TARGETS = {

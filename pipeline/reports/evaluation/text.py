@@ -53,7 +53,7 @@ SWEEP_CAPTION = (
 )
 STRIPES_CAPTION = "Stripes at tau {tau:g}, beside those that the exact masks show:"
 LABELS_CAPTION = "The part labels that the network was trained on:"
-AGAIN = "Made again, with the CONFIG and options of the training, by:"
+AGAIN = "Made again by this command, with RUNS= if the run is not in runs:"
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ def test_numbers_of_an_older_version_are_kept_while_the_training_persons_are_the
     assert numbers(LISTED) == {"yann": 1, "zoe": 2, "xena": 3}
     found = number_ids([*LISTED, ("gallery", "aaron")], earlier(old, {"yann", "zoe"}))
     assert found.numbers == {**old, "aaron": 4}
+    assert list(found.names) == [1, 2, 3, 4], "files have the same bytes each time"
     assert number_ids([*LISTED, ("train", "aaron")], earlier(old, {"yann", "zoe"})).numbers["aaron"] == 1
     kept = earlier({"yann": 1, "zoe": 2, "gone": 3}, {"yann", "zoe"})
     assert number_ids(LISTED, kept).numbers == numbers(LISTED), "history does not matter where it need not"

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.datasets.manifest import ImageRecord, load_manifest, mask_path, read_records
-from pipeline.datasets.records import Found, ImageFile, content_digest, write_records
+from pipeline.datasets.manifest import load_manifest, mask_path
+from pipeline.datasets.records import Found, ImageFile, ImageRecord, content_digest, read_rows, write_records
 from pipeline.errors import UserError
 
 SMALL = r"""
@@ -159,27 +159,27 @@ def paths(folder: Path) -> SimpleNamespace:
 
 def test_records_come_back_sorted_by_name(tmp_path: Path) -> None:
     write_records(tmp_path / "records.csv", rows())
-    assert read_records(paths(tmp_path).records, paths(tmp_path).dataset) == [rows()[1][0], rows()[0][0]]  # type: ignore[arg-type]
+    assert read_rows(paths(tmp_path).records, "make data") == [rows()[1], rows()[0]]  # type: ignore[arg-type]
     assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_missing_or_damaged_records_name_the_command(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has not run. Run `make data DATASET=small`"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"has not run. Run: make data"):
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     write_records(tmp_path / "records.csv", rows())
     text = (tmp_path / "records.csv").read_text()
     (tmp_path / "records.csv").write_text(text[:-20])
     with pytest.raises(UserError, match=r"line 3: .*make data"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     (tmp_path / "records.csv").write_text("name,path\n")
     with pytest.raises(UserError, match=r"does not have the columns"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     (tmp_path / "records.csv").write_bytes(text.encode() + b"\x97")
-    with pytest.raises(UserError, match=r"cannot be read: .*Delete it. Run `make data"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"cannot be read: .*Delete it. Run: make data"):
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     (tmp_path / "records.csv").write_text(text + "a" * 200_000)  # longer than csv lets a field be
     with pytest.raises(UserError, match=r"line 4: .*make data"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
 
 
 def test_content_digest_sees_content_and_ids_but_neither_place_nor_time() -> None:

@@ -98,8 +98,8 @@ def test_the_remedy_of_the_caller_is_said() -> None:
         with pytest.raises(UserError) as error:
             build(Outer, values, "x.toml", remedy="Look into the manual.")
         assert error.value.remedy.endswith("Look into the manual.")
-    with pytest.raises(UserError, match=r"Set it: --set o\.size=\.\.\."):
-        build(Outer, {"size": [1, "b"]}, "x.toml", prefix="o.", remedy="Set it: --set {key}=...")
+    with pytest.raises(UserError, match=r"Set it: o\.size = \.\.\."):
+        build(Outer, {"size": [1, "b"]}, "x.toml", prefix="o.", remedy="Set it: {key} = ...")
 
 
 def test_a_number_for_a_text_is_quoted_in_the_remedy() -> None:

@@ -6,11 +6,10 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from kills import Killed, killed_at
 
 from pipeline.errors import UserError
 from pipeline.runs import stamp
@@ -19,31 +18,6 @@ from pipeline.runs.replacement import link, settle
 
 OLD = {"model.safetensors": "old", "config.json": "old", "pictures/a.png": "old", "val/shard-0.h5": "old"}
 NEW = {"model.safetensors": "new", "config.json": "new", "pictures/b.png": "new", "query/shard-0.h5": "new"}
-OPERATIONS = ((os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (os, "link"), (os, "rename"))
-
-
-class Killed(BaseException):
-    """No `except` of the program may stop it, like SIGKILL."""
-
-
-@contextmanager
-def killed_at(number: int) -> Iterator[list[str]]:
-    """Raise Killed in place of the operation `number` on files; the list names those before."""
-    done: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name in OPERATIONS:
-            patch.setattr(module, name, _counted(getattr(module, name), name, done, number))
-        yield done
-
-
-def _counted(call: Callable[..., object], name: str, done: list[str], number: int) -> Callable[..., object]:
-    def counted(*given: object, **options: object) -> object:
-        if len(done) >= number:
-            raise Killed(name)
-        done.append(name)
-        return call(*given, **options)
-
-    return counted
 
 
 def write(folder: Path, files: dict[str, str], fingerprint: str) -> None:

@@ -26,7 +26,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     write_run(paths, {"query": QUERY, "gallery": GALLERY})
     labels = {"pid_labels": NAMES, "camid_labels": CAMERAS}
     paths.data_summary.write_text(json.dumps(json.loads(paths.data_summary.read_text()) | labels))
-    rows = read_rows(paths.records, paths.dataset)
+    rows = read_rows(paths.records, "make data")
     same = {"query/0001_c1.jpg", "gallery/0001_c2.jpg"}
     write_records(paths.records, [(r, dataclasses.replace(f, sha256="0") if r.name in same else f) for r, f in rows])
     trained = json.loads(paths.train_config.read_text()) | {"pids": [1, 2, 3]}

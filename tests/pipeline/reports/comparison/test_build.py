@@ -162,6 +162,16 @@ def test_other_settings_and_queries_are_refused(runs: Path, changes: dict[str, A
     assert not list(runs.glob("compare*"))
 
 
+def test_persons_may_be_numbers_in_one_run_and_names_in_the_other(runs: Path) -> None:
+    """As runs of 0.1 have them, and those of today, for a list of names."""
+    write_run(runs, "named", AFTER, pids=["zoe", "anna <b>", "zoe", "zoe"])  # type: ignore[list-item]
+    compare(runs, "before", "named")
+    assert written(runs, "compare-reports-before-named")["differences"][0]["changed"][0]["pid"] == 1
+    compare(runs, "named", "before")
+    assert written(runs, "compare-reports-named-before")["differences"][0]["changed"][0]["pid"] == "anna <b>"
+    assert "anna <b>" not in (runs / "compare-reports-named-before/comparison.html").read_text()
+
+
 def test_draws_of_another_seed_are_refused(runs: Path) -> None:
     for name, seed in (("one", 0), ("two", 1)):
         write_run(runs, name, AFTER, single_shot=True, seed=seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,18 @@ def test_records_of_other_images_are_found(run):
     run.replace(path, path.read_bytes().replace(b",6,2,gallery", b",5,2,gallery"))
     run.restamp(path)
     run.broken(f"{path} does not hold the images that", "1 broken")
+
+
+def test_queries_may_name_persons_as_the_list_does_or_by_number(run):
+    run.rewrite("data/summary.json", lambda told: told.update(pid_labels={"4": "zoe", "5": "005"}))
+    path = run.file("eval/queries.csv")
+    assert run.verify().exit_code == 0, "as 0.1 wrote it"
+    run.replace(path, re.sub(rb"(?m)(png),4,", rb"\1,zoe,", path.read_bytes()))
+    run.restamp(path)
+    assert b",zoe," in path.read_bytes() and run.verify().exit_code == 0
+    run.replace(path, path.read_bytes().replace(b",zoe,", b",yann,"))
+    run.restamp(path)
+    assert "names queries or persons that features.h5 does not hold" in run.broken()
 
 
 def test_a_report_and_queries_of_two_evaluations_are_found(run):

@@ -110,7 +110,7 @@ def test_a_stamp_is_checked_against_itself_and_what_it_provides(run):
 
 
 def test_a_stage_that_was_made_from_something_else_is_stale_and_not_broken(run):
-    run.stage("train", more=("train.seed=5",))
+    run.stage("train", "--retrain", more=("train.seed=5",))
     text = run.broken(f"stale       {run.file('eval')}\n            checkpoint changed\n", "s: 1 stale\n")
     assert f"-> Run: {run.command('eval')}\n" in text
 
