@@ -135,6 +135,7 @@ class ImportMasks:
             raise UserError(
                 f"there is no folder '{self.folder}'", "Name the label maps: --set masks.options.folder=..."
             )
+        self.listed.clear()
         found = [(record, self.find(record)) for record in records]
         missing = [record for record, path in found if path is None]
         if missing and (self.options.missing == "error" or len(missing) == len(records)):
