@@ -233,7 +233,7 @@ def safe_name(stem: str) -> str:
 
 def _read(dataset: str) -> tuple[dict[str, object], Path]:
     """Table of a manifest, merged with its `base`, and its file."""
-    origin = Path(dataset) if dataset.endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
+    origin = Path(dataset) if dataset.lower().endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
     if not origin.is_file():
         known = known_datasets()
         raise UserError(
@@ -251,7 +251,7 @@ def _read(dataset: str) -> tuple[dict[str, object], Path]:
         raise UserError(f"{origin}: base = {base!r} is no text", 'Name a dataset or a manifest: base = "market1501".')
     if base:
         beside = origin.parent / base
-        base_table = _read(str(beside) if base.endswith(".toml") else base)[0]
+        base_table = _read(str(beside) if base.lower().endswith(".toml") else base)[0]
         # A name of its own, so that its outputs are not taken for those of the other.
         taken = inherited(base_table, base, origin.name, set(table))
         table = taken | {"name": safe_name(origin.stem)} | table

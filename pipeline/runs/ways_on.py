@@ -70,7 +70,7 @@ def _another_name(run: Run, here: DatasetOrigin) -> str:
 
 
 def _source(manifest: Manifest, here: DatasetOrigin) -> dict[str, str]:
-    if here.manifest.endswith(".toml"):
+    if here.manifest.lower().endswith(".toml"):
         return {"base": Path(here.manifest).name}
     if here.csv:
         return {"title": manifest.title, "csv": Path(here.csv).name}

@@ -203,3 +203,10 @@ def test_records_fall_into_sets_by_name() -> None:
         "query/partial/": 0,
         "gallery/": 1,
     }
+
+
+@pytest.mark.parametrize("name", ["mine.TOML", "mine.CSV"])
+def test_a_suffix_in_capitals_is_a_file_too(tmp_path: Path, name: str) -> None:
+    text = 'base = "market1501"\n' if name.endswith("TOML") else "path,pid,camid,split\n"
+    (tmp_path / name).write_text(text)
+    assert load_manifest(str(tmp_path / name)).name == "mine"
