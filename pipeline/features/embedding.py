@@ -24,7 +24,7 @@ from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.features.network import Inference
-from pipeline.io.disk import reserve, told_when_full
+from pipeline.io.disk import OUT, require_space, reserve, told_when_full
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import HeldOpen
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
@@ -141,6 +141,8 @@ def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBa
             logger.warning(f"{path} holds the features of this network and these pictures already")
             return open_bank(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    features = 4 * embedder.inference.network.feature_width * len(folder.names)  # float32
+    require_space(path, 2 * features, OUT)  # once more while they are computed
     bank, left_out = embed(embedder, folder, path.parent)
     store.write_bank(path, bank, attrs | _made(embedder, left_out))
     return open_bank(path)
@@ -237,6 +239,6 @@ def _rows(count: int, shape: tuple[int, ...], scratch: Path | None) -> np.ndarra
     """Empty array float32 [count, *shape], in memory or in an unnamed file that is removed with the array."""
     if scratch is None or 0 in shape:
         return np.empty((count, *shape), np.float32)
-    with TemporaryFile(dir=scratch) as file, told_when_full(scratch):
+    with TemporaryFile(dir=scratch) as file, told_when_full(scratch, OUT):
         reserve(file.fileno(), 4 * count * int(np.prod(shape)))
         return np.memmap(file, np.float32, "r+", shape=(count, *shape))

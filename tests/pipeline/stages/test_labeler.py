@@ -151,3 +151,11 @@ def test_the_rate_rises_and_falls() -> None:
     rates = [learning_rate(1.0, share) for share in (0.0, 0.05, 0.5, 0.999)]
     assert rates[0] == pytest.approx(0.02) and rates[1] == pytest.approx(0.95**0.9)
     assert rates[2] == pytest.approx(0.5**0.9) and rates[3] < 0.003
+
+
+def test_a_disk_without_room_is_told_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = make_dataset(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 10**6}))
+    monkeypatch.setattr(LabelerTraining, "_step", lambda *_: pytest.fail("a step was begun"))
+    with pytest.raises(UserError, match=r"labeler needs .* MB, but only 1\.0 MB are free there"):
+        driver.work(labeler, Run.of(CONFIG, paths), "f" * 64)
