@@ -38,7 +38,10 @@ class Validation:
         self.config, paths = run.config.eval, run.paths
         model = run.config.model
         if not (model.local_branch or model.global_branch):
-            wrong = "a network with only the semantic branch has no features to validate"
+            every = run.config.train.validate_every
+            wrong = (
+                f"train.validate_every = {every} needs features, and a network with only the semantic branch has none"
+            )
             raise UserError(wrong, "Train it with --set train.validate_every=0.")
         try:
             self.query, self.gallery = (ShardDataset(paths.shard_index, split) for split in (QUERY, GALLERY))
