@@ -172,6 +172,16 @@ def require_finite(losses: dict[str, float], step: int) -> None:
             raise Diverged(f"loss part '{name}' is {value} at step {step} of the epoch")
 
 
+def require_finite_weights(model: nn.Module) -> None:
+    """Check of the weights after an epoch.
+
+    No loss has judged its last step. Raises Diverged with the first weights that are not finite.
+    """
+    for name, weights in model.named_parameters():
+        if not bool(torch.isfinite(weights).all()):
+            raise Diverged(f"the weights {name} are not finite after the epoch")
+
+
 def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Tensor, Tensor | None]:
     """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64.
 

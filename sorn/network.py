@@ -59,6 +59,15 @@ class SORN(nn.Module):
             else None
         )
 
+    @property
+    def feature_width(self) -> int:
+        """Numbers of the features of one image, global and local."""
+        c = self.backbone.channels[-1]
+        if self.config.local_head == "pcb" and self.config.feature == "after_bn":
+            c = self.config.head_channels
+        whole = self.global_.expand.out_channels if self.global_ is not None else 0
+        return whole + (self.config.stripes * c if self.local is not None else 0)
+
     def forward(self, image: Tensor) -> SORNOutput:
         stages = self.backbone(image)
         with torch.autocast(image.device.type, enabled=False):  # pooling, BN and classifiers are cheap: keep them exact

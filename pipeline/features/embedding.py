@@ -22,7 +22,7 @@ import torch
 from pipeline.datasets.image_folder import PictureFolder, read_pictures
 from pipeline.errors import UserError
 from pipeline.features.network import Inference
-from pipeline.io.disk import reserve, told_when_full
+from pipeline.io.disk import OUT, reserve, told_when_full
 from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.find import find_training
@@ -198,6 +198,6 @@ def empty_rows(count: int, shape: tuple[int, ...], scratch: Path | None) -> np.n
     """
     if scratch is None or 0 in shape:
         return np.empty((count, *shape), np.float32)
-    with TemporaryFile(dir=scratch) as file, told_when_full(scratch):
+    with TemporaryFile(dir=scratch) as file, told_when_full(scratch, OUT):
         reserve(file.fileno(), 4 * count * int(np.prod(shape)))
         return np.memmap(file, np.float32, "r+", shape=(count, *shape))

@@ -31,7 +31,7 @@ from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.progress import Progress
 from pipeline.training.danet_crops import CropDataset, Crops
 from pipeline.training.initial_weights import load_initial_weights
-from pipeline.training.states import TrainingStates
+from pipeline.training.states import TrainingStates, state_bytes
 from sorn import engine
 from sorn.batch import to_input
 from sorn.danet import DANet, danet_loss
@@ -78,6 +78,7 @@ class LabelerTraining:
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.states = TrainingStates(paths, "labeler", fingerprint)
+        self.states.require_space(state_bytes(self.model, self.optimizer))
         self.done = 0  # steps of the whole training
 
     def run(self) -> None:

@@ -29,9 +29,9 @@ from pipeline.runtime.memory import keep_freed_memory
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.loader import BatchLoader
 from pipeline.training.initial_weights import load_initial_weights
-from pipeline.training.log import TrainingLog
+from pipeline.training.log import TrainingLog, picture_bytes
 from pipeline.training.sampler import BatchOrder
-from pipeline.training.states import BestEpoch, TrainingStates
+from pipeline.training.states import BestEpoch, TrainingStates, state_bytes
 from pipeline.training.validation import Validation
 from sorn import engine
 from sorn.augmentation import Augmentation
@@ -77,6 +77,8 @@ class Training:
         if config.train.batch_norm == "sync" and self.process.world > 1:
             synchronised(self.model)
         self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
+        pictures = config.schedule.epochs * picture_bytes(self.model_config, self.data.image_size)
+        self.states.require_space(state_bytes(self.model, self.optimizer, config.train.keep == "best"), pictures)
         distributed.meet()  # raises the error of a process that cannot take part
         pieces = config.train.accumulate
         self.stepper = engine.Stepper(self.model, self.optimizer, config.loss, self.precision, pieces, self._wrap)
@@ -176,6 +178,7 @@ class Training:
 
     def _end_epoch(self) -> None:
         validated: dict[str, float] = {}
+        engine.require_finite_weights(self.model)  # equal in all processes
         train, ended = self.config.train, self.epoch
         last = ended + 1 == self.config.schedule.epochs
         if self.process.number == 0:  # the other processes wait for it in their next step

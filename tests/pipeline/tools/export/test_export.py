@@ -225,3 +225,14 @@ def test_random_images_where_there_are_no_such(tmp_path: Path, people: int, size
     probe = find_probe(tmp_path / "train", SIZE)
     assert probe.source == "random images" and probe.images.shape == (16, *SIZE, 3)
     assert len({image.tobytes() for image in probe.images.numpy()}) == 16
+
+
+def test_a_disk_without_room_is_told_before_the_export(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("usage", (), {"free": 2 * (run / "train" / "model.safetensors").stat().st_size - 1})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("pipeline.tools.export.export.traced", lambda *_: pytest.fail("the network was traced"))
+    out = export(str(run), "--out", str(tmp_path / "out"), code=1)
+    assert f"{tmp_path / 'out'} needs " in out and "are free there. Free space" in out and "with --out" in out
+    assert not (tmp_path / "out").exists()
