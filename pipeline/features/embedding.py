@@ -81,13 +81,13 @@ class Embedder:
         name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
         return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}"
 
-    def features(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def features(self, batches: Iterator[Batch], size: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Features of each batch: global [n, Dg], local [n, P, Dl], visibility [n, P], float32.
 
-        All forward passes have `batch_size` images. So the features of a picture do not depend on the other pictures of
-        its batch.
+        All forward passes have `batch_size` images, or `size`. So the features of a picture do not depend on the other
+        pictures of its batch.
         """
-        inference, size = self.inference, self.batch_size
+        inference, size = self.inference, size or self.batch_size
 
         def look(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             return engine.extract_features(inference.network, [batch], inference.device, inference.precision, size)
