@@ -201,7 +201,7 @@ def _damaged(folder: Path, outputs: dict[str, list[Any]]) -> list[str]:
 
 
 def _versions() -> dict[str, str]:
-    names = ("torch", "torchvision", "numpy", "h5py", "pillow", "anny", "detectron2")
+    names = ("torch", "torchvision", "numpy", "h5py", "pillow", "anny", "detectron2", "timm")
     versions = {"python": platform.python_version()}
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

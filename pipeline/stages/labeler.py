@@ -18,6 +18,7 @@ from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.run import Run
+from pipeline.training.imagenet import IMAGENET, imagenet_setting
 
 NAME = "labeler"
 VERSION = 2
@@ -31,6 +32,8 @@ def settings(run: Run) -> Mapping[str, object]:
         if not init.is_file():
             raise UserError(f"danet.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
         options["init"] = {"file": init.name, "sha256": digest_file(init)}
+    elif run.config.danet.init == IMAGENET:
+        options["init"] = imagenet_setting(run.config.danet.backbone, run.paths.labeler_config)
     return options
 
 

@@ -16,6 +16,7 @@ from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import Input
 from pipeline.runs.run import Run
+from pipeline.training.imagenet import IMAGENET, imagenet_setting
 
 if TYPE_CHECKING:
     from pipeline.training.loop import Training
@@ -33,6 +34,8 @@ def settings(run: Run) -> Mapping[str, object]:
         if not init.is_file():
             raise UserError(f"train.init = {init}: no such file", "Give a .safetensors file, 'imagenet' or 'none'.")
         sections["train"]["init"] = {"file": init.name, "sha256": digest_file(init)}
+    elif config.train.init == IMAGENET:
+        sections["train"]["init"] = imagenet_setting(config.model.backbone, run.paths.train_config)
     if config.train.keep == "best":
         sections["chosen by"] = {name: getattr(config.eval, name) for name in ("tau", "average_precision")}
     return sections

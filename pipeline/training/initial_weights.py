@@ -8,37 +8,53 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
-from pipeline.io.weights_metadata import of_this_program
+from pipeline.io.weights_metadata import of_this_program, require_normalisation
 from pipeline.runtime import distributed
 from pipeline.training.foreign_weights import blocks, resnet_weights
-from sorn.backbone import load_resnet
+from pipeline.training.imagenet import IMAGENET, load_imagenet
+from pipeline.training.published_weights import load_published, require_normalisation_beside
+from pipeline.training.start import Start
+from sorn.backbone import Backbone, load_backbone
+from sorn.backbones import ResNetBackbone
+from sorn.danet import DANet
+from sorn.network import SORN
 
 OWN_IDENTITIES = "classifier"  # in the names of layers that depend on the training pids
 
 
-def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str) -> None:
-    """Load the initial weights of a network or of its `backbone` module.
+def load_initial_weights(
+    model: SORN | DANet, init: str, backbone: str, option: str, described: Path | None = None
+) -> Start | None:
+    """Load the initial weights of a network or of its backbone.
+
+    Returns None for random weights.
 
     init: one of
     - "none": the weights stay as they are.
-    - "imagenet": the ImageNet weights of torchvision for the ResNet `backbone`.
-    - a .pth or .safetensors file of any program with a ResNet (`foreign_weights`). Changed names and left-out weights
-      are logged.
+    - "imagenet": published weights of the backbone (`weight_sources`). The file that was taken is logged.
+    - a .pth or .safetensors file of any program with a ResNet (`foreign_weights`), or with another backbone
+      (`published_weights`). Changed names and left-out weights of a ResNet are logged.
     - a .safetensors file of a network trained by this program. If the options of the network are the same, everything
       is loaded but the identity classifiers. Otherwise only the backbone is loaded, and that is logged.
 
-    option: name of the option, for messages. Raises UserError for weights that are missing, cannot be read or do not
-    fit.
+    backbone: its name. option: name of the option, for messages. described: config.json of an earlier training in the
+    same folder. Raises UserError for weights that are missing, cannot be read, do not fit, or were trained with another
+    normalisation.
     """
     if init == "none":
-        return
+        return None
     try:
-        if init == "imagenet":
-            load_resnet(model.get_submodule("backbone"), _imagenet(backbone, option))
-        elif Path(init).suffix == ".safetensors" and of_this_program(Path(init)):
-            _load_trained(model, checkpoints.read_weights(Path(init)), f"{option} = {init}")
+        if init == IMAGENET:
+            return load_imagenet(model.backbone, backbone, option, described)
+        path = Path(init)
+        if path.suffix == ".safetensors" and of_this_program(path):
+            weights = checkpoints.read_weights(path)
+            _load_trained(model, weights, f"{option} = {init}")
+            require_normalisation(path, model.normalisation)
         else:
-            _load_foreign(model.get_submodule("backbone"), Path(init), f"{option} = {init}")
+            require_normalisation_beside(path, model.normalisation)
+            _load_foreign(model.backbone, path, f"{option} = {init}")
+        return Start.of(path)
     except (ValueError, RuntimeError, OSError) as error:
         raise UserError(
             f"{option} = {init}: {error}",
@@ -46,12 +62,14 @@ def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str
         ) from error
 
 
-def _load_foreign(backbone: nn.Module, path: Path, what: str) -> None:
-    """Load a ResNet from a file of another program."""
+def _load_foreign(backbone: Backbone, path: Path, what: str) -> None:
+    """Load a backbone from a file of another program."""
+    if not isinstance(backbone, ResNetBackbone):
+        return load_published(backbone, path)
     read = checkpoints.read_weights if path.suffix == ".safetensors" else checkpoints.read_torch
     weights, taken_off = resnet_weights(read(path), backbone.state_dict())
     try:
-        load_resnet(backbone, weights)
+        load_backbone(backbone, weights)
     except ValueError as error:
         raise ValueError(f"it holds {blocks(weights)}, which is not this backbone: {error}") from error
     if taken_off:
@@ -68,17 +86,3 @@ def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> No
             raise ValueError(f"weights of another backbone: {', '.join(wrong[:3])}")
         distributed.say(f"{what} is of a network with other options: only its backbone is loaded")
     model.load_state_dict(given, strict=False)
-
-
-def _imagenet(backbone: str, option: str) -> dict[str, Tensor]:
-    """ImageNet weights of torchvision, from its download cache or the internet."""
-    import torchvision
-
-    weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
-    try:
-        return dict(weights.get_state_dict(progress=True, check_hash=True))
-    except OSError as error:
-        raise UserError(
-            f"the ImageNet weights of {backbone} could not be downloaded: {error}",
-            f"Fetch {weights.url} elsewhere and give --set {option}=FILE, or start with --set {option}=none.",
-        ) from error

@@ -19,7 +19,7 @@ def test_outputs_are_the_networks_without_its_classifiers() -> None:
     images = torch.randint(0, 256, (3, 64, 32, 3), dtype=torch.uint8)
     exported = ExportedNetwork(network)
     with torch.inference_mode():
-        expected, found = network(to_input(images)), exported(images)
+        expected, found = network(to_input(images, network.normalisation)), exported(images)
     assert list(found) == ["global", "local", "visibility"]
     assert torch.equal(found["global"], expected.global_feature)
     assert torch.equal(found["local"], expected.local_features)

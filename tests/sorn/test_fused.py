@@ -40,7 +40,7 @@ def images() -> Tensor:
 @torch.inference_mode()
 def output(model: SORN, precision: str) -> SORNOutput:
     with engine.autocast(CPU, precision):
-        return model(to_input(images()))
+        return model(to_input(images(), model.normalisation))
 
 
 def distance(found: Tensor, expected: Tensor) -> float:
