@@ -63,7 +63,7 @@ def _remedy(source: WeightSource, name: str, option: str, described: Path | None
     others = [other for other in sources_of(name) if other.name != source.name and other.find()]
     if described and others and recorded_source(described) == source.name:
         forget = f"rm {shlex.quote(str(described))}"
-        return f"{others[0].name} has others; to begin with those, forget the last training's: {forget}"
+        return f"{others[0].name} has others; to begin with those, forget the earlier training: {forget}"
     package = next((other for other in sources_of(name) if isinstance(other, PackageFile)), None)
     if package:
         return f"Run: {package.remedy}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,6 +62,7 @@ def _load_timm(backbone: TimmBackbone, weights: dict[str, Tensor]) -> None:
 
     The whole network, with its classifier, is strict about names; the one without is not.
     """
+    logging.getLogger("timm").setLevel(logging.ERROR)  # it warns of the classifier that is left out
     given = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": weights, "custom_load": False}}
     try:
         backbone.whole(**given)

@@ -152,7 +152,12 @@ class TimmFile:
 
     network: str
     name = "timm"
-    remedy = "Fetch its weights elsewhere"
+
+    @property
+    def remedy(self) -> str:
+        config = _timm().get_pretrained_cfg(self.network)
+        place = f"https://huggingface.co/{config.hf_hub_id}" if config and config.hf_hub_id else "its weights"
+        return f"Fetch {place} elsewhere"
 
     def find(self) -> Path | None:
         """The file. Raises UserError without the package timm."""

@@ -23,6 +23,7 @@ from pipeline.tools.doctor.answers import (
     DeviceAnswer,
     Failed,
     Hdf5Answer,
+    ImagenetAnswer,
     PillowAnswer,
     PluginAnswer,
     SynpedAnswer,
@@ -144,6 +145,18 @@ def probe_backends() -> BackendsAnswer:
     return BackendsAnswer(found)
 
 
+def probe_imagenet() -> ImagenetAnswer | Unusable:
+    """Backbones whose ImageNet weights are here, or the first damaged file."""
+    from pipeline.tools.models import state_of, timm_version
+    from pipeline.training.weight_sources import SOURCES
+
+    states = {name: [state_of(source) for source in sources] for name, sources in SOURCES.items()}
+    for damaged in (state for found in states.values() for state in found if state.state == "damaged"):
+        return Unusable(f"weights of {damaged.source} are damaged", damaged.remedy)
+    here = tuple(name for name, found in states.items() if any(state.state == "here" for state in found))
+    return ImagenetAnswer(here, timm_version())
+
+
 def probe_plugin(group: str, name: str) -> PluginAnswer | Unusable:
     """Package and description of a plug-in, or its error and remedy."""
     from pipeline.errors import UserError
@@ -214,6 +227,7 @@ PROBES: dict[str, Callable[..., object]] = {
     "synped": probe_synped,
     "densepose": probe_densepose,
     "backends": probe_backends,
+    "imagenet": probe_imagenet,
     "plugin": probe_plugin,
     "weights": probe_weights,
 }
