@@ -49,7 +49,8 @@ help: ## show this help
 	@echo
 	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
-	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors"
+	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors;"
+	@echo "       sorn models lists the backbones, and where their weights are"
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
 	@echo "  KEYPOINTS=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own (POSE= is the same)"

@@ -77,7 +77,7 @@ def _remedy(network: str) -> str:
 
 def install_timm() -> str:
     """Command that installs timm for this Python."""
-    return pip("timm")
+    return pip("'timm>=1.0.20'")
 
 
 def pip(arguments: str) -> str:

@@ -1,6 +1,7 @@
-"""Catalogue of what a training can start from: backbones, their weights, finished trainings.
+"""Catalogue of what a training can start from.
 
-Reads the files of weights and the descriptions of trainings; downloads nothing.
+Backbones with their weights, and finished trainings. Reads the files of weights and the descriptions of trainings;
+downloads nothing.
 """
 
 from __future__ import annotations
@@ -78,7 +79,10 @@ class TrainedEntry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a training can start from. timm: its version, "" if it is not installed."""
+    """What a training can start from.
+
+    timm: its version, "" if it is not installed.
+    """
 
     backbones: tuple[BackboneEntry, ...]
     timm: str

@@ -148,7 +148,10 @@ class TorchvisionFile:
 
 @dataclass(frozen=True)
 class TimmFile:
-    """Weights of timm for one of its networks, in the cache of the Hugging Face hub or of torch."""
+    """Weights of timm for one of its networks.
+
+    They are in the cache of the Hugging Face hub or of torch.
+    """
 
     network: str
     name = "timm"
@@ -180,7 +183,10 @@ class TimmFile:
         """Nothing: timm publishes no digests."""
 
     def fetch(self) -> Path:
-        """The file, downloaded by timm. Raises Unavailable without a network, and for a network without weights."""
+        """The file, downloaded by timm.
+
+        Raises Unavailable without a network, and for a network without weights.
+        """
         try:
             _timm().create_model(self.network, pretrained=True)  # reads all of them, and downloads what is missing
         except UserError:

@@ -106,7 +106,10 @@ class BackendsAnswer:
 
 @dataclass(frozen=True)
 class ImagenetAnswer:
-    """here: backbones whose ImageNet weights are on this machine. timm: version, "" if it is not installed."""
+    """Backbones whose ImageNet weights are on this machine.
+
+    timm: version, "" if it is not installed.
+    """
 
     here: tuple[str, ...]
     timm: str

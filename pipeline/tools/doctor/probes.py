@@ -36,6 +36,11 @@ from pipeline.tools.doctor.answers import (
 TIMEOUT = 300  # seconds; importing torch from a cold network disk takes a minute
 ROOT = Path(__file__).parents[3]
 SHOWN = 3  # names of tensors of an unknown network
+BACKBONES = {  # a weight that no other network has
+    "layer1.0.conv1.weight": "a ResNet",
+    "features.18.0.weight": "a MobileNetV2",
+    "_blocks.15._project_conv.weight": "an EfficientNet-Lite0 or B0",
+}
 
 
 def ask(name: str, *arguments: str) -> dict[str, JsonValue]:
@@ -214,8 +219,9 @@ def kind_of(made: Mapping[str, object], tensors: list[str], name: str) -> str:
     for part, title in (("keypoint_predictor", "Keypoint R-CNN"), ("mask_predictor", "Mask R-CNN")):
         if any(part in tensor for tensor in tensors):
             return f"torchvision's {title}, for LABELER=torchvision"
-    if "layer1.0.conv1.weight" in tensors:
-        return "a ResNet, as backbones are initialised from"
+    for first, title in BACKBONES.items():
+        if first in tensors:
+            return f"{title}, as backbones are initialised from"
     return f"an unknown network: {', '.join(tensors[:SHOWN])} ..."
 
 

@@ -26,7 +26,9 @@ def test_networks_have_the_normalisation_of_their_backbone() -> None:
 
 def test_without_timm_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match=r"^model\.backbone = timm:resnet18: the package timm .* -m pip install timm$"):
+    with pytest.raises(
+        UserError, match=r"^model\.backbone = timm:resnet18: the package timm .* -m pip install 'timm>=1\.0\.20'$"
+    ):
         sorn_network(TIMM)
     with pytest.raises(UserError, match=r"^danet\.backbone = timm:resnet18: "):
         danet_network("timm:resnet18")
