@@ -77,7 +77,7 @@ class Training:
         self.start = load_initial_weights(model, init, backbone, "train.init", paths.train_config)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.train.batch_norm == "sync" and self.process.world > 1:
-            synchronised(self.model)
+            self._synchronise_norms()
         self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
         distributed.meet()  # raises the error of a process that cannot take part
         pieces = config.train.accumulate
@@ -220,6 +220,13 @@ class Training:
             keep_freed_memory()
             if self.process.world > 1:
                 torch.set_num_threads(distributed.cores())
+
+    def _synchronise_norms(self) -> None:
+        try:
+            synchronised(self.model)
+        except ValueError as error:
+            wrong = f"train.batch_norm = sync, and in {self.model_config.backbone} {error}"
+            raise UserError(wrong, "Use --set train.batch_norm=local, or another backbone.") from error
 
     def _wrap(self, objective: nn.Module) -> nn.Module:
         if self.config.train.compile:

@@ -122,7 +122,10 @@ class TorchvisionFile:
         return path if path.is_file() else None
 
     def fetch(self) -> Path:
-        """The file, downloaded if need be. Raises Unavailable without a network, UserError for a damaged file."""
+        """The file, downloaded if need be.
+
+        Raises Unavailable without a network, UserError for a damaged file.
+        """
         import torch
 
         path = self._path()
