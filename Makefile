@@ -48,6 +48,8 @@ help: ## show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo
 	@echo "Variables (defaults): DATASET=synped_demo  LABELER, CONFIG=the dataset's own  DATA_ROOT=data  RUNS=runs"
+	@echo "  Without CONFIG, a run that is there keeps the options it was made with; ARGS=\"--set ...\" changes some"
+	@echo "  ARGS=--retrain, ARGS=--relabel: replace a finished training, finished labels by those with other options"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
 	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors;"
 	@echo "       sorn models lists the backbones, and where their weights are"
@@ -80,7 +82,7 @@ demo: ## run the whole pipeline on the embedded dataset and leave a report with 
 data: $(ENVIRONMENT) ## find the dataset's images (or render SynPed) -> runs/<dataset>/data
 	@$(SORN) data $(COMMON)
 
-labeler: data ## train the labeler DANet on exact masks (split labeler) -> runs/<dataset>/labeler
+labeler: data ## train the labeler DANet on ground truth (split labeler) -> runs/<dataset>/labeler
 	@$(SORN) labeler $(COMMON)
 
 masks: data ## label body parts, write shards -> runs/<dataset>-<labeler>/masks

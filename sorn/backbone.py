@@ -7,9 +7,9 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from sorn.config import STRIDE
 from sorn.normalisation import IMAGENET, Normalisation
 
-STRIDE = 16  # of the maps T of SORN
 SHOWN = 3  # names in a message
 
 

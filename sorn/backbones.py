@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock
 
-from sorn.backbone import STRIDE, Backbone, Stages, keep_resolution
-from sorn.config import TIMM
+from sorn.backbone import Backbone, Stages, keep_resolution
+from sorn.config import STRIDE, TIMM
 from sorn.efficientnet_lite import EfficientNetLite0
 from sorn.timm_backbone import TimmBackbone
 

@@ -5,6 +5,8 @@ A network that ranks no better has learnt less than the colours of clothes. nump
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 VARIANTS = ("colour", "colour, visible stripes")
@@ -17,9 +19,6 @@ BINS = HUES * SATURATIONS * VALUES
 SPREAD = 1 / 6
 # Standard deviation, in widths of the image, of the Gaussian that weighs columns: people stand in the middle, and the
 # sides are three deviations away.
-
-CHUNK = 1 << 18
-# Pixels at a time: their intermediate arrays stay near the processor.
 
 
 def stripes_for(parts: int) -> int:
@@ -40,10 +39,15 @@ def colour_histograms(images: np.ndarray, stripes: int = STRIPES) -> np.ndarray:
     n, height, width = images.shape[:3]
     if stripes > height:
         raise ValueError(f"{stripes} stripes do not fit into {height} rows")
-    histograms = np.empty((n, stripes, BINS), np.float32)
-    step = max(1, CHUNK // (height * width))
-    for first in range(0, n, step):
-        histograms[first : first + step] = _histograms(images[first : first + step], stripes)
+    edges = np.round(np.arange(stripes + 1) * height / stripes).astype(np.int64)
+    first_bin = np.repeat(np.arange(stripes) * BINS, np.diff(edges))[:, None]  # of each row's stripe, [H, 1]
+    across = (np.arange(width) + 0.5) / width - 0.5
+    weight = np.tile(np.exp(-0.5 * (across / SPREAD) ** 2), height)
+    counts = np.empty((n, stripes * BINS))
+    for i, image in enumerate(images):  # one at a time: its arrays stay near the processor
+        counts[i] = np.bincount((first_bin + _looked_up(image)).ravel(), weight, stripes * BINS)
+    shares = counts.reshape(n, stripes, BINS)
+    histograms: np.ndarray = np.sqrt(shares / shares.sum(axis=2, keepdims=True)).astype(np.float32)
     return histograms
 
 
@@ -69,14 +73,24 @@ def colour_bins(images: np.ndarray) -> np.ndarray:
     return bins
 
 
-def _histograms(images: np.ndarray, stripes: int) -> np.ndarray:
-    n, height, width = images.shape[:3]
-    edges = np.round(np.arange(stripes + 1) * height / stripes).astype(np.int64)
-    stripe = np.repeat(np.arange(stripes), np.diff(edges))  # [H]
-    group = np.arange(n)[:, None] * stripes + stripe  # [N, H]
-    place = group[:, :, None] * BINS + colour_bins(images)
-    across = (np.arange(width) + 0.5) / width - 0.5
-    weight = np.broadcast_to(np.exp(-0.5 * (across / SPREAD) ** 2), place.shape)
-    counts = np.bincount(place.ravel(), weight.ravel(), n * stripes * BINS).reshape(n, stripes, BINS)
-    histograms: np.ndarray = np.sqrt(counts / counts.sum(axis=2, keepdims=True)).astype(np.float32)
-    return histograms
+def _looked_up(image: np.ndarray) -> np.ndarray:
+    """Bin numbers as `colour_bins`, uint8 [H, W], from a table: three times as fast."""
+    place = image[..., 0].astype(np.uint32)
+    for channel in (1, 2):
+        place <<= 8
+        place |= image[..., channel]
+    bins: np.ndarray = bin_table().take(place)
+    return bins
+
+
+@functools.cache
+def bin_table() -> np.ndarray:
+    """Bin number of every colour: uint8 [256 ** 3], at red * 65536 + green * 256 + blue."""
+    side = np.arange(256, dtype=np.uint8)
+    plane = np.empty((256, 256, 3), np.uint8)
+    plane[..., 1], plane[..., 2] = side[:, None], side
+    table = np.empty((256, 256, 256), np.uint8)
+    for red in range(256):
+        plane[..., 0] = red
+        table[red] = colour_bins(plane)
+    return table.ravel()

@@ -6,6 +6,7 @@ They are frozen and validated, and each has its reason beside it. No torch.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ OPTIMIZERS = ("adam", "sgd")
 REDUCTIONS = ("sum", "mean")
 FEATURES = ("after_bn", "before_bn")
 MASK_REDUCTIONS = ("majority", "nearest")
+STRIDE = 16  # pixels per row and column of the backbone's last feature map
+LARGEST_SEED = 2**63 - 1  # numpy and torch take it
 
 
 def check(condition: bool, name: str, value: object, expected: str) -> None:
@@ -42,8 +45,13 @@ def _is(value: object, choice: object) -> bool:
 
 
 def choice(default: object, choices: tuple[object, ...]) -> Any:
-    """Field of a config with a fixed set of values; see `check_choices`."""
+    """Field of a config with a fixed set of values; see `check_fields`."""
     return dataclasses.field(default=default, metadata={"choices": choices})
+
+
+def any_seed(default: int = 0, largest: int = LARGEST_SEED) -> Any:
+    """Field of a config for a seed; see `check_fields`."""
+    return dataclasses.field(default=default, metadata={"largest": largest})
 
 
 def choices_of(field: dataclasses.Field[Any]) -> tuple[object, ...]:
@@ -51,14 +59,21 @@ def choices_of(field: dataclasses.Field[Any]) -> tuple[object, ...]:
     return tuple(field.metadata.get("choices", ()))
 
 
-def check_choices(section: str, config: Any) -> None:
-    """Check of all fields made by `choice`.
+def check_fields(section: str, config: Any) -> None:
+    """Check of numbers and of the fields of `choice` and `any_seed`.
 
-    Raises ValueError naming the first option, as section.name, whose value is none of its choices.
+    Raises ValueError naming the first option, as section.name, whose value is none of its choices, is no seed, or is
+    infinite or nan.
     """
     for field in dataclasses.fields(config):
+        name, value = f"{section}.{field.name}", getattr(config, field.name)
         if choices_of(field):
-            check_choice(f"{section}.{field.name}", getattr(config, field.name), choices_of(field))
+            check_choice(name, value, choices_of(field))
+        if "largest" in field.metadata:
+            largest = field.metadata["largest"]
+            check(0 <= value <= largest, name, value, f"a whole number from 0 to {largest}")
+        numbers = value if isinstance(value, tuple) else (value,)
+        check(all(math.isfinite(n) for n in numbers if isinstance(n, float)), name, value, "a finite number")
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,7 @@ class SORNConfig:
     # then has maps of exactly 0 and 1, where the SPC loss has no gradient.
 
     def __post_init__(self) -> None:
-        check_choices("model", self)
+        check_fields("model", self)
         check(self.head_channels > 0, "model.head_channels", self.head_channels, "1 or more")
         check(self.identities >= 0, "model.identities", self.identities, "0 or more")
         check(
@@ -128,6 +143,23 @@ class SORNConfig:
             False,
             "at least one of the local, global and semantic branches",
         )
+
+    @property
+    def rows_by_option(self) -> dict[str, int]:
+        """Least rows of the feature map, by the option that divides them."""
+        stripes = self.local_branch or not self.global_branch  # a segmenter scores stripes, too
+        return ({"stripes": self.stripes} if stripes else {}) | (
+            {"channel_sets": self.channel_sets} if self.global_branch else {}
+        )
+
+    def least_images(self, size: tuple[int, int]) -> int:
+        """Fewest images of a training batch, 1 or 2.
+
+        size: height, width of the images. A batch normalisation after a mean over positions needs two images.
+        """
+        local = self.local_branch and (self.local_head == "bn" or self.stripes == 1)
+        one_position = (size[0] // STRIDE) * (size[1] // STRIDE) == 1
+        return 2 if local or self.global_branch or one_position else 1
 
 
 @dataclass(frozen=True)
@@ -151,7 +183,7 @@ class LossConfig:
     # Reduction of a part mask to 4h x 4w, open in the paper.
 
     def __post_init__(self) -> None:
-        check_choices("loss", self)
+        check_fields("loss", self)
         check(0 <= self.label_smoothing < 1, "loss.label_smoothing", self.label_smoothing, "a number in [0, 1)")
         for name in ("global_weight", "spc_weight", "seg_weight"):
             check(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
@@ -181,7 +213,7 @@ class ScheduleConfig:
     # Factor on the learning rate of the backbone; PCB uses 0.1 for its pretrained layers.
 
     def __post_init__(self) -> None:
-        check_choices("schedule", self)
+        check_fields("schedule", self)
         check(self.epochs >= 1, "schedule.epochs", self.epochs, "1 or more")
         check(self.base_lr > 0, "schedule.base_lr", self.base_lr, "a positive number")
         check(self.warmup_start_lr > 0, "schedule.warmup_start_lr", self.warmup_start_lr, "a positive number")

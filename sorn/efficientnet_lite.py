@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sorn.backbone import STRIDE, Backbone, Stages, keep_resolution
+from sorn.backbone import Backbone, Stages, keep_resolution
+from sorn.config import STRIDE
 from sorn.normalisation import TENSORFLOW
 
 STEM, HEAD = 32, 1280  # channels; the Lite variants scale neither

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sorn.backbone import STRIDE, Backbone, Stages
+from sorn.backbone import Backbone, Stages
+from sorn.config import STRIDE
 from sorn.normalisation import IMAGENET, Normalisation
 
 LOOK = (64, 32)  # height, width of an image that shows the sizes of the maps

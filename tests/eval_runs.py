@@ -31,7 +31,7 @@ from sorn.network import SORN
 from sorn.sample import Sample, Status
 
 SIZE = (64, 32)
-OPTIONS = EvalConfig(ranked_queries=2, ranked_gallery=3, batch_size=5, precision="fp32")
+OPTIONS = EvalConfig(colour=False, ranked_queries=2, ranked_gallery=3, batch_size=5, precision="fp32")
 CONFIG = Config(eval=OPTIONS, runtime=Runtime(0, "cpu"))
 MODEL = SORNConfig(identities=3, backbone="resnet18", set_channels=8, semantic_channels=8)
 LABELER = {"name": "ground_truth", "version": 1, "options": {}, "weights": None}
@@ -91,7 +91,7 @@ def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig =
     write_text(paths.data_summary, json.dumps({"root": str(paths.runs / "dataset"), "findings": findings}))
     everything = [(split, item) for split, samples in splits.items() for item in samples]
     rows = [ImageRecord(item.name, Path(item.name), item.pid, item.camid, split) for split, item in everything]
-    write_records(paths.records, [(row, ImageFile(1, 1, "s", SIZE[1], SIZE[0])) for row in rows])
+    write_records(paths.records, [(row, ImageFile(1, 1, row.name, SIZE[1], SIZE[0])) for row in rows])
     provided = {"records": "r" * 64, "manifest": "m" * 64}
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.data_summary], provided)
     write_shards(paths, splits)

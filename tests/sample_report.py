@@ -27,6 +27,7 @@ from pipeline.evaluation.report import (
     TrainingLabels,
     VariantFigures,
 )
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.made_by import MadeBy
 
@@ -61,6 +62,7 @@ REPORT = Report(
         SideStripes(8, StripeAgreement(2, 0.2, 0.75, (0.75, 0.75), 0.25, 0.0, 1.0)),
     ),
     paper=({"method": "SORN", "source": "Table V", "trained_on": "market1501", "rank-1": 76.7, "rank-3": 84.3},),
+    warnings=(EvaluationWarning("3 images fewer", "Copy them again."),),
     dataset=EvaluatedDataset(
         name="synped",
         title="SynPed",

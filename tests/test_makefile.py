@@ -132,7 +132,9 @@ def test_identical_masks_from_a_changed_labeler_retrain_nothing(project):
 
 
 def test_a_training_option_leaves_the_masks_alone(project):
-    assert project.ran("eval", args="--set train.seed=1") == ["train", "eval"]
+    said = project.make("eval", args="--set train.seed=1", fails=True)
+    assert "is finished, with other options: option train.seed changed: 0 -> 1" in said
+    assert project.ran("eval", args="--set train.seed=1 --retrain") == ["train", "eval"]
 
 
 def test_status_says_why(finished):
@@ -148,15 +150,14 @@ def test_verify_reads_the_run_that_the_variables_name(project):
     assert f"Delete {project.file('masks', 'labels.md')}, then run: make masks DATASET={project.folder}" in said
 
 
-def test_a_failed_stage_leaves_no_stamp_and_keeps_what_was_good(project):
+def test_a_failed_stage_keeps_what_was_good(project):
     good = project.file("train", "model.safetensors").read_bytes()
     (project.folder / "other" / "train-2-1.png").unlink()
     text = project.make("eval", masks="other", fails=True)
     assert "train-2-1" in text and "Error:" in text
-    assert not project.file("masks", "stamp.json").exists()
     assert project.file("train", "model.safetensors").read_bytes() == good
     assert not list(project.runs.rglob("*.tmp"))
-    assert project.ran("eval") == ["masks"]  # the old labels give the old masks; what was trained on them is fresh
+    assert project.ran("eval") == []  # what was finished is still there
 
 
 def test_one_stage_alone_refuses_stale_input_and_names_the_command(project):
@@ -171,7 +172,7 @@ def test_one_stage_alone_refuses_stale_input_and_names_the_command(project):
 
 
 def test_a_killed_training_ends_with_the_same_weights(project):
-    args = "--set schedule.epochs=12 --set train.seed=7"
+    args = "--set schedule.epochs=12 --set train.seed=7 --retrain"
     assert "train" in project.ran("train", args=args)
     undisturbed = project.file("train", "model.safetensors").read_bytes()
     shutil.rmtree(project.file("train", ""))
@@ -312,3 +313,64 @@ def test_a_dataset_in_a_folder_with_blanks_is_found(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert f"{tmp_path / 'my runs'}/own/data" in done.stdout
+
+
+def paste(line: str) -> str:
+    """What a line of a message says when it is pasted into a shell."""
+    assert line.startswith("make ")
+    command = line.replace("make ", f"make --no-print-directory -C {shlex.quote(str(ROOT))} ", 1)
+    done = subprocess.run(
+        f"{command} PYTHON={shlex.quote(sys.executable)}",
+        shell=True,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_ways_on_do_what_they_say(project):
+    """The run keeps its options without the configuration file, and each of three lines goes another way."""
+    assert project.ran("eval", args="--set eval.tau=0.2") == ["eval"]
+    project.config.unlink()
+    bare = f"make status DATASET={project.folder / 'tiny.csv'} LABELER=import RUNS={project.runs}"
+    said = paste(bare)
+    assert said.count(" fresh ") == 4 and f"CONFIG={project.file('eval', 'stamp.json')}" in said
+    before = project.file("train", "model.safetensors").read_bytes()
+    refused = paste(f"{bare} ARGS='--set schedule.epochs=1 --set schedule.milestones=[]'")
+    assert "option schedule.epochs changed: 2 -> 1; option schedule.milestones changed: [1] -> []" in refused.replace(
+        "\n          ", "; "
+    )
+    (line,) = re.findall(r"-> (Run: make train .*)", refused)
+    anew, beside, kept = (part.partition(": ")[2] for part in line.split("; "))
+    assert "nothing to do" in paste(kept) and "EXPERIMENT=epochs-1" in beside
+    assert "train: done in" in paste(beside)
+    assert project.file("train", "model.safetensors").read_bytes() == before
+    assert (project.runs / "tiny-import/experiments/epochs-1/train/model.safetensors").is_file()
+    assert "train: done in" in paste(anew)
+    assert project.file("train", "model.safetensors").read_bytes() != before
+    assert "train: fresh" in paste(bare.replace("status", "eval"))
+    again = json.loads(project.file("eval", "report.json").read_text())["provenance"]["command"]
+    assert "eval: fresh" in paste(f"{again} RUNS={project.runs}")
+
+
+def test_another_configuration_does_not_label_anew_unasked(project):
+    shards = {path: path.stat().st_mtime_ns for path in project.file("masks", "").rglob("*.h5")}
+    size = "--set masks.image_size=[32,16]"
+    said = project.make("eval", args=size, fails=True)
+    assert "option image_size changed: [64, 32] -> [32, 16]" in said and "--relabel" in said
+    assert {path: path.stat().st_mtime_ns for path in project.file("masks", "").rglob("*.h5")} == shards
+    assert project.ran("masks", args=f"{size} --relabel") == ["masks"]
+
+
+def test_an_evaluation_with_a_foreign_checkpoint_needs_no_labels(project):
+    """An evaluation-only list of images, whose usual labeler would ask for weights."""
+    rows = (project.folder / "tiny.csv").read_text().splitlines()
+    (project.folder / "only.csv").write_text("\n".join(row for row in rows if ",train" not in row) + "\n")
+    line = f"make eval DATASET={project.folder / 'only.csv'} TRAINED_ON=tiny-import RUNS={project.runs}"
+    said = paste(line)
+    assert re.findall(r"^(\w+): done in", said, re.MULTILINE) == ["data", "masks", "eval"]
+    assert (project.runs / "only-none/eval-from-tiny-import/report.html").is_file()
+    assert paste(line).count("nothing to do") == 3

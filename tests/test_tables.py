@@ -91,7 +91,7 @@ def test_orderings_are_the_papers():
 
 def test_the_rows_are_the_papers():
     counts = [sum(row[0] == table for row in ROWS) for table in ("I", "II", "III", "IV")]
-    assert counts == [3, 6 + 1, 16, 2]  # the paper has no exact masks
+    assert counts == [3, 6 + 1, 16, 2]  # the paper has no ground truth
     assert len({(row[0], row[1]) for row in ROWS}) == len(ROWS)
     three = {row[1]: load(row) for row in ROWS if row[0] == "III"}
     pickers = {"S": "segmenter", "P": "pose"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import click
 from pipeline.cli.run_argument import complete
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.labelers import LABELERS, require_known
+from pipeline.labelers import LABELERS, UNLABELED, require_known
 from pipeline.runs.config import BACKENDS, Runtime
 from pipeline.runs.config_loading import presets
+from pipeline.runs.consent import RELABEL, RETRAIN
 from pipeline.runs.find import find_trained
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import STAGES, Run
@@ -64,7 +66,9 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
     @click.option("--dataset", default="synped_demo", show_default=True, help=DATASET_HELP)
     @click.option("--labeler", help=LABELER_HELP)
     @click.option(
-        "--config", "config_name", help=f"Preset ({', '.join(presets())}) or .toml file. Default: the manifest's."
+        "--config",
+        "config_name",
+        help=f"Preset ({', '.join(presets())}) or .toml file. Default: that of the run, else the manifest's.",
     )
     @click.option(
         "--set",
@@ -90,6 +94,8 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         help=f"How labeling runs: {', '.join(BACKENDS)}. All but threads use --workers processes; "
         "never changes a result.",
     )
+    @click.option("--relabel", is_flag=True, help="Replace finished labels by those with other options.")
+    @click.option("--retrain", is_flag=True, help="Replace a finished training by one with other options.")
     @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
     @functools.wraps(command)
     def wrapped(
@@ -106,17 +112,29 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         workers: int,
         backend: str,
         device: str,
+        relabel: bool,
+        retrain: bool,
         **own: Any,
     ) -> Any:
         if run is None:
-            chosen = _named_by_options(dataset, labeler, data_root, runs, trained_on, experiment)
+            named = _named_by_options(dataset, labeler, data_root, runs, trained_on, experiment)
         else:
-            chosen = complete(Run.find(run, runs, data_root), run, dataset, needs_dataset)
-        chosen = chosen.asked_for(config_name or "", overrides, init, _runtime(workers, device, backend))
+            named = [complete(Run.find(run, runs, data_root), run, dataset, needs_dataset)]
+        runtime = _runtime(workers, device, backend)
+        asked = [one.asked_for(config_name or "", overrides, init, runtime) for one in named]
+        chosen = next(
+            (one for one in asked if one.paths.labeler != UNLABELED or not one.config.masks.options), asked[-1]
+        )
+        chosen = replace(chosen, consent=consent(relabel, retrain))
         _ = chosen.config  # raises UserError for a wrong option now
         return command(run=chosen, **own)
 
     return wrapped
+
+
+def consent(relabel: bool, retrain: bool) -> frozenset[str]:
+    """Flags by which finished outputs may be replaced."""
+    return frozenset(flag for flag, given in ((RELABEL, relabel), (RETRAIN, retrain)) if given)
 
 
 def _runtime(workers: int, device: str, backend: str) -> Runtime:
@@ -128,11 +146,25 @@ def _runtime(workers: int, device: str, backend: str) -> Runtime:
 
 def _named_by_options(
     dataset: str, labeler: str | None, data_root: Path, runs: Path, trained_on: str | None, experiment: str
-) -> Run:
-    """The run that the options name."""
+) -> list[Run]:
+    """Runs that the options can mean, the nearest first."""
     manifest = load_manifest(dataset)
     if labeler:
         require_known(labeler)
     source = find_trained(trained_on, runs).full_name if trained_on else None
-    labeler_name = labeler or manifest.default_labeler
-    return Run.at(Paths(dataset, labeler_name, data_root, runs, source, manifest.name, experiment))
+    paths = Paths(dataset, labeler or manifest.default_labeler, data_root, runs, source, manifest.name, experiment)
+    meant = [paths] if labeler or not source else _for_evaluation(paths)
+    return [Run.at(one).as_it_was_made() for one in meant]
+
+
+def _for_evaluation(paths: Paths) -> list[Paths]:
+    """Paths of an evaluation of a foreign checkpoint that names no labeler, the nearest first.
+
+    It needs no labels, so the labeler is `none`, unless the run with the usual one is there. Options of a labeler in
+    the configuration are for the usual one.
+    """
+    unlabelled = replace(paths, labeler=UNLABELED)
+    for there, nearest in ((paths.stamp("eval"), paths), (unlabelled.stamp("eval"), unlabelled)):
+        if there.is_file():
+            return [nearest, paths]
+    return [paths] if paths.stamp("masks").is_file() else [unlabelled, paths]

@@ -40,7 +40,8 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
     `sorn search` and any HDF5 reader read the bank.
     """
     from pipeline.datasets.image_folder import look
-    from pipeline.features.embedding import kept_bank, load_embedder
+    from pipeline.features.embedding import load_embedder
+    from pipeline.features.kept_bank import kept_bank
 
     if batch_size < 1:
         raise UserError(f"batch size {batch_size}: expected 1 or more", WRONG_OPTION)
@@ -82,6 +83,7 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
     help="Measure what the candidates miss, with the queries and this number of gallery pictures.",
 )
 @click.option("--pictures", type=FOLDER, help="Folder of the bank's pictures, if they moved.")
+@click.option("--no-cache", is_flag=True, help="Extract the features of a folder anew, and keep none.")
 @device_option
 @runs_option
 def search(
@@ -92,6 +94,7 @@ def search(
     top: int,
     out: Path | None,
     check: int | None,
+    no_cache: bool,
     runs: Path,
     **options: Any,
 ) -> None:
@@ -108,7 +111,8 @@ def search(
             WRONG_OPTION,
         )
     paths = SearchPaths(out or runs / "search")
-    people = Searcher(model, gallery, runs=runs, keep=paths.bank, keep_index=paths.index, **options)
+    kept = {"cache": False} if no_cache else {"keep": paths.bank, "keep_index": paths.index}
+    people = Searcher(model, gallery, runs=runs, **kept, **options)
     images = [*queries, *more]
     answers = people.answers(images, top)
     result = SearchResult(people, answers, None if check is None else people.recall(images, top, check))

@@ -51,7 +51,7 @@ data.group.add_command(
 @click.command(
     "labeler",
     short_help="Train the labeler DANet on ground truth.",
-    help="Before stage 1: train the labeler DANet on the images with ground truth (exact masks) of the split `labeler` "
+    help="Before stage 1: train the labeler DANet on the images with ground truth of the split `labeler` "
     "(runs/<dataset>/labeler)." + NAMES_A_RUN,
     epilog=examples("sorn labeler --dataset synped_demo --config demo", "sorn labeler --if-needed --labeler import"),
 )
@@ -161,6 +161,8 @@ def evaluate(run: Run, force: bool) -> None:
 @common
 def status(run: Run) -> None:
     available = stages()
+    if run.recalled:
+        click.echo(f"with the options that the run was made with: {run.recalled}")
     for name in driver.chain(run):
         state = driver.state(available[name], run)
         click.echo(f"{name:7} {'stale' if state.reasons else 'fresh'}  {state.folder}")

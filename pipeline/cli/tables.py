@@ -29,7 +29,7 @@ seeds_option = click.option("--seeds", default=3, show_default=True, help="Numbe
     epilog=examples("sorn tables run --config demo --seeds 1 --only sorn"),
 )
 def tables() -> None:
-    """The paper's tables and Figure 8, beside the paper's numbers."""
+    """The paper's tables and Figure 8, as a grid of trainings."""
 
 
 @tables.command(
@@ -65,6 +65,9 @@ def run_tables(run: Run, seeds: int, only: tuple[str, ...], part: str, listed: b
             click.echo(" && ".join(shlex.join(step.command) for step in unit))
         return
     grid.require_masks()
+    grid.require_consent(step for unit in units for step in unit)
+    if run.recalled:
+        click.echo(f"tables: with the options that the run was made with: {run.recalled}")
     with held(files.part(*chosen), "tables"):
         failures = run_grid(grid, units, files)
     _show(grid, files)

@@ -6,14 +6,16 @@ It is the screen of `sorn data check`. Reads images.
 from __future__ import annotations
 
 import textwrap
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.discovery import find_records
 from pipeline.datasets.findings import errors_first, judge
-from pipeline.datasets.image_files import broken_files, read_all, read_file, read_size
+from pipeline.datasets.image_files import broken_files, file_length, read_all, read_digest, read_file, read_size
+from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.records import Finding, Found
+from pipeline.datasets.records import Finding, Found, ImageRecord
 from pipeline.errors import UserError
 
 Size = tuple[int, int]
@@ -78,13 +80,26 @@ def check(manifest: Manifest, data_root: Path, decode: bool = False, workers: in
     read = read_file_size if decode else read_size
     results = list(read_all(read, found.records, "check", workers))
     sizes = {r.name: size for r, size in zip(found.records, results, strict=True) if not isinstance(size, UserError)}
-    findings = errors_first([*judge(manifest, found), *broken_files(results)])
+    read_well = [record for record in found.records if record.name in sizes]
+    findings = errors_first([*judge(manifest, found), *broken_files(results), *_leaks(read_well, workers)])
     return CheckReport(manifest, found, findings, sizes)
 
 
 def read_file_size(path: Path) -> Size:
     file = read_file(path)
     return file.width, file.height
+
+
+def _leaks(records: list[ImageRecord], workers: int) -> list[Finding]:
+    """Files in two splits. Only files of equal length can be equal, so only those are read."""
+    alike: dict[int, list[ImageRecord]] = defaultdict(list)
+    for record in records:
+        alike[file_length(record.path)].append(record)
+    several = [same for same in alike.values() if len({record.split for record in same}) > 1]
+    chosen = sorted((record for same in several for record in same), key=lambda record: record.name)
+    results = zip(chosen, read_all(read_digest, chosen, "compare", workers), strict=True)
+    digests = {record.name: digest for record, digest in results if isinstance(digest, str)}
+    return leaks((record, digests.get(record.name, f"unlike all others: {record.name}")) for record in records)
 
 
 def _wrapped(label: str, text: str) -> list[str]:
@@ -103,8 +118,8 @@ def _table(manifest: Manifest, found: Found, sizes: dict[str, Size]) -> list[str
     for prefix in expected or found.folders:
         records = by_set.get(prefix, [])
         ids = len({record.pid for record in records})
-        cameras = sorted({record.camid for record in records})
-        shown = " ".join(map(str, cameras)) if len(cameras) <= 6 else f"{cameras[0]} to {cameras[-1]}: {len(cameras)}"
+        cameras = [found.names.camera(camid) for camid in sorted({record.camid for record in records})]
+        shown = " ".join(cameras) if len(cameras) <= 6 else f"{cameras[0]} to {cameras[-1]}: {len(cameras)}"
         pixels = _range([sizes[record.name] for record in records if record.name in sizes])
         expected_ids = _number(manifest.expected_ids.get(prefix.partition("/")[0]))
         lines.append(

@@ -10,14 +10,14 @@ lower leg, where skin is bare most often. Upper arms therefore never occur. Jump
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import UserError, reason
-from pipeline.io.text import parse_toml
+from pipeline.io.csv_table import read_table, whole
+from pipeline.io.text import read_toml
 from sorn.parts import CLASSES
 
 HAND = "hand"  # not one of the eight classes: the option `hands` gives its class
@@ -126,7 +126,7 @@ def load_table(name: str, hands: str) -> np.ndarray:
     """
     if name in TABLES:
         entries = {value: ours for value, (_, ours) in enumerate(TABLES[name])}
-    elif name.endswith((".toml", ".csv")):
+    elif name.lower().endswith((".toml", ".csv")):
         entries = _read_table(Path(name))
     else:
         known = ", ".join(sorted(TABLES))
@@ -137,24 +137,28 @@ def load_table(name: str, hands: str) -> np.ndarray:
     return lookup
 
 
-def _read_table(path: Path) -> dict[int, str]:
+def _read_table(path: Path) -> dict[int, Any]:
     remedy = 'Write one class per value: [classes] 0 = "background" in TOML, or a CSV with the columns value,class.'
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".toml":
-            classes = parse_toml(text)["classes"]
-            if not isinstance(classes, dict):
-                raise ValueError(f"classes = {classes!r} is no table")
-            rows = list(classes.items())
-        else:
-            rows = [(row["value"], row["class"].strip()) for row in csv.DictReader(text.splitlines())]
-        entries = {int(value): ours for value, ours in rows}
+        rows = _toml_rows(path) if path.suffix.lower() == ".toml" else _csv_rows(path, remedy)
+        entries = {int(whole(value)): ours for value, ours in rows}
     except FileNotFoundError as error:
         raise UserError(f"class table {path} does not exist", remedy) from error
-    except (ValueError, KeyError, AttributeError, OSError) as error:
+    except (ValueError, KeyError, OSError) as error:
         raise UserError(f"class table {path} cannot be read: {reason(error)}", remedy) from error
     _check_table(path, entries, len(rows), remedy)
     return entries
+
+
+def _toml_rows(path: Path) -> list[tuple[str, Any]]:
+    classes = read_toml(path)["classes"]
+    if not isinstance(classes, dict):
+        raise ValueError(f"classes = {classes!r} is no table")
+    return list(classes.items())
+
+
+def _csv_rows(path: Path, remedy: str) -> list[tuple[str, Any]]:
+    return [(row["value"], row["class"].lower()) for _, row in read_table(path, ("value", "class"), remedy)]
 
 
 def _check_table(path: Path, entries: dict[int, Any], rows: int, remedy: str) -> None:

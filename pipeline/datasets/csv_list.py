@@ -5,22 +5,39 @@ Reads the CSV and returns image records.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.folders import file_state
+from pipeline.datasets.id_numbers import (
+    NOTHING_EARLIER,
+    EarlierNumbers,
+    Numbering,
+    doubts,
+    is_number,
+    number_ids,
+)
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.datasets.spelling import find_spelled
 from pipeline.errors import UserError
+from pipeline.io.csv_table import Row, read_table, whole
+from pipeline.io.digests import ContentDigest, digest_files
 from pipeline.io.files import digest_file, digest_json
 
 COLUMNS = ("path", "pid", "camid", "split")
 JUNK = "-1"
-LARGEST_ID = 2**63 - 1  # ids are stored as int64; larger ones are labels
-WHOLE = re.compile(r"(-?\d+)\.0*", re.ASCII)  # how pandas and spreadsheets write whole numbers
+MINUS = re.compile(r"^[\u2212\u2013\ufe63\uff0d](?=\d)")  # as word processors write it
+
+
+@dataclass(frozen=True)
+class EarlierIds:
+    """Numbers of pids and camids in the run's last list."""
+
+    pid: EarlierNumbers = NOTHING_EARLIER
+    camid: EarlierNumbers = NOTHING_EARLIER
 
 
 @dataclass
@@ -41,90 +58,82 @@ class _Complaints:
         return found
 
 
-def find_records(manifest: Manifest) -> Found:
+def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Found:
     """Image records of a CSV.
 
-    Raises UserError for a file that cannot be read. An error in a row becomes a Finding.
+    earlier: numbers that the run gave to names before. Raises UserError for a file that cannot be read. An error in a
+    row becomes a Finding.
     """
     path = manifest.csv_path
     rows = _read(path)
     complaints = _Complaints(path)
     good = [row for row in rows if _acceptable(row, path.parent, complaints)]
-    pids, pid_labels = _numbers([row["pid"] for _, row in good if row["pid"] != JUNK], path, "pid")
-    camids, camid_labels = _numbers([row["camid"] for _, row in good], path, "camid")
+    kept = [row for _, row in good if row["pid"] != JUNK]
+    pids = _numbering(path, "pid", kept, earlier.pid)
+    camids = _numbering(path, "camid", [row for _, row in good], earlier.camid)
     records: dict[str, ImageRecord] = {}
+    files: set[tuple[str, str]] = set()
     junk: dict[str, int] = {}
     for line, row in good:
         split = row["split"]
         name = f"{split}/{row['path']}"
         if row["pid"] == JUNK:
             junk[f"{split}/"] = junk.get(f"{split}/", 0) + 1
-        elif name in records:
+        elif name in records or (split, row["file"]) in files:
             complaints.add(line, f"is in {split} a second time", row["path"], "Remove one of the rows.")
         else:
-            records[name] = ImageRecord(name, path.parent / row["path"], pids[row["pid"]], camids[row["camid"]], split)
+            files.add((split, row["file"]))
+            pid, camid = pids.numbers[row["pid"]], camids.numbers[row["camid"]]
+            records[name] = ImageRecord(name, path.parent / row["file"], pid, camid, split)
     findings = complaints.findings()
-    for what, labels in (("pid", pid_labels), ("camid", camid_labels)):
-        if labels:
-            wrong = (
-                f"not every {what} is a whole number below 2^63: all are labels, numbered 1 to {len(labels):,} in order"
-            )
-            findings.append(Finding("note", wrong, "The table is kept in summary.json."))
+    findings += _names("pid", pids) + _names("camid", camids)
     found = sorted(records.values(), key=lambda record: record.name)
     folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
-    return Found(path.parent, f"rows of {path}", found, folders, junk, findings, pid_labels, camid_labels)
+    return Found(path.parent, f"rows of {path}", found, folders, junk, findings, dict(pids.names), dict(camids.names))
 
 
-def listing_digest(manifest: Manifest) -> str:
-    """sha256 over the CSV and the sizes and times of its images."""
+def content_digest(manifest: Manifest) -> ContentDigest:
+    """sha256 over the contents of the CSV and of its images."""
     path = manifest.csv_path
-    states = [file_state(os.path.join(path.parent, row["path"])) for _, row in _read(path)]
-    return digest_json([digest_file(path), states])
+    images = [os.path.join(path.parent, row["file"]) for _, row in _read(path)]
+    content = digest_json([digest_file(path), digest_files(images)])
+    return ContentDigest(content, lambda: digest_json([digest_file(path), [file_state(image) for image in images]]))
 
 
-def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and the four values of each row, without spaces around them.
+def _read(path: Path) -> list[Row]:
+    """Line number and the four values of each row.
 
     A path has forward slashes and no "./" at its start; an absolute one inside the CSV's folder becomes relative. An id
     such as 1.0 becomes 1.
     """
-    remedy = "Its first line must be path,pid,camid,split, separated by commas, in UTF-8."
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.reader(file, strict=True)
-            header = [column.strip().lower() for column in next(table, [])]
-            missing = [column for column in COLUMNS if column not in header]
-            if missing:
-                raise UserError(
-                    f"{path} has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}", remedy
-                )
-            rows = []
-            for values in table:
-                if not any(value.strip() for value in values):
-                    continue
-                if len(values) < len(header):
-                    raise UserError(
-                        f"{path}, line {table.line_num}: {len(values)} values for {len(header)} columns",
-                        "Mend the row.",
-                    )
-                row = dict(zip(header, (value.strip() for value in values), strict=False))
-                if row["path"]:
-                    row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
-                row |= {key: WHOLE.sub(r"\1", row[key]) for key in ("pid", "camid") if WHOLE.fullmatch(row[key])}
-                rows.append((table.line_num, {column: row[column] for column in COLUMNS}))
+        rows = read_table(path, COLUMNS, "Its first line must be path,pid,camid,split, and its text UTF-8.")
     except FileNotFoundError as error:
         raise UserError(
             f"{path} does not exist", "Give the path of a CSV with the columns path,pid,camid,split."
         ) from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV: {error}", remedy) from error
     if not rows:
         raise UserError(f"{path} lists no image", "Add a row per image: path,pid,camid,split.")
+    for _, row in rows:
+        if row["path"]:
+            row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
+        row["file"] = _on_disk(row["path"], path.parent)
+        row |= {key: whole(MINUS.sub("-", row[key])) for key in ("pid", "camid")}
     return rows
+
+
+def _on_disk(path: str, folder: Path) -> str:
+    """Path as the disk spells it; unchanged where nothing is there."""
+    if not path or os.path.isfile(folder / path) or ".." in PurePosixPath(path).parts:
+        return path
+    return find_spelled(str(folder), path) or path
 
 
 def _relative(path: PurePosixPath, folder: Path) -> str:
     """Path relative to the CSV's folder, where it is inside."""
+    straight = PurePosixPath(os.path.normpath(path))
+    if ".." in path.parts and (folder / straight).resolve() == (folder / path).resolve():  # not so behind some links
+        path = straight
     inside = path.is_absolute() and path.is_relative_to(folder.absolute().as_posix())
     return (path.relative_to(folder.absolute().as_posix()) if inside else path).as_posix()
 
@@ -142,7 +151,7 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
     elif path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", row["path"]):
         remedy = "Write paths relative to the CSV, without '..'; put the CSV into the folder above all images."
         complaints.add(line, f"is not inside the CSV's folder {folder}", row["path"], remedy)
-    elif not os.path.isfile(folder / path):
+    elif not os.path.isfile(folder / row["file"]):
         complaints.add(line, f"does not exist in {folder}", row["path"], "Copy the file there, or remove the row.")
     elif re.fullmatch(r"-\d+", row["pid"]) and row["pid"] != JUNK:
         complaints.add(
@@ -155,18 +164,16 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
     return False
 
 
-def _numbers(texts: list[str], path: Path, what: str) -> tuple[dict[str, int], dict[int, str]]:
-    """Number of each id, and the table of labels, empty where all ids are numbers of at most 63 bits.
+def _numbering(path: Path, what: str, rows: list[dict[str, str]], earlier: EarlierNumbers) -> Numbering:
+    try:
+        return number_ids([(row["split"], row[what]) for row in rows], earlier)
+    except ValueError as error:
+        raise UserError(f"{path}: {what} {error}", "Write it in one way only.") from error
 
-    Raises UserError for one number in two spellings: "1" and "01" may be one person or two.
-    """
-    unique = sorted(set(texts))
-    if all(re.fullmatch(r"\d+", text, re.ASCII) and int(text) <= LARGEST_ID for text in unique):
-        spelling: dict[int, str] = {}
-        for text in unique:
-            other = spelling.setdefault(int(text), text)
-            if other != text:
-                raise UserError(f"{path}: {what} '{other}' and '{text}' are one number", "Write it in one way only.")
-        return {text: number for number, text in spelling.items()}, {}
-    numbers = {text: number for number, text in enumerate(unique, 1)}
-    return numbers, {number: text for text, number in numbers.items()}
+
+def _names(what: str, found: Numbering) -> list[Finding]:
+    """Findings about ids that are names."""
+    if all(map(is_number, found.numbers)):
+        return []
+    note = Finding("note", f"not every {what} is a whole number below 2^63: all are names, shown as they are written")
+    return [note, *doubts(what, found.numbers)]

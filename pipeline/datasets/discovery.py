@@ -13,35 +13,38 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets import csv_list
-from pipeline.datasets.folders import list_images, listing_digest, locate, set_folder
+from pipeline.datasets.csv_list import EarlierIds
+from pipeline.datasets.folders import content_digest, list_images, locate, set_folder
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.io.digests import ContentDigest
 
 EXAMPLES = 3
 
 
-def find_records(manifest: Manifest, data_root: Path) -> Found:
+def find_records(manifest: Manifest, data_root: Path, earlier: EarlierIds | None = None) -> Found:
     """All images of a dataset.
 
-    Raises UserError where there is no dataset at all.
+    earlier: numbers that the run gave to the names of a CSV before. Raises UserError where there is no dataset at all.
     """
     if manifest.csv:
-        return csv_list.find_records(manifest)
+        return csv_list.find_records(manifest, earlier or EarlierIds())
     place = locate(manifest, data_root)
     if place.lists:
         return _Search(manifest, place.root, f"read through the lists in {place.lists}").by_lists(place.lists)
     return _Search(manifest, place.root, "folders").by_folders()
 
 
-def look(manifest: Manifest, data_root: Path) -> tuple[Path, str]:
-    """Folder of the dataset, and a digest that changes with any image.
+def find_root(manifest: Manifest, data_root: Path) -> Path:
+    """Folder of a dataset, absolute. Raises UserError where there is none."""
+    return manifest.csv_path.parent if manifest.csv else locate(manifest, data_root).root
 
-    Opens no image, so it is fast.
-    """
+
+def look(manifest: Manifest, data_root: Path) -> ContentDigest:
+    """Digest that changes with the content of any image or list."""
     if manifest.csv:
-        return manifest.csv_path.parent, csv_list.listing_digest(manifest)
-    place = locate(manifest, data_root)
-    return place.root, listing_digest(manifest, place)
+        return csv_list.content_digest(manifest)
+    return content_digest(manifest, locate(manifest, data_root))
 
 
 @dataclass

@@ -11,6 +11,8 @@ from pathlib import Path
 from pipeline.datasets.manifest import QUERY_SPLITS, SPLITS, ImageSet, Manifest, known_datasets, load_manifest
 from pipeline.datasets.records import LEVELS, Finding, Found, ImageRecord
 
+NO_OTHER_CAMERA = "have no image by another camera in"  # in the finding about queries that are skipped
+
 
 def judge(manifest: Manifest, found: Found) -> list[Finding]:
     """All findings that need no image file, errors first."""
@@ -99,14 +101,20 @@ def _usable(manifest: Manifest, found: Found) -> list[Finding]:
     if train and len(people) < 2:
         findings.append(Finding("error", f"{found.root}: train has one identity only", "Training needs two or more."))
     elif train and len({record.camid for record in train}) == 1:
-        wrong = f"train has one camera only, {train[0].camid}"
+        wrong = f"train has one camera only, {found.names.camera(train[0].camid)}"
         findings.append(Finding("warning", wrong, "What is learnt may not carry to a second camera."))
-    for split in ("query", "val_query"):
-        both = people & {record.pid for record in by_split[split]}
-        if both:
+    for split in (*QUERY_SPLITS, *QUERY_SPLITS.values()):
+        both = people & {record.pid for record in by_split[split]} - set(manifest.distractor_pids)
+        if both and not _said(both, split, by_split):
             wrong = f"{len(both):,} of {len(people):,} identities of train are in {split} too: {_first(both, found)}"
             findings.append(Finding("warning", wrong, "Scores on people seen in training say little about others."))
     return findings
+
+
+def _said(people: set[int], split: str, by_split: dict[str, list[ImageRecord]]) -> bool:
+    """Whether a gallery's people are those of its queries, of whom a finding says the same."""
+    queries = [query for query, gallery in QUERY_SPLITS.items() if gallery == split]
+    return bool(queries) and people <= {record.pid for record in by_split[queries[0]]}
 
 
 def _scorable(
@@ -126,14 +134,14 @@ def _scorable(
         return [Finding("error", f"{found.root}: {wrong}", remedy)]
     used = {record.camid for record in queries} | {record.camid for record in items}
     if len(used) == 1:
-        wrong = f"{found.root}: {query} and {gallery} have one camera only, {used.pop()}"
+        wrong = f"{found.root}: {query} and {gallery} have one camera only, {found.names.camera(used.pop())}"
         remedy = (
             "A gallery image of the query's own camera does not count. No cameras known? Use 0 in query, 1 in gallery."
         )
         return [Finding("error", wrong, remedy)]
     alone = [record for record in queries if cameras[record.pid] <= {record.camid}]
     if alone:
-        wrong = f"{len(alone):,} of {len(queries):,} images of {query} have no image by another camera in {gallery}: "
+        wrong = f"{len(alone):,} of {len(queries):,} images of {query} {NO_OTHER_CAMERA} {gallery}: "
         wrong += f"{alone[0].name}{', ...' if len(alone) > 1 else ''}"
         level = "error" if len(alone) == len(queries) else "warning"
         return [Finding(level, wrong, "They are skipped and counted; check the camera numbers.")]
@@ -141,5 +149,5 @@ def _scorable(
 
 
 def _first(pids: set[int], found: Found) -> str:
-    names = [found.pid_labels.get(pid, str(pid)) for pid in sorted(pids)]
+    names = [found.names.person(pid) for pid in sorted(pids)]
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

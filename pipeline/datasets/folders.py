@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.errors import UserError
+from pipeline.io.digests import ContentDigest, digest_files
 
 # Left by file managers in copies of datasets. Names that begin with a dot are left alone as quietly.
 LEFTOVERS = ("thumbs.db", "desktop.ini")
@@ -53,20 +54,30 @@ def locate(manifest: Manifest, data_root: Path) -> DatasetFolder:
     return DatasetFolder(root)
 
 
-def listing_digest(manifest: Manifest, place: DatasetFolder) -> str:
-    """sha256 over names, sizes and times of all images.
+def content_digest(manifest: Manifest, place: DatasetFolder) -> ContentDigest:
+    """sha256 over names and contents of all images and lists."""
+    listed = list(_listed(manifest, place))
+    contents = iter(digest_files([os.path.join(folder, name) for folder, names in listed for name in names]))
+    content = _digest(place, listed, lambda _: next(contents))
+    return ContentDigest(content, lambda: _digest(place, listed, file_state))
 
-    It shows that a dataset has changed without opening an image.
-    """
+
+def _listed(manifest: Manifest, place: DatasetFolder) -> Iterator[tuple[Path, list[str]]]:
+    """Folders of a dataset, each with the names of its images or lists."""
     folders = {set_folder(place.root, image_set): image_set.nested for image_set in manifest.set}
     if place.lists and manifest.lists:
         folders |= {place.root / manifest.lists.fallback: False, place.lists: False}
-    digest = hashlib.sha256()
     for folder in sorted(folder for folder in folders if folder and folder.is_dir()):
         extensions = (".list",) if folder == place.lists else manifest.extensions
+        yield folder, list_images(folder, folders[folder], extensions)[0]
+
+
+def _digest(place: DatasetFolder, listed: list[tuple[Path, list[str]]], state: Callable[[str], str]) -> str:
+    digest = hashlib.sha256()
+    for folder, names in listed:
         digest.update(f"{folder.relative_to(place.root) if folder != place.lists else ''}\n".encode())
-        for name in list_images(folder, folders[folder], extensions)[0]:
-            digest.update(f"{name} {file_state(os.path.join(folder, name))}\n".encode(errors="surrogateescape"))
+        for name in names:
+            digest.update(f"{name} {state(os.path.join(folder, name))}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
@@ -92,7 +103,7 @@ def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tupl
     images: list[str] = []
     others: list[str] = []
     try:
-        names = sorted(_walk(str(folder), "", nested))
+        names = sorted(_walk(str(folder), "", nested, [os.path.realpath(folder)]))
     except OSError as error:
         raise UserError(f"{error.filename} cannot be listed: {error.strerror}", "See that you may read it.") from error
     for name in names:
@@ -103,13 +114,27 @@ def list_images(folder: Path, nested: bool, extensions: tuple[str, ...]) -> tupl
     return images, others
 
 
-def _walk(folder: str, prefix: str, nested: bool) -> Iterable[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                yield prefix + entry.name
-            elif nested:
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", nested)
+def _walk(folder: str, prefix: str, nested: bool, read: list[str]) -> Iterable[str]:
+    """Names of the files below a folder. read: real paths of the folder itself and of the links that were followed.
+
+    A link to a folder is a folder, unless that is read anyway or the link leads back to where it comes from.
+    """
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
+    for entry in entries:
+        if not entry.is_dir():
+            yield prefix + entry.name
+        elif nested and not entry.is_symlink():
+            yield from _walk(entry.path, f"{prefix}{entry.name}/", nested, read)
+        elif nested:
+            target, here = os.path.realpath(entry.path), os.path.realpath(folder)
+            if not _is_inside(here, target) and not any(_is_inside(target, known) for known in read):
+                read.append(target)
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", nested, read)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _candidates(names: Iterable[str], data_root: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pipeline.datasets.records import Finding, ImageFile, ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.files import digest_file
 from pipeline.io.images import (
     BROKEN,
     SIDEWAYS,
@@ -56,6 +57,25 @@ def read_size(path: Path) -> tuple[int, int]:
             return (height, width) if orientation(image) in SIDEWAYS else (width, height)
     except BROKEN as error:
         raise unreadable(path, error) from error
+
+
+def read_digest(path: Path) -> str:
+    """Digest of a file, hexadecimal.
+
+    Raises UserError for a file that cannot be read.
+    """
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def file_length(path: Path) -> int:
+    """Bytes of a file; -1 if it has gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def read_all(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Generator
+import re
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,22 @@ from PIL import Image
 from pipeline.datasets.folders import file_state, list_images
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json
-from pipeline.io.images import BROKEN, orientation, read_content, read_rgb, resize_image, turned, unreadable
+from pipeline.io.images import (
+    BROKEN,
+    begins_like_image,
+    orientation,
+    read_content,
+    read_rgb,
+    resize_image,
+    turned,
+    unreadable,
+)
 from pipeline.runtime import distributed
 from pipeline.runtime.prefetch import ahead
 
 # How the formats of `pipeline.io.images` are called by those who save photographs.
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
+NAMED_KIND = re.compile(r"\.[^./]*[^\d./][^./]*$")  # names with a suffix that tells a kind, unlike 0017 and frame.0017
 NAMED = 5  # files of one kind that a message names; the others are counted
 
 
@@ -75,6 +86,8 @@ def look(folder: Path) -> PictureFolder:
     if not folder.is_dir():
         raise UserError(f"{folder} is a file, not a folder", remedy)
     named, strays = list_images(folder, True, ENDINGS)
+    bare = [name for name in strays if not NAMED_KIND.search(name) and begins_like_image(folder / name)]
+    named, strays = sorted([*named, *bare]), sorted({*strays} - {*bare})
     others = {name: "its name does not end like a picture's" for name in strays}
     # HDF5 and JSON hold text in UTF-8; what is no text there could be written, and not found again.
     others |= {name: "its name is no UTF-8 text" for name in named if not _is_text(name)}
@@ -85,10 +98,11 @@ def look(folder: Path) -> PictureFolder:
     return PictureFolder(folder, names, others)
 
 
-def read_pictures(folder: PictureFolder, size: tuple[int, int]) -> Generator[Read, None, None]:
-    """Every picture in order, at network size.
+def read_pictures(folder: PictureFolder, names: Sequence[str], size: tuple[int, int]) -> Generator[Read, None, None]:
+    """Some pictures in order, at network size.
 
-    size: (height, width), resized as in the masks stage. Threads read ahead; close the generator when you stop early.
+    names: of the pictures. size: (height, width), resized as in the masks stage. Threads read ahead; close the
+    generator when you stop early.
     """
 
     def read(name: str) -> Read:
@@ -98,7 +112,7 @@ def read_pictures(folder: PictureFolder, size: tuple[int, int]) -> Generator[Rea
             return Read(name, None, unreadable(Path(name), error).wrong.partition("an image: ")[2])
 
     # Pillow leaves the interpreter lock while it decodes.
-    with closing(ahead(read, ((name,) for name in folder.names), distributed.cores())) as results:
+    with closing(ahead(read, ((name,) for name in names), distributed.cores())) as results:
         yield from results
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from pipeline.datasets.records import ImageRecord, read_records
+from pipeline.datasets.base_manifest import inherited
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError, did_you_mean
 from pipeline.io.build import DERIVED, build
 from pipeline.io.files import digest_json
@@ -29,7 +30,7 @@ __all__ = [
     "known_datasets",
     "load_manifest",
     "mask_path",
-    "read_records",
+    "safe_name",
 ]
 
 _PACKAGE = Path(__file__).parents[1]
@@ -167,6 +168,11 @@ class Manifest:
         """CSV of a dataset that is a CSV; relative to the manifest."""
         return (self.origin.parent / self.csv).absolute()
 
+    @property
+    def shipped(self) -> bool:
+        """Whether it is part of the program."""
+        return self.origin.parent == MANIFEST_DIR
+
     def digest(self) -> str:
         """sha256 of all facts about the data in the manifest."""
         defaults = {"origin": "", "default_labeler": "", "default_config": ""}
@@ -187,10 +193,14 @@ class Manifest:
 def mask_path(manifest: Manifest, root: Path, record: ImageRecord) -> Path:
     """Path of an image's ground-truth mask, if there is one.
 
-    root: the dataset's folder, `root` in the data summary.
+    root: the dataset's folder. A mask with the whole name of the image (a.jpg.png) comes before one without its suffix.
     """
     split, _, path = record.name.partition("/")
-    return root / manifest.masks.format(split=split, path=PurePosixPath(path).with_suffix("").as_posix())
+    whole, stem = (
+        root / manifest.masks.format(split=split, path=name)
+        for name in (path, PurePosixPath(path).with_suffix("").as_posix())
+    )
+    return whole if whole.is_file() else stem
 
 
 def known_datasets() -> list[str]:
@@ -207,7 +217,7 @@ def load_manifest(dataset: str) -> Manifest:
         path = Path(dataset)
         if not path.is_file():
             raise UserError(f"{dataset} does not exist", "Give a CSV with the columns path,pid,camid,split.")
-        name, title = _safe_name(path.stem), f"own images of {path.name}"
+        name, title = safe_name(path.stem), f"own images of {path.name}"
         return Manifest(name, title, csv=path.name, junk_pids=(-1,), origin=path)
     table, origin = _read(dataset)
     table.setdefault("junk_pids", [-1] if "csv" in table else [])
@@ -216,13 +226,14 @@ def load_manifest(dataset: str) -> Manifest:
     return manifest
 
 
-def _safe_name(stem: str) -> str:
+def safe_name(stem: str) -> str:
+    """Name of a folder, from that of a file."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", stem)
 
 
 def _read(dataset: str) -> tuple[dict[str, object], Path]:
     """Table of a manifest, merged with its `base`, and its file."""
-    origin = Path(dataset) if dataset.endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
+    origin = Path(dataset) if dataset.lower().endswith(".toml") else MANIFEST_DIR / f"{dataset}.toml"
     if not origin.is_file():
         known = known_datasets()
         raise UserError(
@@ -240,9 +251,10 @@ def _read(dataset: str) -> tuple[dict[str, object], Path]:
         raise UserError(f"{origin}: base = {base!r} is no text", 'Name a dataset or a manifest: base = "market1501".')
     if base:
         beside = origin.parent / base
-        base_table = _read(str(beside) if base.endswith(".toml") else base)[0]
+        base_table = _read(str(beside) if base.lower().endswith(".toml") else base)[0]
         # A name of its own, so that its outputs are not taken for those of the other.
-        table = base_table | {"name": _safe_name(origin.stem)} | table
+        taken = inherited(base_table, base, origin.name, set(table))
+        table = taken | {"name": safe_name(origin.stem)} | table
     return table, origin
 
 
@@ -253,7 +265,7 @@ def _validate(manifest: Manifest) -> None:
         if not condition:
             raise UserError(f"{manifest.origin}: {wrong}", remedy)
 
-    must(_safe_name(manifest.name) == manifest.name, f"name = '{manifest.name}'", "Use letters, digits, _ and - only.")
+    must(safe_name(manifest.name) == manifest.name, f"name = '{manifest.name}'", "Use letters, digits, _ and - only.")
     defaults = [protocol.name for protocol in manifest.protocol if protocol.default]
     must(len(defaults) == 1, f"{len(defaults)} protocols are marked default", "Mark exactly one with default = true.")
     if manifest.csv:

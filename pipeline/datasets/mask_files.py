@@ -1,51 +1,77 @@
-"""Label maps of other tools as part masks.
+"""Files of label maps and masks: their values, bits and digests.
 
-Reads index PNGs and .npy arrays; writes nothing.
+Reads PNG, .npy and .npz; writes nothing.
 """
 
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from pipeline.datasets.class_tables import HANDS, UNKNOWN, load_table
+from pipeline.datasets.mask_values import ONE_ID, Misfit, class_ids
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json
-from pipeline.io.images import BROKEN, MAX_PIXELS, open_image, read_content, require_file
+from pipeline.io.images import (
+    BROKEN,
+    MAX_BYTES,
+    MAX_PIXELS,
+    kind_of_file,
+    open_image,
+    read_content,
+    require_file,
+)
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-SUFFIXES = (".png", ".npy")
-EXACT_TABLE = "sorn8"  # masks beside the images have the ids of sorn.parts
-ASPECT_TOLERANCE = 0.02  # a resized label map may be this far from the image's shape, by rounding
+SUFFIXES = (".png", ".npy", ".npz")
+LOSSY = ("JPEG", "HEIC", "AVIF")  # the values are not those that were saved
+OTHER_SUFFIXES = (".jpg", ".jpeg", ".bmp", ".gif", ".mat", ".tif", ".tiff", ".webp")  # of files that may be meant
 
 
-def read_label_map(path: Path) -> np.ndarray:
-    """Label map [h, w] of an integer type.
+def read_label_map(path: Path, channel: str = "", classes: int = 0) -> np.ndarray:
+    """Label map [h, w] of an integer type or bool.
 
-    The file is an 8- or 16-bit index or greyscale PNG, or a two-dimensional .npy of integers. Raises UserError for a
-    file that is missing, truncated, or no label map (a colour picture, several channels).
+    The file is a PNG, a .npy, or a .npz of one array, with values as `class_ids` takes them. Raises UserError for a
+    file that is missing, truncated, or no label map (a colour picture, scores, several classes per pixel).
     """
     try:
-        values = _read_array(path) if path.suffix == ".npy" else _read_png(read_content(path))
+        return class_ids(read_values(path), channel, classes)
+    except Misfit as error:
+        raise UserError(f"mask {path} {error.found}", error.remedy) from error
+
+
+def read_values(path: Path) -> np.ndarray:
+    """Values of a mask file as they are stored.
+
+    They have any shape and type. A transparency that is the same everywhere is left out. Raises UserError for a file
+    that cannot be read, and Misfit for one whose values are not those that were saved.
+    """
+    readers = {".npy": _read_array, ".npz": _read_archive}
+    try:
+        read = readers.get(path.suffix.lower())
+        return read(path) if read else _read_png(read_content(path))
+    except Misfit:
+        raise
     except BROKEN as error:
         raise UserError(f"mask {path} cannot be read: {error}", "Write it again with the tool that made it.") from error
-    if values.ndim != 2 or values.dtype.kind not in "uib" or not values.size:
-        raise UserError(
-            f"mask {path} is no label map but {values.dtype} of shape {values.shape}",
-            "Give one integer per pixel: an indexed or greyscale PNG, or a two-dimensional .npy of integers.",
-        )
-    return values
 
 
 def _read_png(content: bytes) -> np.ndarray:
+    kind = kind_of_file(content)
+    if kind in LOSSY:
+        raise Misfit(f"is a {kind} file, which changes class ids when it is saved", "Save the ids as PNG or .npy.")
     with open_image(io.BytesIO(content), formats=("PNG",)) as image:
+        bits, colour = content[24:26]  # of the header chunk, which comes first in every PNG
+        if bits == 16 and colour:  # Pillow keeps the upper 8 bits of each channel, where ids are 0
+            found = "has several channels of 16 bits each"
+            raise Misfit(found, "Save the ids as a greyscale PNG of 8 or 16 bits, or as .npy.")
         image.load()
         values = np.asarray(image)
-    bits, colour = content[24:26]  # of the header chunk, which comes first in every PNG
+    if image.mode in ("LA", "RGBA", "PA") and np.ptp(values[..., -1]) == 0:
+        values = values[..., :-1]
     if colour == 0 and bits in (2, 4):  # grey: Pillow spreads these over 0..255, but a label is what is stored
         values = values // (255 // (2**bits - 1))
     return values
@@ -62,10 +88,41 @@ def _read_array(path: Path) -> np.ndarray:
         reason = str(error).partition(". ")[0]  # numpy goes on to recommend loading a pickle all the same
         raise ValueError(f"it is no array: {reason}") from error
     if not isinstance(values, np.ndarray):
-        raise ValueError("it is an archive of arrays")
+        raise ValueError("it is an archive of arrays; one array is read from a file whose name ends in .npz")
+    return np.array(_of_pixels(values))
+
+
+def _read_archive(path: Path) -> np.ndarray:
+    """The one array of an archive."""
+    require_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            values = np.load(io.BytesIO(archive.read(_only_member(archive))), allow_pickle=False)
+    except Misfit:
+        raise
+    except Exception as error:  # of zipfile, zlib and numpy's parser
+        raise ValueError(f"it is no archive of arrays: {str(error).partition('. ')[0]}") from error
+    if not isinstance(values, np.ndarray):
+        raise ValueError("it holds an archive in place of an array")
+    return _of_pixels(values)
+
+
+def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """The one array; Misfit where there are several or it is huge."""
+    members = archive.infolist()
+    if len(members) != 1:
+        names = ", ".join(member.filename.removesuffix(".npy") for member in members[:4])
+        raise Misfit(f"holds {len(members)} arrays ({names}), and only one can be meant", ONE_ID)
+    if members[0].file_size > MAX_BYTES:
+        raise Misfit(f"holds an array of {members[0].file_size:,} bytes, more than {MAX_BYTES:,}", ONE_ID)
+    return members[0]
+
+
+def _of_pixels(values: np.ndarray) -> np.ndarray:
+    """The same array; ValueError where it has more values than a picture could have."""
     if values.size > MAX_PIXELS:
         raise ValueError(f"it has {values.size:,} values, more than {MAX_PIXELS:,}")
-    return np.array(values)
+    return values
 
 
 def bits_per_pixel(path: Path) -> int:
@@ -80,65 +137,6 @@ def bits_per_pixel(path: Path) -> int:
         return 0
     usable = len(head) == 26 and head.startswith(PNG_SIGNATURE) and head[25] in (0, 3)  # colour type: grey, palette
     return head[24] if usable else 0
-
-
-def to_parts(values: np.ndarray, lookup: np.ndarray, path: Path, table: str) -> np.ndarray:
-    """Part mask of a label map: values [h, w] -> part ids uint8 [h, w].
-
-    Raises UserError naming a value that is not in the table, and for true and false where the table has more than two
-    classes.
-    """
-    if values.dtype == bool and len(lookup) > 2:
-        other = path.with_name(f"{path.stem}_seg{path.suffix}")  # as Sapiens names them
-        beside = f" {other.name} beside it may hold them." if other.is_file() else ""
-        raise UserError(
-            f"mask {path} holds true and false, not the class ids of table {table}",
-            f"Give the label maps, not the outlines of the people.{beside}",
-        )
-    inside = np.clip(values, 0, len(lookup) - 1).astype(np.intp)
-    parts = np.where(inside == values, lookup[inside], UNKNOWN)
-    if (parts == UNKNOWN).any():
-        value = values[parts == UNKNOWN][0]
-        raise UserError(
-            f"mask {path} holds the value {value}, which class table {table} does not know",
-            "Choose the table of the tool that made it, or write your own: --set masks.options.table=mine.csv",
-        )
-    return parts.astype(np.uint8)
-
-
-def exact_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Ground-truth mask beside an image, part ids uint8 [h, w].
-
-    The file holds the eight classes. size: (h, w) of the image. Raises UserError as `read_label_map`, `to_parts` and
-    `fit` do.
-    """
-    lookup = load_table(EXACT_TABLE, next(iter(HANDS)))
-    return fit(to_parts(read_label_map(path), lookup, path, EXACT_TABLE), size, path)
-
-
-def fit(parts: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
-    """Mask at the size of its image.
-
-    A mask of another size with the same aspect ratio is resized to the nearest pixel. parts: [h', w'] uint8. size: (h,
-    w). Raises UserError when the aspect ratios differ by more than 2 % and by more than one pixel of the mask: a
-    network of stride 8 gives a map of 3x7 for an image of 21x53.
-    """
-    (mask_h, mask_w), (height, width) = parts.shape, size
-    if (mask_h, mask_w) == (height, width):
-        return parts
-    if abs(mask_h * width / (mask_w * height) - 1) > ASPECT_TOLERANCE and not _within_a_pixel(parts.shape, size):
-        raise UserError(
-            f"mask {path} is {mask_w}x{mask_h} pixels and its image {width}x{height}: another shape",
-            "Make the masks from the same images, uncropped.",
-        )
-    return np.asarray(Image.fromarray(parts).resize((width, height), Image.Resampling.NEAREST))
-
-
-def _within_a_pixel(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
-    """Whether some scale takes the size to the shape, if both sides of that may be one more or less."""
-    least = max((side - 1) / full for side, full in zip(shape, size, strict=True))
-    most = min((side + 1) / full for side, full in zip(shape, size, strict=True))
-    return least <= most
 
 
 def listing_digest(root: Path, files: Iterable[Path]) -> str:

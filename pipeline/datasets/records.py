@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from pipeline.errors import UserError
 from pipeline.io.files import digest_json, write_text
@@ -23,7 +24,7 @@ class ImageRecord:
     """One image of a dataset.
 
     name: `split/relative/path`, unique. path: absolute. pid, camid: identity and camera number of the dataset, or the
-    numbers given to the labels of a CSV. split: one of SPLITS in pipeline.datasets.manifest.
+    numbers given to the names in a CSV. split: one of SPLITS in pipeline.datasets.manifest.
     """
 
     name: str
@@ -64,12 +65,29 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class IdNames:
+    """Identities and cameras as the user's list writes them.
+
+    pids, camids: number -> text, where that is not the number.
+    """
+
+    pids: Mapping[int, str] = field(default_factory=dict)
+    camids: Mapping[int, str] = field(default_factory=dict)
+
+    def person(self, pid: int) -> str:
+        return self.pids.get(pid, str(pid))
+
+    def camera(self, camid: int) -> str:
+        return self.camids.get(camid, str(camid))
+
+
+@dataclass(frozen=True)
 class Found:
     """Result of the search for a dataset's images.
 
     root: the dataset's folder. source: how it was read, in words. records: sorted by name, without junk. folders:
     prefix of a set's image names -> its folder. junk: the same prefix -> number of junk images dropped. pid_labels,
-    camid_labels: number -> label, for a CSV whose ids are not numbers.
+    camid_labels: number -> id as the CSV writes it, where that is not the number.
     """
 
     root: Path
@@ -81,6 +99,10 @@ class Found:
     pid_labels: dict[int, str] = field(default_factory=dict)
     camid_labels: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def names(self) -> IdNames:
+        return IdNames(self.pid_labels, self.camid_labels)
+
     def by_set(self) -> dict[str, list[ImageRecord]]:
         """Name prefix of each set -> its records."""
         sets: dict[str, list[ImageRecord]] = {prefix: [] for prefix in self.folders}
@@ -91,18 +113,13 @@ class Found:
         return sets
 
 
-def read_records(path: Path, dataset: str) -> list[ImageRecord]:
-    """Images found by the data stage, sorted by name.
+def read_rows(path: Path, make: str) -> list[tuple[ImageRecord, ImageFile]]:
+    """Images found by the data stage with their files, sorted by name.
 
-    path: of records.csv. dataset: its name in the message. Raises UserError if the stage never ran or its file is
-    damaged.
+    path: of records.csv. make: command that writes it, for the message. Raises UserError if the stage never ran or its
+    file is damaged.
     """
-    return [record for record, _ in read_rows(path, dataset)]
-
-
-def read_rows(path: Path, dataset: str) -> list[tuple[ImageRecord, ImageFile]]:
-    """Records with the file of each image, as read_records."""
-    again = f"Run `make data DATASET={dataset}`."
+    again = f"Run: {make}"
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -122,6 +139,30 @@ def read_rows(path: Path, dataset: str) -> list[tuple[ImageRecord, ImageFile]]:
         ]
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}, line {table.line_num}: {error}", again) from error
+
+
+def twins(records: Iterable[ImageRecord]) -> frozenset[str]:
+    """Names of images that differ from another one in their suffix alone."""
+    names = [record.name for record in records]
+    count = Counter(map(stem, names))
+    return frozenset(name for name in names if count[stem(name)] > 1)
+
+
+def stem(name: str) -> str:
+    """Name without its suffix."""
+    return PurePosixPath(name).with_suffix("").as_posix()
+
+
+def moved(rows: list[tuple[ImageRecord, ImageFile]], old: Path, new: Path) -> list[tuple[ImageRecord, ImageFile]]:
+    """Rows of a dataset that was moved, with its present paths.
+
+    old, new: its folder then and now.
+    """
+    if old == new:
+        return rows
+    return [
+        (replace(r, path=new / r.path.relative_to(old)) if r.path.is_relative_to(old) else r, file) for r, file in rows
+    ]
 
 
 def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.datasets.manifest import SPLITS, Manifest, Protocol
-from pipeline.datasets.records import Finding, Found, ImageFile, ImageRecord, content_digest
+from pipeline.datasets.records import Finding, Found, IdNames, ImageFile, ImageRecord, content_digest
 from pipeline.errors import UserError
 from pipeline.io import documents
 from pipeline.io.files import write_json
@@ -31,8 +31,8 @@ class DataSummary:
     """Facts about the data for reports and readers: contents of summary.json.
 
     root: the dataset's folder. source: how it was read, in words. masks: pattern of the ground-truth masks.
-    expected_images, expected_ids, junk_dropped: prefix or split -> number. pid_labels, camid_labels: number -> label,
-    for ids that are no numbers. content: digest of the records and their files.
+    expected_images, expected_ids, junk_dropped: prefix or split -> number. pid_labels, camid_labels: number -> id as
+    the user's list writes it, where that is not the number. content: digest of the records and their files.
     """
 
     name: str = ""
@@ -59,22 +59,27 @@ class DataSummary:
     def warnings(self) -> tuple[str, ...]:
         return tuple(finding.wrong for finding in self.findings if finding.level == "warning")
 
+    @property
+    def names(self) -> IdNames:
+        pids, camids = (_by_number(labels) for labels in (self.pid_labels, self.camid_labels))
+        return IdNames(pids, camids)
+
     @classmethod
     def from_json(cls, value: object) -> DataSummary:
         """Raises ValueError naming the field that is missing or wrong."""
         return documents.from_json(cls, value)
 
 
-def read_summary(path: Path, dataset: str) -> DataSummary:
+def read_summary(path: Path, make: str) -> DataSummary:
     """Content of the data stage's summary.json.
 
-    dataset: its name in the message. Raises UserError where the file is missing or damaged.
+    make: command that writes it, for the message. Raises UserError where the file is missing or damaged.
     """
     try:
         return DataSummary.from_json(read_json(path))
     except (OSError, ValueError) as error:
         wrong = f"{path} cannot be read: {error}"
-        raise UserError(wrong, f"Run: make data DATASET={dataset}") from error
+        raise UserError(wrong, f"Run: {make}") from error
 
 
 def write_summary(path: Path, summary: DataSummary) -> None:
@@ -95,7 +100,7 @@ def summarise(
         source=found.source,
         masks=manifest.masks,
         evaluation_only=all(record.split != "train" for record in records),
-        splits={split: _counts([r for r in records if r.split == split]) for split in SPLITS},
+        splits={split: _counts([r for r in records if r.split == split], found.names) for split in SPLITS},
         expected_images={s.prefix: s.images for s in manifest.set if s.images is not None},
         expected_ids=manifest.expected_ids,
         junk_dropped=found.junk,
@@ -108,9 +113,13 @@ def summarise(
     )
 
 
-def _counts(records: list[ImageRecord]) -> SplitCounts:
+def _by_number(labels: dict[str, str]) -> dict[int, str]:
+    return {int(number): label for number, label in labels.items() if number.isdecimal()}
+
+
+def _counts(records: list[ImageRecord], names: IdNames) -> SplitCounts:
     cameras = Counter(record.camid for record in records)
-    per_camera = {str(camid): cameras[camid] for camid in sorted(cameras)}
+    per_camera = {names.camera(camid): cameras[camid] for camid in sorted(cameras)}
     return SplitCounts(len(records), len({record.pid for record in records}), per_camera)
 
 

@@ -14,6 +14,7 @@ from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
 from pipeline.evaluation.part_masks import PartReference, part_scores
+from pipeline.evaluation.published import Measured, published
 from pipeline.evaluation.report import (
     BothStripes,
     EvaluatedDataset,
@@ -22,6 +23,7 @@ from pipeline.evaluation.report import (
     SweepPoint,
     VariantFigures,
 )
+from pipeline.evaluation.review import Reviewed, review
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
 from pipeline.features.store import Banks, Examples
 from pipeline.io.text import parse_json
@@ -83,18 +85,20 @@ class Result:
 def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Result:
     """Scores of every matching variant under one protocol, and their report.
 
-    Raises UserError for an exact mask that cannot be one of its image.
+    Raises UserError for a ground-truth mask that cannot be one of its image.
     """
     protocol, examples = images.protocol, images.examples
     attrs, manifest, index = images.attrs, origin.manifest, images.query.index
     full_name = protocol_text(manifest, protocol, options, index.pose, attrs)
     query, gallery = pair = images.pair
     labels = origin.model.labels
-    colours = (colour_bank(query, images.query), colour_bank(gallery, images.gallery)) if options.colour else None
+    colours = _colours(images) if options.colour is not False else None
     stripes = Stripes(query.local.shape[1], labels, options.tau)
     exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
-    scores = score(RankingTask(*pair, protocol, options, images.device), examples.name, colours, exact)
+    scores = score(RankingTask(*pair, protocol, options, images.device, origin.names), examples.name, colours, exact)
     reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
+    unreadable = tuple(images.query.unreadable + images.gallery.unreadable)
+    paper = published(Measured(manifest, protocol, options, origin.records, origin.trained_dataset, len(unreadable)))
     report = Report(
         protocol=full_name,
         single_shot=bool(protocol.shots),
@@ -106,8 +110,10 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
         labels=origin.labels,
         parts=part_scores(examples, reference, query.name),
         stripes=_stripes(pair, exact, stripes) if exact else None,
-        paper=tuple(row for row in manifest.paper if row.get("protocol", protocol.name) == protocol.name),
-        dataset=_dataset(origin, scores, images.query.unreadable + images.gallery.unreadable),
+        paper=paper.rows,
+        paper_left_out=paper.left_out,
+        warnings=review(Reviewed(scores, options, origin, bool(protocol.shots), unreadable)),
+        dataset=_dataset(origin, scores, unreadable),
         provenance=Provenance(
             labeler=index.labeler,
             pose=index.pose,
@@ -150,13 +156,18 @@ def curves(scores: Scores) -> dict[str, tuple[float, ...]]:
     return {name: tuple(array.tolist()) for name, array in arrays.items()}
 
 
+def _colours(images: EvaluatedImages) -> BankPair:
+    query, gallery = images.pair
+    return colour_bank(query, images.query), colour_bank(gallery, images.gallery)
+
+
 def _stripes(pair: BankPair, exact: BankPair, stripes: Stripes) -> BothStripes:
     query, gallery = (decisions(bank, shown, stripes) for bank, shown in zip(pair, exact, strict=True))
     return BothStripes(query, gallery)
 
 
-def _dataset(origin: Origin, scores: Scores, unreadable: list[str]) -> EvaluatedDataset:
-    manifest, warnings = origin.manifest, list(origin.warnings)
+def _dataset(origin: Origin, scores: Scores, unreadable: tuple[str, ...]) -> EvaluatedDataset:
+    manifest, warnings = origin.manifest, [finding.wrong for finding in origin.findings]
     if unreadable:
         warnings.append(f"{len(unreadable)} unreadable images are left out: {', '.join(unreadable[:3])}")
     return EvaluatedDataset(

@@ -75,6 +75,20 @@ def shown(single_shot: bool) -> tuple[Figure, ...]:
     return tuple(figure for figure in FIGURES if (figure.single_shot if single_shot else figure.whole_gallery))
 
 
+TITLES = {"sorn, exact masks": "sorn, ground truth", "exact masks": "ground truth"}
+# Names in files whose words have changed since: a file format does not change with a word.
+
+
+def shown_name(stored: str) -> str:
+    """Name of a variant or a kind of masks in reports."""
+    return TITLES.get(stored, stored)
+
+
+def stored_name(given: str) -> str:
+    """Name of a variant in files, from either spelling."""
+    return next((stored for stored, shown in TITLES.items() if shown == given), given)
+
+
 def measured(metrics: Metrics) -> dict[str, float]:
     """Key -> mean over draws and queries.
 

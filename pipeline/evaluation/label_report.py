@@ -83,7 +83,7 @@ class LabelStatistics:
 
     seen: images that a labeler saw. status: name -> images. named: status -> names of its first images. people: number
     of persons detected -> images, None where none was counted. foreground, parts: None where no image was seen. exact:
-    agreement with exact masks, None where no image has one.
+    agreement with ground truth, None where no image has one.
     """
 
     images: int
@@ -108,7 +108,7 @@ class LabelledDataset:
 
 @dataclass(frozen=True)
 class ExactSample:
-    """Images that are compared with exact masks.
+    """Images that are compared with ground truth.
 
     available: images that have one. worst: those that agree least.
     """

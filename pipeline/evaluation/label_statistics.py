@@ -69,7 +69,7 @@ def statistics(
 ) -> LabelStatistics:
     """Statistics of the images that bool [N] chooses.
 
-    pixels: as `StoredLabels.pixels` returns them. exact: agreement of the same images with exact masks.
+    pixels: as `StoredLabels.pixels` returns them. exact: agreement of the same images with ground truth.
     """
     status, seen = labels.status[chosen], chosen & labels.seen
     counts = pixels[seen]

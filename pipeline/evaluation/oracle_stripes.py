@@ -1,6 +1,6 @@
-"""Visible stripes of exact masks: an upper bound for labels.
+"""Visible stripes of the ground truth: an upper bound for labels.
 
-Only where the dataset has an exact mask of every image, as SynPed has. Nothing is kept: a mask takes a millisecond.
+Only where the dataset has ground truth of every image, as SynPed has. Nothing is kept: a mask takes a millisecond.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from pipeline.runtime.progress import Progress
 from sorn.features import FeatureBank
 
 VARIANT = "sorn, exact masks"
-# Name of the ranking: Eq. 15 with the features of the network and the stripes that exact masks show.
+# Name of the ranking: Eq. 15 with the features of the network and the stripes that are visible in the ground truth.
 
 
 def exact_banks(
     query: FeatureBank, gallery: FeatureBank, exact: ExactMasks, stripes: Stripes, size: tuple[int, int]
 ) -> tuple[FeatureBank, FeatureBank] | None:
-    """The same banks with the visibility scores of exact masks.
+    """The same banks with the visibility scores of the ground truth.
 
-    None where an image has no exact mask, or the network no stripes. size: of the images [H, W]. Raises UserError for a
-    mask that cannot be one of its image.
+    None where an image has no ground truth, or the network no stripes. size: of the images [H, W]. Raises UserError for
+    a mask that cannot be one of its image.
     """
     names = [str(name) for bank in (query, gallery) for name in bank.name]
     if not stripes.count or not all(exact.path(name) for name in names):
         return None
     scores = np.empty((len(names), stripes.count), np.float32)
-    with Progress(len(names), "exact masks") as progress:
+    with Progress(len(names), "ground truth") as progress:
         for first in range(0, len(names), BATCH):
             read = [exact.read(name, size) for name in names[first : first + BATCH]]
             masks = np.stack([mask for mask in read if mask is not None])
@@ -46,6 +46,6 @@ def exact_banks(
 
 
 def decisions(bank: FeatureBank, exact: FeatureBank, stripes: Stripes) -> SideStripes:
-    """Visible stripes of a bank against those of its exact masks."""
+    """Visible stripes of a bank against those of its ground truth."""
     true, said = (stripes.indicators(found.visibility) for found in (exact, bank))
     return SideStripes(len(bank), stripe_agreement(true, said, stripes))

@@ -1,4 +1,4 @@
-"""Predicted part masks against exact masks or labels. No files."""
+"""Predicted part masks against ground truth or labels. No files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LABELLED = (Status.OK, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE)
 class PartReference:
     """Reference masks for predicted parts.
 
-    The exact mask of an image that has one, else its label. sample_of: image name -> Sample. labeler: who made the
+    The ground truth of an image that has it, else its label. sample_of: image name -> Sample. labeler: who made the
     labels. labels: K of the network.
     """
 
@@ -37,7 +37,7 @@ class PartReference:
     def find(self, name: str, size: tuple[int, int]) -> tuple[str, np.ndarray] | None:
         """Kind of the reference and its class ids uint8 [h', w'].
 
-        size: of the network's masks. None for an image with neither exact mask nor label.
+        size: of the network's masks. None for an image with neither ground truth nor label.
         """
         sample = self.sample_of(name)
         mask, kind = self.exact.read(name, sample.mask.shape), EXACT

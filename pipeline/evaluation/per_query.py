@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.id_numbers import is_number
+from pipeline.datasets.records import IdNames
 from pipeline.errors import UserError
 from pipeline.evaluation.figures import FIGURES, KEYS
 from pipeline.evaluation.report import VariantFigures
@@ -25,8 +27,9 @@ REMEDY = "Run the eval stage again: make eval ARGS='--set eval.seed=0', or remov
 class QueryResults:
     """Figures of the queries that have a match, under one variant.
 
-    They are in the order of their names. name: [n] str. pid: [n] int64. figures: "rank-1" ..., "mAP", "mINP" -> float64
-    [n] in [0, 1]; their means are the figures of the report. With several draws, the mean over them.
+    They are in the order of their names. name: [n] str. pid: [n] int64, or str where one is no number. figures:
+    "rank-1" ..., "mAP", "mINP" -> float64 [n] in [0, 1]; their means are the figures of the report. With several draws,
+    the mean over them.
     """
 
     name: np.ndarray
@@ -34,9 +37,12 @@ class QueryResults:
     figures: dict[str, np.ndarray]
 
 
-def write_query_results(path: Path, query: FeatureBank, relevant: Relevance, found: dict[str, Metrics]) -> None:
+def write_query_results(
+    path: Path, query: FeatureBank, relevant: Relevance, found: dict[str, Metrics], names: IdNames
+) -> None:
     """Write queries.csv: one line per variant and query.
 
+    names: identities and cameras as they are written.
     A query without a match has matches = 0 and no figures.
     """
     text = io.StringIO()
@@ -48,7 +54,8 @@ def write_query_results(path: Path, query: FeatureBank, relevant: Relevance, fou
             values: list[object] = [""] * (1 + len(KEYS))
             if metrics.first_hit[0, i] != SKIPPED:
                 values = [f"{metrics.first_hit[:, i].mean():.10g}", *(repr(float(reached[key][i])) for key in KEYS)]
-            writer.writerow([variant, query.name[i], query.pid[i], query.camid[i], len(relevant.matches[i]), *values])
+            person, camera = names.person(int(query.pid[i])), names.camera(int(query.camid[i]))
+            writer.writerow([variant, query.name[i], person, camera, len(relevant.matches[i]), *values])
     write_text(path, text.getvalue())
 
 
@@ -72,13 +79,22 @@ def read_query_results(path: Path) -> dict[str, QueryResults]:
         for variant in dict.fromkeys(row["variant"] for row in rows):
             own = sorted((row for row in rows if row["variant"] == variant), key=lambda row: row["query"])
             figures = {name: np.array([float(row[name]) for row in own]) for name in KEYS}
-            name, pid = np.array([row["query"] for row in own]), np.array([int(row["pid"]) for row in own])
-            found[variant] = QueryResults(name, pid, figures)
+            found[variant] = QueryResults(np.array([row["query"] for row in own]), _persons(own), figures)
         return found
     except FileNotFoundError as error:
         raise UserError(f"there are no results of single queries: {path} is missing", REMEDY) from error
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise UserError(f"{path} is damaged: {error}", REMEDY) from error
+
+
+def _persons(rows: list[dict[str, str]]) -> np.ndarray:
+    """Identities of the queries, as numbers where all are."""
+    written = [row["pid"] for row in rows]
+    return np.array([int(text) for text in written] if all(map(_is_number, written)) else written)
+
+
+def _is_number(text: str) -> bool:
+    return is_number(text) and str(int(text)) == text
 
 
 def agree(metrics: dict[str, VariantFigures], queries: dict[str, QueryResults]) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pipeline.evaluation.figures import HEADLINE, measured
 from pipeline.evaluation.label_report import UNIT, LabelStatistics, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.io.text import read_json
@@ -80,7 +81,7 @@ class PartScores:
 
 @dataclass(frozen=True)
 class SideStripes:
-    """Visible stripes of query or gallery images against exact masks."""
+    """Visible stripes of query or gallery images against ground truth."""
 
     images: int
     agreement: Annotated[StripeAgreement, Flat()]
@@ -99,7 +100,10 @@ class BothStripes:
 
 @dataclass(frozen=True)
 class EvaluatedDataset:
-    """The dataset of an evaluation. warnings: deviations from the dataset as published."""
+    """The dataset of an evaluation.
+
+    warnings: of the data stage, and unreadable images.
+    """
 
     name: str
     title: str
@@ -145,7 +149,9 @@ class Report:
 
     metrics: variant -> its figures. chance: figure -> expectation of a random order. cmc: variant or "chance" -> curve
     at ranks 1, 2, ... tau_sweep: other thresholds. shown: "random", "best", "worst" -> names of the queries shown.
-    labels, parts, stripes: None where unknown. paper: published rows, in percent.
+    labels, parts, stripes: None where unknown. paper: published rows of what was measured here, in percent.
+    paper_left_out: why other published rows cannot be compared, "" without such. warnings: all, those of the data stage
+    too; reports before 0.2 have none.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -161,6 +167,8 @@ class Report:
     parts: PartScores | None
     stripes: BothStripes | None
     paper: tuple[dict[str, str | float], ...]
+    paper_left_out: str = ""
+    warnings: tuple[EvaluationWarning, ...] = ()
     dataset: EvaluatedDataset
     provenance: Provenance
 

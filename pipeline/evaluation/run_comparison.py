@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.evaluation.label_report import UNIT
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.io import documents
 
 SCHEMA_VERSION = 1
@@ -52,10 +53,13 @@ class FigureDifference:
 
 @dataclass(frozen=True)
 class ChangedQuery:
-    """One query. before, after: its figure in both runs, fractions."""
+    """One query.
+
+    pid: its identity. before, after: its figure in both runs, fractions.
+    """
 
     query: str
-    pid: int
+    pid: int | str
     before: float
     after: float
 
@@ -85,7 +89,8 @@ class EvaluationComparison:
     """Evaluations compared with the first of them.
 
     setting: what is the same in all. variant: the one compared. metric: the figure by which queries are better or
-    worse. options: name -> value in every run, None where a run does not have it; only those that differ.
+    worse. warnings: of all evaluations, and about the intervals. options: name -> value in every run, None where a run
+    does not have it; only those that differ.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -97,6 +102,7 @@ class EvaluationComparison:
     metric: str
     interval: BootstrapInterval
     notice: str
+    warnings: tuple[EvaluationWarning, ...]
     runs: tuple[ComparedRun, ...]
     differences: tuple[RunDifference, ...]
     options: dict[str, tuple[object, ...]]

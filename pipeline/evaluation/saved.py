@@ -111,11 +111,16 @@ def require_comparable(first: Evaluated, other: Evaluated) -> None:
         if len(only):
             what = f"{len(only)} of the queries are only in {run.name}, first {', '.join(only[:SHOWN].tolist())}"
             raise UserError(f"these evaluations cannot be compared: {what}", remedy)
-    renumbered = np.flatnonzero(a.pid != b.pid)
-    if len(renumbered):
-        i = renumbered[0]
+    if not _same_groups(a.pid, b.pid):
+        i = np.flatnonzero(a.pid.astype(str) != b.pid.astype(str))[0]
         what = f"query {a.name[i]} is person {a.pid[i]} in {first.name}, {b.pid[i]} in {other.name}"
         raise UserError(f"these evaluations cannot be compared: {what}", remedy)
+
+
+def _same_groups(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether the same queries are of one person in both, whatever that person is called."""
+    pairs = {*zip(a.tolist(), b.tolist(), strict=True)}
+    return len(pairs) == len(set(a.tolist())) == len(set(b.tolist()))
 
 
 def _flat(value: dict[str, object], prefix: str = "") -> dict[str, object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 
 from pipeline.datasets.manifest import Protocol
+from pipeline.datasets.records import IdNames
 from pipeline.errors import UserError
 from pipeline.evaluation.colour_baseline import colour_rules
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
@@ -33,9 +34,10 @@ BankPair = tuple[FeatureBank, FeatureBank]
 class Scores:
     """Scores of every matching variant.
 
-    metrics: per variant, with colours and exact masks. chance: figure -> its expectation for a random order;
+    metrics: per variant, with colours and ground truth. chance: figure -> its expectation for a random order;
     chance_cmc: that of the curve. sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" ->
-    positions of the queries that pictures show. rows: variant -> per shown query its similarities [Ng].
+    positions of the queries that pictures show. rows: variant -> per shown query its similarities [Ng]. names:
+    identities and cameras as they are written.
     """
 
     query: FeatureBank
@@ -47,10 +49,16 @@ class Scores:
     chance_cmc: np.ndarray
     shown: dict[str, list[int]]
     rows: dict[str, dict[int, np.ndarray]]
+    names: IdNames = field(default_factory=IdNames)
 
 
-def check_answerable(dataset: str, protocol: Protocol, query: ShardDataset, gallery: ShardDataset) -> None:
-    """Raise UserError if no query of the protocol can have a match."""
+def check_answerable(
+    dataset: str, protocol: Protocol, query: ShardDataset, gallery: ShardDataset, names: IdNames
+) -> None:
+    """Raise UserError if no query of the protocol can have a match.
+
+    names: cameras as they are written.
+    """
     asked = np.char.startswith(query.name, protocol.query_prefix)
     ranked = np.char.startswith(gallery.name, protocol.gallery_prefix)
     look = f"see: sorn data check {dataset}"
@@ -67,7 +75,7 @@ def check_answerable(dataset: str, protocol: Protocol, query: ShardDataset, gall
     known = np.unique(np.concatenate(cameras))
     raise UserError(
         f"{what}: images of the same person by the query's own camera do not count, and there are no others; cameras "
-        f"in all: {len(known)} ({', '.join(map(str, known[:5]))})",
+        f"in all: {len(known)} ({', '.join(map(names.camera, known[:5].tolist()))})",
         "If the cameras are not known, number them 0 for queries and 1 for the gallery.",
     )
 
@@ -94,7 +102,8 @@ def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
 class RankingTask:
     """Queries and the gallery in which they are ranked.
 
-    query, gallery: banks restricted to the protocol. device: where similarities are computed.
+    query, gallery: banks restricted to the protocol. device: where similarities are computed. names: identities and
+    cameras as they are written.
     """
 
     query: FeatureBank
@@ -102,6 +111,7 @@ class RankingTask:
     protocol: Protocol
     options: EvalConfig
     device: torch.device | str = "cpu"
+    names: IdNames = field(default_factory=IdNames)
 
     @cached_property
     def relevant(self) -> Relevance:
@@ -148,6 +158,7 @@ def score(
         curve_by_chance,
         shown,
         _rows(task, rules, sorted({number for numbers in shown.values() for number in numbers})),
+        task.names,
     )
 
 

@@ -1,6 +1,6 @@
-"""Feature banks of the user's own pictures.
+"""Features of the user's own pictures.
 
-Reads model.safetensors, config.json and images. Writes bank.h5, in the schema of `pipeline.features.store`. Pictures
+Reads model.safetensors, config.json and images. Pictures
 are treated like the images of an evaluation: same decoding, same resizing, same network in the same precision. So the
 same picture has the same features in both banks.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,14 +19,11 @@ from tempfile import TemporaryFile
 import numpy as np
 import torch
 
-from pipeline.datasets.image_folder import PictureFolder, counted, read_pictures
+from pipeline.datasets.image_folder import PictureFolder, read_pictures
 from pipeline.errors import UserError
-from pipeline.features import store
-from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.features.network import Inference
 from pipeline.io.disk import reserve, told_when_full
-from pipeline.io.files import digest_file, digest_json
-from pipeline.io.hdf5 import HeldOpen
+from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.find import find_training
 from pipeline.runs.layout import WEIGHTS
@@ -37,7 +34,6 @@ from sorn.features import FeatureBank
 
 logger = logging.getLogger(__name__)
 
-EMBEDDING_VERSION = 1  # increased when a bank changes for the same checkpoint and pictures
 UNKNOWN = -1  # pid and camid: they are not guessed from the name of a file
 
 
@@ -77,6 +73,13 @@ class Embedder:
         Features depend on them, on the weights and on the pictures.
         """
         return json.dumps({"model": self.about.stored_model, "precision": self.inference.precision}, sort_keys=True)
+
+    @property
+    def machine(self) -> str:
+        """PyTorch, device and batch size, which decide the last bits."""
+        device = self.inference.device
+        name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
+        return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}"
 
     def features(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Features of each batch: global [n, Dg], local [n, P, Dl], visibility [n, P], float32.
@@ -128,44 +131,23 @@ def as_batch(images: list[np.ndarray]) -> Batch:
     return Batch(pixels, torch.zeros(pixels.shape[:3], dtype=torch.uint8), label, torch.arange(count), unlabelled)
 
 
-def kept_bank(embedder: Embedder, folder: PictureFolder, path: Path) -> MappedBank:
-    """Bank of the pictures in the file `path`.
+def embed(
+    embedder: Embedder, folder: PictureFolder, names: Sequence[str], scratch: Path | None = None
+) -> tuple[FeatureBank | None, dict[str, str]]:
+    """Bank of some pictures of a folder, and the other pictures.
 
-    It is extracted now, unless the file holds the features of this network and these pictures already. Raises UserError
-    for a file that is not a bank of the user's own pictures: it is not replaced.
-    """
-    attrs = _attrs(embedder, folder)
-    if path.exists():
-        _require_own(path)
-        if store.read_attrs(path).get("fingerprint") == attrs["fingerprint"]:
-            logger.warning(f"{path} holds the features of this network and these pictures already")
-            return open_bank(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bank, left_out = embed(embedder, folder, path.parent)
-    store.write_bank(path, bank, attrs | _made(embedder, left_out))
-    return open_bank(path)
-
-
-def bank_in_memory(embedder: Embedder, folder: PictureFolder) -> MappedBank:
-    """Bank of the pictures, without a file."""
-    bank, left_out = embed(embedder, folder)
-    return MappedBank(folder.root, bank, _attrs(embedder, folder) | _made(embedder, left_out))
-
-
-def embed(embedder: Embedder, folder: PictureFolder, scratch: Path | None = None) -> tuple[FeatureBank, str]:
-    """Bank of all readable pictures, and a text on the others.
-
-    The text is "" if no picture was left out. scratch: folder for unnamed temporary files with the features, so that
-    they need not fit into memory. Raises UserError if no picture can be read, and for features that are not finite.
+    The bank is None without a readable picture; the others are name -> what is wrong. scratch: folder for unnamed
+    temporary files with the features, so that they need not fit into memory. Raises UserError for features that are not
+    finite.
     """
     kept: list[str] = []
-    left_out = dict(folder.others)
+    left_out: dict[str, str] = {}
     stored: list[np.ndarray] = []
-    with closing(read_pictures(folder, embedder.image_size)) as pictures:
+    with closing(read_pictures(folder, names, embedder.image_size)) as pictures:
 
         def batches() -> Iterator[Batch]:
             waiting: list[np.ndarray] = []
-            for read in progress(pictures, len(folder.names), "features"):
+            for read in progress(pictures, len(names), "features"):
                 if read.image is None:
                     left_out[read.name] = read.wrong
                     continue
@@ -179,48 +161,24 @@ def embed(embedder: Embedder, folder: PictureFolder, scratch: Path | None = None
 
         done = 0
         for piece in embedder.features(batches()):
-            stored = stored or [_rows(len(folder.names), values.shape[1:], scratch) for values in piece]
+            stored = stored or [empty_rows(len(names), values.shape[1:], scratch) for values in piece]
             end = done + len(piece[0])
             _require_usable(piece, kept[done:end])
             for rows, values in zip(stored, piece, strict=True):
                 rows[done:end] = values
             done = end
     if not kept:
-        raise UserError(f"no picture in {folder.root} can be read: {counted(left_out)}", "Give other pictures.")
-    unknown = np.full(done, UNKNOWN, np.int64)
-    fields = [rows[:done] for rows in stored]
-    return FeatureBank(fields[0], fields[1], fields[2], unknown, unknown, np.array(kept)), (
-        counted(left_out) if left_out else ""
-    )
+        return None, left_out
+    return own_bank([rows[:done] for rows in stored], kept), left_out
 
 
-def _attrs(embedder: Embedder, folder: PictureFolder) -> dict[str, str]:
-    """Sources of a bank; `fingerprint` is the digest of all others."""
-    attrs = {
-        "checkpoint_sha256": embedder.sha256,
-        "config": embedder.config,
-        "image_size": json.dumps(list(embedder.image_size)),
-        "folder": str(folder.root.absolute()),
-        "files": folder.digest,
-    }
-    return attrs | {"fingerprint": digest_json([EMBEDDING_VERSION, attrs])}
+def own_bank(fields: Sequence[np.ndarray], names: Sequence[str]) -> FeatureBank:
+    """Bank of the user's own pictures.
 
-
-def _made(embedder: Embedder, left_out: str) -> dict[str, str]:
-    """Further attributes of a bank. `batch_size`: of its forward passes, also used for queries."""
-    return {"left_out": left_out, "batch_size": str(embedder.most)}
-
-
-def _require_own(path: Path) -> None:
-    remedy = "Give another file as --out, or delete this one."
-    try:
-        own = "folder" in store.read_attrs(path)
-    except HeldOpen:
-        raise
-    except UserError as error:
-        raise UserError(f"{error.wrong}; it is not replaced", remedy) from error
-    if not own:
-        raise UserError(f"{path} is the feature bank of an evaluation; it is not replaced", remedy)
+    fields: global features, local features and visibility scores.
+    """
+    unknown = np.full(len(names), UNKNOWN, np.int64)
+    return FeatureBank(fields[0], fields[1], fields[2], unknown, unknown, np.array(names))
 
 
 def _require_usable(piece: tuple[np.ndarray, ...], names: list[str]) -> None:
@@ -233,8 +191,11 @@ def _require_usable(piece: tuple[np.ndarray, ...], names: list[str]) -> None:
             )
 
 
-def _rows(count: int, shape: tuple[int, ...], scratch: Path | None) -> np.ndarray:
-    """Empty array float32 [count, *shape], in memory or in an unnamed file that is removed with the array."""
+def empty_rows(count: int, shape: tuple[int, ...], scratch: Path | None) -> np.ndarray:
+    """Empty array float32 [count, *shape].
+
+    It is in memory, or in an unnamed file in the folder `scratch` that is removed with the array.
+    """
     if scratch is None or 0 in shape:
         return np.empty((count, *shape), np.float32)
     with TemporaryFile(dir=scratch) as file, told_when_full(scratch):

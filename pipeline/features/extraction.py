@@ -27,10 +27,11 @@ from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
-from pipeline.io.hdf5 import HeldOpen
+from pipeline.io.hdf5 import OutOfReach
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
+from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
@@ -67,9 +68,10 @@ class Extraction:
         """Banks of features.h5, extracted now if necessary.
 
         The processes of torchrun share the work: process 0 gets the banks, the others None. Raises UserError for images
-        of another size than the networks were trained on.
+        of another size than the segmenter was trained on.
         """
-        self._require_size()
+        if self.segmenter is not None:
+            self.segmenter.require_size(self.query.image_size)
         banks = self._kept() if distributed.here().number == 0 else None
         if not distributed.meet(value=banks is not None):
             banks = self._extracted()
@@ -103,18 +105,6 @@ class Extraction:
     def _sides(self) -> tuple[ShardDataset, ShardDataset]:
         return self.query, self.gallery
 
-    def _require_size(self) -> None:
-        height, width = self.trained.image_size
-        stored = self.query.image_size
-        if (height, width) != stored:
-            raise UserError(
-                f"the network was trained on images of {height}x{width}, the shards in {self.paths.folder('masks')} "
-                f"are {stored[0]}x{stored[1]}",
-                f"Run: make masks DATASET={self.paths.dataset} ARGS='--set masks.image_size=[{height},{width}]'",
-            )
-        if self.segmenter is not None:
-            self.segmenter.require_size(stored)
-
     def _kept(self) -> store.Banks | None:
         """Banks of an existing features.h5 with the same fingerprint, else None.
 
@@ -122,17 +112,21 @@ class Extraction:
         """
         path = self.paths.features
         if not path.is_file():
+            path = self.paths.settled.features  # of the evaluation that this one replaces
+        if not path.is_file():
             return None
         try:
             if store.read_attrs(path).get("fingerprint") != self.fingerprint:
                 return None
             banks = store.read_banks(path)
-        except HeldOpen:
+        except OutOfReach:
             raise
         except UserError as error:
             logger.warning(f"eval: {error.wrong}; extracting again")
             return None
         logger.info(f"eval: {path} holds the features of this checkpoint and these images; not extracting again")
+        if path != self.paths.features:
+            link(path, self.paths.features)
         return banks
 
     def _extracted(self) -> store.Banks | None:
@@ -214,8 +208,8 @@ class Extraction:
             if len(names):
                 some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
                 logger.warning(
-                    f"eval: {self.paths.features}: the features of {len(names)} {side} images are zero, so these "
-                    f"are similar to no image: {some}"
+                    f"eval: {self.paths.settled.features}: the features of {len(names)} {side} images are zero, so "
+                    f"these are similar to no image: {some}"
                 )
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.datasets.records import read_records
-from pipeline.errors import UserError, reason
+from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.io import hdf5
+from pipeline.runs.command import DATA_ROOT
 from pipeline.runs.find import find_run
-from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from sorn.features import FeatureBank
 
 REMEDY = "Make it again: sorn embed, or make eval; or give a folder of pictures."
@@ -49,9 +49,10 @@ class MappedBank:
         place = find_run(self.path.absolute(), Path())
         if place is None:
             return {}
-        dataset, _, labeler = place.name.rpartition("-")
-        paths = Paths(dataset, labeler, Path(), place.runs)
-        records = read_records(paths.records, paths.dataset) if paths.records.is_file() else []
+        try:
+            records = Run.find(place.full_name, place.runs, Path(DATA_ROOT)).records
+        except UserError:
+            return {}
         return {record.name: record.path for record in records}
 
 
@@ -71,7 +72,7 @@ def open_bank(path: Path) -> MappedBank:
             small = {key: held[key][:] for key in ("pid", "camid")}
             bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
     except hdf5.DAMAGE as error:
-        raise UserError(f"{path} is truncated or no feature bank: {reason(error)}", REMEDY) from error
+        raise hdf5.unreadable(path, "feature bank", error, REMEDY) from error
     if len(bank) == 0:
         raise UserError(f"{path} holds no image", REMEDY)
     require_finite(f"{path}: visibility", bank.visibility, bank.name)

@@ -7,7 +7,7 @@ A file holds either the banks `query` and `gallery` of an evaluation, with maps 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.errors import UserError, reason
+from pipeline.errors import UserError
 from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, bank_arrays, require_good
 from pipeline.io import hdf5
 from pipeline.io.disk import require_space, told_when_full
@@ -23,12 +23,15 @@ from pipeline.io.files import atomic
 from sorn.features import FeatureBank
 
 SCHEMA_VERSION = 3
-SIDES = ("query", "gallery")  # of an evaluation
-IMAGES = "images"  # the bank of a file that holds only one
+SIDES, IMAGES = ("query", "gallery"), "images"  # banks of an evaluation; the bank of a file that holds only one
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 OWN_REMEDY = "Make it again: sorn embed."
-DIVERGED = "Training diverged: train again with a lower rate (--set schedule.base_lr=...)."
+DIVERGED = (
+    "Training diverged, or its numbers are too large for fp16: see whether --set eval.precision=fp32 helps, else train "
+    "again with a lower rate (--set schedule.base_lr=...)."
+)
 EXAMPLES = ("name", "maps", "parts")
+ORIGINS = ("state", "sha256")  # of the files of a user's own pictures
 LAYOUT = {  # in the file: type, number of axes
     "global": ("float32", 2),
     "local": ("float32", 3),
@@ -36,6 +39,8 @@ LAYOUT = {  # in the file: type, number of axes
     "pid": ("int64", 1),
     "camid": ("int64", 1),
     "name": ("text", 1),
+    "state": ("text", 1),
+    "sha256": ("text", 1),
     "pose": ("float32", 2),
     "segmenter": ("float32", 2),
     "maps": ("float16", 4),
@@ -112,15 +117,20 @@ def join_banks(
                 _write_whole(group, key, getattr(examples, key))
 
 
-def write_bank(path: Path, bank: FeatureBank, attrs: dict[str, str]) -> None:
+def write_bank(
+    path: Path, bank: FeatureBank, attrs: dict[str, str], origins: Sequence[tuple[str, str]] | None = None
+) -> None:
     """Write one bank into its own file, whole or not at all.
 
-    Raises UserError as `write_banks` does.
+    origins: size with time, and sha256, of the file of each image. Raises UserError as `write_banks` does.
     """
     require_good(path, IMAGES, bank, DIVERGED)
     require_space(path, sum(array.nbytes for array in bank_arrays(bank).values()) + HEADROOM)
     with _written(path, attrs) as file:
-        _write_rows(file.create_group(IMAGES), BankRows(len(bank), [bank]))
+        group = file.create_group(IMAGES)
+        _write_rows(group, BankRows(len(bank), [bank]))
+        for number, key in enumerate(ORIGINS if origins is not None else ()):
+            _write_whole(group, key, np.array([origin[number] for origin in origins or ()]))
 
 
 def read_banks(path: Path, keep: bool = True) -> Banks:
@@ -155,6 +165,23 @@ def read_bank(path: Path, side: str = IMAGES) -> tuple[FeatureBank, dict[str, st
         names = " and ".join(f"'{name}'" for name in stored) or "nothing"
         raise UserError(f"{path} holds no feature bank '{side}', but {names}", "Name one that it holds.")
     return _read_side(path, side, remedy), attrs
+
+
+def read_origins(path: Path) -> list[tuple[str, str]]:
+    """Origins of the images of a bank, as given to `write_bank`.
+
+    Empty for a bank without them. Raises UserError as `read_bank` does.
+    """
+    try:
+        with hdf5.opened(path) as file:
+            group = hdf5.member(file, IMAGES)
+            if not all(key in group for key in ORIGINS):
+                return []
+            _require_layout(path, group, ORIGINS)
+            columns = [group[key].asstr()[:].tolist() for key in ORIGINS]
+            return list(zip(*columns, strict=True))
+    except hdf5.DAMAGE as error:
+        raise _unreadable(path, error, OWN_REMEDY) from error
 
 
 def bank_names(path: Path) -> tuple[str, ...]:
@@ -270,4 +297,4 @@ def _read_examples(path: Path, group: h5py.Group) -> Examples:
 
 
 def _unreadable(path: Path, error: Exception, remedy: str) -> UserError:
-    return UserError(f"{path} is truncated or no feature bank: {reason(error)}", remedy)
+    return hdf5.unreadable(path, "feature bank", error, remedy)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
+import math
+import shlex
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -15,15 +18,17 @@ Kind = TypeVar("Kind")
 Names = Mapping[str, Any]
 
 DERIVED = {"derived": True}  # metadata of a field that the program fills in: no file may set it
-EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+EXPECTED = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text"}
+DATES = (datetime.date, datetime.time)  # a datetime is a date
 
 
 def build(kind: type[Kind], values: Any, where: str, *, prefix: str = "", remedy: str = "") -> Kind:
     """Dataclass `kind` from a table; its fields name nested dataclasses.
 
-    Lists become tuples and whole numbers become floats where the field says so; nothing else is converted. Key names in
-    messages start with `prefix`, e.g. "eval.". where: the file or the option that the values come from. remedy: "{key}"
-    in it stands for the key that is wrong.
+    Lists become tuples, whole numbers become floats and 80.0 becomes 80 where the field says so, and a date becomes
+    text where the field takes anything; nothing else is converted. Key names in messages start with `prefix`, e.g.
+    "eval.". where: the file or the option that the values come from. remedy: "{key}" in it stands for the key that is
+    wrong.
 
     Raises UserError, with `where`, the key, and `remedy`, for an unknown key (with the nearest known one), a missing
     key, a value of another type, and a value that `kind` refuses with ValueError.
@@ -78,7 +83,7 @@ class _Builder:
             hint = type(value) if type(value) in kinds else kinds[0]
         origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
         if hint in (Any, object):
-            return value
+            return self._anything(value, name)
         if dataclasses.is_dataclass(hint):
             return self.table(typing.cast("type[Any]", hint), value, f"{name}.")
         if origin is typing.Literal:
@@ -88,11 +93,24 @@ class _Builder:
             return items if origin is tuple else list(items)
         if origin is dict:
             return self._entries(inner or (str, Any), value, name)
+        return self._scalar(hint, value, name)
+
+    def _scalar(self, hint: Any, value: Any, name: str) -> Any:
+        if hint is int and type(value) is float and value.is_integer():
+            return int(value)
         if hint is float and type(value) is int:
-            return float(value)
-        if type(value) is not hint:
+            value = _as_float(value)
+        if type(value) is not hint or value in (math.inf, -math.inf) or value != value:
             raise self._wrong(name, value, EXPECTED.get(hint, str(hint)))
         return value
+
+    def _anything(self, value: Any, name: str) -> Any:
+        """A value whose type the program cannot know yet; JSON must be able to hold it."""
+        if isinstance(value, dict):
+            return {key: self._anything(item, f"{name}.{key}") for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._anything(item, f"{name}[{number}]") for number, item in enumerate(value)]
+        return self._scalar(float, value, name) if type(value) is float else _dated(value)
 
     def _items(self, inner: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
         if not isinstance(value, list):
@@ -121,8 +139,31 @@ class _Builder:
         return UserError(wrong, f"{question}Known: {names}. {self._remedy(prefix + (meant or key))}".strip())
 
     def _wrong(self, name: str, value: object, expected: str) -> UserError:
-        remedy = self._remedy(name.partition("[")[0], "Change it in that file.")
-        return UserError(f"{self.where}: {name} = {value!r}: expected {expected}", remedy)
+        key = name.partition("[")[0]
+        remedy, shown = self._remedy(key, "Change it in that file."), _dated(value)
+        if expected == EXPECTED[str] and not isinstance(value, dict | list):
+            quoted = f'{key}="{shown}"'
+            given, usual = "--set " + shlex.quote(quoted), f"--set {key}=..."
+            remedy = remedy.replace(usual, given) if usual in remedy else f"Put it in quotes: {quoted}. {remedy}"
+        spelled = shown if isinstance(value, DATES) else repr(shown)
+        return UserError(f"{self.where}: {name} = {spelled}: expected {expected}", remedy)
 
     def _remedy(self, key: str, usual: str = "") -> str:
         return (self.remedy or usual).replace("{key}", key)
+
+
+def _dated(value: Any) -> Any:
+    """A date of TOML as the text that it was, also inside lists and tables; any other value as it is."""
+    if isinstance(value, dict):
+        return {key: _dated(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_dated(item) for item in value]
+    return value.isoformat() if isinstance(value, DATES) else value
+
+
+def _as_float(value: int) -> float:
+    """A whole number as a float; infinity if it is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

@@ -10,8 +10,9 @@ import json
 import pickle
 import re
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,38 @@ from pipeline.io.files import atomic
 from pipeline.io.weights_metadata import METADATA_KEY, unreadable
 from pipeline.io.weights_metadata import read_metadata as read_metadata
 
+
+def bytes_of(text: str, _: str) -> bytes:
+    """Bytes of a text in Latin 1, as in pickles."""
+    return text.encode("latin1")
+
+
 _SCALAR = np.float64(0).__reduce__()[0]  # what numpy's numbers are pickled by; its module has another name since 2.0
-NUMPY_NUMBERS: list[Any] = [
-    (_SCALAR, "numpy.core.multiarray.scalar"),
-    (_SCALAR, "numpy._core.multiarray.scalar"),
+_ARRAY = np.zeros(0).__reduce__()[0]  # and its arrays
+# What others put beside weights, as the best accuracy so far and the options of their program: numbers, texts, paths.
+PLAIN_VALUES: list[Any] = [
+    *((_SCALAR, f"numpy.{module}.multiarray.scalar") for module in ("core", "_core")),
+    *((_ARRAY, f"numpy.{module}.multiarray._reconstruct") for module in ("core", "_core")),
+    (bytes_of, "_codecs.encode"),
+    np.ndarray,
     np.dtype,
-    *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "?")),
-]  # that others put beside weights, as the best accuracy so far: numbers like any others
+    *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1", "?")),
+    Namespace,
+    *((PurePosixPath, f"pathlib{module}.PosixPath") for module in ("", "._local")),
+    *((PureWindowsPath, f"pathlib{module}.WindowsPath") for module in ("", "._local")),
+]
 SHOWN = 3  # differences named in an error
+
+
+class HoldsCode(ValueError):
+    """Error for a torch.save file that names code.
+
+    name: of the class or function, with its module.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"it holds a {name}, which could run code, and not only tensors, texts and numbers")
+        self.name = name
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
@@ -89,8 +114,8 @@ def read_torch(path: Path) -> Any:
     """Content of a `torch.save` file: tensors, text and numbers, on the CPU.
 
     No code of the file runs. torch.save stores a CRC-32 of every record. torch.load does not check it, so it is checked
-    here. The records must not be larger than the file. Raises OSError for a file that cannot be read, ValueError for
-    any other fault.
+    here. The records must not be larger than the file. Raises OSError for a file that cannot be read, HoldsCode for one
+    that names code, ValueError for any other fault.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -100,15 +125,16 @@ def read_torch(path: Path) -> Any:
                 damaged = archive.testzip()
             if damaged is not None:
                 raise ValueError(f"{damaged} does not match its checksum")
-        with torch.serialization.safe_globals(NUMPY_NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        # An open file, not its path: by a path, torch takes the end of the name for the kind of the file.
+        with torch.serialization.safe_globals(PLAIN_VALUES), open(path, "rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, ValueError):
         raise
     except pickle.UnpicklingError as error:  # torch's own words tell how to run the code
-        wrong = "it is damaged, or holds more than tensors, texts and numbers"
         code = re.search(r"GLOBAL (\S+)", str(error))
-        what = f": a {code[1]}; save the state_dict of such an object, not itself" if code else ""
-        raise ValueError(wrong + what) from error
+        if code:
+            raise HoldsCode(code[1]) from error
+        raise ValueError("it is damaged, or holds more than tensors, texts and numbers") from error
     except Exception as error:  # a damaged pickle raises anything
         raise ValueError(reason(error)) from error
 

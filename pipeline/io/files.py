@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pipeline.io.digests import digest_file
+
+__all__ = [
+    "TEMPORARY",
+    "atomic",
+    "digest_file",
+    "digest_json",
+    "publish",
+    "temporary_path",
+    "write_json",
+    "write_text",
+]
 
 TEMPORARY = ".tmp"  # behind the name of a file that is being written, or whose writer was killed
 
@@ -54,21 +66,6 @@ def write_json(path: Path, value: Any, **options: Any) -> None:
     options: of json.dumps.
     """
     write_text(path, json.dumps(value, indent=1, **options) + "\n")
-
-
-def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal.
-
-    A process reads a file once, as long as its size and time do not change.
-    """
-    now = path.stat()
-    return _digest(path, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
-
-
-@functools.lru_cache(maxsize=4096)
-def _digest(path: Path, *_: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_json(value: Any) -> str:

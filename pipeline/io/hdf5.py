@@ -8,27 +8,40 @@ Nothing is read from outside the file, and nothing that claims to be larger than
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import re
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
+from pipeline.io.file_kind import HDF5, LFS, in_place_of
 
 LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)  # h5py's words for a broken file
 
-HELD = "already open for write"  # HDF5's words
+HELD, OPEN_HERE = "already open for write", "locking flag values don't match"  # HDF5's words
+NEWEST_SUPERBLOCK = 9  # a larger version of the superblock is damage
+DISK = (errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EREMOTEIO, errno.EHOSTDOWN)
 
 
-class HeldOpen(UserError):
+class OutOfReach(UserError):
+    """Error for a file that cannot be read now.
+
+    It can be whole. It is neither deleted nor replaced for that.
+    """
+
+
+class HeldOpen(OutOfReach):
     """Error for a file that another program opened for writing.
 
-    The program has the file open, or had it open when it was killed. The file can be whole.
+    The program has the file open, or had it open when it was killed.
     """
 
 
@@ -36,17 +49,59 @@ def opened(path: Path) -> h5py.File:
     """Finished file, opened for reading without locks.
 
     No program changes a finished file, and some file systems have no locks.
-    Raises HeldOpen, FileNotFoundError, and for a broken file one of DAMAGE.
+    Raises OutOfReach, FileNotFoundError, and for a broken file one of DAMAGE.
     """
     try:
         return h5py.File(path, "r", locking=False)
     except OSError as error:
-        if HELD not in str(error):
-            raise
-        raise HeldOpen(
-            f"{path} is open for writing in another program, or was when that was killed",
-            f"Close it there. If no program has it open, run: h5clear -s {shlex.quote(str(path))}",
-        ) from error
+        if OPEN_HERE in str(error):
+            return _open_here_too(path)
+        if HELD in str(error):
+            wrong = f"{path} is open for writing in another program, or was when that was killed"
+            clear = f"h5clear -s {shlex.quote(str(path))}"
+            raise HeldOpen(wrong, f"Close it there. If no program has it open, run: {clear}") from error
+        raise _out_of_reach(path, error) or error from error
+
+
+def _open_here_too(path: Path) -> h5py.File:
+    """File that this process has open with locks, as in a notebook: HDF5 wants the same setting again."""
+    try:
+        return h5py.File(path, "r", locking=True)
+    except OSError:
+        return h5py.File(path, "r", locking="best-effort")
+
+
+def _out_of_reach(path: Path, error: Exception) -> OutOfReach | None:
+    """Error for a file that can be whole; None for damage and for a file that is missing."""
+    number = getattr(error, "errno", None)
+    if number in (errno.EACCES, errno.EPERM):
+        return OutOfReach(f"you may not read {path}", f"Run: chmod u+r {shlex.quote(str(path))}")
+    if number == errno.EISDIR:
+        return OutOfReach(f"{path} is a folder, not a file", "Give a file, or move the folder elsewhere.")
+    if number in DISK:
+        remedy = "See that its disk is connected, then run the same command again."
+        return OutOfReach(f"{path} cannot be read: {os.strerror(number)}", remedy)
+    version = re.search("bad superblock version", str(error)) and _superblock_version(path)
+    if version and version <= NEWEST_SUPERBLOCK:
+        wrong = f"{path} is of a newer HDF5 than {h5py.version.hdf5_version}, which this program has, or damaged"
+        return OutOfReach(wrong, f"Run: {shlex.quote(sys.executable)} -m pip install --upgrade h5py")
+    return None
+
+
+def _superblock_version(path: Path) -> int:
+    with open(path, "rb") as file:
+        return file.read(9)[8]
+
+
+def unreadable(path: Path, content: str, error: Exception, remedy: str) -> UserError:
+    """Error for a file for which one of DAMAGE was raised.
+
+    content: what it should hold, such as "feature bank".
+    """
+    other = in_place_of(path, HDF5)
+    said = f"it is {other.what}" if other else reason(error)
+    remedy = other.remedy if other and other.name == LFS else remedy
+    return _out_of_reach(path, error) or UserError(f"{path} is truncated or no {content}: {said}", remedy)
 
 
 def created(path: Path) -> h5py.File:

@@ -29,6 +29,29 @@ SIDEWAYS = (5, 6, 7, 8)  # tags that exchange width and height; then rows, colum
 UPSIDE_DOWN, MIRRORED = (3, 4, 7, 8), (2, 3, 6, 7)
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
+# First bytes of files that are met under a picture's name -> what they are.
+SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"8BPS", "Photoshop"),
+    (b"%PDF", "PDF"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"\x93NUMPY", "NumPy"),
+    (b"version https://git-lfs", "Git LFS pointer"),  # in place of the file, until `git lfs pull`
+    (b"<!doctype html", "HTML"),
+    (b"<html", "HTML"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "XML"),
+)
+BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"hevc": "HEIC", b"avif": "AVIF"}
+HEAD = 32  # bytes that tell a file's kind
+
 # Pillow warns of large images, which are refused here, and of damaged metadata, which does not touch the pixels.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -39,6 +62,15 @@ def decode(path: Path) -> np.ndarray | None:
         return read_rgb(read_content(path))
     except BROKEN:
         return None
+
+
+def begins_like_image(path: Path) -> bool:
+    """Whether the first bytes of a file are those of an image."""
+    try:
+        require_file(path)
+        return kind_of_file(_head(path)) in FORMATS
+    except OSError:
+        return False
 
 
 def read_rgb(content: bytes) -> np.ndarray:
@@ -119,12 +151,32 @@ def open_image(source: Path | io.BytesIO, formats: tuple[str, ...] = FORMATS) ->
     try:
         image = Image.open(source, formats=formats)
     except UnidentifiedImageError as error:
-        raise OSError(f"it is no {' or '.join(formats)} file") from error
+        kind = kind_of_file(_head(source))
+        what = f"it is no {' or '.join(formats)} file"
+        raise OSError(f"{what} but {kind}" if kind and kind not in formats else what) from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"it has more than {MAX_PIXELS:,} pixels") from error
     refusal = _refusal(image)
     if refusal:
         image.close()
         raise ValueError(refusal)
     return image
+
+
+def kind_of_file(content: bytes) -> str:
+    """Format of a file from its first HEAD bytes; "" if unknown."""
+    if content[4:8] == b"ftyp":
+        return BRANDS.get(content[8:12], "a video or a picture of its kind")
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    return next((kind for start, kind in SIGNATURES if content[: len(start)].lower() == start.lower()), "")
+
+
+def _head(source: Path | io.BytesIO) -> bytes:
+    if isinstance(source, io.BytesIO):
+        return source.getvalue()[:HEAD]
+    with source.open("rb") as file:
+        return file.read(HEAD)
 
 
 def _refusal(image: Image.Image) -> str:

@@ -1,10 +1,11 @@
-"""JSON and TOML files from unknown sources.
+"""Text, JSON and TOML files from unknown sources.
 
 A file is read, or refused by a ValueError with the reason.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import tomllib
@@ -15,6 +16,17 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 
 LARGEST = 256 << 20  # bytes; what is read takes ten times as much memory
 TOO_DEEP = "lists or tables in one another, deeper than anybody writes them"
+
+
+def read_text(path: Path) -> str:
+    """Text of a UTF-8 or UTF-16 file, without its byte order mark.
+
+    Windows and its spreadsheets write such marks; UTF-16 needs one. Raises OSError, and ValueError for another
+    encoding.
+    """
+    content = path.read_bytes()
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig")
 
 
 def read_json(path: Path) -> Any:
@@ -53,7 +65,7 @@ def _read(path: Path) -> str:
     size = path.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{size:,} bytes are more than such a file ever has")
-    return path.read_text(encoding="utf-8")
+    return read_text(path)
 
 
 def _finite(text: str) -> float:

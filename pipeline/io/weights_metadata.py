@@ -5,11 +5,13 @@ Reads *.safetensors; needs no torch.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import UserError
+from pipeline.io.file_kind import SAFETENSORS, in_place_of
 from pipeline.io.text import JsonValue, parse_json
 from sorn.normalisation import IMAGENET, Normalisation
 
@@ -59,6 +61,12 @@ def require_normalisation(path: Path, own: Normalisation) -> None:
 
 
 def unreadable(path: Path, error: Exception) -> UserError:
+    """Error for a weights file of this program that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return UserError(f"there are no weights: {path} is missing", "Run `make train`, or give another file.")
+    if isinstance(error, PermissionError):
+        return UserError(f"{path} may not be read by you", f"Run: chmod u+r {shlex.quote(str(path))}")
+    other = in_place_of(path, SAFETENSORS)
+    if other is not None:
+        return UserError(f"{path} is truncated or no safetensors file: it is {other.what}", other.remedy)
     return UserError(f"{path} is truncated or no safetensors file: {error}", "Run `make train`, or copy it again.")

@@ -13,6 +13,7 @@ from pipeline.labelers.base import Labeler, Source
 
 LABELERS = registry.LABELER.built_in
 
+UNLABELED = "none"  # the labeler that labels nothing
 TRAINED = "danet"  # the labeler that `make labeler` trains
 
 

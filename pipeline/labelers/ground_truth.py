@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.datasets.file_digests import files_digest
+from pipeline.datasets.ground_truth import require_own
+from pipeline.datasets.label_maps import exact_mask
 from pipeline.datasets.manifest import mask_path
-from pipeline.datasets.mask_files import exact_mask, listing_digest
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
@@ -56,15 +58,17 @@ class GroundTruth:
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
         paths = [self.path(record) for record in records]
-        return {"mask files": listing_digest(self.root, (path for path in paths if path.is_file()))}
+        return {"mask files": files_digest(self.root, (path for path in paths if path.is_file()))}
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
-        missing = [path for path in map(self.path, records) if not path.is_file()]
+        paths = [self.path(record) for record in records]
+        missing = [path for path in paths if not path.is_file()]
         if missing:
             raise UserError(
                 f"{len(missing)} of {len(records)} images of {self.manifest.name} have no mask, first {missing[0]}",
                 "Put the masks there, say where they are (--set masks.options.pattern=...), or choose another labeler.",
             )
+        require_own(records, paths)
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
         return [

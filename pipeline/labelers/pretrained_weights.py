@@ -18,10 +18,10 @@ from torch import Tensor
 
 from pipeline.errors import UserError, reason
 from pipeline.io.checkpoints import read_torch
+from pipeline.io.file_kind import PICKLE, SAFETENSORS, TORCH, in_place_of, kind_of
 
 PICKLED = (".pkl",)
-TORCH = (".pth", ".pt", ".pyth")
-SAFETENSORS = (".safetensors",)
+TORCH_ENDINGS = (".pth", ".pt", ".pyth")
 NUMBERS = "fiub"  # kinds of numpy's types that a weight may have
 
 
@@ -36,6 +36,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise UserError(f"there are no weights {path}", "Fetch them, or correct the path.") from error
     except Exception as error:  # a damaged pickle may raise anything
+        other = in_place_of(path, TORCH)
+        if other is not None and other.name not in (SAFETENSORS, PICKLE):
+            raise UserError(f"weights {path} cannot be read: it is {other.what}", other.remedy) from error
         raise UserError(
             f"weights {path} cannot be read: {reason(error)}",
             "Fetch the file again; known kinds are .pkl of detectron2's model zoo, .pth and .safetensors.",
@@ -54,16 +57,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> Any:
-    if path.suffix in PICKLED:
-        content = path.read_bytes()
-        _require_bounded(content)
-        return _Reader(io.BytesIO(content)).load()
-    if path.suffix in TORCH:
+    """Content of the file. Its name counts only where its first bytes are of no known kind."""
+    kind = kind_of(path)
+    if kind is not None and kind.name == TORCH:
         return read_torch(path)
-    if path.suffix in SAFETENSORS:
+    if kind is not None and kind.name == SAFETENSORS:
         from safetensors.torch import load_file
 
         return load_file(path)
+    if path.suffix in PICKLED or (kind is not None and kind.name == PICKLE):
+        content = path.read_bytes()
+        _require_bounded(content)
+        return _Reader(io.BytesIO(content)).load()
+    if path.suffix in TORCH_ENDINGS:
+        return read_torch(path)
     raise ValueError(f"'{path.suffix}' is no known kind")
 
 

@@ -23,7 +23,7 @@ STYLES = {
     "chance": "chance",
     "colour": "s4",
     "colour, visible stripes": "s5",
-    "sorn, exact masks": "s6",
+    "sorn, ground truth": "s6",
     "rank-1": "s0",
     "mAP": "s1",
 }

@@ -12,6 +12,7 @@ from pipeline.io import documents
 from pipeline.io.text import read_json
 from pipeline.runs.config import DanetConfig, as_json, read_model
 from pipeline.runs.layout import DESCRIPTION
+from pipeline.runs.replacement import settle
 from sorn.config import SORNConfig
 
 Document = Mapping[str, Any]  # JSON content of a file
@@ -100,6 +101,7 @@ def describe(folder: Path) -> CheckpointInfo:
     Raises UserError for a folder without config.json, or with one of another program.
     """
     path = folder / DESCRIPTION
+    settle(folder)
     try:
         found = read_json(path)
         height, width = map(int, found["image_size"])

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from sorn.config import (
     DANET_BACKBONES,
+    STRIDE,
     LossConfig,
     ScheduleConfig,
     SORNConfig,
+    any_seed,
     check,
     check_choice,
-    check_choices,
+    check_fields,
     choice,
 )
 from sorn.metrics import AP_FORMULAS
@@ -46,13 +48,11 @@ class MasksConfig:
     # The keypoint finder's own options.
 
     def __post_init__(self) -> None:
-        height, width = self.image_size
-        check(
-            height % 16 == 0 and width % 16 == 0 and height > 0 and width > 0,
-            "masks.image_size",
-            self.image_size,
-            "height and width that 16 divides (the backbone's stride)",
+        fits, expected = (
+            _whole(self.image_size, STRIDE),
+            f"height and width that {STRIDE} divides (the backbone's stride)",
         )
+        check(fits, "masks.image_size", self.image_size, expected)
         check(self.shard_images >= 1, "masks.shard_images", self.shard_images, "1 or more")
 
 
@@ -88,19 +88,15 @@ class DanetConfig:
     # Brightness, contrast, saturation and each colour channel are scaled within [1 - j, 1 + j].
     init: str = "imagenet"
     # Backbone weights: "imagenet" (see sorn models), "none", or a file.
-    seed: int = 0
+    seed: int = any_seed(largest=2**43)
     # Of initial weights, shuffling and the changes of crops.
     precision: str = choice("auto", PRECISIONS)
     # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU.
 
     def __post_init__(self) -> None:
-        check_choices("danet", self)
-        check(
-            all(side > 0 and side % 8 == 0 for side in self.image_size),
-            "danet.image_size",
-            self.image_size,
-            "height and width that 8 divides (the output stride)",
-        )
+        check_fields("danet", self)
+        fits, expected = _whole(self.image_size, 8), "height and width that 8 divides (the output stride)"
+        check(fits, "danet.image_size", self.image_size, expected)
         check(self.epochs >= 1, "danet.epochs", self.epochs, "1 or more")
         check(self.batch_size >= 2, "danet.batch_size", self.batch_size, "2 or more (batch normalisation)")
         check(self.base_lr > 0, "danet.base_lr", self.base_lr, "a positive number")
@@ -118,7 +114,7 @@ class TrainConfig:
 
     batch_size: int = 32
     # Section IV-B.
-    seed: int = 0
+    seed: int = any_seed()
     # Of initial weights, shuffling and flips.
     flip: float = 0.5
     # Probability of a horizontal flip, the paper's only augmentation.
@@ -152,7 +148,7 @@ class TrainConfig:
     # Weights of the "last" epoch, as the paper, or of the "best" one: the highest mAP on val; needs validate_every.
 
     def __post_init__(self) -> None:
-        check_choices("train", self)
+        check_fields("train", self)
         check(self.batch_size >= 2, "train.batch_size", self.batch_size, "2 or more (batch normalisation)")
         for name in ("flip", "partial", "cover", "coarse"):
             check(0 <= getattr(self, name) <= 1, f"train.{name}", getattr(self, name), "a probability")
@@ -166,12 +162,8 @@ class TrainConfig:
             f"a divisor of train.batch_size ({self.batch_size}) that leaves 2 images or more",
         )
         check(self.validate_every >= 0, "train.validate_every", self.validate_every, "0 (never) or more epochs")
-        check(
-            self.keep == "last" or self.validate_every > 0,
-            "train.keep",
-            self.keep,
-            "last, unless validate_every is set",
-        )
+        kept = self.keep == "last" or self.validate_every > 0
+        check(kept, "train.keep", self.keep, "last, unless validate_every is set")
 
 
 @dataclass(frozen=True)
@@ -186,8 +178,8 @@ class EvalConfig:
     # Visibility threshold of Eq. 12, Section IV-B.
     tau_sweep: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
     # Other thresholds that the report shows beside it, as in Figure 8; empty for none.
-    colour: bool = False
-    # Also rank by colour histograms of stripes (sorn/colour.py), a floor that needs no training: it reads the images.
+    colour: bool | None = None
+    # Also rank by colour histograms of stripes, a floor without training. Not set: yes, but finished ones stay as made.
     rerank: bool = False
     # Also re-rank the fullest variant by k-reciprocal neighbours (sorn/rerank.py): minutes for a large gallery.
     rerank_k1: int = 20
@@ -202,7 +194,7 @@ class EvalConfig:
     # Gallery images per pid: 0 = all, 1 = single-gallery-shot, drawn `trials` times.
     trials: int = 100
     # Draws of the single-shot gallery.
-    seed: int = 0
+    seed: int = any_seed()
     # Of those draws and of the queries shown in the report.
     ranked_queries: int = 8
     # Queries shown as ranked lists.
@@ -220,7 +212,7 @@ class EvalConfig:
     # That network: a folder with its model.safetensors and config.json, e.g. runs/market1501-densepose/train.
 
     def __post_init__(self) -> None:
-        check_choices("eval", self)
+        check_fields("eval", self)
         check(
             (self.visibility == "segmenter") == bool(self.segmenter),
             "eval.segmenter",
@@ -228,10 +220,14 @@ class EvalConfig:
             'a training folder with eval.visibility = "segmenter", and nothing without',
         )
         check(0 <= self.tau <= 1, "eval.tau", self.tau, "a number in [0, 1]")
-        sweep = "rising numbers in [0, 1]"
-        taus = self.tau_sweep
-        check(all(0 <= tau <= 1 for tau in taus) and list(taus) == sorted(set(taus)), "eval.tau_sweep", taus, sweep)
-        check(1 <= self.rerank_k2 <= self.rerank_k1, "eval.rerank_k2", self.rerank_k2, "1 to eval.rerank_k1")
+        rising = list(self.tau_sweep) == sorted({tau for tau in self.tau_sweep if 0 <= tau <= 1})
+        check(rising, "eval.tau_sweep", self.tau_sweep, "rising numbers in [0, 1]")
+        check(
+            1 <= self.rerank_k2 <= self.rerank_k1,
+            "eval.rerank_k2",
+            self.rerank_k2,
+            f"1 to eval.rerank_k1 ({self.rerank_k1})",
+        )
         check(0 <= self.rerank_weight <= 1, "eval.rerank_weight", self.rerank_weight, "a number in [0, 1]")
         check(self.shots in (0, 1), "eval.shots", self.shots, "0 (all-gallery) or 1 (single-gallery-shot)")
         check(self.trials >= 1, "eval.trials", self.trials, "1 or more")
@@ -280,6 +276,10 @@ STORED_NAMES = {"stripes": "parts", "keypoints": "pose", "keypoint_options": "po
 # Spelling of options in the files of finished runs: a file format does not change with a name, so runs stay fresh.
 
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}
+
+
+def _whole(size: tuple[int, int], stride: int) -> bool:
+    return all(side > 0 and side % stride == 0 for side in size)
 
 
 def as_json(config: object) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """Configuration files: presets and TOML files -> one Config.
 
 No torch. A configuration file has the sections [danet], [masks], [model], [loss], [schedule], [train], [eval]. It can
-start from a preset with `base = "paper"`. `--set section.field=value` on the command line overrides both.
+start from a preset with `base = "paper"`. A stamp.json stands for the file that its stage was made with. `--set
+section.field=value` on the command line overrides all of them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 
 from pipeline.errors import UserError, did_you_mean
 from pipeline.io.build import build, fields_of
-from pipeline.io.text import parse_toml, read_toml
+from pipeline.io.text import parse_toml, read_json, read_toml
 from pipeline.runs.config import SECTION_ALIASES, SECTIONS, Config, Runtime
+from pipeline.runs.layout import STAMP
 from pipeline.runs.option_names import current_name, is_known, nearest_option, nearest_section
+from pipeline.runs.override_value import override_value
 
 PRESET_DIR = Path(__file__).parent / "presets"
 Sections = dict[str, dict[str, object]]
@@ -27,10 +30,10 @@ def presets() -> list[str]:
 def load_config(name: str, overrides: tuple[str, ...] = (), runtime: Runtime | None = None) -> Config:
     """Configuration of a preset or TOML file, with overrides.
 
-    name: of a preset, or path of a TOML file. overrides: `section.field=value`. Raises UserError for an unknown preset,
-    section or option (with the nearest known one), and for a value out of range.
+    name: of a preset, or path of a TOML file or of a stamp. overrides: `section.field=value`. Raises UserError for an
+    unknown preset, section or option (with the nearest known one), and for a value out of range.
     """
-    sections = _read(name)
+    sections = read_sections(name)
     given: dict[str, str] = {}  # option -> its override
     for text in overrides:
         given[_override(sections, text)] = f"--set {text}"
@@ -38,16 +41,33 @@ def load_config(name: str, overrides: tuple[str, ...] = (), runtime: Runtime | N
     return dataclasses.replace(Config(**built), runtime=runtime or Runtime())
 
 
-def _read(name: str, readers: tuple[str, ...] = ()) -> Sections:
-    """Sections of a preset or file, on top of those of its base. readers: the files whose base this is."""
-    path = Path(name) if name.endswith(".toml") else PRESET_DIR / f"{name}.toml"
+def file_text(path: Path) -> str:
+    """Configuration that a stamp records, as the text of a file.
+
+    Raises OSError and ValueError for a stamp that cannot be read or records none.
+    """
+    try:
+        command = read_json(path)["command"]
+        text = command["config_text"] or f'base = "{command["config"]}"'
+    except (KeyError, TypeError) as error:
+        raise ValueError("it records no configuration") from error
+    return str(text)
+
+
+def read_sections(name: str, readers: tuple[str, ...] = ()) -> Sections:
+    """Sections of a preset or file, and of its base.
+
+    readers: the files whose base this is. Raises UserError as `load_config` does.
+    """
+    stamped = Path(name).name == STAMP
+    path = Path(name) if name.endswith(".toml") or stamped else PRESET_DIR / f"{name}.toml"
     if not path.is_file():
         raise UserError(
             f"no configuration '{name}'",
             f"{did_you_mean(name, presets())}Known presets: {', '.join(presets())}; or give the path of a .toml file.",
         )
     try:
-        table = read_toml(path)
+        table = parse_toml(file_text(path)) if stamped else read_toml(path)
     except ValueError as error:
         raise UserError(
             f"{path} is not TOML: {error}", 'Correct that line, or start from a preset: base = "paper".'
@@ -57,7 +77,7 @@ def _read(name: str, readers: tuple[str, ...] = ()) -> Sections:
         raise UserError(
             f"{path}: base = {base!r} is no preset and no other file", f"Start from a preset: {', '.join(presets())}."
         )
-    sections = _read(base, (*readers, name)) if base else {}
+    sections = read_sections(base, (*readers, name)) if base else {}
     for given, values in table.items():
         section = SECTION_ALIASES.get(given, given)
         if section not in SECTIONS or not isinstance(values, dict):
@@ -77,12 +97,9 @@ def _override(sections: Sections, text: str) -> str:
     if not equals or not dot or not name:
         raise UserError(f"--set {text}: not of the form section.field=value", "Write for example: --set eval.tau=0.2")
     name = _known(section, name, f"--set {text}")
-    try:
-        parsed = parse_toml(f"x = {value}")["x"]
-    except ValueError:
-        parsed = value  # a bare word is a string: --set eval.split=val
     target = sections.setdefault(section, {})
     table, dot, own = name.partition(".")
+    parsed = override_value(Any if dot else fields_of(SECTIONS[section])[name], value)
     if dot:
         earlier = target.get(table)
         target[table] = {**(earlier if isinstance(earlier, dict) else {}), own: parsed}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import UserError, did_you_mean, nearest
+from pipeline.runs.command import assigned
 from pipeline.runs.layout import (
     DESCRIPTION,
     EVALUATIONS_FROM,
@@ -17,7 +20,11 @@ from pipeline.runs.layout import (
     STAMP,
     TABLES,
     WEIGHTS,
+    Paths,
+    evaluation_name,
 )
+from pipeline.runs.origin import recorded
+from pipeline.runs.replacement import settle
 
 INSIDE = (*OWN_FILES, EXPORT)  # names of folders inside a run
 
@@ -77,25 +84,61 @@ def find_run(text: str | Path, runs: Path) -> RunPlace | None:
 
 
 def find_trained(text: str | Path, runs: Path) -> RunPlace:
-    """Run with a finished training.
+    """Run with a finished training, whose checkpoint is evaluated.
 
-    text: name of its dataset (market1501), or as for `find_run`. Raises UserError for no such run and for several.
+    text: name or file of its dataset (market1501, mine.csv), or as for `find_run`. Raises UserError for no such run and
+    for several.
     """
+    found = _find_trained(text, runs)
+    _require_own_folder(found)
+    return found
+
+
+def _find_trained(text: str | Path, runs: Path) -> RunPlace:
     finished = finished_trainings(runs)
     given = find_run(text, runs)
     if given is not None and given.full_name in finished and given.runs.resolve() == runs.resolve():
         return RunPlace(runs, given.name, given.experiment)
-    chosen = [name for name in finished if "/" not in name and name.rpartition("-")[0] == str(text)]
+    dataset = _dataset_name(text, runs)
+    chosen = [name for name in finished if "/" not in name and name.rpartition("-")[0] == dataset]
     if len(chosen) == 1:
         return RunPlace(runs, chosen[0])
     if chosen:
         raise UserError(f"several runs were trained on {text}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
     datasets = {name.rpartition("-")[0] for name in finished if "/" not in name}
     meant = did_you_mean(str(text), [*sorted(datasets), *finished])
+    train = f"Name one, or run: make train {assigned('DATASET', str(text))}"
     raise UserError(
-        f"no finished training run of '{text}' in {runs}",
-        f"{meant}Found: {', '.join(finished) or 'none'}. Run: make train DATASET={text}",
+        f"no finished training run of '{text}' in {runs}", f"{meant}Found: {', '.join(finished) or 'none'}. {train}"
     )
+
+
+def _dataset_name(text: str | Path, runs: Path) -> str:
+    """Name of a dataset that is given by its name or its file.
+
+    Raises UserError where the folder of that name belongs to another file.
+    """
+    if Path(text).suffix.lower() not in (".csv", ".toml") or not Path(text).is_file():
+        return str(text)
+    paths = Paths(str(text), "", Path(), runs, name=load_manifest(str(text)).name)
+    known = recorded(paths)
+    if known is not None and not known.may_be_of(Path(text)):
+        wrong = f"{paths.folder('data').parent} holds the results of {known.place}, not of {text}"
+        raise UserError(wrong, f"Train on it, in another folder: make train {assigned('DATASET', str(text))}")
+    return paths.dataset_name
+
+
+def _require_own_folder(place: RunPlace) -> None:
+    """Raise UserError if evaluations of another run would have the same folder."""
+    spelled = evaluation_name(place.full_name)
+    names = [name for name in finished_trainings(place.runs) if evaluation_name(name) == spelled]
+    others = [name for name in names if name != place.full_name]
+    if not others:
+        return
+    nested = next(name for name in (place.full_name, *others) if "/" in name)
+    old, new = (shlex.quote(str(place.runs / name)) for name in (nested, f"{nested}-2"))
+    wrong = f"evaluations of {place.full_name} and of {others[0]} would have one folder, {EVALUATIONS_FROM}{spelled}"
+    raise UserError(wrong, f"Rename the experiment: mv {old} {new}")
 
 
 def find_training(model: str | Path, runs: Path) -> Path:
@@ -106,6 +149,7 @@ def find_training(model: str | Path, runs: Path) -> Path:
     """
     needed = (WEIGHTS, DESCRIPTION)
     for folder in _folders(model, runs, "train"):
+        settle(folder)
         missing = [name for name in needed if not (folder / name).is_file()]
         if len(missing) == 1:
             wrong = f"{folder} holds no {missing[0]}"
@@ -117,7 +161,7 @@ def find_training(model: str | Path, runs: Path) -> Path:
             f"{model} holds no trained network: no {WEIGHTS} and no {DESCRIPTION}",
             f"Give the folder of a training, or the name of a run in {runs}.",
         )
-    return find_trained(model, runs).folder / "train"
+    return _find_trained(model, runs).folder / "train"
 
 
 def find_output(text: str | Path, runs: Path, stage: str, file: str) -> Path | None:
@@ -125,7 +169,10 @@ def find_output(text: str | Path, runs: Path, stage: str, file: str) -> Path | N
 
     text: name or path of a run or an experiment, path of the stage's folder, or of a file in it.
     """
-    return next((folder for folder in _folders(text, runs, stage) if (folder / file).is_file()), None)
+    found = next((folder for folder in _folders(text, runs, stage) if (folder / file).is_file()), None)
+    if found is not None:
+        settle(found)
+    return found
 
 
 def finished_trainings(runs: Path) -> list[str]:
@@ -185,3 +232,13 @@ def folder_names(folder: Path) -> list[str]:
     A folder that a killed `sorn clean` renamed has its own name here.
     """
     return sorted({path.name.removesuffix(LEAVING) for path in folder.glob("*") if path.is_dir()})
+
+
+def full_name_of(spelled: str, runs: Path) -> str:
+    """Full name of the run in an evaluation's folder.
+
+    spelled: as in eval-from-a-b-experiments-c.
+    """
+    trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
+    names = [place_of(folder).full_name for folder in trainings]
+    return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)

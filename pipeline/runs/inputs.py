@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError, did_you_mean
+from pipeline.io.digests import FilePlace
+from pipeline.io.file_kind import kind_of
+from pipeline.io.files import digest_file
 
 OUTSIDE = ""  # stage of an input that no stage of the run makes
 MASK_NAMES = {"train": "masks of ", "eval": "images of "}  # reader -> prefix of a split of the masks stage in its stamp
 POSE = "pose"  # the digest of all keypoints, among what the masks stage provides
+BUILT_IN = ("imagenet", "none")  # initial weights that are no file
 FROM_DATA = ("records", "manifest")
+FORMER_INPUTS = {"data": ("folder",)}  # inputs in the stamps of 0.1 that decide nothing: a place is no content
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,23 @@ class Input:
         It is part of a fingerprint, so it never changes.
         """
         return MASK_NAMES[reader] + self.key if self.stage == "masks" and self.key != POSE else self.key
+
+
+def initial_weights(option: str, init: str) -> str | dict[str, str]:
+    """Origin of initial weights, as a fingerprint holds it.
+
+    "imagenet", "none", or name and digest of a file. option: its name, for messages. Raises UserError for a file that
+    does not exist.
+    """
+    if init in BUILT_IN:
+        return init
+    path = Path(init)
+    if path.is_dir() and (kind := kind_of(path)):
+        raise UserError(f"{option} = {init} is {kind.what}", kind.remedy)
+    if not path.is_file():
+        meant = did_you_mean(init, BUILT_IN) if len(path.parts) == 1 else ""
+        raise UserError(f"{option} = {init}: no such file", f"{meant}Give a weights file, 'imagenet' or 'none'.")
+    return {"file": FilePlace(path.name), "sha256": digest_file(path)}
 
 
 def as_stored(reader: str, inputs: Iterable[Input]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -16,12 +16,14 @@ INDEX = "index.json"  # of the shards of a masks stage
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
 EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint is evaluated
 TABLES, EXPORT = "tables", "export"
+NEXT = "next"  # in the folder of a finished stage: newer outputs, until they are complete
+SCALARS = "tensorboard"
 LEAVING = ".removed"  # behind the name of a folder that `sorn clean` is removing
 OWN_FILES = {  # patterns of all files that a stage can leave in its folder, finished or not
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
     "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
-    "train": (WEIGHTS, DESCRIPTION, "state-*.pt", "tensorboard/events.out.tfevents.*"),
+    "train": (WEIGHTS, DESCRIPTION, "state-*.pt", f"{SCALARS}/events.out.tfevents.*"),
     "eval": ("features.h5", REPORT, "report.md", "report.html", QUERY_RESULTS, "pictures/*.png", "parts/*.h5"),
     TABLES: ("tables.json", "tables.md", "tables.html", "attempts.csv", "logs/*.log", "parts/*/.lock"),
 }
@@ -35,7 +37,8 @@ class Paths:
     dataset: as on the command line, a name or the path of a .toml or .csv. name: its name in the manifest. labeler: its
     name, or package.module:Class. data_root: folder of the user's datasets. runs: folder of all outputs. trained_on:
     None, or the run ("market1501-densepose") whose checkpoint is evaluated. experiment: name of a further training and
-    evaluation on the same shards; "" for the run's own.
+    evaluation on the same shards; "" for the run's own. renewed: stage whose outputs go to next/ in its folder, because
+    it has finished before; "" for none.
     """
 
     dataset: str
@@ -45,6 +48,7 @@ class Paths:
     trained_on: str | None = None
     name: str = ""
     experiment: str = ""
+    renewed: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", self.experiment):
@@ -66,6 +70,15 @@ class Paths:
         All labelers share the folders of `data` and `labeler`. The evaluation of a checkpoint from another run has a
         folder of its own.
         """
+        folder = self._finished(stage)
+        return folder / NEXT if stage == self.renewed else folder
+
+    @property
+    def settled(self) -> Paths:
+        """The same paths, with all outputs at their places."""
+        return replace(self, renewed="")
+
+    def _finished(self, stage: str) -> Path:
         if stage in ("data", "labeler"):
             return self.runs / self.dataset_name / stage
         run = self.runs / self.run_name
@@ -73,7 +86,7 @@ class Paths:
         if stage == "train":
             return self.runs / self.trained_on / "train" if self.trained_on else own / "train"
         if stage == "eval":
-            return own / (f"{EVALUATIONS_FROM}{self.trained_on.replace('/', '-')}" if self.trained_on else "eval")
+            return own / (f"{EVALUATIONS_FROM}{evaluation_name(self.trained_on)}" if self.trained_on else "eval")
         return run / stage
 
     def stamp(self, stage: str) -> Path:
@@ -143,7 +156,7 @@ class Paths:
 
     @property
     def tensorboard(self) -> Path:
-        return self.folder("train") / "tensorboard"
+        return self.folder("train") / SCALARS
 
     # eval
     @property
@@ -179,6 +192,11 @@ class Paths:
         return self.folder("eval") / "pictures"
 
 
+def evaluation_name(trained_on: str) -> str:
+    """Full name of a run, as part of another name."""
+    return trained_on.replace("/", "-")
+
+
 def labeler_folder(labeler: str) -> str:
     """Labeler as part of a run's name.
 
@@ -199,4 +217,5 @@ def labeler_of_folder(name: str) -> str:
 def own_files(stage: str, folder: Path) -> set[Path]:
     """Existing files that a stage or the tables wrote in their folder."""
     patterns = (*OWN_FILES[stage], *OWN_FILES_OF_ALL)
-    return {path for name in patterns for end in ("", TEMPORARY) for path in folder.glob(name + end)}
+    places = (folder, folder / NEXT)
+    return {path for name in patterns for end in ("", TEMPORARY) for place in places for path in place.glob(name + end)}

@@ -28,6 +28,16 @@ def current_name(section: str, name: str) -> str:
     return OPTION_ALIASES.get(f"{section}.{first}", f"{section}.{first}").partition(".")[2] + dot + own
 
 
+def full_name(given: str) -> str:
+    """Present name of an option or a table's entry.
+
+    given: section.name, present or former.
+    """
+    section, dot, name = given.partition(".")
+    section = SECTION_ALIASES.get(section, section)
+    return f"{section}.{current_name(section, name)}" if dot else given
+
+
 def is_known(section: str, name: str) -> bool:
     """Whether a section has an option or a table's entry `name`.
 

@@ -9,6 +9,7 @@ import ast
 import dataclasses
 import inspect
 import json
+import types
 import typing
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,9 @@ def find_options(chosen: str = "") -> list[Option]:
 
 
 def as_toml(value: object) -> str:
-    """Value in the spelling of a configuration file."""
+    """Value in the spelling of a configuration file, or "not set"."""
+    if value is None:
+        return "not set"
     return json.dumps(value) if not isinstance(value, dict) or value else "{}"
 
 
@@ -143,6 +146,8 @@ def _reasons(kind: type) -> dict[str, str]:
 def _kind(hint: Any) -> str:
     """A type in words."""
     origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if origin is types.UnionType:  # None is an option that is left open
+        return _kind(inner[0])
     if origin is tuple:
         count = "" if inner[-1] is Ellipsis else f"{len(inner)} "
         return f"a list of {count}{PLURAL[inner[0]]}"

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pipeline.datasets.discovery import find_root
 from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
-from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
+from pipeline.datasets.records import IdNames, ImageFile, ImageRecord, moved, read_rows
 from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.command import DATA_ROOT, OWN, RunCommand
+from pipeline.runs.command import DATA_ROOT, RunCommand
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.find import find_run, finished_trainings, folder_names, is_run, no_run, place_of
-from pipeline.runs.layout import EVALUATIONS_FROM, EXPERIMENTS, EXPORT, TABLES, Paths, labeler_of_folder
-from pipeline.runs.result_paths import Exported, TablesPaths
+from pipeline.runs.config_record import as_recorded, usable
+from pipeline.runs.find import find_run, full_name_of, is_run, no_run
+from pipeline.runs.layout import Paths, labeler_of_folder
+from pipeline.runs.origin import moved_with_runs, present_file
+from pipeline.runs.recall import recall
 from pipeline.runs.stamp import Stamp
 
 DEFAULT_CONFIG = "paper"  # for a dataset without a manifest
 UNKNOWN_FILE = "<"  # before the name of a dataset whose file is unknown
 STAGES = ("data", "labeler", "masks", "train", "eval")  # in order
-SHARED = tuple(name for name in STAGES if name not in OWN)
-
-
-@dataclass(frozen=True)
-class OutputFolder:
-    """Output folder of a run.
-
-    stage: name of its stage, or TABLES or EXPORT. run: as the stage takes it.
-    """
-
-    stage: str
-    folder: Path
-    run: Run
 
 
 @dataclass(frozen=True)
@@ -46,13 +36,16 @@ class Run:
     """One run in memory.
 
     paths: of its files. command: the command that makes it. options: its configuration if it is known already;
-    otherwise `config` loads the one of the command.
+    otherwise `config` loads the one of the command. recalled: the options that the stamps of the run have recorded, as
+    variables of make, if they are used. consent: flags of the command line by which finished outputs may be replaced.
     """
 
     paths: Paths
     command: RunCommand
     runtime: Runtime = dataclasses.field(default_factory=Runtime)
     options: Config | None = None
+    recalled: str = ""
+    consent: frozenset[str] = frozenset()
 
     @staticmethod
     def of(config: Config, paths: Paths) -> Run:
@@ -83,21 +76,20 @@ class Run:
             wrong = f"{place.runs / place.name} is no run: those are called <dataset>-<labeler>"
             raise UserError(wrong, "Give one that `make masks` or a later stage has made, or a folder in it.")
         given = dataset if dataset in known_datasets() else f"{UNKNOWN_FILE}the .toml or .csv of {dataset}>"
-        source = _source(place.evaluated, place.runs) if place.evaluated else None
+        source = full_name_of(place.evaluated, place.runs) if place.evaluated else None
         paths = Paths(given, labeler, data_root, place.runs, source, dataset, place.experiment)
-        return Run.at(paths)._as_it_was_made()
+        return Run.at(paths).as_it_was_made(by_name=True)
 
     def asked_for(self, config: str, options: tuple[str, ...], init: str | None, runtime: Runtime) -> Run:
         """Run with further options of the command line.
 
-        config: another preset or file replaces all options that the run was made with; "" keeps them.
+        config: another preset or file replaces all options that the run was made with; "" keeps them, and an option
+        replaces an earlier one of its name.
         """
-        made = self.command
         if config:
-            command = replace(made, config=config, config_text=None, set=options, init=init)
-        else:
-            command = replace(made, set=(*made.set, *options), init=made.init if init is None else init)
-        return replace(self, command=command, runtime=runtime)
+            command = replace(self.command, config=config, config_text=None, set=options, init=init)
+            return replace(self, command=command, runtime=runtime, recalled="")
+        return replace(self, command=self.command.adding(options, init), runtime=runtime)
 
     def of_dataset(self, dataset: str) -> Run:
         """Run with the dataset as the user typed it."""
@@ -130,9 +122,12 @@ class Run:
     def rows(self) -> list[tuple[ImageRecord, ImageFile]]:
         """Rows of records.csv.
 
-        Raises UserError if the file is missing or damaged.
+        Paths are those of now. Raises UserError if the file is missing or damaged.
         """
-        return read_rows(self.paths.records, self.paths.dataset)
+        rows = read_rows(self.paths.records, self.make("data"))
+        with contextlib.suppress(UserError):  # without the summary nobody knows where they lay
+            return moved(rows, Path(self.summary.root), self.root)
+        return rows
 
     @property
     def records(self) -> list[ImageRecord]:
@@ -144,12 +139,29 @@ class Run:
 
         Raises UserError if the file is missing or damaged.
         """
-        return read_summary(self.paths.data_summary, self.paths.dataset)
+        return read_summary(self.paths.data_summary, self.make("data"))
 
     @property
+    def names(self) -> IdNames:
+        """Identities and cameras as the dataset writes them.
+
+        Numbers where the summary is missing or damaged.
+        """
+        try:
+            return self.summary.names
+        except UserError:
+            return IdNames()
+
+    @cached_property
     def root(self) -> Path:
-        """Folder of the dataset, absolute."""
-        return Path(self.summary.root)
+        """Folder of the dataset, absolute.
+
+        It is where the dataset is now, or where it was if it is not found.
+        """
+        if not self.paths.dataset.startswith(UNKNOWN_FILE):
+            with contextlib.suppress(UserError):
+                return find_root(self.manifest, self.paths.data_root)
+        return moved_with_runs(Path(self.summary.root), self.paths)
 
     def stamp(self, stage: str) -> Stamp | None:
         return stamp.read(self.paths.folder(stage))
@@ -163,17 +175,18 @@ class Run:
         if made is None:
             source = self.paths.trained_on if stage == "train" else None
             wrong = f"the {stage} stage of {source or self.paths.dataset} has not finished"
-            again = f"make train DATASET={source}" if source else self.make(stage)
+            again = self._source_run(source).make(stage) if source else self.make(stage)
             raise UserError(f"{wrong}: no stamp in {self.paths.folder(stage)}", f"Run: {again}")
         return made
+
+    def _source_run(self, name: str) -> Run:
+        """Run whose checkpoint is evaluated."""
+        return Run.find(self.paths.runs.absolute() / name, self.paths.runs, self.paths.data_root)
 
     @property
     def recorded(self) -> RunCommand:
         """Command for a stamp, with the content of its configuration file."""
-        path = Path(self.command.config)
-        if path.suffix != ".toml" or not path.is_file():
-            return self.command
-        return replace(self.command, config_text=path.read_text(encoding="utf-8"))
+        return as_recorded(self.command)
 
     def remembered(self, made: Stamp | None, stage: str) -> str | None:
         """Command line that made a stage; None if it is unknown.
@@ -182,11 +195,12 @@ class Run:
         """
         if made is None or made.command is None:
             return None
-        return replace(made.command, runs=self.command.runs).make(stage)
+        command = usable(made.command, self.paths.stamp(stage))
+        return replace(command, runs=self.command.runs).make(stage)
 
     def make(self, stage: str) -> str:
-        """Command line that makes a stage."""
-        return self.command.make(stage)
+        """Command line that makes a stage, with the same flags."""
+        return self.command.make(stage, *sorted(self.consent))
 
     def variant(self, experiment: str, trained_on: str = "", options: tuple[str, ...] = ()) -> Run:
         """Experiment on the shards of this run.
@@ -198,62 +212,30 @@ class Run:
             self.command, experiment=experiment, trained_on=source, set=(*self.command.overrides, *options), init=None
         )
         config = load_config(self.config_name, command.set, self.runtime)
-        return Run(replace(self.paths, experiment=experiment, trained_on=source), command, self.runtime, config)
+        paths = replace(self.paths, experiment=experiment, trained_on=source)
+        return Run(paths, command, self.runtime, config, consent=self.consent)
 
-    def folders(self) -> list[OutputFolder]:
-        """Output folders of the run.
-
-        Folders of stages and tables are listed even if they do not exist. Experiments, exports and evaluations with
-        other checkpoints are listed if they exist. For an experiment, the tables and other experiments are left out.
-        """
-        plain = self._at(experiment="", trained_on=None)
-        owners = [plain]
-        if self.paths.experiment:
-            owners.append(self._at(trained_on=None))
-        else:
-            names = folder_names(self.paths.runs / self.paths.run_name / EXPERIMENTS)
-            owners += [plain._at(experiment=name) for name in names]
-        folders = [OutputFolder(name, self.paths.folder(name), plain) for name in SHARED]
-        folders += [folder for owner in owners for folder in owner._owned()]
-        if not self.paths.experiment:
-            folders.append(OutputFolder(TABLES, TablesPaths.of(self.paths).folder, plain))
-        return folders
-
-    def _owned(self) -> Iterator[OutputFolder]:
-        """Folders of one experiment, or of the run's own training and evaluation."""
-        for name in OWN:
-            yield OutputFolder(name, self.paths.folder(name), self)
-        owner = self.paths.folder("train").parent
-        for name in folder_names(owner):
-            if name.startswith(EVALUATIONS_FROM):
-                run = self._at(trained_on=_source(name.removeprefix(EVALUATIONS_FROM), self.paths.runs))
-                yield OutputFolder("eval", owner / name, run)
-        exported = Exported.of(self.paths.folder("train")).folder
-        if exported.is_dir():
-            yield OutputFolder(EXPORT, exported, self)
-
-    def _at(self, **changes: str | None) -> Run:
+    def at_other(self, **changes: str | None) -> Run:
         """Run with another experiment or checkpoint; its options can be others."""
         changed: Any = changes
         return replace(self, paths=replace(self.paths, **changed), command=replace(self.command, **changed))
 
-    def _as_it_was_made(self) -> Run:
-        """Run with the command of its latest stage whose stamp has one; the folders are the present ones."""
-        for stage in ("eval", "train", "masks"):
-            try:
-                made = self.stamp(stage)
-            except UserError:  # `sorn verify` names a damaged stamp
-                continue
-            if made is not None and made.command is not None:
-                return self._made_by(made.command)
-        return self
+    def as_it_was_made(self, by_name: bool = False) -> Run:
+        """Run with the options that its stamps have recorded.
 
-    def _made_by(self, old: RunCommand) -> Run:
-        usual = self.paths.data_root == Path(DATA_ROOT)
-        root = Path(old.data_root) if usual else self.paths.data_root
-        paths = replace(self.paths, dataset=old.dataset, labeler=old.labeler, data_root=root)
-        options = {name: getattr(old, name) for name in ("config", "set", "init", "config_text")}
-        return replace(self, paths=paths, command=replace(_plain_command(paths), **options))
+        The folders are the present ones. by_name: whether only the name of the run is known, so that its dataset and
+        labeler are the recorded ones too.
+        """
+        made = recall(self.paths, lambda: self.config_name)
+        if made is None:
+            return self
+        root = Path(made.data_root) if self.paths.data_root == Path(DATA_ROOT) else self.paths.data_root
+        paths = replace(self.paths, data_root=root)
+        if by_name:
+            paths = replace(paths, dataset=present_file(made.dataset, self.paths), labeler=made.labeler)
+        options = {name: getattr(made, name) for name in ("config", "set", "init", "config_text")}
+        command = replace(_plain_command(paths), **options)
+        return replace(self, paths=paths, command=command, recalled=command.options)
 
 
 def _plain_command(paths: Paths) -> RunCommand:
@@ -265,10 +247,3 @@ def _plain_command(paths: Paths) -> RunCommand:
         data_root=str(paths.data_root),
         runs=str(paths.runs),
     )
-
-
-def _source(spelled: str, runs: Path) -> str:
-    """Full name of the run in the name of an evaluation's folder, eval-from-a-b-experiments-c."""
-    trainings = [*runs.glob("*/train"), *runs.glob(f"*/{EXPERIMENTS}/*/train")]
-    names = [place_of(folder).full_name for folder in trainings]
-    return {name.replace("/", "-"): name for name in (*names, *finished_trainings(runs))}.get(spelled, spelled)

@@ -1,7 +1,8 @@
 """Stamps: records of what a stage's outputs were made from.
 
-Reads and writes stamp.json. A stamp is written last, by os.replace. A stage that fails leaves no stamp. A stage is
-fresh if the version, inputs and options in its stamp are the present ones, and if the output files are as recorded.
+Reads and writes stamp.json. A stamp is written last, by os.replace. A stage that fails leaves the stamp of the outputs
+that were finished before, if there are any. A stage is fresh if the version, inputs and options in its stamp are the
+present ones, and if the output files are as recorded.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.io.digests import ContentDigest, FilePlace
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
 from pipeline.runs.command import RunCommand
 from pipeline.runs.config import STORED_NAMES
-from pipeline.runs.inputs import Input, from_stored
+from pipeline.runs.inputs import FORMER_INPUTS, Input, from_stored
 from pipeline.runs.layout import STAMP
+from pipeline.runs.replacement import settle
 
 SCHEMA_VERSION = 1
+UNDECIDED = ("eval.colour",)  # options that are null where the user leaves them open: any recorded value agrees
 PRESENT = {stored: name for name, stored in STORED_NAMES.items()}  # option in stamps -> its name on the command line
 
 
@@ -33,7 +37,8 @@ class Stamp:
     stage, version: of the code that ran. inputs: name -> digest. config: options that can change the result. outputs:
     file, relative to the stamp's folder -> [sha256, bytes, mtime in ns]. provides: name -> digest of the content that
     later stages use as input. versions: of Python and the packages; recorded, never compared. command: the command that
-    made the stage, None in stamps before 0.2; not part of the fingerprint.
+    made the stage, None in stamps before 0.2; not part of the fingerprint. origin: of the dataset, in the stamp of the
+    data stage (pipeline.runs.origin).
     """
 
     stage: str
@@ -46,6 +51,7 @@ class Stamp:
     versions: dict[str, str]
     schema_version: int = SCHEMA_VERSION
     command: RunCommand | None = None
+    origin: dict[str, str] | None = None
 
     @property
     def made_from(self) -> tuple[Input, ...]:
@@ -73,6 +79,28 @@ class Stamp:
         return self.provides[name]
 
 
+@dataclass(frozen=True)
+class OptionChange:
+    """Option of a stamp that has another value now.
+
+    name: present name in the settings of the stage. old, new: None for an option that is not in them. text: in words.
+    """
+
+    name: str
+    old: object
+    new: object
+    text: str
+
+
+def option_changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[OptionChange]:
+    """Options that differ between two settings, by name.
+
+    old: of a stamp. new: the present ones.
+    """
+    before, after = _flat(old), _flat(new)
+    return [OptionChange(name, before.get(name), after.get(name), text) for name, text in _differences(before, after)]
+
+
 def fingerprint(stage: str, version: int, inputs: dict[str, str], config: Mapping[str, object]) -> str:
     return digest_json([stage, version, inputs, config])
 
@@ -80,9 +108,11 @@ def fingerprint(stage: str, version: int, inputs: dict[str, str], config: Mappin
 def read(folder: Path) -> Stamp | None:
     """Stamp of a folder; None without one.
 
-    Raises UserError for a file that cannot be read or is no stamp.
+    Newer outputs of an interrupted replacement are moved to their places first. Raises UserError for a file that cannot
+    be read or is no stamp.
     """
     path = folder / STAMP
+    settle(folder)
     try:
         table = read_json(path)
         command = table.pop("command", None)
@@ -111,10 +141,6 @@ def _require_kinds(stamp: Stamp) -> None:
     )
     if not good:
         raise ValueError("its inputs, config, outputs, provides or versions are of a wrong type")
-
-
-def remove(folder: Path) -> None:
-    (folder / STAMP).unlink(missing_ok=True)
 
 
 def write(
@@ -153,9 +179,9 @@ def why_stale(
         reasons.append(f"stamp is of {stamp.stage} schema {stamp.schema_version}, not {stage} schema {SCHEMA_VERSION}")
     if stamp.version != version:
         reasons.append(f"{stage} changed: version {stamp.version} -> {version}")
-    reasons += [f"{name} {change}" for name, change in _differences(stamp.inputs, inputs)]
-    for name, change in _differences(_flat(stamp.config), _flat(config)):
-        reasons.append(f"option {name} {change}")
+    made_from = {name: digest for name, digest in stamp.inputs.items() if name not in FORMER_INPUTS.get(stage, ())}
+    reasons += [f"{name} {change}" for name, change in _differences(made_from, inputs)]
+    reasons += [f"option {change.name} {change.text}" for change in option_changes(stamp.config, config)]
     reasons += _damaged(folder, stamp.outputs)
     return reasons
 
@@ -167,10 +193,14 @@ def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[t
             differences.append((name, "is no longer used"))
         elif name not in old:
             differences.append((name, "is new"))
-        elif old[name] != new[name]:
+        elif not _agrees(old[name], new[name]) and not (name in UNDECIDED and new[name] is None):
             digests = all(isinstance(v, str) and len(v) == 64 for v in (old[name], new[name]))
             differences.append((name, "changed" if digests else f"changed: {old[name]} -> {new[name]}"))
     return differences
+
+
+def _agrees(old: object, new: object) -> bool:
+    return new.agrees(old) if isinstance(new, ContentDigest | FilePlace) else old == new
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -184,20 +214,33 @@ def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def _damaged(folder: Path, outputs: dict[str, list[Any]]) -> list[str]:
-    """Reasons for changed outputs. The same size and mtime is trusted; for another mtime the digest decides."""
+    """Reasons for changed outputs: their contents decide."""
     reasons = []
-    for name, (digest, size, mtime) in outputs.items():
+    for name, (digest, size, _) in outputs.items():
         path = folder / name
         try:
-            stat = path.stat()
-            changed = stat.st_size != size or (stat.st_mtime_ns != mtime and digest_file(path) != digest)
+            changed = path.stat().st_size != size or digest_file(path) != digest
         except FileNotFoundError:
             reasons.append(f"output {name} is missing")
         except OSError as error:
             reasons.append(f"output {name} cannot be read: {error.strerror or error}")
         else:
-            reasons += [f"output {name} was changed after it was written"] if changed else []
+            reasons += [_changed(path, name)] if changed else []
     return reasons
+
+
+def _changed(path: Path, name: str) -> str:
+    """Reason for an output with other bytes, among them those of a file that another program has open."""
+    if path.suffix == ".h5":
+        from pipeline.io import hdf5  # h5py takes time to import
+
+        try:
+            hdf5.opened(path).close()
+        except hdf5.HeldOpen as error:
+            return f"output {error.wrong}"
+        except (UserError, *hdf5.DAMAGE):
+            pass
+    return f"output {name} was changed after it was written"
 
 
 def _versions() -> dict[str, str]:

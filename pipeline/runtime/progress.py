@@ -16,6 +16,65 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 LOG_EVERY_SECONDS = 10.0
+LEAST_SECONDS, LEAST_UNITS = 5.0, 3  # of work after the first unit, before a rate means something
+MANY_UNITS = 64  # of which no burst of threads is a large part
+MOST_MARKS = 128  # moments of the past; more are thinned
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}{postfix}]"
+
+
+class Pace:
+    """Units per second of a step, and the seconds left.
+
+    The first units wait for caches, compilers and whatever else happens once, and come in bursts where threads work
+    ahead. So there is no rate before LEAST_UNITS and LEAST_SECONDS after the first unit, and then it is the mean since
+    the first unit; where the later half of that time has MANY_UNITS, it is that half's. total: units of the whole step.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._marks: list[tuple[float, int]] = []  # some moments of the past, and the units finished then
+        self._gap = 0.0  # seconds between two of them, at least
+        self._now = (0.0, 0)
+
+    def mark(self, now: float, done: int) -> None:
+        """Note the units that are finished at a moment.
+
+        now: seconds of any clock.
+        """
+        self._now = now, done
+        if not self._marks or now >= self._marks[-1][0] + self._gap:
+            self._marks.append(self._now)
+        if len(self._marks) > MOST_MARKS:
+            self._marks = self._marks[::2]
+            self._gap = (self._marks[-1][0] - self._marks[0][0]) / len(self._marks)
+
+    @property
+    def rate(self) -> float | None:
+        """Units per second, or None while that is unknown."""
+        (now, done), (start, first) = self._now, self._marks[0] if self._marks else self._now
+        if now - start < LEAST_SECONDS or done - first < LEAST_UNITS:
+            return None
+        middle, before = max(mark for mark in self._marks if mark[0] <= (start + now) / 2)
+        if done - before < MANY_UNITS:
+            middle, before = start, first
+        return (done - before) / (now - middle)
+
+    @property
+    def text(self) -> str:
+        """Rate and time left, "" while they are unknown."""
+        rate = self.rate
+        if not rate:
+            return ""
+        left = (self.total - self._now[1]) / rate
+        return f"{rate:.1f}/s, {spoken(left)} left"
+
+
+def spoken(seconds: float) -> str:
+    """Duration in words, such as 3 h 20 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class Progress:
@@ -27,10 +86,10 @@ class Progress:
 
     def __init__(self, total: int, label: str, unit: str = "images", done: int = 0, quiet: bool = False) -> None:
         self.total, self.label, self.unit, self.quiet = total, label, unit, quiet
-        self.first = self.done = done
-        self.start = self.last = time.monotonic()
+        self.done, self.pace = done, Pace(total)
+        self.last = time.monotonic()
         self.bar = (
-            tqdm(total=total, initial=done, desc=label, unit=" " + unit, file=sys.stderr, smoothing=0.1)
+            tqdm(total=total, initial=done, desc=label, unit=" " + unit, file=sys.stderr, bar_format=BAR)
             if sys.stderr.isatty() and not quiet
             else None
         )
@@ -47,16 +106,14 @@ class Progress:
         self.done += units
         if self.quiet:
             return
-        if self.bar is not None:
-            self.bar.set_postfix_str(note, refresh=False)
-            self.bar.update(units)
-            return
         now = time.monotonic()
-        if now - self.last >= LOG_EVERY_SECONDS or self.done == self.total:
-            rate = (self.done - self.first) / max(now - self.start, 1e-9)
-            left = (self.total - self.done) / max(rate, 1e-9)
-            line = f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s, {left:.0f} s left"
-            print(f"{line}, {note}" if note else line, file=sys.stderr, flush=True)
+        self.pace.mark(now, self.done)
+        if self.bar is not None:
+            self.bar.set_postfix_str(", ".join(filter(None, (self.pace.text, note))), refresh=False)
+            self.bar.update(units)
+        elif now - self.last >= LOG_EVERY_SECONDS or self.done == self.total:
+            counted = f"{self.label}: {self.done}/{self.total} {self.unit}"
+            print(", ".join(filter(None, (counted, self.pace.text, note))), file=sys.stderr, flush=True)
             self.last = now
 
 

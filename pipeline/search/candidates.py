@@ -127,7 +127,7 @@ def _kept(path: Path, fingerprint: str, count: int) -> Any:
             if hdf5.attributes(file) != {"fingerprint": fingerprint, "version": INDEX_VERSION}:
                 return None
             index = _faiss().deserialize_index(hdf5.dataset(file, "index")[:])
-    except hdf5.DAMAGE:
+    except (hdf5.OutOfReach, *hdf5.DAMAGE):
         return None
     return index if index.ntotal == count else None
 

@@ -24,7 +24,8 @@ from PIL import Image
 from pipeline.datasets.image_folder import as_pixels, look
 from pipeline.errors import UserError
 from pipeline.features.bank_values import zero_images
-from pipeline.features.embedding import Embedder, as_batch, bank_in_memory, kept_bank, load_embedder
+from pipeline.features.embedding import Embedder, as_batch, load_embedder
+from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
 from pipeline.features.mapped import MappedBank, open_bank, require_finite
 from pipeline.io.images import resize_image
 from pipeline.io.text import parse_json
@@ -88,9 +89,10 @@ class Searcher:
     """Network and gallery, ready for queries.
 
     model: folder of a training or of its run, or the name of a run below `runs`. gallery: a folder of pictures, whose
-    features are extracted now, or a feature bank. A bank is a file of `sorn embed`, or the features.h5 of an
-    evaluation, whose gallery is used. tau: threshold of Eq. 12. keep: file for the bank of a folder; it is used again
-    while network and pictures are the same. candidates: number of candidates that FAISS picks per query, 0 for the
+    features are extracted, or a feature bank. A bank is a file of `sorn embed`, or the features.h5 of an evaluation,
+    whose gallery is used. tau: threshold of Eq. 12. keep: file for the bank of a folder; the next searcher extracts
+    pictures with new content only. cache: without `keep`, whether the bank is kept in the folder that the variable
+    SORN_CACHE names, else in ~/.cache/sorn. candidates: number of candidates that FAISS picks per query, 0 for the
     whole gallery. keep_index: file for the index of the candidates. pictures: folder of the bank's pictures, if they
     moved.
 
@@ -106,6 +108,7 @@ class Searcher:
         tau: float = EvalConfig.tau,
         device: str = "auto",
         keep: str | Path | None = None,
+        cache: bool = True,
         candidates: int = 0,
         keep_index: str | Path | None = None,
         pictures: str | Path | None = None,
@@ -122,8 +125,8 @@ class Searcher:
             precision, most = _precision(mapped, embedder), _most(mapped, embedder)
             embedder = dataclasses.replace(embedder, precision=precision, most=most)
         else:
-            folder = look(path)
-            mapped = kept_bank(embedder, folder, Path(keep)) if keep else bank_in_memory(embedder, folder)
+            folder, unkept = look(path), cached_bank if cache else bank_in_memory
+            mapped = kept_bank(embedder, folder, Path(keep)) if keep else unkept(embedder, folder)
         if pictures:
             mapped = dataclasses.replace(mapped, attrs={**mapped.attrs, "folder": str(pictures)})
         self.embedder, self.gallery, self.tau, self.count = embedder, mapped, tau, candidates

@@ -21,7 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.errors import UserError, reason
+from pipeline.errors import UserError
 from pipeline.io import hdf5
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import publish, temporary_path
@@ -154,7 +154,7 @@ class ShardReader:
         except FileNotFoundError as error:
             raise UserError(f"shard {path} is missing", REMEDY) from error
         except hdf5.DAMAGE as error:
-            raise UserError(f"shard {path} is truncated or no shard: {reason(error)}", REMEDY) from error
+            raise hdf5.unreadable(path, "shard", error, REMEDY) from error
         self._file: FileIO | None = None
 
     def _read_header(self, file: h5py.File) -> None:

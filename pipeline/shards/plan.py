@@ -17,6 +17,7 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file
+from pipeline.io.hdf5 import OutOfReach
 from pipeline.io.images import decode
 from pipeline.runs.config import MasksConfig
 from pipeline.runs.layout import Paths
@@ -92,6 +93,8 @@ class ShardPlan:
             if (reader.fingerprint, reader.name.tolist()) != (self.fingerprint, names):
                 return None
             content = reader.verified_content()
+        except OutOfReach:  # it may be whole, and cost hours
+            raise
         except UserError as error:
             logger.info(f"masks: {error.wrong}; writing it again")
             return None

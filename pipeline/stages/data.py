@@ -13,20 +13,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.datasets.discovery import find_records, look
-from pipeline.datasets.findings import judge
+from pipeline.datasets.findings import errors_first, judge
 from pipeline.datasets.image_files import broken_files, read_all, read_file
+from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest, mask_path
-from pipeline.datasets.records import Finding, ImageFile, ImageRecord, read_rows, write_records
+from pipeline.datasets.records import Finding, ImageFile, ImageRecord, moved, read_rows, write_records
 from pipeline.datasets.summary import read_summary, summarise, tell, write_summary
 from pipeline.errors import UserError
+from pipeline.io.digests import digest_files
 from pipeline.io.files import digest_json
+from pipeline.runs.earlier_ids import earlier_ids
 from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.runs.ways_on import require_own
 
 logger = logging.getLogger(__name__)
 
 NAME = "data"
+MAKE = f"make {NAME}"
 VERSION = 1
 RENDERING = "rendering {}"
 
@@ -37,16 +42,13 @@ def settings(run: Run) -> Mapping[str, object]:
 
 
 def inputs(run: Run) -> list[Input]:
-    """Manifest, and listing of the dataset's folders.
+    """Manifest, and contents of the dataset's folders.
 
-    Raises UserError if the dataset is missing.
+    Raises UserError if the dataset is missing, and if the folder of the stage belongs to another one.
     """
+    require_own(run)
     manifest = run.manifest
-    if manifest.rendered:
-        found = _rendered_inputs(run)
-    else:
-        folder, listing = look(manifest, run.paths.data_root)
-        found = {"folder": str(folder), "images": listing}
+    found = _rendered_inputs(run) if manifest.rendered else {"images": look(manifest, run.paths.data_root)}
     return [Input(OUTSIDE, key, text) for key, text in {"manifest": manifest.digest(), **found}.items()]
 
 
@@ -58,11 +60,12 @@ def run(run: Run, fingerprint: str) -> Path:
     manifest, paths, workers = run.manifest, run.paths, run.config.runtime.workers
     if manifest.rendered:
         _render(manifest, paths, workers)
-    found = find_records(manifest, paths.data_root)
+    found = find_records(manifest, paths.data_root, earlier_ids(paths))
     findings = judge(manifest, found)
     _refuse(findings, paths)
     files = _read_files(found.records, run, workers)
     rows = list(zip(found.records, files, strict=True))
+    findings = errors_first([*findings, *leaks((record, file.sha256) for record, file in rows)])
     write_records(paths.records, rows)
     summary = summarise(manifest, found, findings, rows)
     write_summary(paths.data_summary, summary)
@@ -90,7 +93,7 @@ def provides(run: Run) -> dict[str, str]:
 
     records: of the content of the images. manifest: of terms and protocols, which reports show.
     """
-    content = read_summary(run.paths.data_summary, run.paths.dataset).content  # written a moment ago
+    content = read_summary(run.paths.data_summary, run.make(NAME)).content  # written a moment ago
     return {"records": content, "manifest": run.manifest.digest()}
 
 
@@ -125,33 +128,30 @@ def _rendered_inputs(run: Run) -> dict[str, str]:
     if last and damaged:
         number = int(rendering.split()[1]) + 1
         rendering = f"{RENDERING.format(number)} ({damaged} were missing or changed)"
-    return {"renderer": digest_json(recipe), "folder": str(root), "images": rendering}
+    return {"renderer": digest_json(recipe), "images": rendering}
 
 
 def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
     """Number of images that changed since they were read, or have no mask."""
+    known = _known(paths, root)
+    contents = digest_files([str(record.path) for record, _ in known])
     return sum(
-        not (_unchanged(record.path, file) and mask_path(manifest, root, record).is_file())
-        for record, file in _known(paths)
+        not (content == file.sha256 and mask_path(manifest, root, record).is_file())
+        for (record, file), content in zip(known, contents, strict=True)
         if record.path.is_relative_to(root)
     )
 
 
-def _known(paths: Paths) -> list[tuple[ImageRecord, ImageFile]]:
-    """Rows of the last records.csv; none if it is missing or damaged."""
+def _known(paths: Paths, root: Path) -> list[tuple[ImageRecord, ImageFile]]:
+    """Rows of the last records.csv, with the paths of now; none if it or the summary is missing or damaged.
+
+    root: folder of the dataset.
+    """
     try:
-        return read_rows(paths.records, paths.dataset)
+        rows = read_rows(paths.records, MAKE)
+        return moved(rows, Path(read_summary(paths.data_summary, MAKE).root), root)
     except UserError:
         return []
-
-
-def _unchanged(path: Path, file: ImageFile) -> bool:
-    """Whether size and time of writing are those of the last reading; False for a missing file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (file.bytes, file.mtime_ns)
 
 
 def _refuse(findings: list[Finding], paths: Paths) -> None:
@@ -168,9 +168,14 @@ def _mendable(finding: Finding, manifest: Manifest) -> Finding:
 
 
 def _read_files(records: list[ImageRecord], run: Run, workers: int) -> list[ImageFile]:
-    """Properties of all images. New and changed images are read and decoded, the others keep their known properties."""
-    known = {record.path: file for record, file in _known(run.paths)}
-    files = {r.path: known[r.path] for r in records if r.path in known and _unchanged(r.path, known[r.path])}
+    """Properties of all images. New contents are read and decoded, the others keep their known properties."""
+    known = {file.sha256: file for _, file in _known(run.paths, run.root)}
+    contents = digest_files([str(record.path) for record in records])
+    files = {
+        r.path: dataclasses.replace(known[content], mtime_ns=r.path.stat().st_mtime_ns)
+        for r, content in zip(records, contents, strict=True)
+        if content in known
+    }
     unread = list({record.path: record for record in records if record.path not in files}.values())
     results = list(read_all(read_file, unread, "data", workers))
     _refuse([_mendable(finding, run.manifest) for finding in broken_files(results)], run.paths)

@@ -11,22 +11,29 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import UserError
+from pipeline.io.digests import remembered
+from pipeline.io.files import digest_json
 from pipeline.labelers import needs_training
 from pipeline.runs import stamp
 from pipeline.runs.command import OWN
+from pipeline.runs.consent import refusal, require_consent
 from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.lock import held
+from pipeline.runs.replacement import settle
 from pipeline.runs.run import STAGES, Run
+from pipeline.runs.ways_on import record_origin
 from pipeline.runtime import distributed
 
 logger = logging.getLogger(__name__)
 
 DIVIDED = ("masks", *OWN)  # stages whose work the processes of torchrun divide
+TRAININGS = ("labeler", "train")
+REPLACED = ("labeler", "masks", *OWN)  # stages whose finished outputs stay until newer ones are complete
 
 
 class Stage(Protocol):
@@ -53,13 +60,15 @@ class Stage(Protocol):
 class State:
     """State of one stage.
 
-    reasons: why it is stale; empty if it is fresh. remedy: how to make it fresh.
+    reasons: why it is stale; empty if it is fresh. remedy: how to make it fresh. refused: why it does not run unasked,
+    "" if it does.
     """
 
     stage: str
     folder: Path
     reasons: list[str]
     remedy: str
+    refused: str = ""
 
 
 def chain(run: Run) -> tuple[str, ...]:
@@ -77,56 +86,79 @@ def state(stage: Stage, run: Run) -> State:
     folder = run.paths.folder(stage.NAME)
     try:
         remedy = _remedy(stage.NAME, run)
-        inputs = as_stored(stage.NAME, stage.inputs(run))
-        reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, stage.settings(run))
+        with remembered(_known_digests(run)):
+            inputs, settings = as_stored(stage.NAME, stage.inputs(run)), stage.settings(run)
+            reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, settings)
+        refused = refusal(stage.NAME, stage.VERSION, run, settings) if reasons else None
     except UserError as error:
-        reasons, remedy = [error.wrong], error.remedy
+        return State(stage.NAME, folder, [error.wrong], error.remedy)
+    if refused is not None:
+        return State(stage.NAME, folder, reasons, refused.remedy, refused.wrong)
     return State(stage.NAME, folder, reasons, remedy)
 
 
+def _known_digests(run: Run) -> str:
+    """Name of the digests of a dataset and of all outputs of its runs."""
+    runs = digest_json(str(run.paths.runs.absolute()))[:16]
+    return f"{run.paths.dataset_name}-{runs}.json"
+
+
 def _remedy(name: str, run: Run) -> str:
-    """Command for the run with its present options, and with the options of its stamp if they differ."""
-    present = run.make(name)
-    stamped = run.remembered(run.stamp(name), name) or present
-    return f"Run: {present}" if stamped == present else f"Run: {present}; or, as it was made: {stamped}"
+    """Command for the run with its present options, and with the recorded ones if they are others."""
+    present, made = f"Run: {run.make(name)}", run.stamp(name)
+    recorded = None if made is None or run.recalled else run.remembered(made, name)
+    if recorded in (None, run.command.make(name)):
+        return present
+    return f"{present}; or, with the options that the run was made with: {run.command.bare.make(name)}"
 
 
 def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) -> Path | None:
     """Run one stage if it is stale; None if it is fresh.
 
     Under torchrun all processes share the work. Process 0 finishes it, writes the stamp and the messages, and returns
-    the main file. The other processes return the folder. Raises UserError if an earlier stage is missing or stale.
+    the main file. The other processes return the folder. Raises UserError if an earlier stage is missing or stale, and
+    for finished labels or trainings with other options (pipeline.runs.consent).
     """
     processes, start = distributed.here(), time.monotonic()
     if processes.world > 1 and name not in DIVIDED:
         wrong = f"the work of {name} cannot be divided between {processes.world} processes of torchrun"
         raise UserError(wrong, f"Run: {run.make(name)}")
     stage, folder = stages[name], run.paths.folder(name)
-    with contextlib.ExitStack() as locks:
+    with remembered(_known_digests(run)), contextlib.ExitStack() as locks:
         with _group(), told_by_name(run, name):
             _require_fresh_input(stages, name, run)
             settings, inputs = stage.settings(run), as_stored(name, stage.inputs(run))
             reasons = None
-            if processes.number == 0:  # another process might look when the old stamp is removed already
+            if processes.number == 0:
                 reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)
+                if reasons and not force:
+                    require_consent(name, stage.VERSION, run, settings)
                 if reasons or force:
                     locks.enter_context(held(folder, name))
             reasons = distributed.meet(value=reasons)
             if not reasons and not force:
                 distributed.say(f"{name}: fresh, nothing to do ({folder})")
+                with contextlib.suppress(OSError):  # of a process that was killed after it had written the stamp
+                    _remove_states(run, name)
                 return None
+            if run.recalled and name != "data":
+                distributed.say(f"{name}: with the options that the run was made with: {run.recalled}")
             distributed.say(f"{name}: {'; '.join(reasons[:3]) or 'forced'}{' ...' if len(reasons) > 3 else ''}")
-            if processes.number == 0:
-                stamp.remove(folder)
-            result = stage.run(run, stamp.fingerprint(name, stage.VERSION, inputs, settings))
+            fingerprint = stamp.fingerprint(name, stage.VERSION, inputs, settings)
+            working = _working(run, name, fingerprint)
+            result = stage.run(working, fingerprint)
         if processes.number:
             seconds = time.monotonic() - start
             logger.info(f"{name}: process {processes.number} has done its share in {seconds:.0f} s")
             return folder
         with told_by_name(run, name):
-            main = stage.finish(run, result)
-            outputs, provides = stage.outputs(run), stage.provides(run)
-            stamp.write(folder, name, stage.VERSION, inputs, settings, outputs, provides, run.recorded)
+            main = _moved(stage.finish(working, result), working, run, name)
+            outputs, provides, place = stage.outputs(working), stage.provides(working), working.paths.folder(name)
+            stamp.write(place, name, stage.VERSION, inputs, settings, outputs, provides, run.recorded)
+            settle(folder)
+            _remove_states(run, name)
+            if name == "data":
+                record_origin(run)
     logger.info(f"{name}: done in {time.monotonic() - start:.0f} s -> {main}")
     return main
 
@@ -136,7 +168,35 @@ def work(stage: Stage, run: Run, fingerprint: str) -> Path:
 
     The work is done even if the stage is fresh, without stamp and lock.
     """
-    return stage.finish(run, stage.run(run, fingerprint))
+    main = stage.finish(run, stage.run(run, fingerprint))
+    _remove_states(run, stage.NAME)
+    return main
+
+
+def _working(run: Run, name: str, fingerprint: str) -> Run:
+    """Run for the work of a stage: in next/ where finished outputs must stay until the newer ones are complete.
+
+    A repair of the same outputs is done in their folder, where every whole shard and feature is used again; a training
+    that is repeated is not.
+    """
+    made = run.stamp(name)
+    if name not in REPLACED or made is None or (made.fingerprint == fingerprint and name not in TRAININGS):
+        return run
+    return replace(run, paths=replace(run.paths, renewed=name))
+
+
+def _moved(file: Path, working: Run, run: Run, name: str) -> Path:
+    """Place of a stage's file after the work."""
+    return run.paths.folder(name) / file.relative_to(working.paths.folder(name))
+
+
+def _remove_states(run: Run, name: str) -> None:
+    """Remove the training states of a finished stage, with any fingerprint.
+
+    Those in next/ belong to a training that is to replace this one.
+    """
+    for path in run.paths.states(name):
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -182,7 +242,5 @@ def _require_fresh_input(stages: dict[str, Stage], name: str, run: Run) -> None:
             continue
         earlier = state(stages[before], run)
         if earlier.reasons:
-            raise UserError(
-                f"{name} needs a fresh {before} stage, but {earlier.folder} is stale: {earlier.reasons[0]}",
-                earlier.remedy,
-            )
+            wrong = earlier.refused or f"{earlier.folder} is stale: {earlier.reasons[0]}"
+            raise UserError(f"{name} needs a fresh {before} stage, but {wrong}", earlier.remedy)

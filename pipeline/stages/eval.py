@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,14 @@ from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import find_segmenter
+from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import EvalConfig, as_json
+from pipeline.runs.consent import RELABEL
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
+from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.runs.stamp import Stamp
 from pipeline.runtime.threads import use_all_cores
 
 if TYPE_CHECKING:
@@ -45,6 +50,8 @@ def inputs(run: Run) -> list[Input]:
     data, masks, train = (run.finished(stage) for stage in ("data", "masks", "train"))
     found = [Input("data", key, data.provided(key)) for key in ("manifest", "records")]
     found.append(Input("train", "checkpoint", train.provided("checkpoint")))
+    if run.paths.trained_on:
+        _require_whole(run.paths, train)
     options, dataset = run.config.eval, run.paths.dataset
     for split in _splits(options):
         if split not in masks.provides:
@@ -54,7 +61,7 @@ def inputs(run: Run) -> list[Input]:
     if options.visibility == "pose":
         if POSE not in masks.provides:
             wrong = f"eval.visibility = pose needs keypoints, and the shards in {run.paths.folder('masks')} have none"
-            again = run.asked_for("", ("masks.keypoints=joints",), None, run.runtime).make("eval")
+            again = run.command.adding(("masks.keypoints=joints",)).make("eval")
             raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
     segmenter = find_segmenter(options.segmenter)
@@ -79,8 +86,9 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     query, gallery = (ShardDataset(run.paths.shard_index, split) for split in _splits(options))
     trained = describe(folder)
     _require_features(folder, options, trained)
+    _require_size(run, trained, query.image_size)
     protocol = _protocol(run)
-    check_answerable(run.paths.dataset, protocol, query, gallery)
+    check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
     banks = Extraction(run.paths, trained, query, gallery, options, device).banks()
     if banks is None:
         return trained, None
@@ -126,6 +134,27 @@ def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo
             f"the network in {folder} has no local branch, and so no stripes for eval.segmenter to score",
             "Evaluate it without, or train it with --set model.local_branch=true.",
         )
+
+
+def _require_whole(paths: Paths, train: Stamp) -> None:
+    """Raise UserError for the checkpoint of another run that is not the one of its stamp: no stage here looks at it."""
+    path = paths.checkpoint
+    if path.is_file() and digest_file(path) != train.provided("checkpoint"):
+        look = f"sorn verify {shlex.quote(str(paths.trained_on))} --runs {shlex.quote(str(paths.runs))}"
+        raise UserError(f"{path} was changed after it was written", f"Copy it again, or make it again: {look}")
+
+
+def _require_size(run: Run, trained: CheckpointInfo, stored: tuple[int, int]) -> None:
+    """Raise UserError for shards of another image size than the network was trained on."""
+    height, width = trained.image_size
+    if (height, width) == stored:
+        return
+    fitting = run.command.adding((f"masks.image_size=[{height},{width}]",))
+    raise UserError(
+        f"the network was trained on images of {height}x{width}, the shards in {run.paths.folder('masks')} are "
+        f"{stored[0]}x{stored[1]}",
+        f"Run: {fitting.make('eval', RELABEL)}",
+    )
 
 
 def _splits(options: EvalConfig) -> tuple[str, str]:

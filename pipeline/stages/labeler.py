@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.datasets.file_digests import files_digest
+from pipeline.datasets.ground_truth import require_own
 from pipeline.datasets.manifest import mask_path
-from pipeline.datasets.mask_files import listing_digest
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
-from pipeline.runs.inputs import OUTSIDE, Input
+from pipeline.runs.inputs import OUTSIDE, Input, initial_weights
 from pipeline.runs.run import Run
 from pipeline.training.imagenet import IMAGENET, imagenet_setting
 
@@ -27,19 +28,14 @@ SPLIT = "labeler"
 
 def settings(run: Run) -> Mapping[str, object]:
     options = as_json(run.config.danet)
-    init = Path(run.config.danet.init)
-    if init.suffix:
-        if not init.is_file():
-            raise UserError(f"danet.init = {init}: no such file", "Give a weights file, 'imagenet' or 'none'.")
-        options["init"] = {"file": init.name, "sha256": digest_file(init)}
-    elif run.config.danet.init == IMAGENET:
-        options["init"] = imagenet_setting(run.config.danet.backbone, run.paths.labeler_config)
+    init, described = initial_weights("danet.init", run.config.danet.init), run.paths.settled.labeler_config
+    options["init"] = imagenet_setting(run.config.danet.backbone, described) if init == IMAGENET else init
     return options
 
 
 def inputs(run: Run) -> list[Input]:
     records = run.finished("data").provided("records")
-    masks = listing_digest(run.root, _pairs(run)[1])
+    masks = files_digest(run.root, _pairs(run)[1])
     return [Input("data", "records", records), Input(OUTSIDE, "mask files", masks)]
 
 
@@ -78,4 +74,5 @@ def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
             f"{len(missing)} of {len(records)} images of the split '{SPLIT}' have no mask, first {missing[0]}",
             "Put the masks there, or give their place in the manifest (masks = ...).",
         )
+    require_own(records, masks)
     return records, masks

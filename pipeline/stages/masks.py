@@ -112,7 +112,7 @@ def finish(run: Run, written: WrittenShards) -> Path:
     index = plan.index(written.labeler.labeler.describe(), written.labeler.describe_pose())
     write_index(paths.shard_index, index)
     plan.remove_surplus()
-    distributed.say(f"masks: {paths.folder(NAME)}: {summary(index)}")
+    distributed.say(f"masks: {paths.settled.folder(NAME)}: {summary(index)}")
     if unreadable:
         distributed.say(f"masks: {_some(unreadable, total)} cannot be read and will be left out")
     write_label_report(run)

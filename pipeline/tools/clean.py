@@ -15,8 +15,9 @@ from pathlib import Path
 from pipeline.runs.command import OWN
 from pipeline.runs.layout import EXPERIMENTS, EXPORT, LEAVING, STAMP, TABLES, own_files
 from pipeline.runs.lock import LOCK, held
+from pipeline.runs.output_folders import OutputFolder, output_folders
 from pipeline.runs.result_paths import TablesPaths
-from pipeline.runs.run import OutputFolder, Run
+from pipeline.runs.run import Run
 from pipeline.stages.driver import chain, told_by_name
 
 
@@ -89,7 +90,7 @@ def clean(run: Run) -> Cleaned:
 def _places(run: Run) -> Iterator[CleanedFolder]:
     """Every folder that `clean` would remove, existing or not."""
     needed = chain(run)
-    for output in run.folders():
+    for output in output_folders(run):
         if output.stage == TABLES:
             if not run.paths.trained_on:
                 parts = TablesPaths.of(run.paths).parts.glob("*")

@@ -74,7 +74,7 @@ class LabelerTraining:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
         torch.backends.cudnn.benchmark = False
         self.model = danet_network(options.backbone)
-        described = paths.labeler_config
+        described = paths.settled.labeler_config
         self.start = load_initial_weights(self.model, options.init, options.backbone, "danet.init", described)
         self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
@@ -167,12 +167,11 @@ class LabelerTraining:
         logger.info(f"labeler: going on at step {self.done} ({path})")
 
     def _publish(self) -> None:
-        """Write the weights with their description in the metadata, then remove the training states."""
+        """Write the weights and their description, also as metadata. The training states stay until then."""
         info = DanetInfo(self.options, self.paths.dataset_name, self.precision, self.fingerprint)
         described = info.as_json() | described_start(self.start) | described_normalisation(self.model.normalisation)
         checkpoints.save_weights(self.paths.labeler_checkpoint, self.model.state_dict(), described)
         write_json(self.paths.labeler_config, described)
-        self.states.remove()
 
 
 def learning_rate(base: float, progress: float) -> float:

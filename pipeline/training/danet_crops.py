@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.datasets.mask_files import exact_mask
+from pipeline.datasets.label_maps import exact_mask
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.images import decode

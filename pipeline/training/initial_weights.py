@@ -6,16 +6,18 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.io import checkpoints
+from pipeline.io.file_kind import SAFETENSORS, TORCH, kind_of, without_objects
 from pipeline.io.weights_metadata import of_this_program, require_normalisation
 from pipeline.runtime import distributed
-from pipeline.training.foreign_weights import blocks, resnet_weights
+from pipeline.training.foreign_weights import blocks, network_name, resnet_weights
 from pipeline.training.imagenet import IMAGENET, load_imagenet
-from pipeline.training.published_weights import load_published, require_normalisation_beside
+from pipeline.training.published_weights import load_published, read_content, require_normalisation_beside
 from pipeline.training.start import Start
 from sorn.backbone import Backbone, load_backbone
 from sorn.backbones import ResNetBackbone
+from sorn.config import BACKBONES, DANET_BACKBONES
 from sorn.danet import DANet
 from sorn.network import SORN
 
@@ -32,48 +34,72 @@ def load_initial_weights(
     init: one of
     - "none": the weights stay as they are.
     - "imagenet": published weights of the backbone (`weight_sources`). The file that was taken is logged.
-    - a .pth or .safetensors file of any program with a ResNet (`foreign_weights`), or with another backbone
+    - a torch.save or safetensors file of any program with a ResNet (`foreign_weights`), or with another backbone
       (`published_weights`). Changed names and left-out weights of a ResNet are logged.
-    - a .safetensors file of a network trained by this program. If the options of the network are the same, everything
+    - a safetensors file of a network trained by this program. If the options of the network are the same, everything
       is loaded but the identity classifiers. Otherwise only the backbone is loaded, and that is logged.
 
-    backbone: its name. option: name of the option, for messages. described: config.json of an earlier training in the
-    same folder. Raises UserError for weights that are missing, cannot be read, do not fit, or were trained with another
-    normalisation.
+    The content of a file decides what it is, not its name. backbone: its name. option: name of the option, for
+    messages. described: config.json of an earlier training in the same folder. Raises UserError for weights that are
+    missing, cannot be read, do not fit, or were trained with another normalisation.
     """
     if init == "none":
         return None
+    what = f"{option} = {init}"
     try:
         if init == IMAGENET:
             return load_imagenet(model.backbone, backbone, option, described)
         path = Path(init)
-        if path.suffix == ".safetensors" and of_this_program(path):
-            weights = checkpoints.read_weights(path)
-            _load_trained(model, weights, f"{option} = {init}")
+        if _kind(path, what) == SAFETENSORS and of_this_program(path):
+            _load_trained(model, checkpoints.read_weights(path), what)
             require_normalisation(path, model.normalisation)
         else:
             require_normalisation_beside(path, model.normalisation)
-            _load_foreign(model.backbone, path, f"{option} = {init}")
+            _load_foreign(model.backbone, path, backbone, option)
         return Start.of(path)
+    except checkpoints.HoldsCode as error:
+        raise UserError(f"{what}: {error}", without_objects(Path(init), error.name)) from error
     except (ValueError, RuntimeError, OSError) as error:
         raise UserError(
-            f"{option} = {init}: {error}",
+            f"{what}: {reason(error)}",
             f"Give weights of the configured backbone, or start with --set {option}=none.",
         ) from error
 
 
-def _load_foreign(backbone: Backbone, path: Path, what: str) -> None:
-    """Load a backbone from a file of another program."""
+def _kind(path: Path, what: str) -> str:
+    """Name of the kind of a weights file. Raises UserError for a file of a kind that holds no weights for torch."""
+    kind = kind_of(path)
+    if kind is None:
+        raise UserError(f"{what}: it is neither a file of torch.save nor of safetensors", "Give a weights file.")
+    if kind.name not in (SAFETENSORS, TORCH):
+        raise UserError(f"{what} is {kind.what}", kind.remedy)
+    return kind.name
+
+
+def _load_foreign(backbone: Backbone, path: Path, name: str, option: str) -> None:
+    """Load a backbone from a file of another program. name: of the backbone."""
     if not isinstance(backbone, ResNetBackbone):
         return load_published(backbone, path)
-    read = checkpoints.read_weights if path.suffix == ".safetensors" else checkpoints.read_torch
-    weights, taken_off = resnet_weights(read(path), backbone.state_dict())
+    weights, taken_off = resnet_weights(read_content(path), backbone.state_dict())
     try:
         load_backbone(backbone, weights)
     except ValueError as error:
-        raise ValueError(f"it holds {blocks(weights)}, which is not this backbone: {error}") from error
+        raise _another(weights, name, f"{option} = {path}", option, str(error)) from error
     if taken_off:
-        distributed.say(f"{what}: {'; '.join(taken_off)}")
+        distributed.say(f"{option} = {path}: {'; '.join(taken_off)}")
+
+
+def _another(weights: dict[str, Tensor], name: str, what: str, option: str, differences: str) -> UserError:
+    """Error for a ResNet that is not the configured backbone `name`."""
+    found = network_name(weights)
+    setting = f"{option.partition('.')[0].replace('train', 'model')}.backbone"
+    if found and found != name:
+        known = DANET_BACKBONES if setting.startswith("danet") else BACKBONES
+        take = f"take its network: --set {setting}={found}" if found in known else f"start with --set {option}=none"
+        return UserError(f"{what} holds a {found}, and {setting} is {name}", f"Give weights of {name}, or {take}.")
+    kind = found or f"ResNet of {', '.join(map(str, blocks(weights)))} blocks"
+    remedy = f"Give weights of torchvision's {name}, or start with --set {option}=none."
+    return UserError(f"{what} holds a {kind} with other layers than {setting} = {name}: {differences}", remedy)
 
 
 def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> None:

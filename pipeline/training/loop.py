@@ -58,7 +58,8 @@ class Training:
         self.data = ShardDataset(paths.shard_index, "train")
         if config.model.semantic_branch:
             self.data.require_labels()
-        self.order = BatchOrder(len(self.data), config.train, self.process)
+        least = config.model.least_images(self.data.image_size)
+        self.order = BatchOrder(len(self.data), config.train, self.process, least)
         self.steps = self.order.steps
         self.validation = Validation(run) if config.train.validate_every else None
         self.device = pick_device(config.runtime.device)
@@ -74,7 +75,7 @@ class Training:
         self._make_repeatable()
         model = sorn_network(self.model_config)
         init, backbone = config.train.init, config.model.backbone
-        self.start = load_initial_weights(model, init, backbone, "train.init", paths.train_config)
+        self.start = load_initial_weights(model, init, backbone, "train.init", paths.settled.train_config)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.train.batch_norm == "sync" and self.process.world > 1:
             self._synchronise_norms()
@@ -92,6 +93,11 @@ class Training:
             f"train: {len(self.data)} images of {self.data.identities} pids, {epochs} epochs of {self.steps} steps of "
             f"{self.config.train.batch_size}, {self.model_config.backbone} in {self.precision} on {self.device}{shared}"
         )
+        if self.order.left_out and self.config.train.last_batch == "keep":
+            distributed.say(
+                "train: train.last_batch = keep, but the last batch of an epoch is one image, and batch normalisation "
+                "needs two: each epoch leaves out another image"
+            )
         self.saved = time.monotonic()
         try:
             with (
@@ -268,7 +274,10 @@ class Training:
         distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
 
     def publish(self) -> None:
-        """Write the weights, then their description, then remove the training states."""
+        """Write the weights, then their description.
+
+        The training states stay until both are recorded.
+        """
         weights = self.best.weights if self.best else self.model.state_dict()
         metadata = {"fingerprint": self.fingerprint} | described_normalisation(self.model.normalisation)
         checkpoints.save_weights(self.paths.checkpoint, weights, metadata)
@@ -287,4 +296,3 @@ class Training:
             **described_start(self.start),
         }
         write_json(self.paths.train_config, described)
-        self.states.remove()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.errors import reason
 from pipeline.io import checkpoints
+from pipeline.io.file_kind import SAFETENSORS, kind_of
 from pipeline.io.text import read_json
 from sorn.backbone import Backbone, load_backbone
 from sorn.normalisation import Normalisation
@@ -27,17 +28,25 @@ PREFIXES = ("module.", "model.", "backbone.")  # that training programs put befo
 def load_published(backbone: Backbone, path: Path) -> None:
     """Load a weights file of any program into a backbone.
 
-    Raises ValueError for weights that do not fit; UserError and OSError for a file that cannot be read.
+    Raises ValueError for weights that do not fit; UserError, ValueError and OSError for a file that cannot be read.
     """
-    safetensors = path.suffix == ".safetensors"
-    content = checkpoints.read_weights(path) if safetensors else checkpoints.read_torch(path)
-    weights = _plain(content)
+    weights = _plain(read_content(path))
     if isinstance(backbone, TimmBackbone):
         _load_timm(backbone, weights)
     else:
         own = backbone.state_dict()
         counters = {name: value for name, value in own.items() if name.endswith(COUNTER)}
         load_backbone(backbone, {**counters, **torchvision_names(weights)})
+
+
+def read_content(path: Path) -> object:
+    """Content of a file of torch.save or of safetensors.
+
+    Raises as `checkpoints.read_weights` and `checkpoints.read_torch` do.
+    """
+    kind = kind_of(path)
+    safetensors = kind is not None and kind.name == SAFETENSORS
+    return checkpoints.read_weights(path) if safetensors else checkpoints.read_torch(path)
 
 
 def torchvision_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

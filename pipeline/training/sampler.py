@@ -21,13 +21,15 @@ SHUFFLE, AUGMENT = range(2)  # streams of random numbers under one seed
 class BatchOrder:
     """Order of the images in the batches of a training.
 
-    images: number of images of the train split. process: the process of torchrun. Raises UserError for a batch that
+    images: number of images of the train split. process: the process of torchrun. least: fewest images that the network
+    can train on; a smaller last batch is left out even with last_batch = "keep". Raises UserError for a batch that
     cannot be cut into equal pieces or is larger than the split.
     """
 
     images: int
     train: TrainConfig
     process: Process
+    least: int = 1
 
     def __post_init__(self) -> None:
         size, pieces = self.train.batch_size, self.pieces
@@ -56,8 +58,18 @@ class BatchOrder:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        whole, rest = divmod(self.images, self.train.batch_size)
-        return whole + (1 if rest and self.train.last_batch == "keep" else 0)
+        return self.images // self.train.batch_size + (self.kept > 0)
+
+    @property
+    def kept(self) -> int:
+        """Images of an incomplete last batch that is kept; 0 without one."""
+        rest = self.images % self.train.batch_size
+        return rest if self.train.last_batch == "keep" and rest >= self.least else 0
+
+    @property
+    def left_out(self) -> int:
+        """Images of each epoch that no step takes."""
+        return self.images % self.train.batch_size - self.kept
 
     def batch(self, epoch: int, step: int) -> np.ndarray:
         """Positions of the images of a step, for all processes, int64 [B].

@@ -1,7 +1,7 @@
 """Training states, from which an interrupted training continues.
 
 Reads and writes <stage>/state-*.pt. The newest two are kept. If a crash of the machine damaged the newest one, a
-warning names it, and the one before it is used.
+warning names it, and the one before it is used. The driver of the stages removes them when the stamp is written.
 """
 
 from __future__ import annotations
@@ -84,8 +84,3 @@ class TrainingStates:
         if damaged is not None:
             raise damaged
         return None
-
-    def remove(self) -> None:
-        """Remove the states of the finished stage, with any fingerprint."""
-        for path in self.paths.states(self.stage):
-            path.unlink()

@@ -39,7 +39,7 @@ class Validation:
             raise UserError(wrong, remedy) from error
         protocol = run.manifest.find_protocol("default")
         protocol = dataclasses.replace(protocol, query_prefix=f"{QUERY}/", gallery_prefix=f"{GALLERY}/")
-        check_answerable(paths.dataset, protocol, self.query, self.gallery)
+        check_answerable(paths.dataset, protocol, self.query, self.gallery, run.names)
 
     def figures(self, model: SORN, device: torch.device, precision: str) -> dict[str, float]:
         """mAP and rank-1, fractions in [0, 1]."""

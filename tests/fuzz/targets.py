@@ -32,7 +32,6 @@ from pipeline.labelers.pretrained_weights import read_weights
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config_loading import load_config
-from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
 from pipeline.shards.format import ShardReader, ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, read_index, write_index
@@ -105,6 +104,15 @@ def array(folder: Path) -> list[bytes]:
     buffer = io.BytesIO()
     np.save(buffer, np.random.default_rng(0).integers(0, 8, (12, 6), dtype=np.uint8))
     return [buffer.getvalue()]
+
+
+def archive(folder: Path) -> list[bytes]:
+    found, ids = [], np.random.default_rng(0).integers(0, 8, (12, 6), dtype=np.uint8)
+    for save in (np.savez, np.savez_compressed):
+        buffer = io.BytesIO()
+        save(buffer, ids)
+        found.append(buffer.getvalue())
+    return found
 
 
 def shard(folder: Path) -> list[bytes]:
@@ -201,7 +209,7 @@ def report(folder: Path) -> list[bytes]:
 
 def as_records(path: Path) -> object:
     """path: runs/x/data/records.csv."""
-    return records.read_rows(Paths("x", "none", path.parents[3], path.parents[2]))
+    return records.read_rows(path, "make data")
 
 
 TARGETS = {
@@ -231,6 +239,7 @@ TARGETS = {
         Target("image", "picture.png", decode, pictures),
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),
+        Target("label_archive", "map.npz", read_label_map, archive),
         Target("shard", "shard-00000.h5", read_all, shard),
         Target("banks", "features.h5", read_both_ways, banks),
         Target("bank", "bank.h5", mapped.open_bank, bank),

@@ -27,7 +27,8 @@ def make_images() -> MakeImages:
         for name in names:
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (4, 8), (written % 250, written // 250 * 40 % 250, 7)).save(path)
+            colour = (written % 250, written // 250 * 40 % 250, 7)
+            Image.new("RGB", (4, 8), colour).save(path, comment=f"{written}")  # JPEG rounds colours
             written += 1
 
     return make

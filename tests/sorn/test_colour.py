@@ -7,7 +7,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from sorn.colour import BINS, SPREAD, colour_bins, colour_histograms, stripes_for
+from sorn.colour import BINS, SPREAD, bin_table, colour_bins, colour_histograms, stripes_for
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -53,6 +53,12 @@ def test_bins_are_those_of_the_usual_hsv() -> None:
         near_border = min(abs(8 * h - round(8 * h)), abs(4 * s - round(4 * s))) < 1e-9
         expected = int(8 * h) % 8 * 16 + min(int(4 * s), 3) * 4 + int(colour.max()) // 64
         assert near_border or number == expected, colour
+
+
+def test_the_table_holds_the_bin_of_every_colour() -> None:
+    colours = np.random.default_rng(1).integers(0, 256, (1000, 3)).astype(np.uint8)
+    red, green, blue = colours.T.astype(int)
+    assert (bin_table()[(red * 256 + green) * 256 + blue] == colour_bins(colours)).all()
 
 
 def test_every_colour_has_a_bin_and_every_bin_but_dark_hues_a_colour() -> None:

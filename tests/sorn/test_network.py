@@ -1,5 +1,7 @@
 """Shapes of every branch at the paper's input, and what its options change."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -124,3 +126,40 @@ def test_networks_beside_sorn_learn_with_every_parameter(options, parts):
     assert losses["total"].item() == pytest.approx(weight * losses[parts[0]].item())
     losses["total"].backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("size", [(16, 16), (32, 16)])
+@pytest.mark.parametrize("head", ["bn", "pcb"])
+def test_least_images_are_what_batch_normalisation_takes(size: tuple[int, int], head: str) -> None:
+    rows = size[0] // 16
+    for local, global_, semantic, stripes in itertools.product((True, False), (True, False), (True, False), (1, rows)):
+        if local or global_ or semantic:
+            model = small(
+                backbone="resnet10",
+                local_branch=local,
+                global_branch=global_,
+                semantic_branch=semantic,
+                local_head=head,
+                stripes=stripes,
+                channel_sets=rows,
+            ).train()
+            least = model.config.least_images(size)
+            model(torch.randn(least, 3, *size))
+            if least == 2:
+                with pytest.raises(ValueError, match="more than 1 value per channel"):
+                    model(torch.randn(1, 3, *size))
+
+
+def test_rows_are_needed_by_the_branches_that_divide_them() -> None:
+    image = torch.randn(2, 3, 32, 16)
+    for local, global_, options in (
+        (True, True, {"stripes": 3, "channel_sets": 4}),
+        (True, False, {"stripes": 3}),
+        (False, True, {"channel_sets": 4}),
+        (False, False, {"stripes": 3}),
+    ):
+        config = SORNConfig(backbone="resnet10", stripes=3, channel_sets=4, local_branch=local, global_branch=global_)
+        assert config.rows_by_option == options
+        with pytest.raises(ValueError, match="do not fit into 2 rows"):
+            output = SORN(config).train()(image)
+            sorn_loss(output, torch.zeros(2, dtype=torch.int64), torch.zeros(2, 8, 4, dtype=torch.int64), LossConfig())

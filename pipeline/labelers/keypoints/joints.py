@@ -1,12 +1,11 @@
 """Keypoint finder `joints`: joints beside a dataset's images, as SynPed's.
 
-Reads one CSV per split. Columns: name, the image's path below its split without the suffix; and for each of the 17
-joints of `sorn.sample` <joint>_x, <joint>_y in pixels of the image and <joint>_visible, from 0 (hidden) to 1.
+Reads one CSV per split. Columns: name, the image's path below its split, with or without its suffix; and for each of
+the 17 joints of `sorn.sample` <joint>_x, <joint>_y in pixels of the image and <joint>_visible, from 0 (hidden) to 1.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ import numpy as np
 
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.csv_table import read_table
 from pipeline.io.files import digest_file
 from pipeline.labelers.base import Source, describe, read_options
 from pipeline.labelers.keypoints.base import OWNER, SECTION
@@ -61,7 +61,7 @@ class Joints:
 
     def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
         self.tables = {split: read_joints(self.path(split)) for split in {record.split for record in records}}
-        missing = [record for record in records if _key(record) not in self.tables[record.split]]
+        missing = [record for record in records if self._joints(record) is None]
         if missing:
             raise UserError(
                 f"{self.path(missing[0].split)} has no row '{_key(missing[0])}', as {missing[0].name} needs it; "
@@ -73,9 +73,16 @@ class Joints:
         found = []
         for record, image in zip(records, images, strict=True):
             height, width = image.shape[:2]
-            joints = self.tables[record.split][_key(record)] / np.array([width, height, 1], np.float32)
+            joints = self._joints(record)
+            assert joints is not None, "prepare looks for every row"
+            joints = joints / np.array([width, height, 1], np.float32)
             found.append(joints.astype(np.float32))
         return found
+
+    def _joints(self, record: ImageRecord) -> np.ndarray | None:
+        """Joints of an image, in pixels; its row has the name with or without the suffix."""
+        table, path = self.tables[record.split], record.name.removeprefix(f"{record.split}/")
+        return table.get(_key(record), table.get(path))
 
 
 def read_joints(path: Path) -> dict[str, np.ndarray]:
@@ -84,29 +91,27 @@ def read_joints(path: Path) -> dict[str, np.ndarray]:
     name -> [17, 3] float32: x, y in pixels, confidence. Raises UserError for a file that is missing or of another form.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
+        rows = read_table(path, ("name", *COLUMNS), REMEDY)
     except FileNotFoundError as error:
         raise UserError(f"there are no joints: {path} is missing", REMEDY) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as a CSV: {error}", REMEDY) from error
-    header = rows[0] if rows else []
-    missing = [column for column in ("name", *COLUMNS) if column not in header]
-    if missing:
-        raise UserError(f"{path} has no column {', '.join(missing[:3])}", REMEDY)
-    name, order = header.index("name"), [header.index(column) for column in COLUMNS]
     joints: dict[str, np.ndarray] = {}
-    for line, row in enumerate(rows[1:], start=2):
-        try:
-            found = np.array([float(row[column]) for column in order], np.float32).reshape(len(JOINTS), 3)
-        except (ValueError, IndexError) as error:
-            raise UserError(f"{path}, line {line}: a number is missing or no number", REMEDY) from error
-        if not np.isfinite(found).all() or not ((found[:, 2] >= 0) & (found[:, 2] <= 1)).all():
-            raise UserError(f"{path}, line {line}: places must be finite and visible between 0 and 1", REMEDY)
-        if row[name] in joints:
-            raise UserError(f"{path}, line {line}: '{row[name]}' has a row already", REMEDY)
-        joints[row[name]] = found
+    for line, row in rows:
+        name = row["name"].replace("\\", "/")
+        if name in joints:
+            raise UserError(f"{path}, line {line}: '{name}' has a row already", REMEDY)
+        joints[name] = _joints(row, f"{path}, line {line}")
     return joints
+
+
+def _joints(row: dict[str, str], where: str) -> np.ndarray:
+    """Joints of one row, [17, 3] float32. where: the row, for messages."""
+    try:
+        found = np.array([float(row[column]) for column in COLUMNS], np.float32).reshape(len(JOINTS), 3)
+    except ValueError as error:
+        raise UserError(f"{where}: a number is missing or no number", REMEDY) from error
+    if not np.isfinite(found).all() or not ((found[:, 2] >= 0) & (found[:, 2] <= 1)).all():
+        raise UserError(f"{where}: places must be finite and visible between 0 and 1", REMEDY)
+    return found
 
 
 def _key(record: ImageRecord) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.evaluation.figures import COMPARED, KEYS
+from pipeline.evaluation.figures import COMPARED, KEYS, shown_name, stored_name
 from pipeline.evaluation.run_comparison import (
     BootstrapInterval,
     ChangedQuery,
@@ -18,6 +18,7 @@ from pipeline.evaluation.run_comparison import (
     RunDifference,
 )
 from pipeline.evaluation.saved import Evaluated, read_evaluation, require_comparable, setting
+from pipeline.evaluation.warnings import EvaluationWarning, few_persons, together
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.comparison import text
 from pipeline.reports.comparison.page import html_page
@@ -60,6 +61,7 @@ def compare_runs(
         metric=metric,
         interval=BootstrapInterval(LEVEL, DRAWS, SEED),
         notice=first.report.dataset.notice,
+        warnings=_warnings(compared, persons),
         runs=tuple(ComparedRun(run.name, str(run.folder), run.report.protocol, _figures(run)) for run in compared),
         differences=tuple(_difference(first, other, variant, metric) for other in others),
         options=_differing(compared),
@@ -68,6 +70,8 @@ def compare_runs(
     write_text(files.markdown, "\n".join(text.markdown(comparison)) + "\n")
     write_text(files.html, html_page(comparison))
     logger.info("\n".join([*text.terminal_lines(comparison), f"See {files.html} and {files.markdown}."]))
+    for warning in comparison.warnings:
+        logger.warning(f"warning: {warning}")
     return comparison
 
 
@@ -98,11 +102,17 @@ def _files(runs: Path, out: Path | None, compared: list[Evaluated]) -> RunCompar
 
 def _variant(compared: list[Evaluated], given: str | None) -> str:
     common = [name for name in compared[0].queries if all(name in run.queries for run in compared)]
+    given = stored_name(given) if given else None
     if not common or (given and given not in common):
-        wrong = f"variant '{given}' is not in all runs" if given else "these runs have no variant in common"
-        variants = "; ".join(f"{run.name}: {', '.join(run.queries)}" for run in compared)
+        wrong = f"variant '{shown_name(given)}' is not in all runs" if given else "these runs have no variant in common"
+        variants = "; ".join(f"{run.name}: {', '.join(map(shown_name, run.queries))}" for run in compared)
         raise UserError(wrong, f"They have {variants}.")
     return given or common[-1]
+
+
+def _warnings(compared: list[Evaluated], persons: int) -> tuple[EvaluationWarning, ...]:
+    found = together({run.name: run.report.warnings for run in compared})
+    return tuple(dict.fromkeys([*few_persons(persons), *found]))
 
 
 def _figures(run: Evaluated) -> dict[str, dict[str, float]]:
@@ -129,7 +139,9 @@ def _difference(first: Evaluated, other: Evaluated, variant: str, metric: str) -
         int((change > 0).sum()),
         int((change < 0).sum()),
         int((change == 0).sum()),
-        tuple(ChangedQuery(str(a.name[i]), int(a.pid[i]), float(before[i]), float(after[i])) for i in order[:CHANGED]),
+        tuple(
+            ChangedQuery(str(a.name[i]), a.pid[i].item(), float(before[i]), float(after[i])) for i in order[:CHANGED]
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.evaluation.figures import shown_name
 from pipeline.evaluation.run_comparison import EvaluationComparison, FigureDifference, RunDifference
 from pipeline.reports.charts import Spread, Strip, Strips
 from pipeline.reports.comparison import text
@@ -34,10 +35,12 @@ class ComparisonPage:
     notice: str
     figures: Table
     about: str
+    warnings: list[str]
     against: str
     strips: list[Strips]
     differences: list[ShownDifference]
     options: Table | None
+    warnings_caption: str = text.WARNINGS_CAPTION
 
 
 def html_page(comparison: EvaluationComparison) -> str:
@@ -48,7 +51,8 @@ def html_page(comparison: EvaluationComparison) -> str:
         comparison.notice,
         Table(text.figure_rows(comparison), 2),
         text.about(comparison),
-        f"{comparison.runs[0].name}, {comparison.variant}",
+        [str(warning) for warning in comparison.warnings],
+        f"{comparison.runs[0].name}, {shown_name(comparison.variant)}",
         _strips(comparison),
         [_shown(comparison, found) for found in comparison.differences],
         Table(options, len(options[0])) if len(options) > 1 else None,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 
+from pipeline.evaluation.figures import shown_name
 from pipeline.evaluation.run_comparison import EvaluationComparison, RunDifference
 from pipeline.reports.markdown import escape, escaped, pipe_table
+
+WARNINGS_CAPTION = "Warnings about these figures:"
 
 
 def terminal_lines(comparison: EvaluationComparison) -> list[str]:
     """Figures of all runs, and the differences of each from the first."""
     lines = [*_aligned(figure_rows(comparison), 2), "", about(comparison)]
     for found in comparison.differences:
-        lines += [f"{found.run} against {found.against}, {comparison.variant}:"]
+        lines += [f"{found.run} against {found.against}, {shown_name(comparison.variant)}:"]
         lines += [f"  {line}" for line in _aligned(difference_rows(found), 1)]
         lines += [f"  {counts(comparison, found)}"]
         changed = ", ".join(item.query for item in found.changed[:3])
@@ -27,6 +30,8 @@ def markdown(comparison: EvaluationComparison) -> list[str]:
     if comparison.notice:
         lines += [f"> **Notice.** {comparison.notice}", ""]
     lines += [*pipe_table(escaped(figure_rows(comparison))), "", about(comparison), ""]
+    if comparison.warnings:
+        lines += [WARNINGS_CAPTION, "", *(f"- {escape(str(warning))}" for warning in comparison.warnings), ""]
     for found in comparison.differences:
         lines += [f"## {escape(found.run)} against {escape(found.against)}", ""]
         lines += [*pipe_table(escaped(difference_rows(found))), "", counts(comparison, found), ""]
@@ -62,7 +67,7 @@ def figure_rows(comparison: EvaluationComparison) -> list[list[str]]:
     rows = [["run", "variant, %", *names]]
     for run in comparison.runs:
         for variant, figures in run.metrics.items():
-            rows.append([run.name, variant, *(f"{100 * figures[name]:.1f}" for name in names)])
+            rows.append([run.name, shown_name(variant), *(f"{100 * figures[name]:.1f}" for name in names)])
     return rows
 
 

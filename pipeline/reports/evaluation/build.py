@@ -11,19 +11,19 @@ from pipeline.reports.evaluation.illustrations import Illustrator
 from pipeline.reports.evaluation.page import PageContents, Shown
 from pipeline.reports.evaluation.sections import html_page, markdown
 from pipeline.reports.evaluation.shown_queries import shown_queries
-from pipeline.reports.evaluation.text import terminal_lines
+from pipeline.reports.evaluation.text import terminal_lines, warning_lines
 from pipeline.runs.layout import Paths
 
 logger = logging.getLogger(__name__)
 
 
 def write_report(result: Result, paths: Paths) -> None:
-    """Replace the report of an evaluation and its pictures; log the figures."""
+    """Replace the report of an evaluation and its pictures; log its lines."""
     report, scores, options = result.report, result.scores, result.options
     illustrator = Illustrator(
         paths.pictures, result.reference, options.tau, options.ranked_gallery, options.seed, options.visibility
     )
-    write_query_results(paths.query_results, scores.query, scores.relevant, scores.metrics)
+    write_query_results(paths.query_results, scores.query, scores.relevant, scores.metrics, scores.names)
     shown = shown_queries(scores, result.reference.sample_of, options.tau, options.ranked_gallery)
     explained = illustrator.explained(scores, result.examples)
     pictures = illustrator.draw([shown[number] for number in scores.shown["random"]], explained)
@@ -34,3 +34,5 @@ def write_report(result: Result, paths: Paths) -> None:
     page = PageContents(report, scores, Shown(list(shown.values()), explained, illustrator, queries_file))
     write_text(paths.report_html, html_page(page))
     logger.info("\n".join(terminal_lines(report)))
+    for line in warning_lines(report):
+        logger.warning(line)

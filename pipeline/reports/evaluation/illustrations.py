@@ -13,6 +13,7 @@ from pipeline.evaluation.scores import Scores
 from pipeline.features.store import Examples
 from pipeline.reports.canvas import SheetTitle
 from pipeline.reports.evaluation.shown_queries import AnswerList, ShownQuery
+from pipeline.reports.markdown import escape
 from pipeline.reports.pictures import Explained, Ranked, RankedList, draw_maps, draw_part_masks, draw_ranked_lists
 
 ROW_LABELS = {
@@ -20,6 +21,8 @@ ROW_LABELS = {
     "global+local": "global+local: the global feature and every stripe",
     "global": "global: the global feature alone (Eq. 13)",
 }
+
+GROUND_TRUTH = "ground truth"  # name of a column
 
 STRIPE_SCORES = {  # by eval.visibility
     "network": "its coloured share (Eq. 11, 12)",
@@ -84,8 +87,8 @@ class Illustrator:
             [self._ranked_list(row) for row in query.lists],
         )
         ranks = ", ".join(f"{row.variant} {row.first_hit}" for row in query.lists)
-        images = "image" if query.matches == 1 else "images"
-        caption = f"Person {query.pid} has {query.matches} matching gallery {images}; rank of the first: {ranks}."
+        found = f"{query.matches} matching gallery {'image' if query.matches == 1 else 'images'}"
+        caption = f"Person {escape(query.pid)} has {found}; rank of the first: {ranks}."
         return Picture(file, "Ranked lists", caption)
 
     def _ranked_list(self, row: AnswerList) -> RankedList:
@@ -105,13 +108,13 @@ class Illustrator:
             sample, parts = self.reference.sample_of(name), examples.parts[place[name]]
             kind, label = (self.reference.find(name, parts.shape) if parts.size else None) or ("", None)
             maps = examples.maps[place[name]].astype(np.float32)
-            column = "exact" if kind == EXACT else "labelled"
+            column = GROUND_TRUTH if kind == EXACT else "labelled"
             explained.append(Explained(name, sample.image, parts if parts.size else None, label, maps, column))
         return explained
 
     def parts_caption(self, explained: list[Explained]) -> str:
         """Caption of the predicted parts and their references."""
-        beside = {"exact": "their exact masks", "labelled": "what the labeler says of them"}
+        beside = {GROUND_TRUTH: "their ground truth", "labelled": "what the labeler says of them"}
         kinds = [beside[kind] for kind in beside if any(e.label is not None and e.reference == kind for e in explained)]
         labelled = f", and {' or '.join(kinds)}" if kinds else ""
         score = STRIPE_SCORES[self.visibility]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.evaluation.figures import HEADLINE
+from pipeline.evaluation.figures import HEADLINE, shown_name
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.scores import Scores
 from pipeline.reports.charts import Chart
@@ -74,7 +74,8 @@ class Headline:
 class ResultView:
     """The figures.
 
-    variant: the fullest one, used for the headlines. paper: None if the paper has no figures for this dataset.
+    variant: the fullest one, used for the headlines. paper: None if the paper has no figures of what was measured
+    here; paper_left_out: why those that it has cannot be compared.
     """
 
     variant: str
@@ -83,6 +84,7 @@ class ResultView:
     queries: str
     caption: str
     paper: Table | None
+    paper_left_out: str
     warnings: Sequence[str]
     paper_caption: str = report_text.PAPER_CAPTION
     warnings_caption: str = report_text.WARNINGS_CAPTION
@@ -165,7 +167,8 @@ def result(contents: PageContents) -> ResultView:
         report_text.queries_line(report),
         report_text.variants_caption(report),
         Table(paper, label="figures of the paper") if paper else None,
-        report.dataset.warnings,
+        report_text.paper_left_out(report),
+        [str(warning) for warning in report.warnings],
     )
 
 
@@ -187,7 +190,7 @@ def queries(contents: PageContents) -> QueryTable:
 
 def curves(contents: PageContents) -> CurvesView:
     report = contents.report
-    lines = dict(report.cmc)
+    lines = {shown_name(name): curve for name, curve in report.cmc.items()}
     ranks = range(1, len(lines["chance"]) + 1)
     rows = [["rank", *lines], *([str(k), *(f"{100 * lines[n][k - 1]:.1f}" for n in lines)] for k in CMC_TICKS)]
     charts = [Chart("CMC: queries with a match among the first k", "rank", ranks, lines, CMC_TICKS)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation.figures import shown_name
 from pipeline.evaluation.per_query import per_query
 from pipeline.evaluation.scores import Scores
 from pipeline.reports.evaluation.shown_queries import fullest
@@ -61,15 +63,21 @@ def _columns(scores: Scores) -> dict[str, list[Cell]]:
     hit = np.where(first[0] == SKIPPED, np.nan, first.mean(axis=0))
     columns: dict[str, list[Cell]] = {
         "query": [str(name) for name in query.name],
-        "person": query.pid.tolist(),
-        "camera": query.camid.tolist(),
+        "person": _ids(query.pid, scores.names.pids),
+        "camera": _ids(query.camid, scores.names.camids),
         "matches": [len(matches) for matches in scores.relevant.matches],
         f"first match, {last}": _rounded(hit) if len(first) > 1 else _whole(hit),
-        **{f"AP {variant}, %": _rounded(values) for variant, values in reversed(precision.items())},
+        **{f"AP {shown_name(variant)}, %": _rounded(values) for variant, values in reversed(precision.items())},
     }
     if {"sorn", "global+local"} <= precision.keys():
         columns["sorn − global+local"] = _rounded(precision["sorn"] - precision["global+local"])
     return columns
+
+
+def _ids(numbers: np.ndarray, names: Mapping[int, str]) -> list[Cell]:
+    """Ids as the dataset writes them: all as numbers, or all as text."""
+    given = numbers.tolist()
+    return [names.get(number, str(number)) for number in given] if names.keys() & set(given) else given
 
 
 def _rounded(values: np.ndarray) -> list[Cell]:

@@ -66,8 +66,8 @@ class Tile:
     image: Thumbnail
     bar: StripeBar
     tag: str
-    pid: int
-    camid: int
+    pid: str
+    camid: str
     whole: float | None
     stripes: list[StripePair]
     gap: bool
@@ -134,13 +134,13 @@ def ranked_lists(queries: list[ShownQuery], single_shot: bool) -> RankedLists:
 
 
 def _choices(queries: list[ShownQuery]) -> list[FilterField]:
-    cameras = sorted({query.camid for query in queries})
+    cameras = sorted({query.camid for query in queries}, key=lambda text: (len(text), text))
     counts = {kind: sum(kind in query.kinds for query in queries) for kind in KINDS}
     kinds = {kind: f"{BADGES[kind]} ({counts[kind]})" for kind in KINDS if counts[kind]}
     return [
         FilterField("kind", "shown as", {"": "all", **kinds}),
         FilterField("first", "first answer", {"": "right or wrong", "right": "right", "wrong": "wrong"}),
-        FilterField("camera", "camera of the query", {"": "any", **{str(camid): str(camid) for camid in cameras}}),
+        FilterField("camera", "camera of the query", {"": "any", **{camid: camid for camid in cameras}}),
         FilterField("order", "order", {"": "as drawn", "rising": "lowest AP first", "falling": "highest AP first"}),
     ]
 

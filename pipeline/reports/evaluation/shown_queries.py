@@ -23,15 +23,15 @@ SIDE_BY_SIDE = ("sorn", "global+local")
 class RankedImage:
     """One gallery image in a ranked list.
 
-    rank: 1-based. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12. whole: D_global of Eq. 13, nan without
-    a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the stripes that this variant adds up.
-    similarity: their mean with `whole`, Eq. 15.
+    rank: 1-based. pid, camid: as the dataset writes them. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12.
+    whole: D_global of Eq. 13, nan without a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the
+    stripes that this variant adds up. similarity: their mean with `whole`, Eq. 15.
     """
 
     rank: int
     name: str
-    pid: int
-    camid: int
+    pid: str
+    camid: str
     image: np.ndarray
     visible: np.ndarray
     similarity: float
@@ -57,14 +57,15 @@ class AnswerList:
 class ShownQuery:
     """One query and its ranked lists.
 
-    kinds: those of KINDS that it is shown as. visible: [P] bool. ap: average precision of the fullest variant. matches:
-    gallery images that count as right. lists: of SIDE_BY_SIDE, the fullest variant first.
+    kinds: those of KINDS that it is shown as. pid, camid: as the dataset writes them. visible: [P] bool. ap: average
+    precision of the fullest variant. matches: gallery images that count as right. lists: of SIDE_BY_SIDE, the fullest
+    variant first.
     """
 
     kinds: tuple[str, ...]
     name: str
-    pid: int
-    camid: int
+    pid: str
+    camid: str
     image: np.ndarray
     visible: np.ndarray
     ap: float
@@ -94,8 +95,8 @@ def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float
         number: ShownQuery(
             tuple(kind for kind in KINDS if number in scores.shown[kind]),
             str(query.name[number]),
-            int(query.pid[number]),
-            int(query.camid[number]),
+            scores.names.person(int(query.pid[number])),
+            scores.names.camera(int(query.camid[number])),
             sample_of(str(query.name[number])).image,
             gallery.query_visible(number),
             float(precision[number]),
@@ -136,8 +137,8 @@ class _Gallery:
             RankedImage(
                 rank + 1,
                 str(gallery.name[position]),
-                int(gallery.pid[position]),
-                int(gallery.camid[position]),
+                scores.names.person(int(gallery.pid[position])),
+                scores.names.camera(int(gallery.camid[position])),
                 self.sample_of(str(gallery.name[position])).image,
                 visible[i],
                 float(row[position]),

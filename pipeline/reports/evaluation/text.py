@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.evaluation import figures
-from pipeline.evaluation.figures import chance_percent, percent
+from pipeline.evaluation.figures import chance_percent, percent, shown_name
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
 from pipeline.evaluation.report import (
     BothStripes,
-    EvaluatedDataset,
     PartScores,
     Report,
     TrainingLabels,
@@ -24,7 +23,10 @@ VARIANTS_CAPTION = (
     "`global` compares the global feature alone, `global+local` adds every stripe, and `sorn` adds the stripes that "
     "are visible in both images. `chance` is the exact expectation for a gallery in random order."
 )
-RERANK_CAPTION = " `+rerank` orders its answers again by their k-reciprocal neighbours."
+RERANK_CAPTION = (
+    " `+rerank` orders its answers again by their k-reciprocal neighbours, among them the other queries: its answers "
+    "depend on all queries together."
+)
 COLOUR_CAPTION = (
     " `colour` compares colour histograms of horizontal stripes and needs no training: a network that does not beat it "
     "has learnt less than the colours of clothes."
@@ -34,7 +36,8 @@ VISIBLE_COLOUR_CAPTION = (
     "training, that choice does."
 )
 EXACT_CAPTION = (
-    " `sorn, exact masks` is `sorn` with the stripes that the exact masks show: what perfect labels would be worth."
+    " `sorn, ground truth` is `sorn` with the stripes that are visible in the ground truth: what perfect labels would "
+    "be worth."
 )
 RANKED_CAPTION = (
     "Queries are drawn at random among those that have a match, not chosen. Blue: the query. Green border and filled "
@@ -43,14 +46,15 @@ RANKED_CAPTION = (
     "filled where visible, hollow where hidden."
 )
 PAPER_CAPTION = "What the paper reports on this dataset:"
-WARNINGS_CAPTION = "What deviates from the dataset as published:"
+PAPER_LEFT_OUT = "The paper's figures on this dataset are not shown: {why}."
+WARNINGS_CAPTION = "Warnings about these figures:"
 SWEEP_CAPTION = (
     "`sorn` with other thresholds of Eq. 12, from the same features. At 0 every stripe counts, as in `global+local`. "
     "The threshold in use was set before; choose one with eval.split=val, not here."
 )
-STRIPES_CAPTION = "Stripes at tau {tau:g}, beside those that the exact masks show:"
+STRIPES_CAPTION = "Stripes at tau {tau:g}, beside those that are visible in the ground truth:"
 LABELS_CAPTION = "The part labels that the network was trained on:"
-AGAIN = "Made again, with the CONFIG and options of the training, by:"
+AGAIN = "Made again by this command, with RUNS= if the run is not in runs:"
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def table_rows(report: Report) -> list[list[str]]:
     shown = figures.shown(report.single_shot)
     rows = [["%", *(figure.title for figure in shown)]]
     for variant, found in report.metrics.items():
-        rows.append([variant, *(percent(found[f.key], found.deviation(f.key)) for f in shown)])
+        rows.append([shown_name(variant), *(percent(found[f.key], found.deviation(f.key)) for f in shown)])
     rows.append(["chance", *(chance_percent(report.chance.get(figure.key)) for figure in shown)])
     return rows
 
@@ -84,6 +88,11 @@ def terminal_lines(report: Report) -> list[str]:
         cells = [cell.rjust(width) for cell, width in zip(values, widths[1:], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *cells]))
     return [*lines, f"{queries_line(report)}.", f"{report.protocol}."]
+
+
+def warning_lines(report: Report) -> list[str]:
+    """Lines for the terminal: every warning."""
+    return [f"warning: {warning}" for warning in report.warnings]
 
 
 def variants_caption(report: Report) -> str:
@@ -115,7 +124,7 @@ def result_lines(contents: MarkdownContents) -> list[str]:
     report = contents.report
     lines = [*pipe_table(table_rows(report)), ""]
     lines += [f"{queries_line(report)}. {report.protocol}.", "", variants_caption(report), ""]
-    return lines + _warnings(report.dataset) + _paper(report)
+    return lines + _warnings(report) + _paper(report)
 
 
 def picture_lines(contents: MarkdownContents) -> list[str]:
@@ -129,15 +138,18 @@ def picture_lines(contents: MarkdownContents) -> list[str]:
     return lines
 
 
-def _warnings(dataset: EvaluatedDataset) -> list[str]:
-    if not dataset.warnings:
-        return []
-    return [WARNINGS_CAPTION, "", *(f"- {text}" for text in dataset.warnings), ""]
+def _warnings(report: Report) -> list[str]:
+    return [WARNINGS_CAPTION, "", *(f"- {warning}" for warning in report.warnings), ""] if report.warnings else []
 
 
 def _paper(report: Report) -> list[str]:
-    rows = paper_rows(report)
-    return [PAPER_CAPTION, "", *pipe_table(rows), ""] if rows else []
+    rows, left_out = paper_rows(report), paper_left_out(report)
+    return [PAPER_CAPTION, "", *pipe_table(rows), ""] if rows else [left_out, ""] if left_out else []
+
+
+def paper_left_out(report: Report) -> str:
+    """Reason for leaving out the paper's figures; "" without one."""
+    return PAPER_LEFT_OUT.format(why=report.paper_left_out) if report.paper_left_out else ""
 
 
 def paper_rows(report: Report) -> list[list[str]]:
@@ -166,7 +178,7 @@ def sweep_rows(report: Report) -> list[list[str]]:
 
 
 def network_lines(contents: MarkdownContents) -> list[str]:
-    """Body parts and stripes of the network against exact masks."""
+    """Body parts and stripes of the network against ground truth."""
     return _parts(contents.report) + _stripes(contents.report)
 
 
@@ -187,7 +199,8 @@ def part_rows(parts: PartScores) -> list[list[str]]:
 def parts_line(parts: PartScores) -> str:
     """What predicted parts are held against, and how many pixels agree."""
     against = " and ".join(
-        f"{kind} of {images} {'query' if images == 1 else 'queries'}" for kind, images in parts.against.items()
+        f"{shown_name(kind)} of {images} {'query' if images == 1 else 'queries'}"
+        for kind, images in parts.against.items()
     )
     return f"Part masks against {against}; {percent(parts.pixel_accuracy)} % of the pixels agree"
 
@@ -232,7 +245,7 @@ def label_rows(labels: TrainingLabels) -> list[list[str]]:
         rows.append(["foreground, on average", f"{percent(found.foreground.mean)} %"])
     exact = found.exact
     if exact:
-        against = f"against the exact masks of {exact.images:,} images"
+        against = f"against the ground truth of {exact.images:,} images"
         rows.append([f"mIoU, {against}", f"{percent(exact.mean_iou)} %"])
         rows.append(["pixels that agree", f"{percent(exact.pixel_accuracy)} %"])
         stripes = exact.stripes

@@ -1,6 +1,6 @@
 """Report of a run's labels: labels.json, labels.md and pictures/labels.png.
 
-It is made from shards, records.csv and ground truth (exact masks). Without ground truth no torch is imported.
+It is made from shards, records.csv and ground truth. Without ground truth no torch is imported.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def write_label_report(run: Run) -> list[Path]:
 
     The figures are logged.
 
-    Raises UserError for an exact mask that cannot be one of its image.
+    Raises UserError for a ground-truth mask that cannot be one of its image.
     """
     config, paths, manifest = run.config, run.paths, run.manifest
     exact = ExactMasks(manifest, run.root, run.rows)
@@ -70,7 +70,9 @@ def write_label_report(run: Run) -> list[Path]:
     where = pictures[0].relative_to(paths.label_report_md.parent).as_posix() if pictures else ""
     write_json(paths.label_report_json, report.to_json())
     write_text(paths.label_report_md, "\n".join(label_text.markdown(report, where)) + "\n")
-    logger.info("\n".join(label_text.terminal_lines(report, str(paths.label_report_md))))
+    logger.info("\n".join(label_text.terminal_lines(report, str(paths.settled.label_report_md))))
+    if doubts := label_text.doubts(report):
+        logger.warning(f"labels: {' '.join(doubts)}")
     return [paths.label_report_json, paths.label_report_md, *pictures]
 
 
@@ -112,7 +114,7 @@ def _sections(
     if agreement is not None:
         worst = compared[agreement.worst_first()]
         worst = worst[labels.status[worst] != Status.EMPTY][:SHOWN_WORST]  # those have a section of their own
-        sections[f"The worst of {len(compared):,} compared with exact masks: fewest stripes, then lowest mIoU"] = worst
+        sections[f"The worst of {len(compared):,} compared with ground truth: fewest stripes, then lowest mIoU"] = worst
     elif len(ok):
         least = ok[np.argsort(-pixels[ok, 0], kind="stable")[:SHOWN_WORST]]
         sections[f"The least foreground of {len(ok):,} ok images"] = least
@@ -137,7 +139,7 @@ def _draw(
         masks, text = {"labelled": sample.mask}, f"foreground {np.mean(sample.mask > 0):.0%}"
         reference = exact.read(sample.name, labels.index.image_size)
         if reference is not None:
-            masks["exact"] = reference
+            masks["ground truth"] = reference
             text = short_text(sample.mask, reference, stripes)
         return Overlaid(sample.image, masks, (sample.name, text))
 

@@ -30,8 +30,24 @@ def terminal_lines(report: LabelReport, file: str) -> list[str]:
         spread = f"80 % of the images between {percent(deciles[1])} and {percent(deciles[9])} %"
         lines.append(f"labels: foreground {percent(mean)} % on average, {spread}")
     if exact:
-        lines.append(f"labels: against the exact masks of {exact.images:,} images: {agreement_text(exact)}")
+        lines.append(f"labels: against the ground truth of {exact.images:,} images: {agreement_text(exact)}")
     return [*lines, f"labels: report {file}"]
+
+
+def doubts(report: LabelReport) -> list[str]:
+    """Sentences about labels that are hardly those of people."""
+    found = report.total
+    if not (found.parts and found.foreground and found.foreground.mean):
+        return []
+    shown = [part for part in CLASSES[1:] if found.parts[part].present]
+    said = []
+    if len(shown) == 1:
+        said.append(f"All labels show one body part alone, {shown[0]}.")
+    if not found.parts[CLASSES[0]].present:
+        said.append("No label has any background.")
+    if said:
+        said.append("They may be outlines of people, or of another class table.")
+    return said
 
 
 def status_text(status: dict[str, int]) -> str:
@@ -63,6 +79,7 @@ def markdown(report: LabelReport, picture: str) -> list[str]:
     if dataset.notice:
         lines += [f"> **Notice.** {dataset.notice}", ""]
     named = [f"- {words(status)}: {_names(names)}" for status, names in report.total.named.items()]
+    lines += ["> **Warning.** " + " ".join(doubts(report)), ""] if doubts(report) else []
     lines += ["## How it went", "", *pipe_table(_status_rows(report)), ""]
     lines += ["The first of each kind:", "", *named, ""] if named else []
     lines += _people(report.total.people) + _foreground(report) + _parts(report) + _exact(report)
@@ -125,7 +142,7 @@ def _exact(report: LabelReport) -> list[str]:
             f"{compared.images:,} images drawn at random (seed {compared.seed}) among {compared.available:,} "
             "that have one"
         )
-    lines = ["## Against exact masks", "", f"Compared for {which}, at the size of the shards.", ""]
+    lines = ["## Against ground truth", "", f"Compared for {which}, at the size of the shards.", ""]
     lines += agreement_tables(figures, "visible, said hidden", "hidden, said visible")
     stripes = report.total.exact.stripes if report.total.exact else None
     if stripes:

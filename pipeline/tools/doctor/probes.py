@@ -190,7 +190,7 @@ def probe_weights(name: str) -> WeightsAnswer | Unusable:
 
     path = Path(name)
     try:
-        made = checkpoints.read_metadata(path) if path.suffix in pretrained_weights.SAFETENSORS else {}
+        made = checkpoints.read_metadata(path) if path.suffix == ".safetensors" else {}
         tensors = pretrained_weights.read_weights(path)
     except UserError as error:
         return Unusable(error.wrong, error.remedy)

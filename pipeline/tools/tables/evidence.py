@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from pipeline.evaluation.label_report import UNIT, StripeAgreement
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.tools.tables.statistics import LEVEL, Summary
@@ -26,7 +27,7 @@ class GridDataset:
 class GridLabels:
     """The labels of all jobs.
 
-    mean_iou, stripes: against ground truth (exact masks), None without any.
+    mean_iou, stripes: against ground truth, None without any.
     """
 
     labeler: str
@@ -38,7 +39,7 @@ class GridLabels:
 class CommonFacts:
     """Facts that are the same in all reports; None without any report.
 
-    chance: figure -> fraction. versions: package -> version.
+    chance: figure -> fraction. versions: package -> version. warnings: those that all reports have.
     """
 
     protocol: str | None = None
@@ -47,13 +48,15 @@ class CommonFacts:
     chance: dict[str, float] | None = None
     labels: GridLabels | None = None
     versions: tuple[dict[str, str], ...] | None = None
+    warnings: tuple[EvaluationWarning, ...] | None = None
 
 
 @dataclass(frozen=True)
 class MeasuredRow:
     """A row of ours and the paper's.
 
-    job, report: the job and the variant of its report. paper: figure -> fraction, None where the paper prints none.
+    job, report: the job and the variant of its report. paper: figure -> fraction, None where the paper prints none or
+    measured something else.
     figures: figure -> summary over the seeds, None without any. missing: seed -> reason.
     """
 

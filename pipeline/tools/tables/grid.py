@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import UserError
 from pipeline.labelers.keypoints import NONE
-from pipeline.runs.command import OWN
+from pipeline.runs.command import OWN, assigned
 from pipeline.runs.config_loading import load_config
+from pipeline.runs.consent import RETRAIN
 from pipeline.runs.layout import EXPERIMENTS
 from pipeline.runs.run import Run
 from pipeline.stages import driver
@@ -86,7 +87,7 @@ class Grid:
             stage,
             tuple(self.experiment(name, seed) for name in trainings) if evaluates else (),
             self.run.variant(experiment, source, tuple(options)),
-            (*self._base(stage), *_sets(overrides), "--experiment", experiment)
+            (*self._base(stage), *_sets(overrides), "--experiment", experiment, *sorted(self.run.consent))
             + (("--trained-on", source) if source else ()),
         )
 
@@ -123,6 +124,19 @@ class Grid:
     def why_stale(self, step: Step) -> list[str]:
         """Reasons of the driver why a step is stale; empty if fresh."""
         return driver.state(self.stages[step.stage], step.run).reasons
+
+    def require_consent(self, steps: Iterable[Step]) -> None:
+        """Check that no finished training would be replaced unasked.
+
+        Raises UserError with their number, the first one, and the command that replaces them.
+        """
+        states = {step.name: driver.state(self.stages[step.stage], step.run) for step in steps}
+        refused = {name: state.refused for name, state in states.items() if state.refused}
+        if refused:
+            name, wrong = next(iter(refused.items()))
+            again = self.run.command.make("tables", *sorted(self.run.consent | {RETRAIN}))
+            remedy = f"Run: {again} {assigned('SEEDS', str(self.seeds))}; or choose another folder with RUNS=."
+            raise UserError(f"{len(refused)} trainings of the tables would be replaced, first {name}: {wrong}", remedy)
 
     def first_stale(self, job: Job, seed: int) -> tuple[Step, str] | None:
         """First stale step of an evaluation and its trainings, with the reason.

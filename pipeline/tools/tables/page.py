@@ -47,7 +47,7 @@ class TablesPage:
     tables: list[ShownTable]
     jobs: Table
     command: str
-    captions: Sequence[str] = (text.INTERVALS_CAPTION, text.PAPER_CAPTION)
+    captions: Sequence[str]
     orderings_caption: str = text.ORDERINGS_CAPTION
 
 
@@ -69,6 +69,7 @@ def html_page(evidence: Evidence) -> str:
         [_shown(evidence, table) for table in evidence.tables] + _shown_sweep(evidence),
         Table(text.job_rows(evidence), 2, "jobs"),
         evidence.command,
+        (text.INTERVALS_CAPTION, text.paper_caption(evidence)),
     )
     return render("tables.html.j2", page)
 

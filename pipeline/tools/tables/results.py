@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import UserError, reason
-from pipeline.evaluation.figures import HEADLINE, IN_GRID
+from pipeline.evaluation.figures import HEADLINE, IN_GRID, shown_name
 from pipeline.evaluation.report import Report, SweepPoint, VariantFigures, read_report
 from pipeline.evaluation.saved import setting
 from pipeline.io.text import parse_json
@@ -115,15 +115,17 @@ def described(reports: Reports) -> CommonFacts:
         {name: first.chance[name] for name in FIGURES},
         GridLabels(first.provenance.labeler.name, exact.mean_iou if exact else None, exact.stripes if exact else None),
         tuple(parse_json(text) for text in sorted(versions)),
+        tuple(warning for warning in first.warnings if all(warning in report.warnings for report in reports.values())),
     )
 
 
 def row_content(row: Row, reports: Reports, missing: Missing, seeds: list[int]) -> MeasuredRow:
     measured = _of_row(row, reports, seeds)
     figures = {name: summary({seed: found[name] for seed, found in measured.items()}) for name in FIGURES}
-    absent = {seed: missing.get((row.job, seed), f"no '{row.report}' in its report") for seed in seeds}
+    absent = {seed: missing.get((row.job, seed), f"no '{shown_name(row.report)}' in its report") for seed in seeds}
     reasons = {str(seed): why for seed, why in absent.items() if seed not in measured}
-    return MeasuredRow(row.table, row.name, row.job, row.report, _paper(row), figures, reasons)
+    paper = _paper(row) if _comparable(row, reports) else None
+    return MeasuredRow(row.table, row.name, row.job, row.report, paper, figures, reasons)
 
 
 def ordering(order: Expected, plan: TablesPlan, reports: Reports, seeds: list[int]) -> Ordering:
@@ -203,6 +205,12 @@ def _of_row(row: Row, reports: Reports, seeds: list[int]) -> dict[int, VariantFi
     """Seed -> figures of the row, for measured seeds."""
     found = {seed: reports[row.job, seed].metrics for seed in seeds if (row.job, seed) in reports}
     return {seed: metrics[row.report] for seed, metrics in found.items() if row.report in metrics}
+
+
+def _comparable(row: Row, reports: Reports) -> bool:
+    """Whether the reports have the figures that the paper prints for the row: it measured what they measured."""
+    printed = {tuple(found.get(name) for name in PRINTED) for report in reports.values() for found in report.paper}
+    return row.paper in printed
 
 
 def _paper(row: Row) -> dict[str, float] | None:

@@ -21,9 +21,15 @@ INTERVALS_CAPTION = (
     "Figures are means over the seeds, in brackets the 95 % interval of the mean (Student's t). It says what other "
     "seeds would change on these images, not what other people would."
 )
+PAPER_DATASET = "Occluded-DukeMTMC"
 PAPER_CAPTION = (
-    "The paper's figures are of Occluded-DukeMTMC, with ResNet-50 from ImageNet weights and images of 384x128. Of "
-    "other data or another recipe, compare the order of the rows, not their height."
+    f"The paper's figures are of {PAPER_DATASET}, with ResNet-50 from ImageNet weights and images of 384x128. Of "
+    "another recipe, compare the order of the rows, not their height."
+)
+PAPER_ELSEWHERE = (
+    f"The paper's figures are of the whole of {PAPER_DATASET}, with ResNet-50 from ImageNet weights and images of "
+    "384x128. They do not stand beside these rows. The order of the rows can be compared: the paper's differences are "
+    "of that dataset."
 )
 
 
@@ -47,7 +53,7 @@ def markdown(evidence: Evidence) -> list[str]:
     if evidence.dataset.notice:
         lines += [f"> **Notice.** {evidence.dataset.notice}", ""]
     lines += [f"- {escape(fact)}" for fact in facts(evidence)]
-    lines += ["", INTERVALS_CAPTION, "", PAPER_CAPTION, "", f"## {ORDERINGS}", ""]
+    lines += ["", INTERVALS_CAPTION, "", paper_caption(evidence), "", f"## {ORDERINGS}", ""]
     lines += [*pipe_table(escaped(order_rows(evidence))), "", ORDERINGS_CAPTION, ""]
     for table in evidence.tables:
         lines += [f"## {heading(table)}", "", *pipe_table(escaped(figure_rows(evidence, table))), ""]
@@ -59,6 +65,16 @@ def markdown(evidence: Evidence) -> list[str]:
     return [*lines, "Again:", "", f"    {evidence.command}"]
 
 
+def has_paper(evidence: Evidence) -> bool:
+    """Whether the paper measured what these rows did."""
+    return any(row.paper for row in evidence.rows)
+
+
+def paper_caption(evidence: Evidence) -> str:
+    """What the paper's figures are of."""
+    return PAPER_CAPTION if has_paper(evidence) else PAPER_ELSEWHERE
+
+
 def facts(evidence: Evidence) -> list[str]:
     """On which data, by which protocol and labels, with which versions."""
     common, seeds = evidence.common, ", ".join(map(str, evidence.seeds))
@@ -66,7 +82,7 @@ def facts(evidence: Evidence) -> list[str]:
         return [f"Nothing is measured yet; seeds asked for: {seeds}."]
     chance = ", ".join(f"{name} {100 * value:.1f} %" for name, value in (common.chance or {}).items())
     labels, model, train = common.labels, evidence.config["model"], evidence.config["train"]
-    quality = "" if labels.mean_iou is None else f", mIoU {100 * labels.mean_iou:.1f} % against exact masks"
+    quality = "" if labels.mean_iou is None else f", mIoU {100 * labels.mean_iou:.1f} % against ground truth"
     recipe = (
         f"{model['backbone']} from {train['init']}, images of {evidence.image_size}, "
         f"{evidence.config['schedule']['epochs']} epochs of batches of {train['batch_size']}"
@@ -78,17 +94,19 @@ def facts(evidence: Evidence) -> list[str]:
         f"All rows alike: {recipe}; seeds {seeds}.",
         f"Labels by {labels.labeler}{quality}.",
         *(f"Trained with {text}." for text in versions),
+        *(f"Warning: {warning}" for warning in common.warnings or ()),
     ]
 
 
 def figure_rows(evidence: Evidence, table: str) -> list[list[str]]:
-    """Ours and the paper's, in percent."""
-    ours, printed = (f"{figure.title}, %" for figure in IN_GRID), (f"paper: {figure.title}" for figure in HEADLINE)
+    """Ours and, where they can be compared, the paper's, in percent."""
+    shown = HEADLINE if has_paper(evidence) else ()
+    ours, printed = (f"{figure.title}, %" for figure in IN_GRID), (f"paper: {figure.title}" for figure in shown)
     rows = [["row", *ours, "seeds", *printed]]
     for row in evidence.of(table):
         seeds = max(len(found.seeds) if found else 0 for found in row.figures.values())
         paper = row.paper or {}
-        cells = (f"{100 * paper[figure.key]:.1f}" if figure.key in paper else "" for figure in HEADLINE)
+        cells = (f"{100 * paper[figure.key]:.1f}" if figure.key in paper else "" for figure in shown)
         rows.append([row.name, *(percent(row.figures[figure.key]) for figure in IN_GRID), str(seeds), *cells])
     return rows
 
@@ -108,12 +126,14 @@ def missing_lines(evidence: Evidence, table: str) -> list[str]:
 def order_rows(evidence: Evidence) -> list[list[str]]:
     """Ours and the paper's, in points."""
     names = list(evidence.expected[0].figures) if evidence.expected else []
-    rows = [["expected", *(cell for name in names for cell in (f"points of {name}", "paper", "ours"))]]
+    rows = [
+        ["expected", *(cell for name in names for cell in (f"points of {name}", f"paper, {PAPER_DATASET}", "ours"))]
+    ]
     for order in evidence.expected:
         cells = []
         for found in order.figures.values():
-            paper = "" if found.paper is None else f"{100 * found.paper:+.1f}"
-            cells += [points(found.difference), paper, found.verdict]
+            printed = "" if found.paper is None else f"{100 * found.paper:+.1f}"
+            cells += [points(found.difference), printed, found.verdict]
         rows.append([order.name, *cells])
     return rows
 

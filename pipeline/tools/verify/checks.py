@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.io.hdf5 import DAMAGE
+from pipeline.io.hdf5 import DAMAGE, OutOfReach
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Fault:
 class Checks:
     """Counter of checks and collector of faults.
 
-    again: the command that makes the folder's files. A stage trusts an output with the recorded size and time, even if
-    its bytes have changed. So the remedy for an existing file is to delete it first: then the stage makes it again, and
-    everything that depends on it.
+    again: the command that makes the folder's files. A stage knows its outputs by their digests alone, and a file can
+    be wrong in another way. So the remedy for an existing file is to delete it first: then the stage makes it again,
+    and everything that depends on it.
     """
 
     def __init__(self, again: str) -> None:
@@ -34,15 +34,15 @@ class Checks:
         self.faults: list[Fault] = []
         self.broken: set[Path] = set()
 
-    def must(self, good: bool, wrong: str, file: Path) -> bool:
+    def must(self, good: bool, wrong: str, file: Path, remedy: str = "") -> bool:
         """One check of a file; returns `good`.
 
-        wrong: the fault if the check fails.
+        wrong: the fault if the check fails. remedy: of that fault, where the file need not be made again.
         """
         self.count += 1
         if not good:
             delete = f"Delete {file}, then run" if os.path.lexists(file) else "Run"
-            self.faults.append(Fault(wrong, f"{delete}: {self.again}"))
+            self.faults.append(Fault(wrong, remedy or f"{delete}: {self.again}"))
             self.broken.add(file)
         return good
 
@@ -59,11 +59,13 @@ class Checks:
 
         An error of the reader ends the block and is a fault of the file.
         """
-        wrong = ""
+        wrong = remedy = ""
         try:
             yield
+        except OutOfReach as error:
+            wrong, remedy = error.wrong, error.remedy
         except UserError as error:
             wrong = error.wrong
         except (*DAMAGE, RecursionError) as error:
             wrong = f"{file} is damaged: {type(error).__name__}: {error}"
-        self.must(not wrong, wrong, file)
+        self.must(not wrong, wrong, file, remedy)

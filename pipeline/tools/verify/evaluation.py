@@ -13,6 +13,7 @@ from pipeline.io.text import parse_json
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig, as_json
 from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
 from pipeline.runs.stamp import Stamp
 from pipeline.tools.verify.checks import Checks
 from pipeline.tools.verify.stages import Images
@@ -82,7 +83,7 @@ def _report(paths: Paths, made: Stamp, report: Report, banks: Banks, checks: Che
 
 
 def _queries(paths: Paths, report: Report, banks: Banks | None, checks: Checks) -> None:
-    path = paths.query_results
+    path, names = paths.query_results, Run.at(paths).names
     with checks.reading(path):
         queries = read_query_results(path)
         wrong = f"{path} and {paths.report_json.name} are of two different evaluations"
@@ -90,7 +91,7 @@ def _queries(paths: Paths, report: Report, banks: Banks | None, checks: Checks) 
         if banks is not None:
             pids = dict(zip(banks.query.name.tolist(), banks.query.pid.tolist(), strict=True))
             known = all(
-                pids.get(name) == pid
+                name in pids and str(pid) in (str(pids[name]), names.person(pids[name]))
                 for found in queries.values()
                 for name, pid in zip(found.name.tolist(), found.pid.tolist(), strict=True)
             )

@@ -15,8 +15,9 @@ from pipeline.labelers import needs_training
 from pipeline.runs.command import OWN, assigned
 from pipeline.runs.layout import EXPORT, TABLES, Paths
 from pipeline.runs.lock import LOCK
+from pipeline.runs.output_folders import OutputFolder, output_folders
 from pipeline.runs.result_paths import TablesPaths
-from pipeline.runs.run import OutputFolder, Run
+from pipeline.runs.run import Run
 from pipeline.runs.stamp import Stamp
 from pipeline.tools.tables.runner import read_attempts
 from pipeline.tools.verify.checks import Checks
@@ -66,7 +67,7 @@ def find_places(run: Run) -> list[VerifiedFolder]:
     of_tables = {attempt["experiment"] for attempt in read_attempts(tables)}
     command = _tables_command(tables, run)
     found = []
-    for output in run.folders():
+    for output in output_folders(run):
         place = VerifiedFolder(output.stage, output.folder, output.run, Checks(_again(output)))
         experiment = place.paths.experiment
         if place.stage == TABLES or (experiment in of_tables and place.stage != EXPORT):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.io.hdf5 import DAMAGE
+from pipeline.io import hdf5
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import Progress
 from pipeline.shards.digest import ShardContent
@@ -21,14 +21,16 @@ from pipeline.shards.format import ShardReader
 
 BLOCK = 1 << 20  # bytes read at a time: hashing takes longer than the call, and they stay in the core's cache
 MEGABYTE = 10**6
+UNREAD = "See that you may read it and that its disk is connected, then verify again; it can be whole."
 
 
 @dataclass(frozen=True)
 class FileState:
     """State of a file on the disk.
 
-    sha256: of its bytes. wrong: why it cannot be read; then all else is empty. shard, content: of a shard. damage: why
-    a file that could be read is no valid shard.
+    sha256: of its bytes. wrong: why it cannot be read; then all else but remedy is empty. remedy: for a file that
+    cannot be read now, and can be whole. shard, content: of a shard. damage: why a file that could be read is no valid
+    shard.
     """
 
     bytes: int = 0
@@ -37,6 +39,7 @@ class FileState:
     shard: ShardReader | None = None
     content: ShardContent | None = None
     damage: str = ""
+    remedy: str = ""
 
 
 def read_files(paths: Iterable[Path], shards: set[Path], threads: int) -> dict[Path, FileState]:
@@ -76,7 +79,9 @@ def _see(path: Path, is_shard: bool) -> FileState:
     except FileNotFoundError:
         return FileState(wrong=f"{path} is missing")
     except OSError as error:
-        return FileState(wrong=f"{path} cannot be read: {error.strerror or error}")
+        return FileState(wrong=f"{path} cannot be read: {error.strerror or error}", remedy=UNREAD)
+    if held := _held(path):
+        return held
     if not is_shard:
         return FileState(size, digest)
     try:
@@ -85,8 +90,20 @@ def _see(path: Path, is_shard: bool) -> FileState:
             return FileState(size, digest, shard=shard, content=shard.verified_content())
     except UserError as error:
         return FileState(size, digest, damage=error.wrong)
-    except DAMAGE as error:
+    except hdf5.DAMAGE as error:
         return FileState(size, digest, damage=f"shard {path} is damaged: {error}")
+
+
+def _held(path: Path) -> FileState | None:
+    """State of an HDF5 file that another program has open: its bytes are those of an open file."""
+    try:
+        if path.suffix == ".h5":
+            hdf5.opened(path).close()
+    except hdf5.OutOfReach as error:
+        return FileState(wrong=error.wrong, remedy=error.remedy)
+    except hdf5.DAMAGE:  # found where its content is read
+        return None
+    return None
 
 
 def _digest(path: Path) -> tuple[int, str]:

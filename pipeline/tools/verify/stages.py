@@ -54,7 +54,7 @@ def data(paths: Paths, made: Stamp, checks: Checks) -> Images | None:
     if not checks.sound(paths.records):
         return None
     with checks.reading(paths.records):
-        rows = read_rows(paths.records, paths.dataset)
+        rows = read_rows(paths.records, "make data")
         names = [record.name for record, _ in rows]
         images: Images = {}
         for record, _ in sorted(rows, key=lambda row: row[0].name):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.datasets.records import ImageFile, ImageRecord, read_rows
+from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import CheckpointInfo
@@ -142,7 +142,8 @@ class Verification:
         for file, (digest, size, _) in outputs.items():
             one = self.seen[file]
             cut = f"{file} has {one.bytes:,} bytes, it was written with {size:,}"
-            if place.checks.must(not one.wrong, one.wrong, file) and place.checks.must(one.bytes == size, cut, file):
+            readable = place.checks.must(not one.wrong, one.wrong, file, one.remedy)
+            if readable and place.checks.must(one.bytes == size, cut, file):
                 wrong = f"{file} was changed after it was written: its sha256 is another one"
                 place.checks.must(one.sha256 == digest, wrong, file)
 
@@ -203,7 +204,7 @@ class Verification:
 
     def _pictures(self, data: VerifiedFolder) -> list[Path]:
         try:
-            self.rows = read_rows(data.paths.records, data.paths.dataset)
+            self.rows = data.run.rows
         except UserError:  # reported when records.csv is checked
             return []
         return [record.path for record, _ in self.rows]

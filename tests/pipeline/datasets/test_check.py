@@ -64,3 +64,29 @@ def test_junk_and_distractors_are_told(tmp_path: Path, make_images) -> None:
     text = check(dataclasses.replace(load_manifest("market1501"), subset=True), tmp_path).text()
     assert "dropped  junk images: 1 in gallery" in text and "kept     1 images of distractors" in text
     assert text.endswith("can be used")
+
+
+def listed(folder: Path, *rows: str) -> str:
+    (folder / "mine.csv").write_text("\n".join(["path,pid,camid,split", *rows]) + "\n")
+    report = check(load_manifest(str(folder / "mine.csv")), folder)
+    assert report.text().endswith("can be used")
+    return " ".join(report.text().split())
+
+
+def test_a_query_that_is_in_the_gallery_too_is_a_warning(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["a.png", "b.png", "c.png", "d.png"])
+    Image.effect_noise((30, 60), 50).save(tmp_path / "long.png")  # no other file is as long
+    good = ("a.png,zoe,door,query", "b.png,zoe,yard,gallery")
+    assert "are in gallery too" not in listed(tmp_path, *good, "a.png,zoe,door,gallery")
+    same = listed(tmp_path, *good, "a.png,zoe,hall,gallery")
+    assert "WARNING 1 of 1 images of query are in gallery too" in same and "query/a.png = gallery/a.png" in same
+    (tmp_path / "copy.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert "query/a.png = gallery/copy.png" in listed(tmp_path, *good, "copy.png,yann,yard,gallery")
+    train = ("c.png,1,door,train", "d.png,2,yard,train", "copy.png,1,door,train")
+    trained = listed(tmp_path, *good, "long.png,zoe,door,query", *train)
+    assert "1 of 2 images of query are in train too: query/a.png = train/copy.png" in trained
+
+
+def test_cameras_are_shown_by_their_names(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["a.png", "b.png"])
+    assert " door " in listed(tmp_path, "a.png,0042,door,query", "b.png,0042,yard,gallery")

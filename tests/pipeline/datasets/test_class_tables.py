@@ -54,13 +54,26 @@ def test_tables_of_the_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "value;class\r\n0.0;Background\r\n\r\n5.0; head \r\n2.0;hand\r\n",
+        "name,Class,Value\nbg,background,0\nx,head,5\ny,hand,2\n,,\n",
+        '"value"\t"class"\n0\tbackground\n5\t"head"\n2\thand',
+    ],
+)
+def test_tables_of_editors_and_spreadsheets(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.CSV").write_text(text, encoding="utf-16", newline="")
+    assert load_table(str(tmp_path / "mine.CSV"), "lower_arm").tolist() == [0, -1, 4, -1, -1, 1]
+
+
+@pytest.mark.parametrize(
     ("file", "text", "message"),
     [
         ("a.csv", "value,class\n1,hed\n", "value 1 is 'hed', which is no class. Known: background, head"),
         ("a.csv", "value,class\n", "is empty"),
         ("a.csv", "value,class\n1,head\n1,foot\n", "names a value twice"),
         ("a.csv", "value,class\n-1,head\n", r"value -1 is not in 0\.\.65535"),
-        ("a.csv", "number,class\n1,head\n", "cannot be read"),
+        ("a.csv", "number,class\n1,head\n", "has no column value; it has number, class"),
         ("a.csv", "value,class\none,head\n", "cannot be read"),
         ("a.toml", "0 = 'background'\n", "cannot be read"),
         ("a.toml", "[classes\n", "cannot be read"),

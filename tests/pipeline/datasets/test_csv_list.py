@@ -33,6 +33,14 @@ def test_rows_become_records(tmp_path: Path) -> None:
     assert found.junk == {"train/": 1} and found.findings == [] and found.pid_labels == {}
 
 
+def test_semicolons_tabs_and_wide_text_are_taken(tmp_path: Path) -> None:
+    """As spreadsheets save a CSV where the comma is the decimal sign, and "Unicode text"."""
+    text = HEADER + "a.jpg,1,1,query\nb.png,1,2,gallery\n"
+    plain = find(tmp_path, text).records
+    assert find(tmp_path, "sep=;\r\n" + text.replace(",", ";")).records == plain
+    assert find(tmp_path, text.replace(",", "\t").encode("utf-16")).records == plain
+
+
 def test_whole_numbers_written_as_floats_are_numbers(tmp_path: Path) -> None:
     """As pandas writes a column that once had a gap; -1.0 is junk as -1 is."""
     rows = 'a.jpg,{0}7{1},{0}2{1},query\nb.png,{0}7{1},{0}3{1},gallery\n"sub/ü, 1.jpg",{0}-1{1},{0}3{1},gallery\n'
@@ -55,6 +63,26 @@ def test_ids_beyond_64_bits_are_labels(tmp_path: Path) -> None:
 def test_absolute_paths_inside_the_folder_are_taken(tmp_path: Path) -> None:
     text = HEADER + f"{tmp_path}/a.jpg,1,1,query\nb.png,1,2,gallery\n"
     assert [record.name for record in find(tmp_path, text).records] == ["gallery/b.png", "query/a.jpg"]
+
+
+def test_zeros_in_front_are_kept_for_reports(tmp_path: Path) -> None:
+    found = find(tmp_path, HEADER + "a.jpg,0042,01,query\nb.png,0042,2,gallery\n")
+    assert {record.pid for record in found.records} == {42} and found.findings == []
+    assert (found.names.person(42), found.names.camera(1), found.names.camera(2)) == ("0042", "01", "2")
+
+
+@pytest.mark.parametrize("junk", ["-1", "-1.0", "\u22121", "\u20131"])
+def test_junk_in_other_spellings(tmp_path: Path, junk: str) -> None:
+    found = find(tmp_path, HEADER + f"a.jpg,7,1,query\nb.png,{junk},2,gallery\n")
+    assert found.junk == {"gallery/": 1} and found.pid_labels == {}
+
+
+def test_names_that_look_alike_are_warned_of(tmp_path: Path) -> None:
+    found = find(
+        tmp_path, HEADER + 'a.jpg,Zoe,door,query\nb.png,zoe,hall  1,gallery\n"sub/ü, 1.jpg",1,hall 1,gallery\n'
+    )
+    wrong = [finding.wrong for finding in found.findings if finding.level == "warning"]
+    assert ["'Zoe' and 'zoe'" in wrong[0], "'hall  1' and 'hall 1'" in wrong[1], len(wrong)] == [True, True, 2]
 
 
 def test_one_image_may_be_query_and_gallery(tmp_path: Path) -> None:
@@ -100,7 +128,7 @@ def test_rows_that_cannot_be_used(tmp_path: Path, rows: str, expected: str) -> N
     ("text", "expected"),
     [
         ("", "has no column path, pid, camid, split; it has none"),
-        ("path;pid;camid;split\n", "it has path;pid;camid;split. Its first line must be path,pid,camid,split"),
+        ("path|pid|camid|split\n", "it has path|pid|camid|split. Its first line must be path,pid,camid,split"),
         (HEADER, "lists no image"),
         (HEADER + "a.jpg,1\n", "line 2: 2 values for 4 columns"),
         (HEADER + "a.jpg,1,1,train\nb.png,01,1,train\n", "pid '01' and '1' are one number"),
@@ -112,3 +140,57 @@ def test_files_that_cannot_be_read(tmp_path: Path, text: str | bytes, expected: 
     with pytest.raises(UserError) as error:
         find(tmp_path, text)
     assert expected in str(error.value) and "mine.csv" in str(error.value)
+
+
+# One file under several spellings
+
+
+@pytest.mark.parametrize("path", ["./a.jpg", "sub/../a.jpg", "sub//../a.jpg", ".//a.jpg"])
+def test_spellings_of_one_path_are_one_image(tmp_path: Path, path: str) -> None:
+    found = find(tmp_path, HEADER + f"{path},1,1,query\nb.png,1,2,gallery\n")
+    assert found.records[1].name == "query/a.jpg" and found.findings == []
+    twice = find(tmp_path, HEADER + f"a.jpg,1,1,query\n{path},1,1,query\nb.png,1,2,gallery\n")
+    assert "line 3: a.jpg: is in query a second time" in twice.findings[0].wrong
+
+
+def test_two_dots_behind_a_link_stay_outside(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "elsewhere", ["x/c.jpg", "a.jpg"])
+    make_images(tmp_path / "inside", ["c.jpg"])
+    (tmp_path / "inside/link").symlink_to(tmp_path / "elsewhere/x")
+    found = find(tmp_path / "inside", HEADER + "link/../a.jpg,1,1,train\nc.jpg,2,1,train\n")
+    assert "is not inside the CSV's folder" in found.findings[0].wrong
+
+
+@pytest.mark.parametrize(
+    ("listed", "stored"),
+    [
+        ("folder/\u00fc.jpg", "folder/u\u0308.jpg"),
+        ("folder/u\u0308.jpg", "folder/\u00fc.jpg"),
+        ("\u00e9t\u00e9/1.jpg", "e\u0301te\u0301/1.jpg"),
+        ("Folder/A.JPG", "folder/a.jpg"),
+        ("folder/a.jpg", "folder/A.JPG"),
+    ],
+)
+def test_names_of_another_unicode_form_or_in_other_capitals_are_found(
+    tmp_path: Path, make_images, listed: str, stored: str
+) -> None:
+    make_images(tmp_path, [stored])
+    (record,) = find(tmp_path, HEADER + f"{listed},1,1,train\n").records
+    assert (record.name, record.path) == (f"train/{listed}", tmp_path / stored)
+    found = find(tmp_path, HEADER + f"{listed},1,1,train\n{stored},1,1,train\n")
+    assert "is in train a second time" in found.findings[0].wrong
+
+
+def test_files_that_differ_in_capitals_only_are_two(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["x.jpg", "X.jpg"])
+    found = find(tmp_path, HEADER + "x.jpg,1,1,train\nX.jpg,2,1,train\n")
+    assert [record.path.name for record in found.records] == ["X.jpg", "x.jpg"] and found.records[0].pid == 2
+    assert "X.JPG: does not exist" in find(tmp_path, HEADER + "X.JPG,1,1,train\n").findings[0].wrong
+
+
+def test_a_file_without_suffix_and_a_link_to_a_file(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["whole.png"])
+    (tmp_path / "whole.png").rename(tmp_path / "0017")
+    (tmp_path / "link").symlink_to(tmp_path / "b.png")
+    found = find(tmp_path, HEADER + "0017,1,1,train\nlink,2,1,train\n")
+    assert [record.name for record in found.records] == ["train/0017", "train/link"] and found.findings == []

@@ -287,19 +287,83 @@ def test_other_files_are_noted_and_folders_below_a_flat_set_ignored(tmp_path: Pa
     assert [finding.level for finding in found.findings] == ["note"] and "readme.gif" in found.findings[0].wrong
 
 
-def test_listing_digest_sees_a_touched_a_new_and_a_removed_file(tmp_path: Path, make_images) -> None:
+def test_the_digest_sees_a_changed_a_new_and_a_removed_file(tmp_path: Path, make_images) -> None:
     manifest, folder = small(tmp_path), tmp_path / "small" / "train"
     make_images(folder, ["1_1.jpg", "2_1.jpg"])
 
     def digest() -> str:
-        return look(manifest, tmp_path)[1]
+        return look(manifest, tmp_path)
 
-    digests = [digest(), digest()]
-    assert digests[0] == digests[1]
+    digests = [digest()]
     os.utime(folder / "1_1.jpg", ns=(1, 1))
+    assert digest() == digests[0]
+    make_images(folder, ["1_1.jpg"])
     digests.append(digest())
     make_images(folder, ["3_1.jpg"])
     digests.append(digest())
     (folder / "2_1.jpg").unlink()
     digests.append(digest())
     assert len(set(digests)) == 4
+
+
+# Links, capitals, names without suffix
+
+
+def nested(tmp_path: Path) -> Manifest:
+    manifest = small(tmp_path, pattern=r"^(?P<pid>\d+)_(?P<camid>\d+)(\.jpg)?$")
+    return dataclasses.replace(manifest, set=(dataclasses.replace(manifest.set[0], nested=True),))
+
+
+def names(found: Found) -> list[str]:
+    return [record.name for record in found.records]
+
+
+def test_links_to_folders_are_folders(tmp_path: Path, make_images) -> None:
+    train = tmp_path / "small" / "train"
+    make_images(train, ["1_1.jpg"])
+    make_images(tmp_path / "disk2", ["2_1.jpg", "deep/3_1.jpg"])
+    (train / "more").symlink_to(tmp_path / "disk2")
+    found = find_records(nested(tmp_path), tmp_path)
+    assert names(found) == ["train/1_1.jpg", "train/more/2_1.jpg", "train/more/deep/3_1.jpg"]
+    assert found.findings == []
+
+
+def test_links_that_lead_back_or_to_what_is_read_are_left_out(tmp_path: Path, make_images) -> None:
+    train = tmp_path / "small" / "train"
+    make_images(train, ["1_1.jpg", "own/2_1.jpg"])
+    make_images(tmp_path / "disk2", ["3_1.jpg"])
+    (train / "loop").symlink_to(train)
+    (train / "above").symlink_to(tmp_path)
+    (train / "again").symlink_to(train / "own")
+    (train / "more").symlink_to(tmp_path / "disk2")
+    (train / "more2").symlink_to(tmp_path / "disk2")
+    (tmp_path / "disk2" / "back").symlink_to(train)
+    assert names(find_records(nested(tmp_path), tmp_path)) == [
+        "train/1_1.jpg",
+        "train/more/3_1.jpg",
+        "train/own/2_1.jpg",
+    ]
+
+
+def test_a_flat_set_takes_no_folder_for_a_file(tmp_path: Path, make_images) -> None:
+    train = tmp_path / "small" / "train"
+    make_images(train, ["1_1.jpg", "kept/2_1.jpg"])
+    (train / "3_1.jpg").symlink_to(train / "kept")
+    (train / "4_1.jpg").symlink_to(train / "kept/2_1.jpg")
+    found = find_records(small(tmp_path), tmp_path)
+    assert names(found) == ["train/1_1.jpg", "train/4_1.jpg"] and found.findings == []
+
+
+def test_a_set_folder_may_be_a_link(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "disk2", ["1_1.jpg"])
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "train").symlink_to(tmp_path / "disk2")
+    assert names(find_records(small(tmp_path), tmp_path)) == ["train/1_1.jpg"]
+
+
+def test_files_without_suffix_are_images_where_the_manifest_says_so(tmp_path: Path, make_images) -> None:
+    train = tmp_path / "small" / "train"
+    make_images(train, ["1_1.jpg", "2_1.JPG"])
+    (train / "1_1.jpg").rename(train / "1_1")
+    found = find_records(dataclasses.replace(nested(tmp_path), extensions=("", ".jpg")), tmp_path)
+    assert names(found) == ["train/1_1", "train/2_1.JPG"]

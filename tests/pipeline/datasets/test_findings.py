@@ -107,5 +107,11 @@ def test_training_data() -> None:
     assert text.startswith("warning: 1 of 3 identities of train are in query too: 3 ->")
 
 
+def test_people_of_train_in_the_gallery() -> None:
+    (text,) = said(PLAIN, found(*GOOD, ("gallery", 1, 1)))
+    assert text.startswith("warning: 1 of 2 identities of train are in gallery too: 1 ->")
+    assert said(dataclasses.replace(PLAIN, distractor_pids=(1,)), found(*GOOD, ("gallery", 1, 1))) == []
+
+
 def test_no_image_at_all() -> None:
     assert said(PLAIN, found())[0].startswith("error: /d: no image was found")

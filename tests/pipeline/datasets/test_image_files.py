@@ -17,6 +17,18 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.images import decode
 
+FOREIGN = {  # first bytes -> what the file is called
+    b"\0\0\0\x1cftypheic": "HEIC",
+    b"\0\0\0\x20ftypavif": "AVIF",
+    b"\0\0\0\x20ftypisom": "a video",
+    b"\xff\x0a": "JPEG XL",
+    b"8BPS\0\1": "Photoshop",
+    b"%PDF-1.7": "PDF",
+    b"\x93NUMPY": "NumPy",
+    b"<HTML>": "HTML",
+    b"version https://git-lfs.github.com/spec/v1": "Git LFS pointer",
+}
+
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
@@ -77,7 +89,7 @@ def odd_files(tmp_path: Path, make_png) -> dict[str, Path]:
         return files[reason]
 
     make_png(add("it has 10000 x 9000 pixels, more than 89,478,485"), (10000, 9000), [bytes(3000)])
-    make_png(add("Image size .400000000 pixels. exceeds limit"), (20000, 20000), [bytes(3000)])
+    make_png(add("it has more than 89,478,485 pixels"), (20000, 20000), [bytes(3000)])
     Image.fromarray(np.ones((6, 4), np.float32)).save(add("32-bit numbers .mode F. without a known white"), "TIFF")
     Image.fromarray(np.ones((6, 4), np.int32)).save(add("32-bit numbers .mode I. without a known white"), "TIFF")
     add("it is a folder").mkdir()
@@ -86,7 +98,9 @@ def odd_files(tmp_path: Path, make_png) -> dict[str, Path]:
     with open(add("it has 2,000,000,000 bytes"), "wb") as file:
         file.truncate(2 * 10**9)
     add("it is empty").touch()
-    add("it is no JPEG or PNG or .* file").write_text("<html>not found</html>")
+    for start, kind in FOREIGN.items():
+        add(f"it is no JPEG or PNG or .* file but {kind}").write_bytes(start + bytes(100))
+    add("it is no JPEG or PNG or .* file. ").write_text("a text of no known kind")
     Image.new("RGB", (4, 6)).save(add("it is no JPEG .* or JPEG2000 file"), "EPS")
     return files
 

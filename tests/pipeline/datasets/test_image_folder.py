@@ -108,3 +108,43 @@ def test_a_picture_is_a_file_an_image_or_an_array(tmp_path):
 def test_everything_else_is_refused(given, words):
     with pytest.raises(UserError, match=words):
         as_pixels(given)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_pictures_are_turned_as_their_tag_says(tmp_path: Path, suffix: str) -> None:
+    """In a gallery and as a query: a file, and a PIL image that may be loaded or not."""
+    exif, path = Image.Exif(), tmp_path / f"a.{suffix}"
+    exif[274] = 6
+    stored = Image.fromarray(
+        np.kron(np.random.default_rng(0).integers(0, 255, (3, 5, 3)), np.ones((8, 8, 1))).astype("u1")
+    )
+    stored.save(path, exif=exif)
+    shown_pixels = decode(path)
+    assert shown_pixels is not None and shown_pixels.shape == (40, 24, 3)
+    (found,) = read_pictures(look(tmp_path), (20, 12))
+    assert np.array_equal(found.image, resize_image(shown_pixels, (20, 12)))
+    loaded = Image.open(path)
+    loaded.load()
+    for picture in (path, str(path), Image.open(path), loaded, loaded.copy()):
+        assert np.array_equal(as_pixels(picture), shown_pixels)
+
+
+def test_pictures_without_a_suffix_are_known_by_their_content(tmp_path: Path, make_images) -> None:
+    for name in ("0017", "frame.000018", "deep/ab12cd", "b.jfif"):
+        make_images(tmp_path, ["x.jpg"])
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "x.jpg").rename(tmp_path / name)
+    make_images(tmp_path, ["x.jpg", "old.png"])
+    (tmp_path / "old.png").rename(tmp_path / "x.png.bak")
+    (tmp_path / "README").write_text("no picture")
+    os.mkfifo(tmp_path / "pipe")
+    folder = look(tmp_path)
+    assert folder.names == ("0017", "b.jfif", "deep/ab12cd", "frame.000018", "x.jpg")
+    assert sorted(folder.others) == ["README", "pipe", "x.png.bak"]
+
+
+def test_links_to_folders_are_read(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "elsewhere", ["a.jpg"])
+    make_images(tmp_path / "own", ["b.jpg"])
+    (tmp_path / "own" / "more").symlink_to(tmp_path / "elsewhere")
+    assert look(tmp_path / "own").names == ("b.jpg", "more/a.jpg")

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.datasets.manifest import ImageRecord, load_manifest, mask_path, read_records
-from pipeline.datasets.records import Found, ImageFile, content_digest, write_records
+from pipeline.datasets.manifest import load_manifest, mask_path
+from pipeline.datasets.records import Found, ImageFile, ImageRecord, content_digest, read_rows, write_records
 from pipeline.errors import UserError
 
 SMALL = r"""
@@ -77,6 +77,40 @@ def test_base_takes_another_manifest_and_replaces_keys(tmp_path: Path) -> None:
     assert mine.digest() != theirs.digest()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["subset = true", r"pattern = '^(?P<pid>\d+)_c(?P<camid>\d+)\.jpg$'", "expected_ids = {}", "distractor_pids = []"],
+)
+def test_other_images_than_those_of_the_base_have_a_title_of_their_own(tmp_path: Path, text: str) -> None:
+    mine = load_manifest(write(tmp_path, f'base = "market1501"\n{text}\n', "mymarket.toml"))
+    assert mine.title == "images of mymarket.toml, in the layout of market1501"
+    assert mine.paper == () and mine.notice and mine.licence
+    again = load_manifest(write(tmp_path, 'base = "mymarket.toml"\nroots = ["elsewhere"]\n', "moved.toml"))
+    assert (again.title, again.paper) == (mine.title, ())
+
+
+def test_a_camera_policy_is_of_the_names_that_it_was_written_for(tmp_path: Path) -> None:
+    text = 'base = "market1501"\nsubset = true\n'
+    assert load_manifest(write(tmp_path, text)).camera_policy
+    pattern = r"pattern = '^(?P<pid>\d+)_c(?P<camid>\d+)\.jpg$'"
+    assert not load_manifest(write(tmp_path, f"{text}{pattern}\n")).camera_policy
+
+
+def test_the_same_images_in_another_place_keep_title_and_figures(tmp_path: Path) -> None:
+    theirs = load_manifest("market1501")
+    mine = load_manifest(write(tmp_path, 'base = "market1501"\nroots = ["mine"]\nname = "m"\n'))
+    assert (mine.title, mine.paper) == (theirs.title, theirs.paper) and theirs.paper
+    protocol = '[[protocol]]\nname = "own"\ndefault = true\nshots = 1\ndescription = "Mine."\n'
+    other = load_manifest(write(tmp_path, f'base = "market1501"\n{protocol}'))
+    assert (other.title, other.paper) == (theirs.title, ())
+
+
+def test_what_a_manifest_says_itself_stands(tmp_path: Path) -> None:
+    said = 'title = "My part"\npaper = [{ source = "ours", method = "A", rank-1 = 50.0 }]\n'
+    mine = load_manifest(write(tmp_path, f'base = "market1501"\nsubset = true\n{said}'))
+    assert (mine.title, mine.paper) == ("My part", ({"source": "ours", "method": "A", "rank-1": 50.0},))
+
+
 def test_a_base_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"base = 3 is no text\. Name a dataset"):
         load_manifest(write(tmp_path, "base = 3\n"))
@@ -125,27 +159,27 @@ def paths(folder: Path) -> SimpleNamespace:
 
 def test_records_come_back_sorted_by_name(tmp_path: Path) -> None:
     write_records(tmp_path / "records.csv", rows())
-    assert read_records(paths(tmp_path).records, paths(tmp_path).dataset) == [rows()[1][0], rows()[0][0]]  # type: ignore[arg-type]
+    assert read_rows(paths(tmp_path).records, "make data") == [rows()[1], rows()[0]]  # type: ignore[arg-type]
     assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_missing_or_damaged_records_name_the_command(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has not run. Run `make data DATASET=small`"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"has not run. Run: make data"):
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     write_records(tmp_path / "records.csv", rows())
     text = (tmp_path / "records.csv").read_text()
     (tmp_path / "records.csv").write_text(text[:-20])
     with pytest.raises(UserError, match=r"line 3: .*make data"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     (tmp_path / "records.csv").write_text("name,path\n")
     with pytest.raises(UserError, match=r"does not have the columns"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     (tmp_path / "records.csv").write_bytes(text.encode() + b"\x97")
-    with pytest.raises(UserError, match=r"cannot be read: .*Delete it. Run `make data"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"cannot be read: .*Delete it. Run: make data"):
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
     (tmp_path / "records.csv").write_text(text + "a" * 200_000)  # longer than csv lets a field be
     with pytest.raises(UserError, match=r"line 4: .*make data"):
-        read_records(paths(tmp_path).records, paths(tmp_path).dataset)  # type: ignore[arg-type]
+        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
 
 
 def test_content_digest_sees_content_and_ids_but_neither_place_nor_time() -> None:
@@ -169,3 +203,10 @@ def test_records_fall_into_sets_by_name() -> None:
         "query/partial/": 0,
         "gallery/": 1,
     }
+
+
+@pytest.mark.parametrize("name", ["mine.TOML", "mine.CSV"])
+def test_a_suffix_in_capitals_is_a_file_too(tmp_path: Path, name: str) -> None:
+    text = 'base = "market1501"\n' if name.endswith("TOML") else "path,pid,camid,split\n"
+    (tmp_path / name).write_text(text)
+    assert load_manifest(str(tmp_path / name)).name == "mine"

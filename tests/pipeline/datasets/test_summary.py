@@ -30,7 +30,7 @@ def test_a_damaged_summary_is_named_with_the_command_that_makes_it(tmp_path, con
     paths.data_summary.parent.mkdir(parents=True)
     paths.data_summary.write_text(content)
     with pytest.raises(UserError, match=r"summary\.json cannot be read: .*Run: make data DATASET=mine"):
-        read_summary(paths.data_summary, paths.dataset)
+        read_summary(paths.data_summary, "make data DATASET=mine")
 
 
 def test_a_summary_is_read_as_it_was_written(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sample_report import REPORT, VARIANT
 
+from pipeline.datasets.records import IdNames
 from pipeline.evaluation import figures, per_query
 from pipeline.evaluation.figures import FIGURES, Figure, percent
 from pipeline.evaluation.report import VariantFigures
@@ -53,6 +54,6 @@ def test_a_new_metric_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     relevant = metrics.relevance(pid, camid, pid[:2], camid[:2] + 1)
     empty = np.zeros((3, 0), np.float32)
     query = FeatureBank(empty, empty[:, :, None], empty, pid, camid, np.array(["a", "b", "c"]))
-    per_query.write_query_results(tmp_path / "queries.csv", query, relevant, {"sorn": FOUND})
+    per_query.write_query_results(tmp_path / "queries.csv", query, relevant, {"sorn": FOUND}, IdNames())
     with open(tmp_path / "queries.csv", newline="") as file:
         assert [row["rank-2"] for row in csv.DictReader(file)] == ["1.0", "0.0", ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +56,8 @@ def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
     assert (plain.mode, plain.listed, plain.anything) == ("exact", [1.0, 2.5], {"a": [1]})
     mixed = build(Outer, {"mixed": {"a": "b", "c": 57, "d": 0.5}}, "x.toml").mixed
     assert mixed == {"a": "b", "c": 57, "d": 0.5} and type(mixed["c"]) is int
+    loose = build(Outer, {"camera": 2.0, "size": [3.0, 4], "free": {"day": date(2024, 5, 1)}}, "x.toml")
+    assert (loose.camera, loose.size, loose.free) == (2, (3, 4), {"day": "2024-05-01"})
     assert made.inner is not None and type(made.inner.share) is float
     assert build(Outer, {}, "x.toml") == Outer()
 
@@ -75,7 +78,12 @@ def test_tables_lists_and_whole_numbers_become_what_the_fields_say() -> None:
         ({"inner": {}}, "x.toml: the key 'o.inner.name' is missing. "),
         ({"more": [{"name": "m"}, {"nam": "m"}]}, "x.toml: unknown key 'o.more[1].nam'. Did you mean name? "),
         ({"mode": "slow"}, "x.toml: o.mode = 'slow': expected one of fast, exact. "),
-        ({"listed": ["a"]}, "x.toml: o.listed[0] = 'a': expected a number. "),
+        ({"listed": ["a"]}, "x.toml: o.listed[0] = 'a': expected a finite number. "),
+        ({"listed": [float("inf")]}, "x.toml: o.listed[0] = inf: expected a finite number. "),
+        ({"listed": [10**400]}, "x.toml: o.listed[0] = inf: expected a finite number. "),
+        ({"free": {"a": [float("nan")]}}, "x.toml: o.free.a[0] = nan: expected a finite number. "),
+        ({"names": [date(2024, 5, 1)]}, "x.toml: o.names[0] = 2024-05-01: expected text. Put it in quotes: "),
+        ({"inner": {"name": 7}}, 'x.toml: o.inner.name = 7: expected text. Put it in quotes: o.inner.name="7"'),
         ([1], "x.toml: o = [1]: expected a table. "),
     ],
 )
@@ -90,8 +98,20 @@ def test_the_remedy_of_the_caller_is_said() -> None:
         with pytest.raises(UserError) as error:
             build(Outer, values, "x.toml", remedy="Look into the manual.")
         assert error.value.remedy.endswith("Look into the manual.")
-    with pytest.raises(UserError, match=r"Set it: --set o\.size=\.\.\."):
-        build(Outer, {"size": [1, "b"]}, "x.toml", prefix="o.", remedy="Set it: --set {key}=...")
+    with pytest.raises(UserError, match=r"Set it: o\.size = \.\.\."):
+        build(Outer, {"size": [1, "b"]}, "x.toml", prefix="o.", remedy="Set it: {key} = ...")
+
+
+def test_a_number_for_a_text_is_quoted_in_the_remedy() -> None:
+    with pytest.raises(UserError) as error:
+        build(
+            Inner,
+            {"name": 2024},
+            "labeler import",
+            prefix="masks.options.",
+            remedy="Correct it: --set {key}=...; see: help",
+        )
+    assert error.value.remedy == "Correct it: --set 'masks.options.name=\"2024\"'; see: help"
 
 
 def test_fields_that_a_file_may_set() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.features import mapped, store
-from pipeline.io.hdf5 import attribute, attributes, dataset, member, set_attributes, texts
+from pipeline.io.hdf5 import HeldOpen, OutOfReach, attribute, attributes, dataset, member, opened, set_attributes, texts
 from pipeline.shards.format import ShardReader, ShardWriter
 from sorn.features import FeatureBank
 from sorn.sample import Sample, Status
@@ -212,14 +213,90 @@ def test_a_file_system_without_locks_holds_the_same_bytes(tmp_path: Path) -> Non
         assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
 
 
-def test_a_file_that_another_program_has_open_is_not_called_damaged(tmp_path: Path) -> None:
-    path = tmp_path / "my bank.h5"
-    unknown, zeros = np.full(3, -1), np.zeros((3, 2), np.float32)
-    bank = FeatureBank(zeros, np.ones((3, 2, 2), np.float32), zeros, unknown, unknown, np.array(["a", "b", "c"]))
-    store.write_bank(path, bank, {"fingerprint": "f", "folder": "pictures"})
-    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as if killed
+def held_by_a_killed_program(path: Path) -> None:
+    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"
     subprocess.run([sys.executable, "-c", leave_open, str(path)], check=False)
-    for read in (mapped.open_bank, store.read_attrs, store.read_bank):
-        with pytest.raises(UserError, match="open for writing in another program") as caught:
-            read(path)
-        assert caught.value.remedy.endswith(f"h5clear -s '{path}'")
+
+
+READERS = [(a_shard, ShardReader), (a_bank, store.read_bank), (a_bank, store.read_attrs), (a_bank, mapped.open_bank)]
+NAMES = ["shard", "bank", "attributes", "mapped bank"]
+
+
+@pytest.mark.parametrize(("write", "read"), READERS, ids=NAMES)
+def test_a_file_that_another_program_has_open_is_not_called_damaged(
+    tmp_path: Path, write: Callable[[Path], str], read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "my file.h5"
+    write(path)
+    held_by_a_killed_program(path)
+    with pytest.raises(HeldOpen, match="open for writing in another program") as caught:
+        read(path)
+    assert caught.value.remedy.endswith(f"h5clear -s '{path}'")
+
+
+@pytest.mark.parametrize(("write", "read"), READERS, ids=NAMES)
+@pytest.mark.parametrize("locking", [None, True, False, "best-effort"])
+def test_a_file_that_this_process_has_open_is_read(
+    tmp_path: Path, write: Callable[[Path], str], read: Callable[[Path], object], locking: bool | str | None
+) -> None:
+    """As in a notebook, where a user looks at the file as well."""
+    write(tmp_path / "file.h5")
+    with h5py.File(tmp_path / "file.h5", "r", locking=locking):
+        read(tmp_path / "file.h5")
+
+
+@pytest.mark.parametrize("libver", ["earliest", "v108", "v110", "v112", "v114", "latest"])
+def test_files_of_every_version_of_hdf5_are_read(tmp_path: Path, libver: str) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", libver=(libver, "latest")) as file:
+        file["pid"] = SECRET
+    with opened(tmp_path / "a.h5") as file:
+        assert (dataset(file, "pid")[:] == SECRET).all()
+
+
+@pytest.mark.parametrize(("write", "read"), READERS, ids=NAMES)
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EACCES, "you may not read"), (errno.ESTALE, "cannot be read: Stale file handle")]
+)
+def test_a_file_out_of_reach_is_not_called_damaged(
+    tmp_path: Path,
+    write: Callable[[Path], str],
+    read: Callable[[Path], object],
+    number: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(tmp_path / "file.h5")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, "unable to open file")
+
+    monkeypatch.setattr(h5py, "File", fail)
+    with pytest.raises(OutOfReach, match=words):
+        read(tmp_path / "file.h5")
+
+
+def test_a_file_of_a_newer_hdf5_and_a_folder_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    a_bank(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8] + b"\x05" + whole[9:])
+    with pytest.raises(OutOfReach, match=r"is of a newer HDF5 than .* -m pip install --upgrade h5py"):
+        store.read_bank(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OutOfReach, match="is a folder, not a file"):
+        store.read_bank(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid", r"no feature bank: it is a pointer of Git LFS.* lfs pull"),
+        ("<html><title>404</title>", "no feature bank: it is a web page, '404'"),
+        ("", "no feature bank: it is an empty file"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "bank.h5").write_text(content)
+    with pytest.raises(UserError, match=words):
+        mapped.open_bank(tmp_path / "bank.h5")

@@ -123,6 +123,61 @@ def test_a_picture_is_turned_as_its_orientation_tag_says(tmp_path: Path, suffix:
     assert read_size(path) == (file.width, file.height) == wanted.size
 
 
+TURNS = {  # tag -> from stored pixels to shown ones
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+MODES = [
+    *[("png", mode) for mode in ("1", "L", "P", "LA", "RGBA", "I;16")],
+    *[("tif", mode) for mode in ("1", "L", "P", "CMYK", "RGBA", "I;16")],
+    *[("jpg", mode) for mode in ("L", "CMYK")],
+    *[("webp", mode) for mode in ("L", "RGBA")],
+    ("mpo", "RGB"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "mode"), MODES)
+def test_every_kind_of_picture_is_turned(tmp_path: Path, suffix: str, mode: str) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 40, 3), np.uint8))
+    stored = Image.fromarray(np.asarray(noise.convert("L")) * np.uint16(257)) if mode == "I;16" else noise.convert(mode)
+    options: dict[str, Any] = {"webp": {"lossless": True}, "mpo": {"save_all": True, "append_images": [noise]}}
+    path = tmp_path / f"a.{suffix}"
+    upright = read_rgb(saved(path, stored, **options.get(suffix, {})).read_bytes())
+    for tag, turn in TURNS.items():
+        exif = Image.Exif()
+        exif[274] = tag
+        found = read_rgb(saved(path, stored, exif=exif, **options.get(suffix, {})).read_bytes())
+        assert np.array_equal(found, turn(upright)) and found.flags.c_contiguous, tag
+        assert read_size(path) == found.shape[1::-1]
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+def test_the_first_of_several_frames_is_turned(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.fromarray(np.random.default_rng(i).integers(0, 255, (24, 40, 3), np.uint8)) for i in range(3)]
+    exif = Image.Exif()
+    exif[274] = 6
+    options: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "exif": exif, "lossless": True}
+    path = saved(tmp_path / f"a.{suffix}", frames[0], **options)
+    assert np.array_equal(read_rgb(path.read_bytes()), TURNS[6](np.asarray(frames[0])))
+    assert read_size(path) == (24, 40)
+
+
+def test_a_tag_in_xmp_turns_too(tmp_path: Path) -> None:
+    """Pictures that were edited keep it there alone."""
+    tag = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>" + tag + b"</x:xmpmeta>"
+    path = saved(tmp_path / "a.jpg", Image.new("RGB", (40, 24)))
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + b"\xff\xe1" + (len(xmp) + 2).to_bytes(2, "big") + xmp + content[2:])
+    assert read_rgb(path.read_bytes()).shape == (40, 24, 3) and read_size(path) == (24, 40)
+
+
 def test_a_damaged_orientation_turns_nothing(tmp_path: Path) -> None:
     for number, exif in enumerate(
         (b"Exif\0\0nonsense", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0")

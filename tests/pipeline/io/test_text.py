@@ -17,6 +17,13 @@ def test_what_is_right_is_read(tmp_path: Path) -> None:
     assert read_toml(tmp_path / "a.toml") == {"a": [1, 2.5, "ü"]}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks_of_windows_are_no_content(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.json").write_text('{"a": "ü"}', encoding=encoding)
+    (tmp_path / "a.toml").write_text('a = "ü"\n', encoding=encoding, newline="\r\n")
+    assert read_json(tmp_path / "a.json") == read_toml(tmp_path / "a.toml") == {"a": "ü"}
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "NaN", "[-Infinity]", "1e999", "{", "", '{"a": 1} x', "9" * 5000])
 def test_json_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):

@@ -23,6 +23,7 @@ from pipeline.runs.config import Runtime
 from sorn.sample import Status
 
 IMAGE = np.zeros((20, 10, 3), np.uint8)
+COLOURS = np.arange(600, dtype=np.uint8).reshape(20, 10, 3)
 
 
 def source(root: Path, masks: str = "masks/{split}/{path}.png") -> Source:
@@ -130,7 +131,7 @@ def test_import_refuses_values_and_files_of_another_kind(tmp_path: Path) -> None
     path = tmp_path / "train" / "0001" / "a.png"
     for values, message in (
         (np.full((20, 10), 7, np.uint8), r"a\.png holds the value 7, which class table pascal_person_part7"),
-        (np.zeros((20, 10, 3), np.uint8), r"a\.png is no label map but uint8 of shape \(20, 10, 3\)"),
+        (COLOURS, r"a\.png is no label map but uint8 of shape \(20, 10, 3\)"),
     ):
         save_mask(path, values)
         with pytest.raises(UserError, match=message):
@@ -141,7 +142,7 @@ def test_import_refuses_values_and_files_of_another_kind(tmp_path: Path) -> None
     path.unlink()
     for array, message in (
         (np.full((20, 10), -1, np.int16), r"a\.npy holds the value -1"),
-        (np.zeros((20, 10), np.float32), r"a\.npy is no label map but float32"),
+        (np.full((20, 10), 0.5, np.float32), r"a\.npy holds the number 0\.5, which is no class id"),
         (np.full((20, 10), {}, object), r"a\.npy cannot be read: it is no array: .*Python objects"),
         (np.zeros((20, 0), np.uint8), r"a\.npy is no label map but uint8 of shape \(20, 0\)"),
     ):
@@ -174,11 +175,8 @@ def test_label_maps_that_are_none(tmp_path: Path, make_png) -> None:
         with pytest.raises(UserError, match=rf"mask {path} {message}"):
             read_label_map(path)
 
-    for mode, shape in (("RGB", r"\(2, 4, 3\)"), ("RGBA", r"\(2, 4, 4\)"), ("LA", r"\(2, 4, 2\)")):
-        Image.new(mode, (4, 2)).save(path)
-        refused(path, f"is no label map but uint8 of shape {shape}")
-    Image.new("L", (4, 2)).save(path, "JPEG")  # its values are not those that were saved
-    refused(path, "cannot be read: it is no PNG file")
+    Image.new("RGB", (4, 2), (1, 2, 3)).save(path)
+    refused(path, r"is no label map but uint8 of shape \(2, 4, 3\)")
     make_png(path, (10000, 9000), [bytes(3000)])
     refused(path, "cannot be read: it has 10000 x 9000 pixels")
     array.write_bytes(pickle.dumps([1]))
@@ -229,6 +227,8 @@ def test_inputs_change_with_the_masks_and_the_table(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("value,class\n0,background\n1,foot\n", encoding="utf-8")
     assert {key for key, digest in inputs().items() if digest != before[key]} == {"class table"}
     os.utime(path, ns=(1, 1))
+    assert inputs()["label maps"] == before["label maps"]
+    save_mask(path, np.zeros((20, 10), np.uint8))
     assert inputs()["label maps"] != before["label maps"]
 
 
@@ -242,3 +242,20 @@ def test_naming_the_labelers_imports_none_of_them() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     own = ("base", "outside", "protocol_check", "registry")
     assert set(out.split()) == {f"pipeline.labelers.{name}" for name in own}
+
+
+def test_label_maps_of_images_that_differ_in_their_suffix_alone(tmp_path: Path) -> None:
+    records = [record(tmp_path, name) for name in ("a.jpg", "a.png", "0001.c1", "0001.c2")]
+    for value, item in enumerate(records):
+        save_mask(tmp_path / "maps" / "train" / f"{item.path.name}.png", np.full((20, 10), value, np.uint8))
+    labeler = labelers.create("import", {"folder": str(tmp_path / "maps"), "table": "sorn8"}, source(tmp_path))
+    labeler.prepare(records, Runtime())
+    assert [found.mask[0, 0] for found in labeler.label(records, [IMAGE] * 4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["a.PNG", "a.Png", "a.NPY"])
+def test_label_maps_with_suffixes_in_capitals(tmp_path: Path, name: str) -> None:
+    made = save_mask(tmp_path / "maps" / "train" / "0001" / name.lower(), np.ones((20, 10), np.uint8))
+    made.rename(made.with_name(name))
+    options = {"folder": str(tmp_path / "maps"), "table": "sorn8"}
+    assert label(labelers.create("import", options, source(tmp_path)), record(tmp_path)).mask.all()

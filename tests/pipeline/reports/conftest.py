@@ -25,6 +25,7 @@ from pipeline.evaluation.report import (
     VariantFigures,
 )
 from pipeline.evaluation.scores import RankingTask, Scores
+from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.features.store import Examples
 from pipeline.reports.evaluation.illustrations import Illustrator
 from pipeline.reports.evaluation.page import PageContents, Shown
@@ -94,6 +95,7 @@ def report_of(found: Scores) -> Report:
         parts=PartScores(1, {"x": 1}, 0.5, 0.25, {"head": 0.125}),
         paper=({"method": "SORN", "source": "Table II", "rank-1": 57.6, "mAP": 46.3},),
         dataset=dataset,
+        warnings=(EvaluationWarning("3 <images> fewer"),),
     )
     return with_provenance(
         report,

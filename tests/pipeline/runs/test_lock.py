@@ -208,7 +208,7 @@ def test_a_stage_and_clean_stop_at_a_folder_in_which_another_works(project: Proj
 
 def test_all_ranks_stop_when_the_folder_is_held(project: Project) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pipeline"]
-    stage = ["masks", *project.options, "--set", "masks.image_size=[32,16]"]
+    stage = ["masks", *project.options, "--set", "masks.image_size=[32,16]", "--relabel"]
     before = project.files()
     with another_process(project.masks) as (pid, _):
         done = subprocess.run([*launch, *stage], cwd=ROOT, capture_output=True, text=True, timeout=100)

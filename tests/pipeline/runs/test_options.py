@@ -35,6 +35,11 @@ def test_an_option_says_type_choices_presets_and_former_name() -> None:
     assert find_options("masks.image_size")[0].kind == "a list of 2 whole numbers"
 
 
+def test_an_option_that_is_left_open_says_so() -> None:
+    (option,) = find_options("eval.colour")
+    assert option.lines()[0] == "eval.colour = not set    (true or false)"
+
+
 def test_presets_are_those_that_differ_from_the_default() -> None:
     for option in find_options():
         for name in ("demo", "paper", "pcb", "segmenter", "synped"):
@@ -79,3 +84,20 @@ def test_a_value_that_is_no_choice_is_refused(section: str) -> None:
         if choices_of(field):
             with pytest.raises(ValueError, match=rf"{section}\.{field.name} = 'none of them': expected one of "):
                 kind(**{field.name: "none of them"})
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_number_that_is_not_finite_is_refused(section: str, number: float) -> None:
+    kind = SECTIONS[section]
+    for field in dataclasses.fields(kind):
+        if isinstance(getattr(kind(), field.name), float):
+            with pytest.raises(ValueError, match=rf"{section}\.{field.name} = {number}: expected "):
+                kind(**{field.name: number})
+
+
+def test_a_seed_that_no_generator_takes_is_refused() -> None:
+    for section in ("danet", "train", "eval"):
+        for seed in (-1, 2**64):
+            with pytest.raises(ValueError, match=rf"{section}\.seed = {seed}: expected a whole number from 0 to"):
+                SECTIONS[section](seed=seed)

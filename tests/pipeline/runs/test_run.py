@@ -14,6 +14,7 @@ from pipeline.runs import stamp
 from pipeline.runs.command import RunCommand
 from pipeline.runs.config import Runtime
 from pipeline.runs.layout import EXPORT, TABLES, Paths
+from pipeline.runs.output_folders import output_folders
 from pipeline.runs.run import Run
 
 FILES = (
@@ -81,7 +82,7 @@ def test_a_name_without_a_run_is_one_sentence(runs: Path, text: str, sentence: s
 
 
 def test_folders_are_those_of_its_stages_experiments_exports_and_tables(runs: Path) -> None:
-    found = Run.find("synped_demo-danet", runs, Path("data")).folders()
+    found = output_folders(Run.find("synped_demo-danet", runs, Path("data")))
     own = runs / "synped_demo-danet"
     assert [(one.stage, one.folder) for one in found] == [
         ("data", runs / "synped_demo/data"),
@@ -97,7 +98,7 @@ def test_folders_are_those_of_its_stages_experiments_exports_and_tables(runs: Pa
         (TABLES, own / "tables"),
     ]
     assert all(one.stage in (EXPORT, TABLES) or one.run.paths.folder(one.stage) == one.folder for one in found)
-    small = Run.find("synped_demo-danet/experiments/small", runs, Path("data")).folders()
+    small = output_folders(Run.find("synped_demo-danet/experiments/small", runs, Path("data")))
     assert TABLES not in [one.stage for one in small] and len(small) == len(found) - 1
 
 

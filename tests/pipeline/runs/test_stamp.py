@@ -83,7 +83,7 @@ def test_a_stamp_without_permission_is_said(folder, monkeypatch):
     def refused(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_text", refused)  # a superuser may read every file
+    monkeypatch.setattr("pathlib.Path.read_bytes", refused)  # a superuser may read every file
     with pytest.raises(UserError, match=r"stamp\.json cannot be read: Permission denied\. Make it a file that you may"):
         why(folder)
 

@@ -219,6 +219,14 @@ def test_the_second_search_in_a_folder_embeds_nothing(tmp_path, folder, model):
     assert re.search(r"^   1   [01]\.\d{4}  [V-]{3}  <b>/07.png$", second, re.MULTILINE)
 
 
+def test_a_search_without_cache_keeps_no_features(tmp_path, folder, model):
+    words = ["search", "--model", model, "--gallery", folder, "--query", folder / "twin.png", "--out", tmp_path]
+    first = run(*words, "--no-cache")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["search.html", "search.json"]
+    assert re.findall(r"^ +\d.*$", first, re.MULTILINE) == re.findall(r"^ +\d.*$", run(*words), re.MULTILINE)
+    assert (tmp_path / "gallery.h5").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -1,4 +1,4 @@
-"""A finished run of the eval stage, and copies of it to change."""
+"""A finished run of the eval stage with copies to change, and what runs of the masks stage need."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 from eval_runs import GALLERY, QUERY, run, write_run
+from mask_runs import Recorder
 
+from pipeline import labelers
+from pipeline.datasets.manifest import Manifest
+from pipeline.labelers.unlabeled import Unlabeled
+from pipeline.runs import run as runs
 from pipeline.runs.layout import Paths
+from pipeline.shards import labeling
 from sorn import engine
 
 
@@ -38,3 +44,19 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(engine, "extract_features", fail)
     monkeypatch.setattr(engine, "explain", fail)
+
+
+@pytest.fixture
+def mine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest of the dataset that mask_runs makes."""
+    monkeypatch.setattr(runs, "load_manifest", lambda name: Manifest(name, "Mine"))
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
+    Recorder.asked, Recorder.dies_at = [], ""
+    for name in ("LARGEST_BATCH", "SMALLEST_BATCH"):
+        monkeypatch.setattr(labeling, name, 5)
+    kinds = {"ground_truth": Recorder, "none": Unlabeled}
+    monkeypatch.setattr(labelers, "create", lambda name, options, source: kinds[name](options, source))
+    return Recorder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.datasets.manifest import load_manifest, mask_path, read_records
+from pipeline.datasets.manifest import load_manifest, mask_path
+from pipeline.datasets.records import read_rows, write_records
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
@@ -67,7 +69,7 @@ def test_what_it_writes(paths: Paths, capsys: pytest.CaptureFixture[str]) -> Non
     root = paths.data_root / "mine"
     assert [
         (record.name, record.path, record.pid, record.camid, record.split)
-        for record in read_records(paths.records, paths.dataset)
+        for record, _ in read_rows(paths.records, "make data")
     ] == [
         ("gallery/0_1.jpg", root / "gallery/0_1.jpg", 0, 1, "gallery"),
         ("gallery/3_2.jpg", root / "gallery/3_2.jpg", 3, 2, "gallery"),
@@ -92,15 +94,25 @@ def test_fresh_says_so_and_keeps_the_terms_to_itself(paths: Paths, capsys: pytes
     assert "fresh" in printed.out and "Ask me first." not in printed.err
 
 
-def test_touching_and_moving_files_provides_the_same(paths: Paths, tmp_path: Path) -> None:
+def test_touching_and_moving_files_changes_nothing(paths: Paths, tmp_path: Path) -> None:
     run(paths)
-    before = provided(paths)
     os.utime(paths.data_root / "mine" / "train" / "1_1.jpg", ns=(5, 5))
-    assert run(paths) and provided(paths) == before
+    assert not run(paths)
     shutil.move(paths.data_root / "mine", tmp_path / "moved" / "mine")
     moved = Paths(paths.dataset, "none", tmp_path / "moved", paths.runs, name="mine")
-    assert run(moved) and provided(moved) == before
-    assert read_records(moved.records, moved.dataset)[0].path == tmp_path / "moved/mine/gallery/0_1.jpg"
+    assert not run(moved)
+    assert Run.of(Config(), moved).records[0].path == tmp_path / "moved/mine/gallery/0_1.jpg"
+
+
+def test_a_picture_with_the_size_and_the_time_of_another_is_noticed(paths: Paths, make_images) -> None:
+    run(paths)
+    before, image = provided(paths), paths.data_root / "mine" / "train" / "1_1.jpg"
+    time = image.stat().st_mtime_ns
+    content = bytearray(image.read_bytes())
+    content[15] ^= 1  # a density, which no decoder reads
+    image.write_bytes(content)
+    os.utime(image, ns=(time, time))
+    assert run(paths) and provided(paths) != before
 
 
 def test_another_picture_or_one_more_provides_something_else(paths: Paths, make_images) -> None:
@@ -115,12 +127,12 @@ def test_another_picture_or_one_more_provides_something_else(paths: Paths, make_
     assert len(set(digests)) == 3
 
 
-def test_only_files_written_since_are_read_again(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_new_contents_are_decoded_again(paths: Paths, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
     run(paths)
     read: list[str] = []
     original = data.read_file
     monkeypatch.setattr(data, "read_file", lambda path: (read.append(path.name), original(path))[1])
-    os.utime(paths.data_root / "mine" / "train" / "1_1.jpg", ns=(5, 5))
+    make_images(paths.data_root / "mine" / "train", ["1_1.jpg"])
     run(paths)
     assert read == ["1_1.jpg"]
 
@@ -192,8 +204,63 @@ def test_a_csv_is_a_dataset(paths: Paths, tmp_path: Path) -> None:
     assert run(own) and not run(own)
     told = summary(own)
     assert told["pid_labels"] == {"1": "zoe"} and told["evaluation_only"] and told["name"] == "own"
-    os.utime(tmp_path / "datasets/mine/query/3_1.jpg", ns=(5, 5))
+    shutil.copy(tmp_path / "datasets/mine/train/1_1.jpg", tmp_path / "datasets/mine/query/3_1.jpg")
     assert run(own)
+
+
+NAMED = {"a": ("zoe", "train"), "b": ("yann", "train"), "c": ("xena", "query"), "d": ("xena", "gallery")}
+
+
+def named(folder: Path, runs: Path, make_images, **more: tuple[str, str]) -> Paths:
+    """A CSV of people with names, and one image of each row."""
+    rows = {**NAMED, **more}
+    make_images(folder, [f"{name}.png" for name in rows if not (folder / f"{name}.png").exists()])
+    lines = [f"{name}.png,{pid},{'door' if name in 'abc' else 'yard'},{split}" for name, (pid, split) in rows.items()]
+    (folder / "own.csv").write_text("\n".join(["path,pid,camid,split", *lines]) + "\n")
+    return Paths(str(folder / "own.csv"), "none", folder, runs, name="own")
+
+
+def trained(paths: Paths) -> list[tuple[int, int]]:
+    return [(r.pid, r.camid) for r, _ in read_rows(paths.records, "make data") if r.split == "train"]
+
+
+def test_one_more_name_in_the_gallery_leaves_the_numbers_of_training(tmp_path: Path, make_images) -> None:
+    own = named(tmp_path / "own", tmp_path / "runs", make_images)
+    run(own)
+    before = trained(own)
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("aaron", "gallery"))
+    assert run(own) and trained(own) == before
+    assert set(summary(own)["pid_labels"].values()) == {"zoe", "yann", "xena", "aaron"}
+    assert summary(own)["splits"]["gallery"]["per_camera"] == {"yard": 2}
+
+
+def test_names_that_0_1_numbered_otherwise_keep_their_numbers(tmp_path: Path, make_images) -> None:
+    """It numbered all names in their order, so that xena came before those of train."""
+    own = named(tmp_path / "own", tmp_path / "runs", make_images)
+    run(own)
+    old = {"xena": 1, "yann": 2, "zoe": 3}
+    rows = read_rows(own.records, "make data")
+    names = {int(number): name for number, name in summary(own)["pid_labels"].items()}
+    write_records(own.records, [(dataclasses.replace(r, pid=old[names[r.pid]]), file) for r, file in rows])
+    labels = {str(number): name for name, number in old.items()}
+    own.data_summary.write_text(json.dumps(summary(own) | {"pid_labels": labels}))
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("aaron", "gallery"))
+    assert run(own) and trained(own) == [(3, 1), (2, 1)]
+    assert summary(own)["pid_labels"] == labels | {"4": "aaron"}
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("aaron", "train"))
+    assert run(own) and trained(own) == [(3, 1), (2, 1), (1, 2)], "training is another one now"
+
+
+def test_a_query_in_the_gallery_is_a_warning(tmp_path: Path, make_images, capsys: pytest.CaptureFixture[str]) -> None:
+    own = named(tmp_path / "own", tmp_path / "runs", make_images)
+    run(own)
+    assert "in gallery too" not in capsys.readouterr().err
+    shutil.copy(tmp_path / "own/c.png", tmp_path / "own/e.png")
+    named(tmp_path / "own", tmp_path / "runs", make_images, e=("xena", "gallery"))
+    assert run(own)
+    wrong = "1 of 1 images of query are in gallery too, as another camera's or person's: query/c.png = gallery/e.png"
+    assert f"warning: {wrong}" in capsys.readouterr().err
+    assert wrong in [finding["wrong"] for finding in summary(own)["findings"]]
 
 
 # SynPed: the stage renders what is missing
@@ -232,7 +299,7 @@ def test_synped_is_rendered_once(tmp_path: Path, renders: list[str]) -> None:
     assert run(synped) and not run(synped)
     assert renders == ["demo 0 2 home"]
     assert synped.contact_sheet.read_text() == "train query"
-    records = read_records(synped.records, synped.dataset)
+    records = [record for record, _ in read_rows(synped.records, "make data")]
     manifest, root = load_manifest("synped_demo"), tmp_path / "data" / "synped_demo"
     assert len(records) == 12 and all(mask_path(manifest, root, record).is_file() for record in records)
 
@@ -241,7 +308,7 @@ def test_another_style_has_no_training_and_a_sheet_of_what_it_has(tmp_path: Path
     abroad = Paths("synped_abroad", "none", tmp_path / "data", tmp_path / "runs")
     assert run(abroad) and not run(abroad)
     assert renders == ["test 1 2 abroad"]
-    assert {record.split for record in read_records(abroad.records, abroad.dataset)} == {"query", "gallery"}
+    assert {record.split for record, _ in read_rows(abroad.records, "make data")} == {"query", "gallery"}
     assert abroad.contact_sheet.read_text() == "query gallery"
 
 

@@ -72,7 +72,7 @@ def test_a_stage_refuses_a_missing_or_stale_one_before_it(stages, paths):
         execute(stages, "masks", paths)
 
 
-def test_a_stage_that_fails_leaves_no_stamp(stages, paths):
+def test_a_stage_that_fails_leaves_no_stamp_of_its_own_and_what_was_finished(stages, paths):
     execute(stages, "data", paths)
 
     def fails() -> str:
@@ -81,7 +81,10 @@ def test_a_stage_that_fails_leaves_no_stamp(stages, paths):
     stages["data"] = stage("data", fails)
     with pytest.raises(UserError, match="nothing in 'there'"):
         execute(stages, "data", paths, force=True)
-    assert not paths.stamp("data").exists()
+    assert driver.state(stages["data"], Run.of(Config(), paths)).reasons == []
+    paths.stamp("data").unlink()
+    with pytest.raises(UserError, match="nothing in 'there'"):
+        execute(stages, "data", paths)
     assert driver.state(stages["data"], Run.of(Config(), paths)).reasons == ["never finished"]
 
 

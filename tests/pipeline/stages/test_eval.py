@@ -31,7 +31,6 @@ from pipeline.evaluation.per_query import read_query_results
 from pipeline.features import store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
-from pipeline.runs import stamp
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
@@ -64,7 +63,7 @@ def test_parts_are_held_against_exact_masks_where_there_are_some(paths: Paths, t
     mask.unlink()
     report = run(paths)
     assert report["parts"]["against"] == {"exact masks": 8, "the labels of ground_truth": 1}
-    assert "against exact masks of 8 queries and the labels of ground_truth of 1 query;" in paths.report_md.read_text()
+    assert "against ground truth of 8 queries and the labels of ground_truth of 1 query;" in paths.report_md.read_text()
     assert Image.open(paths.pictures / "part-masks.png").tobytes() != shown
     assert report["stripes"] is None and "sorn, exact masks" not in report["metrics"]
 
@@ -86,7 +85,7 @@ def test_stripes_of_exact_masks_are_matched_where_every_image_has_one(paths: Pat
     assert 0 < asked["visible_share"] < 1
     other = run(paths, evaluated(tau=0.0))["metrics"]
     assert other["sorn, exact masks"] == other["global+local"], "at 0 every stripe counts, whoever looks"
-    assert "| sorn, exact masks |" in paths.report_md.read_text() and "all that agree" in paths.report_html.read_text()
+    assert "| sorn, ground truth |" in paths.report_md.read_text() and "all that agree" in paths.report_html.read_text()
 
 
 def test_report_tells_where_it_comes_from(finished: Paths) -> None:
@@ -332,7 +331,7 @@ def test_images_of_another_size_than_trained_on_are_refused(paths: Paths) -> Non
 
 @pytest.mark.parametrize("missing", ["data", "masks", "train"])
 def test_missing_stage_names_the_command(paths: Paths, missing: str) -> None:
-    stamp.remove(paths.folder(missing))
+    paths.stamp(missing).unlink()
     with pytest.raises(UserError, match=f"Run: make {missing} DATASET=synped_demo"):
         stage.inputs(Run.of(CONFIG, paths))
 
@@ -344,3 +343,8 @@ def test_checkpoint_of_another_run(paths: Paths) -> None:
     report = run(other)
     assert report["provenance"]["trained_on"] == "synped_demo-ground_truth"
     assert other.report_json.parent.name == "eval-from-synped_demo-ground_truth"
+    content = bytearray(paths.checkpoint.read_bytes())
+    content[-1] ^= 1
+    paths.checkpoint.write_bytes(content)
+    with pytest.raises(UserError, match=r"safetensors was changed .*: sorn verify synped_demo-ground_truth --runs"):
+        stage.inputs(Run.of(CONFIG, other))

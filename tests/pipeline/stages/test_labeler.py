@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 
 from pipeline import labelers
 from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.mask_files import listing_digest
 from pipeline.datasets.records import ImageFile, ImageRecord, write_records
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
@@ -158,6 +161,32 @@ def test_inputs_follow_images_and_masks(tmp_path: Path) -> None:
     mask.unlink()
     with pytest.raises(UserError, match=r"1 of 9 images of the split 'labeler' have no mask, first .*003\.png"):
         labeler.inputs(Run.of(CONFIG, paths))
+
+
+def test_a_copy_without_times_in_another_place_has_the_same_inputs(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path)
+    before = labeler.inputs(Run.of(CONFIG, paths))
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("data", "runs"):
+        shutil.copytree(tmp_path / name, tmp_path / "elsewhere" / name, copy_function=shutil.copyfile)
+    shutil.rmtree(paths.data_root)
+    text = paths.data_summary.read_text().replace(str(tmp_path), str(tmp_path / "elsewhere"))
+    copied = replace(paths, data_root=tmp_path / "elsewhere/data", runs=tmp_path / "elsewhere/runs")
+    copied.data_summary.write_text(text)
+    assert labeler.inputs(Run.of(CONFIG, copied)) == before
+
+
+def test_a_stamp_with_sizes_and_times_is_fresh_while_they_fit(tmp_path: Path) -> None:
+    """As 0.1 wrote them."""
+    paths = make_dataset(tmp_path)
+    masks = sorted((paths.data_root / "mine/masks").rglob("*.png"))
+    former = {"records": "r", "mask files": listing_digest(paths.data_root / "mine", masks)}
+    here = Run.of(CONFIG, paths)
+    driver.work(labeler, here, "f" * 64)
+    stamp.write(paths.folder("labeler"), "labeler", labeler.VERSION, former, labeler.settings(here), [], {})
+    assert driver.state(labeler, here).reasons == []  # type: ignore[arg-type]
+    os.utime(masks[0], ns=(1, 1))
+    assert driver.state(labeler, here).reasons == ["mask files changed"]  # type: ignore[arg-type]
 
 
 def test_a_dataset_without_exact_masks_is_told_where_to_train(tmp_path: Path) -> None:

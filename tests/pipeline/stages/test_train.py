@@ -257,6 +257,30 @@ def test_a_segmenter_alone_learns_parts_and_nobody(
     assert len(lines) == 3 and "local" not in lines[0]
 
 
+def test_a_last_batch_of_one_image_is_left_out_and_said(
+    tiny: Tiny, paths: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver.work(train, Run.of(tiny.config("train.batch_size=19", "train.last_batch=keep"), paths), PRINT)
+    said = capsys.readouterr().out
+    assert "3 epochs of 1 steps of 19" in said
+    assert "the last batch of an epoch is one image, and batch normalisation needs two: each epoch leaves out" in said
+    paths.checkpoint.unlink()
+    driver.work(train, Run.of(tiny.config("train.batch_size=6", "train.last_batch=keep"), paths), PRINT)
+    said = capsys.readouterr().out
+    assert "3 epochs of 4 steps of 6" in said and "leaves out" not in said  # the last one has two images
+
+
+def test_what_does_not_fit_the_images_is_refused_before_the_first_step(
+    tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine.Stepper, "step", lambda *_: pytest.fail("a step was begun"))
+    for option in ("stripes", "channel_sets"):
+        with pytest.raises(UserError, match=rf"model.{option} = 5 .* 64x32 have 4.*--set model.{option}=4, or .*=\[80"):
+            driver.work(train, Run.of(tiny.config(f"model.{option}=5"), paths), PRINT)
+    with pytest.raises(UserError, match=r"train.seed = -1: expected a whole number from 0"):
+        tiny.config("train.seed=-1")
+
+
 # Two processes, through the Makefile.
 
 

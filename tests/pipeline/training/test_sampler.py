@@ -16,7 +16,7 @@ TRAIN = TrainConfig(batch_size=8, seed=3)
 
 
 def order(images: int = 30, world: int = 1, number: int = 0, **options: object) -> BatchOrder:
-    return BatchOrder(images, dataclasses.replace(TRAIN, **options), Process(number, world))  # type: ignore[arg-type]
+    return BatchOrder(images, dataclasses.replace(TRAIN, **options), Process(number, world), least=2)  # type: ignore[arg-type]
 
 
 def test_an_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:
@@ -27,6 +27,17 @@ def test_an_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:
     assert np.array_equal(epochs[0], epochs[2]) and not np.array_equal(epochs[0], epochs[1])
     assert order().steps == 3 and np.array_equal(order().batch(0, 2), kept.batch(0, 2))
     assert not np.array_equal(order(seed=4).batch(0, 0), kept.batch(0, 0))
+
+
+def test_a_kept_last_batch_of_one_image_is_left_out() -> None:
+    """Batch normalisation needs two."""
+    kept = order(17, last_batch="keep")
+    assert (kept.steps, kept.kept, kept.left_out) == (2, 0, 1)
+    assert [len(batch) for batch in kept.rest(0, 0)] == [8, 8]
+    assert [order(18, last_batch="keep").steps, order(16, last_batch="keep").steps] == [3, 2]
+    assert (order(18).left_out, order(18, last_batch="keep").left_out) == (2, 0)
+    alone = dataclasses.replace(kept, least=1)  # a segmenter has no mean over positions
+    assert (alone.steps, alone.left_out) == (3, 0)
 
 
 def test_ranks_share_every_batch_of_one_process() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,25 @@ def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
     assert joints.find([record("a.jpg")], [IMAGE])[0].tolist() == [[1, 1, 1]] * 17
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text + "\n \n",
+        lambda text: text.replace("\n", "\r\n").replace(",", ";"),
+        lambda text: text.replace(",", " , "),
+        lambda text: text.replace("0001/a", '"0001/a"'),
+        lambda text: text.replace("0001/a", "0001\\a.jpg").upper().replace("A.JPG", "a.jpg"),
+    ],
+)
+def test_tables_of_editors_and_spreadsheets(tmp_path: Path, change: Callable[[str], str]) -> None:
+    path = write(tmp_path, row("0001/a", 25, 150, 0.5))
+    path.write_text(change(path.read_text()), newline="")
+    joints, items = finder(tmp_path), [record("0001/a.jpg")]
+    joints.prepare(items, Runtime())
+    assert joints.find(items, [IMAGE])[0].tolist() == [[0.25, 0.75, 0.5]] * 17
+
+
 def test_the_files_of_the_splits_asked_for_are_inputs(tmp_path: Path) -> None:
     for split in ("query", "gallery"):
         write(tmp_path, row("a"), split=split)
@@ -84,7 +104,8 @@ def test_the_files_of_the_splits_asked_for_are_inputs(tmp_path: Path) -> None:
     [
         ([row("b")], r"query\.csv has no row 'a', as query/a\.jpg needs it; 1 of 1 images have none.*keypoint_options"),
         ([row("a"), row("a")], r"line 3: 'a' has a row already"),
-        ([row("a")[:-2]], r"line 2: a number is missing"),
+        ([row("a")[:-2]], r"line 2: 51 values for 52 columns"),
+        ([row("a")[:-1]], r"line 2: a number is missing"),
         ([row("a", x=float("nan"))], r"line 2: places must be finite"),
         ([row("a", visible=2)], r"line 2: .*visible between 0 and 1"),
         ([row("a").replace("50", "?", 1)], r"line 2: a number is missing or no number"),
@@ -105,7 +126,7 @@ def test_files_that_are_not_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"query\.csv has no column nose_x"):
         finder(tmp_path).prepare([record("a.jpg")], Runtime())
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"query\.csv cannot be read as a CSV"):
+    with pytest.raises(UserError, match=r"query\.csv is not a CSV"):
         finder(tmp_path).prepare([record("a.jpg")], Runtime())
 
 

@@ -112,6 +112,27 @@ def test_numbers_by_hand(runs: Path) -> None:
     assert re.search(r"mAP +\+6\.2 +-8\.3 +\+50\.0 +holds 0", out) and "4 queries of 2 persons" in out
 
 
+def test_warnings_of_the_runs_and_of_the_intervals_are_told(runs: Path) -> None:
+    """One that all runs have names none; few persons are told once, of old reports too."""
+    out = compare(runs, "before", "after")
+    shared = str(REPORT.warnings[0])
+    few = "the figures are of 2 persons only. Other persons would change them by many points, and an interval from so "
+    few += "few hardly means anything."
+    assert [line for line in out.splitlines() if line.startswith("warning: ")] == [
+        f"warning: {few}",
+        f"warning: {shared}",
+    ]
+    path = runs / "after" / "eval" / "report.json"
+    report = json.loads(path.read_text())
+    path.write_text(json.dumps(report | {"warnings": [{"text": "for 3 steps only", "why": "Short."}]}))
+    compare(runs, "before", "after")
+    told = [f"{item['text']}. {item['why']}" for item in written(runs)["warnings"]]
+    assert told == [few, f"before: {shared}", "after: for 3 steps only. Short."]
+    folder = runs / "compare-reports-before-after"
+    page = Page((folder / "comparison.html").read_text())
+    assert all(line in page.text and f"- {line}" in (folder / "comparison.md").read_text() for line in told)
+
+
 def test_queries_are_paired_by_name_whatever_their_order(runs: Path) -> None:
     compare(runs, "before", "after")
     order = [0, 1, 2, 3]
@@ -160,6 +181,16 @@ def test_other_settings_and_queries_are_refused(runs: Path, changes: dict[str, A
     write_run(runs, "other", ap, **changes)
     assert message in compare(runs, "before", "other", code=1)
     assert not list(runs.glob("compare*"))
+
+
+def test_persons_may_be_numbers_in_one_run_and_names_in_the_other(runs: Path) -> None:
+    """As runs of 0.1 have them, and those of today, for a list of names."""
+    write_run(runs, "named", AFTER, pids=["zoe", "anna <b>", "zoe", "zoe"])  # type: ignore[list-item]
+    compare(runs, "before", "named")
+    assert written(runs, "compare-reports-before-named")["differences"][0]["changed"][0]["pid"] == 1
+    compare(runs, "named", "before")
+    assert written(runs, "compare-reports-named-before")["differences"][0]["changed"][0]["pid"] == "anna <b>"
+    assert "anna <b>" not in (runs / "compare-reports-named-before/comparison.html").read_text()
 
 
 def test_draws_of_another_seed_are_refused(runs: Path) -> None:

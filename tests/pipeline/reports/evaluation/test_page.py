@@ -64,7 +64,7 @@ def test_page_markdown_and_json_hold_the_same_figures(evaluated: Evaluated, read
         *((f"{p.tau:g}", f"{100 * p['rank-1']:.1f}", f"{100 * p['mAP']:.1f}") for p in report.tau_sweep),
         ("predicted", "12.5", "50.0"),
         ("SORN (Table II)", "57.6", "46.3"),
-        ("mIoU, against the exact masks of 9 images", "37.5 %"),
+        ("mIoU, against the ground truth of 9 images", "37.5 %"),
         ("images", "1,200: 1,190 ok, 10 empty"),
     ]
     assert len(wanted) == 3 + 1 + 3 + 4

@@ -32,17 +32,17 @@ def test_single_shot_table_has_rank_3_and_deviations() -> None:
 def test_markdown_says_all_that_a_reader_needs() -> None:
     pictures = [Picture("ranked-01.png", "Ranked lists", "Person 7."), Picture("maps.png", "Aggregation maps", "Maps.")]
     text = "\n".join(sections.markdown(REPORT, pictures, "pictures"))
-    assert "> **Notice.** Withdrawn." in text and "- 3 images fewer" in text
+    assert "> **Notice.** Withdrawn." in text and "- 3 images fewer. Copy them again." in text
     assert "| global | 50.0 | 62.5 | 75.0 | 45.7 | 10.0 |" in text
     assert "| SORN (Table V, trained on market1501) | 76.7 | 84.3 |" in text
     assert "| predicted | 100.0 |  | 0.0 | 50.0 |" in text and "75.0 % of the pixels agree" in text
-    assert "Part masks against exact masks of 7 queries and the labels of danet of 2 queries; 75.0 %" in text
+    assert "Part masks against ground truth of 7 queries and the labels of danet of 2 queries; 75.0 %" in text
     assert "![Ranked lists](pictures/ranked-01.png)\n\nPerson 7." in text and report_text.RANKED_CAPTION in text
     assert text.index("## Ranked lists") < text.index("## Aggregation maps") < text.index("## Where it comes from")
     assert "`tau = 0.15`" in text and "sha256 `abc`" in text
     assert "| 0.15 | 25.0 | 12.5 |" in text and "\n    make eval DATASET=synped LABELER=danet\n" in text
     assert "| images | 1,200: 1,190 ok, 10 empty |" in text
-    assert "| mIoU, against the exact masks of 500 images | 37.5 % |" in text
+    assert "| mIoU, against the ground truth of 500 images | 37.5 % |" in text
     assert "| stripes that agree, tau 0.2 | 87.5 % (calling every stripe visible: 90.0 %) |" in text
 
 
@@ -62,7 +62,7 @@ def test_markdown_leaves_out_what_there_is_not() -> None:
 
 def test_decisions_about_stripes_are_shares_of_the_visible_and_of_the_hidden() -> None:
     text = "\n".join(sections.markdown(REPORT, [], "pictures"))
-    assert "Stripes at tau 0.2, beside those that the exact masks show:\n\n| stripes, % | visible |" in text
+    assert "Stripes at tau 0.2, beside those that are visible in the ground truth:\n\n| stripes, % | visible |" in text
     assert "| query | 60.0 | 90.0 | 65.0 | 80.0 |" in text
     assert "| gallery | 100.0 | 75.0 |  | 75.0 |" in text, "of no hidden stripe nothing can be said"
 
@@ -72,8 +72,9 @@ def with_variants(*names: str) -> Report:
 
 
 def test_the_row_of_exact_masks_is_explained() -> None:
-    assert "exact masks" not in report_text.variants_caption(REPORT)
+    assert "ground truth" not in report_text.variants_caption(REPORT)
     report = with_variants("global", "sorn, exact masks")
+    assert report_text.table_rows(report)[2][0] == "sorn, ground truth", "the word of the glossary, whatever files say"
     assert "what perfect labels would be worth" in report_text.variants_caption(report)
 
 

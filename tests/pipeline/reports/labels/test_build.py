@@ -1,4 +1,4 @@
-"""The label report of a hand-made run: what it counts, what it holds against exact masks, what it shows."""
+"""The label report of a hand-made run: what it counts, what it holds against ground truth, what it shows."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_the_sheet_shows_each_kind_and_names_it(paths: Paths) -> None:
         write_exact(paths, item.name, np.full(SIZE, HEAD, np.uint8))
     (paths.label_pictures / "old.png").touch()
     shown = write(paths)["shown"]
-    worst = "The worst of 4 compared with exact masks: fewest stripes, then lowest mIoU"
+    worst = "The worst of 4 compared with ground truth: fewest stripes, then lowest mIoU"
     assert shown[worst] == ["train/c.jpg", "train/a.jpg", "train/b.jpg"], "an empty one has a section of its own"
     assert [path.name for path in paths.label_pictures.iterdir()] == ["labels.png"]
     assert Image.open(paths.label_pictures / "labels.png").size[0] > without[0], "a column more"
@@ -203,7 +203,7 @@ def test_the_terminal_says_the_most_important(paths: Paths, capsys: pytest.Captu
     first = "empty: train/d.jpg; several people: train/c.jpg; unreadable: train/e.jpg"
     assert lines[1] == f"labels: the first that are not ok: {first}"
     assert lines[2] == "labels: foreground 43.8 % on average, 80 % of the images between 7.5 and 85.0 %"
-    assert "exact masks of 4 images: mIoU 21.9 %, 43.8 % of the pixels, 50.0 % of the visible or hidden" in lines[3]
+    assert "ground truth of 4 images: mIoU 21.9 %, 43.8 % of the pixels, 50.0 % of the visible or hidden" in lines[3]
     assert lines[4] == f"labels: report {paths.label_report_md}"
 
 
@@ -229,3 +229,22 @@ def test_torch_is_not_imported_before_there_is_something_to_compare() -> None:
         "import sys, pipeline.reports.labels.build, pipeline.reports.labels.compare; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], check=False).returncode == 0
+
+
+def test_labels_of_one_body_part_are_doubted(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    """As when outlines are read as class ids: 1 is a head, and every status is ok."""
+    write(paths)
+    assert "labels: All labels show one body part alone, head. They may be outlines" in caplog.text
+    text = paths.label_report_md.read_text()
+    assert "> **Warning.** All labels show one body part alone, head. They may be outlines of people" in text
+
+
+@pytest.mark.parametrize(
+    ("ids", "doubt"), [((0, 1, 5), ""), ((1, 5), "No label has any background."), ((0, 3), "upper arm"), ((0,), "")]
+)
+def test_what_is_doubted(paths: Paths, caplog: pytest.LogCaptureFixture, ids: tuple[int, ...], doubt: str) -> None:
+    mask = np.resize(np.array(ids, np.uint8), SIZE)
+    status = Status.OK if any(ids) else Status.EMPTY
+    write_labels(paths, {"train": [dataclasses.replace(sample("train/a.jpg", 0, status), mask=mask)]})
+    write(paths)
+    assert ("They may be outlines" in caplog.text) == bool(doubt) and doubt in caplog.text

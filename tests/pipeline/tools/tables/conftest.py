@@ -95,9 +95,13 @@ def finish() -> Callable[[Grid, Step], None]:
 
 @pytest.fixture
 def make_report() -> MakeReport:
-    """report.json with rank-1 of these variants; mAP is half of it. options: of `dataset` or the configuration."""
+    """report.json with rank-1 of these variants; mAP is half of it. options: of `dataset` or the configuration.
+
+    paper: rank-1 and mAP of the rows of the paper that can be compared.
+    """
 
     def make(rank1: dict[str, float], **options: Any) -> Report:
+        printed = [{"rank-1": rank1, "mAP": mean_ap} for rank1, mean_ap in options.pop("paper", ())]
         changes = {"name": options.pop("name", "synped_demo"), "gallery_images": options.pop("gallery", 20)}
         figures = {name: {"rank-1": value, "rank-5": 1.0, "mAP": value / 2} for name, value in rank1.items()}
         report = dataclasses.replace(
@@ -107,6 +111,7 @@ def make_report() -> MakeReport:
             chance={"rank-1": 0.01, "rank-5": 0.05, "mAP": 0.02},
             tau_sweep=tuple(SweepPoint(tau, {"rank-1": rank1["sorn"] + tau, "mAP": 0.1}) for tau in (0.0, 0.5)),
             labels=None,
+            paper=tuple({"source": "Table I", "method": "A", **row} for row in printed),
             dataset=dataclasses.replace(REPORT.dataset, **changes),
         )
         return with_provenance(

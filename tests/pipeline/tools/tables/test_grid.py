@@ -2,12 +2,14 @@
 
 import shlex
 import sys
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.app import main
 from pipeline.errors import UserError
+from pipeline.runs import stamp
 from pipeline.tools.tables.grid import distinct
 from pipeline.tools.tables.plan import read_plan
 
@@ -84,6 +86,27 @@ def test_an_evaluation_counts_when_all_it_comes_from_is_fresh(make_grid, finish)
     assert first_stale() == ""
     other = make_grid("eval.tau=0.5").first_stale(job, 0)
     assert other is not None and other[0].name == "ext-seed0 eval" and "0.15" in other[1]
+
+
+def test_finished_trainings_with_other_options_are_named_once_with_the_command_that_replaces_them(make_grid):
+    grid = make_grid("eval.tau=0.2")
+    for seed in (0, 1):
+        step = grid.step(grid.plan.jobs["sorn"], seed, "train")
+        step.run.paths.checkpoint.parent.mkdir(parents=True)
+        step.run.paths.checkpoint.write_bytes(b"weights")
+        settings = grid.stages["train"].settings(step.run)
+        stamp.write(step.run.paths.folder("train"), "train", 1, {}, settings, [step.run.paths.checkpoint], {})
+    steps = [step for unit in grid.units(["sorn"]) for step in unit]
+    grid.require_consent(steps)
+    other = make_grid("model.semantic_branch=false")
+    steps = [step for unit in other.units(["sorn"]) for step in unit]
+    wrong = r"2 trainings of the tables would be .*first sorn-seed0 train: .*Run: make tables .*--retrain'.*SEEDS=2"
+    with pytest.raises(UserError, match=wrong):
+        other.require_consent(steps)
+    asked = replace(other, run=replace(other.run, consent=frozenset({"--retrain"})))
+    steps = [step for unit in asked.units(["sorn"]) for step in unit]
+    asked.require_consent(steps)
+    assert all(step.command[-1] == "--retrain" for step in steps)
 
 
 def test_the_grid_refuses_what_it_decides_itself(make_grid):

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.runs.result_paths import TablesPaths
+from pipeline.tools.tables import text
 from pipeline.tools.tables.evidence import JobSeed, OrderedFigure
 from pipeline.tools.tables.results import collect
 
@@ -27,7 +28,7 @@ def row(evidence, name: str):
 
 def test_numbers_by_hand(make_grid, write_reports, files):
     grid = make_grid()
-    write_reports(grid, SORN)
+    write_reports(grid, SORN, paper=[(57.6, 46.3)])
     evidence = collect(grid, files)
     ours = row(evidence, "SORN")
     assert ours.paper == {"rank-1": 0.576, "mAP": 0.463} and ours.missing == {}
@@ -46,13 +47,42 @@ def test_numbers_by_hand(make_grid, write_reports, files):
     json.dumps(evidence.to_json(), allow_nan=False)
 
 
+def test_figures_of_the_paper_stand_beside_those_that_measured_the_same(make_grid, write_reports, files):
+    """The order of two rows can be compared elsewhere too."""
+    grid = make_grid()
+    write_reports(grid, SORN, paper=[(57.6, 46.3)])
+    evidence = collect(grid, files)
+    assert row(evidence, "SORN").paper and row(evidence, "Global").paper is None
+    shown = text.figure_rows(evidence, "I")
+    assert shown[0][-2:] == ["paper: rank-1", "paper: mAP"] and [cells[-2] for cells in shown[1:3]] == ["57.6", ""]
+    write_reports(grid, SORN)
+    elsewhere = collect(grid, files)
+    assert all(found.paper is None for found in elsewhere.rows)
+    assert text.figure_rows(elsewhere, "I")[0][-1] == "seeds"
+    assert text.order_rows(elsewhere)[0][2] == "paper, Occluded-DukeMTMC" and text.order_rows(elsewhere)[1][2] == "+3.5"
+    captions = [text.paper_caption(found) for found in (evidence, elsewhere)]
+    assert "not their height" in captions[0] and "do not stand beside these rows" in captions[1]
+
+
+def test_warnings_of_all_reports_are_told_once(make_grid, write_reports, make_report, files):
+    grid = make_grid()
+    write_reports(grid, SORN)
+    (shared,) = collect(grid, files).common.warnings
+    assert str(shared) == "3 images fewer. Copy them again." and f"Warning: {shared}" in text.facts(
+        collect(grid, files)
+    )
+    path = grid.step(grid.plan.jobs["sorn"], 1, "eval").run.paths.report_json
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"warnings": []}))
+    assert collect(grid, files).common.warnings == ()
+
+
 def test_an_optional_row_is_there_only_where_it_was_measured(make_grid, write_reports, files):
     grid = make_grid()
     write_reports(grid, SORN)
     assert "exact" not in [row.name for row in collect(grid, files).rows]
     write_reports(grid, {("sorn", 1): {**SORN["sorn", 1], "sorn, exact masks": 0.7}})
     exact = row(collect(grid, files), "exact")
-    assert exact.figures["rank-1"].mean == 0.7 and exact.missing["0"].startswith("no 'sorn, exact masks'")
+    assert exact.figures["rank-1"].mean == 0.7 and exact.missing["0"].startswith("no 'sorn, ground truth'")
 
 
 def test_what_is_missing_is_named_with_the_reason(make_grid, write_reports, files):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -38,6 +41,22 @@ def test_swapped_files_are_found_even_when_their_stamps_agree(run):
     text = run.broken()
     for split in ("query", "gallery"):
         assert f"shard {run.file(f'masks/{split}/shard-00000.h5')} is not the one that index.json names" in text
+
+
+@pytest.mark.parametrize("name", [SHARD, "eval/features.h5"])
+def test_a_file_that_another_program_holds_open_is_named_and_not_to_be_deleted(run, name):
+    path = run.file(name)
+    before = path.read_bytes()
+    run.replace(path, before)  # a copy of its own
+    leave_open = "import h5py, os, sys\nfile = h5py.File(sys.argv[1], 'r+')\nfile.flush()\nos._exit(9)"  # as if killed
+    subprocess.run([sys.executable, "-c", leave_open, str(path)], check=False)
+    text = run.broken(f"{path} is open for writing in another program", f"run: h5clear -s {path}")
+    assert "Delete" not in text
+    stage = name.partition("/")[0]
+    status = run.call("status", "mine-import", "--runs", str(run.runs)).output
+    assert f"{path} is open for writing in another program" in status and f"{stage}" in status
+    path.write_bytes(before)  # as h5clear does
+    assert run.verify().exit_code == 0
 
 
 def test_the_weights_of_another_training_are_found(run):
@@ -107,6 +126,18 @@ def test_records_of_other_images_are_found(run):
     run.replace(path, path.read_bytes().replace(b",6,2,gallery", b",5,2,gallery"))
     run.restamp(path)
     run.broken(f"{path} does not hold the images that", "1 broken")
+
+
+def test_queries_may_name_persons_as_the_list_does_or_by_number(run):
+    run.rewrite("data/summary.json", lambda told: told.update(pid_labels={"4": "zoe", "5": "005"}))
+    path = run.file("eval/queries.csv")
+    assert run.verify().exit_code == 0, "as 0.1 wrote it"
+    run.replace(path, re.sub(rb"(?m)(png),4,", rb"\1,zoe,", path.read_bytes()))
+    run.restamp(path)
+    assert b",zoe," in path.read_bytes() and run.verify().exit_code == 0
+    run.replace(path, path.read_bytes().replace(b",zoe,", b",yann,"))
+    run.restamp(path)
+    assert "names queries or persons that features.h5 does not hold" in run.broken()
 
 
 def test_a_report_and_queries_of_two_evaluations_are_found(run):

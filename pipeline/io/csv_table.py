@@ -1,0 +1,98 @@
+"""CSV tables that people and spreadsheets write.
+
+Every list of a user is read here, so that all of them take the same spellings: a byte order mark, UTF-16, commas,
+semicolons or tabs, quotes, blanks around values, blank lines, any order of columns, further columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.io.text import read_text
+
+Row = tuple[int, dict[str, str]]  # line number and the value of each column
+
+DELIMITERS = (",", ";", "\t")
+SEPARATOR = re.compile(r"sep=(.)\r?\n", re.I)  # first line for Excel, which is no header
+WHOLE = re.compile(r"(-?\d+)\.0*", re.ASCII)  # how pandas and spreadsheets write whole numbers
+BLANKS_AFTER_QUOTE = re.compile(r'"[ \t]+(?=[,;\r\n]|\Z)')
+
+
+def read_table(path: Path, columns: Sequence[str], remedy: str) -> list[Row]:
+    """Rows of a CSV file with these columns, without surrounding blanks.
+
+    columns: in lower case; upper case in the file makes no difference. A row without any value is left out. Raises
+    FileNotFoundError for a missing file, UserError with `remedy` for a file that is no such table.
+    """
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a CSV: {error}", remedy) from error
+    marked = SEPARATOR.match(text)
+    try:
+        lines = _parsed(text[marked.end() :], marked[1], 1) if marked else _parsed(text, _delimiter(text, columns))
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV: {error}", remedy) from error
+    return list(_rows(path, lines, columns, remedy))
+
+
+def whole(text: str) -> str:
+    """Whole number without the ".0" that pandas appends.
+
+    Any other text comes back as it is.
+    """
+    return WHOLE.sub(r"\1", text) if WHOLE.fullmatch(text) else text
+
+
+def _delimiter(text: str, columns: Sequence[str]) -> str:
+    """The delimiter with which the first line has most of the columns."""
+    first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+
+    def found(delimiter: str) -> int:
+        header = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
+        return len(set(columns) & set(map(_name, header)))
+
+    return max(DELIMITERS, key=found)
+
+
+def _name(heading: str) -> str:
+    return heading.strip().lower()
+
+
+def _parsed(text: str, delimiter: str, before: int = 0) -> list[tuple[int, list[str]]]:
+    """Line number and values of every line that has any. before: lines of the file before them. Raises csv.Error."""
+    try:
+        table = _lines(text, delimiter)
+    except csv.Error:
+        table = _lines(BLANKS_AFTER_QUOTE.sub('"', text), delimiter)
+    return [(line + before, values) for line, values in table if any(values)]
+
+
+def _lines(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    table = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True)
+    return [(table.line_num, [value.strip() for value in values]) for values in table]
+
+
+def _rows(path: Path, lines: list[tuple[int, list[str]]], columns: Sequence[str], remedy: str) -> Iterator[Row]:
+    header = [_name(heading) for heading in lines[0][1]] if lines else []
+    missing = [column for column in columns if column not in header]
+    if missing:
+        more = ", ..." if len(missing) > 4 else ""
+        has = ", ".join(header) or "none"
+        raise UserError(f"{path} has no column {', '.join(missing[:4])}{more}; it has {has}", remedy)
+    twice = [column for column in columns if header.count(column) > 1]
+    if twice:
+        raise UserError(f"{path} has the column {twice[0]} twice", f"Rename or remove one of them. {remedy}")
+    last = max(map(header.index, columns))
+    for line, values in lines[1:]:
+        if len(values) <= last:
+            raise UserError(f"{path}, line {line}: {len(values)} values for {len(header)} columns", remedy)
+        row = dict(zip(header, values, strict=False))
+        yield line, {column: row[column] for column in columns}

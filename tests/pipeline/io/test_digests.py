@@ -1,0 +1,163 @@
+"""Remembered digests: contents decide, and nothing that changed is taken for what it was."""
+
+import hashlib
+import json
+import os
+import pickle
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.io import digests
+from pipeline.io.cache import cache_folder
+from pipeline.io.digests import MISSING, ContentDigest, digest_file, digest_files, remembered
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder with a file; the user's cache is empty, and every process is a new one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(digests, "_stores", {})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").write_bytes(b"content")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files count as settled at once."""
+    monkeypatch.setattr(digests, "SETTLED", -1.0)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read."""
+    read: list[str] = []
+    compute = digests.DigestStore.compute
+
+    def counted(self: digests.DigestStore, path: str, key: digests.Key) -> str:
+        read.append(os.path.basename(path))
+        return compute(self, path, key)
+
+    monkeypatch.setattr(digests.DigestStore, "compute", counted)
+    return read
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def next_process() -> None:
+    digests._stores.clear()
+
+
+def test_another_process_does_not_read_a_file_again(folder: Path, settled: None, reads: list[str]) -> None:
+    for _ in range(3):
+        next_process()
+        with remembered("own.json"):
+            assert digest_file(folder / "a") == sha256(b"content")
+    assert reads == ["a"]
+
+
+def test_a_change_is_noticed_whatever_the_size_and_the_time_of_writing_say(folder: Path, settled: None) -> None:
+    file, ns = folder / "a", (folder / "a").stat().st_mtime_ns
+    with remembered("own.json"):
+        digest_file(file)
+    time.sleep(0.02)  # the clock of file systems ticks every few milliseconds
+    file.write_bytes(b"Content")
+    os.utime(file, ns=(ns, ns))
+    next_process()
+    with remembered("own.json"):
+        assert digest_file(file) == sha256(b"Content")
+
+
+def test_a_file_that_was_exchanged_is_noticed(folder: Path, settled: None) -> None:
+    file, ns = folder / "a", (folder / "a").stat().st_mtime_ns
+    with remembered("own.json"):
+        digest_file(file)
+        (folder / "b").write_bytes(b"Content")
+        os.utime(folder / "b", ns=(ns, ns))
+        (folder / "b").rename(file)
+        assert digest_file(file) == sha256(b"Content")
+
+
+def test_a_file_that_has_just_changed_is_read_every_time(folder: Path, reads: list[str]) -> None:
+    with remembered("own.json"):
+        digest_file(folder / "a")
+        digest_file(folder / "a")
+    assert reads == ["a", "a"]
+
+
+@pytest.mark.parametrize("spoil", [lambda text: text[:-9], lambda text: text.replace(sha256(b"content"), "0" * 64)])
+def test_a_damaged_cache_is_no_cache(folder: Path, settled: None, spoil) -> None:
+    with remembered("own.json"):
+        digest_file(folder / "a")
+    (cached,) = (folder.parent / "cache/sorn/digests").iterdir()
+    assert sha256(b"content") in cached.read_text()
+    cached.write_text(spoil(cached.read_text()))
+    next_process()
+    with remembered("own.json"):
+        assert digest_file(folder / "a") == sha256(b"content")
+
+
+@pytest.mark.parametrize("home", ["/proc/no", "/dev/null"])
+def test_no_room_for_a_cache_is_no_error(folder: Path, settled: None, monkeypatch, home: str) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", home)
+    with remembered("own.json"):
+        assert digest_file(folder / "a") == sha256(b"content")
+
+
+def test_a_user_without_a_home(folder: Path, settled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    with remembered("own.json"):
+        assert digest_file(folder / "a") == sha256(b"content")
+
+
+def test_two_caches_are_merged_and_removed_files_are_forgotten(folder: Path, settled: None) -> None:
+    (folder / "b").write_bytes(b"other")
+    with remembered("own.json"):
+        digest_file(folder / "a")
+    digests._stores.clear()
+    with remembered("own.json"):
+        (folder / "a").unlink()
+        digest_file(folder / "b")
+    (cached,) = (folder.parent / "cache/sorn/digests").iterdir()
+    ((_, names),) = json.loads(cached.read_text().partition("\n")[2]).items()
+    assert list(names) == ["b"]
+
+
+def test_caches_that_nobody_used_for_long_are_removed(folder: Path, settled: None) -> None:
+    with remembered("old.json"):
+        digest_file(folder / "a")
+    old = cache_folder() / digests.FOLDER / "old.json"
+    os.utime(old, (time.time() - 100 * 24 * 3600,) * 2)
+    with remembered("new.json"):
+        digest_file(folder / "a")
+    assert [path.name for path in old.parent.iterdir()] == ["new.json"]
+
+
+def test_many_files_and_names_that_are_no_text(folder: Path, settled: None) -> None:
+    odd = os.path.join(os.fsencode(folder), b"\xff")
+    with open(odd, "wb") as file:
+        file.write(b"odd")
+    names = [str(folder / "a"), os.fsdecode(odd), str(folder / "none"), str(folder / "a")]
+    for _ in range(2):
+        next_process()
+        with remembered("own.json"):
+            assert digest_files(names) == [sha256(b"content"), sha256(b"odd"), MISSING, sha256(b"content")]
+
+
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert digest_files([str(folder / "pipe"), str(folder)]) == [MISSING, MISSING]
+
+
+def test_a_digest_agrees_with_the_one_that_was_recorded_before_contents_counted() -> None:
+    digest = ContentDigest("new", lambda: "old")
+    assert digest == "new" and digest.agrees("new") and digest.agrees("old") and not digest.agrees("other")
+    assert type(pickle.loads(pickle.dumps(digest))) is str
