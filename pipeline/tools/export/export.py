@@ -81,7 +81,7 @@ def export(training: Path, files: Exported, options: ExportOptions) -> list[Path
         )
     network = load_network(training / WEIGHTS, config, torch.device("cpu"))
     probe = find_probe(training, about.image_size)
-    original = probe.run(lambda images: named(network(to_input(images)), names))
+    original = probe.run(lambda images: named(network(to_input(images, network.normalisation)), names))
     _require_distinct(training, original)
     folder = files.file(options.formats[0]).parent
     require_space(folder, len(options.formats) * (training / WEIGHTS).stat().st_size, OUT)

