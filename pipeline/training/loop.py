@@ -277,10 +277,7 @@ class Training:
         distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
 
     def publish(self) -> None:
-        """Write the weights, then their description.
-
-        The training states stay until both are recorded.
-        """
+        """Write the weights, then their description."""
         weights = self.best.weights if self.best else self.model.state_dict()
         metadata = {"fingerprint": self.fingerprint} | described_normalisation(self.model.normalisation)
         checkpoints.save_weights(self.paths.checkpoint, weights, metadata)
