@@ -37,6 +37,7 @@ from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_inde
 from pipeline.shards.loader import BatchLoader
 from sorn.augmentation import Draw, augment
 from sorn.batch import Batch, normalised, reduce_masks
+from sorn.normalisation import IMAGENET
 from sorn.sample import Sample, Status
 
 WORKERS, PEOPLE = (0, 1, 2), 50
@@ -89,7 +90,7 @@ def write_shards(folder: Path, images: int) -> Path:
 
 def make_ready(batch: Batch) -> None:
     image, mask = augment(batch.image, batch.mask, Draw(np.arange(len(batch)) % 2 == 0))
-    normalised(image)
+    normalised(image, IMAGENET)
     reduce_masks(mask, (SIZE[0] // 4, SIZE[1] // 4), 8, "majority")
 
 

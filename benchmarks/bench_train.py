@@ -32,7 +32,7 @@ from training_runs import BATCH, Step, in_own_process, peak_memory, speeds, step
 from pipeline.runtime.memory import keep_freed_memory
 from sorn import engine
 from sorn.augmentation import Augmentation
-from sorn.backbone import Backbone
+from sorn.backbones import build_backbone
 from sorn.batch import Batch
 from sorn.config import LossConfig, ScheduleConfig, SORNConfig
 from sorn.losses import sorn_loss
@@ -56,7 +56,7 @@ class Plain(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = Backbone("resnet50")
+        self.backbone = build_backbone("resnet50")
         self.classifier = nn.Linear(self.backbone.channels[2], IDENTITIES)
 
     def loss(self, image: Tensor, label: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def extraction_rate(way: str) -> float:
     config = SORNConfig(identities=0)
     network = SORN(config).eval()
     if way == "fp32 NCHW":
-        ready = [to_input(image).contiguous() for image in images]
+        ready = [to_input(image, network.normalisation).contiguous() for image in images]
 
         def run() -> None:
             with torch.inference_mode():

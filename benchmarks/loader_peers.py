@@ -21,7 +21,7 @@ from torchvision.io import ImageReadMode, decode_jpeg, decode_png
 
 from pipeline.runtime.prefetch import ahead
 from pipeline.shards.dataset import ShardDataset
-from sorn.batch import IMAGENET_MEAN, IMAGENET_STD
+from sorn.normalisation import IMAGENET
 
 SIZE, BATCH = (384, 128), 64
 PASSES = 8  # of what is fast, per round; the usual loader and JPEG make one
@@ -33,7 +33,7 @@ class UsualDataset(Dataset[tuple[torch.Tensor, torch.Tensor, int]]):
     def __init__(self, folder: Path) -> None:
         self.paths = sorted(folder.glob("*.jpg"))
         self.resize = transforms.Resize(SIZE)
-        self.normalise = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+        self.normalise = transforms.Compose([transforms.ToTensor(), transforms.Normalize(*IMAGENET)])
 
     def __len__(self) -> int:
         return len(self.paths)

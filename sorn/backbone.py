@@ -1,21 +1,25 @@
-"""ResNet backbone with last stride 1 (Sections III-A, III-D)."""
+"""Backbone with last stride 1 (Sections III-A, III-D)."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
 
-import torch
-import torchvision
 from torch import Tensor, nn
-from torchvision.models import ResNet
-from torchvision.models.resnet import BasicBlock
+
+from sorn.config import STRIDE
+from sorn.normalisation import IMAGENET, Normalisation
+
+SHOWN = 3  # names in a message
 
 
 class Stages(NamedTuple):
-    """Feature maps of the ResNet stages 2, 3 and 4.
+    """Feature maps of three stages of a backbone.
+
+    In a ResNet they are the stages 2, 3 and 4.
 
     block2: [B, c2, 2h, 2w]. block3: [B, c3, h, w]. block4: [B, c, h, w]. An input of 384x128 pixels gives h = 24, w =
-    8.
+    8. With stride 8 all three have h = H/8, w = W/8.
     """
 
     block2: Tensor
@@ -24,49 +28,64 @@ class Stages(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """torchvision's ResNet without its classifier.
+    """Convolutional network without its classifier.
 
-    The parameters have torchvision's names, so that torchvision's weight files fit.
+    channels: of blocks 2, 3 and 4. normalisation: of its input. head: beginnings of the names of the classifier's
+    weights in published files. folds: whether every batch norm follows, in order of registration, the layer that feeds
+    it (`sorn.fused`).
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        resnet = ResNet(BasicBlock, [1, 1, 1, 1]) if name == "resnet10" else getattr(torchvision.models, name)()
-        _remove_last_stride(resnet)
-        self.conv1, self.bn1, self.relu, self.maxpool = resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool
-        self.layer1, self.layer2, self.layer3, self.layer4 = resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4
-        c = resnet.fc.in_features
-        self.channels = (c // 4, c // 2, c)  # of blocks 2, 3 and 4
+    channels: tuple[int, int, int]
+    normalisation: Normalisation = IMAGENET
+    head: ClassVar[tuple[str, ...]] = ()
+    folds: ClassVar[bool] = True
 
     def forward(self, image: Tensor) -> Stages:
-        """Feature maps of stages 2, 3 and 4.
+        """Feature maps of blocks 2, 3 and 4.
 
-        image: [B, 3, H, W] float, normalised by the mean and standard deviation of ImageNet.
+        image: [B, 3, H, W] float, normalised by `normalisation`.
         """
-        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
-        block2 = self.layer2(self.layer1(x))
-        block3 = self.layer3(block2)
-        return Stages(block2, block3, self.layer4(block3))
+        raise NotImplementedError
 
 
-def _remove_last_stride(resnet: ResNet) -> None:
-    """Last stride 1: 24x8 maps at 384x128 pixels (Section III-A, after PCB)."""
-    for module in resnet.layer4.modules():
-        if isinstance(module, nn.Conv2d):
-            module.stride = (1, 1)
+def keep_resolution(third: Iterable[nn.Module], fourth: Iterable[nn.Module], stride: int) -> None:
+    """Removal of strides from the layers of stages 3 and 4.
+
+    stride: 16 removes the last stride: 24x8 maps at 384x128 pixels (Section III-A, after PCB). 8 removes both, and
+    dilates, as DANet does.
+    """
+    if stride == STRIDE:
+        _set_stride_1(fourth, 1)
+    else:
+        _set_stride_1(third, 2)
+        _set_stride_1(fourth, 4)
 
 
-def load_resnet(backbone: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """Load torchvision ResNet weights, without the classifier `fc`.
+def _set_stride_1(layers: Iterable[nn.Module], dilation: int) -> None:
+    """Convolutions without stride, which keep their size of map.
+
+    torchvision offers this for bottleneck blocks only, not for ResNet-18 and 34.
+    """
+    for conv in (module for layer in layers for module in layer.modules() if isinstance(module, nn.Conv2d)):
+        conv.stride = (1, 1)
+        reach = conv.kernel_size[0] // 2
+        if reach:
+            conv.dilation = (dilation, dilation)
+            conv.padding = (dilation * reach, dilation * reach)
+
+
+def load_backbone(backbone: Backbone, weights: dict[str, Tensor]) -> None:
+    """Load published weights, without the classifier.
 
     Raises ValueError naming what does not fit.
     """
-    weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
+    weights = {key: value for key, value in weights.items() if not key.startswith(backbone.head)}
     own = backbone.state_dict()
     missing = sorted(own.keys() - weights.keys())
     unknown = sorted(weights.keys() - own.keys())
     shapes = sorted(key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape)
     for problem, keys in (("missing", missing), ("unknown", unknown), ("of another shape", shapes)):
         if keys:
-            raise ValueError(f"backbone weights {problem}: {', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''}")
+            more = " ..." if len(keys) > SHOWN else ""
+            raise ValueError(f"backbone weights {problem}: {', '.join(keys[:SHOWN])}{more}")
     backbone.load_state_dict(weights)

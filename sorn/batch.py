@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from sorn.config import MASK_REDUCTIONS, check_choice
+from sorn.normalisation import Normalisation
 from sorn.parts import CLASSES, COLLAPSE
 
-# Of ImageNet's training images, RGB, in units of the full range; torchvision's pretrained weights expect them.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 FULL_RANGE = 255.0  # largest value of a uint8 image
 
 # ITU-R BT.601 luma, the grey that brightness perception follows.
@@ -53,18 +51,18 @@ class Batch:
         return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
 
-def to_input(image: Tensor) -> Tensor:
+def to_input(image: Tensor, normalisation: Normalisation) -> Tensor:
     """Network input from uint8 images.
 
-    image: [B, H, W, 3] uint8 RGB. Returns float32 [B, 3, H, W], normalised by the mean and standard deviation of
-    ImageNet, channels_last in memory.
+    image: [B, H, W, 3] uint8 RGB. normalisation: of the network. Returns float32 [B, 3, H, W], channels_last in memory.
     """
-    return normalised(image.permute(0, 3, 1, 2).to(torch.float32))  # the same memory order is channels_last
+    # the same memory order is channels_last
+    return normalised(image.permute(0, 3, 1, 2).to(torch.float32), normalisation)
 
 
-def normalised(x: Tensor) -> Tensor:
+def normalised(x: Tensor, normalisation: Normalisation) -> Tensor:
     """x [B, 3, H, W] float32 in [0, 255], normalised in place."""
-    mean, std = (x.new_tensor(values).view(1, 3, 1, 1) * FULL_RANGE for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (x.new_tensor(values).view(1, 3, 1, 1) * FULL_RANGE for values in normalisation)
     return x.sub_(mean).div_(std)
 
 

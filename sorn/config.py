@@ -12,8 +12,10 @@ from typing import Any
 
 from sorn.parts import LABELLINGS
 
-BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50")
-DANET_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
+TIMM = "timm:"  # begins the names of backbones of the package timm
+OPEN = "NAME"  # ends a choice that stands for all texts with its beginning
+BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "efficientnet_lite0", TIMM + OPEN)
+DANET_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "efficientnet_lite0", TIMM + OPEN)
 LOCAL_HEADS = ("bn", "pcb")
 OPTIMIZERS = ("adam", "sgd")
 REDUCTIONS = ("sum", "mean")
@@ -30,7 +32,16 @@ def check(condition: bool, name: str, value: object, expected: str) -> None:
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    check(value in choices, name, value, "one of " + ", ".join(str(choice) for choice in choices))
+    expected = "one of " + ", ".join(str(choice) for choice in choices)
+    check(any(_is(value, choice) for choice in choices), name, value, expected)
+
+
+def _is(value: object, choice: object) -> bool:
+    """Whether a value is a choice, or has the beginning that an open choice names."""
+    if not (isinstance(choice, str) and isinstance(value, str) and choice.endswith(OPEN)):
+        return value == choice
+    beginning = choice.removesuffix(OPEN)
+    return value.startswith(beginning) and value not in (beginning, choice)
 
 
 def choice(default: object, choices: tuple[object, ...]) -> Any:
@@ -75,9 +86,11 @@ class SORNConfig:
     identities: int = 0
     # J, the number of training pids; 0 builds the network without classifiers, for feature extraction.
     backbone: str = choice("resnet50", BACKBONES)
-    # Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. The receptive field is
-    # 163 pixels for resnet10 and more than 330 for the other backbones. In a small image that is the whole image, so
-    # that the feature of a stripe then depends on all stripes.
+    # resnet50: Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. mobilenet_v2
+    # and efficientnet_lite0 are small, and pip brings their ImageNet weights. timm:NAME is a convolutional network of
+    # the package timm; see sorn models. The receptive field is 163 pixels for resnet10 and more than 330 for the other
+    # backbones (those of timm not counted). In a small image that is the whole image, so that the feature of a stripe
+    # then depends on all stripes.
     stripes: int = 3
     # P, number of stripes of the local branch and of the visibility scores (Section IV-B).
     channel_sets: int = 3

@@ -1,7 +1,7 @@
 """DANet, the part segmenter of the paper (Fu et al., CVPR 2019).
 
-A dilated ResNet with position and channel attention. Input: crops of people. Output: scores of the eight part classes.
-The paper labels its training images with such a network (Section IV-B) and leaves its backbone open.
+A dilated backbone with position and channel attention. Input: crops of people. Output: scores of the eight part
+classes. The paper labels its training images with such a network (Section IV-B) and leaves its backbone open.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import ResNet
 
+from sorn.backbones import build_backbone
+from sorn.normalisation import Normalisation
 from sorn.parts import CLASSES
 
 STRIDE = 8  # of the feature maps: both last stages keep their resolution and see further by dilation instead
-DILATIONS = {"layer3": 2, "layer4": 4}
 REDUCTION = 4  # the heads work on a quarter of the backbone's channels
 KEY_REDUCTION = 8  # the position attention compares vectors of an eighth of those
 
@@ -38,60 +37,34 @@ class DANetOutput:
 class DANet(nn.Module):
     """Part segmenter with two attention modules.
 
-    Input: [B, 3, H, W] float, normalised by the mean and standard deviation of ImageNet; H and W divisible by 8.
+    Input: [B, 3, H, W] float, normalised by `normalisation`; H and W divisible by 8. Raises ValueError as
+    `build_backbone` does.
     """
 
     def __init__(self, backbone: str, labels: int = len(CLASSES)) -> None:
         super().__init__()
-        self.backbone = DilatedBackbone(backbone)
-        width = self.backbone.channels // REDUCTION
-        self.to_position, self.to_channel = (_convolution(self.backbone.channels, width) for _ in range(2))
+        self.backbone = build_backbone(backbone, STRIDE)
+        channels = self.backbone.channels[-1]
+        width = channels // REDUCTION
+        self.to_position, self.to_channel = (_convolution(channels, width) for _ in range(2))
         self.position_attention, self.channel_attention = PositionAttention(width), ChannelAttention()
         self.after_position, self.after_channel = (_convolution(width, width) for _ in range(2))
         self.classify_position, self.classify_channel, self.classify_fused = (
             nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(width, labels, kernel_size=1)) for _ in range(3)
         )
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """Normalisation of its input."""
+        return self.backbone.normalisation
+
     def forward(self, image: Tensor) -> DANetOutput:
-        features = self.backbone(image)  # [B, c, H/8, W/8]
+        features = self.backbone(image).block4  # [B, c, H/8, W/8]
         position = self.after_position(self.position_attention(self.to_position(features)))
         channel = self.after_channel(self.channel_attention(self.to_channel(features)))
         return DANetOutput(
             self.classify_fused(position + channel), self.classify_position(position), self.classify_channel(channel)
         )
-
-
-class DilatedBackbone(nn.Module):
-    """torchvision's ResNet at output stride 8.
-
-    The parameters have torchvision's names, so that torchvision's weight files fit.
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        resnet: ResNet = getattr(torchvision.models, name)(weights=None)
-        for stage, dilation in DILATIONS.items():
-            _dilate(getattr(resnet, stage), dilation)
-        self.conv1, self.bn1, self.relu, self.maxpool = resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool
-        self.layer1, self.layer2, self.layer3, self.layer4 = resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4
-        self.channels: int = resnet.fc.in_features
-
-    def forward(self, image: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
-        maps: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return maps
-
-
-def _dilate(stage: nn.Module, dilation: int) -> None:
-    """Stage without stride, with dilated 3x3 convolutions.
-
-    torchvision offers this for bottleneck blocks only, not for ResNet-18 and 34.
-    """
-    for module in stage.modules():
-        if isinstance(module, nn.Conv2d):
-            module.stride = (1, 1)
-            if module.kernel_size == (3, 3):
-                module.dilation = module.padding = (dilation, dilation)
 
 
 class PositionAttention(nn.Module):

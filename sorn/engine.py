@@ -172,6 +172,16 @@ def require_finite(losses: dict[str, float], step: int) -> None:
             raise Diverged(f"loss part '{name}' is {value} at step {step} of the epoch")
 
 
+def require_finite_weights(model: nn.Module) -> None:
+    """Check of the weights after an epoch.
+
+    No loss has judged its last step. Raises Diverged with the first weights that are not finite.
+    """
+    for name, weights in model.named_parameters():
+        if not bool(torch.isfinite(weights).all()):
+            raise Diverged(f"the weights {name} are not finite after the epoch")
+
+
 def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Tensor, Tensor | None]:
     """Network input [B, 3, H, W] float32 and part labels [B, 4h, 4w] int64.
 
@@ -179,7 +189,7 @@ def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Te
     identity losses and not the segmentation loss.
     """
     image, mask = augment(batch.image, batch.mask, draw)
-    image = normalised(image).contiguous(memory_format=torch.channels_last)
+    image = normalised(image, model.normalisation).contiguous(memory_format=torch.channels_last)
     if model.semantic is None:
         return image, None
     height, width = mask.shape[1:]
@@ -205,7 +215,7 @@ def extract_features(
         if missing:
             image = torch.cat([image, image.new_zeros(missing, *image.shape[1:])])
         with autocast(device, precision):
-            output = model(to_input(image))
+            output = model(to_input(image, model.normalisation))
         outputs = (output.global_feature, output.local_features, output.visibility)
         rows.append(tuple(values[: len(batch)].cpu() for values in outputs))
     fields = [torch.cat(field).numpy() for field in zip(*rows, strict=True)]
@@ -220,7 +230,7 @@ def explain(model: SORN, batch: Batch, device: torch.device, precision: str) -> 
     """
     model.eval()
     with autocast(device, precision):
-        output = model(to_input(batch.image.to(device, non_blocking=True)))
+        output = model(to_input(batch.image.to(device, non_blocking=True), model.normalisation))
     if output.part_logits is None:
         parts = torch.zeros(len(batch.label), 0, 0, dtype=torch.uint8)
     else:

@@ -37,7 +37,7 @@ class ExportedNetwork(nn.Module):
         self.names = output_names(network.config)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        return named(self.network(to_input(image)), self.names)
+        return named(self.network(to_input(image, self.network.normalisation)), self.names)
 
 
 def output_names(config: SORNConfig) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ def fused(model: SORN, precision: str) -> SORN:
 
     The batch norms are folded, the classifiers are removed, and the large weights are in `precision`. The copy is
     called like the network, under the same autocast. Pooling, the norms after it and the visibility scores stay in
-    float32, as in the network itself. Identity logits mean nothing. The network must be in evaluation mode.
+    float32, as in the network itself. A backbone that does not fold stays as it is. Identity logits mean nothing. The
+    network must be in evaluation mode.
     """
     assert not model.training, "only the norms of evaluation mode can be folded"
     copied = copy.deepcopy(model)
@@ -37,17 +38,14 @@ def fused(model: SORN, precision: str) -> SORN:
             _fold(copied.local.reduce)  # of float32, as pooled features are
     if copied.global_ is not None:
         copied.global_.classifier = nn.Identity()  # its norm follows a mean, not a layer: nothing to fold
-    for part in filter(None, (copied.backbone, copied.semantic)):
+    for part in filter(None, (copied.backbone if copied.backbone.folds else None, copied.semantic)):
         _fold(part)
         part.to(DTYPES[precision]).to(memory_format=torch.channels_last)
     return copied.requires_grad_(False)
 
 
 def _fold(module: nn.Module) -> None:
-    """Every batch norm folded into the layer registered before it.
-
-    In these networks that layer feeds the norm.
-    """
+    """Every batch norm folded into the layer registered before it, which feeds it (`Backbone.folds`)."""
     before, layer = "", nn.Module()
     for name, child in list(module.named_children()):
         if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)) and isinstance(layer, LAYERS):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sorn.backbone import Backbone
+from sorn.backbones import build_backbone
 from sorn.branches import GlobalBranch, LocalBranch, SemanticBranch, visibility_scores
 from sorn.config import SORNConfig
+from sorn.normalisation import Normalisation
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,14 @@ class SORNOutput:
 class SORN(nn.Module):
     """Semantic-aware occlusion-robust network.
 
-    Input: [B, 3, H, W] float; H and W divisible by 16.
+    Input: [B, 3, H, W] float, normalised by `normalisation`; H and W divisible by 16. Raises ValueError as
+    `build_backbone` does.
     """
 
     def __init__(self, config: SORNConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = Backbone(config.backbone)
+        self.backbone = build_backbone(config.backbone)
         block2, block3, c = self.backbone.channels
         j, bias = config.identities, config.classifier_bias
         reduced = config.head_channels if config.local_head == "pcb" else 0
@@ -58,6 +60,20 @@ class SORN(nn.Module):
             if config.semantic_branch
             else None
         )
+
+    @property
+    def feature_width(self) -> int:
+        """Numbers of the features of one image, global and local."""
+        c = self.backbone.channels[-1]
+        if self.config.local_head == "pcb" and self.config.feature == "after_bn":
+            c = self.config.head_channels
+        whole = self.global_.expand.out_channels if self.global_ is not None else 0
+        return whole + (self.config.stripes * c if self.local is not None else 0)
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """Normalisation of its input."""
+        return self.backbone.normalisation
 
     def forward(self, image: Tensor) -> SORNOutput:
         stages = self.backbone(image)

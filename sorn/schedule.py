@@ -38,6 +38,9 @@ def build_optimizer(model: nn.Module, config: ScheduleConfig, weight_decay: floa
     optimizer: torch.optim.Optimizer
     if config.optimizer == "sgd":
         optimizer = torch.optim.SGD(groups, momentum=config.momentum, weight_decay=weight_decay, fused=True)
+        if config.momentum:  # torch leaves it undefined where a first step in fp16 overflows and is skipped
+            for weights in model.parameters():
+                optimizer.state[weights]["momentum_buffer"] = torch.zeros_like(weights)
     else:
         optimizer = torch.optim.Adam(groups, weight_decay=weight_decay, fused=True)
     set_learning_rate(optimizer, learning_rate(config, 0))

@@ -20,9 +20,12 @@ def synchronised(module: nn.Module, process_group: ProcessGroup | None = None) -
 
     Every BatchNorm1d and BatchNorm2d is replaced by one that uses the whole batch; the network may itself be such a
     norm. Parameters and buffers are the same tensors under the same names, so that a checkpoint fits both. Call it when
-    the network is on its device, and before DistributedDataParallel. process_group: None means all processes.
+    the network is on its device, and before DistributedDataParallel. process_group: None means all processes. Raises
+    ValueError for a norm that does more, as those of timm that hold an activation.
     """
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        if type(module) not in (nn.BatchNorm1d, nn.BatchNorm2d):
+            raise ValueError(f"{type(module).__name__} does more than normalise, and cannot be synchronised")
         if module.weight.is_cuda:
             convert: Callable[..., nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
             return convert(module, process_group)

@@ -50,6 +50,6 @@ def segmenter_visibility(
     scores = []
     for batch in batches:
         with autocast(device, precision):
-            logits = segmenter(to_input(batch.image.to(device, non_blocking=True))).part_logits
+            logits = segmenter(to_input(batch.image.to(device, non_blocking=True), segmenter.normalisation)).part_logits
         scores.append(visibility_scores(logits, stripes).cpu())
     return torch.cat(scores).numpy()

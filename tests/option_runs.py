@@ -49,6 +49,7 @@ BASE: Row = {
 }
 # The cheapest training, with which as many values of other options as possible agree.
 STAGES = ("data", "masks", "train", "eval")
+QUERY_CAMERA = 9
 STRANGERS = 10  # number of the first person who is not trained on
 
 
@@ -67,7 +68,7 @@ class People:
         splits |= {f"{side}{name}": getattr(self, name) for side in ("val_", "") for name in ("query", "gallery")}
         for split, (persons, images) in splits.items():
             for pid, i in itertools.product(range(persons), range(images)):
-                camid = 9 if split.endswith("query") else self.cameras[i % len(self.cameras)]
+                camid = QUERY_CAMERA if split.endswith("query") else self.cameras[i % len(self.cameras)]
                 yield split, pid if split == "train" else pid + STRANGERS, i, camid
 
 

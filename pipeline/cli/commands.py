@@ -10,6 +10,7 @@ import click
 
 from pipeline.errors import UserError
 from pipeline.runtime.logs import log_to_terminal
+from pipeline.runtime.memory import first_line, is_full
 
 
 def examples(*lines: str) -> str:
@@ -17,10 +18,16 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
+SMALLER = (
+    "Free it of other programs, take a smaller batch (--set train.batch_size=..., or train.accumulate=2 for pieces of "
+    "the same batch; eval.batch_size, danet.batch_size; --batch-size of sorn embed), or use --device cpu."
+)
+
+
 class Commands(click.Group):
     """Main group of commands by topic.
 
-    A UserError of a command becomes its message and exit code 1.
+    A UserError of a command becomes its message and exit code 1, and so does a full memory.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -39,6 +46,10 @@ class Commands(click.Group):
             return super().invoke(context)
         except UserError as error:
             raise click.ClickException(str(error)) from error
+        except (RuntimeError, MemoryError) as error:
+            if not is_full(error):
+                raise
+            raise click.ClickException(f"there is not enough memory: {first_line(error)}. {SMALLER}") from error
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(len(name) for name in self.commands)

@@ -1,7 +1,9 @@
-"""Commands `sorn options` and `sorn doctor`."""
+"""Commands `sorn options`, `sorn models` and `sorn doctor`."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -31,6 +33,26 @@ def options(section: str) -> None:
             click.echo(("\n" if shown else "") + section_title(option.section))
             shown = option.section
         click.echo("\n".join(option.lines()))
+
+
+@click.command(
+    "models",
+    short_help="List what a training can start from.",
+    epilog=examples("sorn models", "sorn models efficientnet_lite0", "sorn models timm:mobilenetv4_conv_small"),
+)
+@click.argument("name", required=False, default="")
+@runs_option
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+def models(name: str, runs: Path, machine: bool) -> None:
+    """List backbones with their ImageNet weights, and finished trainings.
+
+    Weights are shown with the place where they are, or with the command that brings them. NAME is one backbone, also
+    one of the package timm. Nothing is downloaded.
+    """
+    from pipeline.tools.models import catalogue, entry
+
+    shown = entry(name) if name else catalogue(runs)
+    click.echo(json.dumps(dataclasses.asdict(shown), indent=1) if machine else "\n".join(shown.lines()))
 
 
 @click.command(

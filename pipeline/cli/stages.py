@@ -19,7 +19,9 @@ NAMES_A_RUN = f"\n\n{RUN_HELP} Without it, --dataset and --labeler name the run.
 
 
 def run_stage(name: str, run: Run, force: bool) -> None:
-    driver.execute(stages(), name, run, force)
+    available = stages()
+    driver.warn_of_refusals(available, name, run)
+    driver.execute(available, name, run, force)
 
 
 @click.command(

@@ -132,7 +132,7 @@ class Chunks:
     @property
     def bytes(self) -> int:
         """Size of all chunks on the disk, in bytes."""
-        return sum(chunk.path.stat().st_size for chunk in self.chunks)
+        return sum(chunk.path.stat().st_size for chunk in self.chunks if chunk.path.is_file())
 
     def rows(self, data: ShardDataset) -> BankRows:
         """Bank of one split, read chunk by chunk."""

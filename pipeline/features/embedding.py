@@ -22,7 +22,7 @@ import torch
 from pipeline.datasets.image_folder import PictureFolder, read_pictures
 from pipeline.errors import UserError
 from pipeline.features.network import Inference
-from pipeline.io.disk import reserve, told_when_full
+from pipeline.io.disk import OUT, reserve, told_when_full
 from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.find import find_training
@@ -81,13 +81,13 @@ class Embedder:
         name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
         return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}"
 
-    def features(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def features(self, batches: Iterator[Batch], size: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Features of each batch: global [n, Dg], local [n, P, Dl], visibility [n, P], float32.
 
-        All forward passes have `batch_size` images. So the features of a picture do not depend on the other pictures of
-        its batch.
+        All forward passes have `batch_size` images, or `size`. So the features of a picture do not depend on the other
+        pictures of its batch.
         """
-        inference, size = self.inference, self.batch_size
+        inference, size = self.inference, size or self.batch_size
 
         def look(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             return engine.extract_features(inference.network, [batch], inference.device, inference.precision, size)
@@ -198,6 +198,6 @@ def empty_rows(count: int, shape: tuple[int, ...], scratch: Path | None) -> np.n
     """
     if scratch is None or 0 in shape:
         return np.empty((count, *shape), np.float32)
-    with TemporaryFile(dir=scratch) as file, told_when_full(scratch):
+    with TemporaryFile(dir=scratch) as file, told_when_full(scratch, OUT):
         reserve(file.fileno(), 4 * count * int(np.prod(shape)))
         return np.memmap(file, np.float32, "r+", shape=(count, *shape))

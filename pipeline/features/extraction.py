@@ -37,6 +37,9 @@ from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import Batch
+from sorn.branches import MASK_SCALE
+from sorn.config import STRIDE
+from sorn.network import SORN
 from sorn.visibility import segmenter_visibility
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ EXAMPLES = 256
 EXTRACTION_VERSION = 3
 # Increased when features.h5 changes for the same checkpoint and images.
 NAMED = 3  # images in a warning
+FLOAT32 = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ class Extraction:
 
         computed = digest_json([self.fingerprint, inference.precision, size])
         chunks = Chunks(self.paths, computed, self._sides, "features")
+        require_space(self.paths.features, self._bytes(inference.network) - chunks.bytes)
         chunks.make(inference, look, size)
         if distributed.here().number:
             return None
@@ -156,6 +161,15 @@ class Extraction:
     def _inference(self, weights: Path, about: CheckpointInfo) -> Inference:
         options = self.options
         return Inference(weights, about.model, self.device, options.precision, options.batch_size)
+
+    def _bytes(self, network: SORN) -> int:
+        """Bytes of the chunks and of the file that they are joined to."""
+        height, width = self.query.image_size
+        positions, config = (height // STRIDE) * (width // STRIDE), network.config
+        maps = 2 * positions * config.channel_sets if config.global_branch else 0  # float16
+        parts = MASK_SCALE**2 * positions if config.semantic_branch else 0
+        features = FLOAT32 * network.feature_width * sum(map(len, self._sides))
+        return 2 * features + min(EXAMPLES, len(self.query)) * (maps + parts)
 
     def _examples(self, inference: Inference, size: int) -> store.Examples:
         """Maps and predicted parts of some queries, for pictures and part scores."""

@@ -23,6 +23,7 @@ from pipeline.features import store
 from pipeline.features.embedding import Embedder, embed, empty_rows, own_bank
 from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.io.cache import cache_folder
+from pipeline.io.disk import OUT, require_space
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
 from sorn.features import FeatureBank
@@ -118,6 +119,8 @@ def _write(embedder: Embedder, folder: PictureFolder, path: Path, attrs: dict[st
     states = _states(folder, old.states if old else {})
     known = old.rows if old else {}
     new = {digest: name for name, (_, digest) in reversed(states.items()) if digest not in known}
+    features = 4 * embedder.inference.network.feature_width * len(states) if new else 0  # float32
+    require_space(path, 2 * features, OUT)  # once more while they are computed
     fresh, unread = embed(embedder, folder, sorted(new.values()), path.parent) if new else (None, {})
     rows = {states[str(name)][1]: row for row, name in enumerate(fresh.name)} if fresh else {}
     names = [name for name, (_, digest) in states.items() if digest in rows or digest in known]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from pipeline.io import checkpoints
+from pipeline.io.networks import require_trained_normalisation, sorn_network
 from pipeline.runtime import distributed
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
@@ -30,11 +31,12 @@ def load_network(weights: Path, model: SORNConfig, device: torch.device) -> SORN
     """Trained network in eval mode, channels_last, on the device.
 
     model: options of the network, from config.json beside the weights. Raises UserError for weights that are missing,
-    damaged or of another network.
+    damaged, of another network or of another normalisation.
     """
     with torch.device("meta"):
-        network = SORN(model)
+        network = sorn_network(model)
     checkpoints.load_weights(weights, network)
+    require_trained_normalisation(weights, network.normalisation)
     ready: SORN = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ready
 

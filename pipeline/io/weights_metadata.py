@@ -13,8 +13,10 @@ from safetensors import SafetensorError, safe_open
 from pipeline.errors import UserError
 from pipeline.io.file_kind import SAFETENSORS, in_place_of
 from pipeline.io.text import JsonValue, parse_json
+from sorn.normalisation import IMAGENET, Normalisation
 
 METADATA_KEY = "sorn"  # one key, one JSON text: safetensors writes several keys in no fixed order
+NORMALISATION = "normalisation"  # of the network's input; without this entry it is ImageNet's
 
 
 def read_metadata(path: Path) -> dict[str, JsonValue]:
@@ -37,6 +39,25 @@ def of_this_program(path: Path) -> bool:
             return METADATA_KEY in (file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise unreadable(path, error) from error
+
+
+def described_normalisation(normalisation: Normalisation) -> dict[str, object]:
+    """Entry of the metadata; empty for ImageNet's."""
+    return {} if normalisation == IMAGENET else {NORMALISATION: [list(values) for values in normalisation]}
+
+
+def require_normalisation(path: Path, own: Normalisation) -> None:
+    """Check that a checkpoint was trained with the normalisation of its network.
+
+    Raises ValueError where it was not, UserError as `read_metadata` does.
+    """
+    stored = read_metadata(path).get(NORMALISATION, [list(values) for values in IMAGENET])
+    try:
+        trained = Normalisation.of(*stored)  # type: ignore[misc]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its metadata has {stored} as normalisation") from error
+    if not own.like(trained):
+        raise ValueError(f"it was trained with images of {trained.text()}, and its network takes {own.text()}")
 
 
 def unreadable(path: Path, error: Exception) -> UserError:

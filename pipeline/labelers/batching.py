@@ -6,22 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import UserError
+from pipeline.runtime.memory import first_line, is_full
 
 if TYPE_CHECKING:
     import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-# How PyTorch says that a device is full, in lower case: its allocators for the GPU and for the CPU (two wordings), and
-# cuDNN and cuBLAS when they ask for memory past the allocator.
-FULL = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "cudnn_status_alloc_failed",
-    "cublas_status_alloc_failed",
-)
 
 
 def run_in_batches(work: Callable[[list[Item]], list[Result]], items: list[Item], batch: int) -> list[Result]:
@@ -37,11 +28,11 @@ def run_in_batches(work: Callable[[list[Item]], list[Result]], items: list[Item]
         try:
             found = work(chunk)
         except (RuntimeError, MemoryError) as error:
-            if not _is_full(error):
+            if not is_full(error):
                 raise
             if len(chunk) == 1:
                 raise UserError(
-                    f"the device has not enough memory for a single image: {_first_line(error)}",
+                    f"the device has not enough memory for a single image: {first_line(error)}",
                     "Free the device of other programs, make the network's input smaller, or use --device cpu.",
                 ) from error
             batch = len(chunk) // 2
@@ -64,15 +55,6 @@ def require_finite(scores: list[torch.Tensor], labeler: str, precision: str) -> 
     if precision == "fp32":
         remedy = "Its weights are damaged or of another network: copy them again."
     raise UserError(f"labeler {labeler} computed scores that are not finite, in {precision}", remedy)
-
-
-def _is_full(error: RuntimeError | MemoryError) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(sign in text for sign in FULL)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _release() -> None:

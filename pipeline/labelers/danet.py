@@ -17,6 +17,7 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
 from pipeline.io.images import resize_image
+from pipeline.io.networks import danet_network, require_trained_normalisation
 from pipeline.labelers.base import Labeled, Source, describe, read_options
 from pipeline.labelers.batching import require_finite, run_in_batches
 from pipeline.labelers.person_choice import status_of
@@ -86,7 +87,6 @@ class DANetLabeler:
         from pipeline.io import checkpoints
         from pipeline.runtime.device import pick_device
         from sorn import engine
-        from sorn.danet import DANet
 
         self._require_file()
         try:
@@ -101,8 +101,9 @@ class DANetLabeler:
         self.device = pick_device(runtime.device)
         self.precision = engine.pick_precision(self.options.precision, self.device)
         with torch.device("meta"):
-            model = DANet(made.backbone)
+            model = danet_network(made.backbone)
         checkpoints.load_weights(self.path, model)
+        require_trained_normalisation(self.path, model.normalisation)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
@@ -119,7 +120,7 @@ class DANetLabeler:
         from sorn.batch import to_input
         from sorn.danet import part_scores
 
-        image = to_input(torch.from_numpy(np.stack(windows)).to(self.device))
+        image = to_input(torch.from_numpy(np.stack(windows)).to(self.device), self.model.normalisation)
         with engine.autocast(self.device, self.precision):
             scores = list(part_scores(self.model, image, self.options.flip))
         require_finite(scores, self.name, self.precision)

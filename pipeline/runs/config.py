@@ -87,7 +87,7 @@ class DanetConfig:
     jitter: float = 0.4
     # Brightness, contrast, saturation and each colour channel are scaled within [1 - j, 1 + j].
     init: str = "imagenet"
-    # Backbone weights: "imagenet" (torchvision), "none", or a file.
+    # Backbone weights: "imagenet" (see sorn models), "none", or a file.
     seed: int = any_seed(largest=2**43)
     # Of initial weights, shuffling and the changes of crops.
     precision: str = choice("auto", PRECISIONS)
@@ -129,13 +129,13 @@ class TrainConfig:
     jitter: float = 0.0
     # Brightness, gamma, contrast, saturation are scaled within [1 - j, 1 + j], colours against each other by less.
     init: str = "imagenet"
-    # Weights to start from: "imagenet" (torchvision), "none", a torchvision .pth, or the .safetensors of a training.
+    # Weights to start from: "imagenet" (see sorn models), "none", a backbone's .pth, or the .safetensors of a training.
     precision: str = choice("auto", PRECISIONS)
     # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. Another precision is another result.
     weight_decay: float = 0.0
     # Open in the paper.
     last_batch: str = choice("drop", ("drop", "keep"))
-    # "drop" or "keep" an incomplete last batch; batch normalisation suffers from a batch of few images.
+    # "drop" or "keep" an incomplete last batch; one image is left out where batch normalisation needs two.
     accumulate: int = 1
     # A batch passes in this many pieces, whose gradients add up: less memory, but batch normalisation sees a piece.
     batch_norm: str = choice("local", ("local", "sync"))

@@ -229,7 +229,8 @@ def no_run(given: Path, runs: Path) -> UserError:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder has stages, experiments or tables of a run."""
-    return any((folder / name).is_dir() for name in ("masks", "train", "eval", EXPERIMENTS, TABLES))
+    names = ("masks", "train", "eval", EXPERIMENTS, TABLES)
+    return any(name in names or name.startswith(EVALUATIONS_FROM) for name in folder_names(folder))
 
 
 def folder_names(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Option of malloc that keeps the memory of freed tensors.
+"""Errors of a full memory, and reuse of freed memory.
 
 In each step torch frees every activation and allocates it anew. glibc returns large blocks to the kernel at once, and
 the kernel clears their pages before it hands them out again: 100,000 page faults and a tenth of a core per step of
@@ -12,6 +12,16 @@ import ctypes
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 NEVER = 2**31 - 1  # bytes that are free at the end of the heap before it shrinks
 
+# How PyTorch says that a device is full, in lower case: its allocators for the GPU and for the CPU (two wordings), and
+# cuDNN and cuBLAS when they ask for memory past the allocator.
+FULL = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cudnn_status_alloc_failed",
+    "cublas_status_alloc_failed",
+)
+
 
 def keep_freed_memory() -> None:
     """Reuse of freed memory for later tensors of this process.
@@ -24,3 +34,14 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, NEVER)
+
+
+def is_full(error: RuntimeError | MemoryError) -> bool:
+    """Whether an error means that the memory of a device is full."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in text for sign in FULL)
+
+
+def first_line(error: Exception) -> str:
+    """First line of an error's text, or its kind without a text."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

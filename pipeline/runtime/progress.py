@@ -23,15 +23,14 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}{po
 
 
 class Pace:
-    """Units per second of a step, and the seconds left.
+    """Units per second of a step.
 
     The first units wait for caches, compilers and whatever else happens once, and come in bursts where threads work
     ahead. So there is no rate before LEAST_UNITS and LEAST_SECONDS after the first unit, and then it is the mean since
-    the first unit; where the later half of that time has MANY_UNITS, it is that half's. total: units of the whole step.
+    the first unit; where the later half of that time has MANY_UNITS, it is that half's.
     """
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self) -> None:
         self._marks: list[tuple[float, int]] = []  # some moments of the past, and the units finished then
         self._gap = 0.0  # seconds between two of them, at least
         self._now = (0.0, 0)
@@ -59,18 +58,9 @@ class Pace:
             middle, before = start, first
         return (done - before) / (now - middle)
 
-    @property
-    def text(self) -> str:
-        """Rate and time left, "" while they are unknown."""
-        rate = self.rate
-        if not rate:
-            return ""
-        left = (self.total - self._now[1]) / rate
-        return f"{rate:.1f}/s, {spoken(left)} left"
-
 
 def spoken(seconds: float) -> str:
-    """Duration in words, such as 3 h 20 min."""
+    """Duration in words: 50 s, 12 min, 3 h 20 min."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -86,8 +76,9 @@ class Progress:
 
     def __init__(self, total: int, label: str, unit: str = "images", done: int = 0, quiet: bool = False) -> None:
         self.total, self.label, self.unit, self.quiet = total, label, unit, quiet
-        self.done, self.pace = done, Pace(total)
-        self.last = time.monotonic()
+        self.first = self.done = done
+        self.pace = Pace()
+        self.start = self.last = time.monotonic()
         self.bar = (
             tqdm(total=total, initial=done, desc=label, unit=" " + unit, file=sys.stderr, bar_format=BAR)
             if sys.stderr.isatty() and not quiet
@@ -109,12 +100,19 @@ class Progress:
         now = time.monotonic()
         self.pace.mark(now, self.done)
         if self.bar is not None:
-            self.bar.set_postfix_str(", ".join(filter(None, (self.pace.text, note))), refresh=False)
+            self.bar.set_postfix_str(", ".join(filter(None, (self._pace(now), note))), refresh=False)
             self.bar.update(units)
         elif now - self.last >= LOG_EVERY_SECONDS or self.done == self.total:
             counted = f"{self.label}: {self.done}/{self.total} {self.unit}"
-            print(", ".join(filter(None, (counted, self.pace.text, note))), file=sys.stderr, flush=True)
+            print(", ".join(filter(None, (counted, self._pace(now), note))), file=sys.stderr, flush=True)
             self.last = now
+
+    def _pace(self, now: float) -> str:
+        """Rate and time left, "" while they are unknown; at the end the rate of the whole step."""
+        if self.done == self.total:
+            return f"{(self.done - self.first) / max(now - self.start, 1e-9):.1f} {self.unit}/s"
+        rate = self.pace.rate
+        return f"{rate:.1f} {self.unit}/s, {spoken((self.total - self.done) / rate)} left" if rate else ""
 
 
 def counted(done: Iterable[int], total: int, label: str, unit: str = "images") -> None:

@@ -24,7 +24,8 @@ from PIL import Image
 from pipeline.datasets.image_folder import as_pixels, look
 from pipeline.errors import UserError
 from pipeline.features.bank_values import zero_images
-from pipeline.features.embedding import Embedder, as_batch, load_embedder
+from pipeline.features.embedding import Embedder, load_embedder
+from pipeline.features.few_pictures import FewPictures
 from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
 from pipeline.features.mapped import MappedBank, open_bank, require_finite
 from pipeline.io.images import resize_image
@@ -129,6 +130,7 @@ class Searcher:
             mapped = kept_bank(embedder, folder, Path(keep)) if keep else unkept(embedder, folder)
         if pictures:
             mapped = dataclasses.replace(mapped, attrs={**mapped.attrs, "folder": str(pictures)})
+        self.few = FewPictures(embedder)
         self.embedder, self.gallery, self.tau, self.count = embedder, mapped, tau, candidates
         self.keep_index = Path(keep_index) if keep_index else None
         self.rule = Rule(variants(mapped.bank)[-1], tau)
@@ -179,10 +181,9 @@ class Searcher:
 
     def _bank(self, images: list[np.ndarray], queries: Sequence[Query]) -> FeatureBank:
         """Features of queries. Raises UserError for features that cannot be compared with those of the gallery."""
-        size, gallery = self.embedder.batch_size, self.gallery.bank
+        gallery = self.gallery.bank
         names = [_name(query, number) for number, query in enumerate(queries, 1)]
-        batches = (as_batch(images[first : first + size]) for first in range(0, len(images), size))
-        fields = [np.concatenate(pieces) for pieces in zip(*self.embedder.features(batches), strict=True)]
+        fields = self.few.features(images)
         unknown = np.full(len(images), -1)
         bank = FeatureBank(fields[0], fields[1], fields[2], unknown, unknown, np.array(names))
         for values in fields:

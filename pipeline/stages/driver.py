@@ -175,6 +175,23 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
     return main
 
 
+def warn_of_refusals(stages: Mapping[str, Stage], name: str, run: Run) -> None:
+    """Warning of options that a later stage will refuse.
+
+    It comes before hours of this stage's work. A stage that can tell has a function `check`, which raises UserError.
+    name: of this stage.
+    """
+    if distributed.here().number:
+        return
+    for later in STAGES[STAGES.index(name) + 1 :]:
+        check = getattr(stages[later], "check", None)
+        if check is not None and not (later == "train" and run.paths.trained_on):
+            try:
+                check(run)
+            except UserError as error:
+                logger.warning(f"{name}: {later} will refuse these options: {error}")
+
+
 def work(stage: Stage, run: Run, fingerprint: str) -> Path:
     """Main file of a stage, computed now in this process.
 

@@ -46,6 +46,27 @@ def settings(run: Run) -> Mapping[str, object]:
     return {"eval": options, "protocol": dataclasses.asdict(_protocol(run))}
 
 
+def check(run: Run) -> None:
+    """Check of the options before the other stages do their work.
+
+    Raises UserError for an unknown protocol, visibility scores of keypoints that no shard will have, and a segmenter
+    that is not there.
+    """
+    options = run.config.eval
+    _protocol(run)
+    find_segmenter(options.segmenter)
+    if options.visibility == "pose" and run.config.masks.keypoints == "none":
+        raise UserError(
+            "eval.visibility = pose needs keypoints, and masks.keypoints = none",
+            "Find them with --set masks.keypoints=joints or keypoint_rcnn, or use --set eval.visibility=network.",
+        )
+    if options.visibility == "segmenter" and not run.paths.trained_on and not run.config.model.local_branch:
+        raise UserError(
+            "eval.visibility = segmenter scores stripes, and model.local_branch = false has none",
+            "Leave one of them out.",
+        )
+
+
 def inputs(run: Run) -> list[Input]:
     data, masks, train = (run.finished(stage) for stage in ("data", "masks", "train"))
     found = [Input("data", key, data.provided(key)) for key in ("manifest", "records")]

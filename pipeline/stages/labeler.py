@@ -19,6 +19,7 @@ from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import OUTSIDE, Input, initial_weights
 from pipeline.runs.run import Run
+from pipeline.training.imagenet import IMAGENET, imagenet_setting
 
 NAME = "labeler"
 VERSION = 2
@@ -27,7 +28,8 @@ SPLIT = "labeler"
 
 def settings(run: Run) -> Mapping[str, object]:
     options = as_json(run.config.danet)
-    options["init"] = initial_weights("danet.init", run.config.danet.init)
+    init, described = initial_weights("danet.init", run.config.danet.init), run.paths.settled.labeler_config
+    options["init"] = imagenet_setting(run.config.danet.backbone, described) if init == IMAGENET else init
     return options
 
 

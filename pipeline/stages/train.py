@@ -17,6 +17,7 @@ from pipeline.runs.command import assigned
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import Input, initial_weights
 from pipeline.runs.run import Run
+from pipeline.training.imagenet import IMAGENET, imagenet_setting
 from sorn.config import STRIDE
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ VALIDATED = ("val_query", "val_gallery")
 def settings(run: Run) -> Mapping[str, object]:
     config = run.config
     sections = {name: as_json(getattr(config, name)) for name in ("model", "loss", "schedule", "train")}
-    sections["train"]["init"] = initial_weights("train.init", config.train.init)
+    init, described = initial_weights("train.init", config.train.init), run.paths.settled.train_config
+    sections["train"]["init"] = imagenet_setting(config.model.backbone, described) if init == IMAGENET else init
     if config.train.keep == "best":
         sections["chosen by"] = {name: getattr(config.eval, name) for name in ("tau", "average_precision")}
     return sections

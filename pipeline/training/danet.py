@@ -22,6 +22,8 @@ from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
 from pipeline.io.files import write_json
+from pipeline.io.networks import danet_network
+from pipeline.io.weights_metadata import described_normalisation
 from pipeline.runs.checkpoint_info import DanetInfo
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
@@ -31,10 +33,11 @@ from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.progress import Progress
 from pipeline.training.danet_crops import CropDataset, Crops
 from pipeline.training.initial_weights import load_initial_weights
-from pipeline.training.states import TrainingStates
+from pipeline.training.start import described_start
+from pipeline.training.states import TrainingStates, state_bytes
 from sorn import engine
 from sorn.batch import to_input
-from sorn.danet import DANet, danet_loss
+from sorn.danet import danet_loss
 
 logger = logging.getLogger(__name__)
 
@@ -70,14 +73,16 @@ class LabelerTraining:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
         torch.backends.cudnn.benchmark = False
-        self.model = DANet(options.backbone)
-        load_initial_weights(self.model, options.init, options.backbone, "danet.init")
+        self.model = danet_network(options.backbone)
+        described = paths.settled.labeler_config
+        self.start = load_initial_weights(self.model, options.init, options.backbone, "danet.init", described)
         self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=options.base_lr, weight_decay=options.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.states = TrainingStates(paths, "labeler", fingerprint)
+        self.states.require_space(state_bytes(self.model, self.optimizer))
         self.done = 0  # steps of the whole training
 
     def run(self) -> None:
@@ -123,7 +128,8 @@ class LabelerTraining:
         torch.manual_seed(self.options.seed * 1_000_003 + self.done)  # of dropout
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.options.base_lr, self.done / total)
-        image, target = to_input(crops.image.to(self.device)), crops.mask.to(self.device).long()
+        image = to_input(crops.image.to(self.device), self.model.normalisation)
+        target = crops.mask.to(self.device).long()
         with engine.autocast(self.device, self.precision):
             output = self.model(image)
         losses = danet_loss(output, target, self.options.aux_weight)
@@ -164,7 +170,7 @@ class LabelerTraining:
     def _publish(self) -> None:
         """Write the weights and their description, also as metadata. The training states stay until then."""
         info = DanetInfo(self.options, self.paths.dataset_name, self.precision, self.fingerprint)
-        described = info.as_json()
+        described = info.as_json() | described_start(self.start) | described_normalisation(self.model.normalisation)
         checkpoints.save_weights(self.paths.labeler_checkpoint, self.model.state_dict(), described)
         write_json(self.paths.labeler_config, described)
 

@@ -9,39 +9,54 @@ from torch import Tensor, nn
 from pipeline.errors import UserError, reason
 from pipeline.io import checkpoints
 from pipeline.io.file_kind import SAFETENSORS, TORCH, kind_of, without_objects
-from pipeline.io.weights_metadata import of_this_program
+from pipeline.io.weights_metadata import of_this_program, require_normalisation
 from pipeline.runtime import distributed
 from pipeline.training.foreign_weights import blocks, network_name, resnet_weights
-from sorn.backbone import load_resnet
+from pipeline.training.imagenet import IMAGENET, load_imagenet
+from pipeline.training.published_weights import load_published, read_content, require_normalisation_beside
+from pipeline.training.start import Start
+from sorn.backbone import Backbone, load_backbone
+from sorn.backbones import ResNetBackbone
 from sorn.config import BACKBONES, DANET_BACKBONES
+from sorn.danet import DANet
+from sorn.network import SORN
 
 OWN_IDENTITIES = "classifier"  # in the names of layers that depend on the training pids
 
 
-def load_initial_weights(model: nn.Module, init: str, backbone: str, option: str) -> None:
-    """Load the initial weights of a network or of its `backbone` module.
+def load_initial_weights(
+    model: SORN | DANet, init: str, backbone: str, option: str, described: Path | None = None
+) -> Start | None:
+    """Load the initial weights of a network or of its backbone.
+
+    Returns None for random weights.
 
     init: one of
     - "none": the weights stay as they are.
-    - "imagenet": the ImageNet weights of torchvision for the ResNet `backbone`.
-    - a torch.save or safetensors file of any program with a ResNet (`foreign_weights`). Changed names and left-out
-      weights are logged.
+    - "imagenet": published weights of the backbone (`weight_sources`). The file that was taken is logged.
+    - a torch.save or safetensors file of any program with a ResNet (`foreign_weights`), or with another backbone
+      (`published_weights`). Changed names and left-out weights of a ResNet are logged.
     - a safetensors file of a network trained by this program. If the options of the network are the same, everything
       is loaded but the identity classifiers. Otherwise only the backbone is loaded, and that is logged.
 
-    The content of a file decides what it is, not its name. option: name of the option, for messages. Raises UserError
-    for weights that are missing, cannot be read or do not fit.
+    The content of a file decides what it is, not its name. backbone: its name. option: name of the option, for
+    messages. described: config.json of an earlier training in the same folder. Raises UserError for weights that are
+    missing, cannot be read, do not fit, or were trained with another normalisation.
     """
     if init == "none":
-        return
+        return None
     what = f"{option} = {init}"
     try:
-        if init == "imagenet":
-            load_resnet(model.get_submodule("backbone"), _imagenet(backbone, option))
-        elif _kind(Path(init), what) == SAFETENSORS and of_this_program(Path(init)):
-            _load_trained(model, checkpoints.read_weights(Path(init)), what)
+        if init == IMAGENET:
+            return load_imagenet(model.backbone, backbone, option, described)
+        path = Path(init)
+        if _kind(path, what) == SAFETENSORS and of_this_program(path):
+            _load_trained(model, checkpoints.read_weights(path), what)
+            require_normalisation(path, model.normalisation)
         else:
-            _load_foreign(model.get_submodule("backbone"), Path(init), backbone, option)
+            require_normalisation_beside(path, model.normalisation)
+            _load_foreign(model.backbone, path, backbone, option)
+        return Start.of(path)
     except checkpoints.HoldsCode as error:
         raise UserError(f"{what}: {error}", without_objects(Path(init), error.name)) from error
     except (ValueError, RuntimeError, OSError) as error:
@@ -61,13 +76,13 @@ def _kind(path: Path, what: str) -> str:
     return kind.name
 
 
-def _load_foreign(backbone: nn.Module, path: Path, name: str, option: str) -> None:
-    """Load a ResNet from a file of another program. name: of the backbone."""
-    safetensors = _kind(path, f"{option} = {path}") == SAFETENSORS
-    content = checkpoints.read_weights(path) if safetensors else checkpoints.read_torch(path)
-    weights, taken_off = resnet_weights(content, backbone.state_dict())
+def _load_foreign(backbone: Backbone, path: Path, name: str, option: str) -> None:
+    """Load a backbone from a file of another program. name: of the backbone."""
+    if not isinstance(backbone, ResNetBackbone):
+        return load_published(backbone, path)
+    weights, taken_off = resnet_weights(read_content(path), backbone.state_dict())
     try:
-        load_resnet(backbone, weights)
+        load_backbone(backbone, weights)
     except ValueError as error:
         raise _another(weights, name, f"{option} = {path}", option, str(error)) from error
     if taken_off:
@@ -97,17 +112,3 @@ def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> No
             raise ValueError(f"weights of another backbone: {', '.join(wrong[:3])}")
         distributed.say(f"{what} is of a network with other options: only its backbone is loaded")
     model.load_state_dict(given, strict=False)
-
-
-def _imagenet(backbone: str, option: str) -> dict[str, Tensor]:
-    """ImageNet weights of torchvision, from its download cache or the internet."""
-    import torchvision
-
-    weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
-    try:
-        return dict(weights.get_state_dict(progress=True, check_hash=True))
-    except OSError as error:
-        raise UserError(
-            f"the ImageNet weights of {backbone} could not be downloaded: {error}",
-            f"Fetch {weights.url} elsewhere and give --set {option}=FILE, or start with --set {option}=none.",
-        ) from error

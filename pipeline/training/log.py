@@ -21,6 +21,7 @@ from pipeline.runtime.progress import Progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
 from sorn.batch import reduce_masks
+from sorn.config import SORNConfig
 from sorn.network import SORN
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 SHOWN = 4  # training images whose maps and parts TensorBoard shows
 SEED = 0  # of the choice of these images
 WHITE = 255  # colour of the lines between pictures
+PNG_SHARE = 0.6  # of the bytes of pixels that a PNG of them takes
 
 
 class TrainingLog:
@@ -142,3 +144,12 @@ def _side_by_side(rows: list[list[np.ndarray]]) -> np.ndarray:
     """One picture of groups of pictures [H, W, 3] uint8, with white lines between groups."""
     line = np.full((rows[0][0].shape[0], 4, 3), WHITE, np.uint8)
     return np.concatenate([picture for row in rows for picture in (*row, line)][:-1], axis=1)
+
+
+def picture_bytes(model: SORNConfig, size: tuple[int, int]) -> int:
+    """Approximate bytes of one epoch's pictures in TensorBoard.
+
+    size: height, width of the images.
+    """
+    pictures = (3 if model.semantic_branch else 0) + (1 + model.channel_sets if model.global_branch else 0)
+    return int(PNG_SHARE * SHOWN * pictures * size[0] * size[1] * 3)

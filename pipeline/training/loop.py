@@ -21,6 +21,8 @@ from torch.nn.parallel import DistributedDataParallel
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
 from pipeline.io.files import write_json
+from pipeline.io.networks import sorn_network
+from pipeline.io.weights_metadata import described_normalisation
 from pipeline.runs.config import as_json
 from pipeline.runs.run import Run
 from pipeline.runtime import distributed, signals
@@ -29,14 +31,14 @@ from pipeline.runtime.memory import keep_freed_memory
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.loader import BatchLoader
 from pipeline.training.initial_weights import load_initial_weights
-from pipeline.training.log import TrainingLog
+from pipeline.training.log import TrainingLog, picture_bytes
 from pipeline.training.sampler import BatchOrder
-from pipeline.training.states import BestEpoch, TrainingStates
+from pipeline.training.start import described_start
+from pipeline.training.states import BestEpoch, TrainingStates, state_bytes
 from pipeline.training.validation import Validation
 from sorn import engine
 from sorn.augmentation import Augmentation
 from sorn.batch import Batch
-from sorn.network import SORN
 from sorn.schedule import build_optimizer, learning_rate, set_learning_rate
 from sorn.sync_batchnorm import synchronised
 
@@ -71,12 +73,15 @@ class Training:
         self.best: BestEpoch | None = None
         self.last_step: int | None = None  # of the whole training, after a process received a signal to stop
         self._make_repeatable()
-        model = SORN(self.model_config)
-        load_initial_weights(model, config.train.init, config.model.backbone, "train.init")
+        model = sorn_network(self.model_config)
+        init, backbone = config.train.init, config.model.backbone
+        self.start = load_initial_weights(model, init, backbone, "train.init", paths.settled.train_config)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.train.batch_norm == "sync" and self.process.world > 1:
-            synchronised(self.model)
+            self._synchronise_norms()
         self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
+        pictures = config.schedule.epochs * picture_bytes(self.model_config, self.data.image_size)
+        self.states.require_space(state_bytes(self.model, self.optimizer, config.train.keep == "best"), pictures)
         distributed.meet()  # raises the error of a process that cannot take part
         pieces = config.train.accumulate
         self.stepper = engine.Stepper(self.model, self.optimizer, config.loss, self.precision, pieces, self._wrap)
@@ -176,6 +181,7 @@ class Training:
 
     def _end_epoch(self) -> None:
         validated: dict[str, float] = {}
+        engine.require_finite_weights(self.model)  # equal in all processes
         train, ended = self.config.train, self.epoch
         last = ended + 1 == self.config.schedule.epochs
         if self.process.number == 0:  # the other processes wait for it in their next step
@@ -224,6 +230,13 @@ class Training:
             if self.process.world > 1:
                 torch.set_num_threads(distributed.cores())
 
+    def _synchronise_norms(self) -> None:
+        try:
+            synchronised(self.model)
+        except ValueError as error:
+            wrong = f"train.batch_norm = sync, and in {self.model_config.backbone} {error}"
+            raise UserError(wrong, "Use --set train.batch_norm=local, or another backbone.") from error
+
     def _wrap(self, objective: nn.Module) -> nn.Module:
         if self.config.train.compile:
             objective.compile()
@@ -264,12 +277,10 @@ class Training:
         distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
 
     def publish(self) -> None:
-        """Write the weights, then their description.
-
-        The training states stay until both are recorded.
-        """
+        """Write the weights, then their description."""
         weights = self.best.weights if self.best else self.model.state_dict()
-        checkpoints.save_weights(self.paths.checkpoint, weights, {"fingerprint": self.fingerprint})
+        metadata = {"fingerprint": self.fingerprint} | described_normalisation(self.model.normalisation)
+        checkpoints.save_weights(self.paths.checkpoint, weights, metadata)
         described = {
             "model": as_json(self.model_config),
             "train": as_json(self.config.train),
@@ -282,5 +293,6 @@ class Training:
             "pids": list(self.data.index.pids),
             "dataset": self.paths.dataset_name,
             "labeler": self.paths.labeler,
+            **described_start(self.start),
         }
         write_json(self.paths.train_config, described)

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
+from pipeline.io.disk import require_space
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 
 logger = logging.getLogger(__name__)
 
 KEPT = 2
+HEADROOM = 2**20  # bytes of a state besides its tensors
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,16 @@ class TrainingStates:
         """Files of the states, oldest first."""
         return self.paths.states(self.stage, self.fingerprint)
 
+    def require_space(self, state: int, others: int = 0) -> None:
+        """Check of the free disk space before the training.
+
+        There must be room for the states that are kept and the next one; afterwards the weights take its place. state:
+        bytes of one, as of `state_bytes`. others: bytes of other files that the training writes. Raises UserError.
+        """
+        stored = sum(path.stat().st_size for path in self.files)
+        needed = (KEPT + 1) * (state + HEADROOM) + others - stored
+        require_space(self.paths.folder(self.stage), max(needed, state + HEADROOM))
+
     def save(self, number: int, state: Mapping[str, object]) -> None:
         """Write a state, then remove the oldest ones.
 
@@ -84,3 +97,16 @@ class TrainingStates:
         if damaged is not None:
             raise damaged
         return None
+
+
+def state_bytes(model: nn.Module, optimizer: torch.optim.Optimizer, best: bool = False) -> int:
+    """Bytes of a training state's tensors.
+
+    best: whether it holds the weights of the best epoch, too.
+    """
+    weights: int = sum(tensor.nbytes for tensor in model.state_dict().values())
+    moments: int = 0
+    for group in optimizer.param_groups:  # Adam remembers two numbers per parameter, SGD with momentum one
+        count = 2 if "betas" in group else 1 if group.get("momentum") else 0
+        moments += count * sum(parameter.nbytes for parameter in group["params"])
+    return weights * (2 if best else 1) + moments

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 
+import numpy as np
 import torch
 
 from pipeline.datasets.manifest import QUERY_SPLITS
@@ -15,6 +18,12 @@ from sorn import engine, matching, metrics
 from sorn.features import FeatureBank
 from sorn.network import SORN
 
+logger = logging.getLogger(__name__)
+
+UNUSABLE = (
+    "train: the features of the val split are not finite yet; if that goes on, lower the rate (--set "
+    "schedule.base_lr=...) or compute in fp32 (--set train.precision=fp32)"
+)
 QUERY, GALLERY = "val_query", QUERY_SPLITS["val_query"]
 
 
@@ -29,7 +38,10 @@ class Validation:
         self.config, paths = run.config.eval, run.paths
         model = run.config.model
         if not (model.local_branch or model.global_branch):
-            wrong = "a network with only the semantic branch has no features to validate"
+            every = run.config.train.validate_every
+            wrong = (
+                f"train.validate_every = {every} needs features, and a network with only the semantic branch has none"
+            )
             raise UserError(wrong, "Train it with --set train.validate_every=0.")
         try:
             self.query, self.gallery = (ShardDataset(paths.shard_index, split) for split in (QUERY, GALLERY))
@@ -42,8 +54,15 @@ class Validation:
         check_answerable(paths.dataset, protocol, self.query, self.gallery, run.names)
 
     def figures(self, model: SORN, device: torch.device, precision: str) -> dict[str, float]:
-        """mAP and rank-1, fractions in [0, 1]."""
+        """mAP and rank-1, fractions in [0, 1].
+
+        nan, with a warning, for features that are not finite: the statistics of batch normalisation may need more
+        epochs.
+        """
         query, gallery = (self._bank(model, data, device, precision) for data in (self.query, self.gallery))
+        if not all(np.isfinite(bank.global_).all() and np.isfinite(bank.local).all() for bank in (query, gallery)):
+            logger.warning(UNUSABLE)
+            return {"mAP": math.nan, "rank-1": math.nan}
         relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
         rule = matching.Rule(matching.variants(query)[-1], self.config.tau)
         blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(query, gallery, [rule]))

@@ -1,35 +1,98 @@
-"""The backbone keeps torchvision's weights and the paper's last stride."""
+"""The backbones keep the published weights and the paper's last stride."""
 
 import pytest
 import torch
 import torchvision
+from torch import nn
+from torch.nn import functional
 
-from sorn.backbone import Backbone, load_resnet
+from sorn.backbone import load_backbone
+from sorn.backbones import build_backbone
+from sorn.config import BACKBONES, DANET_BACKBONES, OPEN
+from sorn.efficientnet_lite import EfficientNetLite0, SameConv2d
+from sorn.normalisation import IMAGENET, TENSORFLOW
+
+OWN = [name for name in BACKBONES if not name.endswith(OPEN)]
 
 
-@pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize("name", OWN)
 @torch.inference_mode()
 def test_the_last_stage_keeps_its_resolution(name):
-    backbone = Backbone(name).eval()
+    backbone = build_backbone(name).eval()
     stages = backbone(torch.zeros(1, 3, 96, 32))
     assert [tuple(stage.shape) for stage in stages] == [
         (1, channels, *size) for channels, size in zip(backbone.channels, [(12, 4), (6, 2), (6, 2)], strict=True)
     ]
 
 
+@pytest.mark.parametrize("name", [name for name in DANET_BACKBONES if not name.endswith(OPEN)])
+@torch.inference_mode()
+def test_with_stride_8_the_last_two_stages_dilate(name):
+    backbone = build_backbone(name, 8).eval()
+    assert {tuple(stage.shape[2:]) for stage in backbone(torch.zeros(1, 3, 96, 32))} == {(12, 4)}
+    plain = build_backbone(name).state_dict()
+    assert {key: value.shape for key, value in backbone.state_dict().items()} == {
+        key: value.shape for key, value in plain.items()
+    }
+
+
+def test_each_has_the_normalisation_of_its_weights():
+    assert {name: build_backbone(name).normalisation for name in OWN} == {
+        name: TENSORFLOW if name == "efficientnet_lite0" else IMAGENET for name in OWN
+    }
+
+
 @torch.inference_mode()
 def test_torchvision_weights_give_torchvision_features_up_to_the_stride():
     torch.manual_seed(0)
     original = torchvision.models.resnet18(weights=None).eval()
-    backbone = Backbone("resnet18").eval()
-    load_resnet(backbone, original.state_dict())
+    backbone = build_backbone("resnet18").eval()
+    load_backbone(backbone, original.state_dict())
     image = torch.randn(1, 3, 64, 32)
     x = original.maxpool(original.relu(original.bn1(original.conv1(image))))
     torch.testing.assert_close(backbone(image).block3, original.layer3(original.layer2(original.layer1(x))))
 
 
+@torch.inference_mode()
+def test_so_do_those_of_mobilenet():
+    torch.manual_seed(0)
+    original = torchvision.models.mobilenet_v2(weights=None).eval()
+    backbone = build_backbone("mobilenet_v2").eval()
+    load_backbone(backbone, original.state_dict())
+    image = torch.randn(1, 3, 64, 32)
+    torch.testing.assert_close(backbone(image).block3, original.features[:14](image))
+
+
 def test_weights_of_another_network_are_refused_by_name():
     with pytest.raises(ValueError, match="backbone weights"):
-        load_resnet(Backbone("resnet18"), torchvision.models.resnet34(weights=None).state_dict())
+        load_backbone(build_backbone("resnet18"), torchvision.models.resnet34(weights=None).state_dict())
     with pytest.raises(ValueError, match=r"missing: bn1\.bias"):
-        load_resnet(Backbone("resnet18"), {})
+        load_backbone(build_backbone("resnet18"), {})
+    lite = EfficientNetLite0()
+    with pytest.raises(ValueError, match=r"missing: _blocks\.15\._bn1\.weight$"):
+        load_backbone(lite, {key: value for key, value in lite.state_dict().items() if key != "_blocks.15._bn1.weight"})
+
+
+@pytest.mark.parametrize(("kernel", "after"), [(3, 1), (5, 2)])
+def test_padding_same_puts_the_odd_row_below_and_on_the_right(kernel, after):
+    """TensorFlow: ceil(n / 2) outputs, (outputs - 1) * 2 + kernel - n rows of padding, the smaller half above."""
+    conv = SameConv2d(1, 1, kernel, stride=2)
+    nn.init.ones_(conv.weight)
+    image = torch.zeros(1, 1, 8, 8)
+    image[..., 0, 0] = 1
+    image[..., 7, 7] = 10
+    before = kernel - 2 - after
+    padded = functional.pad(image, (before, after, before, after))
+    expected = functional.conv2d(padded, conv.weight, stride=2)
+    assert expected.shape == (1, 1, 4, 4) and torch.equal(conv(image), expected)
+    assert expected[0, 0, 0, 0] == 1 and expected[0, 0, 3, 3] == 10
+
+
+def test_efficientnet_lite0_has_the_size_of_its_paper():
+    backbone = EfficientNetLite0()
+    classifier = 1280 * 1000 + 1000
+    parameters = sum(parameter.numel() for parameter in backbone.parameters())
+    assert round((parameters + classifier) / 1e6, 2) == 4.65  # million, as published with the weights
+    assert all(
+        norm.eps == 1e-3 and norm.momentum == 0.01 for norm in backbone.modules() if isinstance(norm, nn.BatchNorm2d)
+    )

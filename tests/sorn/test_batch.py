@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sorn.batch import IMAGENET_MEAN, IMAGENET_STD, Batch, reduce_masks, to_input
+from sorn.batch import Batch, reduce_masks, to_input
+from sorn.normalisation import IMAGENET, TENSORFLOW
 
 
 def masks(rows: list[list[int]]) -> torch.Tensor:
@@ -16,12 +17,13 @@ def masks(rows: list[list[int]]) -> torch.Tensor:
 def test_input_is_normalised_and_channels_last() -> None:
     image = torch.zeros(2, 2, 3, 3, dtype=torch.uint8)
     image[:, :, 0, 0] = 255  # a red left column
-    x = to_input(image)
+    x = to_input(image, IMAGENET)
     assert x.shape == (2, 3, 2, 3) and x.dtype == torch.float32 and x.is_contiguous(memory_format=torch.channels_last)
-    red, black = (1 - IMAGENET_MEAN[0]) / IMAGENET_STD[0], -IMAGENET_MEAN[0] / IMAGENET_STD[0]
+    red, black = (1 - IMAGENET.mean[0]) / IMAGENET.std[0], -IMAGENET.mean[0] / IMAGENET.std[0]
     assert torch.allclose(x[1, 0, 0], torch.tensor([red, black, black]), atol=1e-5)
-    assert torch.allclose(x[:, 2], torch.tensor(-IMAGENET_MEAN[2] / IMAGENET_STD[2]), atol=1e-5)
+    assert torch.allclose(x[:, 2], torch.tensor(-IMAGENET.mean[2] / IMAGENET.std[2]), atol=1e-5)
     assert image[1, 0, 0, 0] == 255, "the batch itself must stay as it is"
+    assert torch.allclose(to_input(image, TENSORFLOW)[1, 0, 0], torch.tensor([128, -127, -127]) / 128, atol=1e-6)
 
 
 def test_majority_and_its_ties() -> None:

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch.nn import functional
 
-from sorn.backbone import load_resnet
+from sorn.backbone import load_backbone
 from sorn.danet import ChannelAttention, DANet, DANetOutput, PositionAttention, danet_loss, enlarged, part_scores
 
 
@@ -29,8 +29,8 @@ def test_torchvisions_weights_fit_the_dilated_backbone(name: str) -> None:
     torch.manual_seed(1)
     plain = getattr(torchvision.models, name)(weights=None)
     dilated = DANet(name).backbone
-    load_resnet(dilated, plain.state_dict())
-    assert dilated(torch.zeros(2, 3, 64, 32)).shape == (2, plain.fc.in_features, 8, 4)
+    load_backbone(dilated, plain.state_dict())
+    assert dilated(torch.zeros(2, 3, 64, 32)).block4.shape == (2, plain.fc.in_features, 8, 4)
 
 
 def test_attention_starts_as_the_identity_and_then_mixes_positions() -> None:

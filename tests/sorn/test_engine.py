@@ -12,6 +12,7 @@ from sorn.batch import Batch, to_input
 from sorn.config import LossConfig, ScheduleConfig, SORNConfig
 from sorn.losses import NO_LABEL
 from sorn.network import SORN
+from sorn.normalisation import IMAGENET
 from sorn.schedule import build_optimizer
 
 CPU = torch.device("cpu")
@@ -118,7 +119,7 @@ def test_image_and_labels_are_flipped_together():
     image, labels = engine.augmented(
         network(), data, Augmentation(flip=1.0).draw(np.random.default_rng(0), 2), "nearest"
     )
-    torch.testing.assert_close(image, to_input(data.image.flip(2)))
+    torch.testing.assert_close(image, to_input(data.image.flip(2), IMAGENET))
     assert labels.shape == (2, 16, 8)
     assert torch.equal(labels, data.mask.flip(2)[:, 2::4, 2::4].long())
 
@@ -144,7 +145,7 @@ def test_extraction_is_the_network_in_evaluation_mode_batch_by_batch():
     ]
     features = engine.extract_features(model, halves, CPU, "fp32")
     with torch.inference_mode():
-        output = model.eval()(to_input(data.image))
+        output = model.eval()(to_input(data.image, IMAGENET))
     expected = (output.global_feature, output.local_features, output.visibility)
     for found, whole in zip(features, expected, strict=True):
         assert found.dtype == np.float32

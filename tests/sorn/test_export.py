@@ -7,10 +7,21 @@ import torch
 
 from sorn.batch import to_input
 from sorn.config import SORNConfig
-from sorn.export import ExportedNetwork, least_distance, output_names, parity
+from sorn.export import ExportedNetwork, least_distance, output_names, parity, traced
 from sorn.network import SORN
 
 FEATURES = torch.randn(6, 2, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "efficientnet_lite0"])
+def test_the_graph_normalises_as_its_backbone_wants(backbone: str) -> None:
+    torch.manual_seed(0)
+    network = SORN(SORNConfig(identities=7, backbone=backbone, stripes=2)).eval()
+    images = torch.randint(0, 256, (3, 64, 32, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        expected = network(to_input(images, network.normalisation)).global_feature
+        found = traced(ExportedNetwork(network), (64, 32)).module()(images)["global"]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_outputs_are_the_networks_without_its_classifiers() -> None:
@@ -19,7 +30,7 @@ def test_outputs_are_the_networks_without_its_classifiers() -> None:
     images = torch.randint(0, 256, (3, 64, 32, 3), dtype=torch.uint8)
     exported = ExportedNetwork(network)
     with torch.inference_mode():
-        expected, found = network(to_input(images)), exported(images)
+        expected, found = network(to_input(images, network.normalisation)), exported(images)
     assert list(found) == ["global", "local", "visibility"]
     assert torch.equal(found["global"], expected.global_feature)
     assert torch.equal(found["local"], expected.local_features)

@@ -40,7 +40,7 @@ def images() -> Tensor:
 @torch.inference_mode()
 def output(model: SORN, precision: str) -> SORNOutput:
     with engine.autocast(CPU, precision):
-        return model(to_input(images()))
+        return model(to_input(images(), model.normalisation))
 
 
 def distance(found: Tensor, expected: Tensor) -> float:
@@ -50,6 +50,8 @@ def distance(found: Tensor, expected: Tensor) -> float:
 VARIANTS: tuple[dict[str, object], ...] = (
     {},
     {"backbone": "resnet50"},
+    {"backbone": "mobilenet_v2"},
+    {"backbone": "efficientnet_lite0"},
     {"local_head": "pcb", "head_channels": 16},
     {"feature": "before_bn"},
     {"local_branch": False},
@@ -82,6 +84,15 @@ def test_in_half_precision_it_is_as_close_as_autocast(precision: str, bound: flo
         assert tensor.dtype == torch.float32
 
 
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "efficientnet_lite0"])
+def test_mobile_networks_in_half_precision_are_as_close_as_autocast(backbone: str) -> None:
+    """Their features move further, but folding adds nothing to it."""
+    model = network(backbone=backbone)
+    expected = output(model, "fp32").local_features
+    cast, folded = (output(one, "bf16").local_features for one in (model, fused(model, "bf16")))
+    assert distance(folded, expected) < max(0.02, 2 * distance(cast, expected))
+
+
 def test_norms_and_classifiers_are_gone_and_the_network_is_as_it_was() -> None:
     model = network(local_head="pcb")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -90,6 +101,9 @@ def test_norms_and_classifiers_are_gone_and_the_network_is_as_it_was() -> None:
     assert left == ["global_.norm"]  # behind a mean
     assert not any("classifier" in name for name in folded.state_dict())
     assert folded.backbone.layer4[1].conv2.weight.dtype == torch.bfloat16
+    for name in ("mobilenet_v2", "efficientnet_lite0"):
+        backbone = fused(network(backbone=name), "bf16").backbone
+        assert not any(isinstance(module, NORMS) for module in backbone.modules()), name
     assert folded.backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
     after = model.state_dict()
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)

@@ -150,6 +150,16 @@ def test_least_images_are_what_batch_normalisation_takes(size: tuple[int, int], 
                     model(torch.randn(1, 3, *size))
 
 
+@torch.inference_mode()
+def test_the_width_of_features_is_what_the_network_gives() -> None:
+    image = torch.randn(1, 3, 64, 32)
+    for options in itertools.product((True, False), (True, False), ("bn", "pcb"), ("after_bn", "before_bn")):
+        names = ("local_branch", "global_branch", "local_head", "feature")
+        model = small(**dict(zip(names, options, strict=True)))
+        output = model(image)
+        assert model.feature_width == output.global_feature.numel() + output.local_features.numel()
+
+
 def test_rows_are_needed_by_the_branches_that_divide_them() -> None:
     image = torch.randn(2, 3, 32, 16)
     for local, global_, options in (

@@ -82,3 +82,22 @@ def test_the_groups_come_back_from_a_state():
     other.load_state_dict(saved)
     set_learning_rate(other, 1.0)
     assert [group["lr"] for group in other.param_groups] == [1.0, 0.1]
+
+
+def test_a_first_step_that_overflows_leaves_no_undefined_momentum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's fused SGD makes the momentum of a first step in undefined memory, and a skipped step leaves it so."""
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)  # with nan
+    model = network()
+    optimizer = build_optimizer(model, ScheduleConfig(optimizer="sgd"), 0.0)
+    scaler = torch.amp.GradScaler("cpu", enabled=True)
+    torch.use_deterministic_algorithms(True)
+    try:
+        for factor in (float("inf"), 1.0, 1.0):
+            optimizer.zero_grad()
+            scaler.scale(sum((factor * p).sum() for p in model.parameters())).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert all(torch.equal(optimizer.state[p]["momentum_buffer"], torch.full_like(p, 1.9)) for p in model.parameters())

@@ -176,5 +176,13 @@ def test_without_ranks_it_is_plain_batch_norm_and_checkpoints_fit_both() -> None
     SORN(config).load_state_dict(model.state_dict())
 
 
+def test_a_norm_that_holds_an_activation_is_refused() -> None:
+    class NormAndActivation(nn.BatchNorm2d):
+        """As timm has them."""
+
+    with pytest.raises(ValueError, match="NormAndActivation does more than normalise"):
+        synchronised(nn.Sequential(nn.Conv2d(3, 4, 1), NormAndActivation(4)))
+
+
 if __name__ == "__main__":
     work(int(sys.argv[1]), Path(sys.argv[2]))

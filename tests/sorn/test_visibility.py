@@ -11,6 +11,7 @@ import torch
 from sorn.batch import Batch
 from sorn.config import SORNConfig
 from sorn.network import SORN
+from sorn.normalisation import IMAGENET
 from sorn.sample import JOINTS
 from sorn.visibility import keypoint_visibility, segmenter_visibility
 
@@ -53,7 +54,7 @@ def test_shapes(n: int, stripes: int) -> None:
 class White(torch.nn.Module):
     """Takes what is white for a person, at a quarter of the image's size."""
 
-    semantic = True
+    semantic, normalisation = True, IMAGENET
 
     def forward(self, image: torch.Tensor) -> types.SimpleNamespace:
         assert not self.training

@@ -105,6 +105,17 @@ class BackendsAnswer:
 
 
 @dataclass(frozen=True)
+class ImagenetAnswer:
+    """Backbones whose ImageNet weights are on this machine.
+
+    timm: version, "" if it is not installed.
+    """
+
+    here: tuple[str, ...]
+    timm: str
+
+
+@dataclass(frozen=True)
 class PluginAnswer:
     """A labeler or keypoint finder of another package."""
 

@@ -25,6 +25,7 @@ from pipeline.tools.doctor.answers import (
     Failed,
     Faulty,
     Hdf5Answer,
+    ImagenetAnswer,
     PillowAnswer,
     PluginAnswer,
     SynpedAnswer,
@@ -50,7 +51,7 @@ TORCHVISION_AHEAD = 15  # torchvision 0.N goes with torch 2.(N - 15)
 
 TORCH_PAIR = "Install both from one place: pip install --force-reinstall torch torchvision"
 WHEELS = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu{}"
-QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "backends")
+QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "imagenet", "backends")
 AT_ONCE = 4  # processes at a time: each imports torch, and mostly waits for the disk
 
 
@@ -72,6 +73,7 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield _pillow(read_answer(PillowAnswer, answers["pillow"].result()))
         yield _synped(read_answer(SynpedAnswer, answers["synped"].result()))
         yield _densepose(torch, read_answer(DenseposeAnswer, answers["densepose"].result()))
+        yield _imagenet(read_answer(ImagenetAnswer, answers["imagenet"].result()))
         yield _backends(read_answer(BackendsAnswer, answers["backends"].result()))
         yield from _plugins(pool)
     yield from map(_weights, weights)
@@ -243,6 +245,17 @@ def _densepose(torch: TorchAnswer | Faulty, densepose: DenseposeAnswer | Faulty)
         return Diagnosis("DensePose", "warning", f"detectron2 does not work: {densepose.error}", remedy)
     operators = f"its own operators, which are not needed, for CUDA: {densepose.cuda}"
     return Diagnosis("DensePose", "ok", f"detectron2 {densepose.version} works; {operators}")
+
+
+def _imagenet(imagenet: ImagenetAnswer | Faulty) -> Diagnosis:
+    """ImageNet weights, from which trainings start by default."""
+    if isinstance(imagenet, Unusable):
+        return Diagnosis("ImageNet", "warning", imagenet.wrong, imagenet.remedy)
+    if isinstance(imagenet, Failed):
+        return Diagnosis("ImageNet", "warning", f"cannot be told: {imagenet.error}", "Mend the lines above first.")
+    weights = f"weights of {', '.join(imagenet.here)} are here" if imagenet.here else "no weights are here yet"
+    timm = f"timm {imagenet.timm}" if imagenet.timm else "no timm"
+    return Diagnosis("ImageNet", "ok", f"{weights}; {timm} (where to get weights: sorn models)")
 
 
 def _backends(backends: BackendsAnswer | Faulty) -> Diagnosis:

@@ -23,6 +23,7 @@ from pipeline.tools.doctor.answers import (
     DeviceAnswer,
     Failed,
     Hdf5Answer,
+    ImagenetAnswer,
     PillowAnswer,
     PluginAnswer,
     SynpedAnswer,
@@ -35,6 +36,11 @@ from pipeline.tools.doctor.answers import (
 TIMEOUT = 300  # seconds; importing torch from a cold network disk takes a minute
 ROOT = Path(__file__).parents[3]
 SHOWN = 3  # names of tensors of an unknown network
+BACKBONES = {  # a weight that no other network has
+    "layer1.0.conv1.weight": "a ResNet",
+    "features.18.0.weight": "a MobileNetV2",
+    "_blocks.15._project_conv.weight": "an EfficientNet-Lite0 or B0",
+}
 
 
 def ask(name: str, *arguments: str) -> dict[str, JsonValue]:
@@ -144,6 +150,18 @@ def probe_backends() -> BackendsAnswer:
     return BackendsAnswer(found)
 
 
+def probe_imagenet() -> ImagenetAnswer | Unusable:
+    """Backbones whose ImageNet weights are here, or the first damaged file."""
+    from pipeline.tools.models import state_of, timm_version
+    from pipeline.training.weight_sources import SOURCES
+
+    states = {name: [state_of(source) for source in sources] for name, sources in SOURCES.items()}
+    for damaged in (state for found in states.values() for state in found if state.state == "damaged"):
+        return Unusable(f"weights of {damaged.source} are damaged", damaged.remedy)
+    here = tuple(name for name, found in states.items() if any(state.state == "here" for state in found))
+    return ImagenetAnswer(here, timm_version())
+
+
 def probe_plugin(group: str, name: str) -> PluginAnswer | Unusable:
     """Package and description of a plug-in, or its error and remedy."""
     from pipeline.errors import UserError
@@ -201,8 +219,9 @@ def kind_of(made: Mapping[str, object], tensors: list[str], name: str) -> str:
     for part, title in (("keypoint_predictor", "Keypoint R-CNN"), ("mask_predictor", "Mask R-CNN")):
         if any(part in tensor for tensor in tensors):
             return f"torchvision's {title}, for LABELER=torchvision"
-    if "layer1.0.conv1.weight" in tensors:
-        return "a ResNet, as backbones are initialised from"
+    for first, title in BACKBONES.items():
+        if first in tensors:
+            return f"{title}, as backbones are initialised from"
     return f"an unknown network: {', '.join(tensors[:SHOWN])} ..."
 
 
@@ -214,6 +233,7 @@ PROBES: dict[str, Callable[..., object]] = {
     "synped": probe_synped,
     "densepose": probe_densepose,
     "backends": probe_backends,
+    "imagenet": probe_imagenet,
     "plugin": probe_plugin,
     "weights": probe_weights,
 }

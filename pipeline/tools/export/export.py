@@ -21,7 +21,7 @@ from torch import Tensor
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import UserError
 from pipeline.features.network import load_network
-from pipeline.io.disk import told_when_full
+from pipeline.io.disk import OUT, require_space, told_when_full
 from pipeline.io.files import atomic, digest_file, write_json
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.layout import WEIGHTS
@@ -81,8 +81,10 @@ def export(training: Path, files: Exported, options: ExportOptions) -> list[Path
         )
     network = load_network(training / WEIGHTS, config, torch.device("cpu"))
     probe = find_probe(training, about.image_size)
-    original = probe.run(lambda images: named(network(to_input(images)), names))
+    original = probe.run(lambda images: named(network(to_input(images, network.normalisation)), names))
     _require_distinct(training, original)
+    folder = files.file(options.formats[0]).parent
+    require_space(folder, len(options.formats) * (training / WEIGHTS).stat().st_size, OUT)
     facts = _facts(training, about, original, options.tau)
     program = traced(ExportedNetwork(network), about.image_size)
     logger.info(f"{training}: compared over {probe.text}")
@@ -95,7 +97,7 @@ def _write(path: Path, name: str, program: torch.export.ExportedProgram, facts: 
     described = Exported.about(path)
     save, load = (_save_torch, _load_torch) if name == "torch" else (_save_onnx, _load_onnx)
     try:
-        with told_when_full(path), atomic(path) as temporary:
+        with told_when_full(path, OUT), atomic(path) as temporary:
             save(temporary, program, facts)
             found = against.figures(load(temporary))
             described.unlink(missing_ok=True)

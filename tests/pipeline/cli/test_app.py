@@ -98,3 +98,23 @@ def test_what_a_training_starts_from_has_an_option_of_its_own(tmp_path: Path, mo
     for words in (["--init", "none"], ["--init", "a file.pth"], ["--set", "train.init=imagenet"]):
         assert CliRunner().invoke(main, ["train", "--runs", str(tmp_path), *words]).exit_code == 0
     assert [config.train.init for config in seen] == ["none", "a file.pth", "imagenet"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
+        MemoryError(),
+    ],
+)
+def test_a_full_memory_is_a_sentence_with_a_remedy(tmp_path, monkeypatch, error):
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(stages.driver, "execute", full)
+    text = run("data", *common(tmp_path), code=1)
+    assert "there is not enough memory: " in text and "--set train.batch_size=" in text and "more" not in text
+    with pytest.raises(RuntimeError, match="another error"):
+        error = RuntimeError("another error")
+        CliRunner().invoke(main, ["data", *common(tmp_path)], catch_exceptions=False)

@@ -220,3 +220,11 @@ def _retype(group: h5py.Group) -> None:
     values = group["global"][:].astype(np.float64)
     del group["global"]
     group["global"] = values
+
+
+def test_a_disk_without_room_is_told_before_the_network_runs(tmp_path, pictures, model, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 10_000}))
+    monkeypatch.setattr("sorn.engine.extract_features", lambda *_: pytest.fail("the network ran"))
+    text = run("embed", pictures, "--model", model, "--out", tmp_path / "new" / "bank.h5", code=1)
+    assert "bank.h5 needs 0.3 MB, but only 0.0 MB are free there" in text and "another place with --out" in text
+    assert not (tmp_path / "new" / "bank.h5").exists()

@@ -292,3 +292,20 @@ def test_another_rank_that_writes_elsewhere_is_told(paths: Paths, monkeypatch: p
         UserError, match=r"another process has written .*00001\.h5, but this process cannot see it.*same folder"
     ):
         extract(paths)
+
+
+def test_a_disk_without_room_is_told_before_the_network_runs(
+    paths: Paths, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(linked(made, tmp_path / "other"))  # whatever is read and compiled once
+    images, features = sum(COUNTS.values()), 3 * 8 + 3 * 512  # global and local numbers of an image
+    needed = 2 * 4 * images * features + COUNTS["query"] * (2 * 3 * 4 * 2 + 16 * 8)
+    free = needed - 1
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": free}))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "extract_features", lambda *_: pytest.fail("the network ran"))
+        with pytest.raises(UserError, match=r"features\.h5 needs 0\.2 MB, but only 0\.2 MB are free there.*RUNS="):
+            extract(paths)
+    assert not paths.features.exists()
+    free = needed + 2 * store.HEADROOM
+    extract(paths)

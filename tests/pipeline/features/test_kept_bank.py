@@ -47,8 +47,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     counts: Asked = []
     features = Embedder.features
 
-    def counted(self: Embedder, batches: Iterator) -> Iterator:
-        pieces = list(features(self, batches))
+    def counted(self: Embedder, batches: Iterator, size: int = 0) -> Iterator:
+        pieces = list(features(self, batches, size))
         counts.append(sum(len(piece[0]) for piece in pieces))
         return iter(pieces)
 
@@ -172,12 +172,12 @@ def test_a_searcher_extracts_a_folder_once(folder: Path, model: Path, asked: Ask
     assert first[0].path == query and file.name.startswith("pictures-")
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700  # features of people
     del asked[:]
-    assert Searcher(model, folder, device="cpu").search(query) == first and asked == [1]  # the query
+    assert Searcher(model, folder, device="cpu").search(query) == first and asked == [16]  # the query in a full pass
     add(folder)
-    assert len(Searcher(model, folder, device="cpu").gallery.bank) == 22 and asked == [1, 1]
+    assert len(Searcher(model, folder, device="cpu").gallery.bank) == 22 and asked == [16, 1]
     plain = Searcher(model, folder, device="cpu", cache=False)
     assert (
-        asked == [1, 1, 22]
+        asked == [16, 1, 22]
         and plain.gallery.bank.global_.tobytes() == Searcher(model, folder, device="cpu").gallery.bank.global_.tobytes()
     )
     assert list(cache.iterdir()) == [file]

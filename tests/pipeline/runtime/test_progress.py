@@ -72,11 +72,11 @@ def test_a_pause_in_every_epoch_belongs_to_the_rate(clock: Clock, capsys: pytest
 def test_units_finished_before_do_not_count(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     said = lines(clock, capsys, 1000, [1.0] * 40, done=900)
     assert seconds_left(said)[-1] == pytest.approx(60, abs=2)
-    assert said.splitlines()[-1].startswith("train: 940/1000 steps, 1.0/s")
+    assert said.splitlines()[-1].startswith("train: 940/1000 steps, 1.0 steps/s")
 
 
 def test_a_short_step_ends_without_an_estimate(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines(clock, capsys, 3, [1.0, 1.0, 1.0]) == "train: 3/3 steps\n"
+    assert lines(clock, capsys, 3, [1.0, 1.0, 1.0]) == "train: 3/3 steps, 1.0 steps/s\n"
 
 
 def test_the_bar_of_a_terminal_says_the_same(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,11 +90,11 @@ def test_the_bar_of_a_terminal_says_the_same(clock: Clock, monkeypatch: pytest.M
             shown.bar.refresh()
             if shown.done == 1:
                 assert "left" not in terminal.getvalue() and "?" not in terminal.getvalue()
-        assert "21/100 images" in terminal.getvalue() and "1.0/s, 79 s left, loss 1" in terminal.getvalue()
+        assert "21/100 images" in terminal.getvalue() and "1.0 images/s, 79 s left, loss 1" in terminal.getvalue()
 
 
 def test_the_past_is_thinned() -> None:
-    pace = Pace(10**6)
+    pace = Pace()
     for second in range(10_000):
         pace.mark(float(second), second)
     assert len(pace._marks) <= MOST_MARKS and pace.rate == pytest.approx(1.0)

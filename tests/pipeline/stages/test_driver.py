@@ -228,3 +228,18 @@ def test_masks_refuse_a_labeler_that_is_not_trained_yet(tmp_path):
         execute(stages, "masks", paths)
     execute(stages, "labeler", paths)
     assert execute(stages, "masks", paths) is not None
+
+
+def test_a_refusal_of_a_later_stage_is_foreseen(stages, paths, caplog):
+    def refuses(run: Run) -> None:
+        raise UserError("model.stripes = 99 is too many", "Use fewer: --set model.stripes=3")
+
+    run = Run.of(Config(), paths)
+    everything = {name: stage(name, str) for name in STAGES}
+    everything["train"].check = refuses
+    everything["data"].check = lambda run: pytest.fail("an earlier stage was asked")
+    driver.warn_of_refusals(everything, "masks", run)
+    assert "masks: train will refuse these options: model.stripes = 99 is too many. Use fewer" in caplog.text
+    caplog.clear()
+    driver.warn_of_refusals(everything, "train", run)
+    assert not caplog.text

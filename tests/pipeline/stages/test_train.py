@@ -281,6 +281,64 @@ def test_what_does_not_fit_the_images_is_refused_before_the_first_step(
         tiny.config("train.seed=-1")
 
 
+def test_weights_that_are_not_finite_after_the_last_step_end_the_training(
+    tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No loss has judged them; a state with them would be called good."""
+    end_epoch = Training._end_epoch
+
+    def spoilt(self: Training) -> None:
+        if self.epoch == 1:
+            next(self.model.parameters()).data[0] = float("nan")
+        end_epoch(self)
+
+    monkeypatch.setattr(Training, "_end_epoch", spoilt)
+    wrong = (
+        r"training diverged: the weights backbone\.conv1\.weight are not finite.*epoch 2 of 3.*last good state is .*05"
+    )
+    with pytest.raises(UserError, match=wrong):
+        driver.work(train, Run.of(tiny.config(), paths), PRINT)
+
+
+def test_features_that_are_not_finite_in_validation_are_a_warning(
+    tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the first epochs the statistics of batch normalisation may be far from those of a batch."""
+    extract, calls = engine.extract_features, []
+
+    def unusable_at_first(*given: Any) -> tuple[np.ndarray, ...]:
+        calls.append(0)
+        return tuple(field * (np.nan if len(calls) <= 2 else 1) for field in extract(*given))
+
+    monkeypatch.setattr(engine, "extract_features", unusable_at_first)
+    config = tiny.config("train.validate_every=1", "train.keep=best")
+    driver.work(train, Run.of(config, paths), PRINT)
+    said = capsys.readouterr()
+    assert "features of the val split are not finite yet" in said.err and "val mAP nan%" in said.out
+    assert json.loads(paths.train_config.read_text())["best"]["epoch"] in (1, 2)
+
+
+@pytest.mark.parametrize("sets", [(), ("train.keep=best", "train.validate_every=1"), ("schedule.optimizer=sgd",)])
+def test_a_disk_without_room_is_told_before_the_first_step(
+    tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch, sets: tuple[str, ...]
+) -> None:
+    config = tiny.config("schedule.epochs=2", *sets)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 9, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(SystemExit):
+            driver.work(train, Run.of(config, paths), PRINT)
+    stored = [path.stat().st_size for path in paths.states("train")]
+    free = 0
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": free}))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.Stepper, "step", lambda *_: pytest.fail("a step was begun"))
+        with pytest.raises(UserError, match=r"train needs .* MB, but only 0\.0 MB are free there\. Free space"):
+            driver.work(train, Run.of(config, paths), PRINT)
+    assert [path.stat().st_size for path in paths.states("train")] == stored  # what is there stays
+    free = 2 * max(stored) + 10**7
+    driver.work(train, Run.of(config, paths), PRINT)
+
+
 # Two processes, through the Makefile.
 
 

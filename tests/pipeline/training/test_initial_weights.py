@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
+from pipeline.io.files import digest_file
+from pipeline.io.weights_metadata import described_normalisation
 from pipeline.training.initial_weights import load_initial_weights
 from sorn.config import SORNConfig
 from sorn.network import SORN
@@ -54,6 +57,40 @@ def test_the_backbone_alone_of_another_one(trained, capsys, options):
     weights = {key for key in model.state_dict() if model.state_dict()[key].dim() > 1}
     assert taken >= backbone and weights - backbone <= kept
     assert f"train.init = {trained} is of a network with other options: only its backbone" in capsys.readouterr().out
+
+
+def test_the_file_is_recorded_and_random_weights_are_not(trained):
+    start = load_initial_weights(network(2), str(trained), "resnet10", "train.init")
+    assert start is not None and start.as_json() == {"file": "model.safetensors", "sha256": digest_file(trained)}
+    assert load_initial_weights(network(2), "none", "resnet10", "train.init") is None
+
+
+def test_a_training_with_another_normalisation_is_refused(tmp_path):
+    path, model = tmp_path / "model.safetensors", network(1, backbone="efficientnet_lite0")
+    checkpoints.save_weights(path, model.state_dict(), described_normalisation(model.normalisation))
+    taken, _ = start(network(2, backbone="efficientnet_lite0"), path)
+    assert "backbone._conv_stem.weight" in taken
+    checkpoints.save_weights(path, model.state_dict(), {})
+    with pytest.raises(UserError, match=r"it was trained with images of mean 0\.485.*takes mean 0\.498"):
+        start(network(2, backbone="efficientnet_lite0"), path)
+
+
+def test_weights_of_other_programs_for_a_backbone_that_is_no_resnet(tmp_path):
+    torch.manual_seed(0)
+    weights = torchvision.models.mobilenet_v2().state_dict()
+    torch.save({"state_dict": weights}, tmp_path / "net.pth")
+    model = network(1, backbone="mobilenet_v2")
+    load_initial_weights(model, str(tmp_path / "net.pth"), "mobilenet_v2", "train.init")
+    assert torch.equal(model.backbone.state_dict()["features.18.0.weight"], weights["features.18.0.weight"])
+    with pytest.raises(UserError, match=r"train\.init = .*net\.pth: backbone weights missing: _blocks"):
+        load_initial_weights(network(1, backbone="efficientnet_lite0"), str(tmp_path / "net.pth"), "", "train.init")
+
+
+def test_a_description_beside_a_resnet_is_read(tmp_path):
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "net.pth")
+    (tmp_path / "config.json").write_text('{"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}')
+    with pytest.raises(UserError, match=r"net\.pth: they were trained with images of mean 0\.5 0\.5 0\.5"):
+        load_initial_weights(network(1, backbone="resnet18"), str(tmp_path / "net.pth"), "resnet18", "train.init")
 
 
 def test_another_backbone_is_refused(trained):

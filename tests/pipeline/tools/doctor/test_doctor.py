@@ -41,6 +41,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "pillow": {"missing": []},
     "synped": {},
     "densepose": {"version": "0.6", "cuda": "not available"},
+    "imagenet": {"here": ["resnet50"], "timm": ""},
     "backends": {"dask": {"dask": "2026.1", "distributed": None}, "ray": {"ray": "2.6"}},
 }
 
@@ -76,6 +77,7 @@ def run(tmp_path: Path, *words: str, code: int) -> str:
 def test_a_healthy_environment_is_a_line_each(answers: dict[str, Any], tmp_path: Path) -> None:
     text = run(tmp_path, code=0)
     assert all(line.startswith("ok ") for line in text.splitlines()[:-1])
+    assert "weights of resnet50 are here; no timm (where to get weights: sorn models)" in text
     assert "no dask (pip install dask distributed), ray 2.6" in text
     assert text.endswith("the default pipeline can run (problems: 0, warnings: 0)\n")
 

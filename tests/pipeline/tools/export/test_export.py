@@ -23,6 +23,7 @@ from sorn import export as sorn_export
 from sorn.batch import to_input
 from sorn.config import SORNConfig
 from sorn.network import SORN
+from sorn.normalisation import IMAGENET
 from sorn.sample import Sample, Status
 
 SIZE = (64, 32)
@@ -99,7 +100,7 @@ def onnx_file(run: Path) -> Path:
 def eager(images: torch.Tensor) -> dict[str, torch.Tensor]:
     """What SORN says of stored images, by its own code."""
     with torch.inference_mode():
-        found = network()(to_input(images))
+        found = network()(to_input(images, IMAGENET))
     return {"global": found.global_feature, "local": found.local_features, "visibility": found.visibility}
 
 
@@ -167,8 +168,8 @@ def test_a_file_that_computes_something_else_is_not_left(
 ) -> None:
     """fast-reid#177 and deep-person-reid#302. What an earlier export left stays, with its description."""
     faults = {
-        "normalised twice": lambda images: to_input(images) / 255,
-        "the same for all": lambda images: to_input(images[:1]).expand(images.shape[0], -1, -1, -1),
+        "normalised twice": lambda images, of: to_input(images, of) / 255,
+        "the same for all": lambda images, of: to_input(images[:1], of).expand(images.shape[0], -1, -1, -1),
     }
     monkeypatch.setattr(sorn_export, "to_input", faults[fault])
     (tmp_path / "sorn.pt2").write_text("earlier")
@@ -225,3 +226,14 @@ def test_random_images_where_there_are_no_such(tmp_path: Path, people: int, size
     probe = find_probe(tmp_path / "train", SIZE)
     assert probe.source == "random images" and probe.images.shape == (16, *SIZE, 3)
     assert len({image.tobytes() for image in probe.images.numpy()}) == 16
+
+
+def test_a_disk_without_room_is_told_before_the_export(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("usage", (), {"free": 2 * (run / "train" / "model.safetensors").stat().st_size - 1})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("pipeline.tools.export.export.traced", lambda *_: pytest.fail("the network was traced"))
+    out = export(str(run), "--out", str(tmp_path / "out"), code=1)
+    assert f"{tmp_path / 'out'} needs " in out and "are free there. Free space" in out and "with --out" in out
+    assert not (tmp_path / "out").exists()
