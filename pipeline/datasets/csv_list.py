@@ -104,7 +104,7 @@ def _read(path: Path) -> list[Row]:
     """Line number and the four values of each row.
 
     A path has forward slashes and no "./" at its start; an absolute one inside the CSV's folder becomes relative. An id
-    such as 1.0 becomes 1.
+    such as 1.0 becomes 1, a split in capitals that of small letters.
     """
     try:
         rows = read_table(path, COLUMNS, "Its first line must be path,pid,camid,split, and its text UTF-8.")
@@ -117,6 +117,7 @@ def _read(path: Path) -> list[Row]:
     for _, row in rows:
         if row["path"]:
             row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
+        row["split"] = row["split"].lower() if row["split"].lower() in SPLITS else row["split"]
         row["file"] = _on_disk(row["path"], path.parent)
         row |= {key: whole(MINUS.sub("-", row[key])) for key in ("pid", "camid")}
     return rows

@@ -72,7 +72,7 @@ def _remedy(network: str) -> str:
         return f"Run: {install_timm()}"
     known = timm.list_models()
     meant = "" if network in known else did_you_mean(network, known).replace("mean ", f"mean {TIMM}")
-    return f"{meant}A network that has them, for example: --set model.backbone={TIMM}mobilenetv4_conv_small"
+    return f"{meant}A network that has them, for example: --set model.backbone=timm:mobilenetv4_conv_small"
 
 
 def install_timm() -> str:

@@ -41,6 +41,11 @@ def test_semicolons_tabs_and_wide_text_are_taken(tmp_path: Path) -> None:
     assert find(tmp_path, text.replace(",", "\t").encode("utf-16")).records == plain
 
 
+def test_splits_may_be_in_capitals(tmp_path: Path) -> None:
+    found = find(tmp_path, HEADER + "a.jpg,1,1,Query\nb.png,1,2,GALLERY\n")
+    assert [record.name for record in found.records] == ["gallery/b.png", "query/a.jpg"] and found.findings == []
+
+
 def test_whole_numbers_written_as_floats_are_numbers(tmp_path: Path) -> None:
     """As pandas writes a column that once had a gap; -1.0 is junk as -1 is."""
     rows = 'a.jpg,{0}7{1},{0}2{1},query\nb.png,{0}7{1},{0}3{1},gallery\n"sub/ü, 1.jpg",{0}-1{1},{0}3{1},gallery\n'
