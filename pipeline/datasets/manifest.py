@@ -265,7 +265,8 @@ def _validate(manifest: Manifest) -> None:
         if not condition:
             raise UserError(f"{manifest.origin}: {wrong}", remedy)
 
-    must(safe_name(manifest.name) == manifest.name, f"name = '{manifest.name}'", "Use letters, digits, _ and - only.")
+    usable = bool(manifest.name) and safe_name(manifest.name) == manifest.name
+    must(usable, f"name = '{manifest.name}'", "Use letters, digits, _ and - only.")
     defaults = [protocol.name for protocol in manifest.protocol if protocol.default]
     must(len(defaults) == 1, f"{len(defaults)} protocols are marked default", "Mark exactly one with default = true.")
     if manifest.csv:

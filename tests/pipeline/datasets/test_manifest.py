@@ -53,6 +53,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ('title = "Small"', "title = 3", "title = 3: expected text"),
         ('title = "Small"', "title = ", "is not TOML"),
         ('name = "small"', 'name = "a/b"', "name = 'a/b'"),
+        ('name = "small"', 'name = ""', "name = ''"),
         ('split = "query"', 'split = "test"', "set 'test/' is of no known split. Known splits: train"),
         ("(?P<pid>", "(", "pattern has no group pid"),
         ("(?P<camid>", "(", "neither the pattern nor every set tells the camera"),
