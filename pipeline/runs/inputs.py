@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UserError, did_you_mean
+from pipeline.errors import LostFile, UserError, did_you_mean
 from pipeline.io.digests import FilePlace
 from pipeline.io.file_kind import kind_of
 from pipeline.io.files import digest_file
@@ -42,8 +42,8 @@ class Input:
 def initial_weights(option: str, init: str) -> str | dict[str, str]:
     """Origin of initial weights, as a fingerprint holds it.
 
-    "imagenet", "none", or name and digest of a file. option: its name, for messages. Raises UserError for a file that
-    does not exist.
+    "imagenet", "none", or name and digest of a file. option: its name, for messages. Raises LostFile for a file that
+    does not exist, UserError for a folder.
     """
     if init in BUILT_IN:
         return init
@@ -52,7 +52,7 @@ def initial_weights(option: str, init: str) -> str | dict[str, str]:
         raise UserError(f"{option} = {init} is {kind.what}", kind.remedy)
     if not path.is_file():
         meant = did_you_mean(init, BUILT_IN) if len(path.parts) == 1 else ""
-        raise UserError(f"{option} = {init}: no such file", f"{meant}Give a weights file, 'imagenet' or 'none'.")
+        raise LostFile(f"{option} = {init}: no such file", f"{meant}Give a weights file, 'imagenet' or 'none'.")
     return {"file": FilePlace(path.name), "sha256": digest_file(path)}
 
 
