@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.runs import stamp
-from pipeline.runs.command import RunCommand
+from pipeline.runs.command import INIT, RunCommand
 from pipeline.runs.config_record import differing, setting, usable
 from pipeline.runs.layout import EXPERIMENTS
 from pipeline.runs.recall import SECTIONS_OF, options_of
@@ -142,6 +142,9 @@ def _word(run: Run, changes: list[OptionChange]) -> str:
     change, config = changes[0], Path(run.command.config)
     if len(changes) > 1 and config.stem and config.suffix != ".json":
         text = config.stem
+    elif change.name.startswith(WEIGHTS_FILE):
+        init = run.config.train.init if change.name.startswith(INIT) else run.config.danet.init
+        text = f"init-{Path(init).name.partition('.')[0]}"
     else:
         text = f"{change.name.rpartition('.')[2]}-{'' if change.new is None else change.new}"
     return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.")[:40] or "other"
