@@ -21,6 +21,7 @@ BUILT_FROM = (
     "pipeline",
     "sorn",
     "data_manifests",
+    "weights",
     "pyproject.toml",
     "setup.py",
     "requirements.txt",
@@ -87,9 +88,10 @@ def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
     for top in ("pipeline", "sorn"):
         own = {path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file() and path.suffix != ".pyc"}
         assert own <= {path.relative_to(installed) for path in (installed / top).rglob("*")}
-    assert {path.name for path in (installed / "pipeline" / "data_manifests").iterdir()} == {
-        path.name for path in (ROOT / "data_manifests").iterdir()
-    }
+    for top in ("data_manifests", "weights"):
+        own = {path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file()}
+        there = (installed / "pipeline" / top).rglob("*")
+        assert own == {path.relative_to(installed / "pipeline") for path in there if path.is_file()}
 
 
 def test_it_knows_the_datasets_and_lies_outside_the_checkout(installed: Path, elsewhere: Path) -> None:
