@@ -95,6 +95,6 @@ def test_labels_of_own_pictures_without_any_training(shipped: Path, tmp_path: Pa
     assert "labeler" not in {line.split()[0] for line in result.output.splitlines() if line[0] != " "}
     assert "masks   fresh" in result.output
     index = read_index(tmp_path / "runs" / "own-danet" / "masks" / "index.json")
-    assert index.labeler.weights == digest_file(shipped / "starter-danet" / "danet.safetensors")
+    assert index.labeler.details["weights"] == digest_file(shipped / "starter-danet" / "danet.safetensors")
     report = json.loads((tmp_path / "runs" / "own-danet" / "masks" / "labels.json").read_text())
-    assert index.labeler.weights in json.dumps(report)
+    assert index.labeler.details["weights"] in json.dumps(report)
