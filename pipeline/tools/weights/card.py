@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -64,8 +65,9 @@ def program_commit(root: Path) -> str:
 
     root: of the checkout.
     """
-    said = [_git(root, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))]
-    return f"{said[0]}{', with changes' if said[1] else ''}" if said[0] else ""
+    commit = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!weights")
+    return f"{commit}{', with changes' if changed else ''}" if commit else ""
 
 
 def _git(root: Path, *words: str) -> str:
@@ -91,11 +93,20 @@ def _rows(facts: CardFacts) -> Iterator[tuple[str, str]]:
     yield "file", f"`{source.weights.name}`, {facts.size / 1e6:.1f} MB; its sha256 is in `stamp.json`"
     yield "network", f"{NETWORKS[source.stage]} on {_backbone(described)}, images of {'x'.join(map(str, size))}"
     yield "made by", f"`{command.make(source.stage)}`" if command else "a command that was not recorded"
-    yield "program", f"commit {facts.commit}" if facts.commit else "no commit is known"
+    yield "program", f"sorn {_version()}, {f'commit {facts.commit}' if facts.commit else 'of an unknown commit'}"
+    if described.get("pids"):
+        yield "persons", f"{len(described['pids']):,} in the training images"
     yield "seed", str(_options(described).get("seed", "not recorded"))
     yield "began with", _start(described)
     yield "versions", versions or "not recorded"
     yield "fingerprint", f"`{source.stamp.fingerprint}`"
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("sorn")
+    except importlib.metadata.PackageNotFoundError:
+        return "of an unknown version"
 
 
 def _backbone(described: Mapping[str, Any]) -> str:
