@@ -135,7 +135,7 @@ class TrainConfig:
     weight_decay: float = 0.0
     # Open in the paper.
     last_batch: str = choice("drop", ("drop", "keep"))
-    # "drop" or "keep" an incomplete last batch; batch normalisation suffers from a batch of few images.
+    # "drop" or "keep" an incomplete last batch; one image is left out where batch normalisation needs two.
     accumulate: int = 1
     # A batch passes in this many pieces, whose gradients add up: less memory, but batch normalisation sees a piece.
     batch_norm: str = choice("local", ("local", "sync"))

@@ -172,9 +172,9 @@ def warn_of_refusals(stages: Mapping[str, Stage], name: str, run: Run) -> None:
     """
     if distributed.here().number:
         return
-    for later in chain(run):
+    for later in STAGES[STAGES.index(name) + 1 :]:
         check = getattr(stages[later], "check", None)
-        if check is not None and STAGES.index(later) > STAGES.index(name):
+        if check is not None and not (later == "train" and run.paths.trained_on):
             try:
                 check(run)
             except UserError as error:
