@@ -1,4 +1,4 @@
-"""Agreement of a network in half precision with the one that was trained.
+"""Agreement of a network in half precision with the trained one.
 
 Reads images of the run's shards, or takes random ones without any. Both networks compute in fp32 on the CPU.
 """

@@ -78,7 +78,10 @@ def pack(source: PackSource, name: str, place: Path, replaced: bool = False) -> 
 
 
 def default_place() -> Path:
-    """Folder of the networks that ship, in a checkout. Raises UserError for an installed program."""
+    """Folder of the networks that ship, in a checkout.
+
+    Raises UserError for an installed program.
+    """
     if not (layout.SHIPPED_DIR.parent / "pyproject.toml").is_file():
         wrong = f"this program is installed in {layout.SHIPPED_DIR.parent}, where nothing is packed"
         raise UserError(wrong, "Name a folder: --out FOLDER")
