@@ -115,7 +115,7 @@ def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
 def test_its_networks_are_found_by_name_and_their_damage_is_told(installed: Path, elsewhere: Path) -> None:
     weights = installed / "pipeline" / "weights" / NETWORK / "model.safetensors"
     assert said(installed, elsewhere, "-c", RESOLVED).strip() == str(weights)
-    unknown = python(installed, elsewhere, "-m", "pipeline", "embed", ".", "--model", "tinny").stderr
+    unknown = python(installed, elsewhere, "-m", "pipeline", "export", "tinny").stderr
     assert f"Did you mean {NETWORK}?" in unknown and "Traceback" not in unknown
     weights.write_text("damaged")
     damaged = python(installed, elsewhere, "-m", "pipeline", "export", NETWORK).stderr

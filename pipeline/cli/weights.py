@@ -36,10 +36,11 @@ def weights() -> None:
 @data_root_option
 @runs_option
 def pack(run: str, name: str, labeler: bool, replaced: bool, out: Path | None, data_root: Path, runs: Path) -> None:
-    """Write the finished training RUN into weights/NAME, in half precision, with its model card.
+    """Write the finished training RUN into weights/NAME, with a model card.
 
-    The card is filled from what the run recorded: command, seed, versions, figures. The packed network is compared with
-    the trained one over images of the run, and refused if it ranks otherwise. All networks that ship may have 40 MB.
+    The large weights are in half precision. The card is filled from what the run recorded: command, seed, versions,
+    figures. The packed network is compared with the trained one over images of the run, and refused if it ranks
+    otherwise. All networks that ship may have 40 MB.
     """
     from pipeline.tools.weights.pack import default_place
     from pipeline.tools.weights.pack import pack as pack_network

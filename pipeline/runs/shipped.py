@@ -122,7 +122,7 @@ def ships(folder: Path) -> bool:
 
 
 def require_sound_folder(folder: Path) -> None:
-    """Check of a training's folder if it is that of a network that ships.
+    """Check of a folder if it is a network that ships.
 
     Raises UserError as `find_shipped` and `ShippedNetwork.require_sound` do.
     """
@@ -132,18 +132,19 @@ def require_sound_folder(folder: Path) -> None:
 
 
 def weights_path(text: str) -> Path:
-    """Path of a weights file that is given by its path, or by the name of a network that ships.
+    """Path of a weights file, also that of a network that ships.
 
-    Raises UserError for a network that ships and is damaged. Another path need not exist.
+    text: path, or name of the network. Raises UserError for a network that ships and is damaged. Another path need not
+    exist.
     """
     found = None if Path(text).is_file() else find_shipped(text)
     return Path(text) if found is None else found.require_sound().weights
 
 
 def known_networks(given: str = "") -> str:
-    """End of a remedy: names of the networks that ship, the nearest first.
+    """End of a remedy: names of the networks that ship.
 
-    given: the name that was not found.
+    given: the name that was not found; the nearest one is the first.
     """
     names = shipped_names()
     meant = did_you_mean(given, names) if given else ""

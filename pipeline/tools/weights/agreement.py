@@ -100,7 +100,7 @@ def compare_sorn(about: CheckpointInfo, trained: Path, half: Path, images: Image
 
 
 def compare_danet(trained: Path, half: Path, images: Images) -> HalfAgreement:
-    """Comparison of two checkpoints of a DANet by the part class of every pixel."""
+    """Comparison of two checkpoints of a DANet by their part classes."""
     ours, theirs = (_labels(weights, images) for weights in (trained, half))
     same = float(np.mean([a == b for a, b in zip(ours, theirs, strict=True)]))
     text = f"Over {images.text}, {same:.2%} of the pixels have the same part class."
