@@ -27,6 +27,10 @@ class UserError(Exception):
         return UserError, (self.wrong, self.remedy)
 
 
+class LostFile(UserError):
+    """Error for a file that an option names and that is gone."""
+
+
 def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Known name that `given` most probably misspells, "" for none.
 

@@ -31,11 +31,14 @@ class Case:
         self.earlier = self.times()
 
     def times(self) -> dict[str, int]:
-        """Every file of the stages before -> when it was written."""
+        """Every file of the stages before -> when it was written.
+
+        The stamp of data is left out: it follows the runs, which are a copy here.
+        """
         folders = [self.project.folder_of(stage, self.runs) for stage in BEFORE[self.stage]]
-        return {
-            str(path): path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*") if path.is_file()
-        }
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        moved = self.project.folder_of("data", self.runs) / "stamp.json"
+        return {str(path): path.stat().st_mtime_ns for path in files if path != moved}
 
     def run(self, *options: str, limits: Callable[[], None] | None = None) -> Finished:
         return self.project.run(self.stage, self.runs, *options, limits=limits)

@@ -11,8 +11,10 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from pipeline.cli.app import main
 from pipeline.io import digests
@@ -54,8 +56,13 @@ def options(base: Path) -> list[str]:
     return [*given, "--labeler", "import", "--set", maps, "--set", "masks.options.table=sorn8"]
 
 
-def stale(base: Path) -> list[str]:
-    result = CliRunner().invoke(main, ["status", *options(base)])
+def bare(base: Path) -> list[str]:
+    """The words that name a run, without its options."""
+    return ["--dataset", str(base / "set/tiny.csv"), "--runs", str(base / "runs"), "--labeler", "import"]
+
+
+def stale(base: Path, words: Callable[[Path], list[str]] = options) -> list[str]:
+    result = CliRunner().invoke(main, ["status", *words(base)])
     assert result.exit_code == 0, result.output
     said = dict(re.findall(r"^(\w+) +(fresh|stale) ", result.output, re.M))
     assert tuple(said) == STAGES
@@ -90,7 +97,31 @@ def test_a_copy_is_fresh(finished: Path, tmp_path: Path, alone: Callable[[], Non
     COPIES[kind](finished, tmp_path / "copy")
     if kind != "mount":
         alone()
-    assert stale(tmp_path / "copy") == []
+    assert stale(tmp_path / "copy") == [] == stale(tmp_path / "copy", bare)
+
+
+def test_a_copy_reads_its_own_label_maps_and_not_those_of_the_original(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    file = copy / "set/maps/train-0-0.png"
+    Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
+    assert stale(copy, bare)[:1] == ["masks"] and stale(finished, bare) == []
+
+
+def test_finished_labels_stay_fresh_where_their_maps_are_not(
+    finished: Path, tmp_path: Path, alone: Callable[[], None]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    alone()
+    shutil.rmtree(copy / "set/maps")
+    assert stale(copy, bare) == []
+    result = CliRunner().invoke(main, ["eval", *bare(copy), "--set", "eval.tau=0.3", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(main, ["masks", *bare(copy), "--set", f"masks.options.folder={copy / 'map'}"])
+    assert result.exit_code == 1 and f"there is no folder '{copy / 'map'}'. Name the label maps" in result.output
+    (copy / "runs/tiny-import/masks/index.json").unlink()
+    assert stale(copy, bare)[:1] == ["masks"]
 
 
 def test_only_the_runs_or_only_the_data_are_elsewhere(finished: Path, tmp_path: Path) -> None:
@@ -110,6 +141,12 @@ def test_a_copy_is_evaluated_with_its_own_pictures(finished: Path, tmp_path: Pat
     assert result.exit_code == 0, result.output
     result = CliRunner().invoke(main, ["verify", "tiny-import", "--runs", str(copy / "runs"), "--images"])
     assert result.exit_code == 0, result.output
+    for file in ("masks/index.json", "eval/report.md"):
+        (copy / "runs/tiny-import" / file).unlink()
+    result = CliRunner().invoke(main, ["verify", "tiny-import", "--runs", str(copy / "runs")])
+    commands = re.findall("make .*", result.output)
+    assert commands and str(finished) not in "".join(commands).replace(str(copy), "")
+    assert all(f"DATASET={copy}/set/tiny.csv" in command and f"RUNS={copy}/runs" in command for command in commands)
 
 
 CHANGES = {

@@ -108,12 +108,12 @@ REFUSALS = [
         {**BRANCHES, "model.semantic_branch": False},
     ),
     Refusal(
-        "train: model.stripes = 2 divides the rows of the feature map, and images of 16x16 have 1",
+        "train: model.stripes = .* divides the rows of the feature map, and images of .* have",
         lambda v: v.model_stripes > v.rows and (v.model_local_branch or not v.model_global_branch),
         {"model.stripes": 2, "masks.image_size": (16, 16)},
     ),
     Refusal(
-        "train: model.channel_sets = 24 divides the rows of the feature map, and images of 64x32 have 4",
+        "train: model.channel_sets = .* divides the rows of the feature map, and images of .* have",
         lambda v: v.model_channel_sets > v.rows and v.model_global_branch,
         {"model.channel_sets": 24},
     ),
@@ -133,7 +133,7 @@ REFUSALS = [
         {"train.batch_size": 9},
     ),
     Refusal(
-        "train: train.validate_every = 1 .* only the semantic branch has none",
+        "train: train.validate_every = .* only the semantic branch has none",
         lambda v: v.train_validate_every and not v.matches,
         BRANCHES,
     ),

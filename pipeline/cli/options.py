@@ -5,16 +5,17 @@ Only parses. No torch.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.run_argument import complete
+from pipeline.cli.run_argument import complete, other_labelers
 from pipeline.datasets.manifest import load_manifest
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import LABELERS, UNLABELED, require_known
@@ -133,9 +134,22 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         )
         chosen = replace(chosen, consent=consent(relabel, retrain))
         _ = chosen.config  # raises UserError for a wrong option now
-        return command(run=chosen, **own)
+        with contextlib.nullcontext() if labeler or run else _naming_other_labelers(chosen.paths):
+            return command(run=chosen, **own)
 
     return wrapped
+
+
+@contextlib.contextmanager
+def _naming_other_labelers(paths: Paths) -> Iterator[None]:
+    """Context of a command that names no labeler: an error tells which ones the dataset has runs with."""
+    try:
+        yield
+    except UserError as error:
+        others = other_labelers(paths)
+        if not others:
+            raise
+        raise UserError(error.wrong, f"{others} {error.remedy}") from error
 
 
 def consent(relabel: bool, retrain: bool) -> frozenset[str]:

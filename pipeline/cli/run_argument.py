@@ -9,7 +9,8 @@ from click.core import ParameterSource
 
 from pipeline.datasets.manifest import known_datasets, load_manifest
 from pipeline.errors import UserError, did_you_mean, nearest
-from pipeline.runs.layout import EXPERIMENTS, Paths
+from pipeline.runs.find import folder_names, is_run
+from pipeline.runs.layout import EXPERIMENTS, Paths, labeler_of_folder
 from pipeline.runs.run import UNKNOWN_FILE, Run
 
 RUN_HELP = (
@@ -55,6 +56,20 @@ def nearest_experiment(paths: Paths) -> str:
     """
     known = [path.name for path in _folders(paths.runs / paths.run_name / EXPERIMENTS)]
     return "" if not paths.experiment or paths.experiment in known else nearest(paths.experiment, known)
+
+
+def other_labelers(paths: Paths) -> str:
+    """Labelers of a dataset's runs, in words.
+
+    Returns "" if it has no run, or one with this labeler.
+    """
+    found = [name for name in folder_names(paths.runs) if name.rpartition("-")[0] == paths.dataset_name]
+    labelers = [labeler_of_folder(name.rpartition("-")[2]) for name in found if is_run(paths.runs / name)]
+    if not labelers or paths.labeler in labelers:
+        return ""
+    return (
+        f"There is no run with LABELER={paths.labeler} yet; there is one with: LABELER={', LABELER='.join(labelers)}."
+    )
 
 
 def no_experiment(experiment: str, folders: list[Path], run: str) -> UserError:

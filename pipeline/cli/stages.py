@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli.commands import StageCommand, examples
 from pipeline.cli.options import FOLDER, common, common_for_outputs, force_option, runs_option, stages
-from pipeline.cli.run_argument import RUN_HELP, nearest_experiment, require_experiment
+from pipeline.cli.run_argument import RUN_HELP, nearest_experiment, other_labelers, require_experiment
 from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.result_paths import ComparisonPaths
@@ -172,6 +172,8 @@ def status(run: Run) -> None:
             click.echo(f"          {reason}")
         if state.reasons:
             click.echo(f"          -> {state.remedy}")
+    if others := other_labelers(run.paths):
+        click.echo(others)
     nearest = nearest_experiment(run.paths)
     if nearest:
         click.echo(f"There is no experiment '{run.paths.experiment}' yet. Did you mean {nearest}?")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import UserError, reason
+from pipeline.errors import LostFile, UserError, reason
 from pipeline.io.csv_table import read_table, whole
 from pipeline.io.text import read_toml
 from sorn.parts import CLASSES
@@ -143,7 +143,7 @@ def _read_table(path: Path) -> dict[int, Any]:
         rows = _toml_rows(path) if path.suffix.lower() == ".toml" else _csv_rows(path, remedy)
         entries = {int(whole(value)): ours for value, ours in rows}
     except FileNotFoundError as error:
-        raise UserError(f"class table {path} does not exist", remedy) from error
+        raise LostFile(f"class table {path} does not exist", remedy) from error
     except (ValueError, KeyError, OSError) as error:
         raise UserError(f"class table {path} cannot be read: {reason(error)}", remedy) from error
     _check_table(path, entries, len(rows), remedy)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shlex
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from pipeline.runtime.prefetch import ahead
 # How the formats of `pipeline.io.images` are called by those who save photographs.
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
 NAMED_KIND = re.compile(r"\.[^./]*[^\d./][^./]*$")  # names with a suffix that tells a kind, unlike 0017 and frame.0017
+BANKS = (".h5", ".hdf5")  # ends of names of feature banks
 NAMED = 5  # files of one kind that a message names; the others are counted
 
 
@@ -81,6 +83,9 @@ def look(folder: Path) -> PictureFolder:
     Raises UserError for a folder that does not exist or has no picture.
     """
     remedy = "Give a folder of pictures; folders inside it are read as well."
+    if not folder.exists() and folder.suffix.lower() in BANKS:
+        wrong = f"there is no feature bank {folder}"
+        raise UserError(wrong, f"Make it: sorn embed FOLDER --model RUN --out {shlex.quote(str(folder))}")
     if not folder.exists():
         raise UserError(f"there is no folder {folder}", remedy)
     if not folder.is_dir():

@@ -136,7 +136,9 @@ class _Builder:
         question = f"Did you mean {meant}? " if meant else ""
         names = ", ".join(sorted(known)) or "none"
         wrong = f"{self.where}: unknown key '{prefix}{key}'"
-        return UserError(wrong, f"{question}Known: {names}. {self._remedy(prefix + (meant or key))}".strip())
+        nothing_to_set = not meant and "{key}" in self.remedy
+        remedy = "Leave it out, or take a known one." if nothing_to_set else self._remedy(prefix + (meant or key))
+        return UserError(wrong, f"{question}Known: {names}. {remedy}".strip())
 
     def _wrong(self, name: str, value: object, expected: str) -> UserError:
         key = name.partition("[")[0]

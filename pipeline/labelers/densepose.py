@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.datasets.class_tables import HANDS, load_table
 from pipeline.datasets.records import ImageRecord
-from pipeline.errors import UserError
+from pipeline.errors import LostFile
 from pipeline.io.files import digest_file
 from pipeline.io.images import resize_image, resize_mask
 from pipeline.labelers import densepose_zoo
@@ -186,15 +186,15 @@ class DensePose:
 
 
 def _require_files(options: DensePoseOptions) -> None:
-    """Raise UserError for weights or a configuration that are not there, saying which to fetch and from where."""
+    """Raise LostFile for weights or a configuration that are not there, saying which to fetch and from where."""
     zoo = options.model in densepose_zoo.WEIGHTS
     if not zoo and not Path(options.model).is_file():
-        raise UserError(f"there is no configuration {options.model}", "Correct it: --set masks.options.model=...")
+        raise LostFile(f"there is no configuration {options.model}", "Correct it: --set masks.options.model=...")
     if not Path(options.weights).is_file():
         what = f"there is no file {options.weights} with" if options.weights else "labeler densepose needs"
         fetch = f"Fetch {densepose_zoo.address(options.model)} and name" if zoo else "Name"
         remedy = f"{fetch} the file: --set masks.options.weights=FILE"
-        raise UserError(f"{what} the weights of {options.model}", remedy)
+        raise LostFile(f"{what} the weights of {options.model}", remedy)
 
 
 def crop(image: np.ndarray, shortest: int, margin: float) -> Crop:

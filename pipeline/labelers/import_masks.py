@@ -22,7 +22,7 @@ from pipeline.datasets.mask_files import OTHER_SUFFIXES, SUFFIXES, bits_per_pixe
 from pipeline.datasets.mask_sizes import FITS, SHAPE
 from pipeline.datasets.mask_values import CHANNELS
 from pipeline.datasets.records import ImageRecord
-from pipeline.errors import UserError
+from pipeline.errors import LostFile, UserError
 from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_json
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
@@ -126,15 +126,19 @@ class ImportMasks:
         return folder / found if found and (folder / found).is_file() else None
 
     def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+        self._require_folder()
         paths = map(self.find, records)
         maps = files_digest(self.folder, (path for path in paths if path is not None))
         return {"label maps": maps, "class table": digest_json(self.lookup.tolist())}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def _require_folder(self) -> None:
+        """Raise LostFile if the folder of the label maps is not there."""
         if not self.folder.is_dir():
-            raise UserError(
-                f"there is no folder '{self.folder}'", "Name the label maps: --set masks.options.folder=..."
-            )
+            remedy = "Name the label maps: --set masks.options.folder=FOLDER"
+            raise LostFile(f"there is no folder '{self.folder}'", remedy)
+
+    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+        self._require_folder()
         self.listed.clear()
         found = [(record, self.find(record)) for record in records]
         missing = [record for record, path in found if path is None]

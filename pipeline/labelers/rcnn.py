@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.errors import LostFile, UserError
 from pipeline.io.files import digest_file
 from pipeline.labelers.batching import run_in_batches
 from pipeline.labelers.person_choice import Choice, choose
@@ -73,7 +73,7 @@ class WeightsChoice:
         if self.chosen == DOWNLOAD:
             return f"{self.published.enum} {self.published.digits}"
         if not Path(self.chosen).is_file():
-            raise UserError(f"there is no weights file {self.chosen}", f"Name one: --set {self.option}=FILE")
+            raise LostFile(f"there is no weights file {self.chosen}", f"Name one: --set {self.option}=FILE")
         return digest_file(Path(self.chosen))
 
     def find(self) -> Path:

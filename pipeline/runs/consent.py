@@ -13,10 +13,11 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.runs import stamp
-from pipeline.runs.command import RunCommand
+from pipeline.runs.command import INIT, RunCommand
 from pipeline.runs.config_record import differing, setting, usable
 from pipeline.runs.layout import EXPERIMENTS
 from pipeline.runs.recall import SECTIONS_OF, options_of
+from pipeline.runs.relocation import relocated
 from pipeline.runs.run import Run
 from pipeline.runs.stamp import OptionChange, Stamp
 
@@ -48,7 +49,7 @@ def refusal(name: str, version: int, run: Run, settings: Mapping[str, object]) -
     if not any((run.paths.folder(name) / file).is_file() for file in made.outputs if file.endswith(OUTPUTS)):
         return None
     changes = [change for change in stamp.option_changes(made.config, settings) if _counts(name, change, made)]
-    if not changes or _as_recorded(name, run, made):
+    if not changes or as_recorded(name, run, made):
         return None
     said = "; ".join(f"option {change.name} {change.text}" for change in changes)
     wrong = f"{run.paths.folder(name)} is finished, with other options: {said}"
@@ -73,8 +74,11 @@ def _counts(name: str, change: OptionChange, made: Stamp) -> bool:
     return not added or change.name.startswith(WEIGHTS_FILE)
 
 
-def _as_recorded(name: str, run: Run, made: Stamp) -> bool:
-    """Whether the options are the recorded ones: then a file has changed that they name."""
+def as_recorded(name: str, run: Run, made: Stamp) -> bool:
+    """Whether a stage has its recorded options.
+
+    Where its settings differ all the same, a file has changed that the options name.
+    """
     old = _recorded(name, run, made)
     try:
         return old is not None and not differing(
@@ -85,7 +89,9 @@ def _as_recorded(name: str, run: Run, made: Stamp) -> bool:
 
 
 def _recorded(name: str, run: Run, made: Stamp) -> RunCommand | None:
-    return None if made.command is None else usable(made.command, run.paths.stamp(name))
+    if made.command is None:
+        return None
+    return relocated(usable(made.command, run.paths.stamp(name)), run.paths, lambda: run.config_name)
 
 
 def _remedy(name: str, run: Run, made: Stamp, changes: list[OptionChange]) -> str:
@@ -136,6 +142,9 @@ def _word(run: Run, changes: list[OptionChange]) -> str:
     change, config = changes[0], Path(run.command.config)
     if len(changes) > 1 and config.stem and config.suffix != ".json":
         text = config.stem
+    elif change.name.startswith(WEIGHTS_FILE):
+        init = run.config.train.init if change.name.startswith(INIT) else run.config.danet.init
+        text = f"init-{Path(init).name.partition('.')[0]}"
     else:
         text = f"{change.name.rpartition('.')[2]}-{'' if change.new is None else change.new}"
     return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.")[:40] or "other"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.manifest import load_manifest
+from pipeline.datasets.manifest import known_datasets, load_manifest
 from pipeline.errors import UserError, did_you_mean, nearest
 from pipeline.runs.command import assigned
 from pipeline.runs.layout import (
@@ -115,9 +115,16 @@ def _find_trained(text: str | Path, runs: Path) -> RunPlace:
         return RunPlace(runs, shipped.require("train", "a search or an evaluation").name)
     datasets = {name.rpartition("-")[0] for name in finished if "/" not in name}
     meant = did_you_mean(str(text), [*sorted(datasets), *finished, *shipped_names()])
-    train = f"Name one, or run: make train {assigned('DATASET', str(text))}"
-    found = f"Found: {', '.join(finished) or 'none'}. {known_networks()}"
-    raise UserError(f"no finished training run of '{text}' in {runs}", f"{meant}{found} {train}")
+    found = f"{meant}Found: {', '.join(finished) or 'none'}. {known_networks()} {_train(text, runs, given)}"
+    raise UserError(f"no finished training run of '{text}' in {runs}", found)
+
+
+def _train(text: str | Path, runs: Path, given: RunPlace | None) -> str:
+    """Way to a training of what was named: an unfinished run, a dataset, or neither."""
+    if given is not None and given.runs.resolve() == runs.resolve() and is_run(given.runs / given.name):
+        return f"Run: sorn train {shlex.quote(given.full_name)} --runs {shlex.quote(str(runs))}"
+    known = str(text) in known_datasets() or Path(text).is_file()
+    return f"Name one, or run: make train {assigned('DATASET', str(text) if known else 'NAME')}"
 
 
 def _told_of_own(text: str | Path, place: RunPlace) -> RunPlace:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UserError, did_you_mean
+from pipeline.errors import LostFile, UserError, did_you_mean
 from pipeline.io.digests import FilePlace
 from pipeline.io.file_kind import kind_of
 from pipeline.io.files import digest_file
@@ -44,7 +44,7 @@ def initial_weights(option: str, init: str) -> str | dict[str, str]:
     """Origin of initial weights, as a fingerprint holds it.
 
     "imagenet", "none", or name and digest of a file. The name of a network that ships is that of its file. option: its
-    name, for messages. Raises UserError for a file that does not exist, and for a damaged network that ships.
+    name, for messages. Raises LostFile for a file that does not exist, UserError for a damaged network that ships.
     """
     if init in BUILT_IN:
         return init
@@ -55,7 +55,7 @@ def initial_weights(option: str, init: str) -> str | dict[str, str]:
         is_word = len(path.parts) == 1
         meant = did_you_mean(init, (*BUILT_IN, *shipped_names())) if is_word else ""
         shipped = f" {known_networks()}" if is_word else ""
-        raise UserError(
+        raise LostFile(
             f"{option} = {init}: no such file", f"{meant}Give a weights file, 'imagenet' or 'none'.{shipped}"
         )
     return {"file": FilePlace(Path(init).name), "sha256": digest_file(path)}

@@ -17,6 +17,7 @@ from pipeline.runs.config import Config
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.config_record import differing, usable
 from pipeline.runs.layout import Paths
+from pipeline.runs.relocation import relocated
 
 SECTIONS_OF = {
     "labeler": ("danet",),
@@ -33,7 +34,7 @@ def recall(paths: Paths, default: Callable[[], str]) -> RunCommand | None:
     Returns None if no stamp has a command. An experiment without stamps of its own has the options of its run. default:
     the configuration of a command that names none, called if needed.
     """
-    made = _commands(paths)
+    made = _commands(paths, default)
     if not made:
         return None
     latest = next(iter(made.values()))
@@ -49,12 +50,12 @@ def options_of(command: RunCommand, default: Callable[[], str]) -> Config:
     return load_config(command.config or default(), command.overrides)
 
 
-def _commands(paths: Paths) -> dict[str, RunCommand]:
-    """Stage -> its command, the latest stage first."""
+def _commands(paths: Paths, default: Callable[[], str]) -> dict[str, RunCommand]:
+    """Stage -> its command with the present places of its files, the latest stage first."""
     made = _recorded(paths, LATEST_FIRST)
     if paths.experiment and not made.keys() & set(OWN):
         made = _recorded(replace(paths, experiment="", trained_on=None), OWN) | made
-    return {stage: made[stage] for stage in LATEST_FIRST if stage in made}
+    return {stage: relocated(made[stage], paths, default) for stage in LATEST_FIRST if stage in made}
 
 
 def _recorded(paths: Paths, stages: tuple[str, ...]) -> dict[str, RunCommand]:

@@ -24,6 +24,7 @@ from pipeline.runs.find import find_run, full_name_of, is_run, no_run
 from pipeline.runs.layout import Paths, labeler_of_folder
 from pipeline.runs.origin import moved_with_runs, present_file
 from pipeline.runs.recall import recall
+from pipeline.runs.relocation import relocated
 from pipeline.runs.shipped import require_sound_folder
 from pipeline.runs.stamp import Stamp
 
@@ -194,12 +195,16 @@ class Run:
     def remembered(self, made: Stamp | None, stage: str) -> str | None:
         """Command line that made a stage; None if it is unknown.
 
-        made: stamp of the stage. The folder of runs is the present one.
+        made: stamp of the stage. Dataset, folders and the files that its options name are at their present places.
         """
         if made is None or made.command is None:
             return None
         command = usable(made.command, self.paths.stamp(stage))
-        return replace(command, runs=self.command.runs).make(stage)
+        present = relocated(command, self.paths, lambda: self.config_name)
+        known = not self.paths.dataset.startswith(UNKNOWN_FILE)
+        dataset = self.command.dataset if known else command.dataset
+        folders = self.command.data_root, self.command.runs
+        return replace(present, dataset=dataset, data_root=folders[0], runs=folders[1]).make(stage)
 
     def make(self, stage: str) -> str:
         """Command line that makes a stage, with the same flags."""

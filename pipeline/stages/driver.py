@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.errors import UserError
+from pipeline.errors import LostFile, UserError
 from pipeline.io.digests import remembered
 from pipeline.io.files import digest_json
 from pipeline.labelers import needs_training
@@ -25,6 +25,7 @@ from pipeline.runs.command import OWN
 from pipeline.runs.consent import refusal, require_consent
 from pipeline.runs.inputs import Input, as_stored
 from pipeline.runs.lock import held
+from pipeline.runs.lost_files import as_finished
 from pipeline.runs.replacement import settle
 from pipeline.runs.run import STAGES, Run
 from pipeline.runs.ways_on import record_origin
@@ -88,7 +89,7 @@ def state(stage: Stage, run: Run) -> State:
     try:
         remedy = _remedy(stage.NAME, run)
         with remembered(_known_digests(run)):
-            inputs, settings = as_stored(stage.NAME, stage.inputs(run)), stage.settings(run)
+            inputs, settings = _made_from(stage, run)
             reasons = stamp.why_stale(folder, stage.NAME, stage.VERSION, inputs, settings)
         refused = refusal(stage.NAME, stage.VERSION, run, settings) if reasons else None
     except UserError as error:
@@ -96,6 +97,17 @@ def state(stage: Stage, run: Run) -> State:
     if refused is not None:
         return State(stage.NAME, folder, reasons, refused.remedy, refused.wrong)
     return State(stage.NAME, folder, reasons, remedy)
+
+
+def _made_from(stage: Stage, run: Run) -> tuple[dict[str, str], Mapping[str, object]]:
+    """Inputs, as stored, and settings of a stage: the recorded ones for what was finished before a file was lost."""
+    try:
+        return as_stored(stage.NAME, stage.inputs(run)), stage.settings(run)
+    except LostFile:
+        found = as_finished(stage.NAME, stage.VERSION, run)
+        if found is None:
+            raise
+        return found
 
 
 def _known_digests(run: Run) -> str:
@@ -128,7 +140,7 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
     with remembered(_known_digests(run)), contextlib.ExitStack() as locks:
         with _group(), told_by_name(run, name):
             _require_fresh_input(stages, name, run)
-            settings, inputs = stage.settings(run), as_stored(name, stage.inputs(run))
+            inputs, settings = _made_from(stage, run)
             reasons = None
             if processes.number == 0:
                 reasons = stamp.why_stale(folder, name, stage.VERSION, inputs, settings)

@@ -62,8 +62,8 @@ def check(run: Run) -> None:
             raise UserError(
                 f"model.{name} = {needed} divides the rows of the feature map, and images of {height}x{width} have "
                 f"{rows}, one for {STRIDE} pixels",
-                f"Use fewer: --set model.{name}={rows}, or larger images: --set masks.image_size="
-                f"[{needed * STRIDE},{width}]",
+                f"Use fewer: --set model.{name}={rows}, or larger images: --set 'masks.image_size="
+                f"[{needed * STRIDE},{width}]'",
             )
 
 

@@ -156,6 +156,16 @@ def test_a_name_that_is_almost_right_is_answered_with_the_right_one(
     assert expected.format(runs=runs) in refused(*words, "--runs", str(runs))
 
 
+def test_without_a_labeler_the_runs_of_other_labelers_are_named(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("path,pid,camid,split\na.png,1,1,query\n")
+    words = ["--dataset", str(tmp_path / "mine.csv"), "--runs", str(runs)]
+    told = "There is no run with LABELER=densepose yet; there is one with: LABELER=import."
+    assert told in refused("masks", *words)
+    assert told in CliRunner().invoke(main, ["status", *words]).output
+    assert "there is one with" not in refused("masks", *words, "--labeler", "densepose")
+    assert "there is one with" not in CliRunner().invoke(main, ["status", *words, "--labeler", "import"]).output
+
+
 def test_a_new_experiment_may_resemble_an_old_one(runs: Path, asked: list[tuple[str, Paths, bool]]) -> None:
     words = ["--experiment", "small2", "--dataset", "synped_demo", "--labeler", "danet", "--runs", str(runs)]
     assert CliRunner().invoke(main, ["train", *words]).exit_code == 0 and asked[0][1].experiment == "small2"

@@ -38,6 +38,10 @@ def test_the_digest_changes_with_every_file_and_with_nothing_else(tmp_path, make
     ("make", "words"),
     [
         (lambda folder: folder / "nowhere", "there is no folder .*nowhere"),
+        (
+            lambda folder: folder / "my bank.h5",
+            "there is no feature bank .*Make it: sorn embed FOLDER .* --out '.*my bank.h5'",
+        ),
         (lambda folder: folder, r"holds no picture \(.jpg, .*but 1 other file: readme.md"),
         (lambda folder: folder / "readme.md", "readme.md is a file, not a folder"),
     ],
@@ -64,7 +68,7 @@ def test_pictures_come_in_order_at_the_networks_size_and_broken_ones_with_the_re
     (tmp_path / "09.png").write_bytes((tmp_path / "10.png").read_bytes()[:48])
     (tmp_path / "11.png").unlink()
     (tmp_path / "11.png").mkdir()  # a folder of that name is walked into, not read
-    found = list(read_pictures(look(tmp_path), (16, 8)))
+    found = list(read_pictures(look(tmp_path), look(tmp_path).names, (16, 8)))
     assert [read.name for read in found] == [f"{i:02d}.png" for i in range(40) if i != 11]
     wrong = {read.name: read.wrong for read in found if read.image is None}
     assert set(wrong) == {"05.png", "07.png", "09.png"}
@@ -121,7 +125,7 @@ def test_pictures_are_turned_as_their_tag_says(tmp_path: Path, suffix: str) -> N
     stored.save(path, exif=exif)
     shown_pixels = decode(path)
     assert shown_pixels is not None and shown_pixels.shape == (40, 24, 3)
-    (found,) = read_pictures(look(tmp_path), (20, 12))
+    (found,) = read_pictures(look(tmp_path), look(tmp_path).names, (20, 12))
     assert np.array_equal(found.image, resize_image(shown_pixels, (20, 12)))
     loaded = Image.open(path)
     loaded.load()

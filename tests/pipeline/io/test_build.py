@@ -116,3 +116,11 @@ def test_a_number_for_a_text_is_quoted_in_the_remedy() -> None:
 
 def test_fields_that_a_file_may_set() -> None:
     assert list(fields_of(Inner)) == ["name", "share"] and "origin" not in fields_of(Outer)
+
+
+def test_no_value_is_asked_for_a_key_that_does_not_exist() -> None:
+    remedy = "Correct {key}."
+    for key, expected in (("zzz", "Leave it out, or take a known one."), ("nam", "Correct a.name.")):
+        with pytest.raises(UserError) as refused:
+            build(Inner, {key: 1}, "a file", prefix="a.", remedy=remedy)
+        assert refused.value.remedy.endswith(f"Known: name, share. {expected}")

@@ -209,3 +209,9 @@ def test_a_name_for_the_other_training_that_is_free(paths: Paths) -> None:
     for taken in ("seed-2", "seed-2-2"):
         dataclasses.replace(paths, experiment=taken).folder("train").mkdir(parents=True)
     assert "EXPERIMENT=seed-2-3" in lines(refused(train, named(paths, "train.seed=2")))[1]
+
+
+def test_another_training_is_named_after_the_weights_that_it_starts_from(paths: Paths) -> None:
+    execute(stage("train"), named(paths))
+    with pytest.raises(UserError, match=r"option train.init changed.* EXPERIMENT=init-my-resnet50 "):
+        execute(stage("train"), named(paths, init="weights/my resnet50.pth.tar"))

@@ -41,8 +41,15 @@ def test_an_experiment_is_nobodys_default(runs):
 def test_two_and_none_are_errors_with_the_names(runs):
     with pytest.raises(UserError, match=r"several runs were trained on a: a-danet, a-import\. Name one"):
         find_trained("a", runs)
-    with pytest.raises(UserError, match=r"no finished training run of 'b-import/experiments/small'"):
+    with pytest.raises(UserError, match=r"no finished training run of 'b-import/experiments/small'") as refused:
         find_trained("b-import/experiments/small", runs)
+    assert refused.value.remedy.endswith(f"Run: sorn train b-import/experiments/small --runs {runs}")
+
+
+def test_what_is_no_dataset_is_not_named_as_one(runs):
+    for text, dataset in (("b-none", "NAME"), ("market1501", "market1501")):
+        with pytest.raises(UserError, match=f"Name one, or run: make train DATASET={dataset}$"):
+            find_trained(text, runs)
 
 
 def finish(runs: Path, name: str) -> None:
