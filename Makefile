@@ -15,7 +15,8 @@ quoted     = '$(subst ','\'',$(subst <start>,,$(subst <start>~/,$(HOME)/,<start>
 option     = $(if $(2),$(1) $(call quoted,$(2)))
 PY        := $(call quoted,$(PYTHON))
 SORN      := $(PY) -m pipeline
-COMMON     = --dataset $(call quoted,$(DATASET)) --data-root $(call quoted,$(DATA_ROOT)) --runs $(call quoted,$(RUNS)) \
+PLACES     = --data-root $(call quoted,$(DATA_ROOT)) --runs $(call quoted,$(RUNS))
+COMMON     = --dataset $(call quoted,$(DATASET)) $(PLACES) \
              $(call option,--labeler,$(LABELER)) $(call option,--config,$(CONFIG)) \
              $(call option,--trained-on,$(TRAINED_ON)) $(call option,--init,$(INIT)) \
              $(call option,--experiment,$(EXPERIMENT)) \
@@ -40,7 +41,7 @@ MINIMAL    = $(VENV)/minimal
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo data labeler masks train eval tables status verify test test-slow test-minimal fuzz audit bench pictures lint clean
+.PHONY: help setup lock demo data labeler masks train eval tables weights status verify test test-slow test-minimal fuzz audit bench pictures lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -52,7 +53,8 @@ help: ## show this help
 	@echo "  ARGS=--retrain, ARGS=--relabel: replace a finished training, finished labels by those with other options"
 	@echo "  TRAINED_ON=dataset whose checkpoint evaluates DATASET   ARGS=\"--set eval.tau=0.2\"   PYTHON=your interpreter"
 	@echo "  INIT=what a training starts from: imagenet, none, or a file, such as runs/synped-danet/train/model.safetensors;"
-	@echo "       sorn models lists the backbones, and where their weights are"
+	@echo "       sorn models lists the backbones, where their weights are, and networks that ship, which INIT and"
+	@echo "       TRAINED_ON take by their names"
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
 	@echo "  KEYPOINTS=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own (POSE= is the same)"
@@ -98,6 +100,12 @@ eval: $(if $(TRAINED_ON),masks,train) ## feature bank, metrics, report -> runs/<
 tables: POSE ?= $(if $(filter synped%,$(DATASET)),joints)
 tables: masks ## all rows of the paper's tables, and Figure 8 -> runs/<dataset>-<labeler>/tables/tables.html
 	@$(SORN) tables run $(COMMON) --seeds $(call quoted,$(SEEDS)) $(GRID)
+
+# What ships: the commands by which its networks are trained and packed, in this one place. The cards name them.
+weights: ## train and pack the networks that ship (hours on a CPU) -> weights/
+	@$(MAKE) --no-print-directory eval DATASET=synped LABELER=danet
+	@$(SORN) weights pack synped --labeler --name starter-danet --replace $(PLACES)
+	@$(SORN) weights pack synped-danet --name starter --replace $(PLACES)
 
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)

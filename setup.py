@@ -1,4 +1,4 @@
-"""Build step of the wheel: dataset manifests as data of the package `pipeline`."""
+"""Build step of the wheel: manifests and networks that ship as data of the package `pipeline`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-MANIFESTS = "data_manifests"
+DATA = ("data_manifests", "weights")
 
 
-class BuildWithManifests(build_py):
-    """Build in an empty folder, with a copy of data_manifests/; an editable installation copies nothing."""
+class BuildWithData(build_py):
+    """Build in an empty folder, with copies of the folders of data; an editable installation copies nothing."""
 
     def run(self) -> None:
         if self.editable_mode:
@@ -20,7 +20,8 @@ class BuildWithManifests(build_py):
             return
         shutil.rmtree(self.build_lib, ignore_errors=True)  # else modules of an earlier build get into the wheel
         super().run()
-        shutil.copytree(MANIFESTS, Path(self.build_lib) / "pipeline" / MANIFESTS)
+        for name in DATA:
+            shutil.copytree(name, Path(self.build_lib) / "pipeline" / name)
 
 
-setup(cmdclass={"build_py": BuildWithManifests})
+setup(cmdclass={"build_py": BuildWithData})

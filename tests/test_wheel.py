@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ BUILT_FROM = (
     "pipeline",
     "sorn",
     "data_manifests",
+    "weights",
     "pyproject.toml",
     "setup.py",
     "requirements.txt",
@@ -44,6 +46,20 @@ main(["doctor", "--json"])
 """
 
 
+NETWORK = "tiny"  # ships in this wheel only; its weights are a text
+RESOLVED = f"from pipeline.runs.shipped import find_shipped; print(find_shipped('{NETWORK}').require_sound().weights)"
+
+
+def _add_network(folder: Path) -> None:
+    folder.mkdir()
+    outputs = {}
+    for name in ("model.safetensors", "config.json"):
+        (folder / name).write_text(name)
+        outputs[name] = [hashlib.sha256(name.encode()).hexdigest(), len(name), 0]
+    record = {"schema_version": 1, "stage": "train", "outputs": outputs}
+    (folder / "stamp.json").write_text(json.dumps(record))
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the wheel's packages and metadata, as site-packages would hold them."""
@@ -55,6 +71,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, source)
+    _add_network(source / "weights" / NETWORK)
     command = [sys.executable, "-m", "pip", "wheel", *OFFLINE, "-w", "wheels", "."]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -87,9 +104,24 @@ def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
     for top in ("pipeline", "sorn"):
         own = {path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file() and path.suffix != ".pyc"}
         assert own <= {path.relative_to(installed) for path in (installed / top).rglob("*")}
-    assert {path.name for path in (installed / "pipeline" / "data_manifests").iterdir()} == {
-        path.name for path in (ROOT / "data_manifests").iterdir()
-    }
+    for top in ("data_manifests", "weights"):
+        own = {path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file()}
+        there = {path.relative_to(installed / "pipeline") for path in (installed / "pipeline" / top).rglob("*")}
+        assert own == {
+            path for path in there if (installed / "pipeline" / path).is_file() and NETWORK not in path.parts
+        }
+
+
+def test_its_networks_are_found_by_name_and_their_damage_is_told(installed: Path, elsewhere: Path) -> None:
+    weights = installed / "pipeline" / "weights" / NETWORK / "model.safetensors"
+    assert said(installed, elsewhere, "-c", RESOLVED).strip() == str(weights)
+    unknown = python(installed, elsewhere, "-m", "pipeline", "export", "tinny").stderr
+    assert f"Did you mean {NETWORK}?" in unknown and "Traceback" not in unknown
+    weights.write_text("damaged")
+    damaged = python(installed, elsewhere, "-m", "pipeline", "export", NETWORK).stderr
+    weights.write_text(weights.name)
+    assert damaged.startswith("Error: ") and "is damaged: its sha256 is" in damaged
+    assert "pip install --force-reinstall --no-deps" in damaged and len(damaged.splitlines()) == 1
 
 
 def test_it_knows_the_datasets_and_lies_outside_the_checkout(installed: Path, elsewhere: Path) -> None:

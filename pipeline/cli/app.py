@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli import datasets, environment, results, search, stages, tables
+from pipeline.cli import datasets, environment, results, search, stages, tables, weights
 from pipeline.cli.commands import Commands, examples
 
 
@@ -37,4 +37,4 @@ main.add_topic(
 )
 main.add_topic("Datasets and labelers", datasets.datasets, datasets.labelers)
 main.add_topic("Results", results.report, results.verify, results.export, search.embed, search.search, tables.tables)
-main.add_topic("Tools", environment.options, environment.models, environment.doctor)
+main.add_topic("Tools", environment.options, environment.models, environment.doctor, weights.weights)

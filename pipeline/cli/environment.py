@@ -44,7 +44,7 @@ def options(section: str) -> None:
 @runs_option
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 def models(name: str, runs: Path, machine: bool) -> None:
-    """List backbones with their ImageNet weights, and finished trainings.
+    """List backbones with their ImageNet weights, networks that ship, and finished trainings.
 
     Weights are shown with the place where they are, or with the command that brings them. NAME is one backbone, also
     one of the package timm. Nothing is downloaded.

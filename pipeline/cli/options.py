@@ -79,11 +79,17 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         help="Override one option (see `sorn options`); repeatable.",
     )
     @click.option(
-        "--init", metavar="WEIGHTS", help="Initial weights of a training: imagenet, none, or a file (train.init)."
+        "--init",
+        metavar="WEIGHTS",
+        help="Initial weights of a training: imagenet, none, a file, or a network that ships (train.init).",
     )
     @data_root_option
     @runs_option
-    @click.option("--trained-on", metavar="DATASET", help="Evaluate with the checkpoint of this dataset's run.")
+    @click.option(
+        "--trained-on",
+        metavar="DATASET",
+        help="Evaluate with the checkpoint of this dataset's run, or of a network that ships.",
+    )
     @click.option(
         "--experiment", default="", metavar="NAME", help="Train and evaluate under this name, in a folder of its own."
     )

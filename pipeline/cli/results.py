@@ -16,8 +16,10 @@ from pipeline.cli.options import FOLDER, common_for_outputs, runs_option, stages
 from pipeline.cli.run_argument import require_experiment
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.find import find_training
+from pipeline.runs.layout import EXPORT
 from pipeline.runs.result_paths import Exported
 from pipeline.runs.run import Run
+from pipeline.runs.shipped import ships
 
 
 @click.command(
@@ -45,7 +47,9 @@ def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> 
     except ValueError as error:
         raise UserError(str(error), WRONG_OPTION) from error
     training = find_training(run, runs)
-    export_network(training, Exported(out) if out else Exported.of(training), options)
+    beside = runs / training.name / EXPORT if ships(training) else None  # nothing is written into the program
+    folder = out or beside
+    export_network(training, Exported(folder) if folder else Exported.of(training), options)
 
 
 @click.group(epilog=examples("sorn report compare synped_demo-danet synped_demo-import"))

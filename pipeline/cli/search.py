@@ -16,7 +16,7 @@ from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.config import PRECISIONS, EvalConfig
 from pipeline.runs.result_paths import SearchPaths
 
-MODEL_HELP = "A run below --runs (synped_demo-danet), or the folder of a training."
+MODEL_HELP = "A run below --runs (synped_demo-danet), the folder of a training, or a network that ships (sorn models)."
 
 model_option = click.option("--model", required=True, help=MODEL_HELP)
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")

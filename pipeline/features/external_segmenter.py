@@ -14,6 +14,7 @@ from pipeline.io.files import digest_file
 from pipeline.io.text import parse_json
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.layout import DESCRIPTION, WEIGHTS
+from pipeline.runs.shipped import find_shipped
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ class Segmenter:
 def find_segmenter(named: str) -> Segmenter | None:
     """Segmenter in the folder of a training; None without a name.
 
-    named: value of `eval.segmenter`. Raises UserError for a folder without a network, and for a network without
-    semantic branch.
+    named: value of `eval.segmenter`, a folder or the name of a network that ships. Raises UserError for a folder
+    without a network, for a network without semantic branch, and for a damaged one that ships.
     """
     if not named:
         return None
     folder = Path(named)
+    if not folder.is_dir() and (shipped := find_shipped(named)) is not None:
+        folder = shipped.require("train", "eval.segmenter").folder
     option, remedy = f"eval.segmenter = {folder}", f"Give the folder of a training: {WEIGHTS} and {DESCRIPTION}."
     missing = [name for name in (WEIGHTS, DESCRIPTION) if not (folder / name).is_file()]
     if missing:

@@ -85,9 +85,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def load_weights(path: Path, model: nn.Module) -> None:
     """Weights of a file, loaded into a model.
 
-    The file and the model must have the same tensors. The model may be on torch's meta device, which saves the time of
-    drawing initial weights; afterwards it is on the CPU. Raises UserError with the first differences when the file
-    belongs to another architecture or number of identities.
+    The file and the model must have the same tensors; half precision becomes that of the model. The model may be on
+    torch's meta device, which saves the time of drawing initial weights; afterwards it is on the CPU. Raises UserError
+    with the first differences when the file belongs to another architecture or number of identities.
     """
     weights, wanted = read_weights(path), model.state_dict()
     differences = [f"{name} is missing" for name in wanted if name not in weights]
@@ -102,7 +102,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
             f"{path} does not fit the configured network ({len(differences)} of {len(wanted)} tensors): {shown}",
             "Use the [model] options and the training data it was trained with, or train again.",
         )
-    model.load_state_dict(weights, assign=True)
+    model.load_state_dict({name: weights[name].to(tensor.dtype) for name, tensor in wanted.items()}, assign=True)
 
 
 def save_state(path: Path, state: Mapping[str, object]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from pipeline.labelers.batching import require_finite, run_in_batches
 from pipeline.labelers.person_choice import status_of
 from pipeline.runs.checkpoint_info import DanetNetwork
 from pipeline.runs.config import PRECISIONS, Runtime
+from pipeline.runs.shipped import weights_path
 from sorn.config import check, check_choice
 from sorn.sample import Status
 
@@ -36,7 +36,8 @@ LONGEST = 8  # times the network's height: a longer image is squeezed, so that a
 @dataclass(frozen=True)
 class DANetOptions:
     weights: str = ""
-    # A danet.safetensors; "" is the one that the labeler stage trained on this dataset.
+    # A danet.safetensors, or the name of a DANet that ships; "" is the one that the labeler stage trained on this
+    # dataset, or the one that ships where the dataset has no split `labeler`.
     inference: str = "resized"
     # "resized" stretches the image to the network's size, as in training. "sliding" keeps its proportions: as wide as
     # the network, in windows that overlap by half; for crops of unusual proportions.
@@ -64,7 +65,7 @@ class DANetLabeler:
 
     def __init__(self, options: Mapping[str, Any], source: Source) -> None:
         self.options = read_options(DANetOptions, self.name, options)
-        self.path = Path(self.options.weights) if self.options.weights else source.checkpoint
+        self.path = weights_path(self.options.weights) if self.options.weights else source.checkpoint
 
     @cached_property
     def _digest(self) -> str:

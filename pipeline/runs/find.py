@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +23,13 @@ from pipeline.runs.layout import (
     WEIGHTS,
     Paths,
     evaluation_name,
+    training_folder,
 )
 from pipeline.runs.origin import recorded
 from pipeline.runs.replacement import settle
+from pipeline.runs.shipped import find_shipped, known_networks, shipped_names
+
+logger = logging.getLogger(__name__)
 
 INSIDE = (*OWN_FILES, EXPORT)  # names of folders inside a run
 
@@ -84,10 +89,10 @@ def find_run(text: str | Path, runs: Path) -> RunPlace | None:
 
 
 def find_trained(text: str | Path, runs: Path) -> RunPlace:
-    """Run with a finished training, whose checkpoint is evaluated.
+    """Finished run, or network that ships, whose checkpoint is evaluated.
 
-    text: name or file of its dataset (market1501, mine.csv), or as for `find_run`. Raises UserError for no such run and
-    for several.
+    text: name or file of its dataset (market1501, mine.csv), or as for `find_run`, or the name of a network that ships,
+    which has the place of a run of that name. Raises UserError for no such run, for several, and for a damaged network.
     """
     found = _find_trained(text, runs)
     _require_own_folder(found)
@@ -98,16 +103,19 @@ def _find_trained(text: str | Path, runs: Path) -> RunPlace:
     finished = finished_trainings(runs)
     given = find_run(text, runs)
     if given is not None and given.full_name in finished and given.runs.resolve() == runs.resolve():
-        return RunPlace(runs, given.name, given.experiment)
+        return _told_of_own(text, RunPlace(runs, given.name, given.experiment))
     dataset = _dataset_name(text, runs)
     chosen = [name for name in finished if "/" not in name and name.rpartition("-")[0] == dataset]
     if len(chosen) == 1:
-        return RunPlace(runs, chosen[0])
+        return _told_of_own(text, RunPlace(runs, chosen[0]))
     if chosen:
         raise UserError(f"several runs were trained on {text}: {', '.join(chosen)}", "Name one as TRAINED_ON.")
+    shipped = find_shipped(str(text))
+    if shipped is not None:
+        return RunPlace(runs, shipped.require("train", "a search or an evaluation").name)
     datasets = {name.rpartition("-")[0] for name in finished if "/" not in name}
-    meant = did_you_mean(str(text), [*sorted(datasets), *finished])
-    found = f"{meant}Found: {', '.join(finished) or 'none'}. {_train(text, runs, given)}"
+    meant = did_you_mean(str(text), [*sorted(datasets), *finished, *shipped_names()])
+    found = f"{meant}Found: {', '.join(finished) or 'none'}. {known_networks()} {_train(text, runs, given)}"
     raise UserError(f"no finished training run of '{text}' in {runs}", found)
 
 
@@ -117,6 +125,13 @@ def _train(text: str | Path, runs: Path, given: RunPlace | None) -> str:
         return f"Run: sorn train {shlex.quote(given.full_name)} --runs {shlex.quote(str(runs))}"
     known = str(text) in known_datasets() or Path(text).is_file()
     return f"Name one, or run: make train {assigned('DATASET', str(text) if known else 'NAME')}"
+
+
+def _told_of_own(text: str | Path, place: RunPlace) -> RunPlace:
+    """The user's own run, which is taken before a network of that name that ships."""
+    if str(text) in shipped_names():
+        logger.info(f"{text}: your own run {place.full_name} is taken, not the network of this name that ships")
+    return place
 
 
 def _dataset_name(text: str | Path, runs: Path) -> str:
@@ -151,7 +166,7 @@ def find_training(model: str | Path, runs: Path) -> Path:
     """Folder of a training.
 
     model: path of the folder, of a file in it or of its run, or as for `find_trained`. Raises UserError if there is no
-    such training.
+    such training, and for a damaged network that ships.
     """
     needed = (WEIGHTS, DESCRIPTION)
     for folder in _folders(model, runs, "train"):
@@ -161,13 +176,15 @@ def find_training(model: str | Path, runs: Path) -> Path:
             wrong = f"{folder} holds no {missing[0]}"
             raise UserError(wrong, f"{WEIGHTS} and {DESCRIPTION} of a training belong together.")
         if not missing:
+            _told_of_own(model, place_of(folder))
             return folder
-    if Path(model).is_dir() or len(Path(model).parts) not in (1, 3):
+    named = str(model) in shipped_names()
+    if not named and (Path(model).is_dir() or len(Path(model).parts) not in (1, 3)):
         raise UserError(
             f"{model} holds no trained network: no {WEIGHTS} and no {DESCRIPTION}",
             f"Give the folder of a training, or the name of a run in {runs}.",
         )
-    return _find_trained(model, runs).folder / "train"
+    return training_folder(runs, _find_trained(model, runs).full_name)
 
 
 def find_output(text: str | Path, runs: Path, stage: str, file: str) -> Path | None:

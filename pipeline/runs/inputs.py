@@ -10,6 +10,7 @@ from pipeline.errors import LostFile, UserError, did_you_mean
 from pipeline.io.digests import FilePlace
 from pipeline.io.file_kind import kind_of
 from pipeline.io.files import digest_file
+from pipeline.runs.shipped import known_networks, shipped_names, weights_path
 
 OUTSIDE = ""  # stage of an input that no stage of the run makes
 MASK_NAMES = {"train": "masks of ", "eval": "images of "}  # reader -> prefix of a split of the masks stage in its stamp
@@ -42,18 +43,22 @@ class Input:
 def initial_weights(option: str, init: str) -> str | dict[str, str]:
     """Origin of initial weights, as a fingerprint holds it.
 
-    "imagenet", "none", or name and digest of a file. option: its name, for messages. Raises LostFile for a file that
-    does not exist, UserError for a folder.
+    "imagenet", "none", or name and digest of a file. The name of a network that ships is that of its file. option: its
+    name, for messages. Raises LostFile for a file that does not exist, UserError for a damaged network that ships.
     """
     if init in BUILT_IN:
         return init
-    path = Path(init)
+    path = weights_path(init)
     if path.is_dir() and (kind := kind_of(path)):
         raise UserError(f"{option} = {init} is {kind.what}", kind.remedy)
     if not path.is_file():
-        meant = did_you_mean(init, BUILT_IN) if len(path.parts) == 1 else ""
-        raise LostFile(f"{option} = {init}: no such file", f"{meant}Give a weights file, 'imagenet' or 'none'.")
-    return {"file": FilePlace(path.name), "sha256": digest_file(path)}
+        is_word = len(path.parts) == 1
+        meant = did_you_mean(init, (*BUILT_IN, *shipped_names())) if is_word else ""
+        shipped = f" {known_networks()}" if is_word else ""
+        raise LostFile(
+            f"{option} = {init}: no such file", f"{meant}Give a weights file, 'imagenet' or 'none'.{shipped}"
+        )
+    return {"file": FilePlace(Path(init).name), "sha256": digest_file(path)}
 
 
 def as_stored(reader: str, inputs: Iterable[Input]) -> dict[str, str]:

@@ -18,6 +18,9 @@ EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint i
 TABLES, EXPORT = "tables", "export"
 NEXT = "next"  # in the folder of a finished stage: newer outputs, until they are complete
 SCALARS = "tensorboard"
+_PACKAGE = Path(__file__).parents[1]
+_PLACES = (_PACKAGE / "weights", _PACKAGE.parent / "weights")  # of an installed package, of a checkout
+SHIPPED_DIR = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]  # a folder for each network that ships
 LEAVING = ".removed"  # behind the name of a folder that `sorn clean` is removing
 OWN_FILES = {  # patterns of all files that a stage can leave in its folder, finished or not
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
@@ -36,9 +39,9 @@ class Paths:
 
     dataset: as on the command line, a name or the path of a .toml or .csv. name: its name in the manifest. labeler: its
     name, or package.module:Class. data_root: folder of the user's datasets. runs: folder of all outputs. trained_on:
-    None, or the run ("market1501-densepose") whose checkpoint is evaluated. experiment: name of a further training and
-    evaluation on the same shards; "" for the run's own. renewed: stage whose outputs go to next/ in its folder, because
-    it has finished before; "" for none.
+    None, or the run ("market1501-densepose") or the network that ships ("starter") whose checkpoint is evaluated.
+    experiment: name of a further training and evaluation on the same shards; "" for the run's own. renewed: stage whose
+    outputs go to next/ in its folder, because it has finished before; "" for none.
     """
 
     dataset: str
@@ -84,7 +87,7 @@ class Paths:
         run = self.runs / self.run_name
         own = run / EXPERIMENTS / self.experiment if self.experiment else run
         if stage == "train":
-            return self.runs / self.trained_on / "train" if self.trained_on else own / "train"
+            return training_folder(self.runs, self.trained_on) if self.trained_on else own / "train"
         if stage == "eval":
             return own / (f"{EVALUATIONS_FROM}{evaluation_name(self.trained_on)}" if self.trained_on else "eval")
         return run / stage
@@ -190,6 +193,21 @@ class Paths:
     @property
     def pictures(self) -> Path:
         return self.folder("eval") / "pictures"
+
+
+def shipped_folder(name: str) -> Path | None:
+    """Folder of a network that ships; None for another name."""
+    folder = SHIPPED_DIR / name
+    return folder if name and Path(name).name == name and not name.startswith(".") and folder.is_dir() else None
+
+
+def training_folder(runs: Path, name: str) -> Path:
+    """Folder of a training whose checkpoint is evaluated.
+
+    name: full name of a run, or of a network that ships. A finished run of that name is taken first.
+    """
+    own, shipped = runs / name / "train", shipped_folder(name)
+    return own if shipped is None or (own / STAMP).is_file() else shipped
 
 
 def evaluation_name(trained_on: str) -> str:

@@ -25,6 +25,7 @@ from pipeline.runs.layout import Paths, labeler_of_folder
 from pipeline.runs.origin import moved_with_runs, present_file
 from pipeline.runs.recall import recall
 from pipeline.runs.relocation import relocated
+from pipeline.runs.shipped import require_sound_folder
 from pipeline.runs.stamp import Stamp
 
 DEFAULT_CONFIG = "paper"  # for a dataset without a manifest
@@ -103,7 +104,9 @@ class Run:
             return self.options
         overrides = self.command.overrides
         if self.paths.trained_on:  # the images must have the size of the checkpoint's training images
-            size = describe(self.paths.folder("train")).image_size
+            folder = self.paths.folder("train")
+            require_sound_folder(folder)
+            size = describe(folder).image_size
             overrides = (f"masks.image_size={list(size)}", *overrides)
         return load_config(self.config_name, overrides, self.runtime)
 

@@ -19,6 +19,7 @@ from pipeline.errors import LostFile, UserError
 from pipeline.io.digests import remembered
 from pipeline.io.files import digest_json
 from pipeline.labelers import needs_training
+from pipeline.labelers.shipped_danet import shipped_in_place
 from pipeline.runs import stamp
 from pipeline.runs.command import OWN
 from pipeline.runs.consent import refusal, require_consent
@@ -75,10 +76,10 @@ class State:
 def chain(run: Run) -> tuple[str, ...]:
     """Names of the stages that a run needs, in order.
 
-    `labeler` is left out if the labeler is not trained, and `train` if the checkpoint comes from another run.
+    `labeler` is left out if the labeler is not trained or ships, and `train` if the checkpoint comes from another run.
     """
     left_out = {"train"} if run.paths.trained_on else set()
-    if not needs_training(run.paths.labeler, run.config.masks.options):
+    if not needs_training(run.paths.labeler, run.config.masks.options) or shipped_in_place(run.paths):
         left_out.add("labeler")
     return tuple(name for name in STAGES if name not in left_out)
 

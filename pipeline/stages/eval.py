@@ -26,6 +26,7 @@ from pipeline.runs.consent import RELABEL
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.runs.shipped import require_sound_folder
 from pipeline.runs.stamp import Stamp
 from pipeline.runtime.threads import use_all_cores
 
@@ -160,6 +161,7 @@ def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo
 def _require_whole(paths: Paths, train: Stamp) -> None:
     """Raise UserError for the checkpoint of another run that is not the one of its stamp: no stage here looks at it."""
     path = paths.checkpoint
+    require_sound_folder(path.parent)
     if path.is_file() and digest_file(path) != train.provided("checkpoint"):
         look = f"sorn verify {shlex.quote(str(paths.trained_on))} --runs {shlex.quote(str(paths.runs))}"
         raise UserError(f"{path} was changed after it was written", f"Copy it again, or make it again: {look}")

@@ -19,6 +19,7 @@ from pipeline.io.files import digest_file
 from pipeline.runs.config import as_json
 from pipeline.runs.inputs import OUTSIDE, Input, initial_weights
 from pipeline.runs.run import Run
+from pipeline.runs.shipped import known_networks
 from pipeline.training.imagenet import IMAGENET, imagenet_setting
 
 NAME = "labeler"
@@ -65,7 +66,7 @@ def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
         raise UserError(
             f"{run.paths.dataset} has no split '{SPLIT}', and so no part masks to train DANet on",
             "Train it elsewhere (make labeler DATASET=synped) and give the file: "
-            "--set masks.options.weights=runs/synped/labeler/danet.safetensors",
+            f"--set masks.options.weights=runs/synped/labeler/danet.safetensors. {known_networks()}",
         )
     masks = [mask_path(run.manifest, run.root, record) for record in records]
     missing = [mask for mask in masks if not mask.is_file()]

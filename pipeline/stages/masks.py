@@ -18,6 +18,7 @@ from pipeline.io.files import digest_json
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeler, Source
 from pipeline.labelers.keypoints.base import KeypointFinder
+from pipeline.labelers.shipped_danet import shipped_in_place
 from pipeline.runs.config import MasksConfig
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
 from pipeline.runs.run import Run
@@ -73,6 +74,8 @@ def run(run: Run, fingerprint: str) -> WrittenShards:
     plan = ShardPlan(paths, run.records, config.masks, fingerprint)
     work = Labeling.of(config, paths, _source(run), _labelled_splits(config.masks), fingerprint)
     labeler = ShardLabeler(work)
+    if shipped := shipped_in_place(paths):
+        distributed.say(f"masks: labels by {shipped.title}; {paths.dataset} has no split 'labeler' to train its own")
     own = plan.shards[distributed.here().number :: distributed.here().world]
     labeler.prepare(plan.records(set(STORED_SPLITS)))
     finished = plan.find_finished(own)
@@ -139,7 +142,10 @@ def provides(run: Run) -> dict[str, str]:
 
 
 def _source(run: Run) -> Source:
-    return Source(run.manifest, run.root, run.paths.labeler_checkpoint)
+    """Dataset that is labelled. A DANet that ships takes the place of the one that it cannot train."""
+    shipped = shipped_in_place(run.paths)
+    checkpoint = shipped.require_sound().weights if shipped else run.paths.labeler_checkpoint
+    return Source(run.manifest, run.root, checkpoint)
 
 
 def _labeler(run: Run) -> Labeler:

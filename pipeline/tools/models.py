@@ -1,7 +1,7 @@
 """Catalogue of what a training can start from.
 
-Backbones with their weights, and finished trainings. Reads the files of weights and the descriptions of trainings;
-downloads nothing.
+Backbones with their weights, networks that ship, and finished trainings. Reads the files of weights and the
+descriptions of trainings; downloads nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.io.networks import install_timm, told_of_backbone
-from pipeline.runs.checkpoint_info import describe
+from pipeline.io.weights_metadata import read_metadata
+from pipeline.runs.checkpoint_info import DanetNetwork, describe
 from pipeline.runs.find import finished_trainings
 from pipeline.runs.layout import WEIGHTS
+from pipeline.runs.shipped import ShippedNetwork, again, find_shipped, shipped_names
 from pipeline.training.weight_sources import PackageFile, WeightSource, sources_of
 from sorn.backbones import build_backbone
 from sorn.config import BACKBONES, DANET_BACKBONES, OPEN, TIMM, check_choice
@@ -78,6 +80,25 @@ class TrainedEntry:
 
 
 @dataclass(frozen=True)
+class ShippedEntry:
+    """Network that ships with the program.
+
+    state: here or damaged. about: of the network; the remedy of a damaged one. size: of its weights in bytes.
+    """
+
+    name: str
+    state: str
+    about: str
+    size: int = 0
+    sha256: str = ""
+
+    def line(self) -> str:
+        if self.state != "here":
+            return f"{self.name:20}{self.state}. {self.about}"
+        return f"{self.name:20}{self.about}, {self.size / MILLION:.1f} MB, sha256 {self.sha256}"
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """What a training can start from.
 
@@ -87,6 +108,7 @@ class Catalogue:
     backbones: tuple[BackboneEntry, ...]
     timm: str
     trained: tuple[TrainedEntry, ...]
+    shipped: tuple[ShippedEntry, ...] = ()
 
     def lines(self) -> list[str]:
         timm = f"timm {self.timm}; see one with: sorn models timm:NAME" if self.timm else f"Run: {install_timm()}"
@@ -94,6 +116,8 @@ class Catalogue:
             "Backbones: --set model.backbone=NAME, --set danet.backbone=NAME. INIT=imagenet begins with their weights.",
             *(line for entry in self.backbones for line in entry.lines()),
             f"{TIMM + OPEN:20}convolutional networks of the package timm. {timm}",
+            "Networks that ship: --model NAME, TRAINED_ON=NAME, INIT=NAME; a DANet for LABELER=danet.",
+            *([one.line() for one in self.shipped] or ["none"]),
             "Finished trainings: INIT=FILE begins with their weights.",
             *([f"{one.file}    {one.backbone}" for one in self.trained] or ["none"]),
         ]
@@ -102,7 +126,35 @@ class Catalogue:
 def catalogue(runs: Path) -> Catalogue:
     """All backbones by name, and the finished trainings below a folder."""
     names = [name for name in dict.fromkeys(BACKBONES + DANET_BACKBONES) if not str(name).endswith(OPEN)]
-    return Catalogue(tuple(map(entry, names)), timm_version(), tuple(_trained(runs)))
+    shipped = tuple(map(shipped_entry, shipped_names()))
+    return Catalogue(tuple(map(entry, names)), timm_version(), tuple(_trained(runs)), shipped)
+
+
+def shipped_entry(name: str) -> ShippedEntry:
+    """One network that ships, its files checked."""
+    try:
+        found = find_shipped(name)
+        assert found is not None, "its folder was listed"
+        found.require_sound()
+        about = f"{found.network} on {_about(found)}"
+    except UserError as error:
+        return ShippedEntry(name, "damaged", str(error))
+    return ShippedEntry(name, "here", about, found.weights.stat().st_size, found.sha256)
+
+
+def _about(network: ShippedNetwork) -> str:
+    """Backbone, image size and training data of a network that ships."""
+    if network.stage == "train":
+        info = describe(network.folder)
+        return f"{info.model.backbone}, {'x'.join(map(str, info.image_size))}, trained on {info.trained_on}"
+    metadata = read_metadata(network.weights)
+    try:
+        danet = DanetNetwork.of(metadata)
+    except ValueError:
+        danet = None
+    if danet is None:
+        raise UserError(f"{network.weights} holds no DANet", again(network.folder))
+    return f"{danet.backbone}, {'x'.join(map(str, danet.image_size))}, trained on {danet.trained_on}"
 
 
 def entry(name: str) -> BackboneEntry:

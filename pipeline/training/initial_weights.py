@@ -10,6 +10,7 @@ from pipeline.errors import UserError, reason
 from pipeline.io import checkpoints
 from pipeline.io.file_kind import SAFETENSORS, TORCH, kind_of, without_objects
 from pipeline.io.weights_metadata import of_this_program, require_normalisation
+from pipeline.runs.shipped import shipped_names, weights_path
 from pipeline.runtime import distributed
 from pipeline.training.foreign_weights import blocks, network_name, resnet_weights
 from pipeline.training.imagenet import IMAGENET, load_imagenet
@@ -36,8 +37,9 @@ def load_initial_weights(
     - "imagenet": published weights of the backbone (`weight_sources`). The file that was taken is logged.
     - a torch.save or safetensors file of any program with a ResNet (`foreign_weights`), or with another backbone
       (`published_weights`). Changed names and left-out weights of a ResNet are logged.
-    - a safetensors file of a network trained by this program. If the options of the network are the same, everything
-      is loaded but the identity classifiers. Otherwise only the backbone is loaded, and that is logged.
+    - a safetensors file of a network trained by this program, or the name of one that ships. If the options of the
+      network are the same, everything is loaded but the identity classifiers. Otherwise only the backbone is loaded,
+      and that is logged. Half precision becomes the precision of the network.
 
     The content of a file decides what it is, not its name. backbone: its name. option: name of the option, for
     messages. described: config.json of an earlier training in the same folder. Raises UserError for weights that are
@@ -49,14 +51,16 @@ def load_initial_weights(
     try:
         if init == IMAGENET:
             return load_imagenet(model.backbone, backbone, option, described)
-        path = Path(init)
+        path = weights_path(init)
+        if path == Path(init) and init in shipped_names():
+            distributed.say(f"{what}: your own file is taken, not the network of this name that ships")
         if _kind(path, what) == SAFETENSORS and of_this_program(path):
             _load_trained(model, checkpoints.read_weights(path), what)
             require_normalisation(path, model.normalisation)
         else:
             require_normalisation_beside(path, model.normalisation)
             _load_foreign(model.backbone, path, backbone, option)
-        return Start.of(path)
+        return Start.of(path, name=Path(init).name)
     except checkpoints.HoldsCode as error:
         raise UserError(f"{what}: {error}", without_objects(Path(init), error.name)) from error
     except (ValueError, RuntimeError, OSError) as error:

@@ -15,7 +15,8 @@ KEY = "start"  # in config.json beside the weights
 class Start:
     """Weights that a training began with.
 
-    source: name of a package or program for ImageNet weights, "" for a file that the user named.
+    file: its name, or that of a network that ships. source: name of a package or program for ImageNet weights, "" for a
+    file that the user named.
     """
 
     file: str
@@ -23,8 +24,8 @@ class Start:
     source: str = ""
 
     @classmethod
-    def of(cls, path: Path, source: str = "") -> Start:
-        return cls(path.name, digest_file(path), source)
+    def of(cls, path: Path, source: str = "", name: str = "") -> Start:
+        return cls(name or path.name, digest_file(path), source)
 
     def as_json(self) -> dict[str, str]:
         return {"file": self.file, "sha256": self.sha256} | ({"source": self.source} if self.source else {})

@@ -75,3 +75,40 @@ def make_training() -> MakeTraining:
         return folder
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def nothing_ships(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests do not depend on the networks that ship."""
+    from pipeline.runs import layout
+
+    monkeypatch.setattr(layout, "SHIPPED_DIR", tmp_path_factory.getbasetemp() / "nothing-ships")
+
+
+@pytest.fixture
+def shipped(nothing_ships: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_training: MakeTraining) -> Path:
+    """Folder in which a tiny SORN, `starter`, and a tiny DANet, `starter-danet`, ship in half precision."""
+    import torch
+
+    from pipeline.io import checkpoints
+    from pipeline.io.files import digest_file, write_json
+    from pipeline.runs import layout, stamp
+    from sorn.danet import DANet
+
+    folder = tmp_path / "program" / "weights"
+    monkeypatch.setattr(layout, "SHIPPED_DIR", folder)
+    starter = make_training(folder / "starter")
+    torch.manual_seed(0)
+    made = {"network": "danet", "backbone": "resnet18", "image_size": [32, 16], "trained_on": "synped"}
+    danet = folder / "starter-danet"
+    checkpoints.save_weights(danet / "danet.safetensors", DANet("resnet18").state_dict(), made)
+    write_json(danet / "config.json", made)
+    files = ((starter, "train", "model.safetensors"), (danet, "labeler", "danet.safetensors"))
+    for place, stage, name in files:
+        weights = place / name
+        halved = {key: value.half() for key, value in checkpoints.read_weights(weights).items() if value.dim() > 1}
+        kept = checkpoints.read_weights(weights) | halved
+        checkpoints.save_weights(weights, kept, checkpoints.read_metadata(weights))
+        outputs, provided = [weights, place / "config.json"], {"checkpoint": digest_file(weights)}
+        stamp.write(place, stage, 1, {}, {}, outputs, provided)
+    return folder

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pipeline.io.files import digest_file
 from pipeline.labelers import registry
+from pipeline.runs.shipped import REINSTALL
 from pipeline.tools.doctor.answers import (
     BackendsAnswer,
     DenseposeAnswer,
@@ -36,7 +37,7 @@ from pipeline.tools.doctor.answers import (
     read_answer,
 )
 from pipeline.tools.doctor.diagnosis import Diagnosis
-from pipeline.tools.doctor.installation import AGAIN, described, install, missing_files, required, restore
+from pipeline.tools.doctor.installation import install, program, required
 from pipeline.tools.doctor.machine import Cards, graphics_cards, memory_bytes, shared_memory_bytes, toolkit_version
 from pipeline.tools.doctor.probes import ask
 from pipeline.tools.doctor.versions import numbers, within
@@ -62,7 +63,7 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield _python()
         yield _machine()
         yield from _folders({"--runs": runs, "--data-root": data_root})
-        yield _program()
+        yield from program()
         yield _requirements()
         torch = read_answer(TorchAnswer, answers["torch"].result())
         yield _torch(torch)
@@ -139,7 +140,7 @@ def _requirements() -> Diagnosis:
     """Required packages, by their installed versions; nothing is imported."""
     wrong, packages = {}, required()
     if not packages:
-        return Diagnosis("packages", "problem", "the metadata of sorn, which lists them, is missing", AGAIN)
+        return Diagnosis("packages", "problem", "the metadata of sorn, which lists them, is missing", REINSTALL)
     for name, ranges in packages:
         try:
             version = importlib.metadata.version(name)
@@ -151,13 +152,6 @@ def _requirements() -> Diagnosis:
     if wrong:
         return Diagnosis("packages", "problem", "; ".join(wrong.values()), install(wrong))
     return Diagnosis("packages", "ok", f"all {len(packages)} that are required")
-
-
-def _program() -> Diagnosis:
-    """The program's own files: dataset manifests and presets, or all that the wheel brought."""
-    if missing := missing_files():
-        return Diagnosis("sorn", "problem", f"missing: {', '.join(missing)}", restore())
-    return Diagnosis("sorn", "ok", described())
 
 
 def _torch(torch: TorchAnswer | Faulty) -> Diagnosis:

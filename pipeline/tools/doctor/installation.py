@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.datasets.manifest import MANIFEST_DIR, known_datasets
+from pipeline.errors import UserError
 from pipeline.runs.config_loading import presets
+from pipeline.runs.shipped import REINSTALL, find_shipped, shipped_names
+from pipeline.tools.doctor.diagnosis import Diagnosis
 from pipeline.tools.doctor.probes import ROOT
 from pipeline.tools.doctor.versions import read_requirement
 
 SETUP = "Run: make setup, or in an environment of your own: pip install -r requirements.txt"
-AGAIN = "Install the program again: pip install --force-reinstall --no-deps, and the path of the wheel."
 SHOWN = 3  # names of missing files
 
 
@@ -61,9 +63,34 @@ def described(root: Path = ROOT) -> str:
     return f"{kind}, in {root}; {len(known_datasets())} datasets"
 
 
+def program() -> Iterator[Diagnosis]:
+    """Results of the checks of the program's own files.
+
+    They are dataset manifests and presets, or all that the wheel brought, and the networks that ship.
+    """
+    missing = missing_files()
+    if missing:
+        yield Diagnosis("sorn", "problem", f"missing: {', '.join(missing)}", restore())
+    else:
+        yield Diagnosis("sorn", "ok", described())
+    yield _shipped_networks()
+
+
+def _shipped_networks() -> Diagnosis:
+    """Networks that ship, with the digests of their files compared."""
+    found = []
+    for name in shipped_names():
+        try:
+            if network := find_shipped(name):
+                found.append(f"{name} ({network.require_sound().network})")
+        except UserError as error:
+            return Diagnosis("weights", "warning", error.wrong, error.remedy)
+    return Diagnosis("weights", "ok", f"networks that ship: {', '.join(found) or 'none'}")
+
+
 def restore(root: Path = ROOT) -> str:
     """Remedy for missing files of the program."""
-    return "Run: git checkout -- data_manifests pipeline" if in_checkout(root) else AGAIN
+    return "Run: git checkout -- data_manifests pipeline" if in_checkout(root) else REINSTALL
 
 
 def install(packages: Iterable[str], root: Path = ROOT) -> str:

@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from pipeline.cli.app import main
-from pipeline.io.files import write_json
+from pipeline.io.files import digest_file, write_json
 from pipeline.runs.config import as_json
 from pipeline.training import weight_sources
 from pipeline.training.weight_sources import TorchvisionFile
@@ -69,3 +69,18 @@ def test_one_of_timm() -> None:
     pytest.importorskip("timm")
     assert models("timm:mobilenetv3_small_050").startswith("timm:mobilenetv3_small_050")
     assert "has no maps of stride 8, 16 and 16" in models("timm:vit_tiny_patch16_224", code=1)
+
+
+def test_networks_that_ship_with_their_digests(tmp_path: Path, shipped: Path) -> None:
+    listed = {one["name"]: one for one in json.loads(models("--runs", str(tmp_path), "--json"))["shipped"]}
+    weights = shipped / "starter" / "model.safetensors"
+    assert listed["starter"]["sha256"] == digest_file(weights) and listed["starter"]["size"] == weights.stat().st_size
+    assert listed["starter-danet"]["about"] == "DANet on resnet18, 32x16, trained on synped"
+    (shipped / "starter-danet" / "config.json").write_text("{}")
+    text = models("--runs", str(tmp_path))
+    assert "\nstarter             SORN on resnet18, 64x32, trained on mine-none, " in text
+    assert "\nstarter-danet       damaged. " in text and "is damaged: its sha256 is" in text
+
+
+def test_no_network_ships(tmp_path: Path) -> None:
+    assert "a DANet for LABELER=danet.\nnone\n" in models("--runs", str(tmp_path))

@@ -298,7 +298,7 @@ def test_the_doctor_imports_no_torch() -> None:
 
 def test_lost_metadata_and_lost_files_are_problems(answers, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(doctor, "required", list)
-    monkeypatch.setattr(doctor, "missing_files", lambda: ["data_manifests/*.toml"])
+    monkeypatch.setattr(installation, "missing_files", lambda: ["data_manifests/*.toml"])
     found = checks(tmp_path)
     assert found["packages"].level == found["sorn"].level == "problem"
     assert "metadata of sorn" in found["packages"].found and "data_manifests/*.toml" in found["sorn"].found
@@ -313,3 +313,11 @@ def test_an_installed_package_is_repaired_by_pip_with_its_own_ranges(tmp_path: P
     assert installation.install(["torch"], tmp_path) == "Run: pip install 'torch>=2.6'"
     assert "version 9" in installation.described(tmp_path) and "a checkout" in installation.described()
     assert installation.install(["torch"]).startswith("Run: make setup")
+
+
+def test_networks_that_ship_are_checked(shipped) -> None:
+    *_, found = installation.program()
+    assert (found.level, found.found) == ("ok", "networks that ship: starter (SORN), starter-danet (DANet)")
+    (shipped / "starter" / "config.json").unlink()
+    *_, found = installation.program()
+    assert found.level == "warning" and "lacks its file" in found.found and found.remedy.startswith("Install the ")

@@ -1,0 +1,1 @@
+"""Packing of finished trainings as networks that ship: `sorn weights pack`."""
