@@ -127,11 +127,12 @@ def test_another_labeling_runs_masks_train_and_eval(project):
 
 
 def test_identical_masks_from_a_changed_labeler_retrain_nothing(project):
-    assert project.ran("eval", args="--set masks.options.missing=empty --relabel") == ["masks"]
+    assert project.ran("eval", masks="same") == ["masks"]
 
 
-def test_identical_masks_in_another_folder_run_nothing(project):
-    assert project.ran("eval", masks="same") == []
+def test_a_copy_of_the_masks_in_another_folder_runs_nothing(project):
+    shutil.copytree(project.folder / "masks", project.folder / "copied")
+    assert project.ran("eval", masks="copied") == []
 
 
 def test_a_training_option_leaves_the_masks_alone(project):
