@@ -101,7 +101,8 @@ def _others(option: Option, known: Space) -> tuple[object, ...]:
     kind = SECTIONS[option.section]
     numbers = {bool: (False, True), int: WHOLE, float: REAL}.get(fields_of(kind)[option.name], ())
     taken = (value for value in numbers if _is_taken(kind, {option.name: value}))
-    return known.get(option.key) or option.choices or tuple(taken)
+    named = tuple(choice for choice in option.choices if not str(choice).endswith(":NAME"))  # timm:NAME names none
+    return known.get(option.key) or named or tuple(taken)
 
 
 def _is_taken(kind: type, value: Row) -> bool:

@@ -42,6 +42,7 @@ KNOWN: dict[str, tuple[object, ...]] = {
     "eval.rerank_k1": (1, 1000),
     "eval.rerank_k2": (20,),
     "eval.seed": (1, 2**63 - 1),
+    "eval.colour": (True, False),
     "eval.trials": (1,),
     "eval.ranked_queries": (0, 1, 3, 100),
     "eval.ranked_gallery": (1, 100),
