@@ -182,9 +182,15 @@ def require_good_end(runs: OptionRuns, row: Row) -> str:
     if expected:
         assert any(re.match(pattern, said, re.DOTALL) for pattern in expected), f"{given}\n{said}\n{expected}"
         assert ended.stage == "eval" or not ended.begun, f"{given}\n{said}"
-    else:
+    elif not (may_diverge(Values(USUAL | dict(row))) and said.startswith("train: training diverged")):
         assert ended.begun and not ended.refusal, f"{given}\n{said}"
     return said
+
+
+def may_diverge(values: Values) -> bool:
+    """Whether fifty norms over a batch of one position, from random weights, may have gradients without bounds."""
+    deep = values.model_backbone in ("mobilenet_v2", "efficientnet_lite0")
+    return bool(deep and values.rows == 1 and values.train_init == "none")
 
 
 def test_every_option_is_tried_with_two_values_at_least() -> None:
