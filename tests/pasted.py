@@ -107,7 +107,13 @@ def require_make(words: list[str]) -> None:
 
 
 def require_sorn(words: list[str]) -> None:
-    """Raises an error for a command or an option that does not exist, for a word too many and for a wrong value."""
+    """Raises an error for what `require_command_line` refuses, and for a wrong --set."""
+    require_command_line(words)
+    require_settings([value for option, value in itertools.pairwise(words) if option == "--set"])
+
+
+def require_command_line(words: list[str]) -> None:
+    """Raises click's error for a command or an option that does not exist, for a word too many and a wrong choice."""
     from pipeline.cli.app import main
 
     command: click.Command = main
@@ -120,7 +126,6 @@ def require_sorn(words: list[str]) -> None:
     for parameter in command.params:
         if isinstance(parameter.type, click.Choice) and isinstance(given.get(parameter.name or ""), str):
             parameter.type.convert(given[parameter.name or ""], parameter, context)
-    require_settings([value for option, value in itertools.pairwise(words) if option == "--set"])
 
 
 def require_settings(settings: list[str]) -> None:

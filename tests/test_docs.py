@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 import pytest
+from pasted import require_command_line
 
-from pipeline.cli.app import main
 from pipeline.errors import UserError
 from pipeline.runs.config_loading import load_config
 
@@ -89,20 +89,6 @@ def commands(text: str) -> list[list[str]]:
 def is_shell(text: str) -> bool:
     first = re.match(r"\s*(?:[A-Z_]+=\S* )*([\w./-]+) ", text + " ")
     return bool(first) and first[1] in ("make", "sorn", "python", "torchrun", *NOT_OURS)
-
-
-def require_command_line(words: list[str]) -> None:
-    """Raises click's error for a command or an option that does not exist, and for a word too many."""
-    command: click.Command = main
-    words = list(words)
-    while words and words[0] in getattr(command, "commands", {}):
-        command = command.commands[words.pop(0)]
-    context = click.Context(command, info_name="sorn", allow_extra_args=False)
-    given, rest, _ = command.make_parser(context).parse_args([word for word in words if word != "..."])
-    assert not (rest or (isinstance(command, click.Group) and "help" not in given)), f"{command.name} takes no {rest}"
-    for parameter in command.params:
-        if isinstance(parameter.type, click.Choice) and isinstance(given.get(parameter.name or ""), str):
-            parameter.type.convert(given[parameter.name or ""], parameter, context)
 
 
 def require_options(words: list[str]) -> None:
