@@ -3,8 +3,11 @@
 # because its gradients overflow (in fp16 the usual case), the momentum stays undefined, and the next step uses it.
 # Here sorn/schedule.py makes the momentum itself, of zeros. Observed 2026-11-29 with torch 2.14.1 on a CPU.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-exec "${PYTHON:-.venv/bin/python}" - <<'PYTHON'
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check torch==2.14.1 numpy==2.4.6
+"$work/venv/bin/python" - <<'PYTHON'
 import sys
 
 import torch

@@ -4,8 +4,11 @@
 # Opened from bytes, or compressed, the same file is right. Seen with Pillow 13.0.0.
 # pipeline/io/images.py decodes bytes, never a path; a PIL image that a Python program hands to Searcher is its own.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-"${PYTHON:-.venv/bin/python}" - <<'PYTHON'
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check pillow==13.0.0 numpy==2.4.6
+"$work/venv/bin/python" - <<'PYTHON'
 import io, sys, tempfile
 import numpy as np
 import PIL
