@@ -357,7 +357,7 @@ def test_the_ways_on_do_what_they_say(project):
     assert project.file("train", "model.safetensors").read_bytes() != before
     assert "train: fresh" in paste(bare.replace("status", "eval"))
     again = json.loads(project.file("eval", "report.json").read_text())["provenance"]["command"]
-    assert "eval: fresh" in paste(f"{again} RUNS={project.runs}")
+    assert "eval: fresh" in paste(again)
 
 
 def test_another_configuration_does_not_label_anew_unasked(project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -115,6 +116,11 @@ class TinyProject:
     def folder_of(stage: str, runs: Path) -> Path:
         return runs / ("tiny" if stage == "data" else "tiny-import") / stage
 
+    @staticmethod
+    def content(path: Path) -> bytes:
+        """Bytes of a file, without the folder of runs that a report names in its command: runs may be a copy."""
+        return re.sub(rb"RUNS=[^\s\"<]+", b"RUNS=", path.read_bytes())
+
     @classmethod
     def tree(cls, runs: Path, stages: Iterable[str] = STAGES) -> dict[str, bytes]:
         """Every file of these stages that holds results: path -> content. What is temporary must be gone."""
@@ -124,5 +130,5 @@ class TinyProject:
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                 name = path.relative_to(folder)
                 if not any(part in TIMED for part in name.parts):
-                    found[f"{stage}/{name.as_posix()}"] = path.read_bytes()
+                    found[f"{stage}/{name.as_posix()}"] = cls.content(path)
         return found

@@ -14,7 +14,6 @@ from pipeline.errors import UserError
 from pipeline.evaluation.label_report import read_label_report
 from pipeline.evaluation.report import TrainingLabels
 from pipeline.runs.checkpoint_info import CheckpointInfo
-from pipeline.runs.command import RUNS
 from pipeline.runs.find import place_of
 from pipeline.runs.layout import INDEX, Paths
 from pipeline.runs.run import Run
@@ -64,7 +63,7 @@ def read_origin(run: Run, trained: CheckpointInfo) -> Origin:
         paths.trained_on or paths.run_name,
         trained.dataset or place.name.rpartition("-")[0],
         _training_images(place.runs / place.name / "masks" / INDEX),
-        replace(run.command, runs=RUNS).make("eval"),  # a report says the same wherever its run lies
+        run.command.make("eval"),
         {name: found.fingerprint for name, found in stamps.items() if found},
         train.versions if train else {},
         run.names,

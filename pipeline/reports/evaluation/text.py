@@ -54,7 +54,7 @@ SWEEP_CAPTION = (
 )
 STRIPES_CAPTION = "Stripes at tau {tau:g}, beside those that are visible in the ground truth:"
 LABELS_CAPTION = "The part labels that the network was trained on:"
-AGAIN = "Made again by this command, with RUNS= if the run is not in runs:"
+AGAIN = "Made again by this command, as long as the run is where it was:"
 
 
 @dataclass(frozen=True)
