@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from sorn.config import STRIDE
 from sorn.normalisation import IMAGENET, Normalisation
@@ -48,6 +49,33 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
 
+class DilatedDepthwise(nn.Conv2d):
+    """Dilated convolution of each channel by itself.
+
+    With dilation d, positions of one row and column modulo d see only each other: d * d small maps, each without
+    dilation. CPUs have fast kernels for those, and none for dilated ones. Input: [B, C, H, W], any H and W.
+    """
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d, dilation: int) -> DilatedDepthwise:
+        """Convolution with stride 1 and the weights of another, which keeps the size of a map."""
+        own = cls(conv.in_channels, conv.out_channels, conv.kernel_size, groups=conv.groups, bias=conv.bias is not None)
+        own.weight, own.bias = conv.weight, conv.bias
+        own.dilation, own.padding = (dilation, dilation), (conv.kernel_size[0] // 2 * dilation,) * 2
+        return own
+
+    def forward(self, input: Tensor) -> Tensor:
+        d, (height, width) = self.dilation[0], input.shape[2:]
+        maps = functional.pad(input, (0, -width % d, 0, -height % d)).permute(0, 2, 3, 1)  # channels_last in memory
+        maps = maps.unflatten(1, (-1, d)).unflatten(3, (-1, d))  # [B, rows, d, columns, d, C]
+        batch, rows, _, columns, _, channels = maps.shape
+        maps = maps.permute(2, 4, 0, 1, 3, 5).reshape(d * d * batch, rows, columns, channels).permute(0, 3, 1, 2)
+        maps = functional.conv2d(maps, self.weight, self.bias, padding=self.kernel_size[0] // 2, groups=self.groups)
+        maps = maps.permute(0, 2, 3, 1).reshape(d, d, batch, rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
+        maps = maps.reshape(batch, rows * d, columns * d, channels).permute(0, 3, 1, 2)
+        return maps[:, :, :height, :width]
+
+
 def keep_resolution(third: Iterable[nn.Module], fourth: Iterable[nn.Module], stride: int) -> None:
     """Removal of strides from the layers of stages 3 and 4.
 
@@ -66,12 +94,21 @@ def _set_stride_1(layers: Iterable[nn.Module], dilation: int) -> None:
 
     torchvision offers this for bottleneck blocks only, not for ResNet-18 and 34.
     """
-    for conv in (module for layer in layers for module in layer.modules() if isinstance(module, nn.Conv2d)):
-        conv.stride = (1, 1)
-        reach = conv.kernel_size[0] // 2
-        if reach:
-            conv.dilation = (dilation, dilation)
-            conv.padding = (dilation * reach, dilation * reach)
+    for module in [module for layer in layers for module in layer.modules()]:
+        for name, conv in list(module.named_children()):
+            if isinstance(conv, nn.Conv2d):
+                setattr(module, name, _with_stride_1(conv, dilation))
+
+
+def _with_stride_1(conv: nn.Conv2d, dilation: int) -> nn.Conv2d:
+    conv.stride = (1, 1)
+    reach = conv.kernel_size[0] // 2
+    if reach and dilation > 1 and conv.groups == conv.in_channels:
+        return DilatedDepthwise.of(conv, dilation)
+    if reach:
+        conv.dilation = (dilation, dilation)
+        conv.padding = (dilation * reach, dilation * reach)
+    return conv
 
 
 def load_backbone(backbone: Backbone, weights: dict[str, Tensor]) -> None:

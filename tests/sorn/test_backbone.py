@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from sorn.backbone import load_backbone
+from sorn.backbone import DilatedDepthwise, load_backbone
 from sorn.backbones import build_backbone
 from sorn.config import BACKBONES, DANET_BACKBONES, OPEN
 from sorn.efficientnet_lite import EfficientNetLite0, SameConv2d
@@ -34,6 +34,17 @@ def test_with_stride_8_the_last_two_stages_dilate(name):
     assert {key: value.shape for key, value in backbone.state_dict().items()} == {
         key: value.shape for key, value in plain.items()
     }
+
+
+@pytest.mark.parametrize(("dilation", "kernel", "size"), [(2, 3, (20, 10)), (4, 5, (9, 7)), (2, 5, (1, 3))])
+def test_a_dilated_convolution_of_small_maps_is_the_convolution(dilation, kernel, size):
+    torch.manual_seed(0)
+    conv, maps = nn.Conv2d(6, 6, kernel, groups=6, bias=False), torch.randn(3, 6, *size, requires_grad=True)
+    own = DilatedDepthwise.of(conv, dilation)
+    expected = functional.conv2d(maps, conv.weight, padding=kernel // 2 * dilation, dilation=dilation, groups=6)
+    torch.testing.assert_close(own(maps), expected)
+    gradients = [torch.autograd.grad(out.square().sum(), (maps, conv.weight)) for out in (own(maps), expected)]
+    torch.testing.assert_close(gradients[0], gradients[1])
 
 
 def test_each_has_the_normalisation_of_its_weights():
