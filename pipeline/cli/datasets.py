@@ -18,7 +18,7 @@ from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import listing, registry
 
 if TYPE_CHECKING:
-    from pipeline.labelers.map_probe import Images
+    from pipeline.labelers.map_probe import ProbedImages
 
 
 @click.command("datasets", epilog=examples("sorn datasets"))
@@ -95,7 +95,7 @@ def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_hei
 )
 @data_root_option
 def masks_probe(folder: Path, images: str | None, data_root: Path) -> None:
-    """Look at the files of another tool in FOLDER, and print the command that imports them.
+    """Look at another tool's files, and print the command that imports them.
 
     It shows what their names, formats, sizes and ids are, which class tables fit them, and why others do not. Of many
     files a sample is looked at. The exit code is 1 if they cannot be imported.
@@ -109,16 +109,16 @@ def masks_probe(folder: Path, images: str | None, data_root: Path) -> None:
     sys.exit(0 if importable(found) else 1)
 
 
-def _images(named: str, data_root: Path) -> Images:
+def _images(named: str, data_root: Path) -> ProbedImages:
     """Images of a dataset, those of the split train if it has one, or all below a folder."""
     from pipeline.datasets.discovery import find_records
     from pipeline.datasets.image_folder import look
-    from pipeline.labelers.map_probe import Images
+    from pipeline.labelers.map_probe import ProbedImages
 
     folder = Path(named)
     if folder.is_dir() and named not in known_datasets():
         names = look(folder).names
-        return Images(folder, [ImageRecord(name, folder / name, 0, 0, "train") for name in names])
+        return ProbedImages(folder, [ImageRecord(name, folder / name, 0, 0, "train") for name in names])
     found = find_records(load_manifest(named), data_root)
     train = [record for record in found.records if record.split == "train"]
-    return Images(found.root, train or found.records, named)
+    return ProbedImages(found.root, train or found.records, named)

@@ -57,9 +57,10 @@ class LabelMaps:
             raise self._message(path, error) from error
 
     def ids(self, path: Path, size: tuple[int, int]) -> np.ndarray:
-        """Class ids that show an image, at the map's own size, as integers [h', w'].
+        """Class ids that show an image, int64 [h', w'].
 
-        Values to be ignored are 0. size: (h, w) of the image. Raises UserError as `parts` does.
+        They have the map's own size. Values to be ignored are 0. size: (h, w) of the image. Raises UserError as `parts`
+        does.
         """
         try:
             ids = self._ids(path, size)

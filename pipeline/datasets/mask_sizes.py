@@ -32,7 +32,10 @@ def shown(values: np.ndarray, size: tuple[int, int], fit: str = SHAPE) -> np.nda
 
 
 def same_shape(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
-    """Whether a map of that shape has the aspect ratio of an image of that size, both (h, w)."""
+    """Whether a map has the aspect ratio of its image.
+
+    shape, size: (h, w) of the map and of the image.
+    """
     (rows, columns), (height, width) = shape, size
     return abs(rows * width / (columns * height) - 1) <= ASPECT_TOLERANCE or _within_a_pixel(shape, size)
 

@@ -1,4 +1,7 @@
-"""Layers of scores, one per joint or connection, as part masks. No files."""
+"""Layers of scores, one per joint or connection, as part masks.
+
+No files.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ LARGEST = 1.5  # of a confidence: resizing by cubic splines goes a little above 
 def parts_of_scores(
     values: np.ndarray, classes: np.ndarray, size: tuple[int, int], threshold: float = THRESHOLD, fit: str = SHAPE
 ) -> np.ndarray:
-    """Part mask of an image from its layers of scores, part ids uint8 [h, w].
+    """Part mask of an image from layers of scores, uint8 [h, w].
 
     values: [layers, h', w'] or [h', w', layers], confidences in [0, 1]. classes: part id of each layer, [layers]. size:
     (h, w) of the image. fit: as in `mask_sizes.shown`. The score of a part is the largest of its layers, resized to the

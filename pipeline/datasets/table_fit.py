@@ -1,4 +1,7 @@
-"""Class tables against the ids of label maps: unknown ids, sizes, order from head to foot. No files."""
+"""Class tables against the ids of label maps. No files.
+
+A table is contradicted by ids that it has not, by parts that are too large, and by their order from head to foot.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,11 @@ CLEARLY = 0.05  # by so much less of one of two tables must be wrong, where both
 
 
 @dataclass(frozen=True)
-class Region:
-    """Pixels of one id in one map. row: their middle, as a share of the map's height."""
+class IdRegion:
+    """Pixels of one id in one map.
+
+    row: their middle, as a share of the map's height.
+    """
 
     pixels: int
     row: float
@@ -36,7 +42,7 @@ class Region:
 class IdStatistics:
     """Ids of some label maps."""
 
-    maps: list[dict[int, Region]] = field(default_factory=list)
+    maps: list[dict[int, IdRegion]] = field(default_factory=list)
 
     def add(self, ids: np.ndarray) -> None:
         """Count a map, [h, w] of integers or bool."""
@@ -45,7 +51,7 @@ class IdStatistics:
         counts = np.bincount(inverse.ravel(), minlength=len(values))
         sums = np.bincount(inverse.ravel(), weights=rows, minlength=len(values))
         found = zip(values.tolist(), counts.tolist(), sums.tolist(), strict=True)
-        self.maps.append({int(value): Region(count, total / count) for value, count, total in found})
+        self.maps.append({int(value): IdRegion(count, total / count) for value, count, total in found})
 
     @property
     def pixels(self) -> Counter[int]:
@@ -108,9 +114,10 @@ def fit_shipped(statistics: IdStatistics) -> list[TableFit]:
 
 
 def better(name: str, lookup: np.ndarray, statistics: IdStatistics) -> tuple[str, str]:
-    """Shipped table that fits label maps where the given one does not, and the reason, in words.
+    """Shipped table that fits label maps better than the given one.
 
-    lookup: of the given table, as `load_table` returns it. ("", "") where the given one fits, and where none does.
+    It comes with what contradicts the given one, in words. lookup: of the given table, as `load_table` returns it.
+    ("", "") where the given one fits, and where none does.
     """
     given = fit_table(name, shipped_labels(name) if name in TABLES else own_labels(lookup), statistics)
     if given.contradiction:
@@ -126,13 +133,19 @@ def better(name: str, lookup: np.ndarray, statistics: IdStatistics) -> tuple[str
 
 
 def shipped_labels(name: str) -> dict[int, tuple[str, int]]:
-    """Id -> (label, part id) of a shipped table. Hands have no place in the order, as a lower arm has none."""
+    """Id -> (label, part id) of a shipped table.
+
+    Hands have no part id: like lower arms they have no place in the order.
+    """
     known = enumerate(TABLES[name])
     return {value: (label, CLASSES.index(ours) if ours in CLASSES else UNKNOWN) for value, (label, ours) in known}
 
 
 def own_labels(lookup: np.ndarray) -> dict[int, tuple[str, int]]:
-    """Id -> (name of its class, part id) of a table as `load_table` returns it; 0 is there."""
+    """Id -> (name of its class, part id) of a user's table.
+
+    lookup: as `load_table` returns it. 0 is background where the table leaves it out.
+    """
     known = {0: (CLASSES[BACKGROUND], BACKGROUND)}
     return known | {value: (CLASSES[part], part) for value, part in enumerate(lookup.tolist()) if part != UNKNOWN}
 

@@ -1,4 +1,4 @@
-"""Checks of label maps before the labeling: shared maps, cut ids, table, people.
+"""Checks of label maps before they are imported.
 
 Reads a sample of the maps.
 """
@@ -27,10 +27,10 @@ Item = TypeVar("Item")
 
 
 def check_maps(maps: LabelMaps, pairs: Sequence[Pair]) -> None:
-    """Checks that need all pairs of an image and its label map, or some of the maps.
+    """Checks of all pairs of an image and its label map.
 
-    Warnings are logged. Raises UserError for a map of two images, for a map of the sample that cannot be used, and
-    where no map shows any part of a person.
+    Of some of the maps the ids are read. Warnings are logged. Raises UserError for a map of two images, for one of
+    those maps that cannot be used, and where no map shows any part of a person.
     """
     _check_shared(pairs)
     if not maps.layered:

@@ -1,4 +1,4 @@
-"""Names of label maps: which file below a folder belongs to an image.
+"""Names of the files that hold the label maps of images.
 
 Reads folder listings only.
 """
@@ -48,11 +48,14 @@ class MapNames:
         return self._filled(self.patterns[0], self._stems(record)[-1])
 
     def beside(self, record: ImageRecord) -> tuple[Path, str] | None:
-        """A file that may be the image's map under another name, and the pattern that finds it."""
+        """File that may be the image's map, and its pattern."""
         return next(iter(self.alike(record)), None)
 
     def alike(self, record: ImageRecord) -> list[tuple[Path, str]]:
-        """Files whose names begin like the image's, each with the pattern that finds it, the likeliest first."""
+        """Files whose names begin like the image's, with their patterns.
+
+        The likeliest comes first.
+        """
         flat = [PurePath(place.name) for place in (*self._stems(record)[-1:], *self._cut(record)[-1:])]
         found = []
         for place, form in (*((place, PATH) for place in self._stems(record)), *((place, NAME) for place in flat)):
@@ -108,7 +111,10 @@ class MapNames:
 
 
 def is_pattern(pattern: str) -> bool:
-    """Whether a pattern names another file for every image, of a kind that is read."""
+    """Whether a pattern names another file for every image.
+
+    The file must be of a kind that is read.
+    """
     try:
         named = [pattern.format(path=text, name=text) for text in ("a", "b")]
     except (AttributeError, KeyError, IndexError, TypeError, ValueError):

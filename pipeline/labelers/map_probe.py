@@ -1,4 +1,4 @@
-"""Look at the files of another tool: names, forms, sizes, ids, and the tables that fit.
+"""Probe of another tool's files: names, formats, sizes, ids, tables.
 
 Reads a sample of the files, and the headers of their images.
 """
@@ -36,8 +36,11 @@ Size = tuple[int, int]  # height, width
 
 
 @dataclass(frozen=True)
-class Images:
-    """Images that the files may belong to. root: the dataset's folder. dataset: as in DATASET=, "" for a folder."""
+class ProbedImages:
+    """Images that the files may belong to.
+
+    root: the dataset's folder. dataset: as in DATASET=, "" for a folder.
+    """
 
     root: Path
     records: Sequence[ImageRecord]
@@ -109,7 +112,10 @@ class MapProbe:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Settings of the labeler `import`, as for --set; the table is left open where none fits."""
+        """Settings of the labeler `import`, as for --set.
+
+        The table is mine.csv where none fits.
+        """
         form = self.forms[0]
         given = {"folder": str(self.folder), "table": self.table or "mine.csv", "channel": self.channel}
         given["pattern"] = "" if form.pattern in DEFAULT_PATTERNS else form.pattern
@@ -118,8 +124,8 @@ class MapProbe:
         return tuple(f"masks.options.{name}={value}" for name, value in given.items() if value)
 
 
-def probe(folder: Path, images: Images | None = None) -> MapProbe:
-    """Look at a folder of label maps.
+def probe(folder: Path, images: ProbedImages | None = None) -> MapProbe:
+    """Probe of a folder of label maps.
 
     Raises UserError for a folder that is not there or has no file of a kind that is read, and where no file can be
     brought together with an image.
@@ -149,7 +155,7 @@ def _listed(folder: Path) -> tuple[list[str], dict[str, int]]:
     return names, dict(files)
 
 
-def _by_image(folder: Path, images: Images) -> list[NameForm]:
+def _by_image(folder: Path, images: ProbedImages) -> list[NameForm]:
     usual = MapNames(folder, images.root, DEFAULT_PATTERNS)
     patterns: Counter[str] = Counter()
     for record in evenly(images.records, NAMED_IMAGES):

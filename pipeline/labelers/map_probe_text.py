@@ -1,4 +1,4 @@
-"""Text of the look at the files of another tool, with the command that imports them."""
+"""Text of a probe, with the command that imports the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one file looks like that may be a label map: format, values, ids.
+"""Format, values and ids of one possible label map.
 
 Reads the file.
 """
@@ -41,7 +41,7 @@ class SeenMap:
 
 
 def see(path: Path) -> SeenMap:
-    """What a file looks like. No file raises an error."""
+    """Format, values and ids of a file. No file raises an error."""
     try:
         values = read_values(path)
     except Misfit as error:
@@ -67,7 +67,7 @@ def see(path: Path) -> SeenMap:
 
 
 def voids(ids: np.ndarray) -> list[int]:
-    """Values of a map with which tools mark pixels that have no class."""
+    """Values of a map that mark pixels without a class."""
     return [value for value in VOID if (ids == value).any()]
 
 
