@@ -1,19 +1,24 @@
-"""Commands `sorn datasets`, `labelers`, `data check` and `data coco`."""
+"""Commands `sorn datasets`, `labelers`, `data check`, `data coco` and `masks probe`."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.commands import examples
 from pipeline.cli.options import FOLDER, data_root_option
-from pipeline.cli.stages import data
+from pipeline.cli.stages import data, masks
 from pipeline.datasets.manifest import known_datasets, load_manifest
+from pipeline.datasets.records import ImageRecord
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import listing, registry
+
+if TYPE_CHECKING:
+    from pipeline.labelers.map_probe import ProbedImages
 
 
 @click.command("datasets", epilog=examples("sorn datasets"))
@@ -78,3 +83,42 @@ def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_hei
     except ValueError as error:
         raise UserError(str(error), WRONG_OPTION) from error
     click.echo(convert(annotations, images, out, options, workers).text())
+
+
+@masks.command(
+    "probe",
+    epilog=examples("sorn masks probe parsed --images market1501 --data-root /data", "sorn masks probe parsed"),
+)
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--images", help="The images of the files: a dataset, of which those of the split train count, or a folder."
+)
+@data_root_option
+def masks_probe(folder: Path, images: str | None, data_root: Path) -> None:
+    """Look at another tool's files, and print the command that imports them.
+
+    It shows what their names, formats, sizes and ids are, which class tables fit them, and why others do not. Of many
+    files a sample is looked at. The exit code is 1 if they cannot be imported.
+    """
+    from pipeline.labelers.map_probe import probe
+    from pipeline.labelers.map_probe_text import importable, lines
+
+    found = probe(folder, _images(images, data_root) if images else None)
+    for line in lines(found, str(data_root)):
+        click.echo(line)
+    sys.exit(0 if importable(found) else 1)
+
+
+def _images(named: str, data_root: Path) -> ProbedImages:
+    """Images of a dataset, those of the split train if it has one, or all below a folder."""
+    from pipeline.datasets.discovery import find_records
+    from pipeline.datasets.image_folder import look
+    from pipeline.labelers.map_probe import ProbedImages
+
+    folder = Path(named)
+    if folder.is_dir() and named not in known_datasets():
+        names = look(folder).names
+        return ProbedImages(folder, [ImageRecord(name, folder / name, 0, 0, "train") for name in names])
+    found = find_records(load_manifest(named), data_root)
+    train = [record for record in found.records if record.split == "train"]
+    return ProbedImages(found.root, train or found.records, named)

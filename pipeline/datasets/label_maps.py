@@ -12,6 +12,8 @@ from pipeline.datasets.class_tables import HANDS, load_table
 from pipeline.datasets.mask_files import read_values
 from pipeline.datasets.mask_sizes import SHAPE, shown
 from pipeline.datasets.mask_values import Misfit, Outline, class_ids, require_ids, to_parts
+from pipeline.datasets.score_layers import THRESHOLD, are_scores, parts_of_scores
+from pipeline.datasets.shipped_tables import LAYERS
 from pipeline.errors import UserError
 from pipeline.io.images import resize_mask
 
@@ -24,8 +26,8 @@ SECTION = "masks.options"
 class LabelMaps:
     """The way in which one tool's label maps are read.
 
-    table: name of the class table. lookup: as `load_table` returns it. channel, ignore, fit: as in the options of the
-    labeler `import`. exact: they are ground truth, for which there are no options.
+    table: name of the class table. lookup: as `load_table` returns it. channel, ignore, fit, threshold: as in the
+    options of the labeler `import`. exact: they are ground truth, for which there are no options.
     """
 
     table: str
@@ -33,7 +35,13 @@ class LabelMaps:
     channel: str = ""
     ignore: tuple[int, ...] = ()
     fit: str = SHAPE
+    threshold: float = THRESHOLD
     exact: bool = False
+
+    @property
+    def layered(self) -> bool:
+        """Whether the files hold a score per layer in place of ids."""
+        return self.table in LAYERS
 
     def parts(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """Part mask of an image from its label map, part ids uint8 [h, w].
@@ -42,10 +50,36 @@ class LabelMaps:
         the table does not know, or another shape than its image.
         """
         try:
-            ids = require_ids(class_ids(read_values(path), self.channel, len(self.lookup)), self.lookup, self.table)
-            return resize_mask(to_parts(shown(ids, size, self.fit), self.lookup, self.table, self.ignore), size)
+            if self.layered:
+                return parts_of_scores(read_values(path), self.lookup, size, self.threshold, self.fit)
+            return resize_mask(to_parts(self._ids(path, size), self.lookup, self.table, self.ignore), size)
         except Misfit as error:
             raise self._message(path, error) from error
+
+    def ids(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        """Class ids that show an image, int64 [h', w'].
+
+        They have the map's own size. Values to be ignored are 0. size: (h, w) of the image. Raises UserError as `parts`
+        does.
+        """
+        try:
+            ids = self._ids(path, size)
+            to_parts(ids, self.lookup, self.table, self.ignore)
+        except Misfit as error:
+            raise self._message(path, error) from error
+        return np.where(np.isin(ids, list(self.ignore)), 0, ids).astype(np.int64)
+
+    def _ids(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        values = read_values(path)
+        for table, layers in LAYERS.items():
+            if are_scores(values, len(layers)):
+                found = f"holds {len(layers)} layers of scores, not the class ids of table {self.table}"
+                raise Misfit(
+                    found, "Choose the table of the tool that made it.", f"table={table}", "If it is BPBReID's"
+                )
+        return shown(
+            require_ids(class_ids(values, self.channel, len(self.lookup)), self.lookup, self.table), size, self.fit
+        )
 
     def _message(self, path: Path, error: Misfit) -> UserError:
         wrong = f"mask {path} {error.found}"
@@ -56,6 +90,13 @@ class LabelMaps:
             return UserError(wrong, f"Read {other.name} beside it: {setting(f'pattern={SAPIENS}')}")
         option = f" {error.when}: {setting(error.option)}" if error.option else ""
         return UserError(wrong, error.remedy + option)
+
+
+def _refuse_scores(values: np.ndarray, table: str) -> None:
+    for name, layers in LAYERS.items():
+        if are_scores(values, len(layers)):
+            found = f"holds {len(layers)} layers of scores, not the class ids of table {table}"
+            raise Misfit(found, "Choose the table of the tool that made it.", f"table={name}", "If it is BPBReID's")
 
 
 def setting(option: str) -> str:

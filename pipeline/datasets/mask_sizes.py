@@ -26,12 +26,16 @@ def shown(values: np.ndarray, size: tuple[int, int], fit: str = SHAPE) -> np.nda
         high, wide = (max(1, round(side * scale)) for side in size)
         top, left = ((rows - high) // 2, (columns - wide) // 2) if fit == LETTERBOXED else (0, 0)
         return values[top : top + high, left : left + wide]
-    if not _same_shape(values.shape, size):
+    if not same_shape(values.shape, size):
         raise _another_shape(values.shape, size)
     return values
 
 
-def _same_shape(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+def same_shape(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether a map has the aspect ratio of its image.
+
+    shape, size: (h, w) of the map and of the image.
+    """
     (rows, columns), (height, width) = shape, size
     return abs(rows * width / (columns * height) - 1) <= ASPECT_TOLERANCE or _within_a_pixel(shape, size)
 
@@ -46,7 +50,7 @@ def _within_a_pixel(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
 def _another_shape(shape: tuple[int, ...], size: tuple[int, int]) -> Misfit:
     (rows, columns), (height, width) = shape, size
     found = f"is {columns}x{rows} pixels and its image {width}x{height}: another shape"
-    if _same_shape(shape[::-1], size):
+    if same_shape(shape[::-1], size):
         remedy = "Make the masks from the images as they are shown, turned as their orientation tags say."
         return Misfit(f"{found}, the same lying on its side", remedy)
     when = "If all maps have one size, with the image stretched over it (or letterboxed, or padded at right and bottom)"

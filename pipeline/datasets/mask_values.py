@@ -7,6 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from pipeline.datasets.class_tables import UNKNOWN
+from pipeline.datasets.shipped_tables import TABLES
 from sorn.parts import BACKGROUND
 
 CHANNELS = ("red", "green", "blue")
@@ -16,6 +17,7 @@ VOID = (-1, 255, 65535)  # what tools write where no class is known
 NAMED = 4  # unknown values that a message names
 ONE_ID = "Give one class id per pixel: an indexed or greyscale PNG, or a two-dimensional .npy of integers."
 OUTLINE = (0, 255)  # the values of a silhouette
+SUCCESSORS = {"sapiens28": ("sapiens29", "Sapiens2")}  # table -> the one with more ids, and the tool that writes them
 OUTLINE_REMEDY = "Give the label maps, not the outlines of the people."
 
 
@@ -132,11 +134,20 @@ def _unknown(values: np.ndarray, unknown: np.ndarray, table: str) -> Misfit:
     counts = counts[:NAMED] + ([f"{len(counts) - NAMED} more values"] if len(counts) > NAMED else [])
     number = f"the value {ids[0]}" if len(ids) == 1 else f"{len(ids)} values"
     found = f"holds {number}, which class table {table} does not know ({', '.join(counts)} of {values.size:,} pixels)"
-    void = len(ids) == 1 and ids[0] in VOID
-    own = "." if void else ", or write your own: --set masks.options.table=mine.csv"
-    option, when = (
-        (f"ignore={ids[0]}", "If it marks pixels without a class, count them as background") if void else ("", "")
-    )
+    remedy, option, when = _table_meant(ids, table)
     if np.isin(values, OUTLINE).all():
         return Outline(f"{found}: 0 and 255 alone are an outline, not class ids", OUTLINE_REMEDY, option, when)
-    return Misfit(found, f"Choose the table of the tool that made it{own}", option, when)
+    return Misfit(found, remedy, option, when)
+
+
+def _table_meant(unknown: np.ndarray, table: str) -> tuple[str, str, str]:
+    """Remedy for values that a table does not know, and the option that may help with its condition."""
+    choose, largest = "Choose the table of the tool that made it", int(unknown.max())
+    if len(unknown) == 1 and largest in VOID:
+        return f"{choose}.", f"ignore={largest}", "If it marks pixels without a class, count them as background"
+    if table in SUCCESSORS and unknown.tolist() == [len(TABLES[table])]:
+        later, tool = SUCCESSORS[table]
+        return f"{choose}.", f"table={later}", f"If it is {tool}, whose ids are not those of {table}"
+    known = [name for name, labels in TABLES.items() if unknown.min() >= 0 and largest < len(labels)]
+    named = f" ({', '.join(known)} {'know' if len(known) > 1 else 'knows'} them)" if known else ""
+    return f"{choose}{named}, or write your own: --set masks.options.table=mine.csv", "", ""

@@ -37,8 +37,10 @@ def terminal_lines(report: LabelReport, file: str) -> list[str]:
 def doubts(report: LabelReport) -> list[str]:
     """Sentences about labels that are hardly those of people."""
     found = report.total
-    if not (found.parts and found.foreground and found.foreground.mean):
+    if not (found.parts and found.foreground):
         return []
+    if not found.foreground.mean:
+        return ["No label shows any part of a person."]
     shown = [part for part in CLASSES[1:] if found.parts[part].present]
     said = []
     if len(shown) == 1:

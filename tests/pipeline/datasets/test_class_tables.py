@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.class_tables import TABLES, load_table
+from pipeline.datasets.class_tables import load_table
+from pipeline.datasets.shipped_tables import LAYERS, TABLES
 from pipeline.errors import UserError
 
 FINE = [0, 2, 2, 4, 4, 7, 7, 5, 5, 5, 5, 6, 6, 6, 6, 3, 3, 3, 3, 4, 4, 4, 4, 1, 1]
@@ -15,6 +18,13 @@ PASCAL = [0, 1, 2, 3, 4, 5, 6]
 LIP = [0, 1, 1, 4, 1, 2, 2, 2, 6, 5, 2, 2, 5, 1, 4, 4, 6, 6, 7, 7]
 ATR = [0, 1, 1, 1, 2, 5, 5, 2, 2, 7, 7, 1, 6, 6, 4, 4, 0, 2]
 EIGHT = list(range(8))
+CIHP = LIP
+FASHN = [0, 1, 1, 2, 2, 5, 5, 2, 0, 1, 2, 1, 4, 4, 6, 7, 2, 2]
+SAPIENS = [0, 2, 1, 1, 7, 4, 4, 6, 7, 6, 3, 5, 5, 7, 4, 4, 6, 7, 6, 3, 5, 2, 2, 1, 1, 1, 1, 1]
+SAPIENS2 = [0, 2, 1, 1, 1, 7, 4, 4, 6, 7, 6, 3, 5, 5, 7, 4, 4, 6, 7, 6, 3, 5, 2, 2, 1, 1, 1, 1, 1]
+MHP = [0, 1, 1, 1, 1, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2, 5, 5, 5, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 7, 7, 2, 2, 2, 2]
+MHP += [2, 1, 0, 0, 0, 2, 0, 0, 0, 1, 1, 4, 2, 0, 0, 4, 4, 2, 0, 2, 5]
+PIFPAF = [1, 1, 1, 1, 1, 3, 3, 3, 3, 4, 4, 2, 2, 5, 5, 7, 7, 6, 5, 6, 5, 2, 2, 2, 2, 3, 3, 4, 4, 1, 1, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +36,12 @@ EIGHT = list(range(8))
         ("lip20", LIP),
         ("atr18", ATR),
         ("sorn8", EIGHT),
+        ("cihp20", CIHP),
+        ("mhp59", MHP),
+        ("fashn18", FASHN),
+        ("sapiens28", SAPIENS),
+        ("sapiens29", SAPIENS2),
+        ("pifpaf36", PIFPAF),
     ],
 )
 def test_shipped_tables(name: str, expected: list[int]) -> None:
@@ -44,6 +60,27 @@ def test_both_densepose_segmentations_agree_part_by_part() -> None:
     pairs = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 9: 6, 8: 7, 10: 7, 11: 8, 13: 8, 12: 9, 14: 9}
     pairs |= {15: 10, 17: 10, 16: 11, 18: 11, 19: 12, 21: 12, 20: 13, 22: 13, 23: 14, 24: 14}
     assert len(pairs) == 24 and all(FINE[fine] == COARSE[coarse] for fine, coarse in pairs.items())
+
+
+def test_the_number_in_the_name_is_that_of_the_labels() -> None:
+    """densepose24 counts its parts without the background."""
+    for name, labels in (TABLES | LAYERS).items():
+        number = int(re.sub(r"\D", "", name))
+        assert len(labels) == number + (name == "densepose24"), name
+
+
+def test_sapiens2_is_sapiens_with_one_label_more_in_the_middle() -> None:
+    first, second = ([label for label, _ in TABLES[name]] for name in ("sapiens28", "sapiens29"))
+    assert second == [*first[:2], "eyeglass", *first[2:]]
+    assert {name: second.index(name) for name in ("upper clothing", "tongue")} == {"upper clothing": 23, "tongue": 28}
+
+
+def test_both_sides_and_all_tables_mean_the_same_by_a_label() -> None:
+    meanings: dict[str, set[str]] = defaultdict(set)
+    for labels in TABLES.values():
+        for label, ours in labels:
+            meanings[re.sub("^(left|right) ", "", label)].add(ours)
+    assert {label: ours for label, ours in meanings.items() if len(ours) > 1} == {}
 
 
 def test_tables_of_the_user(tmp_path: Path) -> None:
@@ -87,7 +124,7 @@ def test_tables_that_are_wrong(tmp_path: Path, file: str, text: str, message: st
 
 
 def test_tables_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown class table 'lip21'; known: atr18, densepose15"):
+    with pytest.raises(UserError, match=r"unknown class table 'lip21'; known: atr18, .*Did you mean lip20"):
         load_table("lip21", "lower_arm")
     with pytest.raises(UserError, match=r"mine\.csv does not exist"):
         load_table(str(tmp_path / "mine.csv"), "lower_arm")

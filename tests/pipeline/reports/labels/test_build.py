@@ -240,7 +240,7 @@ def test_labels_of_one_body_part_are_doubted(paths: Paths, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(
-    ("ids", "doubt"), [((0, 1, 5), ""), ((1, 5), "No label has any background."), ((0, 3), "upper arm"), ((0,), "")]
+    ("ids", "doubt"), [((0, 1, 5), ""), ((1, 5), "No label has any background."), ((0, 3), "upper arm")]
 )
 def test_what_is_doubted(paths: Paths, caplog: pytest.LogCaptureFixture, ids: tuple[int, ...], doubt: str) -> None:
     mask = np.resize(np.array(ids, np.uint8), SIZE)
@@ -248,3 +248,10 @@ def test_what_is_doubted(paths: Paths, caplog: pytest.LogCaptureFixture, ids: tu
     write_labels(paths, {"train": [dataclasses.replace(sample("train/a.jpg", 0, status), mask=mask)]})
     write(paths)
     assert ("They may be outlines" in caplog.text) == bool(doubt) and doubt in caplog.text
+
+
+def test_labels_of_nobody_are_doubted(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    empty = dataclasses.replace(sample("train/a.jpg", 0, Status.EMPTY), mask=np.zeros(SIZE, np.uint8))
+    write_labels(paths, {"train": [empty]})
+    write(paths)
+    assert "labels: No label shows any part of a person." in caplog.text
