@@ -67,7 +67,10 @@ def cut_box(seed: int, index: int, width: int, height: int) -> tuple[int, int, i
 
 
 def cut_joints(joints: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Joints of the cut picture, float32 [17, 3] in its pixels; those outside are not visible."""
+    """Joints of the cut picture, float32 [17, 3] in its pixels.
+
+    Joints outside are not visible. box: as `cut_box` returns it.
+    """
     left, top, right, bottom = box
     moved = joints - np.array([left, top, 0], np.float32)
     x, y = moved[:, 0], moved[:, 1]
