@@ -17,7 +17,7 @@ from sorn.normalisation import Normalisation
 from sorn.parts import CLASSES
 
 STRIDE = 8  # of the feature maps: both last stages keep their resolution and see further by dilation instead
-REDUCTION = 4  # the heads work on a quarter of the backbone's channels
+REDUCTION = 4  # unless told otherwise, the heads work on a quarter of the backbone's channels
 KEY_REDUCTION = 8  # the position attention compares vectors of an eighth of those
 
 
@@ -37,15 +37,15 @@ class DANetOutput:
 class DANet(nn.Module):
     """Part segmenter with two attention modules.
 
-    Input: [B, 3, H, W] float, normalised by `normalisation`; H and W divisible by 8. Raises ValueError as
-    `build_backbone` does.
+    Input: [B, 3, H, W] float, normalised by `normalisation`; H and W divisible by 8. width: channels of the heads; 0 is
+    a quarter of the backbone's. Raises ValueError as `build_backbone` does.
     """
 
-    def __init__(self, backbone: str, labels: int = len(CLASSES)) -> None:
+    def __init__(self, backbone: str, labels: int = len(CLASSES), width: int = 0) -> None:
         super().__init__()
         self.backbone = build_backbone(backbone, STRIDE)
         channels = self.backbone.channels[-1]
-        width = channels // REDUCTION
+        width = width or channels // REDUCTION
         self.to_position, self.to_channel = (_convolution(channels, width) for _ in range(2))
         self.position_attention, self.channel_attention = PositionAttention(width), ChannelAttention()
         self.after_position, self.after_channel = (_convolution(width, width) for _ in range(2))

@@ -34,12 +34,15 @@ def sorn_network(config: SORNConfig) -> SORN:
         return SORN(config)
 
 
-def danet_network(backbone: str) -> DANet:
-    """DANet with random weights. Raises UserError as `sorn_network` does."""
+def danet_network(backbone: str, width: int = 0) -> DANet:
+    """DANet with random weights.
+
+    width: channels of the heads; 0 is a quarter of the backbone's. Raises UserError as `sorn_network` does.
+    """
     from sorn.danet import DANet
 
     with told_of_backbone("danet.backbone", backbone):
-        return DANet(backbone)
+        return DANet(backbone, width=width)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ class DANetLabeler:
         self.device = pick_device(runtime.device)
         self.precision = engine.pick_precision(self.options.precision, self.device)
         with torch.device("meta"):
-            model = danet_network(made.backbone)
+            model = danet_network(made.backbone, made.width)
         checkpoints.load_weights(self.path, model)
         require_trained_normalisation(self.path, model.normalisation)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

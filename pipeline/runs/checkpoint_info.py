@@ -67,6 +67,7 @@ class DanetInfo:
         return {
             "network": "danet",
             "backbone": self.options.backbone,
+            "width": self.options.width,
             "image_size": list(self.options.image_size),
             "trained_on": self.trained_on,
             "options": as_json(self.options),
@@ -79,12 +80,13 @@ class DanetInfo:
 class DanetNetwork:
     """Description of a DANet, from the metadata of its weights.
 
-    image_size: height and width of its input.
+    image_size: height and width of its input. width: channels of the heads; 0 is a quarter of the backbone's.
     """
 
     backbone: str
     image_size: tuple[int, ...]
     trained_on: str = ""
+    width: int = 0
 
     @classmethod
     def of(cls, metadata: Mapping[str, object]) -> DanetNetwork | None:

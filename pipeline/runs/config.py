@@ -65,6 +65,8 @@ class DanetConfig:
 
     backbone: str = choice("resnet50", DANET_BACKBONES)
     # Dilated, output stride 8. The paper names the network, not its backbone. resnet18 trains on a CPU.
+    width: int = 0
+    # Channels of the heads. 0 is a quarter of the backbone's, as in the DANet paper; eight classes need fewer.
     image_size: tuple[int, int] = (256, 128)
     # Height, width of the crops it is trained on and by default labels at.
     epochs: int = 40
@@ -97,6 +99,7 @@ class DanetConfig:
         check_fields("danet", self)
         fits, expected = _whole(self.image_size, 8), "height and width that 8 divides (the output stride)"
         check(fits, "danet.image_size", self.image_size, expected)
+        check(self.width == 0 or self.width >= 8, "danet.width", self.width, "8 or more channels, or 0")
         check(self.epochs >= 1, "danet.epochs", self.epochs, "1 or more")
         check(self.batch_size >= 2, "danet.batch_size", self.batch_size, "2 or more (batch normalisation)")
         check(self.base_lr > 0, "danet.base_lr", self.base_lr, "a positive number")

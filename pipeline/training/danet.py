@@ -73,7 +73,7 @@ class LabelerTraining:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
         torch.backends.cudnn.benchmark = False
-        self.model = danet_network(options.backbone)
+        self.model = danet_network(options.backbone, options.width)
         described = paths.settled.labeler_config
         self.start = load_initial_weights(self.model, options.init, options.backbone, "danet.init", described)
         self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

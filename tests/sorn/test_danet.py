@@ -24,6 +24,13 @@ def test_every_head_scores_eight_classes_at_stride_eight(network: DANet) -> None
     assert {tuple(getattr(output, name).shape) for name in ("fused", "position", "channel")} == {(2, 8, 8, 4)}
 
 
+def test_the_heads_are_as_wide_as_asked() -> None:
+    assert DANet("resnet18").classify_fused[1].in_channels == 512 // 4
+    narrow = DANet("resnet18", width=16).eval()
+    assert narrow.classify_fused[1].in_channels == 16
+    assert narrow(torch.zeros(1, 3, 32, 16)).fused.shape == (1, 8, 4, 2)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_torchvisions_weights_fit_the_dilated_backbone(name: str) -> None:
     torch.manual_seed(1)

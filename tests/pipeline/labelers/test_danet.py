@@ -45,6 +45,13 @@ def images() -> list[np.ndarray]:
     return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
 
 
+def test_weights_with_narrow_heads_are_read_by_their_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "danet.safetensors"
+    made = {"network": "danet", "backbone": "resnet18", "image_size": list(SIZE), "width": 16}
+    checkpoints.save_weights(path, DANet("resnet18", width=16).state_dict(), made)
+    assert create(path).label([], images()[:1])[0].mask.shape == images()[0].shape[:2]
+
+
 @pytest.mark.parametrize("inference", ["resized", "sliding"])
 def test_a_mask_has_its_images_size_and_does_not_depend_on_the_batch(weights: Path, inference: str) -> None:
     together = create(weights, inference=inference, precision="fp32").label([], images())
