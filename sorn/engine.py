@@ -199,13 +199,14 @@ def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Te
 
 @torch.inference_mode()
 def extract_features(
-    model: SORN, batches: Iterable[Batch], device: torch.device, precision: str, size: int = 0
+    model: SORN, batches: Iterable[Batch], device: torch.device, precision: str, size: int = 0, flip: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Global features [N, Dg], local features [N, P, Dl] and visibility scores [N, P].
 
     All are float32, in the order of the batches. size: smaller batches are filled up to so many images with black ones,
     which are then dropped. The size of a batch decides how sums are rounded: an image has the same features in all
-    batches of one size. `sorn.fused` makes it faster. Several threads may call it with one network.
+    batches of one size. flip: whether they are means over an image and its mirror image. `sorn.fused` makes it faster.
+    Several threads may call it with one network.
     """
     model.eval()
     rows = []
@@ -215,11 +216,18 @@ def extract_features(
         if missing:
             image = torch.cat([image, image.new_zeros(missing, *image.shape[1:])])
         with autocast(device, precision):
-            output = model(to_input(image, model.normalisation))
-        outputs = (output.global_feature, output.local_features, output.visibility)
+            outputs = _features(model, image)
+            if flip:
+                pairs = zip(outputs, _features(model, image.flip(2)), strict=True)
+                outputs = tuple((one + other) / 2 for one, other in pairs)
         rows.append(tuple(values[: len(batch)].cpu() for values in outputs))
     fields = [torch.cat(field).numpy() for field in zip(*rows, strict=True)]
     return fields[0], fields[1], fields[2]
+
+
+def _features(model: SORN, image: Tensor) -> tuple[Tensor, ...]:
+    output = model(to_input(image, model.normalisation))
+    return output.global_feature, output.local_features, output.visibility
 
 
 @torch.inference_mode()

@@ -32,6 +32,7 @@ EXAMPLES = {
     "synped_small": {"0031_c04_000012.jpg": (31, 4)},
     "synped_demo": {"0031_c04_000012.jpg": (31, 4)},
     "synped_abroad": {"0031_c24_000012.jpg": (31, 24)},
+    "synped_cut": {"0031_c04_000012.jpg": (31, 4)},
 }
 STRANGERS = {
     "market1501": [
@@ -62,7 +63,7 @@ def manifest(request: pytest.FixtureRequest) -> Manifest:
     return load_manifest(request.param)
 
 
-def test_the_ten_are_there() -> None:
+def test_all_are_there() -> None:
     assert set(known_datasets()) == set(EXAMPLES)
 
 
@@ -109,7 +110,7 @@ def test_every_protocol_selects_sets_that_exist(manifest: Manifest) -> None:
 
 
 def test_evaluation_only_sets(manifest: Manifest) -> None:
-    alone = ("partial_reid", "partial_ilids", "occluded_reid", "synped_abroad")
+    alone = ("partial_reid", "partial_ilids", "occluded_reid", "synped_abroad", "synped_cut")
     assert manifest.evaluation_only == (manifest.name in alone)
 
 

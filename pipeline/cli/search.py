@@ -19,6 +19,7 @@ from pipeline.runs.result_paths import SearchPaths
 MODEL_HELP = "A run below --runs (synped_demo-danet), the folder of a training, or a network that ships (sorn models)."
 
 model_option = click.option("--model", required=True, help=MODEL_HELP)
+flip_option = click.option("--flip", is_flag=True, help="Average the features of a picture and of its mirror image.")
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 
 
@@ -32,9 +33,12 @@ device_option = click.option("--device", default="auto", show_default=True, help
 @click.option("--out", default="bank.h5", show_default=True, type=FOLDER, help="File of the feature bank.")
 @click.option("--batch-size", default=64, show_default=True, help="Pictures per pass.")
 @click.option("--precision", default="auto", show_default=True, type=click.Choice(PRECISIONS))
+@flip_option
 @device_option
 @runs_option
-def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, device: str, runs: Path) -> None:
+def embed(
+    folder: Path, model: str, out: Path, batch_size: int, precision: str, flip: bool, device: str, runs: Path
+) -> None:
     """Write the features of every picture below FOLDER into a feature bank.
 
     `sorn search` and any HDF5 reader read the bank.
@@ -46,7 +50,7 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
     if batch_size < 1:
         raise UserError(f"batch size {batch_size}: expected 1 or more", WRONG_OPTION)
     pictures = look(folder)
-    mapped = kept_bank(load_embedder(model, runs, device, precision, batch_size), pictures, out)
+    mapped = kept_bank(load_embedder(model, runs, device, precision, batch_size, flip), pictures, out)
     if mapped.attrs["left_out"]:
         click.echo(f"left out {mapped.attrs['left_out']}", err=True)
     click.echo(f"{out}: {len(mapped.bank):,} pictures")
@@ -84,6 +88,7 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
 )
 @click.option("--pictures", type=FOLDER, help="Folder of the bank's pictures, if they moved.")
 @click.option("--no-cache", is_flag=True, help="Extract the features of a folder anew, and keep none.")
+@flip_option
 @device_option
 @runs_option
 def search(

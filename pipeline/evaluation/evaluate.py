@@ -136,14 +136,16 @@ def protocol_text(
 ) -> str:
     """Full name of the protocol, for the head of a report.
 
-    It names dataset, query set, filter, shots, AP formula and the source of the visibility scores. attrs: of the
-    features.
+    It names dataset, query set, filter, shots, AP formula, the source of the visibility scores, and options of the
+    extraction that change the features. attrs: of the features.
     """
     description = protocol.description.rstrip(".")
     shots = f"one random gallery image per person, {protocol.trials} draws" if protocol.shots else "all gallery images"
     by = f" on the landmarks of {pose.name}" if pose and options.visibility == "pose" else ""
     if options.visibility == "segmenter":
         by = f" on the part masks of a segmenter trained on {parse_json(attrs['segmenter'])['trained_on']}"
+    by += "; features averaged with those of mirror images" if options.flip else ""
+    by += "; norms adapted to the unlabelled gallery" if options.adapt_norms else ""
     return (
         f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
         f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by}"

@@ -42,7 +42,7 @@ class Embedder:
     """Trained network that extracts features of pictures.
 
     about: content of config.json. sha256: of the weights. device, precision: as requested, e.g. "auto". most: largest
-    number of images per forward pass.
+    number of images per forward pass. flip: whether features are means over a picture and its mirror image.
     """
 
     weights: Path
@@ -51,6 +51,7 @@ class Embedder:
     device: str
     precision: str
     most: int
+    flip: bool = False
 
     @cached_property
     def inference(self) -> Inference:
@@ -72,7 +73,8 @@ class Embedder:
 
         Features depend on them, on the weights and on the pictures.
         """
-        return json.dumps({"model": self.about.stored_model, "precision": self.inference.precision}, sort_keys=True)
+        made_from = {"model": self.about.stored_model, "precision": self.inference.precision}
+        return json.dumps(made_from | ({"flip": True} if self.flip else {}), sort_keys=True)
 
     @property
     def machine(self) -> str:
@@ -87,10 +89,11 @@ class Embedder:
         All forward passes have `batch_size` images, or `size`. So the features of a picture do not depend on the other
         pictures of its batch.
         """
-        inference, size = self.inference, size or self.batch_size
+        inference, size, flip = self.inference, size or self.batch_size, self.flip
 
         def look(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            return engine.extract_features(inference.network, [batch], inference.device, inference.precision, size)
+            network, device, precision = inference.network, inference.device, inference.precision
+            return engine.extract_features(network, [batch], device, precision, size, flip)
 
         return inference.run(look, ((batch,) for batch in batches))
 
@@ -101,7 +104,12 @@ class Embedder:
 
 
 def load_embedder(
-    model: str | Path, runs: Path, device: str = "auto", precision: str = "auto", batch_size: int = 64
+    model: str | Path,
+    runs: Path,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int = 64,
+    flip: bool = False,
 ) -> Embedder:
     """Embedder of a run or a training.
 
@@ -116,7 +124,7 @@ def load_embedder(
             "Give a network with one of these branches.",
         )
     weights = folder / WEIGHTS
-    return Embedder(weights, about, digest_file(weights), device, precision, batch_size)
+    return Embedder(weights, about, digest_file(weights), device, precision, batch_size, flip)
 
 
 def as_batch(images: list[np.ndarray]) -> Batch:

@@ -72,10 +72,13 @@ class Extraction:
         """Banks of features.h5, extracted now if necessary.
 
         The processes of torchrun share the work: process 0 gets the banks, the others None. Raises UserError for images
-        of another size than the segmenter was trained on.
+        of another size than the segmenter was trained on, and for norms adapted to a gallery of one image.
         """
         if self.segmenter is not None:
             self.segmenter.require_size(self.query.image_size)
+        if self.options.adapt_norms and len(self.gallery) < 2:
+            wrong = f"eval.adapt_norms takes means and variances over the gallery, which has {len(self.gallery)} image"
+            raise UserError(wrong, "Leave it out: --set eval.adapt_norms=false.")
         banks = self._kept() if distributed.here().number == 0 else None
         if not distributed.meet(value=banks is not None):
             banks = self._extracted()
@@ -103,7 +106,14 @@ class Extraction:
         splits = [data.index.splits[data.split] for data in self._sides]
         images = [split.digest for split in splits]
         joints = [] if self.query.index.pose is None else [split.detection_digest for split in splits]
-        return digest_json([EXTRACTION_VERSION, self.checkpoint, images, joints, self.options.precision, EXAMPLES])
+        made = [EXTRACTION_VERSION, self.checkpoint, images, joints, self.options.precision, EXAMPLES]
+        return digest_json([*made, *sorted(self._ways)])
+
+    @property
+    def _ways(self) -> dict[str, bool]:
+        """Options that change the features and are on; finished banks name none."""
+        ways = {"flip": self.options.flip, "adapt_norms": self.options.adapt_norms}
+        return {name: on for name, on in ways.items() if on}
 
     @property
     def _sides(self) -> tuple[ShardDataset, ShardDataset]:
@@ -136,14 +146,16 @@ class Extraction:
     def _extracted(self) -> store.Banks | None:
         """Extracted banks, with maps and parts of some queries; None in all processes but the first."""
         path = self.paths.features
-        inference = self._inference(self.paths.checkpoint, self.trained)
-        size = inference.batch_size
+        inference, flip = self._inference(self.paths.checkpoint, self.trained), self.options.flip
+        size, device, precision = inference.batch_size, inference.device, inference.precision
+        if self.options.adapt_norms:
+            inference.adapt(len(self.gallery), lambda chosen: _read(self.gallery, chosen, inference))
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Output:
             batch = _read(data, chosen, inference)
-            return engine.extract_features(inference.network, [batch], inference.device, inference.precision)
+            return engine.extract_features(inference.network, [batch], device, precision, 0, flip)
 
-        computed = digest_json([self.fingerprint, inference.precision, size])
+        computed = digest_json([self.fingerprint, precision, size])
         chunks = Chunks(self.paths, computed, self._sides, "features")
         require_space(self.paths.features, self._bytes(inference.network) - chunks.bytes)
         chunks.make(inference, look, size)
@@ -151,8 +163,9 @@ class Extraction:
             return None
         unite_equal_pictures(chunks.chunks, size)
         examples = self._examples(inference, size)
-        made_from = json.dumps({"model": self.trained.stored_model, "precision": inference.precision}, sort_keys=True)
-        attrs = {"fingerprint": self.fingerprint, "checkpoint_sha256": self.checkpoint, "config": made_from}
+        made_from = {"model": self.trained.stored_model, "precision": precision, **self._ways}
+        attrs = {"fingerprint": self.fingerprint, "checkpoint_sha256": self.checkpoint}
+        attrs["config"] = json.dumps(made_from, sort_keys=True)
         require_space(path, chunks.bytes + examples.maps.nbytes + examples.parts.nbytes)
         store.join_banks(path, chunks.rows(self.query), chunks.rows(self.gallery), attrs, examples)
         chunks.remove()

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from pipeline.io import checkpoints
@@ -15,8 +16,11 @@ from pipeline.runtime import distributed
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
 from sorn import engine
+from sorn.adaptation import Moments, adapt_norms, batch_moments
+from sorn.batch import Batch
 from sorn.config import SORNConfig
 from sorn.fused import fused
 from sorn.network import SORN
@@ -24,6 +28,7 @@ from sorn.network import SORN
 Result = TypeVar("Result")
 
 CPU_BATCH = 16  # images per core: more are no faster, and every core holds the feature maps of its batch
+ADAPTATION_BATCH = 32  # images whose moments are taken together
 GPU_THREADS = 4  # one waits for its results, the others read and queue the next images
 
 
@@ -52,6 +57,7 @@ class Inference:
     """
 
     def __init__(self, weights: Path, model: SORNConfig, device: str, precision: str, most: int = CPU_BATCH) -> None:
+        self.weights, self.model = weights, model
         self.device = pick_device(device)
         self.precision = engine.pick_precision(precision, self.device)
         self.network = fused(load_network(weights, model, self.device), self.precision)
@@ -69,6 +75,22 @@ class Inference:
         threads, prepare = (GPU_THREADS, self._use_gpu) if self.on_gpu else (distributed.cores(), use_one_torch_thread)
         with single_torch_thread(), closing(ahead(look, arguments, threads, prepare)) as results:
             yield from results
+
+    def adapt(self, count: int, read: Callable[[np.ndarray], Batch]) -> None:
+        """Batch norms adapted to some images, before they are folded (`sorn.adaptation`).
+
+        count: number of images, at least 2. read: images of positions int64 [B]. Batches are drawn the same way each
+        time, so the result depends on the images and their order alone.
+        """
+        network = load_network(self.weights, self.model, self.device)
+
+        def look(chosen: np.ndarray) -> Moments:
+            return batch_moments(network, read(chosen).image.to(self.device), self.precision)
+
+        order = np.random.default_rng(0).permutation(count)  # neighbours in a gallery are pictures of one person
+        batches = [(np.sort(chosen),) for chosen in np.array_split(order, -(-count // ADAPTATION_BATCH))]
+        adapt_norms(network, progress(self.run(look, batches), count, "norms", step=ADAPTATION_BATCH))
+        self.network = fused(network, self.precision)
 
     def _use_gpu(self) -> None:
         torch.cuda.set_device(self.device)  # every thread has its own device, to which page-locked memory belongs

@@ -207,6 +207,10 @@ class EvalConfig:
     # Images per forward pass of feature extraction; on a CPU at most 16, on every core its own.
     precision: str = choice("auto", PRECISIONS)
     # Of feature extraction. auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU.
+    flip: bool = False
+    # Features and the network's visibility scores are means over an image and its mirror image: twice the time.
+    adapt_norms: bool = False
+    # Batch norms take means and variances of the gallery's images, without labels; the report names it.
     visibility: str = choice("network", VISIBILITIES)
     # Where Eq. 11's scores come from: "network" (its semantic branch), "pose" ("+P" of Table III: the highest
     # confidence of a keypoint inside the stripe; needs masks.keypoints), or "segmenter" ("+S": another network's

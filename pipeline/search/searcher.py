@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,13 +23,13 @@ from PIL import Image
 from pipeline.datasets.image_folder import as_pixels, look
 from pipeline.errors import UserError
 from pipeline.features.bank_values import zero_images
-from pipeline.features.embedding import Embedder, load_embedder
+from pipeline.features.embedding import load_embedder
 from pipeline.features.few_pictures import FewPictures
 from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
-from pipeline.features.mapped import MappedBank, open_bank, require_finite
+from pipeline.features.mapped import open_bank, require_finite
 from pipeline.io.images import resize_image
-from pipeline.io.text import parse_json
-from pipeline.runs.config import PRECISIONS, EvalConfig, read_model
+from pipeline.runs.config import EvalConfig
+from pipeline.search.bank_options import as_bank, other_network
 from pipeline.search.candidates import Candidates, candidates
 from sorn.features import FeatureBank
 from sorn.matching import Rule, indicators, largest, pair_similarities, similarity_blocks, variants
@@ -95,7 +94,7 @@ class Searcher:
     pictures with new content only. cache: without `keep`, whether the bank is kept in the folder that the variable
     SORN_CACHE names, else in ~/.cache/sorn. candidates: number of candidates that FAISS picks per query, 0 for the
     whole gallery. keep_index: file for the index of the candidates. pictures: folder of the bank's pictures, if they
-    moved.
+    moved. flip: whether features are means over a picture and its mirror image; a bank says so itself.
 
     Raises UserError with a remedy for every input that cannot be used.
     """
@@ -113,18 +112,18 @@ class Searcher:
         candidates: int = 0,
         keep_index: str | Path | None = None,
         pictures: str | Path | None = None,
+        flip: bool = False,
     ) -> None:
         if not 0 <= tau <= 1:
             raise UserError(f"tau = {tau}: expected a number in [0, 1]", "Section IV-B of the paper takes 0.15.")
         if candidates < 0:
             wrong = f"candidates = {candidates}: expected 1 or more, or 0 for the whole gallery"
             raise UserError(wrong, "Take 10 times top, or more; or leave --candidates out.")
-        embedder = load_embedder(model, Path(runs), device)
+        embedder = load_embedder(model, Path(runs), device, flip=flip)
         path = Path(gallery)
         if path.is_file():
             mapped = open_bank(path)
-            precision, most = _precision(mapped, embedder), _most(mapped, embedder)
-            embedder = dataclasses.replace(embedder, precision=precision, most=most)
+            embedder = as_bank(embedder, mapped, flip)
         else:
             folder, unkept = look(path), cached_bank if cache else bank_in_memory
             mapped = kept_bank(embedder, folder, Path(keep)) if keep else unkept(embedder, folder)
@@ -195,7 +194,7 @@ class Searcher:
                 "Give another picture; if all are like this, the training failed.",
             )
         if bank.global_.shape[1:] != gallery.global_.shape[1:] or bank.local.shape[1:] != gallery.local.shape[1:]:
-            raise _other_network(self.gallery, "features of another size")
+            raise other_network(self.gallery, "features of another size")
         return bank
 
     def _by_all(self, queries: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -261,36 +260,3 @@ class Searcher:
 
 def _name(query: Query, number: int) -> str:
     return os.fspath(query) if isinstance(query, str | os.PathLike) else f"query {number}"
-
-
-def _precision(mapped: MappedBank, embedder: Embedder) -> str:
-    """Precision of the bank, in which queries are computed too. Raises UserError for a bank of another network."""
-    if mapped.attrs.get("checkpoint_sha256") != embedder.sha256:
-        raise _other_network(mapped, f"features of another checkpoint than {embedder.weights}")
-    try:
-        made = parse_json(mapped.attrs["config"])
-        same = read_model(made["model"]) == embedder.about.model
-        precision, size = str(made["precision"]), parse_json(mapped.attrs.get("image_size", "null"))
-    except (KeyError, ValueError, TypeError) as error:
-        raise _other_network(mapped, f"features of a network that its attributes do not describe ({error})") from error
-    if not same or precision not in PRECISIONS[1:]:
-        raise _other_network(mapped, f"features of another configuration than {embedder.weights.parent} describes")
-    if size and tuple(size) != embedder.image_size:
-        raise _other_network(mapped, f"features of images of {size[0]}x{size[1]}, not {embedder.image_size}")
-    return precision
-
-
-def _most(mapped: MappedBank, embedder: Embedder) -> int:
-    """Largest number of images per forward pass of the bank; with another number the last bits of features differ.
-
-    Banks of older builds and of evaluations do not record it: then it is that of `embedder`.
-    """
-    size = mapped.attrs.get("batch_size", str(embedder.most))
-    if not re.fullmatch("[1-9][0-9]{0,5}", size):
-        raise _other_network(mapped, f"features of batches of {size} images")
-    return int(size)
-
-
-def _other_network(mapped: MappedBank, content: str) -> UserError:
-    remedy = "Name the model that made it, or embed the pictures again with this one: sorn embed."
-    return UserError(f"{mapped.path} holds {content}", remedy)

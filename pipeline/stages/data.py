@@ -74,7 +74,10 @@ def run(run: Run, fingerprint: str) -> Path:
         from pipeline.datasets.synped.sheet import contact_sheet
 
         shown = ("query", "gallery") if manifest.evaluation_only else ("train", "query")
-        contact_sheet(_rendered_root(manifest, paths), paths.contact_sheet, shown)
+        folders = [
+            image_set.prefix.rstrip("/") for split in shown for image_set in manifest.set if image_set.split == split
+        ]
+        contact_sheet(_rendered_root(manifest, paths), paths.contact_sheet, tuple(folders))
         logger.info(f"  pictures and their masks to look at: {paths.contact_sheet}")
     return paths.records
 

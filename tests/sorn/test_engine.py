@@ -152,6 +152,17 @@ def test_extraction_is_the_network_in_evaluation_mode_batch_by_batch():
         np.testing.assert_allclose(found, whole.numpy(), rtol=1e-3, atol=1e-4)
 
 
+def test_flipped_features_are_means_over_both_mirror_images_and_equal_for_both():
+    model, data = network(), batch()
+    mirrored = dataclasses.replace(data, image=data.image.flip(2))
+    alone, other = (engine.extract_features(model, [one], CPU, "fp32") for one in (data, mirrored))
+    assert not np.array_equal(alone[0], other[0])
+    both, turned = (engine.extract_features(model, [one], CPU, "fp32", flip=True) for one in (data, mirrored))
+    for found, same, one, two in zip(both, turned, alone, other, strict=True):
+        assert np.array_equal(found, same), "a picture and its mirror image have the same features, bit for bit"
+        np.testing.assert_allclose(found, (one + two) / 2, rtol=1e-5, atol=1e-6)
+
+
 def test_explanation_gives_maps_and_parts_or_nothing():
     maps, parts = engine.explain(network(), batch(), CPU, "fp32")
     assert maps.shape == (6, 3, 4, 2) and maps.dtype == np.float32 and maps.min() > 0 and maps.max() < 1

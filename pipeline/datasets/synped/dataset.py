@@ -4,6 +4,7 @@ Reads the plan and a half-finished folder; writes images/, masks/, joints/ and s
 
     images/<split>/<pid:04d>_c<camid:02d>_<index:06d>.jpg   the photograph
     masks/<split>/<same stem>.png   8-bit palette PNG: class ids of sorn.parts; joints as a text chunk
+    images/query/cut/, masks/query/cut/    gallery pictures cut off, as of val_gallery in val_query/cut/ (synped.cut)
     joints/<split>.csv              name, then x, y, visible of 17 COCO joints, gathered from the masks
     synped.json                     size, seed, style and renderer version; "complete" once all is there
 
@@ -24,6 +25,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.datasets.manifest import SPLITS
+from pipeline.datasets.synped.cut import FOLDERS, Cut, cut_box, cut_joints, find_cuts
 from pipeline.datasets.synped.plan import RENDERER_VERSION, SIZES, DatasetPlan, ImageSpec, Size, make_plan
 from pipeline.datasets.synped.style import STYLES
 from pipeline.errors import UserError
@@ -36,11 +38,12 @@ from sorn.sample import JOINTS
 STATE = "synped.json"
 OWN_NAME = re.compile(r"\d{4,}_c\d{2,}_\d{6,}\.(jpg|png)(\.tmp)?")
 CHUNK = 16  # pictures a worker renders before it reports
+CUT_QUALITY = 95  # JPEG of cut pictures, which were compressed as whole ones before
 KEPT = 2 << 30  # bytes that a worker may keep in places, people and obstacles that come again
 
 
 def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: str = "home") -> None:
-    """Render what is missing under `root`.
+    """Render what is missing under `root`, then cut gallery pictures.
 
     The result does not depend on `workers`. size: a name of SIZES, or a Size. style: a name of STYLES. Raises UserError
     for an unknown size or style, a folder that is not SynPed's, a full disk.
@@ -57,14 +60,19 @@ def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: 
         _clear(root)
         known = {}
     missing = [spec.index for spec in plan.images if not all(path.is_file() for path in files_of(root, spec))]
+    uncut = [cut for cut in find_cuts(plan) if not all(path.is_file() for path in cut_files(root, cut))]
     tables = [joints_path(root, split) for split in SPLITS]
-    if not missing and known.get("complete") and all(table.is_file() for table in tables):
+    rendered = not missing and known.get("complete") and all(table.is_file() for table in tables)
+    if rendered and not uncut:
         return
     try:
-        write_json(root / STATE, state | {"complete": False})
-        _render_all(root, plan, missing, max(1, workers))
-        for split in SPLITS:
-            _write_joints(root, split, [spec for spec in plan.images if spec.split == split])
+        if not rendered:
+            write_json(root / STATE, state | {"complete": False})
+            _render_all(root, plan, missing, max(1, workers))
+            for split in SPLITS:
+                _write_joints(root, split, [spec for spec in plan.images if spec.split == split])
+        for cut in uncut:
+            _write_cut(root, plan.seed, cut)
         write_json(root / STATE, state | {"complete": True})
     except OSError as error:
         raise UserError(
@@ -76,6 +84,12 @@ def write_dataset(root: Path, size: str | Size, seed: int, workers: int, style: 
 def files_of(root: Path, spec: ImageSpec) -> tuple[Path, Path]:
     """Image and mask of one picture."""
     return root / "images" / spec.split / f"{spec.stem}.jpg", root / "masks" / spec.split / f"{spec.stem}.png"
+
+
+def cut_files(root: Path, cut: Cut) -> tuple[Path, Path]:
+    """Image and mask of one cut picture."""
+    stem = f"{cut.folder}/{cut.source.stem}"
+    return root / "images" / f"{stem}.jpg", root / "masks" / f"{stem}.png"
 
 
 def joints_path(root: Path, split: str) -> Path:
@@ -100,11 +114,12 @@ def _read_state(root: Path) -> dict[str, object]:
 
 def _clear(root: Path) -> None:
     """Delete what another plan or renderer left, and nothing else: only files named as SynPed names them."""
-    for split in SPLITS:
-        for folder in (root / "images" / split, root / "masks" / split):
+    for name in (*SPLITS, *FOLDERS.values()):
+        for folder in (root / "images" / name, root / "masks" / name):
             for path in sorted(folder.glob("*")):
                 if OWN_NAME.fullmatch(path.name):
                     path.unlink()
+    for split in SPLITS:
         joints_path(root, split).unlink(missing_ok=True)
 
 
@@ -138,6 +153,23 @@ def _render_chunk(root: Path, size: Size, seed: int, style: str, indices: list[i
             _write(image, _jpeg(rendered.image, rendered.quality))
         if not mask.is_file():
             _write(mask, mask_png(rendered.mask, rendered.joints))
+
+
+def _write_cut(root: Path, seed: int, cut: Cut) -> None:
+    """Write image and mask of one cut picture, in the resolution of the whole one."""
+    whole, labels = files_of(root, cut.source)
+    with Image.open(whole) as opened:
+        image = opened.convert("RGB")
+    with Image.open(labels) as opened:
+        mask, text = np.asarray(opened), str(opened.info["joints"])
+    box = cut_box(seed, cut.source.index, *image.size)
+    joints = cut_joints(np.array(text.split(","), np.float32).reshape(len(JOINTS), 3), box)
+    left, top, right, bottom = box
+    contents = _jpeg(np.asarray(image.crop(box)), CUT_QUALITY), mask_png(mask[top:bottom, left:right], joints)
+    for path, content in zip(cut_files(root, cut), contents, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file():
+            _write(path, content)
 
 
 def _jpeg(image: np.ndarray, quality: int) -> bytes:

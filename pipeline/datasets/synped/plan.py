@@ -16,7 +16,9 @@ RENDERER_VERSION = 4
 # Raise it when pictures change: folders rendered by another version are rendered again.
 
 # Beyond any index of a picture, so that no two streams coincide.
-PLAN_STREAM, IDENTITY_STREAM, CAMERA_STREAM, STRANGER_STREAM, OBSTACLE_STREAM = (1_000_000_001 + k for k in range(5))
+PLAN_STREAM, IDENTITY_STREAM, CAMERA_STREAM, STRANGER_STREAM, OBSTACLE_STREAM, CUT_STREAM = (
+    1_000_000_001 + k for k in range(6)
+)
 
 LABELER_CAMERAS = 12
 # The labeler split has its own: a part segmenter is used on places and lights that it has never seen.

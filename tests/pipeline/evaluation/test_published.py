@@ -52,6 +52,12 @@ def test_the_whole_test_split_under_its_protocol_stands_beside_the_paper(
     assert [row["rank-1"] for row in found.rows if row["method"] == "SORN"][-1] == figure and not found.left_out
 
 
+def test_norms_adapted_to_the_gallery_are_another_protocol_than_the_papers() -> None:
+    found = published(of("market1501", options=EvalConfig(adapt_norms=True)))
+    assert not found.rows and "had not seen the gallery" in found.left_out
+    assert published(of("market1501", options=EvalConfig(flip=True))).rows
+
+
 def test_a_dataset_that_the_paper_does_not_have_needs_no_word() -> None:
     assert published(of("p_dukemtmc")) == published(of("synped_demo"))
     assert not published(of("synped_demo")).rows and not published(of("synped_demo")).left_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 
@@ -84,6 +85,24 @@ def test_a_picture_has_the_features_that_an_evaluation_gives_it(tmp_path, pictur
             found, expected = getattr(bank, field)[rows], getattr(evaluated, field)
             assert np.abs(found - expected).max() <= 1e-5 * max(1, np.abs(expected).max()), field
         assert evaluated.global_.std() > 0.1 and evaluated.visibility.std() > 0.01
+
+
+def test_a_picture_and_its_mirror_image_have_the_same_features_with_flips(tmp_path, pictures, model):
+    (tmp_path / "both").mkdir()
+    with Image.open(pictures / "a" / "00.png") as opened:
+        picture = opened.convert("RGB").resize(SIZE[::-1])
+    picture.save(tmp_path / "both" / "one.png")
+    picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "both" / "other.png")
+    banks = {}
+    for name, flags in {"plain": [], "flipped": ["--flip"]}.items():
+        out = tmp_path / f"{name}.h5"
+        run("embed", tmp_path / "both", "--model", model, "--out", out, "--precision", "fp32", *flags)
+        banks[name], attrs = read_bank(out)
+        assert json.loads(attrs["config"]).get("flip", False) == (name == "flipped")
+    for field in ("global_", "local", "visibility"):
+        one, other = getattr(banks["flipped"], field)
+        assert np.array_equal(one, other)
+    assert not np.array_equal(*banks["plain"].global_)
 
 
 def test_an_embedded_bank_is_made_again_only_when_something_changed(tmp_path, pictures, model, make_training):

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.features import chunks, extraction, store
+from pipeline.features import chunks, extraction, network, store
 from pipeline.features.extraction import Extraction
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
@@ -90,9 +90,9 @@ def with_segmenter(folder: Path) -> EvalConfig:
     return dataclasses.replace(CONFIG.eval, visibility="segmenter", segmenter=str(folder))
 
 
-def extract(paths: Paths, segmenter: Path | None = None) -> bytes:
+def extract(paths: Paths, segmenter: Path | None = None, **changes: bool) -> bytes:
     query, gallery = (ShardDataset(paths.shard_index, split) for split in COUNTS)
-    options = with_segmenter(segmenter) if segmenter else CONFIG.eval
+    options = dataclasses.replace(with_segmenter(segmenter) if segmenter else CONFIG.eval, **changes)
     banks = Extraction(paths, describe(paths.folder("train")), query, gallery, options, "cpu").banks()
     assert banks is not None and (len(banks.query), len(banks.gallery)) == (9, 10)
     assert not paths.feature_chunks.exists() and not list(paths.folder("eval").rglob("*.tmp"))
@@ -245,10 +245,11 @@ def test_images_without_features_are_named(
 def test_two_ranks_write_what_one_writes(made: Path, tmp_path: Path) -> None:
     """The chunks of today's size: one of the query and one of the gallery images, and of the segmenter's scores."""
     write_training(tmp_path / "segmenter", 5)
-    alone = extract(linked(made, tmp_path / "one"), tmp_path / "segmenter")
+    alone = extract(linked(made, tmp_path / "one"), tmp_path / "segmenter", flip=True, adapt_norms=True)
     script = tmp_path / "processes.py"
     script.write_text(
         f"""
+import dataclasses
 import sys
 from pathlib import Path
 from pipeline.runtime import distributed as processes
@@ -261,6 +262,7 @@ paths = test.paths_in(Path({str(tmp_path / "two")!r}))
 processes.join()
 query, gallery = (ShardDataset(paths.shard_index, split) for split in test.COUNTS)
 options = test.with_segmenter(Path({str(tmp_path / "segmenter")!r}))
+options = dataclasses.replace(options, flip=True, adapt_norms=True)
 banks = Extraction(paths, describe(paths.folder("train")), query, gallery, options, "cpu").banks()
 processes.meet()
 processes.leave()
@@ -276,6 +278,38 @@ Path(__file__).with_name(f"process-{{processes.here().number}}").write_text(has)
     assert [(tmp_path / f"process-{number}").read_text() for number in (0, 1)] == ["9 queries", "nothing"]
     assert said.count("features: 9/9 images") == 1 and "10/10" not in said  # process 0 alone shows its share
     assert shared.features.read_bytes() == alone and not shared.feature_chunks.exists()
+
+
+def test_flips_and_adapted_norms_are_extracted_anew_and_named_in_the_bank(paths: Paths) -> None:
+    plain = extract(paths)
+    bank, fingerprints = store.read_banks(paths.features), set()
+    made_from = json.loads(bank.attrs["config"])
+    assert set(made_from) == {"model", "precision"}, "as in banks of before"
+    for name in ("flip", "adapt_norms"):
+        extract(paths, **{name: True})
+        found = store.read_banks(paths.features)
+        assert json.loads(found.attrs["config"]) == made_from | {name: True}
+        assert not np.allclose(found.query.global_, bank.query.global_, rtol=1e-2)
+        fingerprints.add(found.attrs["fingerprint"])
+    assert len(fingerprints | {bank.attrs["fingerprint"]}) == 3
+    assert extract(paths) == plain
+
+
+def test_adapted_norms_do_not_depend_on_the_number_of_threads(
+    paths: Paths, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "ADAPTATION_BATCH", 4)  # batches of 4, 3 and 3
+    one = extract(paths, adapt_norms=True)
+    monkeypatch.setattr(distributed, "cores", lambda: 3)
+    assert extract(linked(made, tmp_path / "other"), adapt_norms=True) == one
+
+
+def test_norms_adapted_to_one_image_are_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ShardDataset, "__len__", lambda self: 1)
+    with pytest.raises(
+        UserError, match=r"over the gallery, which has 1 image\. Leave it out: --set eval\.adapt_norms="
+    ):
+        extract(paths, adapt_norms=True)
 
 
 def test_make_divides_the_evaluation() -> None:

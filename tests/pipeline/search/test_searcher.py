@@ -71,6 +71,30 @@ def changed(path: Path, copy: Path, change) -> Path:
     return copy
 
 
+def test_a_bank_says_whether_features_are_averaged_with_those_of_mirror_images(tmp_path, folder, model, kept):
+    with pytest.raises(
+        UserError, match=r"without those of mirror images, which --flip asks for\. Leave --flip out, or"
+    ):
+        Searcher(model, kept, device="cpu", flip=True)
+    bank = tmp_path / "flipped.h5"
+    run("embed", folder, "--model", model, "--out", bank, "--precision", "fp32", "--flip")
+    picture = Image.open(folder / "<b>" / "05.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    (best,) = Searcher(model, bank, device="cpu").search(picture, top=1)
+    assert best.name == "<b>/05.png" and best.similarity == pytest.approx(1, abs=1e-6)
+    (plain,) = Searcher(model, kept, device="cpu").search(picture, top=1)
+    assert plain.similarity < best.similarity
+
+
+def test_features_of_norms_adapted_to_a_gallery_are_refused(tmp_path, model, kept):
+    bank, attrs = store.read_bank(kept)
+    attrs["config"] = json.dumps(json.loads(attrs["config"]) | {"adapt_norms": True})
+    store.write_bank(tmp_path / "adapted.h5", bank, attrs)
+    with pytest.raises(
+        UserError, match=r"norms that were adapted to its gallery \(eval\.adapt_norms\)\. Evaluate without"
+    ):
+        Searcher(model, tmp_path / "adapted.h5", device="cpu")
+
+
 def test_the_readmes_three_lines_work(tmp_path, monkeypatch, model, folder, make_training):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(from pipeline\.search .*?)```", readme, re.DOTALL)

@@ -281,9 +281,11 @@ def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
             ("query", 1),
             ("gallery", 2),
             ("labeler", 3),
+            ("val_query/cut", 1),
+            ("query/cut", 1),
         ):
             for pid in (1, 2):
-                pid += 10 * (split in ("query", "gallery")) + 20 * ("val" in split)
+                pid += 10 * (split in ("query", "query/cut", "gallery")) + 20 * ("val" in split)
                 stem = f"{split}/{pid:04d}_c{camid + pid * (split == 'train'):02d}_{pid:06d}"
                 if not all((root / part).is_file() for part in (f"images/{stem}.jpg", f"masks/{stem}.png")):
                     make_images(root, [f"images/{stem}.jpg", f"masks/{stem}.png"])
@@ -310,6 +312,18 @@ def test_another_style_has_no_training_and_a_sheet_of_what_it_has(tmp_path: Path
     assert renders == ["test 1 2 abroad"]
     assert {record.split for record, _ in read_rows(abroad.records, "make data")} == {"query", "gallery"}
     assert abroad.contact_sheet.read_text() == "query gallery"
+
+
+def test_cut_people_are_in_the_folder_of_synped_itself(tmp_path: Path, renders: list[str]) -> None:
+    cut = Paths("synped_cut", "none", tmp_path / "data", tmp_path / "runs")
+    assert run(cut) and not run(cut)
+    assert renders == ["full 0 2 home"]
+    rows = read_rows(cut.records, "make data")
+    names = {record.name.rpartition("/")[0] for record, _ in rows}
+    assert names == {"val_query/cut", "val_gallery", "query/cut", "gallery"}
+    manifest, root = load_manifest("synped_cut"), tmp_path / "data" / "synped"
+    assert len(rows) == 8 and all(mask_path(manifest, root, record).is_file() for record, _ in rows)
+    assert cut.contact_sheet.read_text() == "query/cut gallery"
 
 
 def test_damaged_records_of_synped_are_written_again(tmp_path: Path, renders: list[str]) -> None:

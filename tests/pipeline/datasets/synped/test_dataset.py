@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.synped.dataset import STATE, write_dataset
+from pipeline.datasets.synped.cut import cut_box, find_cuts
+from pipeline.datasets.synped.dataset import STATE, cut_files, files_of, write_dataset
 from pipeline.datasets.synped.plan import RENDERER_VERSION, Size, make_plan
 from pipeline.datasets.synped.sheet import contact_sheet
 from pipeline.errors import UserError
@@ -42,6 +44,9 @@ def test_the_layout_is_the_one_promised(rendered):
     for spec in plan.images:
         stem = f"{spec.split}/{spec.pid:04d}_c{spec.camid:02d}_{spec.index:06d}"
         expected |= {f"images/{stem}.jpg", f"masks/{stem}.png"}
+    for cut in find_cuts(plan):
+        stem = f"{cut.folder}/{cut.source.stem}"
+        expected |= {f"images/{stem}.jpg", f"masks/{stem}.png"}
     assert set(digests(rendered)) == expected
     state = json.loads((rendered / STATE).read_text())
     assert state["complete"] is True
@@ -50,7 +55,8 @@ def test_the_layout_is_the_one_promised(rendered):
 
 def test_masks_are_index_pictures_of_the_images_size(rendered):
     for path in sorted((rendered / "masks").rglob("*.png")):
-        with Image.open(path) as mask, Image.open(rendered / "images" / path.parent.name / f"{path.stem}.jpg") as image:
+        photograph = rendered / "images" / path.relative_to(rendered / "masks").with_suffix(".jpg")
+        with Image.open(path) as mask, Image.open(photograph) as image:
             assert mask.mode == "P"
             assert mask.size == image.size
             assert mask.getpalette()[: COLOURS.size] == COLOURS.ravel().tolist()
@@ -80,11 +86,39 @@ def test_a_finished_folder_is_left_alone(rendered, monkeypatch):
     write_dataset(rendered, TINY, seed=4, workers=1)
 
 
+def test_a_folder_of_before_gets_its_cut_pictures_without_rendering(rendered, tmp_path, monkeypatch):
+    before, old = digests(rendered), tmp_path / "old"
+    shutil.copytree(rendered, old)
+    for folder in (old / kind / split / "cut" for kind in ("images", "masks") for split in ("query", "val_query")):
+        shutil.rmtree(folder)
+    assert digests(old) != before
+    monkeypatch.setattr("pipeline.datasets.synped.dataset._render_all", lambda *args: pytest.fail("rendered again"))
+    write_dataset(old, TINY, seed=4, workers=1)
+    assert digests(old) == before
+
+
+def test_cut_pictures_and_their_masks_show_one_part_of_the_whole_ones(rendered):
+    cuts = find_cuts(make_plan(TINY, 4))
+    assert {cut.folder for cut in cuts} == {"val_query/cut", "query/cut"}
+    for cut in cuts:
+        (image, mask), (whole, labels) = cut_files(rendered, cut), files_of(rendered, cut.source)
+        with Image.open(mask) as one, Image.open(labels) as other:
+            box = cut_box(4, cut.source.index, *other.size)
+            assert np.array_equal(np.asarray(one), np.asarray(other.crop(box)))
+            joints, before = (np.array(m.info["joints"].split(","), float).reshape(17, 3) for m in (one, other))
+            assert np.allclose(joints[:, :2] + box[:2], before[:, :2], atol=0.11)
+        with Image.open(image) as one, Image.open(whole) as other:
+            difference = np.asarray(one.convert("RGB"), int) - np.asarray(other.convert("RGB").crop(box), int)
+            assert np.abs(difference).mean() < 6, "the same pixels, compressed once more"
+
+
 def test_another_style_is_rendered_and_told(tmp_path):
     alone = Size(0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0)
     write_dataset(tmp_path / "abroad", alone, seed=4, workers=1, style="abroad")
     assert json.loads((tmp_path / "abroad" / STATE).read_text())["style"] == "abroad"
-    assert {path.parent.name for path in (tmp_path / "abroad" / "images").rglob("*.jpg")} == {"query", "gallery"}
+    images = tmp_path / "abroad" / "images"
+    folders = {path.parent.relative_to(images).as_posix() for path in images.rglob("*.jpg")}
+    assert folders == {"query", "gallery", "query/cut"}
     assert len((tmp_path / "abroad/joints/train.csv").read_text().splitlines()) == 1, "a header, for a split of nobody"
     before = digests(tmp_path / "abroad" / "images")
     write_dataset(tmp_path / "abroad", alone, seed=4, workers=1)
