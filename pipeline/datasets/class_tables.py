@@ -29,21 +29,28 @@ def load_table(name: str, hands: str) -> np.ndarray:
     value,class. Classes are the names of `sorn.parts` or "hand". hands: a key of HANDS. Raises UserError for a table
     that is unknown or cannot be read.
     """
-    shipped = TABLES | LAYERS
-    if name in shipped:
-        entries = {value: ours for value, (_, ours) in enumerate(shipped[name])}
-    elif name.lower().endswith((".toml", ".csv")):
-        entries = _read_table(Path(name))
-    else:
-        wrong = f"unknown class table '{name}'; known: {', '.join(sorted(shipped))}"
-        raise UserError(wrong, f"{did_you_mean(name, shipped)}Or give the path of your own .toml or .csv.")
+    entries = read_classes(name)
     lookup = np.full(max(entries) + 1, UNKNOWN, np.int16)
     for value, ours in entries.items():
         lookup[value] = CLASSES.index(HANDS[hands] if ours == HAND else ours)
     return lookup
 
 
-def _read_table(path: Path) -> dict[int, Any]:
+def read_classes(name: str, more: tuple[str, ...] = ()) -> dict[int, Any]:
+    """Class of each label value, "hand" included.
+
+    name: as for `load_table`. more: further classes that a user's table may have. Raises as `load_table` does.
+    """
+    shipped = TABLES | LAYERS
+    if name in shipped:
+        return {value: ours for value, (_, ours) in enumerate(shipped[name])}
+    if name.lower().endswith((".toml", ".csv")):
+        return _read_table(Path(name), (*CLASSES, HAND, *more))
+    wrong = f"unknown class table '{name}'; known: {', '.join(sorted(shipped))}"
+    raise UserError(wrong, f"{did_you_mean(name, shipped)}Or give the path of your own .toml or .csv.")
+
+
+def _read_table(path: Path, known: tuple[str, ...]) -> dict[int, Any]:
     remedy = 'Write one class per value: [classes] 0 = "background" in TOML, or a CSV with the columns value,class.'
     try:
         rows = _toml_rows(path) if path.suffix.lower() == ".toml" else _csv_rows(path, remedy)
@@ -52,7 +59,7 @@ def _read_table(path: Path) -> dict[int, Any]:
         raise LostFile(f"class table {path} does not exist", remedy) from error
     except (ValueError, KeyError, OSError) as error:
         raise UserError(f"class table {path} cannot be read: {reason(error)}", remedy) from error
-    _check_table(path, entries, len(rows), remedy)
+    _check_table(path, entries, len(rows), remedy, known)
     return entries
 
 
@@ -67,11 +74,11 @@ def _csv_rows(path: Path, remedy: str) -> list[tuple[str, Any]]:
     return [(row["value"], row["class"].lower()) for _, row in read_table(path, ("value", "class"), remedy)]
 
 
-def _check_table(path: Path, entries: dict[int, Any], rows: int, remedy: str) -> None:
+def _check_table(path: Path, entries: dict[int, Any], rows: int, remedy: str, known: tuple[str, ...]) -> None:
     for value, ours in entries.items():
-        if ours not in (*CLASSES, HAND):
-            known = ", ".join((*CLASSES, HAND))
-            raise UserError(f"class table {path}: value {value} is '{ours}', which is no class", f"Known: {known}.")
+        if ours not in known:
+            names = ", ".join(known)
+            raise UserError(f"class table {path}: value {value} is '{ours}', which is no class", f"Known: {names}.")
         if not 0 <= value <= LARGEST_VALUE:
             raise UserError(f"class table {path}: value {value} is not in 0..{LARGEST_VALUE}", remedy)
     if not entries:

@@ -51,11 +51,13 @@ FAR = 3.0
 class Limb:
     """Shape of one body part.
 
-    points: [n, 2] x, y in pixels: one is a disc, two are a capsule, more a polygon with a rim.
+    points: [n, 2] x, y in pixels: one is a disc, two are a capsule, more a polygon with a rim. joints: numbers of the
+    joints that place it, in JOINTS.
     """
 
     part: int
     points: np.ndarray
+    joints: tuple[int, ...] = ()
 
 
 def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndarray:
@@ -74,7 +76,7 @@ def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndar
     if not limbs:
         return mask
     pixels = np.stack([columns + 0.5, rows + 0.5], axis=1)  # [n, 2]
-    distances = np.stack([_distance(pixels, limb, height) for limb in limbs])
+    distances = np.stack([distance(pixels, limb, height) for limb in limbs])
     nearest = distances.argmin(axis=0)  # the first of equals
     parts = np.array([limb.part for limb in limbs], np.uint8)[nearest]
     mask[rows, columns] = np.where(distances.min(axis=0) > FAR, TORSO, parts)
@@ -103,7 +105,7 @@ def find_limbs(places: np.ndarray, known: np.ndarray, height: float) -> list[Lim
     places: [17, 2] pixels. known: bool [17]. height: the stature in pixels.
     """
     limbs = [
-        Limb(part, places[[first + side, second + side]])
+        Limb(part, places[[first + side, second + side]], (first + side, second + side))
         for part, first, second, _ in BONES
         for side in (0, 1)
         if known[first + side] and known[second + side]
@@ -113,7 +115,7 @@ def find_limbs(places: np.ndarray, known: np.ndarray, height: float) -> list[Lim
             ankle, down = places[ANKLE + side], np.array([0.0, 1.0])
             if known[KNEE + side]:
                 down = _direction(ankle - places[KNEE + side], down)
-            limbs.append(Limb(FOOT, np.stack([ankle, ankle + down * ANKLE_TO_SOLE * height])))
+            limbs.append(Limb(FOOT, np.stack([ankle, ankle + down * ANKLE_TO_SOLE * height]), (ANKLE + side,)))
     torso = _torso(places, known, height)
     if torso is not None:
         limbs.append(torso)
@@ -128,7 +130,8 @@ def _torso(places: np.ndarray, known: np.ndarray, height: float) -> Limb | None:
     length below or above the other pair: the silhouette ends where the obstacle begins.
     """
     around = [LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP]
-    corners = places[[joint for joint in around if known[joint]]]
+    joints = tuple(joint for joint in around if known[joint])
+    corners = places[list(joints)]
     trunk = np.array([0.0, TRUNK * height])
     if len(corners) == 0:
         return None
@@ -136,19 +139,20 @@ def _torso(places: np.ndarray, known: np.ndarray, height: float) -> Limb | None:
         corners = np.concatenate([corners, corners[::-1] + trunk])
     elif not known[LEFT_SHOULDER] and not known[RIGHT_SHOULDER]:
         corners = np.concatenate([corners[::-1] - trunk, corners])
-    return Limb(TORSO, corners)
+    return Limb(TORSO, corners, joints)
 
 
 def _head(places: np.ndarray, known: np.ndarray, height: float) -> Limb | None:
     """A disc around the known joints of the face; of a person seen from behind, above the shoulders."""
     if known[FACE].any():
-        return Limb(HEAD, places[FACE][known[FACE]].mean(axis=0, keepdims=True))
+        joints = tuple(np.flatnonzero(known[FACE]).tolist())
+        return Limb(HEAD, places[list(joints)].mean(axis=0, keepdims=True), joints)
     if not (known[LEFT_SHOULDER] and known[RIGHT_SHOULDER]):
         return None
     shoulders, up = places[[LEFT_SHOULDER, RIGHT_SHOULDER]].mean(axis=0), np.array([0.0, -1.0])
     if known[LEFT_HIP] and known[RIGHT_HIP]:
         up = _direction(shoulders - places[[LEFT_HIP, RIGHT_HIP]].mean(axis=0), up)
-    return Limb(HEAD, (shoulders + up * NECK * height)[None])
+    return Limb(HEAD, (shoulders + up * NECK * height)[None], (LEFT_SHOULDER, RIGHT_SHOULDER))
 
 
 def _direction(vector: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
@@ -157,15 +161,18 @@ def _direction(vector: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
     return vector / length if length > 0 else otherwise
 
 
-def _distance(pixels: np.ndarray, limb: Limb, height: float) -> np.ndarray:
-    """Of each pixel [n, 2] from the limb, in half widths of that limb [n]."""
+def distance(pixels: np.ndarray, limb: Limb, height: float) -> np.ndarray:
+    """Distance of each pixel [n, 2] from a limb, in its half widths [n].
+
+    height: the stature in pixels.
+    """
     points = limb.points
     ends = np.roll(points, -1, axis=0)
     rim = np.min([_to_segment(pixels, a, b) for a, b in zip(points, ends, strict=True)], axis=0)
     if len(points) > 2:
         rim[_inside(pixels, points, ends)] = 0
-    distance: np.ndarray = rim / (HALF_WIDTH[limb.part] * height) + (BEHIND if limb.part == TORSO else 0)
-    return distance
+    found: np.ndarray = rim / (HALF_WIDTH[limb.part] * height) + (BEHIND if limb.part == TORSO else 0)
+    return found
 
 
 def _to_segment(pixels: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -24,21 +24,30 @@ class Choice:
 
 
 def choose(boxes: np.ndarray, scores: np.ndarray) -> Choice | None:
-    """The person with the greatest score x overlap x centrality.
+    """The person of the greatest weight, see `weights`.
 
     The first of equals; None without detections. boxes: [n, 4] in fractions of the image's width and height; scores:
-    [n] in [0, 1]. Overlap is the share of the image that the box covers, centrality 1 - |2 x - 1| for the x of its
-    middle: a crop was cut around its person. The height of the middle means nothing: what is left of an occluded person
-    may lie anywhere. People are never united.
+    [n] in [0, 1]. People are never united.
     """
     if len(boxes) == 0:
         return None
+    best = int(weights(boxes, scores).argmax())
+    left, top, right, bottom = (float(edge) for edge in boxes[best].astype(np.float64).clip(0, 1))
+    return Choice(best, len(boxes), (left, top, right, bottom), float(scores[best]))
+
+
+def weights(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Weight of each person: score x overlap x centrality, float64 [n].
+
+    boxes, scores: as for `choose`. Overlap is the share of the image that the box covers, centrality 1 - |2 x - 1| for
+    the x of its middle: a crop was cut around its person. The height of the middle means nothing: what is left of an
+    occluded person may lie anywhere.
+    """
     within = boxes.astype(np.float64).clip(0, 1)
     width, height = within[:, 2] - within[:, 0], within[:, 3] - within[:, 1]
     centrality = 1 - np.abs(within[:, 0] + within[:, 2] - 1)
-    best = int((scores * width * height * centrality).argmax())
-    left, top, right, bottom = (float(edge) for edge in within[best])
-    return Choice(best, len(boxes), (left, top, right, bottom), float(scores[best]))
+    found: np.ndarray = scores * width * height * centrality
+    return found
 
 
 def status_of(people: int, image_height: int, low_resolution: int) -> Status:

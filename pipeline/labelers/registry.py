@@ -67,6 +67,7 @@ LABELER = PluginKind(
         "densepose": "pipeline.labelers.densepose:DensePose",
         "ground_truth": "pipeline.labelers.ground_truth:GroundTruth",
         "import": "pipeline.labelers.import_masks:ImportMasks",
+        "limbs": "pipeline.labelers.limbs.labeler:Limbs",
         "none": "pipeline.labelers.unlabeled:Unlabeled",
         "torchvision": "pipeline.labelers.torchvision_rcnn:TorchvisionRCNN",
     },

@@ -1,0 +1,1 @@
+"""Part masks from silhouettes of one tool and joints of another."""
