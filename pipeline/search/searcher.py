@@ -30,7 +30,8 @@ from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
 from pipeline.features.mapped import MappedBank, open_bank, require_finite
 from pipeline.io.images import resize_image
 from pipeline.io.text import parse_json
-from pipeline.runs.config import PRECISIONS, EvalConfig, read_model
+from pipeline.runs.config import PRECISIONS, EvalConfig
+from pipeline.runs.stored_options import read_model
 from pipeline.search.candidates import Candidates, candidates
 from sorn.features import FeatureBank
 from sorn.matching import Rule, indicators, largest, pair_similarities, similarity_blocks, variants
@@ -185,7 +186,7 @@ class Searcher:
         names = [_name(query, number) for number, query in enumerate(queries, 1)]
         fields = self.few.features(images)
         unknown = np.full(len(images), -1)
-        bank = FeatureBank(fields[0], fields[1], fields[2], unknown, unknown, np.array(names))
+        bank = FeatureBank.of(fields, unknown, unknown, np.array(names))
         for values in fields:
             require_finite("the network's feature", values, bank.name)
         nothing = zero_images(bank)
@@ -194,7 +195,7 @@ class Searcher:
                 f"{names[int(nothing.argmax())]}: all its features are zero, so it has no similarity to any picture",
                 "Give another picture; if all are like this, the training failed.",
             )
-        if bank.global_.shape[1:] != gallery.global_.shape[1:] or bank.local.shape[1:] != gallery.local.shape[1:]:
+        if bank.widths != gallery.widths:
             raise _other_network(self.gallery, "features of another size")
         return bank
 

@@ -113,7 +113,7 @@ def _bank(about: CheckpointInfo, weights: Path, images: Images) -> FeatureBank:
     with torch.inference_mode():
         found = engine.extract_features(network, _batches(images), cpu, "fp32")
     numbers = np.arange(len(images.pixels))
-    return FeatureBank(*found, numbers, numbers, numbers.astype(str))
+    return FeatureBank.of(found, numbers, numbers, numbers.astype(str))
 
 
 def _batches(images: Images) -> Iterator[Batch]:
