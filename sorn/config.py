@@ -1,4 +1,4 @@
-"""Options of the network, the loss and the learning-rate schedule.
+"""Options of network, loss, learning-rate schedule and matching.
 
 They are frozen and validated, and each has its reason beside it. No torch.
 """
@@ -23,6 +23,14 @@ FEATURES = ("after_bn", "before_bn")
 MASK_REDUCTIONS = ("majority", "nearest")
 STRIDE = 16  # pixels per row and column of the backbone's last feature map
 LARGEST_SEED = 2**63 - 1  # numpy and torch take it
+
+OF_PAPER = ("global", "global+local", "sorn")
+# Variants of matching, Table II. "global": Eq. 13 alone. "global+local": Eq. 15 with every indicator 1. "sorn": Eq. 15.
+
+OF_PARTS = ("parts", "sorn+parts")
+# Variants beside the paper's. "parts": Eq. 15 with the part groups in place of the stripes. "sorn+parts": with both.
+
+VARIANTS = OF_PAPER + OF_PARTS
 
 
 def check(condition: bool, name: str, value: object, expected: str) -> None:

@@ -17,18 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sorn.config import check_choice
+from sorn.config import OF_PAPER, OF_PARTS, VARIANTS, check_choice
 from sorn.features import FeatureBank
 from sorn.parts import PART_TAU
 from sorn.products import filled_up, product
-
-OF_PAPER = ("global", "global+local", "sorn")
-# Table II. "global": Eq. 13 alone. "global+local": Eq. 15 with every indicator 1. "sorn": Eq. 15.
-
-OF_PARTS = ("parts", "sorn+parts")
-# Not in the paper. "parts": Eq. 15 with the part groups in place of the stripes. "sorn+parts": with both.
-
-VARIANTS = OF_PAPER + OF_PARTS
 
 NOTHING_IN_COMMON = -1.0
 # Similarity of a pair without a common visible stripe or part group and without global features: the lowest cosine.

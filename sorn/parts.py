@@ -57,3 +57,8 @@ COLLAPSE: dict[int, np.ndarray] = {
     5: np.array([0, 1, 2, 3, 3, 4, 4, 4], dtype=np.uint8),
     2: np.array([0, 1, 1, 1, 1, 1, 1, 1], dtype=np.uint8),
 }
+
+
+def group_names(count: int) -> tuple[str, ...]:
+    """Names of the part groups of a network that has `count` of them; none for 0."""
+    return next((tuple(groups) for groups in PART_GROUPS.values() if len(groups) == count), ())

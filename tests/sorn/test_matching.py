@@ -10,6 +10,7 @@ import torch
 
 from sorn import matching
 from sorn.branches import visibility_scores
+from sorn.config import OF_PAPER, OF_PARTS
 from sorn.features import FeatureBank
 from sorn.matching import Rule
 
@@ -92,14 +93,14 @@ def test_no_global_feature_drops_the_global_term() -> None:
 
 def test_no_stripes_leave_the_global_similarity() -> None:
     query, gallery = (bank(b.global_, np.zeros((1, 0, 2)), np.zeros((1, 0))) for b in (QUERY, GALLERY))
-    for variant in matching.OF_PAPER:
+    for variant in OF_PAPER:
         assert similarity(query, gallery, variant) == pytest.approx(np.array([[0.6]]))
     assert matching.variants(query) == ("global",)
 
 
 def test_zero_vector_is_similar_to_nothing() -> None:
     dark = bank([[0.0, 0.0]], [[[0.0, 0.0], [0.0, 0.0]]], [[1.0, 1.0]])
-    for variant in matching.OF_PAPER:
+    for variant in OF_PAPER:
         assert similarity(dark, GALLERY, variant).tolist() == [[0.0]]
 
 
@@ -151,11 +152,11 @@ def test_part_groups_agree_with_a_loop_over_pairs(variant: str, stripes: bool, w
 def test_part_groups_are_compared_where_a_network_has_them() -> None:
     with_parts, without = random_bank(0, 2, groups=2), random_bank(0, 2)
     assert matching.variants(with_parts) == ("global", "global+local", "sorn", "parts", "sorn+parts")
-    assert matching.variants(without) == matching.OF_PAPER
+    assert matching.variants(without) == OF_PAPER
     alone = dataclasses.replace(with_parts, local=with_parts.local[:, :0], visibility=with_parts.visibility[:, :0])
     assert matching.variants(alone) == ("global", "parts")
     assert [matching.of_paper(one) for one in (with_parts, without, alone)] == ["sorn", "sorn", "global"]
-    for variant in matching.OF_PAPER:
+    for variant in OF_PAPER:
         assert (similarity(with_parts, with_parts, variant) == similarity(without, without, variant)).all()
     with pytest.raises(ValueError, match="no part branch"):
         similarity(without, without, "parts")
@@ -194,7 +195,7 @@ def test_refuses_unknown_variant_and_banks_of_other_networks() -> None:
 def test_several_rules_in_one_pass_are_each_rule_alone() -> None:
     query, gallery = random_bank(0, 9, groups=2), random_bank(1, 13, groups=2)
     rules = [Rule("global"), Rule("global+local"), *(Rule("sorn", tau) for tau in (0.0, 0.15, 0.5))]
-    rules += [Rule(variant, 0.15, tau) for tau in (0.01, 0.1) for variant in matching.OF_PARTS]
+    rules += [Rule(variant, 0.15, tau) for tau in (0.01, 0.1) for variant in OF_PARTS]
     for rows, together in matching.similarity_blocks(query, gallery, rules, block=4):
         for rule, found in zip(rules, together, strict=True):
             alone = similarity(query, gallery, rule.variant, rule.tau, 4, rule.part_tau)
