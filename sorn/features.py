@@ -70,9 +70,9 @@ class FeatureBank:
 
     @property
     def widths(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of the features of one image, the same in all banks of a network.
+        """Shapes of the features of one image.
 
-        (Dg,), (P, Dl), and (G, Dp) with a part branch.
+        (Dg,), (P, Dl), and (G, Dp) with a part branch; the same in all banks of a network.
         """
         arrays = (self.global_, self.local, self.part_features)
         return tuple(array.shape[1:] for array in arrays if array is not None)

@@ -60,5 +60,5 @@ COLLAPSE: dict[int, np.ndarray] = {
 
 
 def group_names(count: int) -> tuple[str, ...]:
-    """Names of the part groups of a network that has `count` of them; none for 0."""
+    """Names of the part groups where there are `count`; none for 0."""
     return next((tuple(groups) for groups in PART_GROUPS.values() if len(groups) == count), ())
