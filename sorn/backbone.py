@@ -59,17 +59,18 @@ class DilatedDepthwise(nn.Conv2d):
     @classmethod
     def of(cls, conv: nn.Conv2d, dilation: int) -> DilatedDepthwise:
         """Convolution with stride 1 and the weights of another, which keeps the size of a map."""
-        own = cls(conv.in_channels, conv.out_channels, conv.kernel_size, groups=conv.groups, bias=conv.bias is not None)
+        size, biased = conv.kernel_size[0], conv.bias is not None
+        own = cls(conv.in_channels, conv.out_channels, size, groups=conv.groups, bias=biased)
         own.weight, own.bias = conv.weight, conv.bias
-        own.dilation, own.padding = (dilation, dilation), (conv.kernel_size[0] // 2 * dilation,) * 2
+        own.dilation, own.padding = (dilation, dilation), (size // 2 * dilation, size // 2 * dilation)
         return own
 
     def forward(self, input: Tensor) -> Tensor:
         d, (height, width) = self.dilation[0], input.shape[2:]
         maps = functional.pad(input, (0, -width % d, 0, -height % d)).permute(0, 2, 3, 1)  # channels_last in memory
-        maps = maps.unflatten(1, (-1, d)).unflatten(3, (-1, d))  # [B, rows, d, columns, d, C]
-        batch, rows, _, columns, _, channels = maps.shape
-        maps = maps.permute(2, 4, 0, 1, 3, 5).reshape(d * d * batch, rows, columns, channels).permute(0, 3, 1, 2)
+        batch, rows, columns, channels = maps.shape[0], maps.shape[1] // d, maps.shape[2] // d, maps.shape[3]
+        maps = maps.reshape(batch, rows, d, columns, d, channels).permute(2, 4, 0, 1, 3, 5)
+        maps = maps.reshape(d * d * batch, rows, columns, channels).permute(0, 3, 1, 2)
         maps = functional.conv2d(maps, self.weight, self.bias, padding=self.kernel_size[0] // 2, groups=self.groups)
         maps = maps.permute(0, 2, 3, 1).reshape(d, d, batch, rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
         maps = maps.reshape(batch, rows * d, columns * d, channels).permute(0, 3, 1, 2)

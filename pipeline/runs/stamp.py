@@ -20,10 +20,11 @@ from pipeline.io.digests import ContentDigest, FilePlace
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
 from pipeline.runs.command import RunCommand
-from pipeline.runs.config import SECTIONS, STORED_NAMES, as_json
+from pipeline.runs.config import SECTIONS
 from pipeline.runs.inputs import FORMER_INPUTS, Input, from_stored
 from pipeline.runs.layout import STAMP
 from pipeline.runs.replacement import settle
+from pipeline.runs.stored_options import STORED_NAMES, as_json
 
 SCHEMA_VERSION = 1
 UNDECIDED = ("eval.colour",)  # options that are null where the user leaves them open: any recorded value agrees

@@ -9,7 +9,8 @@ from pipeline.errors import UserError
 from pipeline.features.embedding import Embedder
 from pipeline.features.mapped import MappedBank
 from pipeline.io.text import parse_json
-from pipeline.runs.config import PRECISIONS, read_model
+from pipeline.runs.config import PRECISIONS
+from pipeline.runs.stored_options import read_model
 
 
 def as_bank(embedder: Embedder, mapped: MappedBank, flip: bool) -> Embedder:

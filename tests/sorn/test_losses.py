@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from sorn.config import LossConfig, SORNConfig
-from sorn.losses import NO_LABEL, identity, part_segmentation, sorn_loss, spatial_patch_contrastive
+from sorn.losses import (
+    NO_LABEL,
+    identity,
+    part_segmentation,
+    sorn_loss,
+    spatial_patch_contrastive,
+    visible_identity,
+)
 from sorn.network import SORN, SORNOutput
 
 
@@ -17,6 +24,18 @@ def test_identity_is_summed_over_stripes_and_averaged_over_the_batch():
     assert identity(even[:, None].expand(2, 3, 4), label).item() == pytest.approx(3 * math.log(4))  # Eq. 1, P = 3
     sure = torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]])  # 3/4 and 1/2 for the right one
     assert identity(sure, torch.tensor([1, 0])).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+
+
+def test_groups_that_an_image_does_not_show_have_no_loss():
+    logits = torch.zeros(2, 3, 4, requires_grad=True)  # every identity 1/4
+    visible = torch.tensor([[True, True, False], [False, True, False]])
+    loss = visible_identity(logits, torch.tensor([0, 3]), visible)
+    assert loss.item() == pytest.approx((2 + 1) * math.log(4) / 2)
+    loss.backward()
+    assert (logits.grad.abs().sum(dim=2) > 0).equal(visible)
+    everything = visible_identity(logits, torch.tensor([0, 3]), torch.ones(2, 3, dtype=torch.bool))
+    assert everything.item() == pytest.approx(identity(logits, torch.tensor([0, 3])).item())
+    assert visible_identity(logits, torch.tensor([0, 3]), torch.zeros(2, 3, dtype=torch.bool)).item() == 0
 
 
 def test_spc_counts_what_a_map_shows_outside_its_own_patch():
@@ -69,6 +88,9 @@ def output_with(maps: torch.Tensor) -> SORNOutput:
         maps=maps,
         part_logits=torch.zeros(1, 8, 4, 4),
         visibility=torch.ones(1, 2),
+        part_features=torch.zeros(1, 0, 4),
+        part_identities=torch.zeros(1, 0, 5),
+        part_shares=torch.zeros(1, 0),
     )
 
 
