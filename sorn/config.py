@@ -87,10 +87,10 @@ class SORNConfig:
     # J, the number of training pids; 0 builds the network without classifiers, for feature extraction.
     backbone: str = choice("resnet50", BACKBONES)
     # resnet50: Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. mobilenet_v2
-    # and efficientnet_lite0 are small, and pip brings their ImageNet weights. timm:NAME is a convolutional network of
-    # the package timm; see sorn models. The receptive field is 163 pixels for resnet10 and more than 330 for the other
-    # backbones (those of timm not counted). In a small image that is the whole image, so that the feature of a stripe
-    # then depends on all stripes.
+    # and efficientnet_lite0 are small, and pip brings their ImageNet weights; make setup installs the latter's.
+    # timm:NAME is a convolutional network of the package timm; see sorn models. The receptive field is 163 pixels for
+    # resnet10 and more than 330 for the other backbones (those of timm not counted). In a small image that is the whole
+    # image, so that the feature of a stripe then depends on all stripes.
     stripes: int = 3
     # P, number of stripes of the local branch and of the visibility scores (Section IV-B).
     channel_sets: int = 3
