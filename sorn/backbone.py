@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -39,6 +39,24 @@ class Backbone(nn.Module):
     normalisation: Normalisation = IMAGENET
     head: ClassVar[tuple[str, ...]] = ()
     folds: ClassVar[bool] = True
+    _frozen_norms = False
+
+    def freeze_norms(self) -> None:
+        """Batch norms whose statistics and weights do not learn from now on."""
+        self._frozen_norms = True
+        for norm in self._batch_norms():
+            norm.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self._frozen_norms:
+            for norm in self._batch_norms():
+                norm.eval()
+        return self
+
+    def _batch_norms(self) -> Iterator[nn.Module]:
+        return (module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
 
     def forward(self, image: Tensor) -> Stages:
         """Feature maps of blocks 2, 3 and 4.

@@ -18,6 +18,7 @@ BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "ef
 DANET_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "efficientnet_lite0", TIMM + OPEN)
 LOCAL_HEADS = ("bn", "pcb")
 OPTIMIZERS = ("adam", "sgd")
+SHAPES = ("steps", "cosine")
 REDUCTIONS = ("sum", "mean")
 FEATURES = ("after_bn", "before_bn")
 MASK_REDUCTIONS = ("majority", "nearest")
@@ -177,6 +178,8 @@ class LossConfig:
     # lambda_3, Section IV-B.
     label_smoothing: float = 0.10
     # epsilon of Eq. 8, for the part labels only; 0 is "w/o LS".
+    identity_smoothing: float = 0.0
+    # Not in the paper: the same of the identities, in Eq. 1 and 6. Few images of each person are learnt by heart later.
     spc_reduction: str = choice("sum", REDUCTIONS)
     # Over positions: "sum" is Eq. 5 as written, "mean" divides by the number of positions. Over a batch it is the mean.
     mask_reduction: str = choice("majority", MASK_REDUCTIONS)
@@ -184,14 +187,15 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         check_fields("loss", self)
-        check(0 <= self.label_smoothing < 1, "loss.label_smoothing", self.label_smoothing, "a number in [0, 1)")
+        for name in ("label_smoothing", "identity_smoothing"):
+            check(0 <= getattr(self, name) < 1, f"loss.{name}", getattr(self, name), "a number in [0, 1)")
         for name in ("global_weight", "spc_weight", "seg_weight"):
             check(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
 
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """Learning rate by epoch (Section IV-B): linear warm-up, then two drops."""
+    """Learning rate by epoch: linear warm-up, drops (Section IV-B) or a cosine."""
 
     epochs: int = 80
     # Section IV-B: passes over the training images.
@@ -201,6 +205,9 @@ class ScheduleConfig:
     # Learning rate of epoch 0.
     warmup_epochs: int = 10
     # Section IV-B: epochs in which the rate rises linearly to base_lr.
+    shape: str = choice("steps", SHAPES)
+    # Of the rate after the warm-up: "steps" drops at the milestones, as the paper; "cosine" falls to 0 along half a
+    # cosine (Loshchilov and Hutter, 2017), without milestones to choose when the epochs change.
     milestones: tuple[int, ...] = (30, 60)
     # Epochs at which the rate is multiplied by gamma.
     gamma: float = 0.1

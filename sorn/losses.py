@@ -16,14 +16,15 @@ from sorn.network import SORNOutput
 NO_LABEL = -100  # of a pixel that L_seg leaves out
 
 
-def identity(logits: Tensor, label: Tensor) -> Tensor:
+def identity(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
     """Identity loss: cross-entropy, mean over the batch.
 
-    logits: [B, J] (Eq. 6), or [B, P, J], summed over the P stripes (Eq. 1).
+    logits: [B, J] (Eq. 6), or [B, P, J], summed over the P stripes (Eq. 1). smoothing: share of the truth that all J
+    identities have in equal parts.
     """
     if logits.ndim == 2:
-        return functional.cross_entropy(logits.float(), label)
-    return sum((functional.cross_entropy(stripe.float(), label) for stripe in logits.unbind(1)), logits.new_zeros(()))
+        return functional.cross_entropy(logits.float(), label, label_smoothing=smoothing)
+    return sum((identity(stripe, label, smoothing) for stripe in logits.unbind(1)), logits.new_zeros(()))
 
 
 def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
@@ -74,10 +75,10 @@ def sorn_loss(
     """
     losses, total = {}, torch.zeros((), device=label.device)
     if output.local_features.shape[1]:
-        losses["local"] = identity(output.local_logits, label)
+        losses["local"] = identity(output.local_logits, label, config.identity_smoothing)
         total = total + losses["local"]
     if output.global_feature.shape[1]:
-        losses["global"] = identity(output.global_logits, label)
+        losses["global"] = identity(output.global_logits, label, config.identity_smoothing)
         losses["spc"] = spatial_patch_contrastive(output.maps, config.spc_reduction)
         total = total + config.global_weight * losses["global"] + config.spc_weight * losses["spc"]
     if output.part_logits is not None:

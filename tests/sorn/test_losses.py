@@ -1,6 +1,7 @@
 """Eq. 1, 5, 6, 7-9 and 10 by hand-made numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +18,15 @@ def test_identity_is_summed_over_stripes_and_averaged_over_the_batch():
     assert identity(even[:, None].expand(2, 3, 4), label).item() == pytest.approx(3 * math.log(4))  # Eq. 1, P = 3
     sure = torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]])  # 3/4 and 1/2 for the right one
     assert identity(sure, torch.tensor([1, 0])).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+
+
+def test_smoothed_identities_are_those_of_equation_8():
+    logits, label = torch.tensor([[2.0, 0.0, 0.0, 0.0]]), torch.tensor([0])
+    total = math.log(math.exp(2) + 3)
+    expected = -(0.925 * (2 - total) - 3 * 0.025 * total)  # 1 - 0.1 + 0.1 / 4, and 0.1 / 4 for each of the others
+    assert identity(logits, label, 0.1).item() == pytest.approx(expected)
+    assert identity(torch.stack([logits, logits], dim=1), label, 0.1).item() == pytest.approx(2 * expected)
+    assert LossConfig().identity_smoothing == 0
 
 
 def test_spc_counts_what_a_map_shows_outside_its_own_patch():
@@ -89,6 +99,15 @@ def test_total_is_equation_10():
             "total": local + 0.75 * math.log(5) + 0.5 * spc + 1.5 * seg,
         }
     )
+
+
+def test_smoothing_of_identities_reaches_both_branches():
+    logits = torch.arange(5.0).view(1, 5)
+    output = replace(output_with(torch.zeros(1, 2, 2, 1)), global_logits=logits, local_logits=logits.repeat(1, 2, 1))
+    given = output, torch.tensor([3]), torch.zeros(1, 4, 4, dtype=torch.long)
+    plain, smoothed = (sorn_loss(*given, LossConfig(identity_smoothing=e)) for e in (0.0, 0.5))
+    changed = {name for name in plain if not torch.equal(plain[name], smoothed[name])}
+    assert changed == {"local", "global", "total"}
 
 
 def test_a_branch_that_is_off_has_no_loss():
