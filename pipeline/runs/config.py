@@ -301,9 +301,13 @@ def as_json(config: object) -> dict[str, object]:
 def read_model(stored: object) -> SORNConfig:
     """Options of a network, as stored by `as_json`.
 
-    Raises TypeError or ValueError for those of another program.
+    Raises TypeError or ValueError for those of another program, naming options that only a newer one knows.
     """
     if not isinstance(stored, dict):
         raise TypeError(f"options of a network are a table, not {type(stored).__name__}")
     names = {spelling: name for name, spelling in STORED_NAMES.items()}
-    return SORNConfig(**{names.get(key, str(key)): value for key, value in stored.items()})
+    values = {names.get(key, str(key)): value for key, value in stored.items()}
+    newer = sorted(values.keys() - {field.name for field in dataclasses.fields(SORNConfig)})
+    if newer:
+        raise ValueError(f"this program does not know its option model.{newer[0]}; a newer one may have written it")
+    return SORNConfig(**values)
