@@ -90,4 +90,5 @@ def precision_effect(run: Path) -> dict[str, float]:
 
 def features(network: SORN, data: ShardDataset, precision: str) -> FeatureBank:
     batches = (data.__getitems__(range(i, min(i + IMAGES, len(data)))) for i in range(0, len(data), IMAGES))
-    return FeatureBank(*engine.extract_features(network, batches, CPU, precision), data.pid, data.camid, data.name)
+    features = engine.extract_features(network, batches, CPU, precision)
+    return FeatureBank.of(features, data.pid, data.camid, data.name)

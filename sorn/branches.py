@@ -71,7 +71,9 @@ class LocalBranch(nn.Module):
         self.stripes = stripes
         self.reduce = _pcb_head(channels, reduced) if reduced else None
         self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in range(0 if reduced else stripes))
-        self.classifiers = nn.ModuleList(_classifier(reduced or channels, identities, bias) for _ in range(stripes))
+        self.classifiers = nn.ModuleList(
+            identity_classifier(reduced or channels, identities, bias) for _ in range(stripes)
+        )
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pooled features, normalised features and identity logits of the stripes.
@@ -104,7 +106,7 @@ class GlobalBranch(nn.Module):
         # Here the bound keeps its slope instead.
         nn.init.normal_(self.expand.weight, std=channels**-0.5)
         self.norm = nn.BatchNorm1d(sets * set_channels)
-        self.classifier = _classifier(sets * set_channels, identities, bias)
+        self.classifier = identity_classifier(sets * set_channels, identities, bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pooled feature, normalised feature, identity logits and aggregation maps.
@@ -177,10 +179,10 @@ def _pcb_head(channels: int, reduced: int) -> nn.Sequential:
     return nn.Sequential(reduce, nn.BatchNorm1d(reduced), nn.ReLU())
 
 
-def _classifier(features: int, identities: int, bias: bool) -> nn.Module:
+def identity_classifier(features: int, identities: int, bias: bool) -> nn.Module:
     """One fully connected layer with small weights.
 
-    Training then starts at the loss of a uniform guess.
+    identities: 0 for no classifier. Training then starts at the loss of a uniform guess.
     """
     if identities == 0:
         return nn.Identity()

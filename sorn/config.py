@@ -1,4 +1,4 @@
-"""Options of the network, the loss and the learning-rate schedule.
+"""Options of network, loss, learning-rate schedule and matching.
 
 They are frozen and validated, and each has its reason beside it. No torch.
 """
@@ -24,6 +24,14 @@ FEATURES = ("after_bn", "before_bn")
 MASK_REDUCTIONS = ("majority", "nearest")
 STRIDE = 16  # pixels per row and column of the backbone's last feature map
 LARGEST_SEED = 2**63 - 1  # numpy and torch take it
+
+OF_PAPER = ("global", "global+local", "sorn")
+# Variants of matching, Table II. "global": Eq. 13 alone. "global+local": Eq. 15 with every indicator 1. "sorn": Eq. 15.
+
+OF_PARTS = ("parts", "sorn+parts")
+# Variants beside the paper's. "parts": Eq. 15 with the part groups in place of the stripes. "sorn+parts": with both.
+
+VARIANTS = OF_PAPER + OF_PARTS
 
 
 def check(condition: bool, name: str, value: object, expected: str) -> None:
@@ -116,6 +124,9 @@ class SORNConfig:
     # False: "Local+Semantic" of Table I. With both off: a segmenter alone, the external one of "+S" in Table III.
     semantic_branch: bool = True
     # False: "w/o Semantic" of Table III; every stripe then counts as visible.
+    part_branch: bool = False
+    # Not in the paper. True: also one feature and one identity classifier per group of body parts (sorn/parts.py), for
+    # the matching variants "parts" and "sorn+parts". The semantic branch says where each group is.
     feature: str = choice("after_bn", FEATURES)
     # Feature that matching uses, open in the paper; the text defines f after the BN layer.
     classifier_bias: bool = False
@@ -144,6 +155,13 @@ class SORNConfig:
             False,
             "at least one of the local, global and semantic branches",
         )
+        beside = self.semantic_branch and (self.local_branch or self.global_branch)
+        check(
+            beside or not self.part_branch,
+            "model.part_branch",
+            self.part_branch,
+            "false without the semantic branch, and without both the local and the global one",
+        )
 
     @property
     def rows_by_option(self) -> dict[str, int]:
@@ -160,7 +178,7 @@ class SORNConfig:
         """
         local = self.local_branch and (self.local_head == "bn" or self.stripes == 1)
         one_position = (size[0] // STRIDE) * (size[1] // STRIDE) == 1
-        return 2 if local or self.global_branch or one_position else 1
+        return 2 if local or self.global_branch or self.part_branch or one_position else 1
 
 
 @dataclass(frozen=True)
@@ -180,6 +198,8 @@ class LossConfig:
     # epsilon of Eq. 8, for the part labels only; 0 is "w/o LS".
     identity_smoothing: float = 0.0
     # Not in the paper: the same of the identities, in Eq. 1 and 6. Few images of each person are learnt by heart later.
+    part_weight: float = 1.0
+    # Of the identity loss of the part groups (model.part_branch), which the paper does not have.
     spc_reduction: str = choice("sum", REDUCTIONS)
     # Over positions: "sum" is Eq. 5 as written, "mean" divides by the number of positions. Over a batch it is the mean.
     mask_reduction: str = choice("majority", MASK_REDUCTIONS)
@@ -189,7 +209,7 @@ class LossConfig:
         check_fields("loss", self)
         for name in ("label_smoothing", "identity_smoothing"):
             check(0 <= getattr(self, name) < 1, f"loss.{name}", getattr(self, name), "a number in [0, 1)")
-        for name in ("global_weight", "spc_weight", "seg_weight"):
+        for name in ("global_weight", "spc_weight", "seg_weight", "part_weight"):
             check(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
 
 

@@ -19,6 +19,7 @@ from sorn.augmentation import Draw, augment
 from sorn.batch import Batch, normalised, reduce_masks, to_input
 from sorn.config import LossConfig
 from sorn.cpu_features import computes_bf16
+from sorn.features import Features
 from sorn.losses import NO_LABEL, loss_parts, sorn_loss
 from sorn.network import SORN
 
@@ -200,10 +201,10 @@ def augmented(model: SORN, batch: Batch, draw: Draw, reduction: str) -> tuple[Te
 @torch.inference_mode()
 def extract_features(
     model: SORN, batches: Iterable[Batch], device: torch.device, precision: str, size: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Global features [N, Dg], local features [N, P, Dl] and visibility scores [N, P].
+) -> Features:
+    """Features of all images, float32, in the order of the batches.
 
-    All are float32, in the order of the batches. size: smaller batches are filled up to so many images with black ones,
+    size: smaller batches are filled up to so many images with black ones,
     which are then dropped. The size of a batch decides how sums are rounded: an image has the same features in all
     batches of one size. `sorn.fused` makes it faster. Several threads may call it with one network.
     """
@@ -216,10 +217,15 @@ def extract_features(
             image = torch.cat([image, image.new_zeros(missing, *image.shape[1:])])
         with autocast(device, precision):
             output = model(to_input(image, model.normalisation))
-        outputs = (output.global_feature, output.local_features, output.visibility)
-        rows.append(tuple(values[: len(batch)].cpu() for values in outputs))
-    fields = [torch.cat(field).numpy() for field in zip(*rows, strict=True)]
-    return fields[0], fields[1], fields[2]
+        outputs = (
+            output.global_feature,
+            output.local_features,
+            output.visibility,
+            output.part_features,
+            output.part_shares,
+        )
+        rows.append(Features(*(values[: len(batch)].cpu().numpy() for values in outputs)))
+    return Features.joined(rows)
 
 
 @torch.inference_mode()

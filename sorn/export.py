@@ -25,7 +25,7 @@ DISTINCT = 10 * FEATURE_TOLERANCE
 
 
 class ExportedNetwork(nn.Module):
-    """SORN without its classifiers, from uint8 images to features.
+    """SORN without classifiers and part branch, from uint8 images to features.
 
     Input: images [B, H, W, 3] uint8 RGB, as in the shards. Output, by name and as far as the network has it: "global"
     [B, N c'], "local" [B, P, c], "visibility" [B, P], as in SORNOutput.
@@ -33,7 +33,7 @@ class ExportedNetwork(nn.Module):
 
     def __init__(self, network: SORN) -> None:
         super().__init__()
-        self.network = without_classifiers(network).eval()
+        self.network = trimmed(network).eval()
         self.names = output_names(network.config)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
@@ -58,10 +58,10 @@ def named(output: SORNOutput, names: tuple[str, ...]) -> dict[str, Tensor]:
     return {name: outputs[name] for name in names}
 
 
-def without_classifiers(network: SORN) -> SORN:
-    """Copy of the network without its identity classifiers."""
+def trimmed(network: SORN) -> SORN:
+    """Copy of the network without its identity classifiers and its part branch."""
     with torch.device("meta"):
-        bare = SORN(replace(network.config, identities=0))
+        bare = SORN(replace(network.config, identities=0, part_branch=False))
     weights = network.state_dict()
     kept = {name: weights[name].clone(memory_format=torch.contiguous_format) for name in bare.state_dict()}
     bare.load_state_dict(kept, assign=True)

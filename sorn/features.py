@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Features(NamedTuple):
+    """Features of n images as the network returns them, all float32.
+
+    global_: [n, Dg]. local: [n, P, Dl]. visibility: [n, P]. part_features: [n, G, Dp]. part_shares: [n, G]. A branch
+    that is off has arrays of width 0.
+    """
+
+    global_: np.ndarray
+    local: np.ndarray
+    visibility: np.ndarray
+    part_features: np.ndarray
+    part_shares: np.ndarray
+
+    @classmethod
+    def joined(cls, pieces: Iterable[Features]) -> Features:
+        """Features of the images of all pieces, in order."""
+        return cls(*(np.concatenate(field) for field in zip(*pieces, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -17,6 +38,8 @@ class FeatureBank:
     pid, camid: [N] int64. name: [N] str, `split/relative/path`.
     pose: [N, P] float32 in [0, 1], scores from keypoints (`sorn.visibility`); None where no keypoints are known.
     segmenter: [N, P] float32 in [0, 1], the scores v_p of an external segmenter; None where none was used.
+    part_features: [N, G, Dp] float32, of the part groups. part_shares: [N, G] float32 in [0, 1], the share of each
+    group in the image. Both are None without a part branch.
     """
 
     global_: np.ndarray
@@ -27,6 +50,32 @@ class FeatureBank:
     name: np.ndarray
     pose: np.ndarray | None = None
     segmenter: np.ndarray | None = None
+    part_features: np.ndarray | None = None
+    part_shares: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls, found: Features, pid: np.ndarray, camid: np.ndarray, name: np.ndarray, pose: np.ndarray | None = None
+    ) -> FeatureBank:
+        parts = found[3:] if found.part_shares.shape[1] else (None, None)
+        return cls(*found[:3], pid, camid, name, pose, None, *parts)
+
+    @property
+    def features(self) -> Features:
+        """What the network returned."""
+        features, shares = self.part_features, self.part_shares
+        if features is None or shares is None:
+            features, shares = np.empty((len(self), 0, 0), np.float32), np.empty((len(self), 0), np.float32)
+        return Features(self.global_, self.local, self.visibility, features, shares)
+
+    @property
+    def widths(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the features of one image.
+
+        (Dg,), (P, Dl), and (G, Dp) with a part branch; the same in all banks of a network.
+        """
+        arrays = (self.global_, self.local, self.part_features)
+        return tuple(array.shape[1:] for array in arrays if array is not None)
 
     def __len__(self) -> int:
         return len(self.pid)
@@ -46,6 +95,10 @@ class FeatureBank:
             "name": self.name.shape == (n,),
             "pose": self.pose is None or self.pose.shape == (n, p),
             "segmenter": self.segmenter is None or self.segmenter.shape == (n, p),
+            "part_features": self.part_features is None
+            or (self.part_features.ndim == 3 and len(self.part_features) == n),
+            "part_shares": (None if self.part_shares is None else self.part_shares.shape)
+            == (None if self.part_features is None else self.part_features.shape[:2]),
         }
         wrong = [field for field, good in shapes.items() if not good]
         if wrong:

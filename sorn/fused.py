@@ -38,6 +38,8 @@ def fused(model: SORN, precision: str) -> SORN:
             _fold(copied.local.reduce)  # of float32, as pooled features are
     if copied.global_ is not None:
         copied.global_.classifier = nn.Identity()  # its norm follows a mean, not a layer: nothing to fold
+    if copied.part is not None:
+        copied.part.classifiers = nn.ModuleList(nn.Identity() for _ in copied.part.classifiers)
     for part in filter(None, (copied.backbone if copied.backbone.folds else None, copied.semantic)):
         _fold(part)
         part.to(DTYPES[precision]).to(memory_format=torch.channels_last)

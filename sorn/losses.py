@@ -1,6 +1,6 @@
 """Losses of the paper: identity, spatial-patch contrastive, part segmentation and total.
 
-Eq. 1 and 6, Eq. 5, Eq. 7-9, and Eq. 10.
+Eq. 1 and 6, Eq. 5, Eq. 7-9, and Eq. 10. The identity loss of visible part groups is not in the paper.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch.nn import functional
 from sorn.branches import stripe_bounds
 from sorn.config import LossConfig, SORNConfig
 from sorn.network import SORNOutput
+from sorn.parts import PART_TAU
 
 NO_LABEL = -100  # of a pixel that L_seg leaves out
 
@@ -25,6 +26,18 @@ def identity(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
     if logits.ndim == 2:
         return functional.cross_entropy(logits.float(), label, label_smoothing=smoothing)
     return sum((identity(stripe, label, smoothing) for stripe in logits.unbind(1)), logits.new_zeros(()))
+
+
+def visible_identity(logits: Tensor, label: Tensor, visible: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Identity loss of the visible part groups, mean over the batch.
+
+    Cross-entropy, summed over the groups that an image shows. logits: [B, G, J]. label: [B] int64. visible: bool [B,
+    G]. An image that shows no group adds 0, and is counted. smoothing: as of `identity`.
+    """
+    repeated = label[:, None].expand(visible.shape).flatten()
+    flat = logits.float().flatten(0, 1)
+    losses = functional.cross_entropy(flat, repeated, reduction="none", label_smoothing=smoothing)
+    return (losses * visible.flatten()).sum() / len(label)
 
 
 def spatial_patch_contrastive(maps: Tensor, reduction: str = "sum") -> Tensor:
@@ -61,8 +74,14 @@ def part_segmentation(logits: Tensor, target: Tensor, smoothing: float, labelled
 
 def loss_parts(config: SORNConfig) -> tuple[str, ...]:
     """Names of the losses that `sorn_loss` returns for this network, in order."""
-    parts = {"local": config.local_branch, "global": config.global_branch, "spc": config.global_branch}
-    return (*(name for name, on in {**parts, "seg": config.semantic_branch}.items() if on), "total")
+    parts = {
+        "local": config.local_branch,
+        "global": config.global_branch,
+        "spc": config.global_branch,
+        "seg": config.semantic_branch,
+        "part": config.part_branch,
+    }
+    return (*(name for name, on in parts.items() if on), "total")
 
 
 def sorn_loss(
@@ -70,8 +89,9 @@ def sorn_loss(
 ) -> dict[str, Tensor]:
     """Losses of Eq. 10 by name, and their weighted sum as "total".
 
-    A branch that is off has no loss. label: [B] int64. parts: [B, 4h, 4w] int64, NO_LABEL where the class is unknown;
-    needed with a semantic branch. labelled: as in `part_segmentation`.
+    A branch that is off has no loss. "part" is that of the part branch, which Eq. 10 does not have. label: [B] int64.
+    parts: [B, 4h, 4w] int64, NO_LABEL where the class is unknown; needed with a semantic branch. labelled: as in
+    `part_segmentation`.
     """
     losses, total = {}, torch.zeros((), device=label.device)
     if output.local_features.shape[1]:
@@ -86,4 +106,8 @@ def sorn_loss(
             raise ValueError("the semantic branch is on, but the batch has no part labels")
         losses["seg"] = part_segmentation(output.part_logits, parts, config.label_smoothing, labelled)
         total = total + config.seg_weight * losses["seg"]
+    if output.part_features.shape[1]:
+        visible = output.part_shares >= PART_TAU
+        losses["part"] = visible_identity(output.part_identities, label, visible, config.identity_smoothing)
+        total = total + config.part_weight * losses["part"]
     return {**losses, "total": total}

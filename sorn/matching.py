@@ -1,28 +1,29 @@
 """Matching (Eq. 12-15, Algorithm 1): two feature banks -> similarities.
 
 The similarities come in blocks of queries. The paper calls D a distance; it is a cosine similarity: larger is closer.
-Equal features have equal similarities, alone or among others, wherever they stand: the shape of a matrix product does
-not change its sums here.
+Equal features have equal similarities, alone or among others, wherever they stand (`sorn.products`). Beside the
+variants of the paper there are those that compare part groups.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sorn.config import check_choice
+from sorn.config import OF_PAPER, OF_PARTS, VARIANTS, check_choice
 from sorn.features import FeatureBank
-
-VARIANTS = ("global", "global+local", "sorn")
-# Table II. "global": Eq. 13 alone. "global+local": Eq. 15 with every indicator 1. "sorn": Eq. 15.
+from sorn.parts import PART_TAU
+from sorn.products import filled_up, product
 
 NOTHING_IN_COMMON = -1.0
-# Similarity of a pair without a common visible stripe and without global features: the lowest cosine.
+# Similarity of a pair without a common visible stripe or part group and without global features: the lowest cosine.
 
 MEMORY = 384 << 20
 # Bytes of similarities in memory at a time: as many queries as fit, against the whole gallery.
@@ -30,23 +31,18 @@ MEMORY = 384 << 20
 CHUNK = 4 << 20
 # Bytes of gallery features that are normalised and multiplied at a time.
 
-ROWS = 16
-# Both factors of a product are filled up with zeros to a multiple of so many rows: BLAS has other kernels for fewer.
-
-TERMS = 512
-# A product is added up from products of so many columns. In longer ones, BLAS chooses by the shape where it interrupts
-# a sum, and so how it is rounded.
-
 
 @dataclass(frozen=True)
 class Rule:
-    """Matching rule: a variant and the threshold tau of Eq. 12.
+    """Matching rule: a variant, and the thresholds of stripes and part groups.
 
-    Only the variant "sorn" uses the threshold.
+    tau: of Eq. 12, for "sorn" and "sorn+parts". part_tau: least share of the image that a visible part group has, for
+    the variants of OF_PARTS.
     """
 
     variant: str
     tau: float = 0.0
+    part_tau: float = PART_TAU
 
     def __post_init__(self) -> None:
         check_choice("variant", self.variant, VARIANTS)
@@ -63,11 +59,17 @@ def indicators(visibility: np.ndarray, tau: float) -> np.ndarray:
 def variants(bank: FeatureBank) -> tuple[str, ...]:
     """Matching variants that a bank allows.
 
-    Without stripes only "global"; without global features all but "global".
+    Of the paper's, only "global" without stripes, and all but "global" without global features. Those of part groups
+    need a part branch, and "sorn+parts" also stripes.
     """
-    if bank.local.shape[1] == 0:
-        return VARIANTS[:1]
-    return VARIANTS if bank.global_.shape[1] else VARIANTS[1:]
+    stripes, parts = bank.local.shape[1] > 0, bank.part_features is not None
+    found = OF_PAPER[:1] if not stripes else OF_PAPER if bank.global_.shape[1] else OF_PAPER[1:]
+    return found + (OF_PARTS if stripes else OF_PARTS[:1]) if parts else found
+
+
+def of_paper(bank: FeatureBank) -> str:
+    """The paper's fullest variant that a bank allows."""
+    return [name for name in variants(bank) if name in OF_PAPER][-1]
 
 
 def similarity_blocks(
@@ -82,22 +84,24 @@ def similarity_blocks(
     Yields (slice of queries, per rule similarities [b, Ng] float32) in the order of the queries. The arrays are valid
     until the next block is asked for.
 
-    The products D_global, D_1 ... D_P of unit vectors (Eq. 13, 14) are computed once, chunk by chunk of the gallery,
-    and every rule combines them (Eq. 15). Three variants and a sweep of tau then need the operations of one product of
-    the concatenated features. A zero vector has similarity 0 to everything. Without stripes (P = 0) every variant is
-    Eq. 13. Without global features (Dg = 0, "Local+Semantic" of Table I) the global term and its 1 leave Eq. 15; a pair
-    without a common visible stripe then gets NOTHING_IN_COMMON.
+    The products D_global, D_1 ... D_P of unit vectors (Eq. 13, 14), and those of the part groups, are computed once,
+    chunk by chunk of the gallery, and every rule combines them (Eq. 15). All variants and a sweep of tau then need the
+    operations of one product of the concatenated features. A zero vector has similarity 0 to everything. Without
+    stripes (P = 0) every variant of the paper is Eq. 13. Without global features (Dg = 0, "Local+Semantic" of Table I)
+    the global term and its 1 leave Eq. 15; a pair without a common visible stripe or part group then gets
+    NOTHING_IN_COMMON.
 
     device: where the products are computed; the features stay where they are. block: number of queries at a time; 0 for
-    as many as MEMORY allows. Raises ValueError for "global" without global features, and for banks of different shapes.
+    as many as MEMORY allows. Raises ValueError for "global" without global features, for a variant of part groups
+    without their features, and for banks of different shapes.
     """
-    if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
-        raise ValueError(
-            f"features of different networks: query {query.global_.shape[1:]} and {query.local.shape[1:]}, "
-            f"gallery {gallery.global_.shape[1:]} and {gallery.local.shape[1:]}"
-        )
+    if query.widths != gallery.widths:
+        of_query, of_gallery = (" and ".join(map(str, bank.widths)) for bank in (query, gallery))
+        raise ValueError(f"features of different networks: query {of_query}, gallery {of_gallery}")
     if query.global_.shape[1] == 0 and any(rule.variant == "global" for rule in rules):
         raise ValueError('variant "global" needs global features; this network has no global branch')
+    if query.part_features is None and any(rule.variant in OF_PARTS for rule in rules):
+        raise ValueError('variants "parts" and "sorn+parts" need part features; this network has no part branch')
     size = block or block_size(len(query), len(gallery), len(rules))
     for rows, _, similarities in similarity_tiles(query, gallery, rules, size, len(gallery), device):
         yield rows, similarities
@@ -116,15 +120,18 @@ def similarity_tiles(
     As `similarity_blocks`, with at most `height` queries by `width` gallery images: (queries, gallery images, per rule
     similarities). The whole gallery follows for the first queries, then for the next.
     """
-    with_stripes = any(rule.variant != "global" for rule in rules)
+    kinds = _Kinds(
+        any(rule.variant not in ("global", "parts") for rule in rules),
+        any(rule.variant in OF_PARTS for rule in rules),
+    )
     similarity = torch.empty(len(rules), height, width)
     for rows in _slices(0, len(query), height):
-        asked = _Units.of(query, rows, with_stripes, device)
+        asked = _Units.of(query, rows, kinds, device)
         for columns in _slices(0, len(gallery), width):
             for chunk in _slices(columns.start, columns.stop, _chunk(gallery)):
-                ranked = _Units.of(gallery, chunk, with_stripes, device)
-                products = [_product(a, b) for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
-                products = [product[: len(asked), : len(ranked)] for product in products]
+                ranked = _Units.of(gallery, chunk, kinds, device)
+                products = [product(a, b) for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
+                products = [one[: len(asked), : len(ranked)] for one in products]
                 place = slice(chunk.start - columns.start, chunk.stop - columns.start)
                 for rule, out in zip(rules, similarity, strict=True):
                     out[: len(asked), place] = _combined(rule, products, asked, ranked).clamp(-1, 1)
@@ -160,60 +167,77 @@ def pair_similarities(
 
     D_global [n] float32 (nan without a global feature) and D_p [n, P] float32.
     """
-
-    def cosine(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-        units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one, others))
-        similarity: np.ndarray = torch.linalg.vecdot(*units).clamp_(-1, 1).numpy()
-        return similarity
-
     if query.global_.shape[1]:
-        whole = cosine(query.global_[number][None], gallery.global_[positions])
+        whole = _cosines(query.global_[number], gallery.global_[positions])
     else:
         whole = np.full(len(positions), np.nan, np.float32)
-    return whole, cosine(query.local[number][None], gallery.local[positions])
+    return whole, _cosines(query.local[number], gallery.local[positions])
+
+
+def part_similarities(query: FeatureBank, number: int, gallery: FeatureBank, positions: np.ndarray) -> np.ndarray:
+    """Similarities of part groups of one query with some gallery images.
+
+    float32 [n, G]; G = 0 without a part branch.
+    """
+    if query.part_features is None or gallery.part_features is None:
+        return np.empty((len(positions), 0), np.float32)
+    return _cosines(query.part_features[number], gallery.part_features[positions])
+
+
+def _cosines(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Cosines over the last axis, [...] and [n, ...]."""
+    units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one[None], others))
+    similarity: np.ndarray = torch.linalg.vecdot(*units).clamp_(-1, 1).numpy()
+    return similarity
+
+
+class _Kinds(NamedTuple):
+    """Kinds of features that some rules compare, beside the global one."""
+
+    stripes: bool
+    parts: bool
 
 
 @dataclass(frozen=True)
 class _Units:
-    """Unit vectors of some images, and their visibility scores.
+    """Unit vectors of some images, and which stripes and part groups they show.
 
-    Global [m, Dg] if there is one, then one [m, Dl] per stripe; scores v_p [n, P]. m: n, rounded up to a multiple of
-    ROWS; the rows beyond n are zero.
+    whole: global [m, Dg], if there is one. stripes: [m, Dl] each. parts: [m, Dp] each. m: n, rounded up to a multiple
+    of ROWS; the rows beyond n are zero. visibility: v_p [n, P]. shares: of the part groups, [n, G].
     """
 
-    vectors: list[Tensor]
-    with_global: bool
+    whole: list[Tensor]
+    stripes: list[Tensor]
+    parts: list[Tensor]
     visibility: Tensor
+    shares: Tensor
 
     @staticmethod
-    def of(bank: FeatureBank, rows: slice, with_stripes: bool, device: torch.device | str) -> _Units:
-        with_global = bank.global_.shape[1] > 0
-        arrays = [bank.global_[rows]] if with_global else []
-        if with_stripes:
-            arrays += [bank.local[rows, p] for p in range(bank.local.shape[1])]
-        vectors = [_filled_up(functional.normalize(torch.from_numpy(array).to(device), dim=1)) for array in arrays]
-        return _Units(vectors, with_global, torch.from_numpy(bank.visibility[rows]).to(device))
+    def of(bank: FeatureBank, rows: slice, kinds: _Kinds, device: torch.device | str) -> _Units:
+        def units(array: np.ndarray) -> Tensor:
+            return filled_up(functional.normalize(torch.from_numpy(array).to(device), dim=1))
+
+        found = bank.features
+        return _Units(
+            [units(found.global_[rows])] if found.global_.shape[1] else [],
+            [units(found.local[rows, p]) for p in range(found.local.shape[1] if kinds.stripes else 0)],
+            [units(found.part_features[rows, k]) for k in range(found.part_features.shape[1] if kinds.parts else 0)],
+            torch.from_numpy(found.visibility[rows]).to(device),
+            torch.from_numpy(found.part_shares[rows]).to(device),
+        )
 
     def __len__(self) -> int:
         return len(self.visibility)
 
-    def weights(self, tau: float) -> Tensor:
-        """Visibility indicators I_p [P, n] of Eq. 12."""
-        return (self.visibility >= tau).float().T
+    @property
+    def vectors(self) -> list[Tensor]:
+        return [*self.whole, *self.stripes, *self.parts]
 
-
-def _filled_up(vectors: Tensor) -> Tensor:
-    """[n, D] -> [m, D], the next multiple of ROWS."""
-    more = -len(vectors) % ROWS
-    return functional.pad(vectors, (0, 0, 0, more)) if more else vectors
-
-
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b.T of [m, D] and [n, D], m and n multiples of ROWS: entry i, j depends on row i and row j alone."""
-    product: Tensor = a[:, :TERMS] @ b[:, :TERMS].T
-    for first in range(TERMS, a.shape[1], TERMS):
-        product.addmm_(a[:, first : first + TERMS], b[:, first : first + TERMS].T)
-    return product
+    def weights(self, rule: Rule) -> Tensor:
+        """Visibility indicators of what a rule compares [., n]: I_p of Eq. 12, and those of the part groups."""
+        stripes = [self.visibility >= rule.tau] if rule.variant != "parts" else []
+        parts = [self.shares >= rule.part_tau] if rule.variant in OF_PARTS else []
+        return torch.cat([*stripes, *parts], dim=1).float().T
 
 
 def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units) -> Tensor:
@@ -221,25 +245,28 @@ def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units)
 
     products: of `asked` and `ranked`, in the order of their vectors.
     """
-    whole, stripes = (products[:1], products[1:]) if asked.with_global else ([], products)
-    if rule.variant == "global" or not stripes:
-        return whole[0]
+    first_part = len(products) - len(asked.parts)
+    whole = products[: len(asked.whole)]
+    stripes, parts = products[len(whole) : first_part], products[first_part:]
     if rule.variant == "global+local":
         total = products[0].clone()
-        for product in products[1:]:
-            total += product
-        return total.div_(len(products))
-    seen, shown = asked.weights(rule.tau), ranked.weights(rule.tau)
-    total = whole[0].clone() if whole else torch.zeros_like(stripes[0])
-    for product, of_query, of_gallery in zip(stripes, seen, shown, strict=True):
-        total.addcmul_(product * of_query[:, None], of_gallery[None])
-    common = torch.addmm(torch.tensor(float(asked.with_global), device=total.device), seen.T, shown)  # [b, n]
+        for one in products[1:first_part]:
+            total += one
+        return total.div_(first_part)
+    compared = {"sorn": stripes, "parts": parts, "sorn+parts": stripes + parts}.get(rule.variant, [])
+    if not compared:
+        return whole[0]
+    seen, shown = asked.weights(rule), ranked.weights(rule)
+    total = whole[0].clone() if whole else torch.zeros_like(compared[0])
+    for one, of_query, of_gallery in zip(compared, seen, shown, strict=True):
+        total.addcmul_(one * of_query[:, None], of_gallery[None])
+    common = torch.addmm(torch.tensor(float(len(whole)), device=total.device), seen.T, shown)  # [b, n]
     total.div_(common.clamp(min=1.0))
     return total if whole else total.masked_fill_(common == 0, NOTHING_IN_COMMON)
 
 
 def _chunk(gallery: FeatureBank) -> int:
-    width = gallery.global_.shape[1] + gallery.local.shape[1] * gallery.local.shape[2]
+    width = sum(math.prod(shape) for shape in gallery.widths)
     rows: int = max(64, CHUNK // (4 * max(1, width)))
     return rows
 

@@ -1,4 +1,4 @@
-"""SORN network: one backbone, three branches, one typed output (Fig. 3)."""
+"""SORN network: one backbone, its branches, one typed output (Fig. 3)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sorn.backbones import build_backbone
 from sorn.branches import GlobalBranch, LocalBranch, SemanticBranch, visibility_scores
 from sorn.config import SORNConfig
 from sorn.normalisation import Normalisation
+from sorn.part_branch import PartBranch, part_shares, part_weights
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class SORNOutput:
     maps: M_n, [B, N, h, w] float32 in (0, 1). part_logits: [B, K, 4h, 4w], or None without a semantic branch.
     visibility: v_p of Eq. 11, [B, P] float32; ones without a semantic branch; [B, 0] with the global branch alone,
     which has no stripes; [B, P] with the semantic branch alone, which may score the stripes of another network.
+    part_features: [B, G, c] float32, of the part groups ([B, 0, c] when off). part_identities: their identity logits,
+    [B, G, J]. part_shares: the share of each group in the image, [B, G] float32.
     """
 
     global_feature: Tensor
@@ -33,6 +36,9 @@ class SORNOutput:
     maps: Tensor
     part_logits: Tensor | None
     visibility: Tensor
+    part_features: Tensor
+    part_identities: Tensor
+    part_shares: Tensor
 
 
 class SORN(nn.Module):
@@ -60,15 +66,17 @@ class SORN(nn.Module):
             if config.semantic_branch
             else None
         )
+        self.part = PartBranch(c, config.labels, j, bias) if config.part_branch else None
 
     @property
     def feature_width(self) -> int:
-        """Numbers of the features of one image, global and local."""
+        """Numbers of the features of one image, of all branches."""
         c = self.backbone.channels[-1]
+        parts = c * len(self.part.norms) if self.part is not None else 0
         if self.config.local_head == "pcb" and self.config.feature == "after_bn":
             c = self.config.head_channels
         whole = self.global_.expand.out_channels if self.global_ is not None else 0
-        return whole + (self.config.stripes * c if self.local is not None else 0)
+        return whole + (self.config.stripes * c if self.local is not None else 0) + parts
 
     @property
     def normalisation(self) -> Normalisation:
@@ -102,4 +110,22 @@ class SORN(nn.Module):
             part_logits = self.semantic(*stages)
             if stripes:
                 visibility = visibility_scores(part_logits, stripes)
-        return SORNOutput(global_feature, local_features, global_logits, local_logits, maps, part_logits, visibility)
+
+        part_features, part_identities = none(batch, 0, c), none(batch, 0, self.config.identities)
+        shares = none(batch, 0)
+        if self.part is not None and part_logits is not None:
+            with torch.autocast(image.device.type, enabled=False):
+                pooled, normed, part_identities = self.part(features, part_weights(part_logits))
+            part_features, shares = normed if after_bn else pooled, part_shares(part_logits)
+        return SORNOutput(
+            global_feature,
+            local_features,
+            global_logits,
+            local_logits,
+            maps,
+            part_logits,
+            visibility,
+            part_features,
+            part_identities,
+            shares,
+        )

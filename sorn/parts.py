@@ -33,9 +33,32 @@ LABELLINGS: dict[int, tuple[str, ...]] = {
     2: ("background", "foreground"),
 }
 
+# K -> the groups of body parts that are compared with each other: name -> ids among the K classes. Parts that are small
+# or hard to tell apart in a picture of a person are one group.
+PART_GROUPS: dict[int, dict[str, tuple[int, ...]]] = {
+    8: {
+        "head": (HEAD,),
+        "torso": (TORSO,),
+        "arms": (UPPER_ARM, LOWER_ARM),
+        "upper legs": (UPPER_LEG,),
+        "lower legs and feet": (LOWER_LEG, FOOT),
+    },
+    5: {"head": (1,), "torso": (2,), "arms": (3,), "legs": (4,)},
+    2: {"body": (1,)},
+}
+
+PART_TAU = 0.005
+# A part group is visible when at least this share of the picture's pixels belongs to it: in training, and by default in
+# matching. A head of a whole person fills some 2 % of a picture.
+
 # K -> lookup table, uint8 [8]: id among the eight classes -> id among the K classes.
 COLLAPSE: dict[int, np.ndarray] = {
     8: np.arange(len(CLASSES), dtype=np.uint8),
     5: np.array([0, 1, 2, 3, 3, 4, 4, 4], dtype=np.uint8),
     2: np.array([0, 1, 1, 1, 1, 1, 1, 1], dtype=np.uint8),
 }
+
+
+def group_names(count: int) -> tuple[str, ...]:
+    """Names of the part groups where there are `count`; none for 0."""
+    return next((tuple(groups) for groups in PART_GROUPS.values() if len(groups) == count), ())

@@ -18,10 +18,11 @@ from pipeline.datasets.records import ImageFile, ImageRecord, write_records
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, digest_json, write_text
 from pipeline.runs import stamp
-from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
+from pipeline.runs.config import Config, EvalConfig, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
 from pipeline.runs.run import Run
+from pipeline.runs.stored_options import as_json
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from pipeline.stages import driver

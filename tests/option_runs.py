@@ -18,8 +18,8 @@ from PIL import Image
 from pipeline.cli.app import main
 from pipeline.io import checkpoints
 from pipeline.labelers.keypoints.joints import COLUMNS
-from pipeline.runs.config import as_json
 from pipeline.runs.options import as_toml
+from pipeline.runs.stored_options import as_json
 from sorn import engine
 from sorn.config import SORNConfig
 from sorn.network import SORN

@@ -15,6 +15,7 @@ from pipeline.cli.options import FOLDER, runs_option
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.config import PRECISIONS, EvalConfig
 from pipeline.runs.result_paths import SearchPaths
+from sorn.config import VARIANTS
 
 MODEL_HELP = "A run below --runs (synped_demo-danet), the folder of a training, or a network that ships (sorn models)."
 
@@ -69,7 +70,18 @@ def embed(folder: Path, model: str, out: Path, batch_size: int, precision: str, 
     "--out", type=FOLDER, help="Folder for the answers and the gallery's features. Default: search in --runs."
 )
 @click.option(
+    "--rule",
+    type=click.Choice(VARIANTS),
+    help="Variant of matching. Default: the paper's fullest of this network.",
+)
+@click.option(
     "--tau", default=EvalConfig.tau, show_default=True, help="A stripe is visible if at least this share of it is body."
+)
+@click.option(
+    "--part-tau",
+    default=EvalConfig.part_tau,
+    show_default=True,
+    help="A part group is visible if it is at least this share of the picture.",
 )
 @click.option(
     "--candidates",
@@ -95,6 +107,7 @@ def search(
     out: Path | None,
     check: int | None,
     no_cache: bool,
+    rule: str | None,
     runs: Path,
     **options: Any,
 ) -> None:
@@ -112,7 +125,7 @@ def search(
         )
     paths = SearchPaths(out or runs / "search")
     kept = {"cache": False} if no_cache else {"keep": paths.bank, "keep_index": paths.index}
-    people = Searcher(model, gallery, runs=runs, **kept, **options)
+    people = Searcher(model, gallery, runs=runs, rule=rule or "", **kept, **options)
     images = [*queries, *more]
     answers = people.answers(images, top)
     result = SearchResult(people, answers, None if check is None else people.recall(images, top, check))

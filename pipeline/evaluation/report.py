@@ -15,6 +15,7 @@ from pipeline.io.documents import Flat, Key
 from pipeline.io.text import read_json
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.made_by import MadeBy
+from sorn.config import OF_PAPER, VARIANTS
 from sorn.metrics import Metrics
 
 
@@ -171,6 +172,17 @@ class Report:
     warnings: tuple[EvaluationWarning, ...] = ()
     dataset: EvaluatedDataset
     provenance: Provenance
+
+    @property
+    def fullest(self) -> str:
+        """The paper's fullest variant."""
+        return [name for name in OF_PAPER if name in self.metrics][-1]
+
+    @property
+    def best(self) -> str:
+        """Variant of the network with the highest mAP; of equals, the paper's fullest."""
+        own = [self.fullest, *(name for name in VARIANTS if name in self.metrics)]
+        return max(own, key=lambda name: self.metrics[name]["mAP"])
 
     def to_json(self) -> dict[str, object]:
         """JSON value for report.json."""

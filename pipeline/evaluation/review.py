@@ -16,7 +16,8 @@ from pipeline.evaluation.scores import Scores
 from pipeline.evaluation.warnings import EvaluationWarning, few_persons
 from pipeline.runs.config import EvalConfig
 from sorn.colour import VARIANTS as COLOURS
-from sorn.matching import VARIANTS, indicators
+from sorn.config import OF_PAPER
+from sorn.matching import indicators
 
 FEW_STEPS = 100
 FEW_DRAWS = 10
@@ -40,8 +41,8 @@ class Reviewed:
 
     @property
     def fullest(self) -> str:
-        """The last variant of the network itself."""
-        return [name for name in VARIANTS if name in self.scores.metrics][-1]
+        """The last variant of the paper."""
+        return [name for name in OF_PAPER if name in self.scores.metrics][-1]
 
     def training(self, section: str) -> Mapping[str, Any]:
         """Options of the training; empty where its description lacks them."""

@@ -134,9 +134,9 @@ def score(
     floor = colour_rules(query.local.shape[1], options.tau) if colours else {}
     by_chance = chance(task.relevant, options.average_precision, single_shot=single_shot)
     curve_by_chance = chance_cmc(task.relevant, single_shot=single_shot)
-    rules = {variant: Rule(variant, options.tau if variant == "sorn" else 0.0) for variant in matching.variants(query)}
-    taus = {tau: Rule("sorn", tau) for tau in options.tau_sweep if "sorn" in rules}
-    last = list(rules)[-1]
+    rules = {variant: Rule(variant, options.tau, options.part_tau) for variant in matching.variants(query)}
+    taus = {tau: Rule("sorn", tau, options.part_tau) for tau in options.tau_sweep if "sorn" in rules}
+    last = matching.of_paper(query)
     again = {f"{last}+rerank": Reranked(rules[last], _reranking(options))} if options.rerank else {}
     found = _evaluated(task, [*rules.values(), *taus.values(), *again.values()])
     by_variant = {variant: found[rule] for variant, rule in rules.items()}

@@ -10,9 +10,9 @@ from pipeline.errors import UserError
 from sorn.features import FeatureBank
 
 BANK_FIELDS = {"global": "global_", "local": "local", "visibility": "visibility", "pid": "pid", "camid": "camid"}
-FEATURES = ("global", "local")  # the large arrays of a bank
-OPTIONAL = ("pose", "segmenter")  # visibility scores from other sources than the network
-SHARES = ("visibility", *OPTIONAL)  # in [0, 1]
+FEATURES = ("global", "local", "part_features")  # the large arrays of a bank
+OPTIONAL = ("pose", "segmenter", "part_features", "part_shares")  # scores of other sources; what a part branch gives
+SHARES = ("visibility", "pose", "segmenter", "part_shares")  # in [0, 1]
 ROWS = 4096  # images that are checked at a time, so that no array is copied whole
 
 
@@ -27,10 +27,11 @@ def zero_images(bank: FeatureBank) -> np.ndarray:
 
     They have no similarity to any image, and a report should name them.
     """
-    zero = np.ones(len(bank), bool)
+    zero, found = np.ones(len(bank), bool), bank.features
     for first in range(0, len(bank), ROWS):
         rows = slice(first, first + ROWS)
-        zero[rows] = ~(bank.global_[rows].any(axis=1) | bank.local[rows].any(axis=(1, 2)))
+        zero[rows] = ~(found.global_[rows].any(axis=1) | found.local[rows].any(axis=(1, 2)))
+        zero[rows] &= ~found.part_features[rows].any(axis=(1, 2))
     return zero
 
 

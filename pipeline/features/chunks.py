@@ -26,15 +26,14 @@ from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import Progress
 from pipeline.shards.dataset import ShardDataset
-from sorn.features import FeatureBank
+from sorn.features import FeatureBank, Features
 from sorn.visibility import keypoint_visibility
 
 logger = logging.getLogger(__name__)
 
 CHUNK_IMAGES = 512  # half a minute of ResNet-50 on a desktop's CPU, some 20 MB
 
-Output = tuple[np.ndarray, np.ndarray, np.ndarray]  # global, local, visibility of some images, as in a FeatureBank
-Look = Callable[[ShardDataset, np.ndarray], Output]  # of a split and positions int64 [B]
+Look = Callable[[ShardDataset, np.ndarray], Features]  # of a split and positions int64 [B]
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,14 @@ class Chunk:
     def batches(self, size: int) -> list[np.ndarray]:
         return [self.positions[first : first + size] for first in range(0, len(self.positions), size)]
 
-    def write(self, outputs: Output) -> None:
+    def write(self, outputs: Features) -> None:
         """Write the bank of the chunk.
 
         Raises UserError for a full disk and for a feature that is not finite.
         """
         data, rows = self.data, self.positions
-        pose = None if data.index.pose is None else keypoint_visibility(data.keypoints[rows], outputs[1].shape[1])
-        bank = FeatureBank(*outputs, data.pid[rows], data.camid[rows], data.name[rows], pose)
+        pose = None if data.index.pose is None else keypoint_visibility(data.keypoints[rows], outputs.local.shape[1])
+        bank = FeatureBank.of(outputs, data.pid[rows], data.camid[rows], data.name[rows], pose)
         write_bank(self.path, bank, {"fingerprint": self.fingerprint, "sha256": _digest(bank)})
 
     def read(self) -> FeatureBank:
@@ -120,8 +119,7 @@ class Chunks:
                 for piece in islice(outputs, len(chunk.batches(size))):
                     pieces.append(piece)
                     shown.advance(len(piece[0]))
-                joined = [np.concatenate(field) for field in zip(*pieces, strict=True)]
-                chunk.write((joined[0], joined[1], joined[2]))
+                chunk.write(Features.joined(pieces))
         distributed.meet()
         lost = [chunk.path for chunk in self.chunks if not chunk.path.is_file()]
         if lost:
@@ -156,6 +154,6 @@ def _cut(count: int) -> list[np.ndarray]:
 def _digest(bank: FeatureBank) -> str:
     """sha256 of the features and visibility scores."""
     digest = hashlib.sha256()
-    for array in (bank.global_, bank.local, bank.visibility):
+    for array in bank.features:
         digest.update(array.tobytes())
     return digest.hexdigest()

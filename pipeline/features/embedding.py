@@ -30,7 +30,7 @@ from pipeline.runs.layout import WEIGHTS
 from pipeline.runtime.progress import progress
 from sorn import engine
 from sorn.batch import Batch
-from sorn.features import FeatureBank
+from sorn.features import FeatureBank, Features
 
 logger = logging.getLogger(__name__)
 
@@ -81,15 +81,15 @@ class Embedder:
         name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
         return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}"
 
-    def features(self, batches: Iterator[Batch], size: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Features of each batch: global [n, Dg], local [n, P, Dl], visibility [n, P], float32.
+    def features(self, batches: Iterator[Batch], size: int = 0) -> Iterator[Features]:
+        """Features of each batch.
 
         All forward passes have `batch_size` images, or `size`. So the features of a picture do not depend on the other
         pictures of its batch.
         """
         inference, size = self.inference, size or self.batch_size
 
-        def look(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        def look(batch: Batch) -> Features:
             return engine.extract_features(inference.network, [batch], inference.device, inference.precision, size)
 
         return inference.run(look, ((batch,) for batch in batches))
@@ -169,16 +169,13 @@ def embed(
             done = end
     if not kept:
         return None, left_out
-    return own_bank([rows[:done] for rows in stored], kept), left_out
+    return own_bank(Features(*(rows[:done] for rows in stored)), kept), left_out
 
 
-def own_bank(fields: Sequence[np.ndarray], names: Sequence[str]) -> FeatureBank:
-    """Bank of the user's own pictures.
-
-    fields: global features, local features and visibility scores.
-    """
+def own_bank(features: Features, names: Sequence[str]) -> FeatureBank:
+    """Bank of the user's own pictures."""
     unknown = np.full(len(names), UNKNOWN, np.int64)
-    return FeatureBank(fields[0], fields[1], fields[2], unknown, unknown, np.array(names))
+    return FeatureBank.of(features, unknown, unknown, np.array(names))
 
 
 def _require_usable(piece: tuple[np.ndarray, ...], names: list[str]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.features.chunks import Chunk
-from sorn.features import FeatureBank
+from sorn.features import FeatureBank, Features
 
 NEAR = 1e-3  # largest 1 - cosine of the features for which two pictures are compared pixel by pixel
 
@@ -83,8 +83,10 @@ def _whole(chunk: Chunk, size: int) -> int:
 
 
 def _units(bank: FeatureBank) -> np.ndarray:
-    """All features of each image, float32 [n, Dg + P Dl] of length 1; zeros stay zero."""
-    flat = np.concatenate([bank.global_, bank.local.reshape(len(bank), -1)], axis=1)
+    """All features of each image, float32 [n, Dg + P Dl + G Dp] of length 1; zeros stay zero."""
+    found = bank.features
+    arrays = [found.global_, *(one.reshape(len(bank), -1) for one in (found.local, found.part_features))]
+    flat = np.concatenate(arrays, axis=1)
     return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.float32(1e-12)))
 
 
@@ -98,11 +100,11 @@ def _offer(picture: _Picture, chunk: Chunk, row: int, whole: bool, pixels: _Pixe
 
 def _rewrite(chunk: Chunk, pictures: Sequence[_Picture]) -> None:
     bank = chunk.read()
-    outputs = [np.array(values) for values in (bank.global_, bank.local, bank.visibility)]
+    outputs = Features(*map(np.array, bank.features))
     for picture in pictures:
         assert picture.source is not None
         source, row = picture.source
         other = source.read()
-        for values, source_values in zip(outputs, (other.global_, other.local, other.visibility), strict=True):
+        for values, source_values in zip(outputs, other.features, strict=True):
             values[picture.row] = source_values[row]
-    chunk.write((outputs[0], outputs[1], outputs[2]))
+    chunk.write(outputs)

@@ -21,7 +21,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.features import bank_values, store
-from pipeline.features.chunks import Chunks, Output
+from pipeline.features.chunks import Chunks
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
@@ -39,6 +39,7 @@ from sorn import engine
 from sorn.batch import Batch
 from sorn.branches import MASK_SCALE
 from sorn.config import STRIDE
+from sorn.features import Features
 from sorn.network import SORN
 from sorn.visibility import segmenter_visibility
 
@@ -139,7 +140,7 @@ class Extraction:
         inference = self._inference(self.paths.checkpoint, self.trained)
         size = inference.batch_size
 
-        def look(data: ShardDataset, chosen: np.ndarray) -> Output:
+        def look(data: ShardDataset, chosen: np.ndarray) -> Features:
             batch = _read(data, chosen, inference)
             return engine.extract_features(inference.network, [batch], inference.device, inference.precision)
 
@@ -193,10 +194,11 @@ class Extraction:
         size = inference.batch_size
         network, device, precision = inference.network, inference.device, inference.precision
 
-        def look(data: ShardDataset, chosen: np.ndarray) -> Output:
+        def look(data: ShardDataset, chosen: np.ndarray) -> Features:
             """Scores of the segmenter as visibility, with empty features."""
             scores = segmenter_visibility(network, [_read(data, chosen, inference)], stripes, device, precision)
-            return np.zeros((len(chosen), 0), np.float32), np.zeros((*scores.shape, 0), np.float32), scores
+            none = np.zeros((len(chosen), 0), np.float32)
+            return Features(none, np.zeros((*scores.shape, 0), np.float32), scores, none[:, :, None], none)
 
         images = [data.index.splits[data.split].digest for data in self._sides]
         computed = digest_json([EXTRACTION_VERSION, segmenter.sha256, stripes, images, precision, size])

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.features.chunks import Output
 from pipeline.features.embedding import Embedder, as_batch
+from sorn.features import Features
 
 SMALLER = (8, 4, 2, 1)  # sizes that are tried: from the largest, to stop at the first that differs
 
@@ -26,26 +26,25 @@ class FewPictures:
     """
 
     embedder: Embedder
-    reference: tuple[list[np.ndarray], Output] | None = None
+    reference: tuple[list[np.ndarray], Features] | None = None
     smallest: int = field(default=0)
 
-    def features(self, images: list[np.ndarray]) -> Output:
-        """Features of images, as `Embedder.features` gives them: global [n, Dg], local [n, P, Dl], visibility [n, P].
+    def features(self, images: list[np.ndarray]) -> Features:
+        """Features of images, as `Embedder.features` gives them.
 
         images: [H, W, 3] uint8, at the network's size.
         """
         full = self.embedder.batch_size
         pieces = [self._piece(images[first : first + full]) for first in range(0, len(images), full)]
-        joined = [np.concatenate(values) for values in zip(*pieces, strict=True)]
-        return joined[0], joined[1], joined[2]
+        return Features.joined(pieces)
 
-    def _piece(self, images: list[np.ndarray]) -> Output:
+    def _piece(self, images: list[np.ndarray]) -> Features:
         full, count = self.embedder.batch_size, len(images)
         if self.reference is None:
             filled = images + _noise(images[0].shape, full - count)
             self.reference = filled, self._pass(filled, full)
             found = self.reference[1]
-            return found[0][:count], found[1][:count], found[2][:count]
+            return Features(*(values[:count] for values in found))
         return self._pass(images, self._size(count))
 
     def _size(self, count: int) -> int:
@@ -66,7 +65,7 @@ class FewPictures:
         found = self._pass(images[:size], size)
         return all(np.array_equal(one, other[:size]) for one, other in zip(found, expected, strict=True))
 
-    def _pass(self, images: list[np.ndarray], size: int) -> Output:
+    def _pass(self, images: list[np.ndarray], size: int) -> Features:
         (found,) = self.embedder.features(iter([as_batch(images)]), size)
         return found
 

@@ -26,7 +26,7 @@ from pipeline.io.cache import cache_folder
 from pipeline.io.disk import OUT, require_space
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
-from sorn.features import FeatureBank
+from sorn.features import FeatureBank, Features
 
 logger = logging.getLogger(__name__)
 
@@ -179,13 +179,10 @@ def _joined(
     example = next((bank for bank, _ in banks if bank is not None), None)
     if example is None or not names:
         return None
-    fields = [
-        empty_rows(len(names), values.shape[1:], scratch)
-        for values in (example.global_, example.local, example.visibility)
-    ]
+    fields = Features(*(empty_rows(len(names), values.shape[1:], scratch) for values in example.features))
     for number, digest in enumerate(digests):
-        bank, row = next((bank, rows[digest]) for bank, rows in banks if bank is not None and digest in rows)
-        for field, values in zip(fields, (bank.global_, bank.local, bank.visibility), strict=True):
+        found, row = next((bank.features, rows[digest]) for bank, rows in banks if bank is not None and digest in rows)
+        for field, values in zip(fields, found, strict=True):
             field[number] = values[row]
     return own_bank(fields, names)
 

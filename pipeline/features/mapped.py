@@ -23,7 +23,8 @@ from pipeline.runs.run import Run
 from sorn.features import FeatureBank
 
 REMEDY = "Make it again: sorn embed, or make eval; or give a folder of pictures."
-FEATURES = {"global": ("global_", 2), "local": ("local", 3), "visibility": ("visibility", 2)}  # field, number of axes
+FEATURES = {"global": "global_", "local": "local", "visibility": "visibility"}  # in the file -> field
+OPTIONAL = {"part_features": "part_features", "part_shares": "part_shares"}  # of a network with a part branch
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,19 @@ def open_bank(path: Path) -> MappedBank:
     try:
         with hdf5.opened(path) as file:
             group = hdf5.member(file, store.IMAGES if store.IMAGES in sides else "gallery")
-            held = {key: hdf5.dataset(group, key) for key in (*FEATURES, "pid", "camid", "name")}
-            mapped = {field: _mapped(path, held[key], axes) for key, (field, axes) in FEATURES.items()}
+            features = FEATURES | {key: field for key, field in OPTIONAL.items() if key in group}
+            held = {key: hdf5.dataset(group, key) for key in (*features, "pid", "camid", "name")}
+            mapped = {field: _mapped(path, held[key], store.LAYOUT[key][1]) for key, field in features.items()}
             small = {key: held[key][:] for key in ("pid", "camid")}
             bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
     except hdf5.DAMAGE as error:
         raise hdf5.unreadable(path, "feature bank", error, REMEDY) from error
     if len(bank) == 0:
         raise UserError(f"{path} holds no image", REMEDY)
-    require_finite(f"{path}: visibility", bank.visibility, bank.name)
-    if ((bank.visibility < 0) | (bank.visibility > 1)).any():
-        raise UserError(f"{path}: visibility has values outside [0, 1]", REMEDY)
+    for name, shares in (("visibility", bank.visibility), ("part_shares", bank.features.part_shares)):
+        require_finite(f"{path}: {name}", shares, bank.name)
+        if ((shares < 0) | (shares > 1)).any():
+            raise UserError(f"{path}: {name} has values outside [0, 1]", REMEDY)
     return MappedBank(path, bank, attrs)
 
 

@@ -43,6 +43,8 @@ LAYOUT = {  # in the file: type, number of axes
     "sha256": ("text", 1),
     "pose": ("float32", 2),
     "segmenter": ("float32", 2),
+    "part_features": ("float32", 3),
+    "part_shares": ("float32", 2),
     "maps": ("float16", 4),
     "parts": ("uint8", 3),
 }
@@ -97,7 +99,8 @@ def write_banks(
     for side, bank in banks.items():
         require_good(path, side, bank, DIVERGED)
     arrays = [array for bank in banks.values() for array in bank_arrays(bank).values()]
-    require_space(path, sum(array.nbytes for array in arrays) + _size(examples) + HEADROOM)
+    arrays += [examples.maps, examples.parts] if examples else []
+    require_space(path, sum(array.nbytes for array in arrays) + HEADROOM)
     join_banks(path, BankRows(len(query), [query]), BankRows(len(gallery), [gallery]), attrs, examples)
 
 
@@ -147,7 +150,7 @@ def read_banks(path: Path, keep: bool = True) -> Banks:
             examples = _read_examples(path, hdf5.member(file, "examples")) if "examples" in file else None
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, REMEDY) from error
-    if query.global_.shape[1:] != gallery.global_.shape[1:] or query.local.shape[1:] != gallery.local.shape[1:]:
+    if query.widths != gallery.widths:
         raise UserError(f"{path} has query and gallery features of different sizes", REMEDY)
     return Banks(query, gallery, attrs, examples)
 
@@ -215,10 +218,6 @@ def read_attrs(path: Path, remedy: str = REMEDY) -> dict[str, str]:
     return {key: str(value) for key, value in attrs.items() if key != "schema_version"}
 
 
-def _size(examples: Examples | None) -> int:
-    return examples.maps.nbytes + examples.parts.nbytes if examples else 0
-
-
 @contextmanager
 def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
     """New file under a temporary name, renamed to `path` when it is complete."""
@@ -259,8 +258,8 @@ def _read_side(path: Path, side: str, remedy: str, keep: bool = True) -> Feature
             bank = FeatureBank(**arrays, name=_read_names(group))
             require_good(path, side, bank, remedy)  # some rows at a time, also from the file
             if not keep:
-                zeros = (np.broadcast_to(np.float32(0), array.shape) for array in (bank.global_, bank.local))
-                bank = replace(bank, **dict(zip(("global_", "local"), zeros, strict=True)))
+                large = {BANK_FIELDS.get(key, key): group[key].shape for key in FEATURES if key in group}
+                bank = replace(bank, **{name: np.broadcast_to(np.float32(0), shape) for name, shape in large.items()})
             return bank
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error

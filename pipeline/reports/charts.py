@@ -24,6 +24,8 @@ STYLES = {
     "colour": "s4",
     "colour, visible stripes": "s5",
     "sorn, ground truth": "s6",
+    "parts": "s3",
+    "sorn+parts": "s7",
     "rank-1": "s0",
     "mAP": "s1",
 }

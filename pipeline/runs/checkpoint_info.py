@@ -10,9 +10,10 @@ from typing import Any
 from pipeline.errors import UserError, reason
 from pipeline.io import documents
 from pipeline.io.text import read_json
-from pipeline.runs.config import DanetConfig, as_json, read_model
+from pipeline.runs.config import DanetConfig
 from pipeline.runs.layout import DESCRIPTION
 from pipeline.runs.replacement import settle
+from pipeline.runs.stored_options import as_json, read_model
 from sorn.config import SORNConfig
 
 Document = Mapping[str, Any]  # JSON content of a file

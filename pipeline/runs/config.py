@@ -5,7 +5,6 @@ The comment below each field gives its reason. Reads no file, needs no torch.
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from dataclasses import dataclass, field
 
@@ -22,6 +21,7 @@ from sorn.config import (
     choice,
 )
 from sorn.metrics import AP_FORMULAS
+from sorn.parts import PART_TAU
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 EVAL_SPLITS = ("test", "val")
@@ -187,6 +187,8 @@ class EvalConfig:
     # Visibility threshold of Eq. 12, Section IV-B.
     tau_sweep: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
     # Other thresholds that the report shows beside it, as in Figure 8; empty for none.
+    part_tau: float = PART_TAU
+    # Least share of an image that a visible part group has, for networks with model.part_branch; not in the paper.
     colour: bool | None = None
     # Also rank by colour histograms of stripes, a floor without training. Not set: yes, but finished ones stay as made.
     rerank: bool = False
@@ -228,7 +230,8 @@ class EvalConfig:
             self.segmenter,
             'a training folder with eval.visibility = "segmenter", and nothing without',
         )
-        check(0 <= self.tau <= 1, "eval.tau", self.tau, "a number in [0, 1]")
+        for name in ("tau", "part_tau"):
+            check(0 <= getattr(self, name) <= 1, f"eval.{name}", getattr(self, name), "a number in [0, 1]")
         rising = list(self.tau_sweep) == sorted({tau for tau in self.tau_sweep if 0 <= tau <= 1})
         check(rising, "eval.tau_sweep", self.tau_sweep, "rising numbers in [0, 1]")
         check(
@@ -274,40 +277,8 @@ class Config:
     runtime: Runtime = field(default_factory=Runtime)
 
 
-SECTION_ALIASES = {"labeler": "danet"}
-OPTION_ALIASES = {
-    "model.parts": "model.stripes",
-    "masks.pose": "masks.keypoints",
-    "masks.pose_options": "masks.keypoint_options",
-}
-# Names of configuration files and commands before 0.2: still understood, under the new name from then on.
-STORED_NAMES = {"stripes": "parts", "keypoints": "pose", "keypoint_options": "pose_options"}
-# Spelling of options in the files of finished runs: a file format does not change with a name, so runs stay fresh.
-
 SECTIONS = {name: kind for name, kind in typing.get_type_hints(Config).items() if name != "runtime"}
 
 
 def _whole(size: tuple[int, int], stride: int) -> bool:
     return all(side > 0 and side % stride == 0 for side in size)
-
-
-def as_json(config: object) -> dict[str, object]:
-    """JSON value of a section, for stamps, checkpoints and feature banks."""
-    values = dataclasses.asdict(config)  # type: ignore[call-overload]
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-    return {STORED_NAMES.get(key, key): value for key, value in plain.items()}
-
-
-def read_model(stored: object) -> SORNConfig:
-    """Options of a network, as stored by `as_json`.
-
-    Raises TypeError or ValueError for those of another program, naming options that only a newer one knows.
-    """
-    if not isinstance(stored, dict):
-        raise TypeError(f"options of a network are a table, not {type(stored).__name__}")
-    names = {spelling: name for name, spelling in STORED_NAMES.items()}
-    values = {names.get(key, str(key)): value for key, value in stored.items()}
-    newer = sorted(values.keys() - {field.name for field in dataclasses.fields(SORNConfig)})
-    if newer:
-        raise ValueError(f"this program does not know its option model.{newer[0]}; a newer one may have written it")
-    return SORNConfig(**values)

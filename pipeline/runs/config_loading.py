@@ -14,9 +14,9 @@ from typing import Any
 from pipeline.errors import UserError, did_you_mean
 from pipeline.io.build import build, fields_of
 from pipeline.io.text import parse_toml, read_json, read_toml
-from pipeline.runs.config import SECTION_ALIASES, SECTIONS, Config, Runtime
+from pipeline.runs.config import SECTIONS, Config, Runtime
 from pipeline.runs.layout import STAMP
-from pipeline.runs.option_names import current_name, is_known, nearest_option, nearest_section
+from pipeline.runs.option_names import SECTION_ALIASES, current_name, is_known, nearest_option, nearest_section
 from pipeline.runs.override_value import override_value
 
 PRESET_DIR = Path(__file__).parent / "presets"

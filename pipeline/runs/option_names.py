@@ -7,8 +7,15 @@ from collections.abc import Iterator
 
 from pipeline.errors import nearest
 from pipeline.io.build import fields_of
-from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS
+from pipeline.runs.config import SECTIONS
 
+SECTION_ALIASES = {"labeler": "danet"}
+OPTION_ALIASES = {
+    "model.parts": "model.stripes",
+    "masks.pose": "masks.keypoints",
+    "masks.pose_options": "masks.keypoint_options",
+}
+# Names of configuration files and commands before 0.2: still understood, under the new name from then on.
 OPTION_TABLES = ("options", "keypoint_options")  # tables with entries for --set: --set masks.options.table=lip20
 ALMOST = 0.7  # least similarity of a misspelt name and the right one
 LABELER_SECTION = "danet"  # its options have names like those of the network, which are used more often

@@ -16,9 +16,9 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.io.build import EXPECTED, fields_of
-from pipeline.runs.config import OPTION_ALIASES, SECTION_ALIASES, SECTIONS, Config
+from pipeline.runs.config import SECTIONS, Config
 from pipeline.runs.config_loading import load_config, presets
-from pipeline.runs.option_names import current_name, nearest_option, nearest_section
+from pipeline.runs.option_names import OPTION_ALIASES, SECTION_ALIASES, current_name, nearest_option, nearest_section
 from sorn.config import choices_of
 
 PLURAL = {bool: "of true and false", int: "whole numbers", float: "numbers", str: "texts"}

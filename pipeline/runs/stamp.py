@@ -20,10 +20,10 @@ from pipeline.io.digests import ContentDigest, FilePlace
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
 from pipeline.runs.command import RunCommand
-from pipeline.runs.config import STORED_NAMES
 from pipeline.runs.inputs import FORMER_INPUTS, Input, from_stored
 from pipeline.runs.layout import STAMP
 from pipeline.runs.replacement import settle
+from pipeline.runs.stored_options import ADDED, STORED_NAMES
 
 SCHEMA_VERSION = 1
 UNDECIDED = ("eval.colour",)  # options that are null where the user leaves them open: any recorded value agrees
@@ -98,6 +98,8 @@ def option_changes(old: Mapping[str, object], new: Mapping[str, object]) -> list
     old: of a stamp. new: the present ones.
     """
     before, after = _flat(old), _flat(new)
+    for one, other in ((before, after), (after, before)):
+        one |= {name: value for name, value in ADDED.items() if name in other and name not in one}
     return [OptionChange(name, before.get(name), after.get(name), text) for name, text in _differences(before, after)]
 
 

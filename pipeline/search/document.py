@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pipeline.io.documents import Key
-from pipeline.search.searcher import Answer, Hit, Recall, Searcher
+from pipeline.search.answers import Answer, Hit, Recall
+from pipeline.search.searcher import Searcher
 
 SCHEMA_VERSION = 1
 
@@ -40,7 +41,7 @@ class RecallShares:
 class RankedHit:
     """Gallery picture of an answer.
 
-    similarity: Eq. 15. global_similarity: Eq. 13. stripes: Eq. 14 of each stripe.
+    similarity: Eq. 15. global_similarity: Eq. 13. stripes: Eq. 14 of each stripe. parts: the same of each part group.
     """
 
     rank: int
@@ -51,12 +52,23 @@ class RankedHit:
     stripes: tuple[float, ...]
     visible: tuple[bool, ...]
     blank: bool
+    parts: tuple[float, ...] = ()
+    visible_parts: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, rank: int, hit: Hit) -> RankedHit:
         path = str(hit.path) if hit.path else None
         return cls(
-            rank, hit.name, path, hit.similarity, hit.global_similarity, hit.stripes, hit.visible, blank=hit.blank
+            rank,
+            hit.name,
+            path,
+            hit.similarity,
+            hit.global_similarity,
+            hit.stripes,
+            hit.visible,
+            blank=hit.blank,
+            parts=hit.parts,
+            visible_parts=hit.visible_parts,
         )
 
 
@@ -64,13 +76,14 @@ class RankedHit:
 class RankedAnswer:
     """Hits of one query.
 
-    visibility: v_p of each stripe. visible: I_p of Eq. 12.
+    visibility: v_p of each stripe. visible: I_p of Eq. 12. visible_parts: of each part group.
     """
 
     query: str
     visibility: tuple[float, ...]
     visible: tuple[bool, ...]
     hits: tuple[RankedHit, ...]
+    visible_parts: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,7 @@ class SearchDocument:
     gallery: SearchedGallery
     variant: str
     tau: float
+    part_tau: float
     candidates: int | None
     recall: RecallShares | None
     queries: tuple[RankedAnswer, ...]
@@ -105,6 +119,7 @@ class SearchDocument:
             ),
             variant=searcher.rule.variant,
             tau=searcher.tau,
+            part_tau=searcher.rule.part_tau,
             candidates=searcher.count or None,
             recall=RecallShares(recall.queries, recall.drawn, recall.pictures) if recall else None,
             queries=tuple(
@@ -113,6 +128,7 @@ class SearchDocument:
                     answer.visibility,
                     answer.visible,
                     tuple(RankedHit.of(rank, hit) for rank, hit in enumerate(answer.hits, 1)),
+                    answer.visible_parts,
                 )
                 for answer in answers
             ),

@@ -14,15 +14,20 @@ from pipeline.io.images import decode
 from pipeline.io.overlays import class_colours, overlay_parts
 from pipeline.reports.html import picture_uri, render
 from pipeline.runs.result_paths import SearchPaths
+from pipeline.search.answers import Answer, Hit, Recall
 from pipeline.search.document import SearchDocument
-from pipeline.search.searcher import Answer, Hit, Recall, Searcher
-from sorn.parts import LABELLINGS
+from pipeline.search.searcher import Searcher
+from sorn.config import OF_PARTS
+from sorn.parts import LABELLINGS, group_names
 
 HEIGHT = 192  # pixels of a picture, as in search.css
 
 RULES = {
     "sorn": "global feature and the stripes visible in both pictures (Eq. 15)",
-    "global": "global feature alone (Eq. 13): the network has no stripes",
+    "global": "global feature alone (Eq. 13)",
+    "global+local": "global feature and every stripe",
+    "parts": "global feature and the part groups visible in both pictures",
+    "sorn+parts": "global feature, and the stripes and part groups visible in both pictures",
 }
 NOTICE = (
     "A similarity is no identification. The best of a gallery is shown even where the person is not in it, and people "
@@ -113,8 +118,10 @@ class SearchResult:
             "gallery": f"{len(gallery.bank):,} pictures, {gallery.attrs.get('folder', gallery.path)}",
             "similarity": RULES[searcher.rule.variant],
         }
-        if searcher.rule.variant == "sorn":
+        if searcher.rule.variant in ("sorn", "sorn+parts"):
             facts["visible stripe"] = f"at least {searcher.tau:g} of it is body (Eq. 12)"
+        if searcher.rule.variant in OF_PARTS:
+            facts["visible part group"] = f"at least {searcher.rule.part_tau:g} of the picture"
         if gallery.attrs.get("left_out"):
             facts["left out"] = gallery.attrs["left_out"]
         if searcher.count:
@@ -164,6 +171,9 @@ def _shown_hit(answer: Answer, hit: Hit) -> ShownHit:
     rows = [] if hit.global_similarity is None else [("global", f"{hit.global_similarity:.3f}")]
     for number, (similarity, compared) in enumerate(zip(hit.stripes, _compared(answer, hit), strict=True), 1):
         rows.append((f"stripe {number}", f"{similarity:.3f}" if compared else "hidden"))
+    names = group_names(len(hit.parts))
+    for name, similarity, *both in zip(names, hit.parts, answer.visible_parts, hit.visible_parts, strict=True):
+        rows.append((name, f"{similarity:.3f}" if all(both) else "hidden"))
     picture = _picture(decode(hit.path) if hit.path else None, shown(hit.name), hit.visible)
     return ShownHit(picture, hit.similarity, rows, hit.blank)
 

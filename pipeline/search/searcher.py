@@ -4,8 +4,9 @@
     people = Searcher("runs/synped_demo-danet/train", gallery="pictures/")
     hits = people.search("someone.jpg", top=5)
 
-Reads pictures, feature banks and a network. Similarities are those of an evaluation: Eq. 15 of the fullest variant
-that the network has. They are computed for the whole gallery, or for candidates that FAISS picks by the global feature.
+Reads pictures, feature banks and a network. Similarities are those of an evaluation: Eq. 15 of the paper's fullest
+variant that the network has, or another variant that is asked for. They are computed for the whole gallery, or for
+candidates that FAISS picks by the global feature.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.image_folder import as_pixels, look
-from pipeline.errors import UserError
+from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.features.bank_values import zero_images
 from pipeline.features.embedding import Embedder, load_embedder
 from pipeline.features.few_pictures import FewPictures
@@ -30,60 +30,24 @@ from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
 from pipeline.features.mapped import MappedBank, open_bank, require_finite
 from pipeline.io.images import resize_image
 from pipeline.io.text import parse_json
-from pipeline.runs.config import PRECISIONS, EvalConfig, read_model
+from pipeline.runs.config import PRECISIONS, EvalConfig
+from pipeline.runs.stored_options import read_model
+from pipeline.search.answers import Answer, Hit, Recall
 from pipeline.search.candidates import Candidates, candidates
+from sorn.config import OF_PARTS
 from sorn.features import FeatureBank
-from sorn.matching import Rule, indicators, largest, pair_similarities, similarity_blocks, variants
+from sorn.matching import (
+    Rule,
+    indicators,
+    largest,
+    of_paper,
+    pair_similarities,
+    part_similarities,
+    similarity_blocks,
+    variants,
+)
 
 Query = str | Path | Image.Image | np.ndarray
-
-
-@dataclass(frozen=True)
-class Hit:
-    """Gallery picture with its similarities to a query.
-
-    name: its name in the bank. path: its file when the bank was made; None if unknown. similarity: Eq. 15, in [-1, 1].
-    global_similarity: Eq. 13; None without a global feature. stripes: Eq. 14 of each stripe, top to bottom, hidden
-    stripes included. visible: I_p of this picture (Eq. 12). blank: all its features are zero, so its similarity has no
-    meaning.
-    """
-
-    name: str
-    path: Path | None
-    similarity: float
-    global_similarity: float | None
-    stripes: tuple[float, ...]
-    visible: tuple[bool, ...]
-    blank: bool
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Query with its hits, best first.
-
-    name: name of its file, or "query N". image: the network's input, uint8 [H, W, 3]. parts: predicted part classes,
-    uint8 [4h, 4w]; None without a semantic branch. visibility: v_p of Eq. 11. visible: I_p of Eq. 12.
-    """
-
-    name: str
-    image: np.ndarray
-    parts: np.ndarray | None
-    visibility: tuple[float, ...]
-    visible: tuple[bool, ...]
-    hits: list[Hit]
-
-
-@dataclass(frozen=True)
-class Recall:
-    """Share of the exact hits that are also among the candidates, in [0, 1].
-
-    queries: mean over the queries. drawn: mean over `pictures` random gallery pictures, each used as a query for the
-    others; None if none was drawn.
-    """
-
-    queries: float
-    drawn: float | None
-    pictures: int
 
 
 class Searcher:
@@ -91,11 +55,12 @@ class Searcher:
 
     model: folder of a training or of its run, or the name of a run below `runs`. gallery: a folder of pictures, whose
     features are extracted, or a feature bank. A bank is a file of `sorn embed`, or the features.h5 of an evaluation,
-    whose gallery is used. tau: threshold of Eq. 12. keep: file for the bank of a folder; the next searcher extracts
-    pictures with new content only. cache: without `keep`, whether the bank is kept in the folder that the variable
-    SORN_CACHE names, else in ~/.cache/sorn. candidates: number of candidates that FAISS picks per query, 0 for the
-    whole gallery. keep_index: file for the index of the candidates. pictures: folder of the bank's pictures, if they
-    moved.
+    whose gallery is used. rule: variant of matching that the network has; "" for the paper's fullest. tau: threshold of
+    Eq. 12. part_tau: least share of a picture that a visible part group has. keep: file for the bank of a folder; the
+    next searcher extracts pictures with new content only. cache: without `keep`, whether the bank is kept in the folder
+    that the variable SORN_CACHE names, else in ~/.cache/sorn. candidates: number of candidates that FAISS picks per
+    query, 0 for the whole gallery. keep_index: file for the index of the candidates. pictures: folder of the bank's
+    pictures, if they moved.
 
     Raises UserError with a remedy for every input that cannot be used.
     """
@@ -106,7 +71,9 @@ class Searcher:
         gallery: str | Path,
         *,
         runs: str | Path = "runs",
+        rule: str = "",
         tau: float = EvalConfig.tau,
+        part_tau: float = EvalConfig.part_tau,
         device: str = "auto",
         keep: str | Path | None = None,
         cache: bool = True,
@@ -116,6 +83,8 @@ class Searcher:
     ) -> None:
         if not 0 <= tau <= 1:
             raise UserError(f"tau = {tau}: expected a number in [0, 1]", "Section IV-B of the paper takes 0.15.")
+        if not 0 <= part_tau <= 1:
+            raise UserError(f"part tau = {part_tau}: expected a number in [0, 1]", "Leave it out for its default.")
         if candidates < 0:
             wrong = f"candidates = {candidates}: expected 1 or more, or 0 for the whole gallery"
             raise UserError(wrong, "Take 10 times top, or more; or leave --candidates out.")
@@ -133,7 +102,7 @@ class Searcher:
         self.few = FewPictures(embedder)
         self.embedder, self.gallery, self.tau, self.count = embedder, mapped, tau, candidates
         self.keep_index = Path(keep_index) if keep_index else None
-        self.rule = Rule(variants(mapped.bank)[-1], tau)
+        self.rule = Rule(_variant(mapped.bank, rule), tau, part_tau)
 
     def search(self, query: Query, top: int = 10) -> list[Hit]:
         """Gallery pictures with the largest similarity, at most `top`, best first.
@@ -185,7 +154,7 @@ class Searcher:
         names = [_name(query, number) for number, query in enumerate(queries, 1)]
         fields = self.few.features(images)
         unknown = np.full(len(images), -1)
-        bank = FeatureBank(fields[0], fields[1], fields[2], unknown, unknown, np.array(names))
+        bank = FeatureBank.of(fields, unknown, unknown, np.array(names))
         for values in fields:
             require_finite("the network's feature", values, bank.name)
         nothing = zero_images(bank)
@@ -194,7 +163,7 @@ class Searcher:
                 f"{names[int(nothing.argmax())]}: all its features are zero, so it has no similarity to any picture",
                 "Give another picture; if all are like this, the training failed.",
             )
-        if bank.global_.shape[1:] != gallery.global_.shape[1:] or bank.local.shape[1:] != gallery.local.shape[1:]:
+        if bank.widths != gallery.widths:
             raise _other_network(self.gallery, "features of another size")
         return bank
 
@@ -237,6 +206,8 @@ class Searcher:
         bank = self.gallery.bank
         whole, stripes = pair_similarities(queries, number, bank, positions)
         visible = indicators(bank.visibility[positions], self.tau) > 0
+        parts = part_similarities(queries, number, bank, positions)
+        shown_parts = indicators(bank.features.part_shares[positions], self.rule.part_tau) > 0
         blank = zero_images(bank.take(positions))
         hits = []
         for i, position in enumerate(positions):
@@ -250,13 +221,25 @@ class Searcher:
                     tuple(stripes[i].tolist()),
                     tuple(visible[i].tolist()),
                     bool(blank[i]),
+                    tuple(parts[i].tolist()),
+                    tuple(shown_parts[i].tolist()),
                 )
             )
         parts = self.embedder.parts([image])[0]
         scores = queries.visibility[number]
         in_query = tuple((indicators(scores, self.tau) > 0).tolist())
+        parts_in_query = tuple((indicators(queries.features.part_shares[number], self.rule.part_tau) > 0).tolist())
         name, predicted = str(queries.name[number]), parts if parts.size else None
-        return Answer(name, image, predicted, tuple(scores.tolist()), in_query, hits)
+        return Answer(name, image, predicted, tuple(scores.tolist()), in_query, hits, parts_in_query)
+
+
+def _variant(bank: FeatureBank, asked: str) -> str:
+    """Variant that ranks. Raises UserError for one that the features do not allow."""
+    known = variants(bank)
+    if asked and asked not in known:
+        lacks = "; part groups need a network trained with --set model.part_branch=true" if asked in OF_PARTS else ""
+        raise UserError(f"rule = {asked}: the features of this network allow {', '.join(known)}{lacks}", WRONG_OPTION)
+    return asked or of_paper(bank)
 
 
 def _name(query: Query, number: int) -> str:

@@ -21,13 +21,14 @@ from pipeline.errors import UserError
 from pipeline.features.external_segmenter import find_segmenter
 from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
-from pipeline.runs.config import EvalConfig, as_json
+from pipeline.runs.config import EvalConfig
 from pipeline.runs.consent import RELABEL
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
 from pipeline.runs.shipped import require_sound_folder
 from pipeline.runs.stamp import Stamp
+from pipeline.runs.stored_options import as_json
 from pipeline.runtime.threads import use_all_cores
 
 if TYPE_CHECKING:

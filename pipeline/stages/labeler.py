@@ -16,10 +16,10 @@ from pipeline.datasets.manifest import mask_path
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
-from pipeline.runs.config import as_json
 from pipeline.runs.inputs import OUTSIDE, Input, initial_weights
 from pipeline.runs.run import Run
 from pipeline.runs.shipped import known_networks
+from pipeline.runs.stored_options import as_json
 from pipeline.training.imagenet import IMAGENET, imagenet_setting
 
 NAME = "labeler"

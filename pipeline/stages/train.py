@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
 from pipeline.runs.command import assigned
-from pipeline.runs.config import as_json
 from pipeline.runs.inputs import Input, initial_weights
 from pipeline.runs.run import Run
+from pipeline.runs.stored_options import as_json
 from pipeline.training.imagenet import IMAGENET, imagenet_setting
 from sorn.config import STRIDE
 

@@ -23,6 +23,7 @@ from sorn.danet import DANet
 from sorn.network import SORN
 
 OWN_IDENTITIES = "classifier"  # in the names of layers that depend on the training pids
+PART_BRANCH = "part."  # begins the names of its layers
 
 
 def load_initial_weights(
@@ -38,8 +39,8 @@ def load_initial_weights(
     - a torch.save or safetensors file of any program with a ResNet (`foreign_weights`), or with another backbone
       (`published_weights`). Changed names and left-out weights of a ResNet are logged.
     - a safetensors file of a network trained by this program, or the name of one that ships. If the options of the
-      network are the same, everything is loaded but the identity classifiers. Otherwise only the backbone is loaded,
-      and that is logged. Half precision becomes the precision of the network.
+      network are the same, everything is loaded but the identity classifiers, and a part branch that only one of them
+      has. Otherwise only the backbone is loaded. Both are logged. Half precision becomes the precision of the network.
 
     The content of a file decides what it is, not its name. backbone: its name. option: name of the option, for
     messages. described: config.json of an earlier training in the same folder. Raises UserError for weights that are
@@ -109,6 +110,11 @@ def _another(weights: dict[str, Tensor], name: str, what: str, option: str, diff
 def _load_trained(model: nn.Module, weights: dict[str, Tensor], what: str) -> None:
     own = {key: value.shape for key, value in model.state_dict().items() if OWN_IDENTITIES not in key}
     given = {key: value for key, value in weights.items() if OWN_IDENTITIES not in key}
+    new, old = (any(key.startswith(PART_BRANCH) for key in of) for of in (own, given))
+    if new != old:
+        said = "without a part branch: this branch starts anew" if new else "with a part branch, which is left out"
+        own, given = ({key: of[key] for key in of if not key.startswith(PART_BRANCH)} for of in (own, given))
+        distributed.say(f"{what} is of a network {said}")
     if {key: value.shape for key, value in given.items()} != own:
         own, given = ({key: of[key] for key in of if key.startswith("backbone.")} for of in (own, given))
         wrong = sorted(key for key in own.keys() | given.keys() if key not in given or own.get(key) != given[key].shape)

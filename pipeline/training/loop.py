@@ -22,8 +22,8 @@ from pipeline.io import checkpoints
 from pipeline.io.files import write_json
 from pipeline.io.networks import sorn_network
 from pipeline.io.weights_metadata import described_normalisation
-from pipeline.runs.config import as_json
 from pipeline.runs.run import Run
+from pipeline.runs.stored_options import as_json
 from pipeline.runtime import distributed, signals
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory

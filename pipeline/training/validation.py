@@ -30,8 +30,8 @@ QUERY, GALLERY = "val_query", QUERY_SPLITS["val_query"]
 class Validation:
     """Evaluation of a network on the val split.
 
-    Uses the fullest variant of matching that the network has. Raises UserError for a dataset without val split, and if
-    no query of it has a match.
+    Uses the paper's fullest variant of matching that the network has. Raises UserError for a dataset without val split,
+    and if no query of it has a match.
     """
 
     def __init__(self, run: Run) -> None:
@@ -60,11 +60,11 @@ class Validation:
         epochs.
         """
         query, gallery = (self._bank(model, data, device, precision) for data in (self.query, self.gallery))
-        if not all(np.isfinite(bank.global_).all() and np.isfinite(bank.local).all() for bank in (query, gallery)):
+        if not all(np.isfinite(values).all() for bank in (query, gallery) for values in bank.features):
             logger.warning(UNUSABLE)
             return {"mAP": math.nan, "rank-1": math.nan}
         relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
-        rule = matching.Rule(matching.variants(query)[-1], self.config.tau)
+        rule = matching.Rule(matching.of_paper(query), self.config.tau)
         blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(query, gallery, [rule]))
         scores = metrics.evaluate(blocks, relevant, self.config.average_precision)
         return {"mAP": scores.mean_ap, "rank-1": scores.rank(1)}
@@ -72,4 +72,5 @@ class Validation:
     def _bank(self, model: SORN, data: ShardDataset, device: torch.device, precision: str) -> FeatureBank:
         size = self.config.batch_size
         batches = (data.__getitems__(range(first, min(first + size, len(data)))) for first in range(0, len(data), size))
-        return FeatureBank(*engine.extract_features(model, batches, device, precision), data.pid, data.camid, data.name)
+        features = engine.extract_features(model, batches, device, precision)
+        return FeatureBank.of(features, data.pid, data.camid, data.name)

@@ -63,7 +63,7 @@ def make_training() -> MakeTraining:
         import torch
 
         from pipeline.io import checkpoints
-        from pipeline.runs.config import as_json
+        from pipeline.runs.stored_options import as_json
         from sorn.config import SORNConfig
         from sorn.network import SORN
 

@@ -139,14 +139,20 @@ def test_an_image_without_labels_trains_identity_and_no_parts():
 
 
 def test_extraction_is_the_network_in_evaluation_mode_batch_by_batch():
-    model, data = network(), batch()
+    model, data = network(part_branch=True), batch()
     halves = [
         Batch(*(getattr(data, f.name)[part] for f in dataclasses.fields(data))) for part in (slice(4), slice(4, 6))
     ]
     features = engine.extract_features(model, halves, CPU, "fp32")
     with torch.inference_mode():
         output = model.eval()(to_input(data.image, IMAGENET))
-    expected = (output.global_feature, output.local_features, output.visibility)
+    expected = (
+        output.global_feature,
+        output.local_features,
+        output.visibility,
+        output.part_features,
+        output.part_shares,
+    )
     for found, whole in zip(features, expected, strict=True):
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, whole.numpy(), rtol=1e-3, atol=1e-4)

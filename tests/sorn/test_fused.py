@@ -55,6 +55,7 @@ VARIANTS: tuple[dict[str, object], ...] = (
     {"local_head": "pcb", "head_channels": 16},
     {"feature": "before_bn"},
     {"local_branch": False},
+    {"part_branch": True},
     {"global_branch": False, "semantic_branch": False},
     {"global_branch": False, "local_branch": False},
 )
@@ -64,7 +65,7 @@ VARIANTS: tuple[dict[str, object], ...] = (
 def test_in_float32_it_says_the_same(options: dict[str, object]) -> None:
     model = network(**options)
     expected, found = output(model, "fp32"), output(fused(model, "fp32"), "fp32")
-    for field in ("global_feature", "local_features", "maps", "part_logits"):
+    for field in ("global_feature", "local_features", "maps", "part_logits", "part_features"):
         a, b = getattr(found, field), getattr(expected, field)
         if b is None or not b.numel():
             assert a is None or a.shape == b.shape, field

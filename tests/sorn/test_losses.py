@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from sorn.config import LossConfig, SORNConfig
-from sorn.losses import NO_LABEL, identity, part_segmentation, sorn_loss, spatial_patch_contrastive
+from sorn.losses import (
+    NO_LABEL,
+    identity,
+    part_segmentation,
+    sorn_loss,
+    spatial_patch_contrastive,
+    visible_identity,
+)
 from sorn.network import SORN, SORNOutput
 
 
@@ -27,6 +34,21 @@ def test_smoothed_identities_are_those_of_equation_8():
     assert identity(logits, label, 0.1).item() == pytest.approx(expected)
     assert identity(torch.stack([logits, logits], dim=1), label, 0.1).item() == pytest.approx(2 * expected)
     assert LossConfig().identity_smoothing == 0
+
+
+def test_groups_that_an_image_does_not_show_have_no_loss():
+    logits = torch.zeros(2, 3, 4, requires_grad=True)  # every identity 1/4
+    visible = torch.tensor([[True, True, False], [False, True, False]])
+    loss = visible_identity(logits, torch.tensor([0, 3]), visible)
+    assert loss.item() == pytest.approx((2 + 1) * math.log(4) / 2)
+    loss.backward()
+    assert (logits.grad.abs().sum(dim=2) > 0).equal(visible)
+    label, everything = torch.tensor([0, 3]), torch.ones(2, 3, dtype=torch.bool)
+    other = torch.arange(24.0).view(2, 3, 4)
+    for smoothing in (0.0, 0.2):
+        expected = identity(other, label, smoothing).item()
+        assert visible_identity(other, label, everything, smoothing).item() == pytest.approx(expected)
+    assert visible_identity(logits, torch.tensor([0, 3]), torch.zeros(2, 3, dtype=torch.bool)).item() == 0
 
 
 def test_spc_counts_what_a_map_shows_outside_its_own_patch():
@@ -79,6 +101,9 @@ def output_with(maps: torch.Tensor) -> SORNOutput:
         maps=maps,
         part_logits=torch.zeros(1, 8, 4, 4),
         visibility=torch.ones(1, 2),
+        part_features=torch.zeros(1, 0, 4),
+        part_identities=torch.zeros(1, 0, 5),
+        part_shares=torch.zeros(1, 0),
     )
 
 

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from sorn import matching
 from sorn.branches import visibility_scores
+from sorn.config import OF_PAPER, OF_PARTS
 from sorn.features import FeatureBank
 from sorn.matching import Rule
 
 
-def bank(global_: list | np.ndarray, local: list | np.ndarray, visibility: list | np.ndarray) -> FeatureBank:
+def bank(
+    global_: list | np.ndarray,
+    local: list | np.ndarray,
+    visibility: list | np.ndarray,
+    parts: list | np.ndarray | None = None,
+    shares: list | np.ndarray | None = None,
+) -> FeatureBank:
     arrays = [np.array(a, dtype=np.float32) for a in (global_, local, visibility)]
     n = len(arrays[0])
-    return FeatureBank(*arrays, np.arange(n), np.ones(n, np.int64), np.array([f"query/{i}.jpg" for i in range(n)]))
+    names = np.array([f"query/{i}.jpg" for i in range(n)])
+    of_parts = [None if a is None else np.array(a, dtype=np.float32) for a in (parts, shares)]
+    return FeatureBank(*arrays, np.arange(n), np.ones(n, np.int64), names, None, None, *of_parts)
 
 
-def similarity(query: FeatureBank, gallery: FeatureBank, variant: str, tau: float = 0.15, block: int = 0) -> np.ndarray:
-    blocks = matching.similarity_blocks(query, gallery, [Rule(variant, tau)], block=block)
+def similarity(
+    query: FeatureBank,
+    gallery: FeatureBank,
+    variant: str,
+    tau: float = 0.15,
+    block: int = 0,
+    part_tau: float = 0.02,
+) -> np.ndarray:
+    blocks = matching.similarity_blocks(query, gallery, [Rule(variant, tau, part_tau)], block=block)
     return np.concatenate([values.copy() for _, (values,) in blocks])
 
 
@@ -75,21 +93,24 @@ def test_no_global_feature_drops_the_global_term() -> None:
 
 def test_no_stripes_leave_the_global_similarity() -> None:
     query, gallery = (bank(b.global_, np.zeros((1, 0, 2)), np.zeros((1, 0))) for b in (QUERY, GALLERY))
-    for variant in matching.VARIANTS:
+    for variant in OF_PAPER:
         assert similarity(query, gallery, variant) == pytest.approx(np.array([[0.6]]))
     assert matching.variants(query) == ("global",)
 
 
 def test_zero_vector_is_similar_to_nothing() -> None:
     dark = bank([[0.0, 0.0]], [[[0.0, 0.0], [0.0, 0.0]]], [[1.0, 1.0]])
-    for variant in matching.VARIANTS:
+    for variant in OF_PAPER:
         assert similarity(dark, GALLERY, variant).tolist() == [[0.0]]
 
 
-def random_bank(seed: int, n: int) -> FeatureBank:
+def random_bank(seed: int, n: int, groups: int = 0) -> FeatureBank:
     rng = np.random.default_rng(seed)
     visibility = rng.choice([0.0, 0.1, 0.15, 0.2, 1.0], (n, 3))
-    return bank(rng.normal(size=(n, 5)), rng.normal(size=(n, 3, 4)), visibility)
+    values = rng.normal(size=(n, 5)), rng.normal(size=(n, 3, 4)), visibility
+    if not groups:
+        return bank(*values)
+    return bank(*values, rng.normal(size=(n, groups, 6)), rng.choice([0.0, 0.01, 0.02, 0.3], (n, groups)))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -105,6 +126,50 @@ def test_product_agrees_with_a_loop_over_pairs(block: int) -> None:
         stripes = [cosine(query.local[i, p], gallery.local[j, p]) for p in common]
         expected[i, j] = (cosine(query.global_[i], gallery.global_[j]) + sum(stripes)) / (1 + len(common))
     np.testing.assert_allclose(similarity(query, gallery, "sorn", 0.15, block), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [0, 4])
+@pytest.mark.parametrize("with_global", [True, False])
+@pytest.mark.parametrize(("variant", "stripes"), [("parts", False), ("sorn+parts", True)])
+def test_part_groups_agree_with_a_loop_over_pairs(variant: str, stripes: bool, with_global: bool, block: int) -> None:
+    query, gallery = random_bank(0, 9, groups=2), random_bank(1, 13, groups=2)
+    if not with_global:
+        query, gallery = (dataclasses.replace(one, global_=one.global_[:, :0]) for one in (query, gallery))
+    expected = np.empty((9, 13))
+    for i, j in np.ndindex(9, 13):
+        values = [cosine(query.global_[i], gallery.global_[j])] if with_global else []
+        for p in range(3 if stripes else 0):
+            if min(query.visibility[i, p], gallery.visibility[j, p]) >= np.float32(0.15):
+                values.append(cosine(query.local[i, p], gallery.local[j, p]))
+        for k in range(2):
+            if min(query.part_shares[i, k], gallery.part_shares[j, k]) >= np.float32(0.02):
+                values.append(cosine(query.part_features[i, k], gallery.part_features[j, k]))
+        expected[i, j] = np.mean(values) if values else matching.NOTHING_IN_COMMON
+    assert with_global or (expected == matching.NOTHING_IN_COMMON).any()
+    np.testing.assert_allclose(similarity(query, gallery, variant, 0.15, block), expected, atol=1e-6)
+
+
+def test_part_groups_are_compared_where_a_network_has_them() -> None:
+    with_parts, without = random_bank(0, 2, groups=2), random_bank(0, 2)
+    assert matching.variants(with_parts) == ("global", "global+local", "sorn", "parts", "sorn+parts")
+    assert matching.variants(without) == OF_PAPER
+    alone = dataclasses.replace(with_parts, local=with_parts.local[:, :0], visibility=with_parts.visibility[:, :0])
+    assert matching.variants(alone) == ("global", "parts")
+    assert [matching.of_paper(one) for one in (with_parts, without, alone)] == ["sorn", "sorn", "global"]
+    for variant in OF_PAPER:
+        assert (similarity(with_parts, with_parts, variant) == similarity(without, without, variant)).all()
+    with pytest.raises(ValueError, match="no part branch"):
+        similarity(without, without, "parts")
+    with pytest.raises(ValueError, match="different networks"):
+        similarity(with_parts, without, "sorn")
+
+
+def test_similarities_of_single_part_groups_are_cosines() -> None:
+    query, gallery = random_bank(0, 2, groups=2), random_bank(1, 3, groups=2)
+    found = matching.part_similarities(query, 1, gallery, np.array([2, 0]))
+    expected = [[cosine(query.part_features[1, k], gallery.part_features[j, k]) for k in (0, 1)] for j in (2, 0)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert matching.part_similarities(random_bank(0, 2), 1, random_bank(1, 3), np.array([2, 0])).shape == (2, 0)
 
 
 def test_blocks_come_in_query_order_and_cover_all() -> None:
@@ -128,11 +193,12 @@ def test_refuses_unknown_variant_and_banks_of_other_networks() -> None:
 
 
 def test_several_rules_in_one_pass_are_each_rule_alone() -> None:
-    query, gallery = random_bank(0, 9), random_bank(1, 13)
+    query, gallery = random_bank(0, 9, groups=2), random_bank(1, 13, groups=2)
     rules = [Rule("global"), Rule("global+local"), *(Rule("sorn", tau) for tau in (0.0, 0.15, 0.5))]
+    rules += [Rule(variant, 0.15, tau) for tau in (0.01, 0.1) for variant in OF_PARTS]
     for rows, together in matching.similarity_blocks(query, gallery, rules, block=4):
         for rule, found in zip(rules, together, strict=True):
-            alone = similarity(query, gallery, rule.variant, rule.tau, block=4)
+            alone = similarity(query, gallery, rule.variant, rule.tau, 4, rule.part_tau)
             assert (found == alone[rows]).all()
 
 
@@ -166,17 +232,18 @@ def test_equal_features_have_equal_similarities_wherever_they_stand(width: int, 
     """A query alone and among others, a gallery image in any place of galleries of any size, all rules: one number."""
     rng, before = np.random.default_rng(width), torch.get_num_threads()
     kinds = [rng.standard_normal(shape) for shape in ((2, width), (2, 2, width))]
-    seen = np.array([[0.5, 0.9], [0.4, 0.1]])
-    rules = [Rule("global"), Rule("global+local"), Rule("sorn", 0.15)]
-    chunk = max(64, matching.CHUNK // (4 * 3 * width))
+    seen, of_parts = np.array([[0.5, 0.9], [0.4, 0.1]]), rng.standard_normal((2, 1, width))
+    everything = (*kinds, seen, of_parts, np.array([[0.1], [0.2]]))
+    rules = [Rule("global"), Rule("global+local"), *(Rule(name, 0.15) for name in ("sorn", "parts", "sorn+parts"))]
+    chunk = max(64, matching.CHUNK // (4 * 4 * width))
     found: dict[tuple[str, int], set[float]] = {}
     torch.set_num_threads(threads)
     try:
         for queries in (1, 2, 7, 17):
             for images in (1, 2, 15, 100, chunk + 1, 2 * chunk + 37):
                 which = rng.integers(0, 2, images)
-                query = bank(*(np.repeat(values[:1], queries, axis=0) for values in (*kinds, seen)))
-                gallery = bank(*(values[which] for values in (*kinds, seen)))
+                query = bank(*(np.repeat(values[:1], queries, axis=0) for values in everything))
+                gallery = bank(*(values[which] for values in everything))
                 for _, similarities in matching.similarity_blocks(query, gallery, rules, block=7):
                     for rule, values in zip(rules, similarities, strict=True):
                         for kind in (0, 1):
@@ -184,7 +251,7 @@ def test_equal_features_have_equal_similarities_wherever_they_stand(width: int, 
     finally:
         torch.set_num_threads(before)
     assert {key: len(values) for key, values in found.items()} == dict.fromkeys(found, 1)
-    assert len(found) == 6
+    assert len(found) == 10
 
 
 def test_no_similarity_is_beyond_one() -> None:

@@ -24,6 +24,7 @@ from pipeline.reports.comparison import text
 from pipeline.reports.comparison.page import html_page
 from pipeline.runs.result_paths import RunComparison
 from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
+from sorn.config import OF_PARTS
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ def compare_runs(
 ) -> EvaluationComparison:
     """Compare the other evaluations with the first and write the comparison.
 
-    given: names of runs or paths. variant: None for the fullest that all have. metric: figure by which a query is
-    better or worse. Raises UserError for evaluations that cannot be compared.
+    given: names of runs or paths. variant: None for the paper's fullest that all have. metric: figure by which a query
+    is better or worse. Raises UserError for evaluations that cannot be compared.
     """
     if metric not in KEYS:
         raise UserError(
@@ -107,7 +108,7 @@ def _variant(compared: list[Evaluated], given: str | None) -> str:
         wrong = f"variant '{shown_name(given)}' is not in all runs" if given else "these runs have no variant in common"
         variants = "; ".join(f"{run.name}: {', '.join(map(shown_name, run.queries))}" for run in compared)
         raise UserError(wrong, f"They have {variants}.")
-    return given or common[-1]
+    return given or ([name for name in common if name not in OF_PARTS] or common)[-1]
 
 
 def _warnings(compared: list[Evaluated], persons: int) -> tuple[EvaluationWarning, ...]:

@@ -20,6 +20,8 @@ ROW_LABELS = {
     "sorn": "sorn: the global feature and the stripes visible in both images (Eq. 15)",
     "global+local": "global+local: the global feature and every stripe",
     "global": "global: the global feature alone (Eq. 13)",
+    "parts": "parts: the global feature and the part groups visible in both images",
+    "sorn+parts": "sorn+parts: the global feature, and the stripes and part groups visible in both images",
 }
 
 GROUND_TRUTH = "ground truth"  # name of a column

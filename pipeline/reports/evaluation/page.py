@@ -74,8 +74,8 @@ class Headline:
 class ResultView:
     """The figures.
 
-    variant: the fullest one, used for the headlines. paper: None if the paper has no figures of what was measured
-    here; paper_left_out: why those that it has cannot be compared.
+    variant: the paper's fullest one, used for the headlines. paper: None if the paper has no figures of what was
+    measured here; paper_left_out: why those that it has cannot be compared.
     """
 
     variant: str
@@ -156,7 +156,7 @@ def result(contents: PageContents) -> ResultView:
     values = report.metrics[variant]
     draws = ", on average over the draws" if report.single_shot else ""
     wrong = round((1 - values["rank-1"]) * values.queries)
-    headlines = [Headline(f"{100 * values[name]:.1f} %", name, _floors(report, name)) for name in ("rank-1", "mAP")]
+    headlines = [Headline(f"{100 * values[name]:.1f} %", name, _beside(report, name)) for name in ("rank-1", "mAP")]
     first = f"queries whose first answer is another person{draws}"
     headlines.append(Headline(f"{wrong:,} of {values.queries:,}", first))
     paper = report_text.paper_rows(report)
@@ -172,10 +172,14 @@ def result(contents: PageContents) -> ResultView:
     )
 
 
-def _floors(report: Report, figure: str) -> str:
-    """Figures without training: chance, and colours if they were evaluated."""
-    chance, colour = f"chance {100 * report.chance[figure]:.2f} %", report.metrics.get(COLOURS[0])
-    return f"{chance}, colours {100 * colour[figure]:.1f} %" if colour else chance
+def _beside(report: Report, figure: str) -> str:
+    """Figures of the best variant where it is another, and of chance and colours, without training."""
+    beside = [f"{report.best}, the best here, {100 * report.metrics[report.best][figure]:.1f} %"]
+    beside = [] if report.best == report.fullest else beside
+    beside.append(f"chance {100 * report.chance[figure]:.2f} %")
+    if colour := report.metrics.get(COLOURS[0]):
+        beside.append(f"colours {100 * colour[figure]:.1f} %")
+    return ", ".join(beside)
 
 
 def lists(contents: PageContents) -> RankedLists | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.reports.evaluation.illustrations import ROW_LABELS
-from pipeline.reports.evaluation.shown_queries import KINDS, AnswerList, RankedImage, ShownQuery
+from pipeline.reports.evaluation.shown_queries import KINDS, AnswerList, ComparedPart, RankedImage, ShownQuery
 from pipeline.reports.html import Thumbnail, short
 
 HEIGHT = 160  # of embedded images, pixels at most: one that is lower is embedded as it is
@@ -24,8 +24,8 @@ DRAWS_CAPTION = "Lists show the whole gallery; the AP of a query is its mean ove
 KEY = (
     "Beneath an image: its rank and similarity; its person; g, the similarity of the global features; and a line per "
     "stripe, from the top, with two boxes, the query's stripe and the gallery image's (■ visible, □ hidden), and their "
-    "similarity, bold if it counts and struck out if it does not. The similarity above is the mean of g and of what "
-    "counts (Eq. 15)."
+    "similarity, bold if it counts and struck out if it does not. Where part groups are compared, their lines follow, "
+    "from the head to the feet. The similarity above is the mean of g and of what counts (Eq. 15)."
 )
 
 
@@ -42,7 +42,7 @@ class StripeBar:
 
 @dataclass(frozen=True)
 class StripePair:
-    """One stripe of a query and of an answer.
+    """One stripe or part group of a query and of an answer.
 
     boxes: ■ visible, □ hidden. counted: whether the similarity holds it.
     """
@@ -177,15 +177,23 @@ def _tile(answer: RankedImage, query_visible: np.ndarray, gap: bool) -> Tile:
         answer.pid,
         answer.camid,
         None if np.isnan(answer.whole) else answer.whole,
-        [_pair(answer, query_visible, p) for p in range(len(answer.stripes))],
+        [*(_pair(answer, query_visible, p) for p in range(len(answer.stripes))), *map(_part, answer.parts)],
         gap,
     )
 
 
 def _pair(answer: RankedImage, query_visible: np.ndarray, p: int) -> StripePair:
     visible, counted = (bool(query_visible[p]), bool(answer.visible[p])), bool(answer.counted[p])
-    label = f"stripe {p + 1}: {_spoken(visible)}, {'counts' if counted else 'does not count'}:"
-    return StripePair("".join("■" if one else "□" for one in visible), label, float(answer.stripes[p]), counted)
+    return _compared(f"stripe {p + 1}", visible, float(answer.stripes[p]), counted)
+
+
+def _part(part: ComparedPart) -> StripePair:
+    return _compared(part.name, part.visible, part.similarity, all(part.visible))
+
+
+def _compared(name: str, visible: tuple[bool, bool], similarity: float, counted: bool) -> StripePair:
+    label = f"{name}: {_spoken(visible)}, {'counts' if counted else 'does not count'}:"
+    return StripePair("".join("■" if one else "□" for one in visible), label, similarity, counted)
 
 
 def _spoken(visible: tuple[bool, bool]) -> str:

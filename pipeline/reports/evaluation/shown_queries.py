@@ -10,13 +10,27 @@ import numpy as np
 from pipeline.evaluation.per_query import per_query
 from pipeline.evaluation.scores import Scores
 from sorn import matching, metrics
+from sorn.config import OF_PAPER, OF_PARTS
+from sorn.parts import PART_TAU, group_names
 from sorn.sample import Sample
 
 KINDS = ("random", "worst", "best")
 # In the order shown: first the random queries.
 
 SIDE_BY_SIDE = ("sorn", "global+local")
-# As in Fig. 6, to show the effect of the visibility scores.
+# As in Fig. 6, to show the effect of the visibility scores; "global+local" makes room for part groups.
+
+
+@dataclass(frozen=True)
+class ComparedPart:
+    """One part group of a query and an answer.
+
+    visible: in the query, in the gallery image. It counts if it is visible in both.
+    """
+
+    name: str
+    visible: tuple[bool, bool]
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,8 @@ class RankedImage:
 
     rank: 1-based. pid, camid: as the dataset writes them. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12.
     whole: D_global of Eq. 13, nan without a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the
-    stripes that this variant adds up. similarity: their mean with `whole`, Eq. 15.
+    stripes that this variant adds up. parts: the part groups, if this variant compares them. similarity: the mean of
+    `whole` and of all that counts, Eq. 15.
     """
 
     rank: int
@@ -39,6 +54,7 @@ class RankedImage:
     whole: float
     stripes: np.ndarray
     counted: np.ndarray
+    parts: list[ComparedPart]
 
 
 @dataclass(frozen=True)
@@ -74,21 +90,31 @@ class ShownQuery:
 
 
 def fullest(scores: Scores) -> str:
-    """The variant that uses most outputs of the network.
+    """The variant of the paper that uses most outputs of the network.
 
     Its average precision chooses the "best" and the "worst" queries.
     """
-    return list(scores.rows)[-1]
+    return [variant for variant in scores.rows if variant in OF_PAPER][-1]
 
 
-def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int) -> dict[int, ShownQuery]:
+def side_by_side(scores: Scores) -> list[str]:
+    """Variants whose lists are shown, the paper's fullest first."""
+    of_parts = [variant for variant in OF_PARTS if variant in scores.rows]
+    if of_parts:
+        return [fullest(scores), max(of_parts, key=lambda variant: scores.metrics[variant].mean_ap)]
+    return [variant for variant in SIDE_BY_SIDE if variant in scores.rows] or list(scores.rows)
+
+
+def shown_queries(
+    scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int, part_tau: float = PART_TAU
+) -> dict[int, ShownQuery]:
     """Position of a query -> its content, in the order of KINDS.
 
     length: gallery images per list.
     """
-    gallery = _Gallery(scores, sample_of, tau, length)
+    gallery = _Gallery(scores, sample_of, tau, length, part_tau)
     positions = list(dict.fromkeys(number for kind in KINDS for number in scores.shown[kind]))
-    pair = [variant for variant in SIDE_BY_SIDE if variant in scores.rows] or list(scores.rows)
+    pair = side_by_side(scores)
     precision = per_query(scores.metrics[fullest(scores)])["mAP"]
     query = scores.query
     return {
@@ -109,12 +135,16 @@ def shown_queries(scores: Scores, sample_of: Callable[[str], Sample], tau: float
 
 @dataclass(frozen=True)
 class _Gallery:
-    """Gallery of the ranked lists. tau: threshold of Eq. 12. length: gallery images per list."""
+    """Gallery of the ranked lists.
+
+    tau: threshold of Eq. 12. length: gallery images per list. part_tau: as in `Rule`.
+    """
 
     scores: Scores
     sample_of: Callable[[str], Sample]
     tau: float
     length: int
+    part_tau: float
 
     def query_visible(self, number: int) -> np.ndarray:
         """Visible stripes of a query, [P] bool."""
@@ -133,6 +163,7 @@ class _Gallery:
         whole, stripes = matching.pair_similarities(scores.query, number, gallery, positions)
         visible = matching.indicators(gallery.visibility[positions], self.tau) > 0
         counted = _counted(variant, visible, self.query_visible(number))
+        parts = self._parts(number, positions) if variant in OF_PARTS else [[] for _ in positions]
         answers = [
             RankedImage(
                 rank + 1,
@@ -146,15 +177,30 @@ class _Gallery:
                 float(whole[i]),
                 stripes[i],
                 counted[i],
+                parts[i],
             )
             for i, (rank, position) in enumerate(zip(ranked, positions, strict=True))
         ]
         return AnswerList(variant, first + 1, answers)
 
+    def _parts(self, number: int, positions: np.ndarray) -> list[list[ComparedPart]]:
+        """Part groups of a query and of some gallery images."""
+        query, gallery = self.scores.query, self.scores.gallery
+        similarity = matching.part_similarities(query, number, gallery, positions)
+        asked = matching.indicators(query.features.part_shares[number], self.part_tau) > 0
+        shown = matching.indicators(gallery.features.part_shares[positions], self.part_tau) > 0
+        return [
+            [
+                ComparedPart(name, (bool(asked[k]), bool(shown[i, k])), float(similarity[i, k]))
+                for k, name in enumerate(group_names(len(asked)))
+            ]
+            for i in range(len(positions))
+        ]
+
 
 def _counted(variant: str, visible: np.ndarray, query_visible: np.ndarray) -> np.ndarray:
     """Stripes that a variant adds up, [n, P] bool. visible: of the gallery images, [n, P]. query_visible: [P]."""
-    if variant == "sorn":
+    if variant in ("sorn", "sorn+parts"):
         counted: np.ndarray = visible & query_visible
         return counted
     return np.ones_like(visible) if variant == "global+local" else np.zeros_like(visible)

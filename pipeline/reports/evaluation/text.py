@@ -18,11 +18,17 @@ from pipeline.reports.evaluation.illustrations import Picture
 from pipeline.reports.labels.text import status_text
 from pipeline.reports.markdown import code, pipe_table
 from sorn.colour import VARIANTS as COLOURS
+from sorn.config import OF_PARTS
 
 VARIANTS_CAPTION = (
     "`global` compares the global feature alone, `global+local` adds every stripe, and `sorn` adds the stripes that "
     "are visible in both images. `chance` is the exact expectation for a gallery in random order."
 )
+PARTS_CAPTION = (
+    " `parts` compares groups of body parts in place of the stripes, wherever the images show them, and `sorn+parts` "
+    "both; they are not in the paper."
+)
+BEST_CAPTION = " Here `{best}` has the highest mAP; choose a variant with eval.split=val, not here."
 RERANK_CAPTION = (
     " `+rerank` orders its answers again by their k-reciprocal neighbours, among them the other queries: its answers "
     "depend on all queries together."
@@ -101,6 +107,8 @@ def variants_caption(report: Report) -> str:
     reranked = any(variant.endswith("+rerank") for variant in shown)
     return (
         VARIANTS_CAPTION
+        + (PARTS_CAPTION if set(OF_PARTS) & shown.keys() else "")
+        + (BEST_CAPTION.format(best=report.best) if report.best != report.fullest else "")
         + (RERANK_CAPTION if reranked else "")
         + (COLOUR_CAPTION if every in shown else "")
         + (VISIBLE_COLOUR_CAPTION if visible in shown else "")

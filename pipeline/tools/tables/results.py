@@ -16,8 +16,8 @@ from pipeline.evaluation.report import Report, SweepPoint, VariantFigures, read_
 from pipeline.evaluation.saved import setting
 from pipeline.io.text import parse_json
 from pipeline.runs.command import assigned
-from pipeline.runs.config import as_json
 from pipeline.runs.result_paths import TablesPaths
+from pipeline.runs.stored_options import as_json
 from pipeline.tools.tables.evidence import (
     CommonFacts,
     Evidence,

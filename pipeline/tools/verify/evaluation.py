@@ -11,10 +11,11 @@ from pipeline.evaluation.report import Report, read_report
 from pipeline.features.store import SIDES, Banks, read_banks
 from pipeline.io.text import parse_json
 from pipeline.runs.checkpoint_info import CheckpointInfo
-from pipeline.runs.config import EvalConfig, as_json
+from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
 from pipeline.runs.stamp import Stamp
+from pipeline.runs.stored_options import as_json
 from pipeline.tools.verify.checks import Checks
 from pipeline.tools.verify.stages import Images
 

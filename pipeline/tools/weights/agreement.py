@@ -25,7 +25,7 @@ from pipeline.shards.index import read_index
 from sorn import engine
 from sorn.batch import Batch
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks, variants
+from sorn.matching import Rule, of_paper, similarity_blocks
 
 COUNT, BATCH = 128, 16  # images that are compared, and of one pass
 LARGEST = 0.01  # difference of a similarity: rankings whose similarities lie closer together are decided by less
@@ -86,8 +86,8 @@ def compare_sorn(about: CheckpointInfo, trained: Path, half: Path, images: Image
     if about.finds_parts_only:
         raise UserError(f"the network in {trained.parent} has no features", "Name one with a local or a global branch.")
     ours, theirs = (_bank(about, weights, images) for weights in (trained, half))
-    fullest = variants(ours)[-1]
-    plain = Rule(variants(ours)[0] if fullest == "global" else "global+local")
+    fullest = of_paper(ours)
+    plain = Rule("global" if fullest == "global" else "global+local")
     found = [_similarities(bank, (plain, Rule(fullest, 0.15))) for bank in (ours, theirs)]
     largest = float(np.abs(found[0][0] - found[1][0]).max())
     same = float((found[0][1].argmax(1) == found[1][1].argmax(1)).mean())
@@ -113,7 +113,7 @@ def _bank(about: CheckpointInfo, weights: Path, images: Images) -> FeatureBank:
     with torch.inference_mode():
         found = engine.extract_features(network, _batches(images), cpu, "fp32")
     numbers = np.arange(len(images.pixels))
-    return FeatureBank(*found, numbers, numbers, numbers.astype(str))
+    return FeatureBank.of(found, numbers, numbers, numbers.astype(str))
 
 
 def _batches(images: Images) -> Iterator[Batch]:

@@ -103,22 +103,18 @@ def _rows(facts: CardFacts) -> Iterator[tuple[str, str]]:
     yield "program", f"sorn {_version()}, {f'commit {facts.commit}' if facts.commit else 'of an unknown commit'}"
     if described.get("pids"):
         yield "persons", f"{len(described['pids']):,} in the training images"
-    if labels := _labels(source):
-        yield "labels", labels
+    if described.get("labeler"):
+        yield "labels", f"by {escape(described['labeler'])}{_label_quality(source.report())}"
     yield "seed", str(_options(described).get("seed", "not recorded"))
     yield "began with", _start(described)
     yield "versions", versions or "not recorded"
     yield "fingerprint", f"`{source.stamp.fingerprint}`"
 
 
-def _labels(source: PackSource) -> str:
-    """Who labelled the training images, and how well; "" for a DANet, which learns from ground truth."""
-    report = source.report() if source.stage == "train" else None
-    if report is None or report.labels is None:
-        return ""
-    exact = report.labels.statistics.exact
-    agrees = f", mIoU {percent(exact.mean_iou)} % against ground truth" if exact else ""
-    return f"by {escape(report.provenance.labeler.name)}{agrees}"
+def _label_quality(report: Report | None) -> str:
+    """Agreement of the labels that a network was trained on with ground truth; "" without any."""
+    exact = report.labels.statistics.exact if report and report.labels else None
+    return f", mIoU {percent(exact.mean_iou)} % against ground truth" if exact else ""
 
 
 def _version() -> str:

@@ -15,9 +15,10 @@ from pipeline.features import chunks, extraction, store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.config import EvalConfig, as_json
+from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
+from pipeline.runs.stored_options import as_json
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index

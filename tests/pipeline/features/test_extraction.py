@@ -19,9 +19,10 @@ from pipeline.features.extraction import Extraction
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.config import Config, EvalConfig, Runtime, as_json
+from pipeline.runs.config import Config, EvalConfig, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
+from pipeline.runs.stored_options import as_json
 from pipeline.runtime import distributed
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter

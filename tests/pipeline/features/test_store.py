@@ -42,6 +42,12 @@ def make_bank(side: str, n: int, parts: int = 3) -> FeatureBank:
     )
 
 
+def with_part_groups(bank: FeatureBank) -> FeatureBank:
+    rng, shape = np.random.default_rng(len(bank)), (len(bank), 3)
+    features = rng.normal(size=(*shape, 4)).astype(np.float32)
+    return dataclasses.replace(bank, part_features=features, part_shares=rng.random(shape, dtype=np.float32))
+
+
 def make_examples(n: int) -> Examples:
     names = np.array([f"query/ü{i}.jpg" for i in range(n)])
     return Examples(names, np.full((n, 3, 4, 2), 0.25, np.float16), np.full((n, 16, 8), 7, np.uint8))
@@ -100,6 +106,24 @@ def test_a_bank_of_its_own_and_one_side_of_an_evaluation(tmp_path: Path) -> None
         read_bank(tmp_path / "none.h5")
 
 
+def test_part_groups_are_in_the_file_of_a_network_that_has_them(tmp_path: Path) -> None:
+    query, gallery = with_part_groups(make_bank("query", 5)), with_part_groups(make_bank("gallery", 7))
+    write_banks(tmp_path / "features.h5", query, gallery, ATTRS, make_examples(2))
+    banks = read_banks(tmp_path / "features.h5")
+    assert equal(banks.query, query) and equal(banks.gallery, gallery)
+    checked = read_banks(tmp_path / "features.h5", keep=False).gallery.part_features
+    assert checked is not None and checked.shape == (7, 3, 4) and not checked.any()
+    with h5py.File(write(tmp_path / "without.h5")) as file:
+        assert not any(key.startswith("part_") for side in ("query", "gallery") for key in file[side])
+    with h5py.File(tmp_path / "features.h5", "a") as file:
+        del file["gallery/part_features"]
+    with pytest.raises(UserError, match="fields of another shape: part_shares"):
+        read_banks(tmp_path / "features.h5")
+    write_banks(tmp_path / "mixed.h5", query, make_bank("gallery", 7), ATTRS)
+    with pytest.raises(UserError, match="query and gallery features of different sizes"):
+        read_banks(tmp_path / "mixed.h5")
+
+
 def test_a_bank_in_other_types_is_written_in_its_own(tmp_path: Path) -> None:
     bank = make_bank("images", 3)
     write_bank(tmp_path / "bank.h5", dataclasses.replace(bank, pid=bank.pid.astype(np.int32)), {})
@@ -122,7 +146,8 @@ def test_no_images_and_no_shares_are_refused(tmp_path: Path) -> None:
     bank = make_bank("images", 3)
     with pytest.raises(UserError, match=r"bank\.h5: images holds no images"):
         write_bank(tmp_path / "bank.h5", bank.take(np.arange(0)), {})
-    for field in ("visibility", "pose", "segmenter"):
+    bank = with_part_groups(bank)
+    for field in ("visibility", "pose", "segmenter", "part_shares"):
         wrong = dataclasses.replace(bank, **{field: np.full((3, 3), 1.5, np.float32)})
         with pytest.raises(UserError, match=rf"images/{field} has values outside \[0, 1\]"):
             write_bank(tmp_path / "bank.h5", wrong, {})

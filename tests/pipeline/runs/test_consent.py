@@ -13,10 +13,11 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.runs.command import RunCommand
-from pipeline.runs.config import Runtime, as_json
+from pipeline.runs.config import Runtime
 from pipeline.runs.consent import RELABEL, RETRAIN
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.runs.stored_options import as_json
 from pipeline.stages import driver
 
 WEIGHTS = {"masks": "train/shard-00000.h5", "train": "model.safetensors", "labeler": "danet.safetensors"}

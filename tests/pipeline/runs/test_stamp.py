@@ -43,6 +43,10 @@ def test_a_stage_that_never_finished_is_stale(tmp_path):
         ({"inputs": {}}, "masks of train is no longer used"),
         ({"config": {"model": {"parts": 6}, "loss": {"spc_weight": 0.5}}}, "option model.stripes changed: 3 -> 6"),
         ({"config": {**CONFIG, "seed": 1}}, "option seed is new"),
+        (
+            {"config": {**CONFIG, "model": {"parts": 3, "part_branch": True}}},
+            "option model.part_branch changed: False -> True",
+        ),
     ],
 )
 def test_each_change_is_named(folder, change, reason):

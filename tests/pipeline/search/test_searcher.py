@@ -115,6 +115,28 @@ def test_answers_are_those_of_matching_in_its_order(model, folder, kept):
     assert answer.parts is not None and answer.parts.shape == (16, 8) and answer.parts.dtype == np.uint8
 
 
+@pytest.mark.parametrize("rule", ["parts", "sorn+parts"])
+def test_part_groups_are_compared_when_they_are_asked_for(tmp_path, folder, make_training, rule):
+    model = make_training(tmp_path / "train", part_branch=True)
+    people = Searcher(model, folder, device="cpu", cache=False, tau=0.1, rule=rule)
+    (answer,) = people.answers([folder / "<b>" / "05.png"], top=4)
+    assert answer.hits[0].name == "<b>/05.png" and len(answer.hits[0].parts) == 5
+    for hit in answer.hits:
+        seen = zip(hit.parts, answer.visible_parts, hit.visible_parts, strict=True)
+        values = [hit.global_similarity, *(s for s, a, b in seen if a and b)]
+        if rule == "sorn+parts":
+            values += [s for s, a, b in zip(hit.stripes, answer.visible, hit.visible, strict=True) if a and b]
+        assert hit.similarity == pytest.approx(np.mean(values), abs=1e-5)
+    assert Searcher(model, folder, device="cpu", cache=False).rule.variant == "sorn"
+
+
+def test_a_rule_that_the_network_does_not_have_is_refused(model, kept):
+    with pytest.raises(
+        UserError, match=r"rule = parts: .* allow global, global\+local, sorn; part groups need a network"
+    ):
+        Searcher(model, kept, device="cpu", rule="parts")
+
+
 def test_a_query_is_a_file_an_image_or_an_array(model, folder, kept):
     people = Searcher(model, kept, device="cpu")
     path = folder / "<b>" / "05.png"

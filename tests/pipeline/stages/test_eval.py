@@ -267,6 +267,21 @@ def test_networks_without_a_branch(tmp_path: Path) -> None:
         assert (report["parts"] is None) == (branch == "semantic_branch")
 
 
+def test_a_network_with_a_part_branch_has_variants_more(tmp_path: Path) -> None:
+    paths = Paths("synped_demo", "parts", Path("data"), tmp_path)
+    write_run(paths, {"query": QUERY, "gallery": GALLERY}, dataclasses.replace(MODEL, part_branch=True))
+    report = run(paths)
+    assert list(report["metrics"]) == ["global", "global+local", "sorn", "parts", "sorn+parts"]
+    banks = store.read_banks(paths.features)
+    assert banks.query.part_features is not None and banks.query.part_features.shape == (9, 5, 512)
+    page = paths.report_html.read_text()
+    assert "By <b>sorn</b>, the paper&#39;s fullest variant" in page or "By <b>sorn</b>, the paper's fullest" in page
+    assert "lower legs and feet: " in page and "the part groups visible in both images" in page
+    with_all = run(paths, evaluated(part_tau=1.0))
+    assert with_all["metrics"]["parts"] == with_all["metrics"]["global"], "no group fills a whole image"
+    assert with_all["metrics"]["sorn+parts"] == report["metrics"]["sorn"]
+
+
 def test_validation_split(tmp_path: Path) -> None:
     paths = Paths("synped_demo", "ground_truth", Path("data"), tmp_path)
     val_query, val_gallery = images("val_query", [(1, 1), (2, 1)]), images("val_gallery", [(1, 2), (2, 2), (3, 2)])

@@ -25,9 +25,10 @@ from pipeline.errors import UserError
 from pipeline.features import extraction, store
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
-from pipeline.runs.config import Config, as_json
+from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.runs.stored_options import as_json
 from pipeline.stages import eval as stage
 from sorn import engine
 from sorn.config import SORNConfig

@@ -23,10 +23,10 @@ from pipeline.features.embedding import as_batch, load_embedder
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_json
 from pipeline.runs import stamp
-from pipeline.runs.config import as_json
 from pipeline.runs.find import finished_trainings
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.runs.stored_options import as_json
 from pipeline.stages import driver
 from pipeline.stages import eval as eval_stage
 

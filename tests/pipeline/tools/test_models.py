@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from pipeline.cli.app import main
 from pipeline.io.files import digest_file, write_json
-from pipeline.runs.config import as_json
+from pipeline.runs.stored_options import as_json
 from pipeline.training import weight_sources
 from pipeline.training.weight_sources import TorchvisionFile
 from sorn.config import SORNConfig

@@ -49,6 +49,19 @@ def test_everything_of_a_network_alike_but_its_identities(trained, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_part_branch_starts_anew_where_the_file_has_none(trained, tmp_path, capsys):
+    model = network(2, part_branch=True)
+    taken, kept = start(model, trained)
+    anew = {key for key in model.state_dict() if key.startswith("part.") or "classifier" in key}
+    assert kept >= anew - {key for key in anew if "num_batches" in key} and taken >= model.state_dict().keys() - anew
+    assert "is of a network without a part branch: this branch starts anew" in capsys.readouterr().out
+    checkpoints.save_weights(tmp_path / "parts.safetensors", network(1, part_branch=True).state_dict(), {})
+    without = network(2)
+    taken, _ = start(without, tmp_path / "parts.safetensors")
+    assert taken >= {key for key in without.state_dict() if "classifier" not in key}
+    assert "is of a network with a part branch, which is left out" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("options", [{"stripes": 6}, {"semantic_branch": False}, {"labels": 2}], ids=str)
 def test_the_backbone_alone_of_another_one(trained, capsys, options):
     model = network(2, **options)

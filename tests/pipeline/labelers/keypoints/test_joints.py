@@ -17,8 +17,9 @@ from pipeline.errors import UserError
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Source
 from pipeline.labelers.keypoints.base import KeypointFinder
-from pipeline.runs.config import Runtime, as_json
+from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
+from pipeline.runs.stored_options import as_json
 from sorn.sample import JOINTS
 
 HEADER = ",".join(["name", *(f"{joint}_{axis}" for joint in JOINTS for axis in ("x", "y", "visible"))])

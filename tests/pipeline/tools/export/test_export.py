@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from pipeline.cli.app import main
 from pipeline.io.checkpoints import save_weights
 from pipeline.io.files import digest_file
-from pipeline.runs.config import as_json
 from pipeline.runs.made_by import MadeBy
+from pipeline.runs.stored_options import as_json
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from pipeline.tools.export.parity import BATCHES, find_probe

@@ -116,7 +116,7 @@ def test_the_card_is_filled_from_what_the_run_recorded(paths: Paths) -> None:
         rank,
         "images of split query, the similarity",
         "MakeHuman assets",
-        "| labels | by ground_truth",
+        "| labels | by x |",
         "## What it is not for",
         "Biometric technology",
         stamp.read(paths.folder("train")).fingerprint,

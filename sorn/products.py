@@ -1,0 +1,31 @@
+"""Products of unit vectors whose sums do not depend on their shape.
+
+BLAS chooses how it sums by the shape of its factors. Here entry i, j of a product depends on row i and row j alone, so
+equal rows have equal products wherever they stand.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+ROWS = 16
+# Both factors of a product are filled up with zeros to a multiple of so many rows: BLAS has other kernels for fewer.
+
+TERMS = 512
+# A product is added up from products of so many columns. In longer ones, BLAS chooses by the shape where it interrupts
+# a sum, and so how it is rounded.
+
+
+def filled_up(vectors: Tensor) -> Tensor:
+    """[n, D] -> [m, D], the next multiple of ROWS; the rows beyond n are zero."""
+    more = -len(vectors) % ROWS
+    return functional.pad(vectors, (0, 0, 0, more)) if more else vectors
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b.T of [m, D] and [n, D], m and n multiples of ROWS."""
+    total: Tensor = a[:, :TERMS] @ b[:, :TERMS].T
+    for first in range(TERMS, a.shape[1], TERMS):
+        total.addmm_(a[:, first : first + TERMS], b[:, first : first + TERMS].T)
+    return total
