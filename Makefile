@@ -121,7 +121,7 @@ test-slow: $(ENVIRONMENT) ## run the tests that take minutes, such as the whole 
 
 test-minimal: ## run tests of files, stages and the network with the lowest versions that requirements.txt admits
 	test -x $(MINIMAL)/bin/python || python3 -m venv $(MINIMAL)
-	sed -n 's/^\([a-z][a-z0-9_-]*\)>=\([0-9.]*\).*/\1==\2/p' requirements.txt > $(MINIMAL)/lowest.txt
+	sed -n 's/^\([a-z][a-z0-9_-]*\)[>=]=\([0-9.]*\).*/\1==\2/p' requirements.txt > $(MINIMAL)/lowest.txt
 	$(MINIMAL)/bin/python -m pip install -c $(MINIMAL)/lowest.txt -r requirements.txt pytest pytest-xdist hypothesis
 	$(MINIMAL)/bin/python -m pip install --no-deps -e .
 	OMP_NUM_THREADS=1 $(MINIMAL)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow" \

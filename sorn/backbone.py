@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,6 +13,7 @@ from sorn.config import STRIDE
 from sorn.normalisation import IMAGENET, Normalisation
 
 SHOWN = 3  # names in a message
+LOOK = (64, 32)  # height, width of an image that shows what a map depends on
 
 
 class Stages(NamedTuple):
@@ -40,6 +42,37 @@ class Backbone(nn.Module):
     normalisation: Normalisation = IMAGENET
     head: ClassVar[tuple[str, ...]] = ()
     folds: ClassVar[bool] = True
+    _frozen: tuple[nn.Module, ...] = ()
+
+    def freeze_norms(self) -> None:
+        """Batch norms whose statistics and weights do not learn from now on."""
+        self._freeze(module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+
+    def freeze_early(self) -> None:
+        """Layers that lead to the map of block 2; nothing in them learns from now on."""
+        used = self._parameters_of_block2()
+        own = ((module, list(module.parameters(recurse=False))) for module in self.modules())
+        self._freeze(module for module, values in own if values and all(value in used for value in values))
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def _freeze(self, modules: Iterable[nn.Module]) -> None:
+        self._frozen = (*self._frozen, *modules)
+        for module in self._frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def _parameters_of_block2(self) -> set[nn.Parameter]:
+        """Parameters that its map depends on: those with a gradient."""
+        learning, training = [value for value in self.parameters() if value.requires_grad], self.training
+        block2 = self.eval()(learning[0].new_zeros(1, 3, *LOOK)).block2
+        self.train(training)
+        gradients = torch.autograd.grad(block2.sum(), learning, allow_unused=True)
+        return {value for value, gradient in zip(learning, gradients, strict=True) if gradient is not None}
 
     def forward(self, image: Tensor) -> Stages:
         """Feature maps of blocks 2, 3 and 4.

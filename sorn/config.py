@@ -18,6 +18,7 @@ BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "ef
 DANET_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "efficientnet_lite0", TIMM + OPEN)
 LOCAL_HEADS = ("bn", "pcb")
 OPTIMIZERS = ("adam", "sgd")
+SHAPES = ("steps", "cosine")
 REDUCTIONS = ("sum", "mean")
 FEATURES = ("after_bn", "before_bn")
 MASK_REDUCTIONS = ("majority", "nearest")
@@ -95,10 +96,10 @@ class SORNConfig:
     # J, the number of training pids; 0 builds the network without classifiers, for feature extraction.
     backbone: str = choice("resnet50", BACKBONES)
     # resnet50: Section IV-B. resnet18 and resnet10, which has one block per stage, are for CPUs and tests. mobilenet_v2
-    # and efficientnet_lite0 are small, and pip brings their ImageNet weights. timm:NAME is a convolutional network of
-    # the package timm; see sorn models. The receptive field is 163 pixels for resnet10 and more than 330 for the other
-    # backbones (those of timm not counted). In a small image that is the whole image, so that the feature of a stripe
-    # then depends on all stripes.
+    # and efficientnet_lite0 are small, and pip brings their ImageNet weights; make setup installs the latter's.
+    # timm:NAME is a convolutional network of the package timm; see sorn models. The receptive field is 163 pixels for
+    # resnet10 and more than 330 for the other backbones (those of timm not counted). In a small image that is the whole
+    # image, so that the feature of a stripe then depends on all stripes.
     stripes: int = 3
     # P, number of stripes of the local branch and of the visibility scores (Section IV-B).
     channel_sets: int = 3
@@ -195,6 +196,8 @@ class LossConfig:
     # lambda_3, Section IV-B.
     label_smoothing: float = 0.10
     # epsilon of Eq. 8, for the part labels only; 0 is "w/o LS".
+    identity_smoothing: float = 0.0
+    # Not in the paper: the same of the identities, in Eq. 1 and 6. Few images of each person are learnt by heart later.
     part_weight: float = 1.0
     # Of the identity loss of the part groups (model.part_branch), which the paper does not have.
     spc_reduction: str = choice("sum", REDUCTIONS)
@@ -204,14 +207,15 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         check_fields("loss", self)
-        check(0 <= self.label_smoothing < 1, "loss.label_smoothing", self.label_smoothing, "a number in [0, 1)")
+        for name in ("label_smoothing", "identity_smoothing"):
+            check(0 <= getattr(self, name) < 1, f"loss.{name}", getattr(self, name), "a number in [0, 1)")
         for name in ("global_weight", "spc_weight", "seg_weight", "part_weight"):
             check(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
 
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """Learning rate by epoch (Section IV-B): linear warm-up, then two drops."""
+    """Learning rate by epoch: linear warm-up, drops (Section IV-B) or a cosine."""
 
     epochs: int = 80
     # Section IV-B: passes over the training images.
@@ -221,6 +225,9 @@ class ScheduleConfig:
     # Learning rate of epoch 0.
     warmup_epochs: int = 10
     # Section IV-B: epochs in which the rate rises linearly to base_lr.
+    shape: str = choice("steps", SHAPES)
+    # Of the rate after the warm-up: "steps" drops at the milestones, as the paper; "cosine" falls to 0 along half a
+    # cosine (Loshchilov and Hutter, 2017), without milestones to choose when the epochs change.
     milestones: tuple[int, ...] = (30, 60)
     # Epochs at which the rate is multiplied by gamma.
     gamma: float = 0.1

@@ -17,24 +17,26 @@ from sorn.parts import PART_TAU
 NO_LABEL = -100  # of a pixel that L_seg leaves out
 
 
-def identity(logits: Tensor, label: Tensor) -> Tensor:
+def identity(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
     """Identity loss: cross-entropy, mean over the batch.
 
-    logits: [B, J] (Eq. 6), or [B, P, J], summed over the P stripes (Eq. 1).
+    logits: [B, J] (Eq. 6), or [B, P, J], summed over the P stripes (Eq. 1). smoothing: share of the truth that all J
+    identities have in equal parts.
     """
     if logits.ndim == 2:
-        return functional.cross_entropy(logits.float(), label)
-    return sum((functional.cross_entropy(stripe.float(), label) for stripe in logits.unbind(1)), logits.new_zeros(()))
+        return functional.cross_entropy(logits.float(), label, label_smoothing=smoothing)
+    return sum((identity(stripe, label, smoothing) for stripe in logits.unbind(1)), logits.new_zeros(()))
 
 
-def visible_identity(logits: Tensor, label: Tensor, visible: Tensor) -> Tensor:
+def visible_identity(logits: Tensor, label: Tensor, visible: Tensor, smoothing: float = 0.0) -> Tensor:
     """Identity loss of the visible part groups, mean over the batch.
 
     Cross-entropy, summed over the groups that an image shows. logits: [B, G, J]. label: [B] int64. visible: bool [B,
-    G]. An image that shows no group adds 0, and is counted.
+    G]. An image that shows no group adds 0, and is counted. smoothing: as of `identity`.
     """
     repeated = label[:, None].expand(visible.shape).flatten()
-    losses = functional.cross_entropy(logits.float().flatten(0, 1), repeated, reduction="none")
+    flat = logits.float().flatten(0, 1)
+    losses = functional.cross_entropy(flat, repeated, reduction="none", label_smoothing=smoothing)
     return (losses * visible.flatten()).sum() / len(label)
 
 
@@ -93,10 +95,10 @@ def sorn_loss(
     """
     losses, total = {}, torch.zeros((), device=label.device)
     if output.local_features.shape[1]:
-        losses["local"] = identity(output.local_logits, label)
+        losses["local"] = identity(output.local_logits, label, config.identity_smoothing)
         total = total + losses["local"]
     if output.global_feature.shape[1]:
-        losses["global"] = identity(output.global_logits, label)
+        losses["global"] = identity(output.global_logits, label, config.identity_smoothing)
         losses["spc"] = spatial_patch_contrastive(output.maps, config.spc_reduction)
         total = total + config.global_weight * losses["global"] + config.spc_weight * losses["spc"]
     if output.part_logits is not None:
@@ -105,6 +107,7 @@ def sorn_loss(
         losses["seg"] = part_segmentation(output.part_logits, parts, config.label_smoothing, labelled)
         total = total + config.seg_weight * losses["seg"]
     if output.part_features.shape[1]:
-        losses["part"] = visible_identity(output.part_identities, label, output.part_shares >= PART_TAU)
+        visible = output.part_shares >= PART_TAU
+        losses["part"] = visible_identity(output.part_identities, label, visible, config.identity_smoothing)
         total = total + config.part_weight * losses["part"]
     return {**losses, "total": total}

@@ -118,5 +118,5 @@ def test_the_lowest_versions_are_those_of_every_requirement(tmp_path: Path) -> N
     runtime = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
     for requirement in map(Requirement, runtime):
         assert requirement.specifier.contains(lowest[requirement.name]), requirement
-        assert f">={lowest[requirement.name]}" in str(requirement.specifier)
+        assert f"={lowest[requirement.name]}" in str(requirement.specifier)
     assert len(lowest) == len(runtime)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, reason
 from pipeline.io import documents
 from pipeline.io.text import read_json
 from pipeline.runs.config import DanetConfig
@@ -117,4 +117,5 @@ def describe(folder: Path) -> CheckpointInfo:
             str(found.get("labeler", "")),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} does not describe a trained network", "Train that run again.") from error
+        wrong = f"{path} does not describe a trained network: {reason(error)}"
+        raise UserError(wrong, "Train that run again.") from error

@@ -143,6 +143,15 @@ class TrainConfig:
     # A batch passes in this many pieces, whose gradients add up: less memory, but batch normalisation sees a piece.
     batch_norm: str = choice("local", ("local", "sync"))
     # With several processes: "local" to each, or "sync", over the whole batch as one process computes it.
+    norms: str = choice("batch", ("batch", "frozen"))
+    # Batch norms of the backbone: "batch" learns them, as the paper; "frozen" keeps the statistics and weights of the
+    # start, which many images have made and small batches would blur. The norms after the backbone learn as ever.
+    early: str = choice("learned", ("learned", "frozen"))
+    # Layers of the backbone before its first map, of stride 8: "learned", as the paper; "frozen" as in the start. They
+    # see edges and colours, which photographs teach better than rendered images; and the steps are faster.
+    average: float = 0.0
+    # Decay of an average of the weights over the steps, such as 0.999; the average is evaluated and kept. 0 is none, as
+    # the paper. Single steps are noisy where the rate is high or the images are few.
     compile: bool = False
     # torch.compile the network: minutes before the first step, then faster steps on a GPU.
     validate_every: int = 0
@@ -164,6 +173,11 @@ class TrainConfig:
             self.accumulate,
             f"a divisor of train.batch_size ({self.batch_size}) that leaves 2 images or more",
         )
+        for name, usual in (("norms", "batch"), ("early", "learned")):
+            value = getattr(self, name)
+            started = value == usual or self.init != "none"
+            check(started, f"train.{name}", value, f"{usual}, unless train.init names weights to start from")
+        check(0 <= self.average < 1, "train.average", self.average, "a number in [0, 1)")
         check(self.validate_every >= 0, "train.validate_every", self.validate_every, "0 (never) or more epochs")
         kept = self.keep == "last" or self.validate_every > 0
         check(kept, "train.keep", self.keep, "last, unless validate_every is set")

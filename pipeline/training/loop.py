@@ -1,15 +1,14 @@
 """Training loop of stage 2: shards -> batches -> SORN -> checkpoint.
 
-A training state holds everything that the next step depends on: weights, optimizer, gradient scale, epoch, step and
-the best weights so far. The order of the images and their augmentation are functions of (seed, epoch, step), so no
-state of a random generator is saved. The processes of torchrun share every batch: each computes its images, and
-process 0 writes.
+A training state holds everything that the next step depends on: weights, their average, optimizer, gradient scale,
+epoch, step and the best weights so far. The order of the images and their augmentation are functions of (seed, epoch,
+step), so no state of a random generator is saved. The processes of torchrun share every batch: each computes its
+images, and process 0 writes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import time
 
@@ -28,9 +27,11 @@ from pipeline.runs.stored_options import as_json
 from pipeline.runtime import distributed, signals
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
+from pipeline.runtime.repeatable import make_repeatable
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.loader import BatchLoader
 from pipeline.training.initial_weights import load_initial_weights
+from pipeline.training.layers import prepare_layers
 from pipeline.training.log import TrainingLog, picture_bytes
 from pipeline.training.sampler import BatchOrder
 from pipeline.training.start import described_start
@@ -38,9 +39,10 @@ from pipeline.training.states import BestEpoch, TrainingStates, state_bytes
 from pipeline.training.validation import Validation
 from sorn import engine
 from sorn.augmentation import Augmentation
+from sorn.averaging import WeightAverage
 from sorn.batch import Batch
+from sorn.network import SORN
 from sorn.schedule import build_optimizer, learning_rate, set_learning_rate
-from sorn.sync_batchnorm import synchronised
 
 STATE_EVERY_SECONDS = 120.0  # besides the end of every epoch; when a state is written changes no result
 
@@ -72,16 +74,22 @@ class Training:
         self.epoch = self.step = 0
         self.best: BestEpoch | None = None
         self.last_step: int | None = None  # of the whole training, after a process received a signal to stop
-        self._make_repeatable()
+        make_repeatable(config.train.seed)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+            if self.process.world > 1:
+                torch.set_num_threads(distributed.cores())
         model = sorn_network(self.model_config)
         init, backbone = config.train.init, config.model.backbone
         self.start = load_initial_weights(model, init, backbone, "train.init", paths.settled.train_config)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if config.train.batch_norm == "sync" and self.process.world > 1:
-            self._synchronise_norms()
+        prepare_layers(self.model, config.train, self.process.world)
+        averaged = config.train.average and self.process.number == 0  # the weights of all processes are equal
+        self.average = WeightAverage(self.model, config.train.average) if averaged else None
         self.optimizer = build_optimizer(self.model, config.schedule, config.train.weight_decay)
         pictures = config.schedule.epochs * picture_bytes(self.model_config, self.data.image_size)
-        self.states.require_space(state_bytes(self.model, self.optimizer, config.train.keep == "best"), pictures)
+        copies = 1 + (config.train.keep == "best") + (config.train.average > 0)
+        self.states.require_space(state_bytes(self.model, self.optimizer, copies), pictures)
         distributed.meet()  # raises the error of a process that cannot take part
         pieces = config.train.accumulate
         self.stepper = engine.Stepper(self.model, self.optimizer, config.loss, self.precision, pieces, self._wrap)
@@ -122,6 +130,11 @@ class Training:
             raise lost from error
 
     @property
+    def _result(self) -> SORN:
+        """Network that is evaluated and published, in process 0: the trained one, or the average."""
+        return self.average.network if self.average else self.model
+
+    @property
     def _done(self) -> int:
         """Finished steps of the whole training."""
         return self.epoch * self.steps + self.step
@@ -153,6 +166,8 @@ class Training:
         labelled = self.data.labelled[chosen].sum() / self.order.pieces
         batch = batch.to(self.device, non_blocking=True)
         losses = self.stepper.step(batch, draw.of(self.order.own(len(chosen))), float(labelled))
+        if self.average:
+            self.average.update(self._done)
         self.readout.put(self.step, self._mean_over_processes(losses))
         self.step += 1
 
@@ -186,10 +201,10 @@ class Training:
         last = ended + 1 == self.config.schedule.epochs
         if self.process.number == 0:  # the other processes wait for it in their next step
             if self.validation is not None and ((ended + 1) % train.validate_every == 0 or last):
-                validated = self.validation.figures(self.model, self.device, self.precision)
+                validated = self.validation.figures(self._result, self.device, self.precision)
                 self._remember_best(validated["mAP"])
             self.log.end_epoch(ended, self.loader.waited, validated)
-            self.log.show(ended, self.model, self.data, self.device, self.precision)
+            self.log.show(ended, self._result, self.data, self.device, self.precision)
         self.epoch, self.step = ended + 1, 0
         if self.last_step is not None and not last:
             self._stop()
@@ -197,7 +212,7 @@ class Training:
 
     def _remember_best(self, mean_ap: float) -> None:
         if self.config.train.keep == "best" and mean_ap > (self.best.mean_ap if self.best else -1.0):
-            weights = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+            weights = {name: tensor.detach().cpu().clone() for name, tensor in self._result.state_dict().items()}
             self.best = BestEpoch(mean_ap, self.epoch, weights)
 
     def _stop(self) -> None:
@@ -218,24 +233,6 @@ class Training:
             f"training diverged: {error}, epoch {self.epoch + 1} of {self.config.schedule.epochs}",
             "Lower the rate (--set schedule.base_lr=...) or compute in fp32 (--set train.precision=fp32); " + good,
         )
-
-    def _make_repeatable(self) -> None:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may sum in any order
-        torch.manual_seed(self.config.train.seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs 2 to 3 %
-        torch.backends.cudnn.benchmark = False
-        if self.device.type == "cpu":
-            keep_freed_memory()
-            if self.process.world > 1:
-                torch.set_num_threads(distributed.cores())
-
-    def _synchronise_norms(self) -> None:
-        try:
-            synchronised(self.model)
-        except ValueError as error:
-            wrong = f"train.batch_norm = sync, and in {self.model_config.backbone} {error}"
-            raise UserError(wrong, "Use --set train.batch_norm=local, or another backbone.") from error
 
     def _wrap(self, objective: nn.Module) -> nn.Module:
         if self.config.train.compile:
@@ -259,6 +256,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.stepper.scaler.state_dict(),
+            "average": self.average.network.state_dict() if self.average else {},
             "best": self.best.as_state() if self.best else {},
         }
         self.states.save(self._done, state)
@@ -271,6 +269,8 @@ class Training:
             return
         path, state = loaded
         self.model.load_state_dict(state["model"])
+        if self.average:
+            self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
         self.epoch, self.step, self.best = state["epoch"], state["step"], BestEpoch.of_state(state["best"])
@@ -278,7 +278,7 @@ class Training:
 
     def publish(self) -> None:
         """Write the weights, then their description."""
-        weights = self.best.weights if self.best else self.model.state_dict()
+        weights = self.best.weights if self.best else self._result.state_dict()
         metadata = {"fingerprint": self.fingerprint} | described_normalisation(self.model.normalisation)
         checkpoints.save_weights(self.paths.checkpoint, weights, metadata)
         described = {

@@ -99,14 +99,14 @@ class TrainingStates:
         return None
 
 
-def state_bytes(model: nn.Module, optimizer: torch.optim.Optimizer, best: bool = False) -> int:
+def state_bytes(model: nn.Module, optimizer: torch.optim.Optimizer, copies: int = 1) -> int:
     """Bytes of a training state's tensors.
 
-    best: whether it holds the weights of the best epoch, too.
+    copies: sets of weights that it holds: those of the network, of the best epoch, their average.
     """
     weights: int = sum(tensor.nbytes for tensor in model.state_dict().values())
     moments: int = 0
     for group in optimizer.param_groups:  # Adam remembers two numbers per parameter, SGD with momentum one
         count = 2 if "betas" in group else 1 if group.get("momentum") else 0
         moments += count * sum(parameter.nbytes for parameter in group["params"])
-    return weights * (2 if best else 1) + moments
+    return weights * copies + moments

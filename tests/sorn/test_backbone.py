@@ -107,3 +107,47 @@ def test_efficientnet_lite0_has_the_size_of_its_paper():
     assert all(
         norm.eps == 1e-3 and norm.momentum == 0.01 for norm in backbone.modules() if isinstance(norm, nn.BatchNorm2d)
     )
+
+
+@pytest.mark.parametrize("name", ["resnet10", "efficientnet_lite0"])
+def test_frozen_norms_stay_as_they_are_and_the_rest_learns(name):
+    torch.manual_seed(0)
+    backbone = build_backbone(name)
+    backbone.freeze_norms()
+    backbone.train()
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    backbone(torch.randn(2, 3, 32, 32)).block4.sum().backward()
+    norms = {key for module, norm in backbone.named_modules() for key in held(module, norm)}
+    learning = {key for key, weights in backbone.named_parameters() if weights.grad is not None}
+    assert learning == before.keys() - norms and norms
+    assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
+    backbone.eval()
+    assert not any(module.training for module in backbone.modules())
+
+
+@pytest.mark.parametrize("name", ["resnet10", "mobilenet_v2", "efficientnet_lite0"])
+def test_frozen_early_layers_stay_as_they_are_and_the_rest_learns(name):
+    torch.manual_seed(0)
+    backbone = build_backbone(name)
+    backbone.freeze_early()
+    backbone.train()
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    block2, block3, block4 = backbone(torch.randn(2, 3, 32, 32))
+    (block3.sum() + block4.sum()).backward()
+    assert not block2.requires_grad
+    first = {"resnet10": "layer3", "mobilenet_v2": "features.7", "efficientnet_lite0": "_blocks.5"}[name]
+    learning = [key for key, weights in backbone.named_parameters() if weights.grad is not None]
+    names = [key for key, _ in backbone.named_parameters()]
+    assert learning[0].startswith(f"{first}.") and learning == names[-len(learning) :]
+    changed = {key for key, value in backbone.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed and all(
+        key.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked") for key in changed
+    )
+    assert not any(
+        value.requires_grad or key in changed for key, value in backbone.named_parameters() if key not in learning
+    )
+
+
+def held(module: str, norm: nn.Module) -> set[str]:
+    """Names of the weights and statistics of a batch norm; none of another module."""
+    return {f"{module}.{key}" for key in norm.state_dict()} if isinstance(norm, nn.BatchNorm2d) else set()

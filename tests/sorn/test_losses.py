@@ -1,6 +1,7 @@
 """Eq. 1, 5, 6, 7-9 and 10 by hand-made numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,15 @@ def test_identity_is_summed_over_stripes_and_averaged_over_the_batch():
     assert identity(sure, torch.tensor([1, 0])).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
 
 
+def test_smoothed_identities_are_those_of_equation_8():
+    logits, label = torch.tensor([[2.0, 0.0, 0.0, 0.0]]), torch.tensor([0])
+    total = math.log(math.exp(2) + 3)
+    expected = -(0.925 * (2 - total) - 3 * 0.025 * total)  # 1 - 0.1 + 0.1 / 4, and 0.1 / 4 for each of the others
+    assert identity(logits, label, 0.1).item() == pytest.approx(expected)
+    assert identity(torch.stack([logits, logits], dim=1), label, 0.1).item() == pytest.approx(2 * expected)
+    assert LossConfig().identity_smoothing == 0
+
+
 def test_groups_that_an_image_does_not_show_have_no_loss():
     logits = torch.zeros(2, 3, 4, requires_grad=True)  # every identity 1/4
     visible = torch.tensor([[True, True, False], [False, True, False]])
@@ -33,8 +43,11 @@ def test_groups_that_an_image_does_not_show_have_no_loss():
     assert loss.item() == pytest.approx((2 + 1) * math.log(4) / 2)
     loss.backward()
     assert (logits.grad.abs().sum(dim=2) > 0).equal(visible)
-    everything = visible_identity(logits, torch.tensor([0, 3]), torch.ones(2, 3, dtype=torch.bool))
-    assert everything.item() == pytest.approx(identity(logits, torch.tensor([0, 3])).item())
+    label, everything = torch.tensor([0, 3]), torch.ones(2, 3, dtype=torch.bool)
+    other = torch.arange(24.0).view(2, 3, 4)
+    for smoothing in (0.0, 0.2):
+        expected = identity(other, label, smoothing).item()
+        assert visible_identity(other, label, everything, smoothing).item() == pytest.approx(expected)
     assert visible_identity(logits, torch.tensor([0, 3]), torch.zeros(2, 3, dtype=torch.bool)).item() == 0
 
 
@@ -111,6 +124,15 @@ def test_total_is_equation_10():
             "total": local + 0.75 * math.log(5) + 0.5 * spc + 1.5 * seg,
         }
     )
+
+
+def test_smoothing_of_identities_reaches_both_branches():
+    logits = torch.arange(5.0).view(1, 5)
+    output = replace(output_with(torch.zeros(1, 2, 2, 1)), global_logits=logits, local_logits=logits.repeat(1, 2, 1))
+    given = output, torch.tensor([3]), torch.zeros(1, 4, 4, dtype=torch.long)
+    plain, smoothed = (sorn_loss(*given, LossConfig(identity_smoothing=e)) for e in (0.0, 0.5))
+    changed = {name for name in plain if not torch.equal(plain[name], smoothed[name])}
+    assert changed == {"local", "global", "total"}
 
 
 def test_a_branch_that_is_off_has_no_loss():

@@ -25,6 +25,20 @@ def test_no_warm_up_starts_at_the_base_rate():
     assert learning_rate(ScheduleConfig(warmup_epochs=0), 0) == pytest.approx(3e-4)
 
 
+@pytest.mark.parametrize(
+    ("epoch", "rate"), [(0, 1e-5), (1, 5.5e-5), (2, 1e-4), (4, 0.75e-4), (5, 5e-5), (6, 0.25e-4), (8, 0.0)]
+)
+def test_half_a_cosine_from_the_end_of_the_warm_up_to_the_last_epoch(epoch, rate):
+    cosine = {"shape": "cosine", "base_lr": 1e-4, "warmup_start_lr": 1e-5, "milestones": (1, 3)}
+    config = ScheduleConfig(epochs=8, warmup_epochs=2, **cosine)
+    assert learning_rate(config, epoch) == pytest.approx(rate, abs=1e-12)
+
+
+def test_a_cosine_without_epochs_after_the_warm_up_is_the_warm_up():
+    config = ScheduleConfig(shape="cosine", epochs=3, warmup_epochs=5)
+    assert learning_rate(config, 2.5) == pytest.approx((3e-5 + 3e-4) / 2)
+
+
 def network(seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
     return torch.nn.ModuleDict({"backbone": torch.nn.Linear(1, 1, bias=False), "head": torch.nn.Linear(1, 1)})
@@ -73,6 +87,15 @@ def test_adam_is_adam_and_the_backbone_can_be_slower():
     step(slow, build_optimizer(slow, ScheduleConfig(backbone_rate=0.5), 0.0), 0.1)
     moved = [a - b.item() for a, b in zip(before, slow.parameters(), strict=True)]
     assert moved == pytest.approx([0.05, 0.1, 0.1], abs=1e-5)  # the backbone, and the head's weight and bias
+
+
+def test_weights_that_do_not_learn_are_in_no_group():
+    model = network()
+    model["backbone"].requires_grad_(False)
+    for config in (ScheduleConfig(), ScheduleConfig(optimizer="sgd", backbone_rate=0.1)):
+        optimizer = build_optimizer(model, config, 0.5)
+        assert [weights.shape for group in optimizer.param_groups for weights in group["params"]] == [(1, 1), (1,)]
+        assert len(optimizer.state) in (0, 2)
 
 
 def test_the_groups_come_back_from_a_state():

@@ -132,7 +132,8 @@ class JobEvidence:
 class Evidence:
     """The paper's tables, measured.
 
-    level: of the intervals. command: the one that measures them again. config: section -> options that hold for all.
+    level: of the intervals. command: the one that measures them again. others: jobs that nobody has asked for, without
+    rows here. whole: command that measures these too. config: section -> options that hold for all.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -146,6 +147,8 @@ class Evidence:
     tau: tuple[SweptTau, ...]
     jobs: dict[str, JobEvidence]
     command: str
+    others: tuple[str, ...]
+    whole: str
     config: dict[str, dict[str, object]]
 
     @property

@@ -37,17 +37,20 @@ class ShownTable:
 class TablesPage:
     """View model of tables.html.
 
-    orderings: which orderings of the paper hold. tables: rows of ours and the paper's.
+    orderings: which orderings of the paper hold; None without two rows to compare. tables: rows of ours and the
+    paper's. others: what else there is, and whole the command that measures all; "" where nothing else is.
     """
 
     title: str
     notice: str
     facts: list[str]
-    orderings: ShownTable
+    orderings: ShownTable | None
     tables: list[ShownTable]
     jobs: Table
     command: str
     captions: Sequence[str]
+    others: str = ""
+    whole: str = ""
     orderings_caption: str = text.ORDERINGS_CAPTION
 
 
@@ -65,11 +68,13 @@ def html_page(evidence: Evidence) -> str:
         text.title(evidence),
         evidence.dataset.notice,
         text.facts(evidence),
-        ShownTable(text.ORDERINGS, orderings, _order_strips(evidence)),
+        ShownTable(text.ORDERINGS, orderings, _order_strips(evidence)) if evidence.expected else None,
         [_shown(evidence, table) for table in evidence.tables] + _shown_sweep(evidence),
         Table(text.job_rows(evidence), 2, "jobs"),
         evidence.command,
         (text.INTERVALS_CAPTION, text.paper_caption(evidence)),
+        text.others_line(evidence) if evidence.others else "",
+        evidence.whole,
     )
     return render("tables.html.j2", page)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -106,6 +106,26 @@ class TablesPlan:
         jobs = {name: job for name, job in self.jobs.items() if name not in repeats}
         rows = tuple(replace(row, job=repeats.get(row.job, row.job)) for row in self.rows)
         return TablesPlan(jobs, rows, self.expected, repeats)
+
+    def part(self, jobs: Collection[str]) -> TablesPlan:
+        """Plan of some jobs.
+
+        It has the jobs that they need, their rows, and the orderings of these rows. A table with rows of colours alone
+        is left out.
+        """
+        rows = [row for row in self.rows if row.job in jobs]
+        tables = {row.table for row in rows if row.report not in COLOURS}
+        rows = [row for row in rows if row.table in tables]
+        names = {(row.table, row.name) for row in rows}
+        needed = {needed for name in jobs for needed in self.jobs[name].needs}
+        return TablesPlan(
+            {name: job for name, job in self.jobs.items() if name in jobs or name in needed},
+            tuple(rows),
+            tuple(
+                order for order in self.expected if {(order.table, row) for row in (order.better, order.worse)} <= names
+            ),
+            self.repeats,
+        )
 
     def units(self, only: Iterable[str] = ()) -> list[list[Job]]:
         """Independent groups of jobs, in each the needed jobs first.

@@ -6,7 +6,7 @@ An evaluation that is missing or was made with other options has no number. It i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pipeline.evaluation.figures import HEADLINE, IN_GRID, shown_name
 from pipeline.evaluation.report import Report, SweepPoint, VariantFigures, read_report
 from pipeline.evaluation.saved import setting
 from pipeline.io.text import parse_json
+from pipeline.runs.command import assigned
 from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.stored_options import as_json
 from pipeline.tools.tables.evidence import (
@@ -43,13 +44,21 @@ Reports = Mapping[tuple[str, int], Report]  # (job, seed) -> report.json
 Missing = Mapping[tuple[str, int], str]  # (job, seed) -> why there is none
 
 
-def collect(grid: Grid, files: TablesPaths) -> Evidence:
+def collect(grid: Grid, files: TablesPaths, asked: Collection[str] | None = None) -> Evidence:
     """Evidence of all finished jobs.
 
-    Raises UserError for a report that is damaged or not comparable with the others.
+    asked: jobs whose rows are shown besides those of the jobs that have begun; None for all. Raises UserError for a
+    report that is damaged or not comparable with the others.
     """
-    reports, missing = read_reports(grid, files)
-    manifest, seeds = grid.run.manifest, list(range(grid.seeds))
+    reports, missing, begun = read_reports(grid, files)
+    evaluated = [job.name for job in grid.plan.jobs.values() if job.evaluate]
+    others = [] if asked is None else [name for name in evaluated if name not in asked and name not in begun]
+    manifest, seeds, whole = grid.run.manifest, list(range(grid.seeds)), command(grid)
+    again = whole
+    if others:
+        shown = [name for name in evaluated if name not in others]
+        grid = replace(grid, plan=grid.plan.part(shown))
+        again = f"{whole} {assigned('GRID', ' '.join(f'--only {name}' for name in shown))}" if shown else whole
     return Evidence(
         dataset=GridDataset(manifest.name, manifest.title, manifest.notice),
         seeds=tuple(seeds),
@@ -62,14 +71,16 @@ def collect(grid: Grid, files: TablesPaths) -> Evidence:
         expected=tuple(ordering(order, grid.plan, reports, seeds) for order in grid.plan.expected),
         tau=sweep(reports, seeds),
         jobs=jobs(grid, reports, files),
-        command=command(grid),
+        command=again,
+        others=tuple(others),
+        whole=whole,
         config={section: as_json(getattr(grid.run.config, section)) for section in SHOWN},
     )
 
 
-def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing]:
-    """Reports of the fresh evaluations, and the reasons for the missing ones."""
-    reports, missing = {}, {}
+def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing, set[str]]:
+    """Reports of fresh evaluations, reasons for missing ones, jobs that have begun."""
+    reports, missing, begun = {}, {}, set()
     last = {(row["experiment"], row["stage"]): row for row in read_attempts(files)}
     failed = {key: row["said"] for key, row in last.items() if row["exit_code"] != "0"}
     for job in grid.plan.jobs.values():
@@ -79,12 +90,17 @@ def read_reports(grid: Grid, files: TablesPaths) -> tuple[Reports, Missing]:
             if stale:
                 step, reason = stale
                 missing[job.name, seed] = f"{step.name}: {failed.get((step.experiment, step.stage), reason)}"
+                trained = step.stage == "eval" and not job.same_training_as
+                tried = (step.experiment, step.stage) in failed or step.run.stamp(step.stage) is not None
+                if step.experiment == grid.experiment(job.name, seed) and (trained or tried):
+                    begun.add(job.name)
             elif left_out:
                 missing[job.name, seed] = left_out
             else:
                 reports[job.name, seed] = _read(grid.step(job, seed, "eval").run.paths.report_json)
+                begun.add(job.name)
     require_alike(reports)
-    return reports, missing
+    return reports, missing, begun
 
 
 def require_alike(reports: Reports) -> None:
@@ -196,7 +212,7 @@ def _seconds(files: TablesPaths) -> dict[tuple[str, str], float]:
 
 
 def command(grid: Grid) -> str:
-    """Command that makes these tables again."""
+    """Command that measures the whole grid."""
     command = replace(grid.run.command, config=grid.run.config_name, set=grid.run.command.overrides, init=None)
     return f"{command.make('tables')} SEEDS={grid.seeds}"
 

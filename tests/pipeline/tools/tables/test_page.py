@@ -42,6 +42,13 @@ def test_without_a_result_nothing_is_drawn(make_grid, tmp_path):
     assert not any(tag == "svg" for tag, _ in Reader(html_page(evidence)).tags)
 
 
+def test_what_else_there_is_is_told_and_an_empty_section_left_out(make_grid, tmp_path):
+    evidence = collect(make_grid(), TablesPaths(tmp_path / "tables"), asked=())
+    page = Reader(html_page(evidence)).text
+    assert f"(sorn, plain, ext, pose). All of them: {evidence.whole}" in page
+    assert "Which orderings hold" not in page and "never finished" not in page
+
+
 def test_text_from_outside_is_no_markup(evidence, hostile):
     nasty = hostile(NASTY)
     page = Reader(html_page(nasty))

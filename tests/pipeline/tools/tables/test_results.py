@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -148,6 +149,40 @@ def test_a_damaged_report_is_named(make_grid, write_reports, files, text, messag
     grid.step(grid.plan.jobs["sorn"], 1, "eval").run.paths.report_json.write_text(text)
     with pytest.raises(UserError, match=message):
         collect(grid, files)
+
+
+def test_only_rows_that_were_asked_for_or_have_begun_are_shown(make_grid, write_reports, files):
+    grid = make_grid()
+    write_reports(grid, SORN)
+    shown = collect(grid, files, asked=())
+    assert [found.name for found in shown.rows] == ["SORN", "Global", "colours", "P = 3"]
+    assert [order.name for order in shown.expected] == ["SORN beats Global"] and list(shown.jobs) == ["sorn"]
+    assert shown.others == ("plain", "ext", "pose") and shown.command == f"{shown.whole} GRID='--only sorn'"
+    asked = collect(grid, files, asked={"ext", "plain", "parts"})
+    assert row(asked, "S").missing["0"] == "plain-seed0 train: never finished" and asked.others == ("pose",)
+    assert list(asked.jobs) == ["sorn", "plain", "parts", "ext"]
+    everything = collect(grid, files)
+    assert everything.others == () and everything.command == everything.whole == shown.whole
+
+
+def test_a_job_has_begun_with_its_first_training_also_where_that_failed(make_grid, finish, files):
+    grid = make_grid()
+    assert collect(grid, files, asked=()).rows == () and collect(grid, files, asked=()).others[0] == "sorn"
+    finish(grid, grid.step(grid.plan.jobs["plain"], 1, "train"))  # the jobs that evaluate it have not begun
+    assert "plain" not in collect(grid, files, asked=()).others
+    files.folder.mkdir()
+    files.attempts.write_text("started,experiment,stage,seconds,exit_code,said\nnow,sorn-seed1,train,5.0,1,nan\n")
+    shown = collect(grid, files, asked=())
+    assert row(shown, "SORN").missing["1"] == "sorn-seed1 train: nan" and shown.others == ("ext", "pose")
+
+
+def test_a_table_of_colours_alone_is_left_out(make_grid, write_reports, files):
+    grid = make_grid()
+    rows = (*grid.plan.rows, replace(grid.plan.rows[2], table="II"), replace(grid.plan.rows[4], table="II"))
+    grid = replace(grid, plan=replace(grid.plan, rows=rows))
+    write_reports(grid, SORN)
+    assert collect(grid, files, asked=()).tables == ["I", "Figure 8, P"]
+    assert collect(grid, files).tables == ["I", "Figure 8, P", "II"]
 
 
 def test_the_command_makes_them_again(make_grid, files):

