@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.runs.config import EvalConfig
-from pipeline.runs.stored_options import ADDED, as_json, read_model
+from pipeline.runs.stored_options import as_json, read_model
 from sorn.config import LossConfig, SORNConfig
 
 WITH = SORNConfig(part_branch=True, stripes=6)
