@@ -103,9 +103,10 @@ tables: masks ## all rows of the paper's tables, and Figure 8 -> runs/<dataset>-
 
 # What ships: the commands by which its networks are trained and packed, in this one place. The cards name them.
 weights: ## train and pack the networks that ship (hours on a CPU) -> weights/
-	@$(MAKE) --no-print-directory eval DATASET=synped LABELER=danet
+	@$(MAKE) --no-print-directory labeler DATASET=synped CONFIG=synped
 	@$(SORN) weights pack synped --labeler --name starter-danet --replace $(PLACES)
-	@$(SORN) weights pack synped-danet --name starter --replace $(PLACES)
+	@$(MAKE) --no-print-directory eval DATASET=synped LABELER=ground_truth CONFIG=synped
+	@$(SORN) weights pack synped-ground_truth --name starter --replace $(PLACES)
 
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)
