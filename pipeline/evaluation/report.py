@@ -180,7 +180,7 @@ class Report:
 
     @property
     def best(self) -> str:
-        """Variant of the network with the highest mAP; of equals, the paper's fullest."""
+        """Variant of the highest mAP; of equals, the paper's fullest."""
         own = [self.fullest, *(name for name in VARIANTS if name in self.metrics)]
         return max(own, key=lambda name: self.metrics[name]["mAP"])
 
