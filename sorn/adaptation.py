@@ -39,7 +39,7 @@ def batch_moments(model: SORN, image: Tensor, precision: str) -> Moments:
 
 @torch.no_grad()
 def adapt_norms(model: SORN, batches: Iterable[Moments]) -> None:
-    """Replacement of means and variances by the mean moments of the batches, in place."""
+    """Replacement of means and variances by mean moments of batches."""
     every = list(batches)
     for number, norm in enumerate(_norms(model)):
         moments = [batch[number] for batch in every]

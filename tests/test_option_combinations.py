@@ -114,6 +114,11 @@ REFUSALS = [
         {**BRANCHES, "model.semantic_branch": False},
     ),
     Refusal(
+        "data: .*eval.place = True: expected false, unless eval.visibility",
+        lambda v: v.eval_place and v.eval_visibility != "network",
+        {"eval.place": True, "eval.visibility": "pose"},
+    ),
+    Refusal(
         "train: model.stripes = .* divides the rows of the feature map, and images of .* have",
         lambda v: v.model_stripes > v.rows and (v.model_local_branch or not v.model_global_branch),
         {"model.stripes": 2, "masks.image_size": (16, 16)},
@@ -162,6 +167,11 @@ REFUSALS = [
         "eval: .*has no local branch, and so no stripes",
         lambda v: v.eval_visibility == "segmenter" and not v.model_local_branch,
         {"eval.visibility": "segmenter", "model.local_branch": False},
+    ),
+    Refusal(
+        "eval: eval.place puts pictures where .* predicts",
+        lambda v: v.eval_place and not (v.model_semantic_branch and v.model_labels == 8),
+        {"eval.place": True, "model.labels": 5},
     ),
 ]
 

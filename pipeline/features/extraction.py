@@ -13,7 +13,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pipeline.features.chunks import Chunks
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
+from pipeline.features.placing import in_place
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
@@ -59,7 +61,8 @@ class Extraction:
 
     paths: of features.h5, its chunks and the checkpoint. trained: description of the checkpoint. query, gallery: the
     images. options: precision, images per batch, and the external segmenter whose scores are added. device: as in
-    --device. Raises UserError as `find_segmenter` does.
+    --device. sizes: name -> height and width of its file in pixels, where pictures are placed. Raises UserError as
+    `find_segmenter` does.
     """
 
     paths: Paths
@@ -68,6 +71,7 @@ class Extraction:
     gallery: ShardDataset
     options: EvalConfig
     device: str = "auto"
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def banks(self) -> store.Banks | None:
         """Banks of features.h5, extracted now if necessary.
@@ -108,12 +112,13 @@ class Extraction:
         images = [split.digest for split in splits]
         joints = [] if self.query.index.pose is None else [split.detection_digest for split in splits]
         made = [EXTRACTION_VERSION, self.checkpoint, images, joints, self.options.precision, EXAMPLES]
-        return digest_json([*made, *sorted(self._ways)])
+        placed = [self.sizes.get(str(name)) for data in self._sides for name in data.name] if self.options.place else []
+        return digest_json([*made, *sorted(self._ways), *placed])
 
     @property
     def _ways(self) -> dict[str, bool]:
         """Options that change the features and are on; finished banks name none."""
-        ways = {"flip": self.options.flip, "adapt_norms": self.options.adapt_norms}
+        ways = {"flip": self.options.flip, "adapt_norms": self.options.adapt_norms, "place": self.options.place}
         return {name: on for name, on in ways.items() if on}
 
     @property
@@ -154,6 +159,8 @@ class Extraction:
 
         def look(data: ShardDataset, chosen: np.ndarray) -> Features:
             batch = _read(data, chosen, inference)
+            if self.options.place:
+                batch = in_place(inference, batch, [self.sizes.get(str(name)) for name in data.name[chosen]])
             return engine.extract_features(inference.network, [batch], device, precision, 0, flip)
 
         computed = digest_json([self.fingerprint, precision, size])

@@ -227,6 +227,9 @@ class EvalConfig:
     # Features and the network's visibility scores are means over an image and its mirror image: twice the time.
     adapt_norms: bool = False
     # Batch norms take means and variances of the gallery's images, without labels; the report names it.
+    place: bool = False
+    # A picture that shows a part of a person is put where that part belongs before its features are extracted; the
+    # network's own part masks decide, so it needs all eight labels.
     visibility: str = choice("network", VISIBILITIES)
     # Where Eq. 11's scores come from: "network" (its semantic branch), "pose" ("+P" of Table III: the highest
     # confidence of a keypoint inside the stripe; needs masks.keypoints), or "segmenter" ("+S": another network's
@@ -242,6 +245,8 @@ class EvalConfig:
             self.segmenter,
             'a training folder with eval.visibility = "segmenter", and nothing without',
         )
+        placed = not self.place or self.visibility == "network"
+        check(placed, "eval.place", self.place, 'false, unless eval.visibility = "network"')
         for name in ("tau", "part_tau"):
             check(0 <= getattr(self, name) <= 1, f"eval.{name}", getattr(self, name), "a number in [0, 1]")
         rising = list(self.tau_sweep) == sorted({tau for tau in self.tau_sweep if 0 <= tau <= 1})

@@ -26,6 +26,7 @@ ADDED: dict[str, object] = {
     "eval.part_tau": EvalConfig.part_tau,
     "eval.flip": EvalConfig.flip,
     "eval.adapt_norms": EvalConfig.adapt_norms,
+    "eval.place": EvalConfig.place,
 }
 # Option that came later -> its value in files that do not name it.
 

@@ -1,4 +1,4 @@
-"""Options of a bank, with which the features of queries are extracted too."""
+"""Options of a bank, which its queries share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from pipeline.io.text import parse_json
 from pipeline.runs.config import PRECISIONS
 from pipeline.runs.stored_options import read_model
 
+EVALUATED = {
+    "adapt_norms": "norms that were adapted to its gallery",
+    "place": "pictures that were put where the parts in them belong",
+}
+# Options of an evaluation that search does not have for its queries.
+
 
 def as_bank(embedder: Embedder, mapped: MappedBank, flip: bool) -> Embedder:
     """Embedder with precision, batch size and flips of a bank.
@@ -24,7 +30,7 @@ def as_bank(embedder: Embedder, mapped: MappedBank, flip: bool) -> Embedder:
 
 
 def other_network(mapped: MappedBank, content: str) -> UserError:
-    """Error for a bank whose features cannot be compared with those of the network."""
+    """Error for a bank that does not fit the network."""
     remedy = "Name the model that made it, or embed the pictures again with this one: sorn embed."
     return UserError(f"{mapped.path} holds {content}", remedy)
 
@@ -49,12 +55,13 @@ def _precision(mapped: MappedBank, embedder: Embedder) -> str:
 def _flip(mapped: MappedBank, asked: bool) -> bool:
     """Whether the bank's features are averaged with those of mirror images; then those of queries are too.
 
-    Raises UserError where that is asked of a bank without, and for norms adapted to the gallery, which no query has.
+    Raises UserError where that is asked of a bank without, and for EVALUATED.
     """
     made = parse_json(mapped.attrs["config"])
-    if made.get("adapt_norms"):
-        wrong = f"{mapped.path} holds features of norms that were adapted to its gallery (eval.adapt_norms)"
-        raise UserError(wrong, "Evaluate without that option, or give the folder of the pictures.")
+    for option, what in EVALUATED.items():
+        if made.get(option):
+            wrong = f"{mapped.path} holds features of {what} (eval.{option})"
+            raise UserError(wrong, "Evaluate without that option, or give the folder of the pictures.")
     if asked and not made.get("flip"):
         wrong = f"{mapped.path} holds features without those of mirror images, which --flip asks for"
         raise UserError(wrong, "Leave --flip out, or embed the pictures again: sorn embed FOLDER --model MODEL --flip.")

@@ -30,6 +30,7 @@ from pipeline.runs.shipped import require_sound_folder
 from pipeline.runs.stamp import Stamp
 from pipeline.runs.stored_options import as_json
 from pipeline.runtime.threads import use_all_cores
+from sorn.parts import CLASSES
 
 if TYPE_CHECKING:
     from pipeline.evaluation.evaluate import EvaluatedImages
@@ -109,10 +110,12 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     query, gallery = (ShardDataset(run.paths.shard_index, split) for split in _splits(options))
     trained = describe(folder)
     _require_features(folder, options, trained)
+    _require_labels(folder, options, trained)
     _require_size(run, trained, query.image_size)
     protocol = _protocol(run)
     check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
-    banks = Extraction(run.paths, trained, query, gallery, options, device).banks()
+    sizes = {record.name: (file.height, file.width) for record, file in run.rows} if options.place else {}
+    banks = Extraction(run.paths, trained, query, gallery, options, device, sizes).banks()
     if banks is None:
         return trained, None
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
@@ -156,6 +159,18 @@ def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo
         raise UserError(
             f"the network in {folder} has no local branch, and so no stripes for eval.segmenter to score",
             "Evaluate it without, or train it with --set model.local_branch=true.",
+        )
+
+
+def _require_labels(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:
+    """Raise UserError for pictures to be placed by a network that does not know their parts."""
+    labels = trained.model.labels if trained.model.semantic_branch else 0
+    if options.place and labels != len(CLASSES):
+        raise UserError(
+            f"eval.place puts pictures where the parts in them belong, and the network in {folder} predicts "
+            f"{labels or 'no'} labels",
+            "Leave it out: --set eval.place=false; or train another network, with --set model.labels="
+            f"{len(CLASSES)} --set model.semantic_branch=true.",
         )
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.features import chunks, extraction, network, store
+from pipeline.features import chunks, extraction, network, placing, store
 from pipeline.features.extraction import Extraction
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_text
@@ -31,6 +31,7 @@ from sorn import engine
 from sorn.batch import Batch
 from sorn.config import SORNConfig
 from sorn.network import SORN
+from sorn.placement import Placement
 from sorn.sample import Sample, Status
 
 ROOT = Path(__file__).parents[3]
@@ -281,18 +282,21 @@ Path(__file__).with_name(f"process-{{processes.here().number}}").write_text(has)
     assert shared.features.read_bytes() == alone and not shared.feature_chunks.exists()
 
 
-def test_flips_and_adapted_norms_are_extracted_anew_and_named_in_the_bank(paths: Paths) -> None:
+def test_options_that_change_the_features_extract_anew_and_are_named_in_the_bank(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = extract(paths)
     bank, fingerprints = store.read_banks(paths.features), set()
     made_from = json.loads(bank.attrs["config"])
     assert set(made_from) == {"model", "precision"}, "as in banks of before"
-    for name in ("flip", "adapt_norms"):
+    monkeypatch.setattr(placing, "find_place", lambda *_: Placement(0.25, 0.5))
+    for name in ("flip", "adapt_norms", "place"):
         extract(paths, **{name: True})
         found = store.read_banks(paths.features)
         assert json.loads(found.attrs["config"]) == made_from | {name: True}
         assert not np.allclose(found.query.global_, bank.query.global_, rtol=1e-2)
         fingerprints.add(found.attrs["fingerprint"])
-    assert len(fingerprints | {bank.attrs["fingerprint"]}) == 3
+    assert len(fingerprints | {bank.attrs["fingerprint"]}) == 4
     assert extract(paths) == plain
 
 

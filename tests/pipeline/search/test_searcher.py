@@ -85,14 +85,16 @@ def test_a_bank_says_whether_features_are_averaged_with_those_of_mirror_images(t
     assert plain.similarity < best.similarity
 
 
-def test_features_of_norms_adapted_to_a_gallery_are_refused(tmp_path, model, kept):
+@pytest.mark.parametrize(
+    ("option", "what"),
+    [("adapt_norms", "norms that were adapted to its gallery"), ("place", "pictures that were put where the parts in")],
+)
+def test_features_that_no_query_can_have_are_refused(tmp_path, model, kept, option, what):
     bank, attrs = store.read_bank(kept)
-    attrs["config"] = json.dumps(json.loads(attrs["config"]) | {"adapt_norms": True})
-    store.write_bank(tmp_path / "adapted.h5", bank, attrs)
-    with pytest.raises(
-        UserError, match=r"norms that were adapted to its gallery \(eval\.adapt_norms\)\. Evaluate without"
-    ):
-        Searcher(model, tmp_path / "adapted.h5", device="cpu")
+    attrs["config"] = json.dumps(json.loads(attrs["config"]) | {option: True})
+    store.write_bank(tmp_path / "other.h5", bank, attrs)
+    with pytest.raises(UserError, match=rf"holds features of {what}.* \(eval\.{option}\)\. Evaluate without"):
+        Searcher(model, tmp_path / "other.h5", device="cpu")
 
 
 def test_the_readmes_three_lines_work(tmp_path, monkeypatch, model, folder, make_training):

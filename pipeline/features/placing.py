@@ -1,0 +1,32 @@
+"""Pictures put where the parts in them belong, before features are extracted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+
+from pipeline.datasets.synped.part_heights import PART_HEIGHTS
+from pipeline.features.network import Inference
+from sorn import engine
+from sorn.batch import FULL_RANGE, Batch
+from sorn.placement import find_place, placed
+
+
+def in_place(inference: Inference, batch: Batch, sizes: Sequence[tuple[int, int] | None]) -> Batch:
+    """Batch with the pictures of cut people at their place.
+
+    The others stay as they are. The network's part masks decide, in a pass of their own. sizes: height and width of
+    each image's file, None for those of the batch.
+    """
+    _, parts = engine.explain(inference.network, batch, inference.device, inference.precision)
+    height, width = batch.image.shape[1:3]
+    padding = torch.tensor(inference.network.normalisation[0]) * FULL_RANGE
+    image = batch.image.clone()
+    for number, (mask, size) in enumerate(zip(parts, sizes, strict=True)):
+        place = find_place(mask, PART_HEIGHTS)
+        if place is not None:
+            own_height, own_width = size or (height, width)
+            image[number] = placed(image[number], place, own_width * height / (own_height * width), padding)
+    return dataclasses.replace(batch, image=image)

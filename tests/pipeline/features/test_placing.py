@@ -1,0 +1,41 @@
+"""Pictures put where the parts in them belong: the network's masks decide, the files' sizes keep proportions."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.datasets.synped.part_heights import PART_HEIGHTS
+from pipeline.features.embedding import as_batch
+from pipeline.features.placing import in_place
+from sorn import engine
+from sorn.normalisation import IMAGENET
+
+SIZE = (96, 32)
+
+
+def upper_half() -> np.ndarray:
+    """Predicted mask of a person who is cut at half of the height, each part in columns of its own."""
+    mask = np.zeros((96, 32), np.uint8)
+    for part, (top, bottom) in enumerate(PART_HEIGHTS[:4], 1):
+        mask[round(2 * top * 96) : round(2 * bottom * 96), 6 * part : 6 * part + 6] = part
+    return mask
+
+
+def test_a_cut_picture_is_put_in_its_place_and_a_whole_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.zeros((96, 32), np.uint8)
+    whole[5:15], whole[88:] = 1, 7
+    monkeypatch.setattr(engine, "explain", lambda *_: (None, np.stack([upper_half(), whole])))
+    inference: Any = SimpleNamespace(network=SimpleNamespace(normalisation=IMAGENET), device=None, precision="fp32")
+    image = np.full((*SIZE, 3), 200, np.uint8)
+    batch = as_batch([image, image])
+    found = in_place(inference, batch, [(96, 64), None]).image  # as wide in the frame as it was
+    assert torch.equal(found[1], batch.image[1]) and (batch.image == 200).all(), "the batch itself stays"
+    assert (found[0, :40] == 200).all()
+    assert (found[0, 56:] == torch.tensor([124, 116, 104], dtype=torch.uint8)).all()
+    narrow = in_place(inference, batch, [None, None]).image[0]
+    assert (narrow[:40, 10:22] == 200).all() and (narrow[:, :6] != 200).all()
