@@ -152,6 +152,27 @@ def test_how_the_image_lies_in_a_square(tmp_path: Path, left: int | None, fit: s
     assert np.array_equal(imported(tmp_path, records, output), expected("atr18"))
 
 
+def test_a_dataset_is_named_in_the_command(tmp_path: Path) -> None:
+    """Of a dataset the images of the split train count: labels are made for them."""
+    records = pictures(tmp_path)
+    rows = [f"{r.path},{number},1,{'train' if number < 3 else 'query'}" for number, r in enumerate(records)]
+    (tmp_path / "mine.csv").write_text("\n".join(["path,pid,camid,split", *rows]))
+    folder = maps(tmp_path, records, lambda path, number: np.save(f"{path}.npy", drawn("lip20", number)))
+    for path in (folder / "train").iterdir():
+        path.rename(folder / path.name)
+    _, output = probe(str(folder), "--images", str(tmp_path / "mine.csv"), "--data-root", "elsewhere")
+    assert "{name}.npy: 3 of 3 images have one" in output
+    assert f"DATASET={tmp_path / 'mine.csv'} LABELER=import" in output and "DATA_ROOT=elsewhere" in output
+    assert "lip20" in str(settings(output))
+
+
+def test_several_tables_may_fit(tmp_path: Path) -> None:
+    """The ids of Pascal-Person-Part mean the same as ours, those of FASHN do not."""
+    np.save(tmp_path / "a.npy", np.array([0, 1, 1, 4, 3, 6, 0]).repeat(8)[:, None].repeat(9, axis=1))
+    text = " ".join(probe(str(tmp_path))[1].split())
+    assert "fits " in text and "may fit as well: take the table of your tool." in text
+
+
 def test_confidences_of_bpbreid(tmp_path: Path) -> None:
     records = pictures(tmp_path)
     scores = np.random.default_rng(0).random((36, 9, 5), np.float32)
