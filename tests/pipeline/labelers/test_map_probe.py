@@ -152,6 +152,28 @@ def test_how_the_image_lies_in_a_square(tmp_path: Path, left: int | None, fit: s
     assert np.array_equal(imported(tmp_path, records, output), expected("atr18"))
 
 
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ([(64, 32), (64, 32), (64, 32), (48, 32)], "1 of 4 have another shape than their image."),
+        ([(32, 64)] * 4, "The maps lie on their side"),
+        ([(64, 64), (48, 64), (64, 48), (64, 96)], "The maps have other shapes than their images, and not all one"),
+        ([(64, 64)] * 4, "fit=letterboxed or fit=padded: look at one."),
+    ],
+    ids=["one", "turned", "others", "unclear"],
+)
+def test_sizes_that_no_option_explains(tmp_path: Path, shapes: list[tuple[int, int]], said: str) -> None:
+    records = pictures(tmp_path)
+
+    def write(path: Path, number: int) -> None:
+        ids = np.zeros(shapes[number], np.int64)
+        ids[:32, 17:20] = [[13], [5], [9], [18]] * 8
+        np.save(f"{path}.npy", ids)
+
+    _, output = probe(str(maps(tmp_path, records, write)), "--images", str(tmp_path / "images"))
+    assert said in " ".join(output.split())
+
+
 def test_a_dataset_is_named_in_the_command(tmp_path: Path) -> None:
     """Of a dataset the images of the split train count: labels are made for them."""
     records = pictures(tmp_path)
