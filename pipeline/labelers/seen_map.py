@@ -62,7 +62,8 @@ def see(path: Path) -> SeenMap:
             kind = COLOURS if values.ndim == 3 and values.dtype == np.uint8 else UNUSABLE
             return SeenMap(path, kind, form, wrong=error.found)
         ids = class_ids(values, channel).astype(np.int64)
-    kind = OUTLINES if ids.any() and np.isin(ids, OUTLINE).all() else IDS
+    silhouette = any(np.isin(ids, values).all() for values in (OUTLINE, (0, 1)))
+    kind = OUTLINES if ids.any() and silhouette else IDS
     return SeenMap(path, kind, form, ids, channel, bits=bits)
 
 
