@@ -88,7 +88,7 @@ def test_sapiens2_writes_outlines_and_ids_side_by_side(tmp_path: Path) -> None:
     assert code == 0
     assert "{path}_seg.npy: 4 of 4 images have one, such as train/0000_c1_seg.npy" in output
     assert "also there: {path}.npy: 4 of 4 images have one, such as train/0000_c1.npy: outlines of people" in output
-    assert "class ids: .npy of int64 64x32 (4)" in output and "size     that of the image\n" in output
+    assert "class ids: .npy of int64 (4), of 64x32 values" in output and "size     that of the image\n" in output
     assert "fits     sapiens29: 0% of the parts lie in the wrong order" in output
     assert "sapiens28: id 23, there lower lip, covers" in output
     assert f"masks.options.folder={folder}" in settings(output) and "masks.options.table=sapiens29" in settings(output)
@@ -109,7 +109,7 @@ def test_names_give_a_pattern_only_where_one_is_needed(tmp_path: Path, end: str,
         picture.save(path.with_name(path.name + end))
 
     _, output = probe(str(maps(tmp_path, records, write)), "--images", str(tmp_path / "images"))
-    assert "class ids: PNG, palette, 8 bits, 32x64 pixels (4)" in output
+    assert "class ids: PNG, palette, 8 bits (4), of 64x32 values" in output
     given = [option for option in settings(output) if option.startswith("masks.options.pattern")]
     assert given == ([pattern] if pattern else [])
     assert np.array_equal(imported(tmp_path, records, output), expected("lip20"))
@@ -200,7 +200,7 @@ def test_confidences_of_bpbreid(tmp_path: Path) -> None:
     scores = np.random.default_rng(0).random((36, 9, 5), np.float32)
     folder = maps(tmp_path, records, lambda path, number: np.save(f"{path}.jpg.confidence_fields.npy", scores))
     code, output = probe(str(folder), "--images", str(tmp_path / "images"))
-    assert code == 0 and "layers of scores: .npy of float32 36x9x5 (4)" in output
+    assert code == 0 and "layers of scores: .npy of float32 (4), of 36x9x5 values" in output
     assert "masks.options.table=pifpaf36" in settings(output)
     assert imported(tmp_path, records, output).any()
 
