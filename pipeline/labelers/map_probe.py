@@ -32,7 +32,7 @@ FORMS = 6  # of names that are looked at
 END = re.compile(r"([-_][A-Za-z]+)?\.+[A-Za-z_.]*$")  # of a name behind its image's: _seg.npy, .jpg.png
 COMMON = 0.1  # of the files have one end; what fewer have is a part of the image's name
 OUTSIDE = 0.01  # of the person may lie outside the part of a map that shows the image
-LYING = "The maps lie on their side: make them from images that are turned as their orientation tags say."
+LYING = "The maps lie on their side: turn the images as their orientation tags say, before the tool reads them."
 Size = tuple[int, int]  # height, width
 
 
