@@ -24,6 +24,7 @@ LEAST_SHARE = 0.01  # of the person: an id with less says nothing about the orde
 LEVEL = 0.04  # of the map's height: ids whose middles lie nearer are at one level
 MOST_WRONG = 0.25  # of the order: people bend and sit, and tools make mistakes
 RIVALS = (("sapiens28", "sapiens29"),)  # tables that read each other's maps without an unknown id
+LEAST_PARTS = 3  # in maps that tell tables apart: outlines tell nothing
 CLEARLY = 0.05  # by so much less of one of two tables must be wrong, where both know all ids
 
 
@@ -122,7 +123,9 @@ def better(name: str, lookup: np.ndarray, statistics: IdStatistics) -> tuple[str
     given = fit_table(name, shipped_labels(name) if name in TABLES else own_labels(lookup), statistics)
     if given.contradiction:
         best = fit_shipped(statistics)[0]
-        return ("", "") if best.contradiction else (best.name, given.contradiction)
+        labels = shipped_labels(best.name)
+        parts = {labels[value][1] for value in statistics.pixels if value in labels} - {BACKGROUND}
+        return ("", "") if best.contradiction or len(parts) < LEAST_PARTS else (best.name, given.contradiction)
     for rivals in RIVALS:
         if name in rivals:
             (other,) = set(rivals) - {name}

@@ -32,6 +32,7 @@ FORMS = 6  # of names that are looked at
 END = re.compile(r"([-_][A-Za-z]+)?\.+[A-Za-z_.]*$")  # of a name behind its image's: _seg.npy, .jpg.png
 COMMON = 0.1  # of the files have one end; what fewer have is a part of the image's name
 OUTSIDE = 0.01  # of the person may lie outside the part of a map that shows the image
+LYING = "The maps lie on their side: turn the images as their orientation tags say, before the tool reads them."
 Size = tuple[int, int]  # height, width
 
 
@@ -220,10 +221,11 @@ def _with_ids(found: MapProbe, form: NameForm) -> MapProbe:
 def _fit(maps: Sequence[tuple[np.ndarray, Size | None]]) -> tuple[str, tuple[str, ...]]:
     """How the images lie in their maps, and what is unclear about it."""
     known = [(ids, size) for ids, size in maps if size]
-    if all(same_shape(ids.shape, size) for ids, size in known):
-        return SHAPE, ()
-    if all(same_shape(ids.shape[::-1], size) for ids, size in known):
-        return SHAPE, ("The maps lie on their side: make them from the images turned as their orientation tags say.",)
+    other = [(ids, size) for ids, size in known if not same_shape(ids.shape, size)]
+    if 2 * len(other) < len(known) or not known:
+        return SHAPE, ((f"{len(other)} of {len(known)} have another shape than their image.",) if other else ())
+    if all(same_shape(ids.shape[::-1], size) for ids, size in other):
+        return SHAPE, (LYING,)
     if len({ids.shape for ids, _ in known}) > 1:
         return SHAPE, ("The maps have other shapes than their images, and not all one: they show other images.",)
     possible = [fit for fit in (LETTERBOXED, PADDED) if all(_lies_inside(ids, size, fit) for ids, size in known)]

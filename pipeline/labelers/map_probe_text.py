@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections import Counter
 
@@ -52,10 +53,16 @@ def _names(probe: MapProbe, form: NameForm) -> str:
 
 
 def _files(form: NameForm) -> str:
-    forms = Counter(seen.form for seen, _ in form.of_kind() if seen.form)
+    seen = [one for one, _ in form.of_kind() if one.form]
+    if not seen:
+        return ""
+    forms = Counter(one.form for one in seen)
     shown = ", ".join(f"{text} ({number})" for text, number in forms.most_common(SHOWN_FILES))
     more = f" and {len(forms) - SHOWN_FILES} more" if len(forms) > SHOWN_FILES else ""
-    return f"{WORDS.get(form.kind, 'unusable')}: {shown}{more}" if forms else ""
+    shapes = sorted({one.shape for one in seen}, key=math.prod)
+    ends = ["x".join(map(str, shape)) for shape in (shapes[0], shapes[-1])]
+    sizes = ends[0] if len(shapes) == 1 else f"{ends[0]} to {ends[1]}"
+    return f"{WORDS.get(form.kind, 'unusable')}: {shown}{more}, of {sizes} values"
 
 
 def _size(probe: MapProbe, form: NameForm) -> str:

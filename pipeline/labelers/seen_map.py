@@ -25,14 +25,15 @@ FEW_IDS = 3  # with the background: fewer do not tell which of several channels 
 class SeenMap:
     """One file that was looked at.
 
-    kind: one of KINDS. form: its format, type and mode in words. ids: class ids [h, w] int64, None where it has none.
-    channel: that of the ids, "" where there is one way to read them. table: the one of its layers of scores. wrong: why
-    it cannot be used. bits: per pixel of a greyscale or palette PNG, else 0.
+    kind: one of KINDS. form: its format and type in words. shape: of its values. ids: class ids [h, w] int64, None
+    where it has none. channel: that of the ids, "" where there is one way to read them. table: the one of its layers of
+    scores. wrong: why it cannot be used. bits: per pixel of a greyscale or palette PNG, else 0.
     """
 
     path: Path
     kind: str
     form: str = ""
+    shape: tuple[int, ...] = ()
     ids: np.ndarray | None = None
     channel: str = ""
     table: str = ""
@@ -48,22 +49,23 @@ def see(path: Path) -> SeenMap:
         return SeenMap(path, UNUSABLE, wrong=error.found)
     except UserError as error:
         return SeenMap(path, UNUSABLE, wrong=error.wrong.removeprefix(f"mask {path} "))
-    form, bits = _form(path, values), bits_per_pixel(path)
+    form, shape, bits = _form(path, values), values.shape, bits_per_pixel(path)
     if values.dtype == bool:
-        return SeenMap(path, OUTLINES, form)
+        return SeenMap(path, OUTLINES, form, shape)
     for table, layers in LAYERS.items():
         if are_scores(values, len(layers)):
-            return SeenMap(path, SCORES, form, table=table)
+            return SeenMap(path, SCORES, form, shape, table=table)
     try:
         ids, channel = class_ids(values).astype(np.int64), ""
     except Misfit as error:
         channel = _channel(values)
         if not channel:
             kind = COLOURS if values.ndim == 3 and values.dtype == np.uint8 else UNUSABLE
-            return SeenMap(path, kind, form, wrong=error.found)
+            return SeenMap(path, kind, form, shape, wrong=error.found)
         ids = class_ids(values, channel).astype(np.int64)
-    kind = OUTLINES if ids.any() and np.isin(ids, OUTLINE).all() else IDS
-    return SeenMap(path, kind, form, ids, channel, bits=bits)
+    silhouette = any(np.isin(ids, values).all() for values in (OUTLINE, (0, 1)))
+    kind = OUTLINES if ids.any() and silhouette else IDS
+    return SeenMap(path, kind, form, shape, ids, channel, bits=bits)
 
 
 def voids(ids: np.ndarray) -> list[int]:
@@ -73,14 +75,12 @@ def voids(ids: np.ndarray) -> list[int]:
 
 def _form(path: Path, values: np.ndarray) -> str:
     if path.suffix.lower() != ".png":
-        shape = "x".join(map(str, values.shape))
-        return f"{path.suffix.lower()} of {values.dtype} {shape}"
+        return f"{path.suffix.lower()} of {values.dtype}"
     with path.open("rb") as file:
         head = file.read(26)
     bits, colour = head[24:26]
     kinds = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with transparency", 6: "RGBA"}
-    height, width = values.shape[:2]
-    return f"PNG, {kinds.get(colour, 'unknown')}, {bits} bits, {width}x{height} pixels"
+    return f"PNG, {kinds.get(colour, 'unknown')}, {bits} bits"
 
 
 def _channel(values: np.ndarray) -> str:

@@ -17,8 +17,11 @@ from PIL import Image
 from sample_report import REPORT
 
 from pipeline.datasets import csv_list, records
+from pipeline.datasets.class_tables import load_table
+from pipeline.datasets.label_maps import LabelMaps
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.mask_files import read_label_map
+from pipeline.datasets.table_fit import IdStatistics, fit_shipped
 from pipeline.errors import UserError
 from pipeline.evaluation.figures import KEYS
 from pipeline.evaluation.per_query import COLUMNS, read_query_results
@@ -29,6 +32,7 @@ from pipeline.io import checkpoints
 from pipeline.io.images import decode
 from pipeline.labelers.keypoints.joints import read_joints
 from pipeline.labelers.pretrained_weights import read_weights
+from pipeline.labelers.seen_map import see
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.config_loading import load_config
@@ -104,6 +108,25 @@ def array(folder: Path) -> list[bytes]:
     buffer = io.BytesIO()
     np.save(buffer, np.random.default_rng(0).integers(0, 8, (12, 6), dtype=np.uint8))
     return [buffer.getvalue()]
+
+
+def scores(folder: Path) -> list[bytes]:
+    buffer = io.BytesIO()
+    np.save(buffer, np.random.default_rng(0).random((36, 6, 3), np.float32))
+    return [buffer.getvalue()]
+
+
+def as_scores(path: Path) -> np.ndarray:
+    return LabelMaps("pifpaf36", load_table("pifpaf36", "lower_arm")).parts(path, (12, 6))
+
+
+def as_probed(path: Path) -> IdStatistics:
+    """What `sorn masks probe` makes of one file: the ids, if it has any, are counted and judged."""
+    found, statistics = see(path), IdStatistics()
+    if found.ids is not None:
+        statistics.add(found.ids)
+        fit_shipped(statistics)
+    return statistics
 
 
 def archive(folder: Path) -> list[bytes]:
@@ -240,6 +263,9 @@ TARGETS = {
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),
         Target("label_archive", "map.npz", read_label_map, archive),
+        Target("score_layers", "map.npy", as_scores, scores),
+        Target("probed_picture", "map.png", as_probed, pictures),
+        Target("probed_array", "map.npy", as_probed, lambda folder: array(folder) + scores(folder)),
         Target("shard", "shard-00000.h5", read_all, shard),
         Target("banks", "features.h5", read_both_ways, banks),
         Target("bank", "bank.h5", mapped.open_bank, bank),

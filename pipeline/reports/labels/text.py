@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.datasets.table_fit import LARGEST_SHARES
 from pipeline.evaluation.figures import percent
 from pipeline.evaluation.label_comparison import LabelComparison
 from pipeline.evaluation.label_report import LabelReport, MaskAgreement
@@ -47,6 +48,10 @@ def doubts(report: LabelReport) -> list[str]:
         said.append(f"All labels show one body part alone, {shown[0]}.")
     if not found.parts[CLASSES[0]].present:
         said.append("No label has any background.")
+    if not said:
+        shares = {part: found.parts[CLASSES[part]].coverage / found.foreground.mean for part in LARGEST_SHARES}
+        large = [part for part, share in shares.items() if share > LARGEST_SHARES[part]]
+        said += [f"The class {CLASSES[part]} covers {percent(shares[part])} % of the person." for part in large]
     if said:
         said.append("They may be outlines of people, or of another class table.")
     return said

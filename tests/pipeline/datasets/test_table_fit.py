@@ -81,10 +81,12 @@ def test_a_table_of_the_user_is_judged_by_its_classes() -> None:
 
 
 def test_nothing_is_said_where_no_table_fits() -> None:
-    """Noise, and no people at all."""
-    noise, nobody = IdStatistics(), IdStatistics()
+    """Noise, no people at all, and outlines, which are all head."""
+    noise, nobody, outlines = IdStatistics(), IdStatistics(), IdStatistics()
     for seed in range(5):
         noise.add(np.random.default_rng(seed).integers(0, 20, (64, 32)))
         nobody.add(np.zeros((64, 32), int))
+        outlines.add(drawn("sorn8", seed) > 0)
+    assert better("sorn8", load_table("sorn8", "lower_arm"), outlines) == ("", "")
     assert better("lip20", load_table("lip20", "lower_arm"), nobody) == ("", "")
     assert better("lip20", load_table("lip20", "lower_arm"), noise) == ("", "")

@@ -88,7 +88,7 @@ def test_sapiens2_writes_outlines_and_ids_side_by_side(tmp_path: Path) -> None:
     assert code == 0
     assert "{path}_seg.npy: 4 of 4 images have one, such as train/0000_c1_seg.npy" in output
     assert "also there: {path}.npy: 4 of 4 images have one, such as train/0000_c1.npy: outlines of people" in output
-    assert "class ids: .npy of int64 64x32 (4)" in output and "size     that of the image\n" in output
+    assert "class ids: .npy of int64 (4), of 64x32 values" in output and "size     that of the image\n" in output
     assert "fits     sapiens29: 0% of the parts lie in the wrong order" in output
     assert "sapiens28: id 23, there lower lip, covers" in output
     assert f"masks.options.folder={folder}" in settings(output) and "masks.options.table=sapiens29" in settings(output)
@@ -109,7 +109,7 @@ def test_names_give_a_pattern_only_where_one_is_needed(tmp_path: Path, end: str,
         picture.save(path.with_name(path.name + end))
 
     _, output = probe(str(maps(tmp_path, records, write)), "--images", str(tmp_path / "images"))
-    assert "class ids: PNG, palette, 8 bits, 32x64 pixels (4)" in output
+    assert "class ids: PNG, palette, 8 bits (4), of 64x32 values" in output
     given = [option for option in settings(output) if option.startswith("masks.options.pattern")]
     assert given == ([pattern] if pattern else [])
     assert np.array_equal(imported(tmp_path, records, output), expected("lip20"))
@@ -152,12 +152,55 @@ def test_how_the_image_lies_in_a_square(tmp_path: Path, left: int | None, fit: s
     assert np.array_equal(imported(tmp_path, records, output), expected("atr18"))
 
 
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ([(64, 32), (64, 32), (64, 32), (48, 32)], "1 of 4 have another shape than their image."),
+        ([(32, 64)] * 4, "The maps lie on their side"),
+        ([(64, 64), (48, 64), (64, 48), (64, 96)], "The maps have other shapes than their images, and not all one"),
+        ([(64, 64)] * 4, "fit=letterboxed or fit=padded: look at one."),
+    ],
+    ids=["one", "turned", "others", "unclear"],
+)
+def test_sizes_that_no_option_explains(tmp_path: Path, shapes: list[tuple[int, int]], said: str) -> None:
+    records = pictures(tmp_path)
+
+    def write(path: Path, number: int) -> None:
+        ids = np.zeros(shapes[number], np.int64)
+        ids[:32, 17:20] = [[13], [5], [9], [18]] * 8
+        np.save(f"{path}.npy", ids)
+
+    _, output = probe(str(maps(tmp_path, records, write)), "--images", str(tmp_path / "images"))
+    assert said in " ".join(output.split())
+
+
+def test_a_dataset_is_named_in_the_command(tmp_path: Path) -> None:
+    """Of a dataset the images of the split train count: labels are made for them."""
+    records = pictures(tmp_path)
+    rows = [f"{r.path},{number},1,{'train' if number < 3 else 'query'}" for number, r in enumerate(records)]
+    (tmp_path / "mine.csv").write_text("\n".join(["path,pid,camid,split", *rows]))
+    folder = maps(tmp_path, records, lambda path, number: np.save(f"{path}.npy", drawn("lip20", number)))
+    for path in (folder / "train").iterdir():
+        path.rename(folder / path.name)
+    _, output = probe(str(folder), "--images", str(tmp_path / "mine.csv"), "--data-root", "elsewhere")
+    assert "{name}.npy: 3 of 3 images have one" in output
+    assert f"DATASET={tmp_path / 'mine.csv'} LABELER=import" in output and "DATA_ROOT=elsewhere" in output
+    assert "lip20" in str(settings(output))
+
+
+def test_several_tables_may_fit(tmp_path: Path) -> None:
+    """The ids of Pascal-Person-Part mean the same as ours, those of FASHN do not."""
+    np.save(tmp_path / "a.npy", np.array([0, 1, 1, 4, 3, 6, 0]).repeat(8)[:, None].repeat(9, axis=1))
+    text = " ".join(probe(str(tmp_path))[1].split())
+    assert "fits " in text and "may fit as well: take the table of your tool." in text
+
+
 def test_confidences_of_bpbreid(tmp_path: Path) -> None:
     records = pictures(tmp_path)
     scores = np.random.default_rng(0).random((36, 9, 5), np.float32)
     folder = maps(tmp_path, records, lambda path, number: np.save(f"{path}.jpg.confidence_fields.npy", scores))
     code, output = probe(str(folder), "--images", str(tmp_path / "images"))
-    assert code == 0 and "layers of scores: .npy of float32 36x9x5 (4)" in output
+    assert code == 0 and "layers of scores: .npy of float32 (4), of 36x9x5 values" in output
     assert "masks.options.table=pifpaf36" in settings(output)
     assert imported(tmp_path, records, output).any()
 
@@ -182,12 +225,13 @@ def test_a_sample_of_many_files_is_looked_at(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (np.zeros(SIZE, bool), "cannot be imported: outlines of people, no class ids"),
-        (drawn("lip20") // 20 * 0 + 255 * (drawn("lip20") > 0), "cannot be imported: outlines of people"),
+        (drawn("lip20") > 0, "cannot be imported: outlines of people, no class ids"),
+        (255 * (drawn("lip20") > 0), "cannot be imported: outlines of people"),
+        (1 * (drawn("lip20") > 0), "cannot be imported: outlines of people"),
         (np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8), "cannot be imported: colours: a picture"),
         (np.random.default_rng(0).random((20, *SIZE)), "is no label map but float64 of shape (20, 64, 32)"),
     ],
-    ids=["bool", "0 and 255", "colours", "scores of another tool"],
+    ids=["bool", "0 and 255", "0 and 1", "colours", "scores of another tool"],
 )
 def test_what_cannot_be_imported(tmp_path: Path, values: np.ndarray, said: str) -> None:
     np.save(tmp_path / "a.npy", values)

@@ -239,9 +239,15 @@ def test_labels_of_one_body_part_are_doubted(paths: Paths, caplog: pytest.LogCap
     assert "> **Warning.** All labels show one body part alone, head. They may be outlines of people" in text
 
 
-@pytest.mark.parametrize(
-    ("ids", "doubt"), [((0, 1, 5), ""), ((1, 5), "No label has any background."), ((0, 3), "upper arm")]
-)
+DOUBTS = [
+    ((0, 1, 2, 5), ""),
+    ((1, 5), "No label has any background."),
+    ((0, 3), "upper arm"),
+    ((0, 1, 1, 2), "The class head covers 66.7 % of the person."),
+]
+
+
+@pytest.mark.parametrize(("ids", "doubt"), DOUBTS)
 def test_what_is_doubted(paths: Paths, caplog: pytest.LogCaptureFixture, ids: tuple[int, ...], doubt: str) -> None:
     mask = np.resize(np.array(ids, np.uint8), SIZE)
     status = Status.OK if any(ids) else Status.EMPTY
