@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli import labels
 from pipeline.cli.commands import StageCommand, examples
 from pipeline.cli.options import FOLDER, common, common_for_outputs, force_option, runs_option, stages
 from pipeline.cli.run_argument import RUN_HELP, nearest_experiment, other_labelers, require_experiment
@@ -118,6 +119,9 @@ def masks_compare(
     indices = (find_index(runs, a), find_index(runs, b))
     names = (label_name(indices[0]), label_name(indices[1]))
     compare_labels(config, indices, ComparisonPaths(out) if out else ComparisonPaths.of(runs, names))
+
+
+masks.group.add_command(labels.page)
 
 
 @click.command(
