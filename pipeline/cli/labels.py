@@ -44,3 +44,28 @@ def page(run: str, other: str | None, runs: Path, data_root: Path, out: Path | N
     from pipeline.reports.labels.page import LabelsPageOptions, write_labels_page
 
     write_labels_page([run, *([other] if other else [])], runs, data_root, LabelsPageOptions(out, height, workers))
+
+
+@click.command(
+    "export",
+    short_help="Write labels for CVAT, Label Studio and other tools.",
+    epilog=examples(
+        "sorn masks export synped_demo-danet --to png --only marks.csv",
+        "sorn masks export synped_demo-danet --to coco --out labels",
+    ),
+)
+@click.argument("run")
+@runs_option
+@click.option("--to", "kind", type=click.Choice(["png", "coco"]), default="png", show_default=True)
+@click.option("--only", type=FOLDER, help="Only the images of a marks.csv; see sorn masks page.")
+@click.option("--out", type=FOLDER, help="Folder for the files. Default: masks-of-RUN in --runs.")
+def export(run: str, runs: Path, kind: str, only: Path | None, out: Path | None) -> None:
+    """Write the labels of RUN, with their images at the size of the shards, to be mended in another tool.
+
+    png: a palette PNG per image, whose values are the ids of the eight part classes, in the folders and with the
+    labelmap.txt of CVAT's "Segmentation mask". coco: annotations.json with a run-length mask per part. Mended masks
+    come back with: --set masks.overrides=FOLDER
+    """
+    from pipeline.tools.label_export import export_labels
+
+    export_labels(run, runs, kind, only, out)

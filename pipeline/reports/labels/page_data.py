@@ -22,6 +22,7 @@ from sorn.sample import Status
 
 UNKNOWN = -1  # of an image without a mask
 THOUSAND = 1000  # shares are whole thousandths: short in the file, and finer than anyone reads
+LEFT_OUT = "left out before"  # reason of the marks that a page begins with
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def label_columns(
         person=person,
         layers=[_layer_columns(layer, place, measured) for place, layer in enumerate(source.layers)],
         pairs=_pair_columns(source.layers, measured),
-        marks=[],
+        marks=[(row, LEFT_OUT) for row in np.flatnonzero(labels.status[rows] == Status.LEFT_OUT).tolist()],
     )
 
 
