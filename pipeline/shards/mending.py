@@ -14,10 +14,10 @@ import numpy as np
 
 from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.marks import Marks, read_marks
-from pipeline.datasets.mended_masks import MendedMasks, find_mended
+from pipeline.datasets.mended_masks import MendedMasks, annotation_file, find_mended
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
-from pipeline.io.files import digest_json
+from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
 from pipeline.runs.config import MasksConfig
 from pipeline.shards.change import Change
@@ -52,8 +52,11 @@ class Mending:
         if config.leave_out:
             digests["marks"] = digest_json(sorted(self.marks.reasons.items()))
         if config.overrides:
-            files = self.masks.files
-            digests["mended masks"] = files_digest(Path(config.overrides), (files[name] for name in sorted(files)))
+            place, files = Path(config.overrides), self.masks.files
+            if files:
+                digests["mended masks"] = files_digest(place, (files[name] for name in sorted(files)))
+            else:
+                digests["mended masks"] = digest_file(annotation_file(place))
         return digests
 
     def sentences(self, config: MasksConfig) -> list[str]:
@@ -70,7 +73,7 @@ class Mending:
         if sample.status == Status.UNREADABLE:
             return sample, before
         mask, mended = sample.mask, before.mended
-        if sample.name in self.masks.files:
+        if sample.name in self.masks:
             wanted = self.masks.read(sample.name, mask.shape)
             if not np.array_equal(wanted, mask):
                 mask, mended = wanted, True
@@ -86,7 +89,7 @@ class Mending:
                 continue
             if (shard.status[row] == Status.LEFT_OUT) != (name in self.marks.reasons):
                 return False
-            if name in self.masks.files:
+            if name in self.masks:
                 if not np.array_equal(self.masks.read(name, shard.image_size), shard.mask(row)):
                     return False
             elif shard.change(row).mended:
@@ -96,7 +99,7 @@ class Mending:
     def may_start_from(self, shard: ShardReader) -> bool:
         """Whether the labels can be taken from a finished shard: no mask has to be the labeler's own again."""
         mended = [name for row, name in enumerate(shard.name.tolist()) if shard.change(row).mended]
-        return all(name in self.masks.files for name in mended)
+        return all(name in self.masks for name in mended)
 
 
 def finished_shard(path: Path, fingerprint: str, names: list[str]) -> ShardReader | None:

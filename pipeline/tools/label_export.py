@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.datasets.coco import rle
 from pipeline.datasets.marks import read_marks
-from pipeline.datasets.mended_masks import FOLDER, mask_name
+from pipeline.datasets.mended_masks import ANNOTATIONS, FOLDER, mask_name
 from pipeline.errors import UserError
 from pipeline.evaluation.label_statistics import StoredLabels
 from pipeline.io.files import atomic, write_json, write_text
@@ -28,7 +28,7 @@ from sorn.parts import CLASSES, COLOURS
 logger = logging.getLogger(__name__)
 
 PALETTE = 256  # colours: with fewer, tools store fewer bits per pixel and cut ids
-IMAGES, ANNOTATIONS = "JPEGImages", "annotations.json"
+IMAGES = "JPEGImages"  # as CVAT names it
 
 
 def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Path | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from pipeline.shards.format import ShardReader
 from pipeline.shards.index import read_index, verify_shards
 from pipeline.stages import driver, masks
 from pipeline.tools.label_export import export_labels
-from sorn.parts import FOOT, HEAD
+from sorn.parts import FOOT, HEAD, UPPER_LEG
 from sorn.sample import Status
 
 pytestmark = pytest.mark.usefixtures("mine")
@@ -111,16 +112,55 @@ def test_fresh_labels_with_marks_are_those_that_were_marked_later(paths: Paths, 
     assert {name for name in one if one[name] != two[name]} <= {"stamp.json"}
 
 
-def test_exported_masks_come_back_bit_for_bit(paths: Paths, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["png", "coco"])
+def test_exported_masks_come_back_bit_for_bit(paths: Paths, tmp_path: Path, kind: str) -> None:
     folder = label(paths)
     before, made = inodes(folder), masks.provides(Run.of(make_config(), paths))
+    out = export_labels(paths.run_name, paths.runs, kind, None, tmp_path / "out")
+    label(paths, overrides=str(out))
+    assert masks.provides(Run.of(make_config(), paths)) == made and inodes(folder) == before
+
+
+def test_the_files_of_an_export(paths: Paths, tmp_path: Path) -> None:
+    label(paths)
     out = export_labels(paths.run_name, paths.runs, "png", None, tmp_path / "out")
     exported = Image.open(out / "SegmentationClass" / "train" / "007.png")
     assert (exported.mode, len(exported.getpalette() or [])) == ("P", 768)
     assert np.array_equal(np.asarray(exported), ShardDataset(paths.shard_index, "train")[7].mask)
     assert (out / "labelmap.txt").read_text().splitlines()[2] == "head:240,228,66::"
-    label(paths, overrides=str(out))
-    assert masks.provides(Run.of(make_config(), paths)) == made and inodes(folder) == before
+    assert len((out / "ImageSets" / "Segmentation" / "default.txt").read_text().split()) == 25
+    only = marks(paths, "path,reason\ntrain/003.png,outline\n")
+    some = export_labels(paths.run_name, paths.runs, "coco", Path(only), tmp_path / "some")
+    assert [path.name for path in (some / "JPEGImages").rglob("*.png")] == ["003.png"]
+    with pytest.raises(UserError, match=r"has no label to export among the images of .*marks\.csv"):
+        export_labels(paths.run_name, paths.runs, "png", Path(marks(paths, "path,reason\nx,y\n")), None)
+
+
+def test_polygons_replace_a_mask(paths: Paths, tmp_path: Path) -> None:
+    label(paths)
+    shape = {"image_id": 1, "category_id": 3, "segmentation": [[0, 0, SIZE[1], 0, SIZE[1], 15, 0, 15]]}
+    document: dict[str, Any] = {
+        "images": [{"id": 1, "file_name": "train/004.png", "height": SIZE[0], "width": SIZE[1]}],
+        "annotations": [shape],
+        "categories": [{"id": 3, "name": "Upper_Leg"}],
+    }
+    file = tmp_path / "mended.json"
+    write_text(file, json.dumps(document))
+    label(paths, overrides=str(file))
+    mask = ShardDataset(paths.shard_index, "train")[4].mask
+    assert (mask[:16] == UPPER_LEG).all() and (mask[16:] == 0).all()
+    document["categories"][0]["name"] = "skirt"
+    write_text(file, json.dumps(document))
+    with pytest.raises(
+        UserError, match=r"mended\.json has the category 'skirt', which is no body part\. Known: backgr"
+    ):
+        label(paths, overrides=str(file))
+    document["categories"][0]["name"], shape["segmentation"] = "foot", [[1, 2, 3]]
+    write_text(file, json.dumps(document))
+    with pytest.raises(
+        UserError, match=r"an annotation of foot in 'train/004\.png' is damaged: a polygon of 3 numbers"
+    ):
+        label(paths, overrides=str(file))
 
 
 @pytest.mark.parametrize("coloured", [False, True])
@@ -187,7 +227,7 @@ def test_what_cannot_be_used(paths: Paths, tmp_path: Path) -> None:
     other = tmp_path / "other" / "train"
     other.mkdir(parents=True)
     Image.fromarray(np.zeros(SIZE, np.uint8)).save(other / "x.png")
-    with pytest.raises(UserError, match=r"holds no mask of a labelled image, among 1 PNG files"):
+    with pytest.raises(UserError, match=r"holds no mask of a labelled image, among 1 masks"):
         label(paths, overrides=str(other.parent))
     Image.fromarray(np.full(SIZE, 8, np.uint8)).save(other / "000.png")
     with pytest.raises(UserError, match=r"mended mask .*000\.png holds the value 8.* sorn masks export RUN"):
