@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.datasets.marks import read_marks
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.io.documents import to_json
 from pipeline.io.files import write_text
@@ -76,7 +77,7 @@ def write_labels_page(given: Sequence[str], runs: Path, data_root: Path, options
     paths.index.unlink(missing_ok=True)  # what is there is no page until it is whole
     size = source.thumbnail(options.height)
     measured = _write_sheets(paths, source, size, Stripes.of(run.config), options.workers)
-    columns = label_columns(source, measured, run.names, size, run.config.model.stripes)
+    columns = label_columns(source, measured, run.names, size, run.config.model.stripes, _reasons(run, source))
     write_text(paths.data, f"const LABELS = {json.dumps(to_json(columns), separators=(',', ':'))};\n")
     write_text(paths.index, render("labels.html.j2", _view(run, source, columns)))
     logger.info(f"labels: {len(source):,} images on {paths.index}")
@@ -109,6 +110,12 @@ def _write_sheets(
             found += measured
             shown.advance(len(measured))
     return found
+
+
+def _reasons(run: Run, source: LabelsSource) -> Mapping[str, str]:
+    """Reasons of the marks that the run was made with; none where their file is gone."""
+    file = Path(run.config.masks.leave_out)
+    return read_marks(file, set(source.labels.name.tolist())).reasons if file.is_file() else {}
 
 
 def _view(run: Run, source: LabelsSource, columns: LabelColumns) -> LabelsPage:

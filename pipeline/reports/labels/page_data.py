@@ -7,7 +7,7 @@ file beside a page that opens from disk.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from sorn.sample import Status
 
 UNKNOWN = -1  # of an image without a mask
 THOUSAND = 1000  # shares are whole thousandths: short in the file, and finer than anyone reads
-LEFT_OUT = "left out before"  # reason of the marks that a page begins with
+LEFT_OUT = "left out before"  # in place of a reason that is not known any more
 
 
 @dataclass(frozen=True)
@@ -137,11 +137,17 @@ def _visible(masks: Sequence[np.ndarray | None], stripes: Stripes) -> dict[int, 
 
 
 def label_columns(
-    source: LabelsSource, measured: Sequence[MeasuredImage], names: IdNames, size: tuple[int, int], stripes: int
+    source: LabelsSource,
+    measured: Sequence[MeasuredImage],
+    names: IdNames,
+    size: tuple[int, int],
+    stripes: int,
+    reasons: Mapping[str, str],
 ) -> LabelColumns:
     """Columns of all images.
 
-    measured: an entry per image. size: height and width of a thumbnail.
+    measured: an entry per image. size: height and width of a thumbnail. reasons: name of an image that is left out ->
+    why it was marked.
     """
     labels, rows = source.labels, source.rows
     splits, split = _positions(labels.split[rows].tolist())
@@ -163,7 +169,10 @@ def label_columns(
         person=person,
         layers=[_layer_columns(layer, place, measured) for place, layer in enumerate(source.layers)],
         pairs=_pair_columns(source.layers, measured),
-        marks=[(row, LEFT_OUT) for row in np.flatnonzero(labels.status[rows] == Status.LEFT_OUT).tolist()],
+        marks=[
+            (row, reasons.get(str(labels.name[rows[row]]), LEFT_OUT))
+            for row in np.flatnonzero(labels.status[rows] == Status.LEFT_OUT).tolist()
+        ],
     )
 
 
