@@ -6,6 +6,7 @@ come back bit for bit.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from pipeline.datasets.marks import read_marks
 from pipeline.datasets.mended_masks import ANNOTATIONS, FOLDER, mask_name
 from pipeline.errors import UserError
 from pipeline.evaluation.label_statistics import StoredLabels
-from pipeline.io.files import atomic, write_json, write_text
+from pipeline.io.files import atomic, write_text
 from pipeline.reports.labels.compare import find_index, label_name
 from pipeline.runtime.progress import progress
 from sorn.parts import CLASSES, COLOURS
@@ -66,7 +67,8 @@ def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Pat
             {"id": number + 1, "file_name": files[number], "height": size[0], "width": size[1]} for number in numbers
         ]
         categories = [{"id": part, "name": CLASSES[part]} for part in range(1, len(CLASSES))]
-        write_json(folder / ANNOTATIONS, {"images": images, "annotations": annotations, "categories": categories})
+        document = {"images": images, "annotations": annotations, "categories": categories}
+        write_text(folder / ANNOTATIONS, json.dumps(document, separators=(",", ":")))
     logger.info(f"export: {len(numbers):,} masks in {folder}; mended ones come back: --set masks.overrides={folder}")
     return folder
 

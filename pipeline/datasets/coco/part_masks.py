@@ -6,7 +6,6 @@ categories of the eight part classes by name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.datasets.coco import rle
 from pipeline.errors import UserError
+from pipeline.io.text import read_json
 from sorn.parts import BACKGROUND, CLASSES
 
 REMEDY = "Give annotations as `sorn masks export RUN --to coco` writes them: images, annotations, categories."
@@ -39,7 +39,7 @@ class DrawnMask:
         for part, segmentation in self.shapes:
             try:
                 mask[_inside(segmentation, self.size)] = part
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, OverflowError) as error:
                 raise UserError(
                     f"an annotation of {CLASSES[part]} in '{self.file}' is damaged: {error}", REMEDY
                 ) from error
@@ -53,8 +53,8 @@ def read_part_masks(path: Path) -> dict[str, DrawnMask]:
     that is no body part.
     """
     try:
-        document = json.loads(path.read_bytes())
-        images = {image["id"]: (image["file_name"], _size(image)) for image in document["images"]}
+        document = read_json(path)
+        images = {image["id"]: (_text(image["file_name"]), _size(image)) for image in document["images"]}
         parts = {category["id"]: _part(path, category["name"]) for category in document["categories"]}
         shapes: dict[object, list[tuple[int, Any]]] = {number: [] for number in images}
         for annotation in document["annotations"]:
@@ -74,8 +74,14 @@ def _size(image: Mapping[str, Any]) -> tuple[int, int]:
     raise ValueError(f"an image of {height} x {width} pixels")
 
 
-def _part(path: Path, name: str) -> int:
-    plain = name.strip().lower().replace("_", " ")
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"the name {value!r} is no text")
+
+
+def _part(path: Path, name: object) -> int:
+    plain = _text(name).strip().lower().replace("_", " ")
     if plain in CLASSES:
         return CLASSES.index(plain)
     raise UserError(f"{path} has the category '{name}', which is no body part", f"Known: {', '.join(CLASSES)}.")
@@ -93,7 +99,9 @@ def _inside(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     picture = Image.new("1", (size[1], size[0]))
     for polygon in segmentation:
         points = [float(value) for value in polygon]
-        if len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
+        if len(points) < 6 or len(points) % 2:
             raise ValueError(f"a polygon of {len(points)} numbers")
+        if not np.isfinite(points).all() or max(map(abs, points)) > rle.MAX_PIXELS:
+            raise ValueError("a polygon far outside of its image")
         ImageDraw.Draw(picture).polygon(list(zip(points[::2], points[1::2], strict=True)), fill=1)
     return np.asarray(picture)
