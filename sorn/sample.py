@@ -42,6 +42,7 @@ class Status(IntEnum):
     SEVERAL_PEOPLE = 3  # labelled; the target was chosen among several detected people
     UNREADABLE = 4  # the image could not be decoded; image and mask are zeros, and training leaves it out
     UNLABELED = 5  # no labeler ran on this image: evaluation-only data, or a split that was not asked for
+    LEFT_OUT = 6  # labelled, but marked as wrong: the mask is there to be looked at and trains nothing
 
 
 def no_keypoints() -> np.ndarray:

@@ -101,6 +101,10 @@ class OptionRuns:
             rows.append(f"{name},{pid},{camid},{split}")
             head = ",".join(("name", *COLUMNS))
             joints.setdefault(split, [head]).append(f"{Path(name).stem}" + ",5,6,0.5" * (len(COLUMNS) // 3))
+        (self.folder / "marks.csv").write_text("path,reason\ntrain/train-0-0.png,outline\n")
+        mended = self.folder / "mended" / "train" / "train-0-1.png"
+        mended.parent.mkdir(parents=True)
+        Image.fromarray(np.ones((40, 20), np.uint8)).save(mended)
         (self.folder / "joints").mkdir()
         for split, lines in joints.items():
             (self.folder / "joints" / f"{split}.csv").write_text("\n".join(lines) + "\n")

@@ -18,12 +18,14 @@ from option_runs import BASE, QUERY_CAMERA, OptionRuns, People, Row
 from option_space import covering, smallest_refused, space, usual_row
 
 IMAGES = 8  # of the train split
-WEIGHTS = "weights of a training"
+WEIGHTS, MARKS, MENDED = "weights of a training", "marks of an image", "mended masks"  # in place of their paths
 KNOWN: dict[str, tuple[object, ...]] = {
     "masks.image_size": ((16, 16), (32, 16), (384, 16)),
     "masks.splits": ((), ("train", "val_query", "query", "gallery")),
     "masks.shard_images": (1, 3),
     "masks.keypoints": ("none",),
+    "masks.leave_out": (MARKS,),
+    "masks.overrides": (MENDED,),
     "model.stripes": (2, 3, 24),
     "model.channel_sets": (2, 3, 24),
     "model.set_channels": (0, 1, 7),
@@ -129,6 +131,11 @@ REFUSALS = [
         {"model.channel_sets": 24},
     ),
     Refusal(
+        "masks: masks.overrides = .* holds no mask of a labelled image",
+        lambda v: v.masks_overrides and "train" not in v.masks_splits,
+        {"masks.overrides": MENDED, "masks.splits": ()},
+    ),
+    Refusal(
         "train: 8 of 8 images of split 'train' have no part labels",
         lambda v: v.model_semantic_branch and "train" not in v.masks_splits,
         {"masks.splits": ()},
@@ -192,6 +199,8 @@ def require_good_end(runs: OptionRuns, row: Row) -> str:
     given = {option: value for option, value in row.items() if value != USUAL.get(option)}
     if given.get("train.init") == WEIGHTS:
         given["train.init"] = str(runs.training((64, 32)) / "model.safetensors")
+    places = {MARKS: runs.folder / "marks.csv", MENDED: runs.folder / "mended"}
+    given |= {option: str(places[str(value)]) for option, value in given.items() if str(value) in places}
     ended, expected = runs.run(given), refusals(USUAL | dict(row))
     said = f"{ended.stage}: {ended.refusal}"
     if expected:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli import labels
 from pipeline.cli.commands import StageCommand, examples
 from pipeline.cli.options import FOLDER, common, common_for_outputs, force_option, runs_option, stages
 from pipeline.cli.run_argument import RUN_HELP, nearest_experiment, other_labelers, require_experiment
 from pipeline.runs.config import Runtime
 from pipeline.runs.config_loading import load_config
+from pipeline.runs.config_record import setting
 from pipeline.runs.result_paths import ComparisonPaths
 from pipeline.runs.run import Run
 from pipeline.stages import driver
@@ -79,7 +81,14 @@ def labeler(run: Run, force: bool, if_needed: bool) -> None:
 )
 @common
 @force_option
-def masks(run: Run, force: bool) -> None:
+@click.option(
+    "--marks",
+    type=FOLDER,
+    help="Leave the images of a marks.csv out of the segmentation loss (masks.leave_out); see sorn masks page.",
+)
+def masks(run: Run, force: bool, marks: Path | None) -> None:
+    if marks is not None:
+        run = run.asked_for("", (setting("masks.leave_out", str(marks)),), None, run.runtime)
     run_stage("masks", run, force)
 
 
@@ -118,6 +127,10 @@ def masks_compare(
     indices = (find_index(runs, a), find_index(runs, b))
     names = (label_name(indices[0]), label_name(indices[1]))
     compare_labels(config, indices, ComparisonPaths(out) if out else ComparisonPaths.of(runs, names))
+
+
+masks.group.add_command(labels.page)
+masks.group.add_command(labels.export)
 
 
 @click.command(

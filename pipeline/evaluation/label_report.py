@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -124,7 +124,7 @@ class LabelReport:
     """Labels of one run: contents of labels.json.
 
     splits: split -> statistics; total: of all. exact: the images compared. shown: heading -> names of the images in the
-    picture.
+    picture. left_out: reason of a mark -> images that train no body part. marks_gone: marks of no labelled image.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -137,6 +137,8 @@ class LabelReport:
     total: Annotated[LabelStatistics, Key("all")]
     exact: ExactSample
     shown: dict[str, tuple[str, ...]]
+    left_out: dict[str, int] = field(default_factory=dict)
+    marks_gone: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """JSON value for labels.json."""

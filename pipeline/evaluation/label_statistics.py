@@ -43,6 +43,11 @@ class StoredLabels:
         """bool [N]: the images that a labeler saw."""
         return ~np.isin(self.status, UNSEEN)
 
+    @property
+    def used(self) -> np.ndarray:
+        """bool [N]: the images whose labels are used; others were marked as wrong."""
+        return self.seen & (self.status != Status.LEFT_OUT)
+
     def mask(self, number: int) -> np.ndarray:
         reader, row = self._place[number]
         return reader.mask(row)
@@ -71,7 +76,7 @@ def statistics(
 
     pixels: as `StoredLabels.pixels` returns them. exact: agreement of the same images with ground truth.
     """
-    status, seen = labels.status[chosen], chosen & labels.seen
+    status, seen = labels.status[chosen], chosen & labels.used
     counts = pixels[seen]
     people = labels.people[seen & (labels.people != NOT_COUNTED)].tolist()
     return LabelStatistics(

@@ -46,13 +46,14 @@ class MasksConfig:
     # images; SynPed has it), "keypoint_rcnn", or one from outside (docs/labelers.md).
     keypoint_options: dict[str, object] = field(default_factory=dict)
     # The keypoint finder's own options.
+    leave_out: str = ""
+    # A marks.csv of the labels page: its images do not train the segmentation loss, and are stored as `left_out`.
+    overrides: str = ""
+    # A folder of mended masks, laid over the labeler's: see sorn masks export.
 
     def __post_init__(self) -> None:
-        fits, expected = (
-            _whole(self.image_size, STRIDE),
-            f"height and width that {STRIDE} divides (the backbone's stride)",
-        )
-        check(fits, "masks.image_size", self.image_size, expected)
+        expected = f"height and width that {STRIDE} divides (the backbone's stride)"
+        check(_whole(self.image_size, STRIDE), "masks.image_size", self.image_size, expected)
         check(self.shard_images >= 1, "masks.shard_images", self.shard_images, "1 or more")
 
 
@@ -251,12 +252,8 @@ class EvalConfig:
             check(0 <= getattr(self, name) <= 1, f"eval.{name}", getattr(self, name), "a number in [0, 1]")
         rising = list(self.tau_sweep) == sorted({tau for tau in self.tau_sweep if 0 <= tau <= 1})
         check(rising, "eval.tau_sweep", self.tau_sweep, "rising numbers in [0, 1]")
-        check(
-            1 <= self.rerank_k2 <= self.rerank_k1,
-            "eval.rerank_k2",
-            self.rerank_k2,
-            f"1 to eval.rerank_k1 ({self.rerank_k1})",
-        )
+        near = f"1 to eval.rerank_k1 ({self.rerank_k1})"
+        check(1 <= self.rerank_k2 <= self.rerank_k1, "eval.rerank_k2", self.rerank_k2, near)
         check(0 <= self.rerank_weight <= 1, "eval.rerank_weight", self.rerank_weight, "a number in [0, 1]")
         check(self.shots in (0, 1), "eval.shots", self.shots, "0 (all-gallery) or 1 (single-gallery-shot)")
         check(self.trials >= 1, "eval.trials", self.trials, "1 or more")

@@ -19,11 +19,11 @@ from pipeline.runs.inputs import BUILT_IN
 from pipeline.runs.layout import Paths
 from pipeline.runs.origin import present_file
 
-FOLDER = "masks.options.folder"
+FOLDER, OVERRIDES = "masks.options.folder", "masks.overrides"
 FILES = (
     FOLDER, "masks.options.table", "masks.options.weights", "masks.options.mask_weights",
     "masks.options.keypoint_weights", "masks.options.joints", "masks.options.silhouettes", "masks.options.images",
-    "masks.keypoint_options.weights", "danet.init", INIT, "eval.segmenter",
+    "masks.keypoint_options.weights", "masks.leave_out", OVERRIDES, "danet.init", INIT, "eval.segmenter",
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def _files(config: Config) -> Iterator[tuple[str, str]]:
 
 def _is_path(name: str, text: str) -> bool:
     """Whether the value of an option is a path and no name, such as a shipped class table."""
-    return name == FOLDER or os.sep in text or bool(Path(text).suffix)
+    return name in (FOLDER, OVERRIDES) or os.sep in text or bool(Path(text).suffix)
 
 
 def _present(path: str, moves: list[tuple[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -42,6 +43,30 @@ class ComparisonPaths(Pages):
     @property
     def picture(self) -> Path:
         return self.folder / "comparison.png"
+
+
+@dataclass(frozen=True)
+class LabelsPagePaths:
+    """Files of a labels page, a folder that is copied as a whole."""
+
+    folder: Path
+
+    @staticmethod
+    def of(runs: Path, names: Sequence[str]) -> LabelsPagePaths:
+        """Files beside the runs whose labels are shown."""
+        return LabelsPagePaths(runs / f"labels-{'-'.join(names)}")
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "index.html"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data.js"
+
+    @property
+    def sheets(self) -> Path:
+        return self.folder / "sheets"
 
 
 class RunComparison(Pages):

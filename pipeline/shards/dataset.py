@@ -24,7 +24,7 @@ from pipeline.shards.index import open_shards
 from sorn.batch import Batch
 from sorn.sample import Sample, Status
 
-UNKNOWN = (Status.EMPTY, Status.UNLABELED)  # the body parts of such an image are unknown
+UNKNOWN = (Status.EMPTY, Status.UNLABELED, Status.LEFT_OUT)  # the body parts of such an image are unknown
 
 
 class ShardDataset(Dataset[Sample]):
@@ -37,7 +37,7 @@ class ShardDataset(Dataset[Sample]):
 
     labelled: [n] bool, whether the mask is a label. A mask without any body part (Status.EMPTY) is no label: it would
     teach that a person is background. The convention of PGFA, that everything is visible, would also be a guess. Such
-    an image trains the identity losses alone.
+    an image trains the identity losses alone, and so does one that was marked (Status.LEFT_OUT).
     """
 
     def __init__(self, index_path: Path, split: str) -> None:

@@ -27,6 +27,7 @@ from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import publish, temporary_path
 from pipeline.io.text import parse_json
 from pipeline.runs.made_by import MadeBy
+from pipeline.shards.change import Change
 from pipeline.shards.digest import ShardContent
 from sorn.parts import CLASSES
 from sorn.sample import JOINTS, Sample, Status
@@ -43,6 +44,7 @@ SMALL_FIELDS = {  # stored as they are in a Sample, beside its name
     "score": np.float32,
     "keypoints": np.float32,
 }
+CHANGE_FIELDS = ("found_status", "mended")  # uint8, only in shards with marked or mended images
 SMALL_BYTES = 4096  # more than these fields take per image, and more than the file's own header
 
 
@@ -73,6 +75,7 @@ class ShardWriter:
         self.content = ShardContent()
         self.temporary = temporary_path(path)
         self._small: dict[str, list[Any]] = {field: [] for field in (*SMALL_FIELDS, "name")}
+        self._changes: list[Change] = []
 
     def __enter__(self) -> ShardWriter:
         """File with its HDF5 layout and reserved space.
@@ -98,8 +101,11 @@ class ShardWriter:
         shape = (self.count, *self.image_size, *channels)
         return file.create_dataset(name, shape, np.uint8, dcpl=properties, track_times=False)
 
-    def append(self, sample: Sample) -> None:
-        """Next sample; its image and mask have the shard's size."""
+    def append(self, sample: Sample, change: Change | None = None) -> None:
+        """Next sample; its image and mask have the shard's size.
+
+        change: of its label after the labeler, if there is any.
+        """
         row = len(self.content.items)
         assert row < self.count, f"{self.path} was opened for {self.count} images"
         assert sample.mask.shape == self.image_size and sample.image.shape == (*self.image_size, 3), sample.name
@@ -111,6 +117,7 @@ class ShardWriter:
             self._file.write(np.ascontiguousarray(array).data)
         for field, values in self._small.items():
             values.append(getattr(sample, field))
+        self._changes.append(change or Change(sample.status))
         self.content.add(sample)
 
     def __exit__(
@@ -132,6 +139,11 @@ class ShardWriter:
             for field, dtype in SMALL_FIELDS.items():
                 file.create_dataset(field, data=np.array(self._small[field], dtype), dtype=dtype, track_times=False)
             file.create_dataset("name", data=hdf5.texts(self._small["name"]), track_times=False)
+            found = [int(change.found) for change in self._changes]
+            mended = [change.mended for change in self._changes]
+            if any(mended) or found != [int(status) for status in self._small["status"]]:
+                for field, values in zip(CHANGE_FIELDS, (found, mended), strict=True):
+                    file.create_dataset(field, data=np.array(values, np.uint8), track_times=False)
             digests = {"content_digest": self.content.digest, "detection_digest": self.content.detection_digest}
             hdf5.set_attributes(file, self.attributes | digests)
         publish(self.temporary, self.path)
@@ -195,6 +207,7 @@ class ShardReader:
             raise ValueError("it has a status that is none")
         if self.box.shape != (n, 4) or self.keypoints.shape != (n, len(JOINTS), 3):
             raise ValueError("its boxes or keypoints have another shape")
+        self._changes = self._read_changes(file)
         offsets = image.id.get_offset(), mask.id.get_offset()
         if None in offsets:
             raise ValueError("its images are not stored contiguous")
@@ -202,6 +215,18 @@ class ShardReader:
         self._area = int(height) * int(width)
         if os.path.getsize(self.path) < max(offsets[0] + 3 * n * height * width, offsets[1] + n * height * width):
             raise ValueError("the file ends before its last image")
+
+    def _read_changes(self, file: h5py.File) -> list[Change]:
+        if CHANGE_FIELDS[0] not in file:
+            return [Change(Status(status)) for status in self.status.tolist()]
+        found, mended = (hdf5.dataset(file, field)[:] for field in CHANGE_FIELDS)
+        if len(found) != len(self.status) or len(mended) != len(self.status) or not np.isin(found, list(Status)).all():
+            raise ValueError("its changes are not those of its images")
+        return [Change(Status(status), bool(new)) for status, new in zip(found.tolist(), mended.tolist(), strict=True)]
+
+    def change(self, row: int) -> Change:
+        """Change of an image's label after the labeler."""
+        return self._changes[row]
 
     def __len__(self) -> int:
         return len(self.pid)

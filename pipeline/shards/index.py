@@ -51,7 +51,8 @@ class SplitEntry:
 class ShardIndex:
     """Content of masks/index.json.
 
-    pids: sorted identities of the training split; the position of a pid is its label.
+    pids: sorted identities of the training split; the position of a pid is its label. labels: fingerprint in the
+    shards, "" where it is that of the index: without marks and mended masks, which write single shards again.
     """
 
     fingerprint: str
@@ -63,6 +64,12 @@ class ShardIndex:
     shards: tuple[ShardEntry, ...]
     classes: tuple[str, ...] = CLASSES
     schema_version: int = SCHEMA_VERSION
+    labels: str = ""
+
+    @property
+    def shard_fingerprint(self) -> str:
+        """Fingerprint in the shards."""
+        return self.labels or self.fingerprint
 
 
 def write_index(path: Path, index: ShardIndex) -> None:
@@ -114,7 +121,7 @@ def open_shards(path: Path, split: str) -> tuple[ShardIndex, list[ShardReader]]:
             stored, indexed = (json.dumps(to_json(made), sort_keys=True) for made in (reader.labeler, index.labeler))
             raise UserError(f"shard {reader.path} was labelled by {stored}, the index has {indexed}", REMEDY)
         found = (reader.fingerprint, reader.content_digest, len(reader), reader.image_size)
-        if found != (index.fingerprint, entry.digest, entry.count, index.image_size):
+        if found != (index.shard_fingerprint, entry.digest, entry.count, index.image_size):
             raise UserError(f"shard {reader.path} is not the one that {path.name} names: another run wrote it", REMEDY)
     return index, readers
 

@@ -32,8 +32,10 @@ from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
+from pipeline.shards.change import Change
 from pipeline.shards.digest import ShardContent
-from pipeline.shards.format import ShardWriter
+from pipeline.shards.format import ShardReader, ShardWriter
+from pipeline.shards.mending import Mending, finished_shard
 from pipeline.shards.plan import PlannedShard
 from sorn.sample import Sample, Status, no_keypoints
 
@@ -46,7 +48,8 @@ class Labeling:
 
     It can be sent to another process. splits: those that are labelled; the images of other splits are stored without
     labels. fingerprint: of the run. index: the index file, which is removed before a shard is replaced, since it names
-    the old shard. threads: batches at a time in one process.
+    the old shard. threads: batches at a time in one process. mending: marks and mended masks. finished: folder of the
+    finished stage, from whose shards labels are taken where they are the same; None to label every image.
     """
 
     source: Source
@@ -60,9 +63,18 @@ class Labeling:
     index: Path
     runtime: Runtime
     threads: int
+    mending: Mending = field(default_factory=Mending)
+    finished: Path | None = None
 
     @staticmethod
-    def of(config: Config, paths: Paths, source: Source, splits: set[str], fingerprint: str) -> Labeling:
+    def of(
+        config: Config,
+        paths: Paths,
+        source: Source,
+        splits: set[str],
+        fingerprint: str,
+        mending: Mending | None = None,
+    ) -> Labeling:
         """Labeling of a run on this machine.
 
         The cores are shared between the processes of torchrun, and between the worker processes of each.
@@ -81,7 +93,18 @@ class Labeling:
             paths.shard_index,
             runtime,
             threads=max(1, distributed.cores() // processes),
+            mending=mending or Mending(),
+            finished=paths.settled.folder("masks"),
         )
+
+    def former(self, shard: PlannedShard) -> ShardReader | None:
+        """Finished shard from which the labels can be taken; None without one."""
+        if self.finished is None:
+            return None
+        place = self.finished / shard.path.relative_to(self.index.parent)
+        found = finished_shard(place, self.fingerprint, [record.name for record in shard.records])
+        usable = found is not None and self.mending.may_start_from(found) and not self.mending.is_in(found)
+        return found if usable else None
 
 
 @dataclass
@@ -133,12 +156,14 @@ class ShardLabeler:
         """
         labeler, pose = self.labeler.describe(), self.describe_pose()
         size, fingerprint = self.work.image_size, self.work.fingerprint
-        batches = [(shard, batch) for shard in shards for batch in cut(shard.records)]
+        former = {shard.path: found for shard in shards if (found := self.work.former(shard))}
+        batches = [(shard, batch) for shard in shards if shard.path not in former for batch in cut(shard.records)]
         with self._running(batches) as samples:
             for shard in shards:
                 with ShardWriter(shard.path, len(shard.records), size, fingerprint, labeler, pose) as writer:
-                    for sample in islice(samples, len(shard.records)):
-                        writer.append(sample)
+                    labelled = ((sample, None) for sample in islice(samples, len(shard.records)))
+                    for sample, change in _stored(former[shard.path]) if shard.path in former else labelled:
+                        writer.append(*self.work.mending.applied(sample, change))
                         advance()
                     self.work.index.unlink(missing_ok=True)
                 yield shard.path, writer.content
@@ -187,6 +212,11 @@ class ShardLabeler:
         size = self.work.image_size
         black, nothing = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
         return Sample(black, nothing, record.pid, record.camid, record.name, Status.UNREADABLE)
+
+
+def _stored(shard: ShardReader) -> Iterator[tuple[Sample, Change | None]]:
+    """Samples of a finished shard, with the changes of their labels."""
+    return ((shard.sample(row), shard.change(row)) for row in range(len(shard)))
 
 
 def cut(records: list[ImageRecord]) -> list[list[ImageRecord]]:

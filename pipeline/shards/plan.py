@@ -22,10 +22,12 @@ from pipeline.io.images import decode
 from pipeline.runs.config import MasksConfig
 from pipeline.runs.layout import Paths
 from pipeline.runs.made_by import MadeBy
+from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import PIXEL_BYTES, ShardReader
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry
+from pipeline.shards.mending import Mending, finished_shard
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +54,19 @@ class ShardPlan:
 
     The images of a split, in the order of their names, are divided into shards of at most `shard_images`. contents:
     path -> content of a finished shard; filled by `find_finished` and by the stage that writes the missing ones.
+    fingerprint: of the labels, as the shards have it. mending: marks and mended masks that they must hold.
     """
 
-    def __init__(self, paths: Paths, records: list[ImageRecord], config: MasksConfig, fingerprint: str) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        records: list[ImageRecord],
+        config: MasksConfig,
+        fingerprint: str,
+        mending: Mending | None = None,
+    ) -> None:
         self.paths, self.config, self.fingerprint = paths, config, fingerprint
+        self.mending = mending or Mending()
         self.folder = paths.folder("masks")
         self.contents: dict[Path, ShardContent] = {}
         step = config.shard_images
@@ -72,6 +83,22 @@ class ShardPlan:
 
     def records(self, splits: set[str]) -> list[ImageRecord]:
         return [record for shard in self.shards if shard.split in splits for record in shard.records]
+
+    def link_finished(self, shards: list[PlannedShard]) -> None:
+        """Second names for those shards of the finished stage that have all that is wanted.
+
+        So the newer outputs hold them, and only shards with changed images are written.
+        """
+        for shard in shards:
+            finished = self.former(shard)
+            if finished != shard.path and not shard.path.exists():
+                whole = finished_shard(finished, self.fingerprint, [record.name for record in shard.records])
+                if whole is not None and self.mending.is_in(whole):
+                    link(finished, shard.path)
+
+    def former(self, shard: PlannedShard) -> Path:
+        """Place of a shard among the outputs of the finished stage."""
+        return self.paths.settled.folder("masks") / shard.path.relative_to(self.folder)
 
     def find_finished(self, shards: list[PlannedShard]) -> int:
         """Number of finished shards among these; their contents are kept.
@@ -93,6 +120,8 @@ class ShardPlan:
             if (reader.fingerprint, reader.name.tolist()) != (self.fingerprint, names):
                 return None
             content = reader.verified_content()
+            if not self.mending.is_in(reader):
+                return None
         except OutOfReach:  # it may be whole, and cost hours
             raise
         except UserError as error:
@@ -121,10 +150,12 @@ class ShardPlan:
         freed = sum(shard.path.stat().st_size for shard in shards if shard.path.exists())
         require_space(self.folder, sum(sizes) - freed + max(sizes, default=0))
 
-    def index(self, labeler: Mapping[str, object], pose: Mapping[str, object] | None) -> ShardIndex:
+    def index(
+        self, labeler: Mapping[str, object], pose: Mapping[str, object] | None, fingerprint: str = ""
+    ) -> ShardIndex:
         """Index of the finished plan.
 
-        labeler, pose: the values of their `describe()`.
+        labeler, pose: the values of their `describe()`. fingerprint: of the stage, "" where it is that of the shards.
         """
         entries, splits = [], {split: ShardContent() for split in STORED_SPLITS}
         for shard in self.shards:
@@ -133,7 +164,8 @@ class ShardPlan:
             file, digest = shard.path.relative_to(self.folder).as_posix(), digest_file(shard.path)
             entries.append(ShardEntry(file, shard.split, len(shard.records), content.digest, digest))
         return ShardIndex(
-            fingerprint=self.fingerprint,
+            fingerprint=fingerprint or self.fingerprint,
+            labels="" if fingerprint in ("", self.fingerprint) else self.fingerprint,
             labeler=MadeBy.of(labeler),
             pose=None if pose is None else MadeBy.of(pose),
             image_size=self.config.image_size,

@@ -1,9 +1,10 @@
 """Stage `masks`: labels and shards.
 
 Reads the images of records.csv and labels body parts. Writes shards of images and part masks, their index and a report.
-A finished shard is kept if it has the current fingerprint and matches its own digest. Every other shard is written
-again, and replaces the old one when it is complete. Of n processes of torchrun each takes every n-th shard. All of them
-must see the same file system. The index is written last; then shards that it does not name are removed.
+A finished shard is kept if it has the current fingerprint, matches its own digest, and has the marks and mended masks
+that are wanted. Every other shard is written again, and replaces the old one when it is complete. Of n processes of
+torchrun each takes every n-th shard. All of them must see the same file system. The index is written last; then shards
+that it does not name are removed.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeler, Source
 from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.labelers.shipped_danet import shipped_in_place
+from pipeline.runs import stamp
 from pipeline.runs.config import MasksConfig
-from pipeline.runs.inputs import OUTSIDE, POSE, Input
+from pipeline.runs.inputs import OUTSIDE, POSE, Input, as_stored
 from pipeline.runs.run import Run
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import Progress
 from pipeline.shards.index import read_index, summary, write_index
 from pipeline.shards.jobs import require_backend, write_all
 from pipeline.shards.labeling import Labeling, ShardLabeler
+from pipeline.shards.mending import Mending, unmended
 from pipeline.shards.plan import STORED_SPLITS, ShardPlan
 
 NAME = "masks"
@@ -38,10 +41,11 @@ SHOWN = 5  # names of unreadable images in a message
 
 @dataclass(frozen=True)
 class WrittenShards:
-    """Plan of the shards with those written, and the labeler."""
+    """Plan of the shards with those written, and the labeler. fingerprint: of the stage."""
 
     plan: ShardPlan
     labeler: ShardLabeler
+    fingerprint: str
 
 
 def settings(run: Run) -> Mapping[str, object]:
@@ -58,9 +62,11 @@ def settings(run: Run) -> Mapping[str, object]:
 def inputs(run: Run) -> list[Input]:
     records = Input("data", "records", run.finished("data").provided("records"))
     splits, finder = _labelled_splits(run.config.masks), _finder(run)
-    files = _labeler(run).inputs([record for record in run.records if record.split in splits])
+    labelled = [record for record in run.records if record.split in splits]
+    files = _labeler(run).inputs(labelled)
     if finder is not None:
         files = files | finder.inputs([record for record in run.records if record.split in STORED_SPLITS])
+    files = files | _mending(run).inputs(run.config.masks)
     return [records, *(Input(OUTSIDE, name, digest) for name, digest in files.items())]
 
 
@@ -71,23 +77,25 @@ def run(run: Run, fingerprint: str) -> WrittenShards:
     """
     config, paths = run.config, run.paths
     require_backend(config.runtime.backend)
-    plan = ShardPlan(paths, run.records, config.masks, fingerprint)
-    work = Labeling.of(config, paths, _source(run), _labelled_splits(config.masks), fingerprint)
+    mending, labels = _mending(run), _fingerprint_of_labels(run, fingerprint)
+    plan = ShardPlan(paths, run.records, config.masks, labels, mending)
+    work = Labeling.of(config, paths, _source(run), _labelled_splits(config.masks), labels, mending)
     labeler = ShardLabeler(work)
     if shipped := shipped_in_place(paths):
         distributed.say(f"masks: labels by {shipped.title}; {paths.dataset} has no split 'labeler' to train its own")
     own = plan.shards[distributed.here().number :: distributed.here().world]
-    labeler.prepare(plan.records(set(STORED_SPLITS)))
+    plan.link_finished(own)
     finished = plan.find_finished(own)
     if finished:
         distributed.say(f"masks: {finished} of {len(own)} shards are finished already")
     missing = plan.missing(own)
     plan.require_space(missing)
+    labeler.prepare(plan.records(set(STORED_SPLITS)))
     total, left = (sum(len(shard.records) for shard in shards) for shards in (own, missing))
     with Progress(total, "masks", done=total - left, quiet=distributed.here().number > 0) as shown:
         for path, content in write_all(labeler, missing, shown.advance):
             plan.contents[path] = content
-    return WrittenShards(plan, labeler)
+    return WrittenShards(plan, labeler, fingerprint)
 
 
 def finish(run: Run, written: WrittenShards) -> Path:
@@ -112,13 +120,15 @@ def finish(run: Run, written: WrittenShards) -> Path:
     if back := plan.readable_again():
         remedy = "Run the same command again: it writes their shards again, and keeps the others."
         raise UserError(f"{_some(back, total)} could not be read for a while, and can be now", remedy)
-    index = plan.index(written.labeler.labeler.describe(), written.labeler.describe_pose())
+    index = plan.index(written.labeler.labeler.describe(), written.labeler.describe_pose(), written.fingerprint)
     write_index(paths.shard_index, index)
     plan.remove_surplus()
     distributed.say(f"masks: {paths.settled.folder(NAME)}: {summary(index)}")
     if unreadable:
         distributed.say(f"masks: {_some(unreadable, total)} cannot be read and will be left out")
-    write_label_report(run)
+    for sentence in plan.mending.sentences(run.config.masks):
+        distributed.say(f"masks: {sentence}")
+    write_label_report(run, plan.mending.marks)
     return paths.shard_index
 
 
@@ -150,6 +160,20 @@ def _source(run: Run) -> Source:
 
 def _labeler(run: Run) -> Labeler:
     return labelers.create(run.paths.labeler, run.config.masks.options, _source(run))
+
+
+def _mending(run: Run) -> Mending:
+    splits = _labelled_splits(run.config.masks)
+    return Mending.of(run.config.masks, [record for record in run.records if record.split in splits])
+
+
+def _fingerprint_of_labels(run: Run, fingerprint: str) -> str:
+    """Fingerprint without marks and mended masks: what the labels themselves are made from."""
+    mending = _mending(run).inputs(run.config.masks)
+    if not mending:
+        return fingerprint
+    labels = unmended(as_stored(NAME, inputs(run)), mending)
+    return stamp.fingerprint(NAME, VERSION, labels, settings(run))
 
 
 def _finder(run: Run) -> KeypointFinder | None:

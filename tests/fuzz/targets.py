@@ -18,8 +18,10 @@ from sample_report import REPORT
 
 from pipeline.datasets import csv_list, records
 from pipeline.datasets.class_tables import load_table
+from pipeline.datasets.coco.part_masks import read_part_masks
 from pipeline.datasets.label_maps import LabelMaps
 from pipeline.datasets.manifest import load_manifest
+from pipeline.datasets.marks import read_marks
 from pipeline.datasets.mask_files import read_label_map
 from pipeline.datasets.table_fit import IdStatistics, fit_shipped
 from pipeline.errors import UserError
@@ -43,6 +45,14 @@ from sorn.features import FeatureBank
 from sorn.sample import JOINTS, Sample, Status
 
 ROOT = Path(__file__).parents[2]
+COCO = {
+    "images": [{"id": 1, "file_name": "train/a.jpg", "height": 4, "width": 3}],
+    "categories": [{"id": 1, "name": "head"}],
+    "annotations": [
+        {"image_id": 1, "category_id": 1, "segmentation": {"size": [4, 3], "counts": [2, 10]}},
+        {"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 1, 0, 1, 1]]},
+    ],
+}
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
 
 
@@ -230,6 +240,10 @@ def report(folder: Path) -> list[bytes]:
     return [json.dumps(dataclasses.replace(REPORT, metrics={"sorn": figures}).to_json()).encode()]
 
 
+def drawn_parts(path: Path) -> object:
+    return [drawn.parts() for drawn in read_part_masks(path).values()]
+
+
 def as_records(path: Path) -> object:
     """path: runs/x/data/records.csv."""
     return records.read_rows(path, "make data")
@@ -260,6 +274,8 @@ TARGETS = {
         Target("joints", "query.csv", read_joints, given(JOINTS_CSV + "\nq" + ",1" * 51 + "\n")),
         Target("trained", "config.json", lambda path: describe(path.parent), given(json.dumps(TRAINED))),
         Target("image", "picture.png", decode, pictures),
+        Target("marks", "marks.csv", lambda path: read_marks(path, {"train/a.jpg"}), given("path,reason\na,b\n")),
+        Target("coco_parts", "annotations.json", drawn_parts, given(json.dumps(COCO))),
         Target("label_map", "map.png", read_label_map, pictures),
         Target("label_array", "map.npy", read_label_map, array),
         Target("label_archive", "map.npz", read_label_map, archive),

@@ -35,6 +35,15 @@ def decode(rle: Mapping[str, Any]) -> np.ndarray:
     return np.repeat(inside, runs).reshape(width, height).T
 
 
+def encode(mask: np.ndarray) -> dict[str, list[int]]:
+    """Mask bool [h, w] as {"size": [h, w], "counts": list}, which `decode` turns back."""
+    pixels = mask.T.ravel()
+    starts = np.flatnonzero(np.diff(pixels.astype(np.int8))) + 1
+    runs = np.diff(np.concatenate([[0], starts, [pixels.size]]))
+    first = [0] if pixels[0] else []
+    return {"size": [int(side) for side in mask.shape], "counts": [*first, *(int(run) for run in runs)]}
+
+
 def _size(size: object) -> tuple[int, int]:
     if isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size):
         height, width = size

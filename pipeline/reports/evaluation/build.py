@@ -8,6 +8,7 @@ from pipeline.evaluation.evaluate import Result
 from pipeline.evaluation.per_query import write_query_results
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.evaluation.illustrations import Illustrator
+from pipeline.reports.evaluation.label_pictures import shown_labels
 from pipeline.reports.evaluation.page import PageContents, Shown
 from pipeline.reports.evaluation.sections import html_page, markdown
 from pipeline.reports.evaluation.shown_queries import shown_queries
@@ -31,7 +32,8 @@ def write_report(result: Result, paths: Paths) -> None:
     folder = paths.pictures.relative_to(paths.report_md.parent).as_posix()
     write_text(paths.report_md, "\n".join(markdown(report, pictures, folder)) + "\n")
     queries_file = paths.query_results.relative_to(paths.report_html.parent).as_posix()
-    page = PageContents(report, scores, Shown(list(shown.values()), explained, illustrator, queries_file))
+    labels = shown_labels(paths)
+    page = PageContents(report, scores, Shown(list(shown.values()), explained, illustrator, queries_file, labels))
     write_text(paths.report_html, html_page(page))
     logger.info("\n".join(terminal_lines(report)))
     for line in warning_lines(report):

@@ -11,6 +11,7 @@ from pipeline.evaluation.scores import Scores
 from pipeline.reports.charts import Chart
 from pipeline.reports.evaluation import text as report_text
 from pipeline.reports.evaluation.illustrations import Illustrator, maps_caption
+from pipeline.reports.evaluation.label_pictures import ShownLabels
 from pipeline.reports.evaluation.network_view import NetworkView, network_view
 from pipeline.reports.evaluation.query_table import QueryTable, query_table
 from pipeline.reports.evaluation.ranked_lists import RankedLists, ranked_lists
@@ -110,10 +111,11 @@ class SeenView:
 
 @dataclass(frozen=True)
 class LabelsView:
-    """Quality of the labels that the network was trained on."""
+    """Quality of the labels that the network was trained on. shown: None without pictures of them."""
 
     caption: str
     rows: Table
+    shown: ShownLabels | None
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,14 @@ class Shown:
     """Queries that a report shows.
 
     queries: with ranked lists. explained: with outputs of the network. queries_file: queries.csv, relative to the page.
+    labels: None without pictures of them.
     """
 
     queries: list[ShownQuery]
     explained: list[Explained]
     illustrator: Illustrator
     queries_file: str
+    labels: ShownLabels | None = None
 
 
 @dataclass(frozen=True)
@@ -237,7 +241,7 @@ def labels(contents: PageContents) -> LabelsView | None:
     if contents.report.labels is None:
         return None
     rows = report_text.label_rows(contents.report.labels)
-    return LabelsView(report_text.LABELS_CAPTION, Table(rows, numbers_from=len(rows[0])))
+    return LabelsView(report_text.LABELS_CAPTION, Table(rows, numbers_from=len(rows[0])), contents.shown.labels)
 
 
 def provenance(contents: PageContents) -> ProvenanceView:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import SPLITS
+from pipeline.datasets.marks import Marks
 from pipeline.evaluation.label_report import ExactSample, LabelledDataset, LabelReport, LabelStatistics
 from pipeline.evaluation.label_statistics import StoredLabels, statistics
 from pipeline.evaluation.mask_metrics import BATCH, Agreement, Stripes, measure
@@ -34,12 +35,13 @@ COMPARED = 500  # images compared with ground truth: a share of 1 % wrong stripe
 SHOWN_RANDOM, SHOWN_WORST, SHOWN_STATUS = 8, 4, 4  # images in the sections of the contact sheet
 NAMED_WORST = 20  # images that agree least, in the JSON
 SHEET = "labels.png"
+NO_MARKS = Marks()
 
 
-def write_label_report(run: Run) -> list[Path]:
+def write_label_report(run: Run, marks: Marks = NO_MARKS) -> list[Path]:
     """Write the report of the finished shards; returns the files.
 
-    The figures are logged.
+    The figures are logged. marks: of the images that were left out.
 
     Raises UserError for a ground-truth mask that cannot be one of its image.
     """
@@ -48,7 +50,7 @@ def write_label_report(run: Run) -> list[Path]:
     stored = read_index(paths.shard_index).splits
     labelled = [split for split in SPLITS if split in stored and split in config.masks.splits]
     labels = StoredLabels(paths.shard_index, labelled or list(stored))
-    available = [number for number in np.flatnonzero(labels.seen) if exact.path(str(labels.name[number]))]
+    available = [number for number in np.flatnonzero(labels.used) if exact.path(str(labels.name[number]))]
     compared = np.sort(np.random.default_rng(SEED).permutation(np.array(available, np.int64))[:COMPARED])
     stripes = Stripes.of(config)
     agreement = _against_exact(labels, exact, compared, stripes, config.runtime.workers) if len(compared) else None
@@ -64,6 +66,8 @@ def write_label_report(run: Run) -> list[Path]:
         splits=by_split,
         total=total,
         exact=ExactSample(len(compared), len(available), SEED, worst),
+        left_out=marks.counts(),
+        marks_gone=marks.gone,
         shown={heading: tuple(labels.name[numbers].tolist()) for heading, numbers in shown.items()},
     )
     pictures = _draw(paths, labels, exact, shown, stripes)
@@ -118,7 +122,7 @@ def _sections(
     elif len(ok):
         least = ok[np.argsort(-pixels[ok, 0], kind="stable")[:SHOWN_WORST]]
         sections[f"The least foreground of {len(ok):,} ok images"] = least
-    for kind in (Status.EMPTY, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE):
+    for kind in (Status.EMPTY, Status.LOW_RESOLUTION, Status.SEVERAL_PEOPLE, Status.LEFT_OUT):
         alike = np.flatnonzero(labels.status == kind)
         if len(alike):
             heading = f"{label_text.words(kind.name.lower())}: the first of {len(alike):,}"

@@ -63,7 +63,7 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
     """
     a, b = (StoredLabels(index) for index in indices)
     names = [label_name(index) for index in indices]
-    pairs = _common(a, b, names)
+    pairs = common_images(a, b, names)
     both = pairs[a.seen[pairs[:, 0]] & b.seen[pairs[:, 1]]]
     if len(both) == 0:
         wrong = f"no image was labelled in both '{names[0]}' and '{names[1]}'"
@@ -88,8 +88,11 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
     return report
 
 
-def _common(a: StoredLabels, b: StoredLabels, names: list[str]) -> np.ndarray:
-    """Positions in A and in B of the images that are in both, int64 [n, 2], in the order of A."""
+def common_images(a: StoredLabels, b: StoredLabels, names: list[str]) -> np.ndarray:
+    """Positions in A and in B of the images that are in both, int64 [n, 2], in the order of A.
+
+    names: of the two runs. Raises UserError if they are not labels of the same images.
+    """
     in_b = {name: number for number, name in enumerate(b.name.tolist())}
     common = [(number, in_b[name]) for number, name in enumerate(a.name.tolist()) if name in in_b]
     pairs = np.array(common, np.int64).reshape(-1, 2)

@@ -89,6 +89,7 @@ def markdown(report: LabelReport, picture: str) -> list[str]:
     lines += ["> **Warning.** " + " ".join(doubts(report)), ""] if doubts(report) else []
     lines += ["## How it went", "", *pipe_table(_status_rows(report)), ""]
     lines += ["The first of each kind:", "", *named, ""] if named else []
+    lines += _left_out(report)
     lines += _people(report.total.people) + _foreground(report) + _parts(report) + _exact(report)
     if picture:
         lines += ["## Pictures", "", f"![labels]({picture})", "", *_shown(report)]
@@ -106,6 +107,21 @@ def _status_rows(report: LabelReport) -> list[list[str]]:
     for split, found in report.rows().items():
         rows.append([split, f"{found.images:,}", *(f"{found.status[name]:,}" for name in names)])
     return rows
+
+
+def _left_out(report: LabelReport) -> list[str]:
+    """Marked images by reason, and marks of images that are not there."""
+    lines = []
+    if report.left_out:
+        counts = ", ".join(f"{images:,} {reason}" for reason, images in report.left_out.items())
+        lines += [f"Marked, and left out of the segmentation loss: {counts}. The figures below are without them.", ""]
+    if report.marks_gone:
+        names = _names(report.marks_gone[:SHOWN_NAMES])
+        lines += [
+            f"{len(report.marks_gone):,} marks name no labelled image, and change nothing, the first: {names}.",
+            "",
+        ]
+    return lines
 
 
 def _people(people: dict[str, int] | None) -> list[str]:

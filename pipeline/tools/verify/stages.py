@@ -185,7 +185,7 @@ def _shard(
     assert found.shard is not None and found.content is not None
     shard = found.shard
     ours = (found.sha256, shard.content_digest, len(shard), shard.fingerprint, shard.image_size)
-    theirs = (entry.sha256, entry.digest, entry.count, index.fingerprint, index.image_size)
+    theirs = (entry.sha256, entry.digest, entry.count, index.shard_fingerprint, index.image_size)
     wrong = f"shard {file} is not the one that {path.name} names"
     good = checks.must((*ours, shard.labeler, shard.pose) == (*theirs, index.labeler, index.pose), wrong, file)
     return (shard, found.content) if good else None
