@@ -46,7 +46,8 @@ class StoredLabels:
     @property
     def used(self) -> np.ndarray:
         """bool [N]: the images whose labels are used; others were marked as wrong."""
-        return self.seen & (self.status != Status.LEFT_OUT)
+        used: np.ndarray = self.seen & (self.status != Status.LEFT_OUT)
+        return used
 
     def mask(self, number: int) -> np.ndarray:
         reader, row = self._place[number]
