@@ -18,7 +18,7 @@ from pipeline.features.embedding import as_batch
 from pipeline.features.network import load_network
 from pipeline.labelers.base import Source
 from pipeline.labelers.danet import DANetLabeler
-from pipeline.runs.checkpoint_info import CheckpointInfo
+from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import Runtime
 from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.index import read_index
@@ -81,11 +81,11 @@ def find_images(index: Path, size: tuple[int, int] | None = None) -> Images:
 def compare_sorn(about: CheckpointInfo, trained: Path, half: Path, images: Images) -> HalfAgreement:
     """Comparison of two checkpoints by the similarities of all pairs of images.
 
-    trained, half: files of weights.
+    about: of the trained one. trained, half: files of weights, the second with its description beside it.
     """
     if about.finds_parts_only:
         raise UserError(f"the network in {trained.parent} has no features", "Name one with a local or a global branch.")
-    ours, theirs = (_bank(about, weights, images) for weights in (trained, half))
+    ours, theirs = _bank(about, trained, images), _bank(describe(half.parent), half, images)
     fullest = of_paper(ours)
     plain = Rule("global" if fullest == "global" else "global+local")
     found = [_similarities(bank, (plain, Rule(fullest, 0.15))) for bank in (ours, theirs)]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.training.initial_weights import OWN_IDENTITIES
 
 MATRIX = 2  # dimensions from which on: norms and biases are few, and a running variance may be tiny or huge
 
@@ -23,6 +24,11 @@ def halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         wrong = f"{len(beyond)} weights are not finite in half precision, first {beyond[0]}"
         raise UserError(wrong, "Train with a weight decay, for example: --set train.weight_decay=5e-4")
     return made
+
+
+def without_classifiers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a SORN that other people can use: the classifiers of the training identities are left out."""
+    return {name: value for name, value in weights.items() if OWN_IDENTITIES not in name}
 
 
 def _large(value: Tensor) -> bool:

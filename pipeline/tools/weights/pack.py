@@ -25,7 +25,7 @@ from pipeline.runs.inputs import BUILT_IN
 from pipeline.runs.layout import DESCRIPTION, STAMP
 from pipeline.tools.weights.agreement import HalfAgreement, compare_danet, compare_sorn, find_images
 from pipeline.tools.weights.card import CardFacts, card, program_commit
-from pipeline.tools.weights.half import halved
+from pipeline.tools.weights.half import halved, without_classifiers
 from pipeline.tools.weights.source import PackSource
 
 CARD = "CARD.md"
@@ -91,6 +91,8 @@ def default_place() -> Path:
 def _write(source: PackSource, name: str, folder: Path) -> HalfAgreement:
     weights, described = folder / source.weights.name, _public(read_json(source.described))
     small = halved(checkpoints.read_weights(source.weights))
+    if "model" in described:
+        small, described["model"] = without_classifiers(small), {**described["model"], "identities": 0}
     checkpoints.save_weights(weights, small, _public(read_metadata(source.weights)))
     write_json(folder / DESCRIPTION, described)
     agreement = _compare(source, weights)

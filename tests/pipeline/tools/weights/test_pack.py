@@ -86,9 +86,10 @@ def test_a_sorn_is_packed_and_then_used_by_its_name(paths: Paths, tmp_path: Path
     ]
     assert "of 40 MB" in said and "the similarity (global+local) of a pair differs by" in said
     whole, half = (checkpoints.read_weights(path) for path in (paths.checkpoint, folder / "model.safetensors"))
-    assert half.keys() == whole.keys()
+    kept = {key: value for key, value in whole.items() if "classifier" not in key}
+    assert kept.keys() < whole.keys(), "the classifiers of the training identities serve nobody else"
     assert {key: value.dtype for key, value in half.items()} == {
-        key: torch.float16 if value.dim() > 1 else value.dtype for key, value in whole.items()
+        key: torch.float16 if value.dim() > 1 else value.dtype for key, value in kept.items()
     }
     found = find_shipped("starter")
     assert found is not None and found.require_sound().sha256 == digest_file(folder / "model.safetensors")
