@@ -43,7 +43,7 @@ def divide(regions: np.ndarray, keypoints: np.ndarray, sure: float, others: Sequ
     """
     mask = np.zeros(regions.shape, np.uint8)
     rows, columns = np.nonzero(regions)
-    limbs = Skeleton(keypoints, sure, rows)
+    limbs = Skeleton(keypoints, sure, regions.shape[0])
     if len(rows) == 0 or not limbs.limbs:
         return mask
     region, pixels = regions[rows, columns], np.stack([columns + 0.5, rows + 0.5], axis=1)
@@ -56,7 +56,7 @@ def divide(regions: np.ndarray, keypoints: np.ndarray, sure: float, others: Sequ
     found[(limbs.confidences(pixels, nearest) < sure) | ~np.isfinite(least)] = BACKGROUND
     found = np.where(region < len(CLASSES), region, found)
     for keypoints_of_other in others:
-        other = Skeleton(keypoints_of_other, sure, rows, guess=False)
+        other = Skeleton(keypoints_of_other, sure, regions.shape[0], sure_only=True)
         if other.limbs:
             found[other.distances(pixels).min(axis=0) < own] = BACKGROUND
     mask[rows, columns] = found
@@ -68,7 +68,7 @@ def outline(keypoints: np.ndarray, sure: float, size: tuple[int, int]) -> np.nda
 
     They are within one half width. keypoints: as for `divide`. size: (h, w) of the image.
     """
-    limbs = Skeleton(np.where(keypoints[:, 2:] >= sure, keypoints, 0), sure, np.zeros(0, np.intp), guess=False)
+    limbs = Skeleton(keypoints, sure, size[0], sure_only=True)
     rows, columns = np.indices(size).reshape(2, -1)
     if not limbs.limbs:
         return np.zeros(size, bool)
@@ -79,19 +79,18 @@ def outline(keypoints: np.ndarray, sure: float, size: tuple[int, int]) -> np.nda
 class Skeleton:
     """Limbs of one person, in the order of their parts.
 
-    rows: of the person's pixels, whose extent is the stature where no bone is known. guess: whether joints without a
-    place get one, straight on from those that have one: with confidence 0 they take away what they may own.
+    image_height: in pixels, the stature where no bone is known: a crop is about as high as its person. sure_only:
+    limbs of sure joints only. Otherwise joints without a place get one, straight on from those that have one: with
+    confidence 0 they take away what they may own.
     """
 
-    def __init__(self, keypoints: np.ndarray, sure: float, rows: np.ndarray, guess: bool = True) -> None:
-        places, confidence = keypoints[:, :2].astype(np.float64), keypoints[:, 2].astype(np.float64)
-        known = (confidence > 0) | (places != 0).any(axis=1)
-        self.height = stature(places, known, float(np.ptp(rows) + 1) if len(rows) else 1.0)
-        if guess:
-            places, known = _guessed(places, known, self.height)
-        self.places, self.confidence = places, confidence
-        seen = _face_seen(known, confidence >= sure)
-        limbs = [_shaped(limb) for limb in find_limbs(places, seen, self.height)]
+    def __init__(self, keypoints: np.ndarray, sure: float, image_height: int, sure_only: bool = False) -> None:
+        places, self.confidence = keypoints[:, :2].astype(np.float64), keypoints[:, 2].astype(np.float64)
+        known, are_sure = (self.confidence > 0) | (places != 0).any(axis=1), self.confidence >= sure
+        self.height = stature(places, known, image_height)
+        places, known = (places, known & are_sure) if sure_only else _guessed(places, known, self.height)
+        self.places = places
+        limbs = [_shaped(limb) for limb in find_limbs(places, _face_seen(known, are_sure), self.height)]
         self.limbs = sorted(limbs, key=lambda limb: limb.part)
 
     def distances(self, pixels: np.ndarray) -> np.ndarray:
@@ -101,7 +100,8 @@ class Skeleton:
     def confidences(self, pixels: np.ndarray, limb: np.ndarray) -> np.ndarray:
         """Confidence of each pixel in its limb [n].
 
-        It is the mean of the limb's joints, a nearer one being heavier. limb: number of the limb of each pixel, int [n].
+        It is the mean of the limb's joints, a nearer one being heavier. limb: number of the limb of each pixel, int
+        [n].
         """
         found = np.zeros(len(pixels))
         for number, shape in enumerate(self.limbs):
