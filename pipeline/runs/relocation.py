@@ -22,7 +22,8 @@ from pipeline.runs.origin import present_file
 FOLDER = "masks.options.folder"
 FILES = (
     FOLDER, "masks.options.table", "masks.options.weights", "masks.options.mask_weights",
-    "masks.options.keypoint_weights", "masks.keypoint_options.weights", "danet.init", INIT, "eval.segmenter",
+    "masks.options.keypoint_weights", "masks.keypoint_options.weights", "masks.keypoint_options.folder",
+    "danet.init", INIT, "eval.segmenter",
 )  # fmt: skip
 
 
