@@ -45,7 +45,8 @@ class Detection:
 
     def region(self) -> Region:
         """What the pose network is to see."""
-        return Region.square(*self.points[HIPS], 2 * CIRCLE * max(self.radius, 1.0))
+        x, y = self.points[HIPS].tolist()
+        return Region.square(x, y, 2 * CIRCLE * max(self.radius, 1.0))
 
     def box(self, size: tuple[int, ...]) -> np.ndarray:
         """Box of the body's circle, [4] in fractions of an image of size (h, w)."""

@@ -61,7 +61,8 @@ def default_folder() -> Path:
     cache = cache_folder()
     if cache is None:
         raise UserError(
-            "there is no home folder to keep networks in", f"Name one by the variable {VARIABLE}, then: {FETCH}"
+            f"~/.cache/sorn/{FOLDER} cannot be found: there is no home folder",
+            f"Name a folder by the variable {VARIABLE}, then: {FETCH}",
         )
     return cache / FOLDER
 

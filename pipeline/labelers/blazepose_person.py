@@ -1,8 +1,9 @@
 """Pose of one person in a crop, by BlazePose's networks.
 
 The detector, which looks for faces and torsos, says how many people there are and where the chosen one's body lies.
-Where it sees nobody, or a torso that is not upright, the pose network looks at the whole crop, which was cut around its
-person: behind an obstacle that hides the upper body, the detector's region would be upside down.
+The pose network looks at the whole crop, which was cut around its person, and only where a body reaches beyond the crop
+at the detector's region: the crop of a head and shoulders would else be taken for a small person. A detection whose
+torso is not upright is not followed: where the upper body is hidden, most are upside down.
 """
 
 from __future__ import annotations
@@ -108,9 +109,12 @@ def as_input(image: np.ndarray, region: Region) -> np.ndarray:
 
 def _regions(image: np.ndarray, found: list[Detection], choice: Choice | None) -> Iterator[Region]:
     """Regions for the pose network, the best first."""
+    crop = Region.of_image(image.shape).around(CIRCLE)
     if choice is not None and found[choice.number].upright:
-        yield found[choice.number].region()
-    yield Region.of_image(image.shape).around(CIRCLE)
+        region = found[choice.number].region()
+        if region.width > crop.width:
+            yield region
+    yield crop
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
