@@ -19,7 +19,7 @@ from pipeline.io.images import resize_mask
 from pipeline.labelers.base import Labeled, Source, describe, read_options
 from pipeline.labelers.blazepose_files import DETECTOR, POSE, SELFIE, default_folder
 from pipeline.labelers.blazepose_networks import NetworkFiles, NetworkPool, Networks
-from pipeline.labelers.blazepose_person import Pose, find_person, see_selfie, whole_square
+from pipeline.labelers.blazepose_person import SeenPose, find_person, see_selfie, whole_square
 from pipeline.labelers.blazepose_region import put_back
 from pipeline.labelers.limb_painting import FAR, map_limbs
 from pipeline.labelers.person_choice import status_of
@@ -99,7 +99,7 @@ class BlazePose:
         status = status_of(found.people, size[0], self.options.low_resolution) if mask.any() else Status.EMPTY
         return Labeled(mask, status, found.people, found.box, found.score)
 
-    def _parts(self, networks: Networks, image: np.ndarray, pose: Pose) -> np.ndarray:
+    def _parts(self, networks: Networks, image: np.ndarray, pose: SeenPose) -> np.ndarray:
         """Part ids uint8 of an image, with at most DETAIL rows and columns."""
         whole, size = image.shape[:2], painted_size(image.shape)
         joints = pose.joints * np.array([size[1] / whole[1], size[0] / whole[0], 1])
@@ -114,7 +114,7 @@ class BlazePose:
         parts: np.ndarray = np.where(person, limbs.parts, np.uint8(BACKGROUND))
         return parts
 
-    def _silhouettes(self, networks: Networks, image: np.ndarray, pose: Pose, size: tuple[int, int]) -> Any:
+    def _silhouettes(self, networks: Networks, image: np.ndarray, pose: SeenPose, size: tuple[int, int]) -> Any:
         """Silhouettes bool [h, w] of that size, the best first; each is computed when it is asked for."""
         whole = image.shape[0], image.shape[1]
         if networks.selfie is not None:

@@ -28,7 +28,7 @@ JOINTS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
 
 @dataclass(frozen=True)
-class Pose:
+class SeenPose:
     """What the pose network says of a region.
 
     score: that there is a person, in [0, 1]. joints: float64 [17, 3] x, y in pixels of the image, visibility in [0, 1].
@@ -55,7 +55,7 @@ class Sighting:
     """
 
     people: int
-    pose: Pose | None
+    pose: SeenPose | None
     box: tuple[float, float, float, float] = WHOLE
     score: float = NO_SCORE
 
@@ -84,12 +84,12 @@ def detect(network: Network, image: np.ndarray, min_score: float) -> list[Detect
     return detections(raw, logits[:, 0], region, min_score)
 
 
-def see_pose(network: Network, image: np.ndarray, region: Region) -> Pose:
+def see_pose(network: Network, image: np.ndarray, region: Region) -> SeenPose:
     """Pose of the person of a region, there or not."""
     raw, score, silhouette, *_ = network.run(as_input(image, region))
     landmarks = raw.reshape(LANDMARKS, VALUES)[list(JOINTS)].astype(np.float64)
     joints = np.column_stack([region.to_image(landmarks[:, :2] / SIDE), _sigmoid(landmarks[:, 3])])
-    return Pose(float(score[0]), joints, _sigmoid(silhouette[:, :, 0]).astype(np.float32), region)
+    return SeenPose(float(score[0]), joints, _sigmoid(silhouette[:, :, 0]).astype(np.float32), region)
 
 
 def see_selfie(network: Network, image: np.ndarray) -> np.ndarray:
