@@ -7,7 +7,7 @@ beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,9 @@ class BlazePose:
         parts: np.ndarray = np.where(person, limbs.parts, np.uint8(BACKGROUND))
         return parts
 
-    def _silhouettes(self, networks: Networks, image: np.ndarray, pose: SeenPose, size: tuple[int, int]) -> Any:
+    def _silhouettes(
+        self, networks: Networks, image: np.ndarray, pose: SeenPose, size: tuple[int, int]
+    ) -> Iterator[np.ndarray]:
         """Silhouettes bool [h, w] of that size, the best first; each is computed when it is asked for."""
         whole = image.shape[0], image.shape[1]
         if networks.selfie is not None:
