@@ -19,8 +19,8 @@ HAND = "hand"  # not one of the eight classes: the option `hands` gives its clas
 # Our class or HAND -> the labels, of either side and of all tables, that mean it.
 _MEANINGS = {
     "background": "background, bag, backpack, ball, bats, bottle, carrybag, cases, umbrella, wallet, other accessory",
-    "head": "head, hat, helmet, headwear, hair, face, face and neck, sunglasses, glasses, eyeglass, eyewear, lower lip, "
-    "upper lip, lower teeth, upper teeth, tongue",
+    "head": "head, hat, helmet, headwear, hair, face, face and neck, sunglasses, glasses, eyeglass, eyewear, "
+    "lower lip, upper lip, lower teeth, upper teeth, tongue",
     "torso": "torso, torso skin, upper clothes, upper clothing, top, dress, coat, jumpsuit, scarf, belt, tie, jewelry, "
     "apparel, protector, bikini, jacket, T-shirt, polo shirt, sweater, singlet, robe, other full-body clothes, "
     "other upper-body clothes",

@@ -23,7 +23,7 @@ FOLDER = "masks.options.folder"
 FILES = (
     FOLDER, "masks.options.table", "masks.options.weights", "masks.options.mask_weights",
     "masks.options.keypoint_weights", "masks.options.joints", "masks.options.silhouettes", "masks.options.images",
-    "masks.keypoint_options.weights", "danet.init", INIT, "eval.segmenter",
+    "masks.keypoint_options.weights", "masks.keypoint_options.folder", "danet.init", INIT, "eval.segmenter",
 )  # fmt: skip
 
 
