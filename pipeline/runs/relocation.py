@@ -23,7 +23,8 @@ FOLDER, OVERRIDES = "masks.options.folder", "masks.overrides"
 FILES = (
     FOLDER, "masks.options.table", "masks.options.weights", "masks.options.mask_weights",
     "masks.options.keypoint_weights", "masks.options.joints", "masks.options.silhouettes", "masks.options.images",
-    "masks.keypoint_options.weights", "masks.leave_out", OVERRIDES, "danet.init", INIT, "eval.segmenter",
+    "masks.keypoint_options.weights", "masks.keypoint_options.folder", "masks.leave_out", OVERRIDES, "danet.init", INIT,
+    "eval.segmenter",
 )  # fmt: skip
 
 

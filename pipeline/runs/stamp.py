@@ -246,7 +246,7 @@ def _changed(path: Path, name: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    names = ("torch", "torchvision", "numpy", "h5py", "pillow", "anny", "detectron2", "timm")
+    names = ("torch", "torchvision", "numpy", "h5py", "pillow", "anny", "detectron2", "timm", "ai-edge-litert")
     versions = {"python": platform.python_version()}
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

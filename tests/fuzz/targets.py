@@ -13,12 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from figures import SIZE, joints, packed, parts, person, runs
 from PIL import Image
 from sample_report import REPORT
 
 from pipeline.datasets import csv_list, records
 from pipeline.datasets.class_tables import load_table
+from pipeline.datasets.coco.entries import read_entries
+from pipeline.datasets.coco.outlines import decode as decode_outline
 from pipeline.datasets.coco.part_masks import read_part_masks
+from pipeline.datasets.coco.skeletons import read_poses
 from pipeline.datasets.label_maps import LabelMaps
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.marks import read_marks
@@ -244,6 +248,31 @@ def drawn_parts(path: Path) -> object:
     return [drawn.parts() for drawn in read_part_masks(path).values()]
 
 
+def people(folder: Path) -> list[bytes]:
+    """Skeletons as several tools write them."""
+    images = [{"id": 7, "file_name": "a.jpg", "height": 9, "width": 9}]
+    listed = {"images": images, "categories": [{"id": 1, "name": "x"}]}
+    pairs = {"keypoints": joints()[:, :2].tolist(), "keypoint_scores": [1.0] * 17}
+    found: list[object] = [[person("a.jpg")], {**listed, "annotations": [person(7)]}, {"instance_info": [pairs]}]
+    return [json.dumps(one).encode() for one in found]
+
+
+def read_people(path: Path) -> object:
+    file = read_entries(path, "masks.options.joints")
+    return read_poses(file.entries, file.joints)
+
+
+def masks(folder: Path) -> list[bytes]:
+    """Masks as runs, packed runs and polygons."""
+    outline = parts() > 0
+    forms = (runs(outline), packed(outline), [[3, 4, 50, 4, 50, 90]], {"x": [3, 50, 50], "y": [4, 4, 90]})
+    return [json.dumps([{"image_id": "a", "segmentation": form}]).encode() for form in forms]
+
+
+def read_masks(path: Path) -> object:
+    return [decode_outline(entry, SIZE, "shape") for entry in read_entries(path, "masks.options.silhouettes").entries]
+
+
 def as_records(path: Path) -> object:
     """path: runs/x/data/records.csv."""
     return records.read_rows(path, "make data")
@@ -272,6 +301,8 @@ TARGETS = {
         ),
         Target("queries", "queries.csv", read_query_results, given(RESULTS)),
         Target("joints", "query.csv", read_joints, given(JOINTS_CSV + "\nq" + ",1" * 51 + "\n")),
+        Target("skeletons", "joints.json", read_people, people),
+        Target("silhouettes", "masks.json", read_masks, masks),
         Target("trained", "config.json", lambda path: describe(path.parent), given(json.dumps(TRAINED))),
         Target("image", "picture.png", decode, pictures),
         Target("marks", "marks.csv", lambda path: read_marks(path, {"train/a.jpg"}), given("path,reason\na,b\n")),

@@ -35,7 +35,7 @@ NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from([0, -1, 1
 TEXTS = st.text(max_size=20) | st.sampled_from(["", "..", "../../x", "/etc/passwd", "a\0b", "\ud800", "é" * 300, "<b>"])
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(TEXTS, v, max_size=3), max_leaves=6)
-WORDS = ("stamp", "index", "report", "trained")  # readers of JSON
+WORDS = ("stamp", "index", "report", "trained", "skeletons", "silhouettes")  # readers of JSON
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from pipeline.errors import UserError
 class ImageNames:
     """Names of the images of a dataset.
 
-    They are every end of the paths, with and without the suffix: a tool may write a path from another machine, a path below some folder, the name alone, or the name without its
-    suffix. root: the dataset's folder.
+    They are every end of the paths, with and without the suffix: a tool may write a path from another machine, a path
+    below some folder, the name alone, or the name without its suffix. root: the dataset's folder.
     """
 
     def __init__(self, records: Sequence[ImageRecord], root: Path) -> None:
@@ -33,9 +33,9 @@ class ImageNames:
     def group(self, file: EntryFile, option: str, images_option: str) -> dict[str, list[Entry]]:
         """Entries of each image, in the order of the file.
 
-        Name of the record -> its entries. An image of another split, whose name alone is that of one of these, is not taken for it. option: that names the
-        file, for messages; images_option: the one for a list of images. Raises UserError if entries have no image, if a
-        name may mean two images, and if the file has none of the images.
+        Name of the record -> its entries. An image of another split, whose name alone is that of one of these, is not
+        taken for it. option: that names the file, for messages; images_option: the one for a list of images. Raises
+        UserError if entries have no image, if a name may mean two images, and if the file has none of the images.
         """
         keys: dict[Key, tuple[int, int]] = {}
         for entry in file.entries:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -73,11 +72,8 @@ def _triples(entry: Entry) -> np.ndarray:
             return np.array(columns, np.float64).T.reshape(-1, 3)
         array = np.array(values, np.float64)
         if array.ndim == 2 and array.shape[1] == 2:  # MMPose
-            return np.column_stack([array, _scores(entry, len(array))])
+            scores = np.array(entry.fields.get("keypoint_scores", [1.0] * len(array)), np.float64)
+            return np.column_stack([array, scores])
         return array.reshape(-1, 3)
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise entry.damaged("has keypoints that are not x, y and confidence of each joint") from error
-
-
-def _scores(entry: Entry, count: int) -> Any:
-    return entry.fields.get("keypoint_scores", [1.0] * count)

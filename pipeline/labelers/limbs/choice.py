@@ -48,9 +48,9 @@ class _Shown:
 def pick(candidates: Sequence[np.ndarray], poses: Sequence[FoundPose], sure: float) -> Picked | None:
     """The skeleton and the silhouette that fit best.
 
-    They fit each other, and the crop as `person_choice.weights` has it.     candidates: regions uint8 [h, w], one or more. sure: confidence from which on a joint counts. None if there is no
-    skeleton with a sure limb, or none that lies on a silhouette. A skeleton that its file names as the crop's comes
-    before all others.
+    They fit each other, and the crop as `person_choice.weights` has it. candidates: regions uint8 [h, w], one or more.
+    sure: confidence from which on a joint counts. None if there is no skeleton with a sure limb, or none that lies on a
+    silhouette. A skeleton that its file names as the crop's comes before all others.
     """
     shown = [_shown(pose, candidates[0].shape, sure) for pose in poses]
     people = _distinct([one for one in shown if one is not None])

@@ -18,11 +18,13 @@ from pipeline.labelers.limb_painting import (
     FAR,
     LEFT_HIP,
     LEFT_SHOULDER,
-    RIGHT_SHOULDER,
+    SHOULDERS,
     TRUNK,
     Limb,
-    distance,
+    confidences_in,
+    distances_from,
     find_limbs,
+    parts_of,
     stature,
 )
 from sorn.parts import BACKGROUND, CLASSES, TORSO, UPPER_LEG
@@ -42,24 +44,24 @@ def divide(regions: np.ndarray, keypoints: np.ndarray, sure: float, others: Sequ
     keypoints of the other people in the image.
     """
     mask = np.zeros(regions.shape, np.uint8)
-    rows, columns = np.nonzero(regions)
-    limbs = Skeleton(keypoints, sure, rows)
-    if len(rows) == 0 or not limbs.limbs:
+    rows, columns = (np.flatnonzero(regions.any(axis=axis)) for axis in (1, 0))
+    skeleton = Skeleton(keypoints, sure, regions.shape[0])
+    if len(rows) == 0 or not skeleton.limbs:
         return mask
-    region, pixels = regions[rows, columns], np.stack([columns + 0.5, rows + 0.5], axis=1)
-    distances = limbs.distances(pixels)  # [limbs, n]
-    parts = np.array([limb.part for limb in limbs.limbs])
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    region, parts = regions[window], parts_of(skeleton.limbs)
+    distances = skeleton.distances(*window)  # [limbs, h, w]
     own = distances.min(axis=0)
-    distances[~REGIONS[region][:, parts].T] = np.inf
+    distances[~REGIONS.T[parts][:, region]] = np.inf
     nearest, least = distances.argmin(axis=0), distances.min(axis=0)
     found = np.where((least > FAR) & REGIONS[region, TORSO], TORSO, parts[nearest])
-    found[(limbs.confidences(pixels, nearest) < sure) | ~np.isfinite(least)] = BACKGROUND
+    found[(confidences_in(skeleton.limbs, nearest, *window) < sure) | ~np.isfinite(least)] = BACKGROUND
     found = np.where(region < len(CLASSES), region, found)
     for keypoints_of_other in others:
-        other = Skeleton(keypoints_of_other, sure, rows, guess=False)
+        other = Skeleton(keypoints_of_other, sure, regions.shape[0], sure_only=True)
         if other.limbs:
-            found[other.distances(pixels).min(axis=0) < own] = BACKGROUND
-    mask[rows, columns] = found
+            found[other.distances(*window).min(axis=0) < own] = BACKGROUND
+    mask[window] = found
     return mask
 
 
@@ -68,48 +70,32 @@ def outline(keypoints: np.ndarray, sure: float, size: tuple[int, int]) -> np.nda
 
     They are within one half width. keypoints: as for `divide`. size: (h, w) of the image.
     """
-    limbs = Skeleton(np.where(keypoints[:, 2:] >= sure, keypoints, 0), sure, np.zeros(0, np.intp), guess=False)
-    rows, columns = np.indices(size).reshape(2, -1)
-    if not limbs.limbs:
+    skeleton = Skeleton(keypoints, sure, size[0], sure_only=True)
+    if not skeleton.limbs:
         return np.zeros(size, bool)
-    near: np.ndarray = limbs.distances(np.stack([columns + 0.5, rows + 0.5], axis=1)).min(axis=0) <= 1
-    return near.reshape(size)
+    near: np.ndarray = skeleton.distances(slice(0, size[0]), slice(0, size[1])).min(axis=0) <= 1
+    return near
 
 
 class Skeleton:
     """Limbs of one person, in the order of their parts.
 
-    rows: of the person's pixels, whose extent is the stature where no bone is known. guess: whether joints without a
-    place get one, straight on from those that have one: with confidence 0 they take away what they may own.
+    image_height: in pixels, the stature where no bone is known: a crop is about as high as its person. sure_only:
+    limbs of sure joints only. Otherwise joints without a place get one, straight on from those that have one: with
+    confidence 0 they take away what they may own.
     """
 
-    def __init__(self, keypoints: np.ndarray, sure: float, rows: np.ndarray, guess: bool = True) -> None:
+    def __init__(self, keypoints: np.ndarray, sure: float, image_height: int, sure_only: bool = False) -> None:
         places, confidence = keypoints[:, :2].astype(np.float64), keypoints[:, 2].astype(np.float64)
-        known = (confidence > 0) | (places != 0).any(axis=1)
-        self.height = stature(places, known, float(np.ptp(rows) + 1) if len(rows) else 1.0)
-        if guess:
-            places, known = _guessed(places, known, self.height)
-        self.places, self.confidence = places, confidence
-        seen = _face_seen(known, confidence >= sure)
-        limbs = [_shaped(limb) for limb in find_limbs(places, seen, self.height)]
-        self.limbs = sorted(limbs, key=lambda limb: limb.part)
+        known, are_sure = (confidence > 0) | (places != 0).any(axis=1), confidence >= sure
+        self.height = stature(places, known, image_height)
+        places, known = (places, known & are_sure) if sure_only else _guessed(places, known, self.height)
+        placed, seen = np.column_stack([places, confidence]), _face_seen(known, are_sure)
+        self.limbs = [_shaped(limb, known) for limb in find_limbs(placed, seen, self.height)]
 
-    def distances(self, pixels: np.ndarray) -> np.ndarray:
-        """Of each pixel from each limb, in half widths [limbs, n]. pixels: [n, 2] x, y."""
-        return np.stack([distance(pixels, limb, self.height) for limb in self.limbs])
-
-    def confidences(self, pixels: np.ndarray, limb: np.ndarray) -> np.ndarray:
-        """Confidence of each pixel in its limb [n].
-
-        It is the mean of the limb's joints, a nearer one being heavier. limb: number of the limb of each pixel, int [n].
-        """
-        found = np.zeros(len(pixels))
-        for number, shape in enumerate(self.limbs):
-            joints, mine = list(shape.joints), limb == number
-            away = np.linalg.norm(pixels[mine, None] - self.places[joints], axis=2)  # [m, joints]
-            weights = 1 / np.maximum(away, 0.5)
-            found[mine] = weights @ self.confidence[joints] / weights.sum(axis=1)
-        return found
+    def distances(self, rows: slice, columns: slice) -> np.ndarray:
+        """Of the pixels of a window from each limb, in half widths, float64 [limbs, h, w]."""
+        return distances_from(self.limbs, rows, columns, self.height)
 
 
 def _face_seen(known: np.ndarray, sure: np.ndarray) -> np.ndarray:
@@ -120,7 +106,7 @@ def _face_seen(known: np.ndarray, sure: np.ndarray) -> np.ndarray:
     seen = known.copy()
     if (known & sure)[FACE].any():
         seen[FACE] &= sure[FACE]
-    elif (known & sure)[[LEFT_SHOULDER, RIGHT_SHOULDER]].all():
+    elif (known & sure)[SHOULDERS].all():
         seen[FACE] = False
     return seen
 
@@ -141,13 +127,13 @@ def _guessed(places: np.ndarray, known: np.ndarray, height: float) -> tuple[np.n
     return places, known
 
 
-def _shaped(limb: Limb) -> Limb:
-    """A limb within the person's outline, for which its ends are drawn in."""
+def _shaped(limb: Limb, known: np.ndarray) -> Limb:
+    """A limb within the person's outline, for which its ends are drawn in. known: bool [17]."""
     points = limb.points
     if limb.part == UPPER_LEG:
         start, end = points
         points = np.stack([start + THIGH_STARTS * (end - start), end])
-    elif limb.part == TORSO and limb.joints[:2] == (LEFT_SHOULDER, RIGHT_SHOULDER):
+    elif limb.part == TORSO and known[SHOULDERS].all():  # the first two points
         middle = points[:2].mean(axis=0)
         points = np.concatenate([points[:2] + SHOULDERS_INSIDE * (middle - points[:2]), points[2:]])
-    return Limb(limb.part, points, limb.joints)
+    return Limb(limb.part, points, limb.axis)

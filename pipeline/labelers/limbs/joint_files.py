@@ -5,13 +5,14 @@ Reads one JSON for all images, a folder with one JSON for each, or the CSVs of t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.datasets.coco.entries import Entry, read_entries, read_images
-from pipeline.datasets.coco.image_names import ImageNames
+from pipeline.datasets.coco.image_names import ImageNames, path_ends, paths_of
 from pipeline.datasets.coco.skeletons import FoundPose, read_poses
 from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.records import ImageRecord
@@ -98,22 +99,24 @@ class JointFiles:
         return [one for one in poses if one.target or one.score is None or one.score >= self.person_score]
 
     def _from_tables(self, records: Sequence[ImageRecord]) -> dict[str, list[FoundPose]]:
-        found = {}
-        for split in _splits(records):
-            table = read_joints(Path(self.given.format(split=split)))
-            for record in records:
-                if record.split != split:
-                    continue
-                name = record.name.removeprefix(f"{split}/")
-                stem = name.rpartition(".")[0]
-                keypoints = table.get(stem, table.get(name))
-                if keypoints is not None:
-                    found[record.name] = [FoundPose(keypoints.astype(np.float64))]
+        """Skeleton of each image, from the row with its path or an end of it."""
+        found: dict[str, list[FoundPose]] = {}
+        tables = {split: read_joints(Path(self.given.format(split=split))) for split in _splits(records)}
+        users: dict[tuple[str, str], str] = {}
+        for record in records:
+            names = [name for path in paths_of(record, self.root) for name in path_ends(path.as_posix())]
+            table = tables[record.split]
+            row = next((key for name in names for key in (os.path.splitext(name)[0], name) if key in table), None)
+            if row is None:
+                continue
+            other = users.setdefault((self.given.format(split=record.split), row), record.name)
+            if other != record.name:
+                wrong = f"{self.given}: the row '{row}' may be of {other} or {record.name}"
+                raise UserError(wrong, f"Write the images' paths below {self.root} into the column name.")
+            found[record.name] = [FoundPose(table[row].astype(np.float64))]
         if records and not found:
-            wrong = (
-                f"{self.given} has no row of the {len(records):,} images that are labelled, such as {records[0].name}"
-            )
-            raise UserError(wrong, f"Name the joints of these images: --set {OPTION}=FILE")
+            of = f"none of the {len(records):,} images that are labelled, such as {records[0].name}"
+            raise UserError(f"{self.given} has {of}", f"Name the joints of these images: --set {OPTION}=FILE")
         return found
 
 

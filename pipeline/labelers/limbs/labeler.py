@@ -75,7 +75,7 @@ class LimbsOptions:
             check(_is_pattern(pattern), name, pattern, "a form of file names with {path}")
         check_choice("fit", self.fit, FITS)
         check(0 <= self.person_score <= 1, "person_score", self.person_score, "a number in [0, 1]")
-        check(0 < self.joint_confidence <= 1, "joint_confidence", self.joint_confidence, "a number in (0, 1]")
+        check(0 <= self.joint_confidence <= 1, "joint_confidence", self.joint_confidence, "a number in [0, 1]")
         check(self.low_resolution >= 0, "low_resolution", self.low_resolution, "0 or more pixels")
 
 

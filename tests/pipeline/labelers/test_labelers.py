@@ -51,7 +51,7 @@ def label(labeler: labelers.Labeler, item: ImageRecord, image: np.ndarray = IMAG
 
 
 def test_names_that_are_no_labelers(tmp_path: Path) -> None:
-    known = "danet, densepose, ground_truth, import, limbs, none, torchvision"
+    known = "blazepose, danet, densepose, ground_truth, import, limbs, none, torchvision"
     with pytest.raises(UserError, match=f"unknown labeler 'densepos'; known: {known}"):
         labelers.create("densepos", {}, source(tmp_path))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.labelers.limb_painting import paint, stature
+from pipeline.labelers.limb_painting import HALF_WIDTH, map_limbs, paint, stature
 from sorn.parts import FOOT, HEAD, LOWER_ARM, LOWER_LEG, TORSO, UPPER_ARM, UPPER_LEG
 from sorn.sample import JOINTS
 
@@ -140,3 +140,27 @@ def test_stature_is_the_median_of_what_the_bones_say() -> None:
 def test_joints_that_coincide_are_no_trouble() -> None:
     one_place = np.tile([5.0, 5.0, 1.0], (17, 1))
     assert paint(np.ones((10, 10), bool), one_place, 0.5).any()
+
+
+def test_the_map_says_of_every_pixel_how_far_and_how_sure_its_limb_is() -> None:
+    keypoints = pose(left_ankle=None)  # sure 0.9 at the knee, 0.1 at the ankle
+    keypoints[: JOINTS.index("left_shoulder")] = keypoints[0]
+    limbs = map_limbs(EVERYWHERE.shape, keypoints)
+    column, knee, ankle = 58, 73.3, 97.9
+    for row in (75, 85, 95):
+        assert limbs.parts[row, column] == LOWER_LEG
+        share = (row + 0.5 - knee) / (ankle - knee)
+        assert limbs.confidence[row, column] == pytest.approx(0.9 - 0.8 * share)
+        assert limbs.distance[row, column] == pytest.approx(0.5 / (HALF_WIDTH[LOWER_LEG] * 100), rel=0.01)
+    assert limbs.parts[102, column] == FOOT and limbs.confidence[102, column] == pytest.approx(0.1)
+    assert limbs.parts[30, 50] == TORSO and limbs.confidence[30, 50] == pytest.approx(0.9)
+
+
+def test_doubtful_joints_keep_their_place_on_the_map() -> None:
+    """A hidden limb is nearest where it is thought to be; `paint` gives its pixels to others."""
+    keypoints = without("left_knee", "left_ankle")
+    keypoints[: JOINTS.index("left_shoulder")] = keypoints[0]
+    limbs, mask = map_limbs(EVERYWHERE.shape, keypoints), paint(EVERYWHERE, keypoints, 0.5)
+    assert limbs.parts[90, 62] == LOWER_LEG and limbs.confidence[90, 62] < 0.5
+    assert limbs.parts[90, 42] == LOWER_LEG and limbs.confidence[90, 42] > 0.5
+    assert at(mask, 42, 90) == LOWER_LEG and at(mask, 66, 90) == TORSO  # farther than three half widths from any limb

@@ -149,7 +149,7 @@ def test_options_that_it_does_not_know(
         ("parts:Mine:more", "is not of the form package.module:Class"),
         ("__main__:Mine", r"lies in the program that runs, .*\. Move .*LABELER=mymodule:Mine"),
         ("my.parts.Mine", r"unknown labeler 'my\.parts\.Mine'; .*Choose one: LABELER=my\.parts:Mine, or"),
-        ("dense_pose", r"unknown labeler 'dense_pose'; known: danet.*Choose one: LABELER=densepose"),
+        ("dense_pose", r"unknown labeler 'dense_pose'; known: blazepose, danet.*Choose one: LABELER=densepose"),
     ],
 )
 def test_names_that_lead_nowhere(source: Source, name: str, message: str) -> None:

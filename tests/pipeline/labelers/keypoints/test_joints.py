@@ -135,7 +135,7 @@ def test_names_and_options() -> None:
     source = Source(Manifest("mine", "Mine"), Path())
     assert keypoints.create("none", {}, source) is None
     for name, options, message in (
-        ("openpose", {}, "unknown keypoint finder 'openpose'; known: joints, keypoint_rcnn"),
+        ("openpose", {}, "unknown keypoint finder 'openpose'; known: blazepose, joints, keypoint_rcnn"),
         ("joints", {"file": "x"}, r"keypoint finder joints: unknown key 'masks\.keypoint_options\.file'\. .*Known: "),
         ("joints", {"pattern": "{path}"}, r"only {split} can be filled in\. .*--set masks\.keypoint_options\.pattern"),
     ):

@@ -141,8 +141,17 @@ def test_numbers_with_the_images_in_another_file(shop: Shop) -> None:
 def test_joints_of_a_table(shop: Shop) -> None:
     (shop.root / "joints").mkdir()
     row = ",".join(map(str, joints().ravel()))
-    (shop.root / "joints" / "train.csv").write_text(f"name,{','.join(COLUMNS)}\n0001/a,{row}\n")
-    assert is_whole(shop.label(joints=str(shop.root / "joints" / "{split}.csv")))
+    given = {"joints": str(shop.root / "joints" / "{split}.csv")}
+    for name in ("0001/a", "a.jpg", "images/0001/a"):
+        (shop.root / "joints" / "train.csv").write_text(f"name,{','.join(COLUMNS)}\n{name},{row}\n")
+        assert is_whole(shop.label(**given))
+    (shop.root / "joints" / "train.csv").write_text(f"name,{','.join(COLUMNS)}\nb,{row}\n")
+    with pytest.raises(UserError, match=r"has none of the 1 images that are labelled, such as train/0001/a\.jpg"):
+        shop.label(**given)
+    shop.records.append(shop.add("0002/a.jpg"))
+    (shop.root / "joints" / "train.csv").write_text(f"name,{','.join(COLUMNS)}\na,{row}\n")
+    with pytest.raises(UserError, match=r"the row 'a' may be of train/0001/a\.jpg or train/0002/a\.jpg"):
+        shop.label(**given)
 
 
 def square(top: int, bottom: int, left: int, right: int) -> list[float]:
@@ -391,8 +400,8 @@ def test_images_of_another_split_are_not_taken_for_these(shop: Shop) -> None:
         ),
         ({"joints": "j.json", "silhouettes": "s", "joints_pattern": "x.json"}, r"joints_pattern = 'x\.json': expected"),
         (
-            {"joints": "j.json", "silhouettes": "s", "joint_confidence": 0.0},
-            r"joint_confidence = 0\.0: expected a number in",
+            {"joints": "j.json", "silhouettes": "s", "joint_confidence": 1.5},
+            r"joint_confidence = 1\.5: expected a number in",
         ),
         (
             {"joints": "j.json", "silhouette": "s"},
