@@ -166,5 +166,5 @@ def test_the_folder_is_that_of_the_cache(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SORN_CACHE", str(tmp_path))
     assert blazepose_files.default_folder() == tmp_path / "blazepose"
     monkeypatch.setattr(blazepose_files, "cache_folder", lambda: None)
-    with pytest.raises(UserError, match=r"no home folder .*SORN_CACHE"):
+    with pytest.raises(UserError, match=r"no home folder\. .*SORN_CACHE"):
         blazepose_files.default_folder()
