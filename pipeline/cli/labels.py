@@ -34,7 +34,7 @@ from pipeline.cli.options import FOLDER, data_root_option, runs_option
 )
 @click.option("--workers", default=2, show_default=True, help="Threads; never changes a result.")
 def page(run: str, other: str | None, runs: Path, data_root: Path, out: Path | None, height: int, workers: int) -> None:
-    """Write a folder that shows every labelled image of RUN with its mask.
+    """Write a page with every labelled image of RUN and its mask.
 
     Open its index.html from disk: no server is needed, and the folder can be copied. The images can be filtered by
     status, foreground, parts, camera, person and agreement, with OTHER, a second labeler of the same images, or with
@@ -60,7 +60,9 @@ def page(run: str, other: str | None, runs: Path, data_root: Path, out: Path | N
 @click.option("--only", type=FOLDER, help="Only the images of a marks.csv; see sorn masks page.")
 @click.option("--out", type=FOLDER, help="Folder for the files. Default: masks-of-RUN in --runs.")
 def export(run: str, runs: Path, kind: str, only: Path | None, out: Path | None) -> None:
-    """Write the labels of RUN, with their images at the size of the shards, to be mended in another tool.
+    """Write the labels of RUN, to be mended in another tool.
+
+    The images are written beside them, at the size of the shards.
 
     png: a palette PNG per image, whose values are the ids of the eight part classes, in the folders and with the
     labelmap.txt of CVAT's "Segmentation mask". coco: annotations.json with a run-length mask per part. Mended masks

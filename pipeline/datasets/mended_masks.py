@@ -119,7 +119,10 @@ def _matched(place: Path, there: Collection[str], records: Iterable[ImageRecord]
 
 
 def mask_name(name: str, shared: bool) -> str:
-    """File of an image's mask, below the folder. shared: another image has this name with another suffix."""
+    """File of an image's mask, below the folder.
+
+    shared: another image has this name with another suffix.
+    """
     return f"{name if shared else _stem(name)}.png"
 
 

@@ -47,7 +47,7 @@ class ComparisonPaths(Pages):
 
 @dataclass(frozen=True)
 class LabelsPagePaths:
-    """Files of a labels page, a folder that is copied as a whole."""
+    """Files of a labels page."""
 
     folder: Path
 

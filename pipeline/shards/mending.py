@@ -1,4 +1,4 @@
-"""Marks and mended masks of a run's images, applied to samples and finished shards.
+"""Marks and mended masks, applied to samples and finished shards.
 
 A shard that has what is wanted stays as it is. Any other one is written again, from the finished one where its labels
 can be taken from there, so that a few marks cost no labeling.
@@ -97,15 +97,18 @@ class Mending:
         return True
 
     def may_start_from(self, shard: ShardReader) -> bool:
-        """Whether the labels can be taken from a finished shard: no mask has to be the labeler's own again."""
+        """Whether the labels can be taken from a finished shard.
+
+        They cannot if a mask has to be the labeler's own again.
+        """
         mended = [name for row, name in enumerate(shard.name.tolist()) if shard.change(row).mended]
         return all(name in self.masks for name in mended)
 
 
 def finished_shard(path: Path, fingerprint: str, names: list[str]) -> ShardReader | None:
-    """Whole shard of these images with these labels, mended or not; None without one.
+    """Whole shard of these images and labels; None without one.
 
-    Raises OutOfReach for a file that may be whole and cannot be opened.
+    It may be mended. Raises OutOfReach for a file that may be whole and cannot be opened.
     """
     if not path.exists():
         return None

@@ -85,7 +85,7 @@ class ShardPlan:
         return [record for shard in self.shards if shard.split in splits for record in shard.records]
 
     def link_finished(self, shards: list[PlannedShard]) -> None:
-        """Second names for those shards of the finished stage that have all that is wanted.
+        """Second names for finished shards that have all that is wanted.
 
         So the newer outputs hold them, and only shards with changed images are written.
         """

@@ -41,7 +41,10 @@ SHOWN = 5  # names of unreadable images in a message
 
 @dataclass(frozen=True)
 class WrittenShards:
-    """Plan of the shards with those written, and the labeler. fingerprint: of the stage."""
+    """Plan of the shards with those written, and the labeler.
+
+    fingerprint: of the stage.
+    """
 
     plan: ShardPlan
     labeler: ShardLabeler

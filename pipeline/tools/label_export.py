@@ -74,7 +74,10 @@ def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Pat
 
 
 def palette_image(mask: np.ndarray) -> Image.Image:
-    """Mask [h, w] uint8 as an image whose pixels are the class ids, shown in the colours of the parts."""
+    """Mask [h, w] uint8 as an image of class ids.
+
+    It is shown in the colours of the parts.
+    """
     image = Image.fromarray(mask, "P")
     colours = np.zeros((PALETTE, 3), np.uint8)
     colours[: len(CLASSES)] = COLOURS

@@ -24,7 +24,10 @@ REMEDY = "Give annotations as `sorn masks export RUN --to coco` writes them: ima
 
 @dataclass(frozen=True)
 class DrawnMask:
-    """Annotations of one image. size: (h, w). shapes: part and COCO segmentation, in the order of drawing."""
+    """Annotations of one image.
+
+    size: (h, w). shapes: part and COCO segmentation, in the order of drawing.
+    """
 
     file: str
     size: tuple[int, int]

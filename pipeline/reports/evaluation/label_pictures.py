@@ -1,4 +1,4 @@
-"""Pictures of the training labels in report.html, and the way to all of them."""
+"""Pictures of the training labels in report.html."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class ShownLabels:
 
 
 def shown_labels(paths: Paths) -> ShownLabels | None:
-    """Labels of the run; None if they have no contact sheet, as those of a labeler that labels nothing."""
+    """Labels of the run.
+
+    None if they have no contact sheet, as those of a labeler that labels nothing.
+    """
     sheet = decode(paths.label_pictures / SHEET)
     if sheet is None:
         return None

@@ -111,7 +111,10 @@ class SeenView:
 
 @dataclass(frozen=True)
 class LabelsView:
-    """Quality of the labels that the network was trained on. shown: None without pictures of them."""
+    """Quality of the labels that the network was trained on.
+
+    shown: None without pictures of them.
+    """
 
     caption: str
     rows: Table

@@ -89,9 +89,9 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
 
 
 def common_images(a: StoredLabels, b: StoredLabels, names: list[str]) -> np.ndarray:
-    """Positions in A and in B of the images that are in both, int64 [n, 2], in the order of A.
+    """Positions in A and in B of the images in both, int64 [n, 2].
 
-    names: of the two runs. Raises UserError if they are not labels of the same images.
+    They are in the order of A. names: of the two runs. Raises UserError if they are not labels of the same images.
     """
     in_b = {name: number for number, name in enumerate(b.name.tolist())}
     common = [(number, in_b[name]) for number, name in enumerate(a.name.tolist()) if name in in_b]

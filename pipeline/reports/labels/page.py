@@ -1,4 +1,4 @@
-"""The labels page: one folder that opens from disk, with every image and its mask.
+"""The labels page: every image with its mask, opened from disk.
 
 Reads shards and ground truth; writes index.html, data.js and sheets of thumbnails. index.html is written last.
 """
@@ -65,7 +65,7 @@ class LabelsPage:
 
 
 def write_labels_page(given: Sequence[str], runs: Path, data_root: Path, options: LabelsPageOptions) -> Path:
-    """Page of the labels of one run, or of two side by side; its index.html.
+    """Page of the labels of one or two runs; its index.html.
 
     given: one or two runs, as for `find_index`. Raises UserError for runs without labels, for two of other images, and
     for a ground-truth mask that cannot be one of its image.

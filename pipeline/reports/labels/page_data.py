@@ -1,4 +1,4 @@
-"""Columns of the labels page: every image with its labels and their agreement.
+"""Columns of the labels page: images, labels and their agreement.
 
 Reads shards and ground truth. The columns become data.js, which the page loads as a script: a browser reads no other
 file beside a page that opens from disk.
@@ -27,7 +27,7 @@ LEFT_OUT = "left out before"  # in place of a reason that is not known any more
 
 @dataclass(frozen=True)
 class MeasuredImage:
-    """Figures of one image, a value per layer or per pair of layers.
+    """Figures of one image, per layer or per pair of layers.
 
     foreground: thousandths of its pixels. parts: bit p - 1 is set if part p is shown. iou: mIoU in thousandths.
     stripes: stripes that agree. All of them UNKNOWN without a mask.
@@ -41,7 +41,10 @@ class MeasuredImage:
 
 @dataclass(frozen=True)
 class LayerColumns:
-    """A layer of masks in data.js. status: positions in `statuses`, None for ground truth."""
+    """A layer of masks in data.js.
+
+    status: positions in `statuses`, None for ground truth.
+    """
 
     key: str
     title: str

@@ -55,9 +55,10 @@ class LabelsSource:
 
     @staticmethod
     def of(run: Run, indices: Sequence[Path]) -> LabelsSource:
-        """Images of those splits that have labels; of two runs, the images in both.
+        """Images of the splits that have labels.
 
-        run: of the first index. Raises UserError where no image has a label, and for two runs of other images.
+        Of two runs, the images in both. run: of the first index. Raises UserError where no image has a label, and for
+        two runs of other images.
         """
         opened, names = [StoredLabels(index) for index in indices], [label_name(index) for index in indices]
         first = opened[0]
@@ -90,7 +91,7 @@ class LabelsSource:
         return self.labels.sample(int(self.rows[number])).image
 
     def thumbnail(self, height: int) -> tuple[int, int]:
-        """Height and width of a thumbnail that is not larger than the stored images."""
+        """Height and width of a thumbnail, at most the stored images'."""
         full, width = self.labels.index.image_size
         return min(height, full), max(1, round(min(height, full) * width / full))
 

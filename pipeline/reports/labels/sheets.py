@@ -23,7 +23,10 @@ IMAGE = "image"  # key of the sheets of photographs; those of masks have the key
 
 
 def sheet_name(layer: str, number: int) -> str:
-    """File of a sheet. layer: IMAGE, or the key of a set of masks."""
+    """File of a sheet.
+
+    layer: IMAGE, or the key of a set of masks.
+    """
     return f"{layer}-{number:05d}.{'jpg' if layer == IMAGE else 'png'}"
 
 
