@@ -49,7 +49,7 @@ class Backbone(nn.Module):
         self._freeze(module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
 
     def freeze_early(self) -> None:
-        """Layers that lead to the map of block 2; nothing in them learns from now on."""
+        """Layers before the map of block 2, which learn nothing from now on."""
         used = self._parameters_of_block2()
         own = ((module, list(module.parameters(recurse=False))) for module in self.modules())
         self._freeze(module for module, values in own if values and all(value in used for value in values))
@@ -91,7 +91,10 @@ class DilatedDepthwise(nn.Conv2d):
 
     @classmethod
     def of(cls, conv: nn.Conv2d, dilation: int) -> DilatedDepthwise:
-        """Convolution with stride 1 and the weights of another, which keeps the size of a map."""
+        """Convolution with stride 1 and the weights of another.
+
+        A map keeps its size.
+        """
         size, biased = conv.kernel_size[0], conv.bias is not None
         own = cls(conv.in_channels, conv.out_channels, size, groups=conv.groups, bias=biased)
         own.weight, own.bias = conv.weight, conv.bias

@@ -77,7 +77,7 @@ def write_labels_page(given: Sequence[str], runs: Path, data_root: Path, options
     paths.index.unlink(missing_ok=True)  # what is there is no page until it is whole
     size = source.thumbnail(options.height)
     measured = _write_sheets(paths, source, size, Stripes.of(run.config), options.workers)
-    columns = label_columns(source, measured, run.names, size, run.config.model.stripes, _reasons(run, source))
+    columns = label_columns(source, measured, run, size, _reasons(run, source))
     write_text(paths.data, f"const LABELS = {json.dumps(to_json(columns), separators=(',', ':'))};\n")
     write_text(paths.index, render("labels.html.j2", _view(run, source, columns)))
     logger.info(f"labels: {len(source):,} images on {paths.index}")

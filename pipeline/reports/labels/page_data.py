@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.records import IdNames
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.reports.labels.page_source import LabelsSource, MaskLayer
 from pipeline.reports.labels.sheets import COLUMNS, ROWS
+from pipeline.runs.run import Run
 from sorn import metrics
 from sorn.parts import CLASSES, COLOURS
 from sorn.sample import Status
@@ -142,17 +142,16 @@ def _visible(masks: Sequence[np.ndarray | None], stripes: Stripes) -> dict[int, 
 def label_columns(
     source: LabelsSource,
     measured: Sequence[MeasuredImage],
-    names: IdNames,
+    run: Run,
     size: tuple[int, int],
-    stripes: int,
     reasons: Mapping[str, str],
 ) -> LabelColumns:
     """Columns of all images.
 
-    measured: an entry per image. size: height and width of a thumbnail. reasons: name of an image that is left out ->
+    measured: an entry per image. run: of the labels. size: height and width of a thumbnail. reasons: name of an image that is left out ->
     why it was marked.
     """
-    labels, rows = source.labels, source.rows
+    labels, rows, names = source.labels, source.rows, run.names
     splits, split = _positions(labels.split[rows].tolist())
     cameras, camera = _positions([names.camera(camid) for camid in labels.camid[rows].tolist()])
     persons, person = _positions([names.person(pid) for pid in labels.pid[rows].tolist()])
@@ -162,7 +161,7 @@ def label_columns(
         classes=CLASSES,
         colours=["rgb({}, {}, {})".format(*colour) for colour in COLOURS.tolist()],
         statuses=[status.name.lower().replace("_", " ") for status in Status],
-        stripes=stripes,
+        stripes=run.config.model.stripes,
         names=labels.name[rows].tolist(),
         splits=splits,
         split=split,

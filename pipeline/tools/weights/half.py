@@ -27,7 +27,7 @@ def halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def without_classifiers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a SORN that other people can use: the classifiers of the training identities are left out."""
+    """Weights of a SORN without the classifiers of its training identities."""
     return {name: value for name, value in weights.items() if OWN_IDENTITIES not in name}
 
 
