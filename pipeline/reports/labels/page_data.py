@@ -148,8 +148,8 @@ def label_columns(
 ) -> LabelColumns:
     """Columns of all images.
 
-    measured: an entry per image. run: of the labels. size: height and width of a thumbnail. reasons: name of an image that is left out ->
-    why it was marked.
+    measured: an entry per image. run: of the labels. size: height and width of a thumbnail. reasons: name of an image
+    that is left out -> why it was marked.
     """
     labels, rows, names = source.labels, source.rows, run.names
     splits, split = _positions(labels.split[rows].tolist())
