@@ -67,8 +67,8 @@ class ImageFiles:
         wrong = f"none of {total:,} images has a file of {self.what}: no {first}"
         beside, stem = self._beside(record)
         if beside:
-            pattern = f"--set '{option}_pattern={{path}}{beside[len(stem) :]}'"
-            return UserError(f"{wrong}, but {beside} is there", f"If it is that file, name the form: {pattern}")
+            key, form = f"{option}_pattern", f"{{path}}{beside[len(stem) :]}"
+            return UserError(f"{wrong}, but {beside} is there", f"If it is that file: --set '{key}={form}'")
         whole = sorted(path.name for path in self.folder.glob("*.json"))
         if len(whole) == 1:
             remedy = f"If it is of all images, name it: --set {option}={self.folder / whole[0]}"

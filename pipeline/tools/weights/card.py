@@ -185,6 +185,6 @@ def _use(source: PackSource) -> list[str]:
             "- The start of a DANet that is trained on masks of your own (`danet.init`).",
         ]
     return [
-        "- A first answer on own pictures, of one person each: `sorn search --model`, `make eval TRAINED_ON=`.",
+        "- A first answer on own pictures, of one person each: `sorn search`, `make eval TRAINED_ON=`.",
         "- The start of a training on own pictures: `CONFIG=finetune`, `INIT=`.",
     ]
