@@ -34,6 +34,7 @@ from pipeline.training import loop
 from pipeline.training.loop import Training
 from pipeline.training.validation import Validation
 from sorn import engine
+from sorn.features import Features
 
 ROOT = Path(__file__).parents[3]
 PRINT = "f" * 64  # a fingerprint
@@ -399,9 +400,9 @@ def test_features_that_are_not_finite_in_validation_are_a_warning(
     """In the first epochs the statistics of batch normalisation may be far from those of a batch."""
     extract, calls = engine.extract_features, []
 
-    def unusable_at_first(*given: Any) -> tuple[np.ndarray, ...]:
+    def unusable_at_first(*given: Any) -> Features:
         calls.append(0)
-        return tuple(field * (np.nan if len(calls) <= 2 else 1) for field in extract(*given))
+        return Features(*(field * (np.nan if len(calls) <= 2 else 1) for field in extract(*given)))
 
     monkeypatch.setattr(engine, "extract_features", unusable_at_first)
     config = tiny.config("train.validate_every=1", "train.keep=best")
