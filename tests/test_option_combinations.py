@@ -121,6 +121,11 @@ REFUSALS = [
         {**BRANCHES, "model.semantic_branch": False},
     ),
     Refusal(
+        "data: .*model.part_branch = True: expected false without the semantic branch, and without both",
+        lambda v: v.model_part_branch and not (v.model_semantic_branch and v.matches),
+        {"model.part_branch": True, "model.semantic_branch": False},
+    ),
+    Refusal(
         "data: .*eval.place = True: expected false, unless eval.visibility",
         lambda v: v.eval_place and v.eval_visibility != "network",
         {"eval.place": True, "eval.visibility": "pose"},

@@ -28,7 +28,7 @@ def common(tmp_path, *more: str) -> list[str]:
     [
         (["--dataset", "market1502"], ["unknown dataset 'market1502'", "Did you mean market1501"]),
         (["--dataset", "market1501"], ["Market-1501", "data"]),
-        (["--config", "papper"], ["no configuration 'papper'", "demo, paper"]),
+        (["--config", "papper"], ["no configuration 'papper'", "demo, finetune, paper"]),
         (["--set", "eval.tau=3"], ["eval.tau = 3"]),
         (["--workers", "-1"], ["workers = -1"]),
         (["--experiment", "a/b"], ["experiment 'a/b'", "letters, digits"]),
