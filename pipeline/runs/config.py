@@ -66,10 +66,10 @@ class DanetConfig:
 
     backbone: str = choice("resnet50", DANET_BACKBONES)
     # Dilated, output stride 8. The paper names the network, not its backbone. resnet18 trains on a CPU.
-    width: int = 0
-    # Channels of the heads. 0 is a quarter of the backbone's, as in the DANet paper; eight classes need fewer.
     image_size: tuple[int, int] = (256, 128)
     # Height, width of the crops it is trained on and by default labels at.
+    width: int = 0
+    # Channels of the heads. 0 is a quarter of the backbone's, as in the DANet paper; eight classes need fewer.
     epochs: int = 40
     # Passes over the crops of the split.
     batch_size: int = 16

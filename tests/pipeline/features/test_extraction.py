@@ -278,7 +278,7 @@ Path(__file__).with_name(f"process-{{processes.here().number}}").write_text(has)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert [(tmp_path / f"process-{number}").read_text() for number in (0, 1)] == ["9 queries", "nothing"]
-    assert said.count("features: 9/9 images") == 1 and "10/10" not in said  # process 0 alone shows its share
+    assert said.count("features: 9/9 images") == 1 and "features: 10/10" not in said  # process 0 alone shows its share
     assert shared.features.read_bytes() == alone and not shared.feature_chunks.exists()
 
 

@@ -109,7 +109,7 @@ def test_what_cannot_be_done(tmp_path: Path) -> None:
     paths = make_dataset(tmp_path)
     with pytest.raises(UserError, match=r"masks\.splits names 'tarin', which is no split\. Known: train, val_query"):
         work(make_config(splits=("tarin",)), paths, "f")
-    with pytest.raises(UserError, match=r"unknown keypoint finder 'joint'; known: joints"):
+    with pytest.raises(UserError, match=r"unknown keypoint finder 'joint'; known: blazepose, joints"):
         masks.settings(Run.of(make_config(keypoints="joint"), paths))
     shutil.rmtree(paths.folder("data"))
     with pytest.raises(UserError, match=r"the data stage of mine has not finished: .*Run: make data DATASET="):

@@ -34,7 +34,11 @@ def test_the_page_has_every_section_with_a_view(evaluated: Evaluated) -> None:
 def test_a_new_section_is_one_entry(monkeypatch: pytest.MonkeyPatch, evaluated: Evaluated) -> None:
     rows = Table([["a", "b"], ["c <d>", "e"]])
     new = Section(
-        "Night", lambda contents: [contents.report.protocol], "labels", lambda _: LabelsView("At night", rows), True
+        "Night",
+        lambda contents: [contents.report.protocol],
+        "labels",
+        lambda _: LabelsView("At night", rows, None),
+        True,
     )
     monkeypatch.setattr(sections, "SECTIONS", (*SECTIONS, new))
     assert sections.markdown(REPORT, [], "")[-3:] == ["## Night", "", REPORT.protocol]

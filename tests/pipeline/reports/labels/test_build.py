@@ -111,6 +111,7 @@ def test_counts_by_hand(paths: Paths) -> None:
         "several_people": 1,
         "unreadable": 1,
         "unlabeled": 0,
+        "left_out": 0,
     }
     assert found["named"] == {
         "empty": ["train/d.jpg"],
