@@ -63,8 +63,8 @@ def find_place(mask: np.ndarray, heights: Heights) -> Placement | None:
     """Place of a picture, by the parts in it.
 
     None for a picture that is left alone: if its parts reach from head to feet, if none is cut by the upper or the
-    lower border, and if too few of their boundaries lie inside it. So what an obstacle hides moves no picture. mask:
-    predicted class ids uint8 [h, w] of the eight classes.
+    lower border, and if too few of their boundaries lie inside it. So an obstacle moves no picture, unless the part
+    beside it reaches the border. mask: predicted class ids uint8 [h, w] of the eight classes.
     """
     seen, expected = part_rows(mask) / len(mask), np.array(heights)
     if not np.isnan(seen[[HEAD - 1, FOOT - 1]]).any():
