@@ -6,7 +6,7 @@ The command line prints it as one sentence and exits with 1.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 WRONG_OPTION = "Correct that option: --help says what it takes."
 
@@ -45,6 +45,11 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Start of a remedy with the nearest known name, "" for none."""
     name = nearest(given, known)
     return f"Did you mean {name}? " if name else ""
+
+
+def first_names(names: Sequence[str], most: int = 3) -> str:
+    """Names for a message: the first `most`, and dots for the others."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _plain(name: str) -> str:

@@ -49,7 +49,7 @@ class Backbone(nn.Module):
         self._freeze(module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
 
     def freeze_early(self) -> None:
-        """Layers before the map of block 2, which learn nothing from now on."""
+        """Layers before the map of block 2, which no longer learn."""
         used = self._parameters_of_block2()
         own = ((module, list(module.parameters(recurse=False))) for module in self.modules())
         self._freeze(module for module, values in own if values and all(value in used for value in values))

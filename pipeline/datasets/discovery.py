@@ -17,9 +17,8 @@ from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.folders import content_digest, list_images, locate, set_folder
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.errors import first_names
 from pipeline.io.digests import ContentDigest
-
-EXAMPLES = 3
 
 
 def find_records(manifest: Manifest, data_root: Path, earlier: EarlierIds | None = None) -> Found:
@@ -92,7 +91,7 @@ class _Search:
             self._add(image_set, folder, [(name, (folder if name in own else fallback) / name) for name in there])
             if missing:
                 wrong = f"{len(missing):,} of {len(names):,} images of {image_set.list} are neither in {folder} nor in "
-                wrong += f"{fallback}: {_examples(missing)}"
+                wrong += f"{fallback}: {first_names(missing)}"
                 self._say("error", wrong, "Copy the original dataset again.")
         return self._found()
 
@@ -113,7 +112,7 @@ class _Search:
             camid = int(match["camid"]) if image_set.camera is None else image_set.camera
             self.records.append(ImageRecord(image_set.prefix + relative, path, pid, camid, image_set.split))
         if unparsed:
-            wrong = f"{len(unparsed):,} of {len(images):,} names in {folder} do not parse: {_examples(unparsed)}"
+            wrong = f"{len(unparsed):,} of {len(images):,} names in {folder} do not parse: {first_names(unparsed)}"
             hints = [h.text for h in self.manifest.hint if any(_matches(h.pattern, name) for name in unparsed)]
             remedy = "; ".join(hints) or f"Rename or remove them; names must match {self.manifest.pattern}"
             self._say("error", wrong, remedy + ".")
@@ -123,10 +122,10 @@ class _Search:
         kinds = " or ".join(self.manifest.extensions)
         if not names:
             wrong = f"{folder} holds no {kinds} image"
-            wrong += f", but {len(others):,} other files: {_examples(others)}" if others else ""
+            wrong += f", but {len(others):,} other files: {first_names(others)}" if others else ""
             self._say("error", wrong, "Copy the dataset there again.")
         elif others:
-            self._say("note", f"{len(others):,} other files in {folder} are left alone: {_examples(others)}")
+            self._say("note", f"{len(others):,} other files in {folder} are left alone: {first_names(others)}")
         stems: dict[str, str] = {}
         twice = []
         for name in names:
@@ -134,7 +133,7 @@ class _Search:
             if first != name:
                 twice.append(f"{first} and {name}")
         if twice:
-            wrong = f"{len(twice):,} images in {folder} are there twice: {_examples(twice)}"
+            wrong = f"{len(twice):,} images in {folder} are there twice: {first_names(twice)}"
             self._say("error", wrong, "Keep one file of each.")
 
     def _say(self, level: str, wrong: str, remedy: str = "") -> None:
@@ -147,7 +146,3 @@ class _Search:
 
 def _matches(pattern: str, name: str) -> bool:
     return re.match(pattern, PurePosixPath(name).name) is not None
-
-
-def _examples(names: list[str]) -> str:
-    return ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else "")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.datasets.manifest import QUERY_SPLITS, SPLITS, ImageSet, Manifest, known_datasets, load_manifest
 from pipeline.datasets.records import LEVELS, Finding, Found, ImageRecord
+from pipeline.errors import first_names
 
 NO_OTHER_CAMERA = "have no image by another camera in"  # in the finding about queries that are skipped
 
@@ -150,4 +151,4 @@ def _scorable(
 
 def _first(pids: set[int], found: Found) -> str:
     names = [found.names.person(pid) for pid in sorted(pids)]
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return first_names(names, 5)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipeline.datasets.records import Finding, ImageRecord
+from pipeline.errors import first_names
 
 GROUPS = (("train",), ("val_query", "val_gallery"), ("labeler",), ("query", "gallery"))
 LARGEST_ID = 2**63 - 1  # ids are stored as int64; larger ones are names
@@ -24,7 +25,6 @@ NUMBER = re.compile(r"\d+", re.ASCII)
 DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d{1,4})?", re.ASCII)
 SHORTENED = re.compile(r"\d(\.\d+)?e\+\d+", re.ASCII | re.I)
 MISSING = {"nan", "none", "null", "n/a", "#n/a", "na", "?"}
-EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,13 @@ def doubts(what: str, ids: Iterable[str]) -> list[Finding]:
         spellings[_plain(text)].append(text)
     found = []
     if twice := [" and ".join(map(repr, alike)) for alike in spellings.values() if len(alike) > 1]:
-        wrong = f"{len(twice):,} {what}s have several spellings, which count as different ones: {_examples(twice)}"
+        wrong = f"{len(twice):,} {what}s have several spellings, which count as different ones: {first_names(twice)}"
         found.append(Finding("warning", wrong, "Write each in one way only, or leave it if they are different."))
     if short := [text for alike in spellings.values() for text in alike if SHORTENED.fullmatch(text)]:
-        wrong = f"{len(short):,} {what}s are numbers that a spreadsheet has shortened: {_examples(short)}"
+        wrong = f"{len(short):,} {what}s are numbers that a spreadsheet has shortened: {first_names(short)}"
         found.append(Finding("warning", wrong, "Several may have become one: save the column as text."))
     if gaps := [text for alike in spellings.values() for text in alike if text.casefold() in MISSING]:
-        wrong = f"{what} {_examples([repr(text) for text in gaps])} counts as one {what}, but may be a missing value"
+        wrong = f"{what} {first_names([repr(text) for text in gaps])} counts as one {what}, but may be a missing value"
         found.append(Finding("warning", wrong, f"Give each image its {what}, or remove the row; -1 as pid marks junk."))
     return found
 
@@ -140,7 +140,3 @@ def _plain(text: str) -> str | Decimal:
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     number = re.sub(r"(?<=\d)[,_'](?=\d{3}(?!\d))", "", plain)
     return Decimal(number) if DECIMAL.fullmatch(number) else plain
-
-
-def _examples(texts: list[str]) -> str:
-    return ", ".join(texts[:EXAMPLES]) + (", ..." if len(texts) > EXAMPLES else "")

@@ -7,12 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import LostFile
+from pipeline.errors import LostFile, first_names
 from pipeline.io.csv_table import read_table
 
 COLUMNS = ("path", "reason")
 REMEDY = "Save it with the labels page (sorn masks page RUN), or write the columns path,reason."
-SHOWN = 3  # names in a sentence
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,7 @@ class Marks:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in self.counts().items())
         said = [f"{len(self.reasons):,} images of {file} are left out of the segmentation loss: {counts or 'none'}"]
         if self.gone:
-            more = ", ..." if len(self.gone) > SHOWN else ""
-            names = f"{', '.join(self.gone[:SHOWN])}{more}"
+            names = first_names(self.gone)
             said.append(f"{len(self.gone):,} marks of {file} name no labelled image, and change nothing: {names}")
         return said
 

@@ -17,14 +17,13 @@ from pipeline.datasets.coco.part_masks import DrawnMask, read_part_masks
 from pipeline.datasets.label_maps import exact_mask
 from pipeline.datasets.mask_files import read_values
 from pipeline.datasets.records import ImageRecord
-from pipeline.errors import LostFile, UserError
+from pipeline.errors import LostFile, UserError, first_names
 from pipeline.io.images import BROKEN, open_image, resize_mask
 from sorn.parts import CLASSES, COLOURS
 
 ANNOTATIONS = "annotations.json"  # of COCO
 FOLDER = "SegmentationClass"  # of the masks, as CVAT names it in what it imports and exports
 EDIT = "Export them again and mend those: sorn masks export RUN --to png"
-SHOWN = 3  # names in a sentence
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,7 @@ class MendedMasks:
         """What was found in a folder or a file."""
         said = [f"{len(self.files) + len(self.drawn):,} masks of {folder} are laid over those of the labeler"]
         if self.strange:
-            more = ", ..." if len(self.strange) > SHOWN else ""
-            names = f"{', '.join(self.strange[:SHOWN])}{more}"
+            names = first_names(self.strange)
             said.append(f"{len(self.strange):,} masks of {folder} belong to no labelled image: {names}")
         return said
 

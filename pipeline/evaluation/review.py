@@ -5,11 +5,12 @@ A new warning is one entry of CHECKS. Each check is cheap, and silent on the dat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.datasets.findings import NO_OTHER_CAMERA
+from pipeline.errors import first_names
 from pipeline.evaluation.figures import HEADLINE, measured, percent
 from pipeline.evaluation.origin import Origin
 from pipeline.evaluation.scores import Scores
@@ -22,7 +23,6 @@ from sorn.matching import indicators
 FEW_STEPS = 100
 FEW_DRAWS = 10
 HIGH_CHANCE = 0.1  # rank-1 of a random order
-SHOWN = 3  # names in a warning
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _unreadable(reviewed: Reviewed) -> list[EvaluationWarning]:
     names = reviewed.unreadable
     if not names:
         return []
-    text = f"unreadable images are left out: {len(names):,}, {_first(names)}"
+    text = f"unreadable images are left out: {len(names):,}, {first_names(names)}"
     return [EvaluationWarning(text, "Queries and gallery are not those of the whole dataset.")]
 
 
@@ -77,7 +77,7 @@ def _skipped(reviewed: Reviewed) -> list[EvaluationWarning]:
     names = [str(name) for name in scores.query.name[~scores.relevant.usable]]
     if not names or any(NO_OTHER_CAMERA in finding.wrong for finding in reviewed.origin.findings):
         return []
-    text = f"{len(names):,} of {len(scores.query):,} queries have no match in the gallery: {_first(names)}"
+    text = f"{len(names):,} of {len(scores.query):,} queries have no match in the gallery: {first_names(names)}"
     return [EvaluationWarning(text, "They are left out of every figure.")]
 
 
@@ -197,10 +197,6 @@ def _floor(reviewed: Reviewed) -> list[EvaluationWarning]:
             pairs = (f"{key} {percent(reached[key])} against {percent(figures[key])} %" for key in below)
             found.append(EvaluationWarning(f"{name} lies below {floor}: {', '.join(pairs)}", why))
     return found
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 CHECKS: tuple[Check, ...] = (

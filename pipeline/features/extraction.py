@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_names
 from pipeline.features import bank_values, store
 from pipeline.features.chunks import Chunks
 from pipeline.features.equal_pictures import unite_equal_pictures
@@ -242,10 +242,9 @@ class Extraction:
             bank = getattr(banks, side)
             names = bank.name[bank_values.zero_images(bank)]
             if len(names):
-                some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
                 logger.warning(
                     f"eval: {self.paths.settled.features}: the features of {len(names)} {side} images are zero, so "
-                    f"these are similar to no image: {some}"
+                    f"these are similar to no image: {first_names(names, NAMED)}"
                 )
 
 

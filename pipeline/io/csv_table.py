@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_names
 from pipeline.io.text import read_text
 
 Row = tuple[int, dict[str, str]]  # line number and the value of each column
@@ -84,9 +84,8 @@ def _rows(path: Path, lines: list[tuple[int, list[str]]], columns: Sequence[str]
     header = [_name(heading) for heading in lines[0][1]] if lines else []
     missing = [column for column in columns if column not in header]
     if missing:
-        more = ", ..." if len(missing) > 4 else ""
         has = ", ".join(header) or "none"
-        raise UserError(f"{path} has no column {', '.join(missing[:4])}{more}; it has {has}", remedy)
+        raise UserError(f"{path} has no column {first_names(missing, 4)}; it has {has}", remedy)
     twice = [column for column in columns if header.count(column) > 1]
     if twice:
         raise UserError(f"{path} has the column {twice[0]} twice", f"Rename or remove one of them. {remedy}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import labelers
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_names
 from pipeline.io.files import digest_json
 from pipeline.labelers import keypoints
 from pipeline.labelers.base import Labeler, Source
@@ -191,5 +191,4 @@ def _labelled_splits(masks: MasksConfig) -> set[str]:
 
 
 def _some(names: list[str], total: int) -> str:
-    more = ", ..." if len(names) > SHOWN else ""
-    return f"{len(names)} of {total} images ({', '.join(names[:SHOWN])}{more})"
+    return f"{len(names)} of {total} images ({first_names(names, SHOWN)})"
