@@ -35,13 +35,19 @@ setTimeout(() => {
 }, 0);
 </script>"""
 
-# The browser's own window may not be as narrow as a phone, a frame may.
-FRAMES = """<!doctype html><body><script>
-const found = {};
+# The browser's own window may not be as narrow as a phone, a frame may. The frames come one after another: two that
+# load together take the focus from each other.
+FRAMES = """<!doctype html><body onload="next()"><script>
+const found = {}, widths = WIDTHS;
 addEventListener("message", (event) => {
   found[event.data[0]] = event.data[1];
   document.getElementById("found").textContent = JSON.stringify(found);
+  next();
 });
+const next = () => {
+  const frame = document.createElement("iframe"), src = "page.html", height = 800;
+  if (widths.length) document.body.append(Object.assign(frame, { src, height, width: widths.shift() }));
+};
 </script><pre id="found"></pre>"""
 
 
@@ -52,8 +58,7 @@ def look(folder: Path, page: str, scheme: str, act: str = "") -> dict[str, Any]:
     (folder / "page.html").write_text(
         page.replace("<head>", f"<head>{WATCH}").replace("</body>", f"{act}{TELL}</body>")
     )
-    frames = "".join(f'<iframe src="page.html" width="{width}" height="800"></iframe>' for width in (PHONE, DESK))
-    (folder / "frames.html").write_text(FRAMES + frames)
+    (folder / "frames.html").write_text(FRAMES.replace("WIDTHS", json.dumps([PHONE, DESK]), 1))
     options = [
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=10000"),
         *("--window-size=1800,900", f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr"),
