@@ -21,7 +21,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """
-base = "demo"
+base = "paper"
 [masks]
 image_size = [64, 32]
 splits = ["train"]
@@ -33,6 +33,7 @@ epochs = 2
 warmup_epochs = 1
 milestones = [1]
 [train]
+init = "none"
 batch_size = 4
 [eval]
 ranked_queries = 2

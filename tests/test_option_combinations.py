@@ -106,16 +106,6 @@ REFUSALS = [
         {"train.keep": "best", "train.validate_every": 0},
     ),
     Refusal(
-        "data: .*train.norms = 'frozen': expected batch, unless train.init",
-        lambda v: v.train_norms == "frozen" and v.train_init == "none",
-        {"train.norms": "frozen", "train.init": "none"},
-    ),
-    Refusal(
-        "data: .*train.early = 'frozen': expected learned, unless train.init",
-        lambda v: v.train_early == "frozen" and v.train_init == "none",
-        {"train.early": "frozen", "train.init": "none"},
-    ),
-    Refusal(
         "data: .*expected at least one of the local, global and semantic branches",
         lambda v: not (v.matches or v.model_semantic_branch),
         {**BRANCHES, "model.semantic_branch": False},

@@ -20,7 +20,7 @@ STAGES = {"data": ("data", "prepare"), "masks": ("masks",), "train": ("train",),
 TIMED = ("stamp.json", "tensorboard")  # what holds times of writing, not results
 
 CONFIG = """
-base = "demo"
+base = "paper"
 [masks]
 image_size = [64, 32]
 shard_images = 8
@@ -29,9 +29,12 @@ backbone = "resnet18"
 semantic_channels = 8
 [schedule]
 epochs = 4
+base_lr = 1e-3
+warmup_start_lr = 1e-4
 warmup_epochs = 1
 milestones = [2]
 [train]
+init = "none"
 batch_size = 4
 precision = "fp32"
 [eval]

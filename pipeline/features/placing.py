@@ -25,8 +25,9 @@ def in_place(inference: Inference, batch: Batch, sizes: Sequence[tuple[int, int]
     padding = torch.tensor(inference.network.normalisation[0]) * FULL_RANGE
     image = batch.image.clone()
     for number, (mask, size) in enumerate(zip(parts, sizes, strict=True)):
-        place = find_place(mask, PART_HEIGHTS)
+        own_height, own_width = size or (height, width)
+        proportion = own_width * height / (own_height * width)
+        place = find_place(mask, PART_HEIGHTS, proportion)
         if place is not None:
-            own_height, own_width = size or (height, width)
-            image[number] = placed(image[number], place, own_width * height / (own_height * width), padding)
+            image[number] = placed(image[number], place, proportion, padding)
     return dataclasses.replace(batch, image=image)

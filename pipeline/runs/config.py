@@ -146,10 +146,12 @@ class TrainConfig:
     # With several processes: "local" to each, or "sync", over the whole batch as one process computes it.
     norms: str = choice("batch", ("batch", "frozen"))
     # Batch norms of the backbone: "batch" learns them, as the paper; "frozen" keeps the statistics and weights of the
-    # start, which many images have made and small batches would blur. The norms after the backbone learn as ever.
+    # start, which many images have made and small batches would blur. The norms after the backbone learn as ever. With
+    # init = "none" there is no start to keep, and all norms learn.
     early: str = choice("learned", ("learned", "frozen"))
     # Layers of the backbone before its first map, of stride 8: "learned", as the paper; "frozen" as in the start. They
-    # see edges and colours, which photographs teach better than rendered images; and the steps are faster.
+    # see edges and colours, which photographs teach better than rendered images; and the steps are faster. With
+    # init = "none" they learn.
     average: float = 0.0
     # Decay of an average of the weights over the steps, such as 0.999; the average is evaluated and kept. 0 is none, as
     # the paper. Single steps are noisy where the rate is high or the images are few.
@@ -174,10 +176,6 @@ class TrainConfig:
             self.accumulate,
             f"a divisor of train.batch_size ({self.batch_size}) that leaves 2 images or more",
         )
-        for name, usual in (("norms", "batch"), ("early", "learned")):
-            value = getattr(self, name)
-            started = value == usual or self.init != "none"
-            check(started, f"train.{name}", value, f"{usual}, unless train.init names weights to start from")
         check(0 <= self.average < 1, "train.average", self.average, "a number in [0, 1)")
         check(self.validate_every >= 0, "train.validate_every", self.validate_every, "0 (never) or more epochs")
         kept = self.keep == "last" or self.validate_every > 0

@@ -14,14 +14,15 @@ def prepare_layers(model: SORN, options: TrainConfig, processes: int) -> None:
     Call it when the network is on its device, with its initial weights. Raises UserError for norms of a backbone that
     cannot be synchronised; frozen ones need not be.
     """
-    if options.early == "frozen":
+    started = options.init != "none"  # random layers are nothing to keep
+    if started and options.early == "frozen":
         model.backbone.freeze_early()
-    if options.norms == "frozen":
+    if started and options.norms == "frozen":
         model.backbone.freeze_norms()
     if options.batch_norm == "local" or processes == 1:
         return
     for name, branch in model.named_children():
-        if name == "backbone" and options.norms == "frozen":
+        if name == "backbone" and started and options.norms == "frozen":
             continue
         try:
             synchronised(branch)

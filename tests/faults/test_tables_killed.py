@@ -19,7 +19,7 @@ from pipeline.runs.lock import held
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
-base = "demo"
+base = "paper"
 [masks]
 image_size = [64, 32]
 [model]
@@ -30,6 +30,7 @@ epochs = 6
 warmup_epochs = 1
 milestones = [4]
 [train]
+init = "none"
 batch_size = 4
 [eval]
 ranked_queries = 1

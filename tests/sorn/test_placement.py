@@ -41,21 +41,29 @@ def test_rows_of_parts_are_where_they_begin_and_end() -> None:
 def test_the_place_is_what_was_cut_out_of_a_whole_picture(first: float, last: float) -> None:
     whole = person(400)
     cut = stretched(whole[round(first * 400) : round(last * 400)])
-    place = find_place(cut, ends(HEIGHTS))
+    place = find_place(cut, ends(HEIGHTS), 1 / (last - first))
     assert place is not None
     assert (place.top, place.top + place.height) == pytest.approx((first, last), abs=0.03)
 
 
+def test_a_picture_as_narrow_as_that_of_a_whole_person_is_not_cut() -> None:
+    whole = person(400)
+    behind = stretched(whole[:240])  # somebody without legs in a picture as high as others: seated, or behind a wall
+    assert find_place(behind, ends(HEIGHTS), 1.0) is None
+    assert find_place(behind, ends(HEIGHTS), 1.3) is None, "0.78 as wide as the frame at its place"
+    assert find_place(behind, ends(HEIGHTS), 1.4) is not None
+
+
 def test_pictures_of_whole_people_and_of_too_little_are_left_alone() -> None:
     heights = ends(HEIGHTS)
-    assert find_place(person(), heights) is None
+    assert find_place(person(), heights, 2.0) is None
     for row in (80, 120, 160):
         hidden = person()
         hidden[row:] = 0  # something stands before the legs; the picture is not cut
-        assert find_place(hidden, heights) is None
-        assert find_place(np.where(np.arange(200)[:, None] < 200 - row, 0, person()), heights) is None
-    assert find_place(np.zeros((200, 70), np.uint8), heights) is None
-    assert find_place(np.full((200, 70), 2, np.uint8), heights) is None, "nothing but torso"
+        assert find_place(hidden, heights, 2.0) is None
+        assert find_place(np.where(np.arange(200)[:, None] < 200 - row, 0, person()), heights, 2.0) is None
+    assert find_place(np.zeros((200, 70), np.uint8), heights, 2.0) is None
+    assert find_place(np.full((200, 70), 2, np.uint8), heights, 2.0) is None, "nothing but torso"
 
 
 def test_a_picture_keeps_its_proportions_and_the_rest_is_padded() -> None:

@@ -39,16 +39,20 @@ from sorn.features import Features
 ROOT = Path(__file__).parents[3]
 PRINT = "f" * 64  # a fingerprint
 CONFIG = """
-base = "demo"
+base = "paper"
 [masks]
 image_size = [64, 32]
 [model]
+backbone = "resnet18"
 semantic_channels = 8
 [schedule]
 epochs = 3
+base_lr = 1e-3
+warmup_start_lr = 1e-4
 warmup_epochs = 1
 milestones = [2]
 [train]
+init = "none"
 batch_size = 4
 precision = "fp32"
 """
@@ -249,11 +253,11 @@ def features(trained: Paths, images: Paths) -> torch.Tensor:
     return torch.from_numpy(found - found.mean(axis=0))
 
 
-@pytest.mark.parametrize(("option", "usual"), [("norms", "batch"), ("early", "learned")])
-def test_frozen_layers_need_a_start(tiny: Tiny, option: str, usual: str) -> None:
-    expected = rf"train\.{option} = 'frozen': expected {usual}, unless train\.init names weights"
-    with pytest.raises(UserError, match=expected):
-        tiny.config(f"train.{option}=frozen", "train.init=none")
+def test_without_a_start_frozen_layers_learn(tiny: Tiny, paths: Paths, tmp_path: Path) -> None:
+    driver.work(train, Run.of(tiny.config(), paths), PRINT)
+    frozen = shards_of(tiny, tmp_path / "frozen")
+    driver.work(train, Run.of(tiny.config("train.early=frozen", "train.norms=frozen"), frozen), PRINT)
+    assert weights(frozen) == weights(paths)
 
 
 def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
