@@ -25,7 +25,7 @@ STRAY = 0.01
 LEAST_SPAN = 0.12  # of the whole height, from the first to the last boundary; nearer ones do not tell the scale
 WHOLE = 0.85  # a picture that shows at least this share of the height is left alone
 SMALLEST = 0.25  # share of the height: what seems to show less was misunderstood
-NARROWEST = 0.8  # share of the frame's width: a cut picture is as wide as that of a whole person, and not as high
+NARROWEST = 0.7  # of the width of a whole person's picture: a cut picture is as wide, and not as high
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def _at_border(mask: np.ndarray) -> np.ndarray:
     return np.stack([count > STRAY * counts[0] for count in counts[1:]], axis=1)
 
 
-def find_place(mask: np.ndarray, heights: Heights, proportion: float) -> Placement | None:
+def find_place(mask: np.ndarray, heights: Heights, width: float) -> Placement | None:
     """Place of a picture, by the parts in it.
 
     None for a picture that is left alone: if its parts reach from head to feet, if none is cut by the upper or the
     lower border, if too few of their boundaries lie inside it, and if it would be narrower at its place than pictures
     of whole people: it is not cut, the person sits or stands behind something that reaches the border. mask: predicted
-    class ids uint8 [h, w] of the eight classes. proportion: as for `placed`.
+    class ids uint8 [h, w] of the eight classes. width: of the picture by its height, divided by that of pictures of
+    whole people.
     """
     seen, expected = part_rows(mask) / len(mask), np.array(heights)
     if not np.isnan(seen[[HEAD - 1, FOOT - 1]]).any():
@@ -78,7 +79,7 @@ def find_place(mask: np.ndarray, heights: Heights, proportion: float) -> Placeme
     if inside.sum() < 2 or np.ptp(expected[inside]) < LEAST_SPAN:
         return None
     height, top = np.polyfit(seen[inside], expected[inside], 1)
-    if not SMALLEST <= height < WHOLE or height * proportion < NARROWEST:
+    if not SMALLEST <= height < WHOLE or height * width < NARROWEST:
         return None
     return Placement(float(np.clip(top, 0, 1 - height)), float(height))
 

@@ -26,7 +26,7 @@ from pipeline.features.chunks import Chunks
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
-from pipeline.features.placing import in_place
+from pipeline.features.placing import in_place, usual_width
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
@@ -157,10 +157,12 @@ class Extraction:
         if self.options.adapt_norms:
             inference.adapt(len(self.gallery), lambda chosen: _read(self.gallery, chosen, inference))
 
+        usual = usual_width([self.sizes[str(name)] for name in self.gallery.name if str(name) in self.sizes])
+
         def look(data: ShardDataset, chosen: np.ndarray) -> Features:
             batch = _read(data, chosen, inference)
             if self.options.place:
-                batch = in_place(inference, batch, [self.sizes.get(str(name)) for name in data.name[chosen]])
+                batch = in_place(inference, batch, [self.sizes.get(str(name)) for name in data.name[chosen]], usual)
             return engine.extract_features(inference.network, [batch], device, precision, 0, flip)
 
         computed = digest_json([self.fingerprint, precision, size])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from pipeline.datasets.synped.part_heights import PART_HEIGHTS
@@ -14,11 +15,17 @@ from sorn.batch import FULL_RANGE, Batch
 from sorn.placement import find_place, placed
 
 
-def in_place(inference: Inference, batch: Batch, sizes: Sequence[tuple[int, int] | None]) -> Batch:
+def usual_width(sizes: Sequence[tuple[int, int]]) -> float:
+    """Width of most pictures by their height: the median. sizes: height and width of the gallery's, mostly whole people."""
+    return float(np.median([width / height for height, width in sizes])) if sizes else 0.0
+
+
+def in_place(inference: Inference, batch: Batch, sizes: Sequence[tuple[int, int] | None], usual: float = 0.0) -> Batch:
     """Batch with the pictures of cut people at their place.
 
     The others stay as they are. The network's part masks decide, in a pass of their own. sizes: height and width of
-    each image's file, None for those of the batch.
+    each image's file, None for those of the batch. usual: width by height of a whole person's picture, 0 for that of
+    the batch.
     """
     _, parts = engine.explain(inference.network, batch, inference.device, inference.precision)
     height, width = batch.image.shape[1:3]
@@ -26,8 +33,8 @@ def in_place(inference: Inference, batch: Batch, sizes: Sequence[tuple[int, int]
     image = batch.image.clone()
     for number, (mask, size) in enumerate(zip(parts, sizes, strict=True)):
         own_height, own_width = size or (height, width)
-        proportion = own_width * height / (own_height * width)
-        place = find_place(mask, PART_HEIGHTS, proportion)
+        own = own_width / own_height
+        place = find_place(mask, PART_HEIGHTS, own / (usual or width / height))
         if place is not None:
-            image[number] = placed(image[number], place, proportion, padding)
+            image[number] = placed(image[number], place, own * height / width, padding)
     return dataclasses.replace(batch, image=image)

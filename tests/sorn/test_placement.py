@@ -50,8 +50,8 @@ def test_a_picture_as_narrow_as_that_of_a_whole_person_is_not_cut() -> None:
     whole = person(400)
     behind = stretched(whole[:240])  # somebody without legs in a picture as high as others: seated, or behind a wall
     assert find_place(behind, ends(HEIGHTS), 1.0) is None
-    assert find_place(behind, ends(HEIGHTS), 1.3) is None, "0.78 as wide as the frame at its place"
-    assert find_place(behind, ends(HEIGHTS), 1.4) is not None
+    assert find_place(behind, ends(HEIGHTS), 1.08) is None, "at its place 0.65 as wide as others"
+    assert find_place(behind, ends(HEIGHTS), 1.25) is not None
 
 
 def test_pictures_of_whole_people_and_of_too_little_are_left_alone() -> None:

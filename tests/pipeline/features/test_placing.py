@@ -11,7 +11,7 @@ import torch
 
 from pipeline.datasets.synped.part_heights import PART_HEIGHTS
 from pipeline.features.embedding import as_batch
-from pipeline.features.placing import in_place
+from pipeline.features.placing import in_place, usual_width
 from sorn import engine
 from sorn.normalisation import IMAGENET
 
@@ -37,5 +37,12 @@ def test_a_cut_picture_is_put_in_its_place_and_a_whole_one_stays(monkeypatch: py
     assert torch.equal(found[1], batch.image[1]) and (batch.image == 200).all(), "the batch itself stays"
     assert (found[0, :40] == 200).all()
     assert (found[0, 56:] == torch.tensor([124, 116, 104], dtype=torch.uint8)).all()
-    narrow = in_place(inference, batch, [None, None]).image[0]
+    narrow = in_place(inference, batch, [None, None], usual=0.2).image[0]
     assert (narrow[:40, 10:22] == 200).all() and (narrow[:, :6] != 200).all()
+    seated = in_place(inference, batch, [None, None]).image
+    assert torch.equal(seated, batch.image), "as wide as other pictures: not cut"
+
+
+def test_the_usual_width_is_the_median_of_the_gallery() -> None:
+    assert usual_width([(100, 40), (100, 50), (90, 90)]) == 0.5
+    assert usual_width([]) == 0
