@@ -16,7 +16,7 @@ from sorn.placement import find_place, placed
 
 
 def usual_width(sizes: Sequence[tuple[int, int]]) -> float:
-    """Width of most pictures by their height: the median. sizes: height and width of the gallery's, mostly whole people."""
+    """Median of width by height of the gallery, whose pictures mostly show whole people. sizes: height, width of each."""
     return float(np.median([width / height for height, width in sizes])) if sizes else 0.0
 
 
