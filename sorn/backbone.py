@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sorn.config import STRIDE
+from sorn.depthwise import depthwise
 from sorn.normalisation import IMAGENET, Normalisation
 
 SHOWN = 3  # names in a message
@@ -107,7 +108,7 @@ class DilatedDepthwise(nn.Conv2d):
         batch, rows, columns, channels = maps.shape[0], maps.shape[1] // d, maps.shape[2] // d, maps.shape[3]
         maps = maps.reshape(batch, rows, d, columns, d, channels).permute(2, 4, 0, 1, 3, 5)
         maps = maps.reshape(d * d * batch, rows, columns, channels).permute(0, 3, 1, 2)
-        maps = functional.conv2d(maps, self.weight, self.bias, padding=self.kernel_size[0] // 2, groups=self.groups)
+        maps = depthwise(maps, self.weight, self.bias, 1, self.kernel_size[0] // 2)
         maps = maps.permute(0, 2, 3, 1).reshape(d, d, batch, rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
         maps = maps.reshape(batch, rows * d, columns * d, channels).permute(0, 3, 1, 2)
         return maps[:, :, :height, :width]

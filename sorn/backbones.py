@@ -9,6 +9,7 @@ from torchvision.models.resnet import BasicBlock
 
 from sorn.backbone import Backbone, Stages, keep_resolution
 from sorn.config import STRIDE, TIMM
+from sorn.depthwise import use_depthwise
 from sorn.efficientnet_lite import EfficientNetLite0
 from sorn.timm_backbone import TimmBackbone
 
@@ -51,6 +52,7 @@ class MobileNetV2Backbone(Backbone):
         self.features: nn.Sequential = torchvision.models.mobilenet_v2().features
         second, third = self.ends
         keep_resolution(self.features[second + 1 : third + 1], self.features[third + 1 :], stride)
+        use_depthwise(self.features)
         self.channels = (32, 96, 1280)
 
     def forward(self, image: Tensor) -> Stages:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sorn.backbone import Backbone, Stages, keep_resolution
 from sorn.config import STRIDE
+from sorn.depthwise import depthwise
 from sorn.normalisation import TENSORFLOW
 
 STEM, HEAD = 32, 1280  # channels; the Lite variants scale neither
@@ -42,6 +43,8 @@ class SameConv2d(nn.Conv2d):
         if self.stride != (1, 1):
             before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
             input = F.pad(input, (before, after, before, after))
+        if self.groups == self.in_channels and self.dilation == (1, 1):
+            return depthwise(input, self.weight, self.bias, self.stride[0], int(self.padding[0]))
         return super().forward(input)
 
 

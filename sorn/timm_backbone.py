@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sorn.backbone import Backbone, Stages
 from sorn.config import STRIDE
+from sorn.depthwise import use_depthwise
 from sorn.normalisation import IMAGENET, Normalisation
 
 LOOK = (64, 32)  # height, width of an image that shows the sizes of the maps
@@ -35,6 +36,7 @@ class TimmBackbone(Backbone):
         ):  # not on "meta": some hold buffers that no file has, or compute with tensors when made
             try:
                 self.network = self.made()
+                use_depthwise(self.network)
             except Exception as error:  # timm's networks refuse what they cannot do with any exception
                 raise ValueError(f"{name} of timm {_without(stride)}") from error
             self.channels = _channels(name, self.network, stride)
