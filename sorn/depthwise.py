@@ -1,8 +1,8 @@
 """Convolution of each channel by itself, with gradients that are fast on CPUs.
 
-The kernels of oneDNN are fast for the weight gradient of 3x3 weights with stride 1. That of 5x5 takes a hundred times as
-long in bfloat16, and the input gradient with stride 2 eight times as long as in float32. So the weight gradient is put
-together from those of 3x3 windows, and the input gradient with a stride is computed in float32.
+The kernels of oneDNN are fast for the weight gradient of 3x3 weights with stride 1. That of 5x5 takes a hundred times
+as long in bfloat16, and the input gradient with stride 2 eight times as long as in float32. So the weight gradient is
+put together from those of 3x3 windows, and the input gradient with a stride is computed in float32.
 """
 
 from __future__ import annotations
