@@ -67,7 +67,7 @@ def test_every_example_parses(words: tuple[str, ...]) -> None:
 
 def test_options_are_listed_by_section_or_one_by_one() -> None:
     one = CliRunner().invoke(main, ["options", "model.stripes"]).output
-    assert "model.stripes = 3    (a whole number)" in one and "Presets: finetune 6, pcb 6, synped 6" in one
+    assert "model.stripes = 3    (a whole number)" in one and "Presets: demo 6, finetune 6, pcb 6, synped 6" in one
     assert "Former name, still understood: model.parts" in one and "model.labels" not in one
     section = CliRunner().invoke(main, ["options", "schedule"]).output
     assert section.startswith("[schedule] ") and "schedule.epochs = 80" in section and "train." not in section

@@ -55,7 +55,7 @@ def test_a_file_starts_from_a_preset_and_the_command_line_wins(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('base = "demo"\n[eval]\ntau = 0.3\n[schedule]\nepochs = 5\n')
     config = load_config(str(file), ("eval.tau=0.2", "eval.split=val", "masks.options.table=lip20", "train.seed=3"))
-    assert config.model.backbone == "resnet18"  # demo
+    assert config.model.backbone == "efficientnet_lite0"  # demo
     assert config.schedule.epochs == 5  # the file
     assert (config.eval.tau, config.eval.split, config.train.seed) == (0.2, "val", 3)  # the command line
     assert config.masks.options == {"table": "lip20"}

@@ -26,7 +26,7 @@ def test_every_option_is_there_with_its_default_and_a_reason() -> None:
 def test_an_option_says_type_choices_presets_and_former_name() -> None:
     (stripes,) = find_options("model.stripes")
     assert (stripes.kind, stripes.default, stripes.former) == ("a whole number", 3, ("model.parts",))
-    assert stripes.presets == {"finetune": 6, "pcb": 6, "synped": 6}
+    assert stripes.presets == {"demo": 6, "finetune": 6, "pcb": 6, "synped": 6}
     assert "stripes of the local branch" in stripes.reason
     (split,) = find_options("eval.split")
     assert split.choices == ("test", "val") and "(one of test, val)" in split.lines()[0]
