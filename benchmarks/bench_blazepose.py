@@ -2,7 +2,7 @@
 `make weights-blazepose` fetches; writes a temporary folder.
 
 The stage is the whole of `sorn masks`. The floor is detector, pose network and selfie segmentation alone on the same
-crops, cut and scaled beforehand, one image at a time on each core. The crops are pictures of SynPed, or --crops FOLDER;
+crops, cut and scaled beforehand, one image at a time on each core; both load the networks in each round. The crops are pictures of SynPed, or --crops FOLDER;
 each is labelled several times where there are fewer than --images. Wall time and CPU time of all threads are both
 printed; the goals are held against CPU time, which other programs on the machine disturb less.
 Run: python benchmarks/bench_blazepose.py [--quick] [--images N] [--model heavy] [--crops FOLDER]
@@ -70,8 +70,9 @@ def write_dataset(folder: Path, crops: list[np.ndarray], images: int) -> Path:
 
 
 def bare_networks(config: Config, crops: list[np.ndarray], images: int) -> Callable[[], None]:
+    """One run of the networks: they are loaded, and see every crop."""
     labeler = labelers.create(NAME, config.masks.options, Source(Manifest("bench", "Bench"), Path()))
-    labeler.prepare([], config.runtime)
+    labeler.prepare([], config.runtime)  # where they are not there, this says so
     inputs: Inputs = []
     for crop in crops:
         square = whole_square(crop)
@@ -87,6 +88,7 @@ def bare_networks(config: Config, crops: list[np.ndarray], images: int) -> Calla
             networks.selfie.run(selfie)
 
     def run() -> None:
+        labeler.prepare([], config.runtime)
         with ThreadPoolExecutor(distributed.cores()) as pool:
             list(pool.map(one, range(images)))
 
