@@ -82,14 +82,19 @@ def survives(
         work()
     expected = results(place)
     numbers = range(len(done)) if moments is None else np.linspace(0, len(done) - 1, moments).astype(int).tolist()
+    killed = 0
     for number in numbers:
         shutil.rmtree(place)
         shutil.copytree(start, place)
-        with killed_at(number) as before, pytest.raises(Killed):
-            work()
+        with killed_at(number) as before:
+            try:
+                work()
+            except Killed:
+                killed += 1
         check()
         work()
         assert results(place) == expected, f"killed after {before}"
+    assert killed > 0.8 * len(numbers) - 1, "digests that are kept save a few operations at the end, not more"
     return len(done)
 
 
