@@ -2,9 +2,9 @@
 `make weights-blazepose` fetches; writes a temporary folder.
 
 The stage is the whole of `sorn masks`. The floor is detector, pose network and selfie segmentation alone on the same
-crops, cut and scaled beforehand, one image at a time on each core; both load the networks in each round. The crops are pictures of SynPed, or --crops FOLDER;
-each is labelled several times where there are fewer than --images. Wall time and CPU time of all threads are both
-printed; the goals are held against CPU time, which other programs on the machine disturb less.
+crops, cut and scaled beforehand, one image at a time on each core. Both load the networks in each round. The crops are
+pictures of SynPed, or --crops FOLDER; each is labelled several times where there are fewer than --images. Wall time and
+CPU time of all threads are printed; the goals are held against CPU time, which other programs disturb less.
 Run: python benchmarks/bench_blazepose.py [--quick] [--images N] [--model heavy] [--crops FOLDER]
 """
 

@@ -1,21 +1,21 @@
 """The labels page of many images in a real browser: how long it takes to open, and to filter. Needs chromium.
 
 Writes a run of plain images and masks into a temporary folder, and its page. The page is opened from disk in a frame of
-1280 and of 390 pixels, in light and dark, several times. Opening: from the start of its navigation to its second frame on
-the screen. Filtering: from a key to the second frame. Everything is done by keys. The goals are held against the fastest of
-the rounds, because other programs on the machine can only add to a time; the table has all of them.
+1280 and of 390 pixels, in light and dark, several times. Opening: from the start of its navigation to its second frame
+on the screen. Filtering: from a key to the second frame. Everything is done by keys. The goals are held against the
+fastest of the rounds, because other programs on the machine can only add to a time; the table has all of them.
 Run: python benchmarks/bench_labels_page.py [--quick] [--images 16000] [--rounds 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,12 @@ WAIT = 120  # seconds for one frame
 # In the page: what is timed. `shown` waits for the second frame, the first that surely has the change.
 ACT = """<script>
 const shown = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())));
-const timed = async (act) => { const before = performance.now(); act(); await shown(); return performance.now() - before; };
+const timed = async (act) => {
+  const before = performance.now();
+  act();
+  await shown();
+  return performance.now() - before;
+};
 const key = (name, target) => target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
 const form = document.getElementById("filters"), field = (name) => form.elements[name];
 const write = (name, text) => { field(name).focus(); field(name).value = text;
@@ -104,6 +109,11 @@ def look(page: Path, width: int, scheme: str) -> dict[str, float]:
     raise RuntimeError("the browser ended without an answer")
 
 
+def slowest_window(rows: Mapping[str, list[float]], what: str) -> float:
+    """The fastest round of each window, the slowest of them."""
+    return max(min(values) for name, values in rows.items() if name.startswith(what))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer images and rounds")
@@ -128,9 +138,7 @@ def main() -> None:
                     assert found.pop("images") == f"{images:,} of {images:,} images", found
                     for what, value in found.items():
                         rows.setdefault(f"{what}, {width}, {scheme}", []).append(value)
-    fastest = functools.partial(max, default=0.0)
-    opened = fastest(min(values) for what, values in rows.items() if what.startswith("open")) / 1000
-    filtered = fastest(min(values) for what, values in rows.items() if what.startswith("filter")) / 1000
+    opened, filtered = (slowest_window(rows, what) / 1000 for what in ("open", "filter"))
     print(f"{images} images, {rounds} rounds; the slowest window's fastest round counts")
     figures = {
         "opens_seconds": Figure(opened, f"<{OPENS:g}", opened < OPENS),
