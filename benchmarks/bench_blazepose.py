@@ -1,10 +1,10 @@
 """The masks stage with the labeler `blazepose` against its bare networks. Reads the networks that
 `make weights-blazepose` fetches; writes a temporary folder.
 
-The stage is the whole of `sorn masks`. The floor is detector, pose network and selfie segmentation alone on the same
-crops, cut and scaled beforehand, one image at a time on each core. Both load the networks in each round. The crops are
-pictures of SynPed, or --crops FOLDER; each is labelled several times where there are fewer than --images. Wall time and
-CPU time of all threads are printed; the goals are held against CPU time, which other programs disturb less.
+The stage is the whole of `sorn masks`. The floor is detector and pose network alone on the same crops, cut and scaled
+beforehand, one image at a time on each core. Both load the networks in each round. The crops are pictures of SynPed, or
+--crops FOLDER; each is labelled several times where there are fewer than --images. Wall time and CPU time of all
+threads are printed; the goals are held against CPU time, which other programs disturb less.
 Run: python benchmarks/bench_blazepose.py [--quick] [--images N] [--model heavy] [--crops FOLDER]
 """
 
@@ -85,7 +85,8 @@ def bare_networks(config: Config, crops: list[np.ndarray], images: int) -> Calla
         with labeler.pool.borrow() as networks:  # type: ignore[attr-defined]
             networks.detector.run(detector)
             networks.pose.run(pose)
-            networks.selfie.run(selfie)
+            if networks.selfie is not None:
+                networks.selfie.run(selfie)
 
     def run() -> None:
         labeler.prepare([], config.runtime)
