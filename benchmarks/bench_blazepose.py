@@ -1,9 +1,10 @@
 """The masks stage with the labeler `blazepose` against its bare networks. Reads the networks that
 `make weights-blazepose` fetches; writes a temporary folder.
 
-The stage is the whole of `sorn masks`. The floor is detector, pose network and selfie segmentation alone on the same
-crops, cut and scaled beforehand, one image at a time on each core. The crops are pictures of SynPed, or --crops FOLDER;
-each is labelled several times where there are fewer than --images.
+The stage is the whole of `sorn masks`. The floor is detector and pose network alone on the same crops, cut and scaled
+beforehand, one image at a time on each core. Both load the networks in each round. The crops are pictures of SynPed, or
+--crops FOLDER; each is labelled several times where there are fewer than --images. Wall time and CPU time of all
+threads are printed; the goals are held against CPU time, which other programs disturb less.
 Run: python benchmarks/bench_blazepose.py [--quick] [--images N] [--model heavy] [--crops FOLDER]
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import resource
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,7 +40,7 @@ from pipeline.runtime import distributed
 
 NAME, STAGE, FLOOR = "blazepose", "make masks", "networks alone"
 GOAL = 1.10
-SPEED = 10.0  # images per second and core
+SPEED = 10.0  # images per second of one core
 PICTURES = 12  # of SynPed: rendering takes a second each
 
 Inputs = list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # of detector, pose network, selfie segmentation
@@ -68,8 +70,9 @@ def write_dataset(folder: Path, crops: list[np.ndarray], images: int) -> Path:
 
 
 def bare_networks(config: Config, crops: list[np.ndarray], images: int) -> Callable[[], None]:
+    """One run of the networks: they are loaded, and see every crop."""
     labeler = labelers.create(NAME, config.masks.options, Source(Manifest("bench", "Bench"), Path()))
-    labeler.prepare([], config.runtime)
+    labeler.prepare([], config.runtime)  # where they are not there, this says so
     inputs: Inputs = []
     for crop in crops:
         square = whole_square(crop)
@@ -82,11 +85,24 @@ def bare_networks(config: Config, crops: list[np.ndarray], images: int) -> Calla
         with labeler.pool.borrow() as networks:  # type: ignore[attr-defined]
             networks.detector.run(detector)
             networks.pose.run(pose)
-            networks.selfie.run(selfie)
+            if networks.selfie is not None:
+                networks.selfie.run(selfie)
 
     def run() -> None:
+        labeler.prepare([], config.runtime)
         with ThreadPoolExecutor(distributed.cores()) as pool:
             list(pool.map(one, range(images)))
+
+    return run
+
+
+def metered(work: Callable[[], object], seconds: list[float]) -> Callable[[], None]:
+    """The work, whose CPU seconds are appended to the list."""
+
+    def run() -> None:
+        before = time.process_time()
+        work()
+        seconds.append(time.process_time() - before)
 
     return run
 
@@ -113,16 +129,22 @@ def main() -> None:
         dataset = str(write_dataset(folder, crops, images))
         paths = Paths(dataset, NAME, folder, folder / "runs", name=load_manifest(dataset).name)
         stage = whole_stage(config, paths)
-        seconds = interleave({STAGE: stage, FLOOR: floor}, rounds)
-    ratio, speed = (
-        median(seconds[STAGE]) / median(seconds[FLOOR]),
-        images / median(seconds[STAGE]) / distributed.cores(),
-    )
-    rows = {way: [1000 * value / images for value in values] for way, values in seconds.items()}
+        cpu: dict[str, list[float]] = {STAGE: [], FLOOR: []}
+        ways = {way: metered(work, cpu[way]) for way, work in {STAGE: stage, FLOOR: floor}.items()}
+        wall = interleave(ways, rounds)
+    cpu = {way: values[1:] for way, values in cpu.items()}  # the first round warms up
+    ratio, wall_ratio = (median(seconds[STAGE]) / median(seconds[FLOOR]) for seconds in (cpu, wall))
+    speed = images / median(cpu[STAGE])
+    rows = {
+        f"{way}, {clock}": [1000 * value / images for value in seconds[way]]
+        for clock, seconds in (("CPU", cpu), ("wall", wall))
+        for way in (STAGE, FLOOR)
+    }
     print(f"{images} images, {rounds} rounds, {distributed.cores()} cores, {given.model}")
     figures = {
         "stage_over_networks": Figure(ratio, f"<={GOAL:.2f}", ratio <= GOAL),
-        "images_per_second_and_core": Figure(speed, f">={SPEED:g}", speed >= SPEED),
+        "stage_over_networks_wall": Figure(wall_ratio),
+        "images_per_cpu_second": Figure(speed, f">={SPEED:g}", speed >= SPEED),
         "most_memory_mb": Figure(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
     emit(NAME, rows, figures, unit="ms per image")

@@ -24,7 +24,7 @@ from PIL import Image
 from report import Figure, emit, interleave, median
 
 from pipeline import labelers
-from pipeline.cli.app import stages
+from pipeline.cli.options import stages
 from pipeline.datasets.manifest import Manifest, load_manifest
 from pipeline.io import checkpoints
 from pipeline.io.images import decode, resize_image

@@ -89,9 +89,19 @@ class TinyProject:
         ranks: int = 1,
     ) -> subprocess.Popen[bytes]:
         """limits: called in the child before the stage. ranks: processes of torchrun."""
+        return self.start_process(self.command(stage, runs, *options, ranks=ranks), log, limits)
+
+    def start_command(self, words: list[str], log: Path) -> subprocess.Popen[bytes]:
+        """A command of `sorn` that is no stage."""
+        return self.start_process([sys.executable, "-m", "pipeline", *words], log)
+
+    @staticmethod
+    def start_process(
+        command: list[str], log: Path, limits: Callable[[], None] | None = None
+    ) -> subprocess.Popen[bytes]:
         with open(log, "wb") as file:
             return subprocess.Popen(
-                self.command(stage, runs, *options, ranks=ranks),
+                command,
                 cwd=ROOT,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -72,12 +72,15 @@ def find_mended(place: Path, records: Iterable[ImageRecord]) -> MendedMasks:
 
     place: a folder of PNG files, a JSON file of COCO annotations, or a folder with either as `sorn masks export` writes
     it. records: of the images. A mask has the name of its image, train/a.jpg.png or train/a.png. Raises LostFile for a
-    missing place, UserError for one without a mask of any image.
+    missing place, UserError for one without a mask of any image or with both kinds.
     """
     if not place.exists():
         raise LostFile(f"masks.overrides = {place}: no such folder", f"Name the folder of the masks. {EDIT}")
     annotations = place / ANNOTATIONS if place.is_dir() else place
     root = place / FOLDER if (place / FOLDER).is_dir() else place
+    if place.is_dir() and annotations.is_file() and root != place:
+        wrong = f"masks.overrides = {place} holds masks both in {ANNOTATIONS} and in {FOLDER}"
+        raise UserError(wrong, f"Name those that count: --set masks.overrides={annotations}, or {root}.")
     if annotations.is_file() and root == place:
         drawn = read_part_masks(annotations)
         used = _matched(place, list(drawn), records)

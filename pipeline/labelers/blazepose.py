@@ -43,12 +43,12 @@ class BlazePoseOptions:
     # Of the pose network. Below it nobody is there, and the image is EMPTY.
     person_score: float = 0.5
     # Of the detector, which counts people. Below it a detection is nobody.
-    visible: float = 0.5
+    visible: float = 0.2
     # Places on a limb that are less visible are background. Visibility is that of BlazePose's joints, in between on the
     # way from joint to joint.
-    silhouette: str = "selfie"
-    # selfie: selfie segmentation, which mostly ends where an obstacle begins. pose: the pose network's own, which runs
-    # through obstacles, but misses nobody.
+    silhouette: str = "pose"
+    # pose: the pose network's own, which runs through obstacles, but misses nobody. selfie: selfie segmentation, which
+    # mostly ends where an obstacle begins, and cuts off more feet.
     share: float = 0.3
     # Of the limbs' area that a silhouette must show. Below it selfie gives way to pose, and pose to the limbs alone.
     low_resolution: int = 48

@@ -63,15 +63,15 @@ def detections(raw: np.ndarray, logits: np.ndarray, region: Region, min_score: f
     detector saw. Of detections that overlap, the one with the highest score counts.
     """
     scores = 1 / (1 + np.exp(-logits.astype(np.float64).clip(-100, 100)))
-    middles, sizes = raw[:, :2] / SIDE + anchors(), raw[:, 2:4] / SIDE
+    sure = np.flatnonzero(scores >= min_score)  # a few of the 2254
+    raw, scores, cells = raw[sure], scores[sure], anchors()[sure]
+    middles, sizes = raw[:, :2] / SIDE + cells, raw[:, 2:4] / SIDE
     boxes = np.concatenate([middles - sizes / 2, middles + sizes / 2], axis=1)
     kept: list[int] = []
     for number in np.argsort(-scores, kind="stable"):
-        if scores[number] < min_score:
-            break
         if all(_overlap(boxes[number], boxes[other]) <= SAME_PERSON for other in kept):
             kept.append(int(number))
-    places = raw[:, 4:].reshape(-1, 4, 2) / SIDE + anchors()[:, None]
+    places = raw[:, 4:].reshape(-1, 4, 2) / SIDE + cells[:, None]
     return [Detection(float(scores[number]), region.to_image(places[number])) for number in kept]
 
 

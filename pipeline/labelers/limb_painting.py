@@ -9,6 +9,7 @@ Control of Human Movement", Fig. 4.1, and rounded: clothes are wider than bodies
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,8 +92,8 @@ def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndar
     if not limbs:
         return mask
     within = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    distances = distances_from(limbs, *within, height)
-    parts = np.where(distances.min(axis=0) > FAR, TORSO, parts_of(limbs)[distances.argmin(axis=0)])
+    nearest, distance = nearest_of(limbs, *within, height)
+    parts = np.where(distance > FAR, TORSO, parts_of(limbs)[nearest])
     mask[within] = np.where(silhouette[within], parts, BACKGROUND)
     return mask
 
@@ -107,10 +108,8 @@ def map_limbs(size: tuple[int, int], keypoints: np.ndarray) -> LimbMap:
     height = stature(places, known, float(np.ptp(places[:, 1])))
     limbs = find_limbs(keypoints, known, height)
     rows, columns = slice(0, size[0]), slice(0, size[1])
-    distances = distances_from(limbs, rows, columns, height)
-    nearest = distances.argmin(axis=0)
-    confidence = confidences_in(limbs, nearest, rows, columns)
-    return LimbMap(parts_of(limbs)[nearest], distances.min(axis=0), confidence)
+    nearest, distance = nearest_of(limbs, rows, columns, height)
+    return LimbMap(parts_of(limbs)[nearest], distance, confidences_in(limbs, nearest, rows, columns))
 
 
 def parts_of(limbs: list[Limb]) -> np.ndarray:
@@ -217,15 +216,32 @@ def distances_from(limbs: list[Limb], rows: slice, columns: slice, height: float
     return np.stack([_distance(x, y, limb, height) for limb in limbs])
 
 
+def nearest_of(limbs: list[Limb], rows: slice, columns: slice, height: float) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the nearest limb, int [h, w], and distance from it, as in `distances_from`, of a window's pixels.
+
+    Of limbs at the same distance the first counts.
+    """
+    x, y = _centres(rows, columns)
+    least = _distance(x, y, limbs[0], height)
+    nearest = np.zeros(least.shape, np.intp)
+    for number, limb in enumerate(limbs[1:], 1):
+        distance = _distance(x, y, limb, height)
+        nearest[distance < least] = number
+        np.minimum(least, distance, out=least)
+    return nearest, least
+
+
 def confidences_in(limbs: list[Limb], numbers: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
     """Confidence of the pixels of a window, each in its limb, float64 [h, w].
 
     It is that of the nearest place on the limb's axis. numbers: int [h, w], the limb of each pixel.
     """
-    x, y = _centres(rows, columns)
-    confidences = np.stack([_confidence(x, y, limb) for limb in limbs])
-    found: np.ndarray = np.take_along_axis(confidences, numbers[None], axis=0)[0]
-    return found
+    x, y = (np.broadcast_to(centres, numbers.shape).ravel() for centres in _centres(rows, columns))
+    found = np.empty(numbers.size)
+    for number, limb in enumerate(limbs):
+        pixels = np.flatnonzero(numbers == number)
+        found[pixels] = _confidence(x[pixels], y[pixels], limb)
+    return found.reshape(numbers.shape)
 
 
 def _centres(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -235,8 +251,7 @@ def _centres(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _distance(x: np.ndarray, y: np.ndarray, limb: Limb, height: float) -> np.ndarray:
-    starts, ends = limb.points, np.roll(limb.points, -1, axis=0)
-    edges = list(zip(starts, ends, strict=True))
+    edges = list(itertools.pairwise([*limb.points, limb.points[0]]))
     if len(edges) == 2:  # there and back
         edges = edges[:1]
     rim = np.sqrt(functools.reduce(np.minimum, (_squared(x, y, start, end) for start, end in edges)))
@@ -254,7 +269,7 @@ def _squared(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -
 
 
 def _share(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Place on a line that is nearest to each pixel, from 0 (start) to 1 (end), [h, w]."""
+    """Place on a line that is nearest to each pixel, from 0 (start) to 1 (end), in the shape of x and y together."""
     along = end - start
     length = float(along @ along) or 1.0
     share: np.ndarray = np.clip((x - start[0]) * (along[0] / length) + (y - start[1]) * (along[1] / length), 0, 1)
@@ -262,7 +277,7 @@ def _share(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> 
 
 
 def _confidence(x: np.ndarray, y: np.ndarray, limb: Limb) -> np.ndarray:
-    """Confidence of the place on the limb's axis that is nearest to each pixel, [h, w]."""
+    """Confidence of the place on the limb's axis that is nearest to each pixel, in the shape of x and y together."""
     start, end = limb.axis
     confidence: np.ndarray = start[2] + (end[2] - start[2]) * _share(x, y, start[:2], end[:2])
     return confidence

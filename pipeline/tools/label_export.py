@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,8 +18,8 @@ from PIL import Image
 
 from pipeline.datasets.coco import rle
 from pipeline.datasets.marks import read_marks
-from pipeline.datasets.mended_masks import ANNOTATIONS, FOLDER, mask_name
-from pipeline.errors import UserError
+from pipeline.datasets.mended_masks import ANNOTATIONS, FOLDER, MendedMasks, mask_name
+from pipeline.errors import UserError, first_names
 from pipeline.evaluation.label_statistics import StoredLabels
 from pipeline.io.files import atomic, write_text
 from pipeline.reports.labels.compare import find_index, label_name
@@ -36,7 +36,7 @@ def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Pat
     """Write the labels of a run; returns the folder.
 
     given: as for `find_index`. kind: "png" or "coco". only: a marks.csv; None for all labelled images. Raises UserError
-    for a run without labels, and where no image is left.
+    for a run without labels, where no image is left, and for a folder with other masks: somebody may have drawn them.
     """
     index = find_index(runs, given)
     labels = StoredLabels(index)
@@ -51,12 +51,14 @@ def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Pat
         raise UserError(wrong, "Label images first, or mark some on the labels page: sorn masks page RUN")
     stems = Counter(PurePosixPath(name).with_suffix("").as_posix() for name in names)
     files = [mask_name(name, stems[PurePosixPath(name).with_suffix("").as_posix()] > 1) for name in names]
+    _require_no_others(folder, kind, {files[number]: number for number in numbers}, labels)
     annotations: list[dict[str, Any]] = []
     for number in progress(numbers, len(numbers), "export"):
         sample = labels.sample(number)
         _save(folder / IMAGES / files[number], Image.fromarray(sample.image))
         if kind == "png":
-            _save(folder / FOLDER / files[number], palette_image(sample.mask))
+            if not (folder / FOLDER / files[number]).exists():
+                _save(folder / FOLDER / files[number], palette_image(sample.mask))
         else:
             annotations += _annotations(sample.mask, number + 1, len(annotations) + 1)
     if kind == "png":
@@ -68,9 +70,43 @@ def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Pat
         ]
         categories = [{"id": part, "name": CLASSES[part]} for part in range(1, len(CLASSES))]
         document = {"images": images, "annotations": annotations, "categories": categories}
-        write_text(folder / ANNOTATIONS, json.dumps(document, separators=(",", ":")))
+        _write_annotations(folder / ANNOTATIONS, json.dumps(document, separators=(",", ":")))
     logger.info(f"export: {len(numbers):,} masks in {folder}; mended ones come back: --set masks.overrides={folder}")
     return folder
+
+
+def _require_no_others(folder: Path, kind: str, numbers: Mapping[str, int], labels: StoredLabels) -> None:
+    """Raise UserError if the folder has masks that are not those of the labels.
+
+    numbers: name of each mask -> its image. Masks that are the labels' own are of a killed or an earlier export.
+    """
+    other = folder / (ANNOTATIONS if kind == "png" else FOLDER)
+    if other.exists():
+        raise _others(folder, f"'{other.name}', of an export of another kind")
+    there = [name for name in numbers if kind == "png" and (folder / FOLDER / name).exists()]
+    mended = MendedMasks({name: folder / FOLDER / name for name in there})
+    drawn = [name for name in there if not _is_label(mended, name, labels.sample(numbers[name]).mask)]
+    if drawn:
+        raise _others(folder, f"{len(drawn):,} masks that are not the labels: {first_names(drawn)}")
+
+
+def _is_label(mended: MendedMasks, name: str, label: np.ndarray) -> bool:
+    try:
+        return bool(np.array_equal(mended.read(name, label.shape), label))
+    except UserError:  # of another tool, in its own colours
+        return False
+
+
+def _write_annotations(path: Path, text: str) -> None:
+    """Write COCO annotations, if the file is not there. Raises UserError where it has others."""
+    if not path.exists():
+        write_text(path, text)
+    elif path.read_bytes() != text.encode():
+        raise _others(path.parent, f"an '{path.name}' with other masks")
+
+
+def _others(folder: Path, what: str) -> UserError:
+    return UserError(f"{folder} holds {what}. They may be drawn by hand, and stay", "Name a new folder: --out FOLDER")
 
 
 def palette_image(mask: np.ndarray) -> Image.Image:

@@ -98,6 +98,18 @@ class DenseposeAnswer:
 
 
 @dataclass(frozen=True)
+class BlazeposeAnswer:
+    """LiteRT and BlazePose's networks.
+
+    litert: version. networks: how many are there, each with its sha256. folder: that they are in.
+    """
+
+    litert: str
+    networks: int
+    folder: str
+
+
+@dataclass(frozen=True)
 class BackendsAnswer:
     """packages: backend for a cluster -> its packages -> version, or None."""
 

@@ -20,8 +20,10 @@ from pathlib import Path
 from pipeline.io.files import digest_file
 from pipeline.labelers import registry
 from pipeline.runs.shipped import REINSTALL
+from pipeline.tools.doctor import optional
 from pipeline.tools.doctor.answers import (
     BackendsAnswer,
+    BlazeposeAnswer,
     DenseposeAnswer,
     Failed,
     Faulty,
@@ -52,7 +54,7 @@ TORCHVISION_AHEAD = 15  # torchvision 0.N goes with torch 2.(N - 15)
 
 TORCH_PAIR = "Install both from one place: pip install --force-reinstall torch torchvision"
 WHEELS = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu{}"
-QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "imagenet", "backends")
+QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "blazepose", "imagenet", "backends")
 AT_ONCE = 4  # processes at a time: each imports torch, and mostly waits for the disk
 
 
@@ -73,9 +75,10 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield _hdf5(read_answer(Hdf5Answer, answers["hdf5"].result()))
         yield _pillow(read_answer(PillowAnswer, answers["pillow"].result()))
         yield _synped(read_answer(SynpedAnswer, answers["synped"].result()))
-        yield _densepose(torch, read_answer(DenseposeAnswer, answers["densepose"].result()))
-        yield _imagenet(read_answer(ImagenetAnswer, answers["imagenet"].result()))
-        yield _backends(read_answer(BackendsAnswer, answers["backends"].result()))
+        yield optional.densepose(torch, read_answer(DenseposeAnswer, answers["densepose"].result()))
+        yield optional.blazepose(read_answer(BlazeposeAnswer, answers["blazepose"].result()))
+        yield optional.imagenet(read_answer(ImagenetAnswer, answers["imagenet"].result()))
+        yield optional.backends(read_answer(BackendsAnswer, answers["backends"].result()))
         yield from _plugins(pool)
     yield from map(_weights, weights)
 
@@ -228,40 +231,6 @@ def _synped(synped: SynpedAnswer | Faulty) -> Diagnosis:
     if isinstance(synped, Faulty):
         return Diagnosis("SynPed", "problem", f"cannot be rendered: {synped.why}", install(["anny", "embreex"]))
     return Diagnosis("SynPed", "ok", "anny and embreex work")
-
-
-def _densepose(torch: TorchAnswer | Faulty, densepose: DenseposeAnswer | Faulty) -> Diagnosis:
-    if isinstance(densepose, Unusable):
-        return Diagnosis("DensePose", "warning", densepose.wrong, densepose.remedy)
-    if isinstance(densepose, Failed):
-        first = isinstance(torch, Faulty)
-        remedy = "Mend torch first." if first else "Build detectron2 again, see requirements-densepose.txt."
-        return Diagnosis("DensePose", "warning", f"detectron2 does not work: {densepose.error}", remedy)
-    operators = f"its own operators, which are not needed, for CUDA: {densepose.cuda}"
-    return Diagnosis("DensePose", "ok", f"detectron2 {densepose.version} works; {operators}")
-
-
-def _imagenet(imagenet: ImagenetAnswer | Faulty) -> Diagnosis:
-    """ImageNet weights, from which trainings start by default."""
-    if isinstance(imagenet, Unusable):
-        return Diagnosis("ImageNet", "warning", imagenet.wrong, imagenet.remedy)
-    if isinstance(imagenet, Failed):
-        return Diagnosis("ImageNet", "warning", f"cannot be told: {imagenet.error}", "Mend the lines above first.")
-    weights = f"weights of {', '.join(imagenet.here)} are here" if imagenet.here else "no weights are here yet"
-    timm = f"timm {imagenet.timm}" if imagenet.timm else "no timm"
-    return Diagnosis("ImageNet", "ok", f"{weights}; {timm} (where to get weights: sorn models)")
-
-
-def _backends(backends: BackendsAnswer | Faulty) -> Diagnosis:
-    """Backends of `sorn masks --backend`; a missing one is needed only for a cluster."""
-    if isinstance(backends, Faulty):
-        return Diagnosis("backends", "warning", f"cannot be told: {backends.why}", "Mend the lines above first.")
-    shown = []
-    for name, packages in backends.packages.items():
-        there = all(packages.values())
-        versions = " ".join(f"{package} {version}" for package, version in packages.items())
-        shown.append(versions if there else f"no {name} (pip install {' '.join(packages)})")
-    return Diagnosis("backends", "ok", f"threads, loky; for a cluster: {', '.join(shown)}")
 
 
 def _plugins(pool: ThreadPoolExecutor) -> Iterator[Diagnosis]:

@@ -19,6 +19,7 @@ from pipeline.io.documents import to_json
 from pipeline.io.text import JsonValue
 from pipeline.tools.doctor.answers import (
     BackendsAnswer,
+    BlazeposeAnswer,
     DenseposeAnswer,
     DeviceAnswer,
     Failed,
@@ -142,6 +143,25 @@ def probe_densepose() -> DenseposeAnswer | Unusable:
         return Unusable(f"detectron2 does not fit this torch: {error}", densepose_model.INSTALL)
 
 
+def probe_blazepose() -> BlazeposeAnswer | Unusable:
+    """LiteRT and BlazePose's networks, or the error and remedy of the labeler.
+
+    Every network is loaded, so that a LiteRT that cannot run them is found.
+    """
+    from pipeline.errors import UserError
+    from pipeline.labelers import blazepose_files, blazepose_networks
+
+    try:
+        blazepose_networks.interpreter_class()
+        folder = blazepose_files.default_folder()
+        blazepose_files.require(folder, blazepose_files.ALL)
+    except UserError as error:
+        return Unusable(error.wrong, error.remedy)
+    for file in blazepose_files.ALL:
+        blazepose_networks.Network(folder / file.name)
+    return BlazeposeAnswer(_version("ai-edge-litert") or "", len(blazepose_files.ALL), str(folder))
+
+
 def probe_backends() -> BackendsAnswer:
     """Backend for a cluster -> package -> version, or null if missing."""
     from pipeline.shards.jobs import PACKAGES
@@ -232,6 +252,7 @@ PROBES: dict[str, Callable[..., object]] = {
     "pillow": probe_pillow,
     "synped": probe_synped,
     "densepose": probe_densepose,
+    "blazepose": probe_blazepose,
     "backends": probe_backends,
     "imagenet": probe_imagenet,
     "plugin": probe_plugin,

@@ -141,7 +141,7 @@ def test_a_hidden_limb_takes_its_pixels_away(scene: Scene, tmp_path: Path) -> No
     whole = label(tmp_path).mask
     for joint in ("left_knee", "left_ankle"):
         scene.visible[JOINTS.index(joint)] = -5
-    mask = label(tmp_path).mask
+    mask = label(tmp_path, visible=0.5).mask
     lower = whole == LOWER_LEG
     assert (mask[lower & (mask > 0)] == LOWER_LEG).all()  # nothing else is painted there
     (knee, left), (_, right) = at_crop("left_knee"), at_crop("right_knee")
@@ -155,19 +155,20 @@ def test_a_hidden_limb_takes_its_pixels_away(scene: Scene, tmp_path: Path) -> No
 
 def test_an_obstacle_in_the_silhouette_of_selfie_segmentation(scene: Scene, tmp_path: Path) -> None:
     scene.selfie[128:] = 0
-    mask = label(tmp_path).mask
+    mask = label(tmp_path, silhouette="selfie").mask
     assert mask[:99].any() and not mask[101:].any()
 
 
 def test_the_silhouette_falls_back_where_too_little_remains(scene: Scene, tmp_path: Path) -> None:
     scene.selfie[:] = 0
-    by_pose = label(tmp_path).mask
-    assert np.array_equal(by_pose, label(tmp_path, silhouette="pose").mask)
+    by_pose = label(tmp_path, silhouette="pose").mask
+    assert np.array_equal(by_pose, label(tmp_path, silhouette="selfie").mask)
     scene.silhouette = -5.0
-    limbs = label(tmp_path).mask
+    limbs = label(tmp_path, silhouette="selfie").mask
     assert limbs.any() and (by_pose[limbs > 0] == limbs[limbs > 0]).all() and (limbs > 0).sum() < (by_pose > 0).sum()
+    assert np.array_equal(label(tmp_path, silhouette="pose").mask, limbs)
     scene.selfie[:] = 1
-    assert not np.array_equal(label(tmp_path).mask, limbs)
+    assert not np.array_equal(label(tmp_path, silhouette="selfie").mask, limbs)
 
 
 def test_without_any_visible_limb_the_image_is_empty(scene: Scene, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_images_of_any_shape(scene: Scene, tmp_path: Path, size: tuple[int, int]
 
 
 def test_several_threads_have_networks_of_their_own(scene: Scene, tmp_path: Path) -> None:
-    labeler, both = create(tmp_path), threading.Barrier(2)
+    labeler, both = create(tmp_path, silhouette="selfie"), threading.Barrier(2)
     answer = scene.answer
 
     def wait(network: str, pixels: np.ndarray) -> list[np.ndarray]:
@@ -217,12 +218,11 @@ def test_the_keypoint_finder(scene: Scene, tmp_path: Path) -> None:
 def test_describe_knows_the_networks_by_content_and_needs_none(tmp_path: Path) -> None:
     described = labelers.create("blazepose", {}, SOURCE).describe()
     assert described == labelers.create("blazepose", {"folder": str(tmp_path)}, SOURCE).describe()
-    heavy, detector, selfie = str(described["weights"]).split(", ")
+    heavy, detector = str(described["weights"]).split(", ")
     assert heavy == blazepose_files.POSE["heavy"].sha256 and detector == blazepose_files.DETECTOR.sha256
-    assert selfie == blazepose_files.SELFIE.sha256
     assert labelers.create("blazepose", {"model": "lite"}, SOURCE).describe()["weights"] != described["weights"]
-    by_pose = labelers.create("blazepose", {"silhouette": "pose"}, SOURCE).describe()
-    assert by_pose["weights"] == f"{heavy}, {detector}"
+    by_selfie = labelers.create("blazepose", {"silhouette": "selfie"}, SOURCE).describe()
+    assert by_selfie["weights"] == f"{heavy}, {detector}, {blazepose_files.SELFIE.sha256}"
 
 
 def test_networks_that_are_not_there_or_damaged(scene: Scene, tmp_path: Path) -> None:

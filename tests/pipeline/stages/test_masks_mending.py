@@ -136,6 +136,37 @@ def test_the_files_of_an_export(paths: Paths, tmp_path: Path) -> None:
         export_labels(paths.run_name, paths.runs, "png", Path(marks(paths, "path,reason\nx,y\n")), None)
 
 
+def test_an_export_replaces_no_mask_that_was_drawn(paths: Paths, tmp_path: Path) -> None:
+    label(paths)
+    out = export_labels(paths.run_name, paths.runs, "png", None, tmp_path / "out")
+    exported = tree(out)
+    (out / "SegmentationClass" / "train" / "009.png").unlink()
+    export_labels(paths.run_name, paths.runs, "png", None, out)
+    assert tree(out) == exported, "a killed export is completed"
+    drawn = out / "SegmentationClass" / "train" / "003.png"
+    Image.fromarray(np.full(SIZE, FOOT, np.uint8)).save(drawn)
+    before = tree(out)
+    with pytest.raises(UserError, match=r"out holds 1 masks that are not the labels: train/003\.png.* --out FOLDER"):
+        export_labels(paths.run_name, paths.runs, "png", None, out)
+    with pytest.raises(UserError, match=r"out holds 'SegmentationClass', of an export of another kind"):
+        export_labels(paths.run_name, paths.runs, "coco", None, out)
+    assert tree(out) == before
+    coco = export_labels(paths.run_name, paths.runs, "coco", None, tmp_path / "coco")
+    only = Path(marks(paths, "path,reason\ntrain/003.png,outline\n"))
+    with pytest.raises(UserError, match=r"coco holds an 'annotations\.json' with other masks"):
+        export_labels(paths.run_name, paths.runs, "coco", only, coco)
+    assert tree(export_labels(paths.run_name, paths.runs, "coco", None, coco)) == tree(coco)
+
+
+def test_masks_of_both_kinds_are_refused(paths: Paths, tmp_path: Path) -> None:
+    label(paths)
+    out = export_labels(paths.run_name, paths.runs, "png", None, tmp_path / "out")
+    coco = export_labels(paths.run_name, paths.runs, "coco", None, tmp_path / "coco")
+    os.rename(coco / "annotations.json", out / "annotations.json")
+    with pytest.raises(UserError, match=r"both in annotations\.json and in SegmentationClass"):
+        label(paths, overrides=str(out))
+
+
 def test_polygons_replace_a_mask(paths: Paths, tmp_path: Path) -> None:
     label(paths)
     shape = {"image_id": 1, "category_id": 3, "segmentation": [[0, 0, SIZE[1], 0, SIZE[1], 15, 0, 15]]}

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from pipeline.cli.app import main
 from pipeline.io.checkpoints import save_weights
-from pipeline.tools.doctor import doctor, installation, machine, probes
+from pipeline.tools.doctor import doctor, installation, machine, optional, probes
 from pipeline.tools.doctor.answers import (
     BackendsAnswer,
     Failed,
@@ -41,6 +41,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "pillow": {"missing": []},
     "synped": {},
     "densepose": {"version": "0.6", "cuda": "not available"},
+    "blazepose": {"litert": "2.3.0", "networks": 5, "folder": "/cache/blazepose"},
     "imagenet": {"here": ["resnet50"], "timm": ""},
     "backends": {"dask": {"dask": "2026.1", "distributed": None}, "ray": {"ray": "2.6"}},
 }
@@ -234,7 +235,7 @@ def test_this_environment_answers(capsys: pytest.CaptureFixture[str]) -> None:
     vision = read_answer(TorchvisionAnswer, probed(capsys, "torchvision"))
     assert doctor._torch(torch).level == "ok" and doctor._torchvision(torch, vision).level == "ok"
     assert doctor._hdf5(read_answer(Hdf5Answer, probed(capsys, "hdf5"))).level == "ok"
-    assert doctor._backends(read_answer(BackendsAnswer, probed(capsys, "backends"))).level == "ok"
+    assert optional.backends(read_answer(BackendsAnswer, probed(capsys, "backends"))).level == "ok"
 
 
 @pytest.mark.parametrize("reply", [{}, {"missing": "jpg"}, {"error": 3}])
