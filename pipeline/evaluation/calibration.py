@@ -16,6 +16,9 @@ from pipeline.io import documents
 from pipeline.io.files import write_json
 from pipeline.io.text import read_json
 from pipeline.runs.config import EvalConfig
+from pipeline.runs.find import place_of
+from pipeline.runs.layout import CALIBRATION, STAMP
+from pipeline.runs.shipped import ships
 from sorn.error_rates import PairCounts
 
 SCHEMA_VERSION = 1
@@ -145,14 +148,21 @@ def read_calibration(path: Path) -> Calibration:
         _require_tables(found.rules)
         return found
     except FileNotFoundError as error:
-        raise UserError(f"there is no calibration {path}", measure(path.parent.parent.name)) from error
+        raise UserError(f"there is no calibration {path}", measure(path.parent)) from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is no calibration: {reason(error)}", measure(path.parent.parent.name)) from error
+        raise UserError(f"{path} is no calibration: {reason(error)}", measure(path.parent)) from error
 
 
-def measure(run: str) -> str:
-    """Remedy for a network without a calibration."""
-    return f"Measure it with pictures of known people: sorn eval {shlex.quote(run or 'RUN')} --force"
+def measure(network: Path) -> str:
+    """Remedy for a network without a calibration. network: its folder."""
+    place = place_of(network)
+    if (network / STAMP).is_file() and not ships(network) and not place.evaluated:
+        return f"Measure it: sorn eval {shlex.quote(place.full_name)} --runs {shlex.quote(str(place.runs))} --force"
+    name = network.name if ships(network) else "RUN"
+    return (
+        f"Evaluate it on pictures of known people, make eval DATASET=mine.csv TRAINED_ON={name}, and name the "
+        f"{CALIBRATION} in the folder of that report: --calibration FILE"
+    )
 
 
 def _require_tables(rules: dict[str, RuleCalibration]) -> None:

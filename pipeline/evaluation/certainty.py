@@ -101,7 +101,7 @@ class Certainty:
     same, different: number of pairs. persons: of queries and gallery. histogram, curve: of all pairs. equal_error: rate
     at `equal_threshold`. chosen_on: where the thresholds were chosen, in words. thresholds: of each of RATES and each
     place. by_common: by number of stripes and part groups in common. open_set: of each of RATES that the queries can
-    tell.
+    tell. here: dataset and split of these pairs.
     """
 
     variant: str
@@ -119,10 +119,8 @@ class Certainty:
     here: str = ""
 
     def main(self) -> list[ThresholdFigures]:
-        """Single thresholds for MAIN that were chosen elsewhere."""
-        return [
-            row for row in self.thresholds if row.rate == MAIN and row.threshold is not None and self.elsewhere(row)
-        ]
+        """Thresholds for MAIN that were chosen elsewhere."""
+        return [row for row in self.thresholds if row.rate == MAIN and self.elsewhere(row)]
 
     def elsewhere(self, row: ThresholdFigures) -> bool:
         """Whether a threshold was chosen on other pairs than it is measured on."""

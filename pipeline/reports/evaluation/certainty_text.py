@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.evaluation.certainty import MAIN, Certainty, Measured
+from pipeline.evaluation.certainty import MAIN, Certainty, Measured, ThresholdFigures
 from pipeline.evaluation.figures import percent
 from pipeline.reports.evaluation.text import MarkdownContents
 from pipeline.reports.markdown import pipe_table
@@ -44,15 +44,18 @@ def caption(found: Certainty) -> str:
 
 def verdict(found: Certainty) -> list[str]:
     """Sentences on thresholds that were chosen on other pairs."""
-    return [_verdict(row.chosen_on, row.false_match) for row in found.main()]
+    return [_verdict(row) for row in found.main()]
 
 
-def _verdict(chosen_on: str, rate: Measured) -> str:
-    said = f"The threshold chosen on {chosen_on} at {percent(MAIN)} %: the rate here is {with_interval(rate)}"
-    if rate.holds(MAIN) is not False:
+def _verdict(row: ThresholdFigures) -> str:
+    rate, many = row.false_match, " by number in common" if row.threshold is None else ""
+    said = f"Threshold chosen on {row.chosen_on} at {percent(MAIN)} %{many}: the rate here is {with_interval(rate)}"
+    if rate.value is None or rate.low is None or rate.high is None or rate.holds(MAIN):
         return f"{said}."
-    assert rate.value is not None
-    return f"{said}, {rate.value / MAIN:.1f} times as high: on these images, choose a threshold of their own."
+    told = (
+        "more wrong pairs than asked for; choose a threshold on these cameras" if rate.low > MAIN else "a little strict"
+    )
+    return f"{said}, {rate.value / MAIN:.2g} times as high: {told}."
 
 
 def with_interval(rate: Measured) -> str:
