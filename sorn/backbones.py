@@ -1,11 +1,11 @@
-"""Backbones by name: torchvision's, EfficientNet-Lite0, and timm's."""
+"""Backbones by name: torchvision's, EfficientNet-Lite0, and timm's.
+
+torchvision is imported where one of its networks is built: that takes as long as to import torch.
+"""
 
 from __future__ import annotations
 
-import torchvision
 from torch import Tensor, nn
-from torchvision.models import ResNet
-from torchvision.models.resnet import BasicBlock
 
 from sorn.backbone import Backbone, Stages, keep_resolution
 from sorn.config import STRIDE, TIMM
@@ -23,8 +23,11 @@ class ResNetBackbone(Backbone):
     head = ("fc.",)
 
     def __init__(self, name: str, stride: int = STRIDE) -> None:
+        from torchvision.models import resnet as networks
+
         super().__init__()
-        resnet = ResNet(BasicBlock, [1, 1, 1, 1]) if name == "resnet10" else getattr(torchvision.models, name)()
+        small = name == "resnet10"
+        resnet = networks.ResNet(networks.BasicBlock, [1, 1, 1, 1]) if small else getattr(networks, name)()
         keep_resolution(resnet.layer3, resnet.layer4, stride)
         self.conv1, self.bn1, self.relu, self.maxpool = resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4
@@ -48,8 +51,10 @@ class MobileNetV2Backbone(Backbone):
     ends = (6, 13)  # last layers of stride 8 and 16
 
     def __init__(self, stride: int = STRIDE) -> None:
+        from torchvision.models import mobilenet_v2
+
         super().__init__()
-        self.features: nn.Sequential = torchvision.models.mobilenet_v2().features
+        self.features: nn.Sequential = mobilenet_v2().features
         second, third = self.ends
         keep_resolution(self.features[second + 1 : third + 1], self.features[third + 1 :], stride)
         use_depthwise(self.features)

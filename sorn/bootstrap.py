@@ -63,3 +63,26 @@ def resampled_means(values: np.ndarray, person: np.ndarray, draws: int, seed: in
         chosen = rng.integers(len(persons), size=(min(AT_ONCE, draws - first), len(persons)))
         means.append(sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1))
     return np.concatenate(means)
+
+
+def resampled_sums(values: np.ndarray, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
+    """Sum of values over the persons of each bootstrap draw, float64 [draws, k].
+
+    values: [p, k], a row per person. Raises ValueError for fewer than two persons.
+    """
+    persons = len(values)
+    if persons < 2:
+        raise ValueError(f"{persons} person: an interval over persons needs at least two")
+    rng, sums = np.random.default_rng(seed), []
+    for first in range(0, draws, AT_ONCE):
+        count = min(AT_ONCE, draws - first)
+        chosen = rng.integers(persons, size=(count, persons)) + persons * np.arange(count)[:, None]
+        weights = np.bincount(chosen.ravel(), minlength=count * persons).reshape(count, persons)
+        sums.append(weights.astype(np.float64) @ values.astype(np.float64))
+    return np.concatenate(sums)
+
+
+def interval(draws: np.ndarray) -> tuple[float, float]:
+    """Percentile interval of level LEVEL over bootstrap draws; draws that are nan are left out."""
+    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -18,6 +18,8 @@ from pipeline.runs.result_paths import SearchPaths
 from sorn.config import VARIANTS
 
 MODEL_HELP = "A run below --runs (synped_demo-danet), the folder of a training, or a network that ships (sorn models)."
+GALLERY_HELP = "Folder of pictures, a CSV path,x,y,w,h of boxes in frames, a bank, or a features.h5."
+QUERY_HELP = "Picture of a person, or a CSV path,x,y,w,h of persons in frames; repeatable."
 
 model_option = click.option("--model", required=True, help=MODEL_HELP)
 flip_option = click.option("--flip", is_flag=True, help="Average the features of a picture and of its mirror image.")
@@ -63,11 +65,13 @@ def embed(
     epilog=examples(
         "sorn search --model synped_demo-danet --gallery photos --query me.jpg",
         "sorn search --model synped_demo-danet --gallery photos.h5 --query a.jpg b.jpg --top 5",
+        "sorn search --model synped_demo-danet --gallery photos --query me.jpg --false-match-rate 1%",
+        "sorn search --model synped_demo-danet --gallery detections.csv --query wanted.csv --at-least 0.5",
     ),
 )
 @model_option
-@click.option("--gallery", required=True, type=FOLDER, help="Folder of pictures, a bank, or a features.h5.")
-@click.option("--query", "queries", required=True, multiple=True, type=FOLDER, help="Picture of a person; repeatable.")
+@click.option("--gallery", required=True, type=FOLDER, help=GALLERY_HELP)
+@click.option("--query", "queries", required=True, multiple=True, type=FOLDER, help=QUERY_HELP)
 @click.argument("more", nargs=-1, type=FOLDER)
 @click.option("--top", default=10, show_default=True, help="Pictures shown per query.")
 @click.option(
@@ -98,6 +102,14 @@ def embed(
     type=int,
     help="Measure what the candidates miss, with the queries and this number of gallery pictures.",
 )
+@click.option("--at-least", type=float, metavar="SIMILARITY", help="Least similarity of a hit, from -1 to 1.")
+@click.option(
+    "--false-match-rate",
+    metavar="RATE",
+    help="In its place: share of pairs of different people that may be as similar, such as 1%. The network's "
+    "calibration.json, which its evaluation writes, has the threshold.",
+)
+@click.option("--calibration", type=FOLDER, help="Another calibration.json, such as one of your own cameras.")
 @click.option("--pictures", type=FOLDER, help="Folder of the bank's pictures, if they moved.")
 @click.option("--no-cache", is_flag=True, help="Extract the features of a folder anew, and keep none.")
 @flip_option
@@ -118,9 +130,11 @@ def search(
 ) -> None:
     """Rank the pictures of a gallery by similarity to each --query.
 
-    The results are search.html and search.json. Further queries may follow: --query a.jpg b.jpg c.jpg.
+    The results are search.html and search.json. Further queries may follow: --query a.jpg b.jpg c.jpg. With --at-least
+    or --false-match-rate, the answer may be: nobody.
     """
     from pipeline.search.page import SearchResult, as_text
+    from pipeline.search.queries import queries_of
     from pipeline.search.searcher import Searcher
 
     if check is not None and not (options["candidates"] and check >= 0):
@@ -131,7 +145,7 @@ def search(
     paths = SearchPaths(out or runs / "search")
     kept = {"cache": False} if no_cache else {"keep": paths.bank, "keep_index": paths.index}
     people = Searcher(model, gallery, runs=runs, rule=rule or "", **kept, **options)
-    images = [*queries, *more]
+    images = queries_of([*queries, *more])
     answers = people.answers(images, top)
     result = SearchResult(people, answers, None if check is None else people.recall(images, top, check))
     result.write(paths)

@@ -20,7 +20,7 @@ from PIL import Image
 
 from pipeline.datasets.folders import file_state, list_images
 from pipeline.errors import UserError
-from pipeline.io.files import digest_json
+from pipeline.io.files import digest_file, digest_json
 from pipeline.io.images import (
     BROKEN,
     begins_like_image,
@@ -53,8 +53,38 @@ class PictureFolder:
     names: tuple[str, ...]
     others: dict[str, str]
 
+    @property
+    def place(self) -> Path:
+        """What the user has named."""
+        return self.root
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Further attributes of its bank."""
+        return {}
+
     def path(self, name: str) -> Path:
         return self.root / name
+
+    def state(self, name: str) -> str:
+        """Text that changes when a picture is written; the picture is not opened."""
+        return file_state(os.path.join(self.root, name))
+
+    def content(self, name: str) -> str:
+        """Digest of a picture. Raises OSError for one that cannot be read."""
+        return digest_file(self.path(name))
+
+    def pixels(self, name: str) -> np.ndarray:
+        """Picture [h, w, 3] uint8 RGB.
+
+        Raises one of `images.BROKEN` for one that cannot be read, ValueError for one that is no part of its frame.
+        """
+        return self.read(self.path(name))
+
+    @staticmethod
+    def read(path: Path) -> np.ndarray:
+        """Image file [h, w, 3] uint8 RGB. Raises one of `images.BROKEN`."""
+        return read_rgb(read_content(path))
 
     @functools.cached_property
     def digest(self) -> str:
@@ -62,7 +92,7 @@ class PictureFolder:
 
         A picture counts as changed when it is renamed or written; no picture is opened.
         """
-        return digest_json([[name, file_state(os.path.join(self.root, name))] for name in self.names])
+        return digest_json([[name, self.state(name)] for name in self.names])
 
 
 @dataclass(frozen=True)
@@ -112,7 +142,7 @@ def read_pictures(folder: PictureFolder, names: Sequence[str], size: tuple[int, 
 
     def read(name: str) -> Read:
         try:
-            return Read(name, resize_image(read_rgb(read_content(folder.path(name))), size))
+            return Read(name, resize_image(folder.pixels(name), size))
         except BROKEN as error:
             return Read(name, None, unreadable(Path(name), error).wrong.partition("an image: ")[2])
 

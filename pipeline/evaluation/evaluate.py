@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,10 +10,13 @@ import torch
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
+from pipeline.evaluation.calibration import Calibration
+from pipeline.evaluation.certainty import Certainty
 from pipeline.evaluation.colour_baseline import colour_bank
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
+from pipeline.evaluation.pair_scores import PairTask, certainty, count_pairs
 from pipeline.evaluation.part_masks import PartReference, part_scores
 from pipeline.evaluation.published import Measured, published
 from pipeline.evaluation.report import (
@@ -32,13 +36,17 @@ from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
 from sorn.sample import Sample
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class EvaluatedImages:
     """Query and gallery images of one protocol: features, shards and ground-truth masks.
 
     pair: banks of the protocol's images, with the scores that `eval.visibility` names. examples, attrs: of the feature
-    bank. query, gallery: shards of all images of the splits. device: where similarities are computed.
+    bank. query, gallery: shards of all images of the splits. device: where similarities are computed. val: banks of the
+    validation images, by which thresholds are chosen; None without. carried: the calibration beside a checkpoint of
+    another run; None without.
     """
 
     protocol: Protocol
@@ -49,6 +57,8 @@ class EvaluatedImages:
     gallery: ShardDataset
     exact: ExactMasks
     device: torch.device
+    val: BankPair | None = None
+    carried: Calibration | None = None
 
     @cached_property
     def _place(self) -> dict[str, tuple[ShardDataset, int]]:
@@ -72,7 +82,8 @@ def select_pair(banks: Banks, protocol: Protocol, visibility: str) -> BankPair:
 class Result:
     """Scores and report of one evaluation.
 
-    reference: the masks that predicted parts of `examples` are scored against.
+    reference: the masks that predicted parts of `examples` are scored against. calibration: of the network, None where
+    the pairs tell no rates.
     """
 
     report: Report
@@ -80,6 +91,19 @@ class Result:
     examples: Examples
     reference: PartReference
     options: EvalConfig
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True)
+class Sure:
+    """Certainty of an evaluation, and the calibration it comes with.
+
+    why_not: why there is none, "" where there is.
+    """
+
+    certainty: Certainty | None = None
+    calibration: Calibration | None = None
+    why_not: str = ""
 
 
 def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Result:
@@ -100,6 +124,7 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
     scores = score(RankingTask(*pair, protocol, options, images.device, origin.names), examples.name, colours, exact)
     reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
     unreadable = tuple(images.query.unreadable + images.gallery.unreadable)
+    sure = _sure(images, manifest.name, options)
     paper = published(Measured(manifest, protocol, options, origin.records, origin.trained_dataset, len(unreadable)))
     report = Report(
         protocol=full_name,
@@ -114,7 +139,9 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
         stripes=_stripes(pair, exact, stripes) if exact else None,
         paper=paper.rows,
         paper_left_out=paper.left_out,
-        warnings=review(Reviewed(scores, options, origin, bool(protocol.shots), unreadable)),
+        warnings=review(Reviewed(scores, options, origin, bool(protocol.shots), unreadable, sure.certainty)),
+        certainty=sure.certainty,
+        certainty_left_out=sure.why_not,
         dataset=_dataset(origin, scores, unreadable),
         provenance=Provenance(
             labeler=index.labeler,
@@ -130,7 +157,28 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
             versions=origin.versions,
         ),
     )
-    return Result(report, scores, examples, reference, options)
+    return Result(report, scores, examples, reference, options, sure.calibration)
+
+
+def _sure(images: EvaluatedImages, dataset: str, options: EvalConfig) -> Sure:
+    """Certainty of the similarities, with thresholds chosen on the validation images where there are any."""
+    checkpoint = images.attrs["checkpoint_sha256"]
+    task = PairTask(*images.pair, dataset, options.split, options, images.device)
+    if task.wrong():
+        return Sure(why_not=task.wrong())
+    counted, chosen = count_pairs(task), None
+    if images.val is not None:
+        val = PairTask(*images.val, dataset, "val", options, images.device)
+        if val.wrong():
+            logger.warning(f"eval: {val.wrong()}, so thresholds are chosen on the images that are reported")
+        else:
+            of_val = count_pairs(val)
+            rates = certainty(of_val, [of_val.calibration(checkpoint)]).thresholds
+            chosen = of_val.calibration(checkpoint, rates)
+    own = chosen or counted.calibration(checkpoint)
+    carried = [images.carried] if images.carried and images.carried.source != own.source else []
+    found = certainty(counted, [own, *(one for one in carried if task.fullest in one.rules)])
+    return Sure(found, own if chosen else counted.calibration(checkpoint, found.thresholds))
 
 
 def protocol_text(

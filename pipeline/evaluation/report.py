@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from pipeline.evaluation.certainty import Certainty
 from pipeline.evaluation.figures import HEADLINE, measured
 from pipeline.evaluation.label_report import UNIT, LabelStatistics, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
@@ -152,7 +153,8 @@ class Report:
     at ranks 1, 2, ... tau_sweep: other thresholds. shown: "random", "best", "worst" -> names of the queries shown.
     labels, parts, stripes: None where unknown. paper: published rows of what was measured here, in percent.
     paper_left_out: why other published rows cannot be compared, "" without such. warnings: all, those of the data stage
-    too; reports before 0.2 have none.
+    too; reports before 0.2 have none. certainty: of pairs of the same person and of different people; None in reports
+    of older builds, and where certainty_left_out says why.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -170,6 +172,8 @@ class Report:
     paper: tuple[dict[str, str | float], ...]
     paper_left_out: str = ""
     warnings: tuple[EvaluationWarning, ...] = ()
+    certainty: Certainty | None = None
+    certainty_left_out: str = ""
     dataset: EvaluatedDataset
     provenance: Provenance
 

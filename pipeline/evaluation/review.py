@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.datasets.findings import NO_OTHER_CAMERA
 from pipeline.errors import first_names
+from pipeline.evaluation.certainty import MAIN, Certainty
 from pipeline.evaluation.figures import HEADLINE, measured, percent
 from pipeline.evaluation.origin import Origin
 from pipeline.evaluation.scores import Scores
@@ -30,7 +31,7 @@ class Reviewed:
     """One evaluation.
 
     single_shot: whether one gallery image per person was drawn. unreadable: names of images of query and gallery that
-    are left out.
+    are left out. certainty: None where the pairs tell no rates.
     """
 
     scores: Scores
@@ -38,6 +39,7 @@ class Reviewed:
     origin: Origin
     single_shot: bool = False
     unreadable: tuple[str, ...] = ()
+    certainty: Certainty | None = None
 
     @property
     def fullest(self) -> str:
@@ -199,6 +201,23 @@ def _floor(reviewed: Reviewed) -> list[EvaluationWarning]:
     return found
 
 
+def _thresholds(reviewed: Reviewed) -> list[EvaluationWarning]:
+    """Whether a threshold that was chosen on other pairs has more wrong pairs here than were asked for."""
+    rows = reviewed.certainty.main() if reviewed.certainty else []
+    of_search = {
+        row.chosen_on: row for row in rows
+    }  # the last one: by the number of stripes in common, where there is one
+    found = []
+    for place, row in of_search.items():
+        rate = row.false_match
+        if rate.low is not None and rate.low > MAIN:
+            interval = f"{percent(rate.value)} % [{percent(rate.low)}, {percent(rate.high)}]"
+            text = f"the threshold for a false-match rate of {percent(MAIN)} % on {place} gives {interval} here"
+            why = "Choose thresholds on pictures of the cameras that they are meant for."
+            found.append(EvaluationWarning(text, why))
+    return found
+
+
 CHECKS: tuple[Check, ...] = (
     _floor,
     _dataset,
@@ -212,4 +231,5 @@ CHECKS: tuple[Check, ...] = (
     _training,
     _labels,
     _chosen,
+    _thresholds,
 )

@@ -32,7 +32,7 @@ from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig
-from pipeline.runs.layout import Paths
+from pipeline.runs.layout import FEATURES, Paths
 from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import progress
@@ -61,7 +61,8 @@ class Extraction:
 
     paths: of features.h5, its chunks and the checkpoint. trained: description of the checkpoint. query, gallery: the
     images. options: precision, images per batch, and the external segmenter whose scores are added. device: as in
-    --device. sizes: name -> height and width of its file in pixels, where pictures are placed. Raises UserError as
+    --device. sizes: name -> height and width of its file in pixels, where pictures are placed. file: name of the
+    feature bank. explained: number of random queries whose maps and parts are kept. Raises UserError as
     `find_segmenter` does.
     """
 
@@ -72,6 +73,8 @@ class Extraction:
     options: EvalConfig
     device: str = "auto"
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    file: str = FEATURES
+    explained: int = EXAMPLES
 
     def banks(self) -> store.Banks | None:
         """Banks of features.h5, extracted now if necessary.
@@ -111,9 +114,17 @@ class Extraction:
         splits = [data.index.splits[data.split] for data in self._sides]
         images = [split.digest for split in splits]
         joints = [] if self.query.index.pose is None else [split.detection_digest for split in splits]
-        made = [EXTRACTION_VERSION, self.checkpoint, images, joints, self.options.precision, EXAMPLES]
+        made = [EXTRACTION_VERSION, self.checkpoint, images, joints, self.options.precision, self.explained]
         placed = [self.sizes.get(str(name)) for data in self._sides for name in data.name] if self.options.place else []
         return digest_json([*made, *sorted(self._ways), *placed])
+
+    @property
+    def _place(self) -> Path:
+        return self.paths.folder("eval") / self.file
+
+    @property
+    def _settled(self) -> Path:
+        return self.paths.settled.folder("eval") / self.file
 
     @property
     def _ways(self) -> dict[str, bool]:
@@ -130,9 +141,9 @@ class Extraction:
 
         A damaged file is named in a warning and counts as missing.
         """
-        path = self.paths.features
+        path = self._place
         if not path.is_file():
-            path = self.paths.settled.features  # of the evaluation that this one replaces
+            path = self._settled  # of the evaluation that this one replaces
         if not path.is_file():
             return None
         try:
@@ -145,13 +156,13 @@ class Extraction:
             logger.warning(f"eval: {error.wrong}; extracting again")
             return None
         logger.info(f"eval: {path} holds the features of this checkpoint and these images; not extracting again")
-        if path != self.paths.features:
-            link(path, self.paths.features)
+        if path != self._place:
+            link(path, self._place)
         return banks
 
     def _extracted(self) -> store.Banks | None:
         """Extracted banks, with maps and parts of some queries; None in all processes but the first."""
-        path = self.paths.features
+        path = self._place
         inference, flip = self._inference(self.paths.checkpoint, self.trained), self.options.flip
         size, device, precision = inference.batch_size, inference.device, inference.precision
         if self.options.adapt_norms:
@@ -167,16 +178,16 @@ class Extraction:
 
         computed = digest_json([self.fingerprint, precision, size])
         chunks = Chunks(self.paths, computed, self._sides, "features")
-        require_space(self.paths.features, self._bytes(inference.network) - chunks.bytes)
+        require_space(path, self._bytes(inference.network) - chunks.bytes)
         chunks.make(inference, look, size)
         if distributed.here().number:
             return None
         unite_equal_pictures(chunks.chunks, size)
-        examples = self._examples(inference, size)
+        examples = self._examples(inference, size) if self.explained else None
         made_from = {"model": self.trained.stored_model, "precision": precision, **self._ways}
         attrs = {"fingerprint": self.fingerprint, "checkpoint_sha256": self.checkpoint}
         attrs["config"] = json.dumps(made_from, sort_keys=True)
-        require_space(path, chunks.bytes + examples.maps.nbytes + examples.parts.nbytes)
+        require_space(path, chunks.bytes + (examples.maps.nbytes + examples.parts.nbytes if examples else 0))
         store.join_banks(path, chunks.rows(self.query), chunks.rows(self.gallery), attrs, examples)
         chunks.remove()
         return store.read_banks(path)
@@ -192,7 +203,7 @@ class Extraction:
         maps = 2 * positions * config.channel_sets if config.global_branch else 0  # float16
         parts = MASK_SCALE**2 * positions if config.semantic_branch else 0
         features = FLOAT32 * network.feature_width * sum(map(len, self._sides))
-        return 2 * features + min(EXAMPLES, len(self.query)) * (maps + parts)
+        return 2 * features + min(self.explained, len(self.query)) * (maps + parts)
 
     def _examples(self, inference: Inference, size: int) -> store.Examples:
         """Maps and predicted parts of some queries, for pictures and part scores."""
@@ -203,7 +214,7 @@ class Extraction:
             maps, parts = engine.explain(inference.network, batch, inference.device, inference.precision)
             return maps.astype(np.float16), parts
 
-        chosen = np.sort(np.random.default_rng(0).permutation(len(query))[:EXAMPLES])
+        chosen = np.sort(np.random.default_rng(0).permutation(len(query))[: self.explained])
         batches = [(chosen[first : first + size],) for first in range(0, len(chosen), size)]
         outputs = list(progress(inference.run(explain, batches), len(chosen), "maps and parts", step=size))
         maps, parts = (np.concatenate(field) for field in zip(*outputs, strict=True))
@@ -235,7 +246,7 @@ class Extraction:
             for bank, data in zip((banks.query, banks.gallery), self._sides, strict=True)
         )
         attrs = {**banks.attrs, "segmenter": segmenter.describe(precision)}
-        store.write_banks(self.paths.features, query, gallery, attrs, banks.examples)
+        store.write_banks(self._place, query, gallery, attrs, banks.examples)
         chunks.remove()
         return store.Banks(query, gallery, attrs, banks.examples)
 
@@ -245,7 +256,7 @@ class Extraction:
             names = bank.name[bank_values.zero_images(bank)]
             if len(names):
                 logger.warning(
-                    f"eval: {self.paths.settled.features}: the features of {len(names)} {side} images are zero, so "
+                    f"eval: {self._settled}: the features of {len(names)} {side} images are zero, so "
                     f"these are similar to no image: {first_names(names, NAMED)}"
                 )
 

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.folders import file_state
 from pipeline.datasets.image_folder import PictureFolder, counted
 from pipeline.errors import UserError
 from pipeline.features import store
@@ -24,7 +23,7 @@ from pipeline.features.embedding import Embedder, embed, empty_rows, own_bank
 from pipeline.features.mapped import MappedBank, open_bank
 from pipeline.io.cache import cache_folder
 from pipeline.io.disk import OUT, require_space
-from pipeline.io.files import digest_file, digest_json
+from pipeline.io.files import digest_json
 from pipeline.io.hdf5 import OutOfReach
 from sorn.features import FeatureBank, Features
 
@@ -77,7 +76,7 @@ def cached_bank(embedder: Embedder, folder: PictureFolder) -> MappedBank:
             path.unlink()
         return kept_bank(embedder, folder, path, logging.INFO)
     except (OSError, UserError) as error:
-        logger.warning(f"the features of {folder.root} are not kept: {error}")
+        logger.warning(f"the features of {folder.place} are not kept: {error}")
         return bank_in_memory(embedder, folder)
 
 
@@ -99,15 +98,15 @@ def cache_path(embedder: Embedder, folder: PictureFolder) -> Path | None:
     cache = cache_folder()
     if cache is None:
         return None
-    digest = digest_json([str(folder.root.resolve()), embedder.sha256, embedder.config])
-    return cache / f"{folder.root.resolve().name}-{digest[:16]}.h5"
+    digest = digest_json([str(folder.place.resolve()), embedder.sha256, embedder.config])
+    return cache / f"{folder.place.resolve().name}-{digest[:16]}.h5"
 
 
 def bank_in_memory(embedder: Embedder, folder: PictureFolder) -> MappedBank:
     """Bank of the pictures, without a file."""
     bank, left_out = embed(embedder, folder, folder.names)
     left_out = folder.others | left_out
-    return MappedBank(folder.root, _some(bank, folder, left_out), _attrs(embedder, folder) | _made(embedder, left_out))
+    return MappedBank(folder.place, _some(bank, folder, left_out), _attrs(embedder, folder) | _made(embedder, left_out))
 
 
 def _write(embedder: Embedder, folder: PictureFolder, path: Path, attrs: dict[str, str]) -> str:
@@ -159,17 +158,17 @@ def _states(folder: PictureFolder, before: dict[str, tuple[str, str]]) -> dict[s
     """State and sha256 of each picture by name. A file of the state of `before` is not read again."""
     found = {}
     for name in folder.names:
-        state = file_state(str(folder.path(name)))
+        state = folder.state(name)
         old = before.get(name)
-        found[name] = old if old and old[0] == state else (state, _digest(folder.path(name)))
+        found[name] = old if old and old[0] == state else (state, _digest(folder, name))
     return found
 
 
-def _digest(path: Path) -> str:
+def _digest(folder: PictureFolder, name: str) -> str:
     try:
-        return digest_file(path)
+        return folder.content(name)
     except OSError:
-        return f"{UNREAD}{path}"  # a digest of its own: the reader names what is wrong
+        return f"{UNREAD}{folder.path(name)}"  # a digest of its own: the reader names what is wrong
 
 
 def _joined(
@@ -190,7 +189,7 @@ def _joined(
 def _some(bank: FeatureBank | None, folder: PictureFolder, left_out: dict[str, str]) -> FeatureBank:
     """The bank. Raises UserError where there is none, as no picture can be read."""
     if bank is None:
-        raise UserError(f"no picture in {folder.root} can be read: {counted(left_out)}", "Give other pictures.")
+        raise UserError(f"no picture in {folder.place} can be read: {counted(left_out)}", "Give other pictures.")
     return bank
 
 
@@ -202,7 +201,7 @@ def _attrs(embedder: Embedder, folder: PictureFolder) -> dict[str, str]:
         "image_size": json.dumps(list(embedder.image_size)),
         "folder": str(folder.root.absolute()),
         "files": folder.digest,
-    }
+    } | folder.attrs
     return attrs | {"fingerprint": digest_json([EMBEDDING_VERSION, attrs])}
 
 

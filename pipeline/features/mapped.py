@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline.datasets.boxes import Box, Crop, crop_of
 from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.io import hdf5
@@ -40,9 +41,18 @@ class MappedBank:
 
     def picture(self, name: str) -> Path | None:
         """File of an image when the bank was made; None if unknown."""
-        if "folder" in self.attrs:
-            return Path(self.attrs["folder"]) / name
-        return self._recorded.get(name)
+        if "folder" not in self.attrs:
+            return self._recorded.get(name)
+        crop = self._crop(name)
+        return Path(self.attrs["folder"]) / (crop.path if crop else name)
+
+    def box(self, name: str) -> Box | None:
+        """Box of an image in its file; None for a whole file."""
+        crop = self._crop(name)
+        return crop.box if crop else None
+
+    def _crop(self, name: str) -> Crop | None:
+        return crop_of(name) if "boxes" in self.attrs else None
 
     @cached_property
     def _recorded(self) -> dict[str, Path]:

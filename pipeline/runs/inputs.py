@@ -18,6 +18,7 @@ POSE = "pose"  # the digest of all keypoints, among what the masks stage provide
 BUILT_IN = ("imagenet", "none")  # initial weights that are no file
 FROM_DATA = ("records", "manifest")
 FORMER_INPUTS = {"data": ("folder",)}  # inputs in the stamps of 0.1 that decide nothing: a place is no content
+LATER_INPUTS = {"eval": ("images of val_query", "images of val_gallery")}  # stamps of older builds may lack them
 
 
 @dataclass(frozen=True)

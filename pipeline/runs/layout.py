@@ -14,6 +14,8 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a trained networ
 EXPERIMENTS = "experiments"  # of a run: folders with a train and an eval each
 INDEX = "index.json"  # of the shards of a masks stage
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
+FEATURES, VAL_FEATURES = "features.h5", "val-features.h5"  # of the images it reports, and of those it chooses by
+CALIBRATION = "calibration.json"  # of an evaluation, and beside a checkpoint
 EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint is evaluated
 TABLES, EXPORT = "tables", "export"
 NEXT = "next"  # in the folder of a finished stage: newer outputs, until they are complete
@@ -26,8 +28,11 @@ OWN_FILES = {  # patterns of all files that a stage can leave in its folder, fin
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
     "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
-    "train": (WEIGHTS, DESCRIPTION, "state-*.pt", f"{SCALARS}/events.out.tfevents.*"),
-    "eval": ("features.h5", REPORT, "report.md", "report.html", QUERY_RESULTS, "pictures/*.png", "parts/*.h5"),
+    "train": (WEIGHTS, DESCRIPTION, CALIBRATION, "state-*.pt", f"{SCALARS}/events.out.tfevents.*"),
+    "eval": (
+        *(FEATURES, VAL_FEATURES, CALIBRATION, REPORT, "report.md", "report.html", QUERY_RESULTS),
+        *("pictures/*.png", "parts/*.h5"),
+    ),
     TABLES: ("tables.json", "tables.md", "tables.html", "attempts.csv", "logs/*.log", "parts/*/.lock"),
 }
 OWN_FILES_OF_ALL = (STAMP, ".lock")
@@ -164,7 +169,21 @@ class Paths:
     # eval
     @property
     def features(self) -> Path:
-        return self.folder("eval") / "features.h5"
+        return self.folder("eval") / FEATURES
+
+    @property
+    def val_features(self) -> Path:
+        """Features of the validation images, where a test split is reported."""
+        return self.folder("eval") / VAL_FEATURES
+
+    @property
+    def calibration(self) -> Path:
+        return self.folder("eval") / CALIBRATION
+
+    @property
+    def checkpoint_calibration(self) -> Path:
+        """Calibration beside the checkpoint, that of another run where it is evaluated."""
+        return self.folder("train") / CALIBRATION
 
     @property
     def feature_chunks(self) -> Path:

@@ -20,7 +20,7 @@ from pipeline.io.digests import ContentDigest, FilePlace
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
 from pipeline.runs.command import RunCommand
-from pipeline.runs.inputs import FORMER_INPUTS, Input, from_stored
+from pipeline.runs.inputs import FORMER_INPUTS, LATER_INPUTS, Input, from_stored
 from pipeline.runs.layout import STAMP
 from pipeline.runs.replacement import settle
 from pipeline.runs.stored_options import ADDED, STORED_NAMES
@@ -182,7 +182,9 @@ def why_stale(
     if stamp.version != version:
         reasons.append(f"{stage} changed: version {stamp.version} -> {version}")
     made_from = {name: digest for name, digest in stamp.inputs.items() if name not in FORMER_INPUTS.get(stage, ())}
-    reasons += [f"{name} {change}" for name, change in _differences(made_from, inputs)]
+    later = {name for name in LATER_INPUTS.get(stage, ()) if name not in made_from}
+    now = {name: digest for name, digest in inputs.items() if name not in later}
+    reasons += [f"{name} {change}" for name, change in _differences(made_from, now)]
     reasons += [f"option {change.name} {change.text}" for change in option_changes(stamp.config, config)]
     reasons += _damaged(folder, stamp.outputs)
     return reasons

@@ -16,7 +16,8 @@ class Hit:
     global_similarity: Eq. 13; None without a global feature. stripes: Eq. 14 of each stripe, top to bottom, hidden
     stripes included. visible: I_p of this picture (Eq. 12). parts, visible_parts: the same of the part groups; empty
     without a part branch. blank: all its features are zero, so its similarity has no
-    meaning.
+    meaning. false_match_rate: share of pairs of different people that are as similar, at most; None where it is
+    unknown. own: whether it is the query's own file. box: x, y, w, h of the picture in its file; None for a whole file.
     """
 
     name: str
@@ -28,15 +29,18 @@ class Hit:
     blank: bool
     parts: tuple[float, ...] = ()
     visible_parts: tuple[bool, ...] = ()
+    false_match_rate: float | None = None
+    own: bool = False
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Query with its hits, best first.
+    """Query with its hits, best first; without hits, nobody is similar enough.
 
     name: name of its file, or "query N". image: the network's input, uint8 [H, W, 3]. parts: predicted part classes,
     uint8 [4h, 4w]; None without a semantic branch. visibility: v_p of Eq. 11. visible: I_p of Eq. 12. visible_parts:
-    the same of the part groups.
+    the same of the part groups. highest: similarity of the most similar picture, a hit or not; None if unknown.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Answer:
     visible: tuple[bool, ...]
     hits: list[Hit]
     visible_parts: tuple[bool, ...] = ()
+    highest: float | None = None
 
 
 @dataclass(frozen=True)

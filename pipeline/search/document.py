@@ -42,6 +42,8 @@ class RankedHit:
     """Gallery picture of an answer.
 
     similarity: Eq. 15. global_similarity: Eq. 13. stripes: Eq. 14 of each stripe. parts: the same of each part group.
+    false_match_rate: share of pairs of different people that are as similar, at most; None where it is unknown. own:
+    whether it is the query's own file. box: x, y, w, h in the file; None for a whole file.
     """
 
     rank: int
@@ -54,6 +56,9 @@ class RankedHit:
     blank: bool
     parts: tuple[float, ...] = ()
     visible_parts: tuple[bool, ...] = ()
+    false_match_rate: float | None = None
+    own: bool = False
+    box: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, rank: int, hit: Hit) -> RankedHit:
@@ -69,14 +74,18 @@ class RankedHit:
             blank=hit.blank,
             parts=hit.parts,
             visible_parts=hit.visible_parts,
+            false_match_rate=hit.false_match_rate,
+            own=hit.own,
+            box=hit.box,
         )
 
 
 @dataclass(frozen=True)
 class RankedAnswer:
-    """Hits of one query.
+    """Hits of one query; none where nobody is similar enough.
 
     visibility: v_p of each stripe. visible: I_p of Eq. 12. visible_parts: of each part group.
+    highest: similarity of the most similar picture.
     """
 
     query: str
@@ -84,13 +93,16 @@ class RankedAnswer:
     visible: tuple[bool, ...]
     hits: tuple[RankedHit, ...]
     visible_parts: tuple[bool, ...] = ()
+    highest: float | None = None
 
 
 @dataclass(frozen=True)
 class SearchDocument:
     """Contents of search.json.
 
-    candidates: number per query, None where the whole gallery was ranked. recall: None if it was not measured.
+    candidates: number per query, None where the whole gallery was ranked. recall: None if it was not measured. wanted:
+    what a hit had to reach, in words, "" for nothing. thresholds: by number of stripes and part groups in common, None
+    for none. rates_of: dataset and split of the false-match rates, "" without.
     """
 
     schema_version: int
@@ -104,6 +116,9 @@ class SearchDocument:
     candidates: int | None
     recall: RecallShares | None
     queries: tuple[RankedAnswer, ...]
+    wanted: str = ""
+    thresholds: tuple[float, ...] | None = None
+    rates_of: str = ""
 
     @classmethod
     def of(cls, searcher: Searcher, answers: tuple[Answer, ...], recall: Recall | None) -> SearchDocument:
@@ -129,7 +144,11 @@ class SearchDocument:
                     answer.visible,
                     tuple(RankedHit.of(rank, hit) for rank, hit in enumerate(answer.hits, 1)),
                     answer.visible_parts,
+                    answer.highest,
                 )
                 for answer in answers
             ),
+            wanted=searcher.decision.words,
+            thresholds=searcher.decision.thresholds,
+            rates_of=searcher.decision.source,
         )

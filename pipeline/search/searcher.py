@@ -12,15 +12,14 @@ candidates that FAISS picks by the global feature.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from pipeline.datasets.image_folder import as_pixels, look
+from pipeline.datasets.boxes import ENDING, look_at_boxes
+from pipeline.datasets.image_folder import look
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.features.bank_values import zero_images
 from pipeline.features.embedding import load_embedder
@@ -32,6 +31,8 @@ from pipeline.runs.config import EvalConfig
 from pipeline.search.answers import Answer, Hit, Recall
 from pipeline.search.bank_options import as_bank, other_network
 from pipeline.search.candidates import Candidates, candidates
+from pipeline.search.decision import Decision, Demand, decide, rate_of
+from pipeline.search.queries import Query, is_own, name_of, pixels_of
 from sorn.config import OF_PARTS
 from sorn.features import FeatureBank
 from sorn.matching import (
@@ -44,22 +45,26 @@ from sorn.matching import (
     similarity_blocks,
     variants,
 )
+from sorn.pairs import compared, in_common
 
-Query = str | Path | Image.Image | np.ndarray
+Ranked = tuple[np.ndarray, np.ndarray, float]
+# Positions of the best gallery images and their similarities, best first; similarity of the most similar one.
 
 
 class Searcher:
     """Network and gallery, ready for queries.
 
-    model: folder of a training or of its run, or the name of a run below `runs`. gallery: a folder of pictures, whose
-    features are extracted, or a feature bank. A bank is a file of `sorn embed`, or the features.h5 of an evaluation,
-    whose gallery is used. rule: variant of matching that the network has; "" for the paper's fullest. tau: threshold of
-    Eq. 12. part_tau: least share of a picture that a visible part group has. keep: file for the bank of a folder; the
-    next searcher extracts pictures with new content only. cache: without `keep`, whether the bank is kept in the folder
-    that the variable SORN_CACHE names, else in ~/.cache/sorn. candidates: number of candidates that FAISS picks per
-    query, 0 for the whole gallery. keep_index: file for the index of the candidates. pictures: folder of the bank's
-    pictures, if they moved. flip: whether features are means over a picture and its mirror image; a bank says so
-    itself.
+    model: folder of a training or of its run, or the name of a run below `runs`. gallery: a folder of pictures or a CSV
+    `path,x,y,w,h` of boxes in frames, whose features are extracted, or a feature bank. A bank is a file of `sorn
+    embed`, or the features.h5 of an evaluation, whose gallery is used. rule: variant of matching that the network has;
+    "" for the paper's fullest. tau: threshold of Eq. 12. part_tau: least share of a picture that a visible part group
+    has. keep: file for the bank of a folder; the next searcher extracts pictures with new content only. cache: without
+    `keep`, whether the bank is kept in the folder that the variable SORN_CACHE names, else in ~/.cache/sorn.
+    candidates: number of candidates that FAISS picks per query, 0 for the whole gallery. keep_index: file for the index
+    of the candidates. pictures: folder of the bank's pictures, if they moved. flip: whether features are means over a
+    picture and its mirror image; a bank says so itself. at_least: least similarity of a hit. false_match_rate: in its
+    place, a share of pairs of different people that may be as similar, 0.01 or "1%". calibration: file with these
+    rates, if not the one beside the network.
 
     Raises UserError with a remedy for every input that cannot be used.
     """
@@ -80,7 +85,11 @@ class Searcher:
         keep_index: str | Path | None = None,
         pictures: str | Path | None = None,
         flip: bool = False,
+        at_least: float | None = None,
+        false_match_rate: float | str | None = None,
+        calibration: str | Path | None = None,
     ) -> None:
+        demand = Demand(at_least, rate_of(false_match_rate), Path(calibration) if calibration else None)
         if not 0 <= tau <= 1:
             raise UserError(f"tau = {tau}: expected a number in [0, 1]", "Section IV-B of the paper takes 0.15.")
         if not 0 <= part_tau <= 1:
@@ -90,11 +99,12 @@ class Searcher:
             raise UserError(wrong, "Take 10 times top, or more; or leave --candidates out.")
         embedder = load_embedder(model, Path(runs), device, flip=flip)
         path = Path(gallery)
-        if path.is_file():
+        if path.is_file() and path.suffix.lower() != ENDING:
             mapped = open_bank(path)
             embedder = as_bank(embedder, mapped, flip)
         else:
-            folder, unkept = look(path), cached_bank if cache else bank_in_memory
+            folder = look_at_boxes(path) if path.suffix.lower() == ENDING else look(path)
+            unkept = cached_bank if cache else bank_in_memory
             mapped = kept_bank(embedder, folder, Path(keep)) if keep else unkept(embedder, folder)
         if pictures:
             mapped = dataclasses.replace(mapped, attrs={**mapped.attrs, "folder": str(pictures)})
@@ -102,11 +112,15 @@ class Searcher:
         self.embedder, self.gallery, self.tau, self.count = embedder, mapped, tau, candidates
         self.keep_index = Path(keep_index) if keep_index else None
         self.rule = Rule(_variant(mapped.bank, rule), tau, part_tau)
+        kinds = self._shown.shape[1] + 1
+        network = embedder.weights.parent
+        self.decision = decide(demand, self.rule, kinds, network, embedder.sha256, embedder.flip)
 
     def search(self, query: Query, top: int = 10) -> list[Hit]:
         """Gallery pictures with the largest similarity, at most `top`, best first.
 
-        query: a file, a PIL image, or a uint8 RGB array [h, w, 3].
+        query: a file, a PIL image, a uint8 RGB array [h, w, 3], or a `Crop` of a frame. Without a hit nobody in the
+        gallery is similar enough.
         """
         return self.answers([query], top)[0].hits
 
@@ -122,8 +136,9 @@ class Searcher:
             raise UserError(wrong, "Take more candidates: 10 times top, or more.")
         images = self._images(queries)
         bank = self._bank(images, queries)
-        ranked = self._by_candidates(bank, top) if self.count else self._by_all(bank, top)
-        return [self._answer(bank, number, images[number], *best) for number, best in enumerate(ranked)]
+        ranked = (self._by_candidates if self.count else self._by_all)(bank, top, self.decision)
+        answers = [self._answer(bank, number, images[number], best) for number, best in enumerate(ranked)]
+        return [self._with_own(answer, query) for answer, query in zip(answers, queries, strict=True)]
 
     def recall(self, queries: Sequence[Query], top: int, drawn: int = 0) -> Recall:
         """Share of the exact `top` hits that the candidates contain.
@@ -141,16 +156,21 @@ class Searcher:
         fingerprint = self.gallery.attrs.get("fingerprint", "")
         return candidates(self.gallery.bank, fingerprint, self.keep_index if fingerprint else None)
 
+    @cached_property
+    def _shown(self) -> np.ndarray:
+        """Stripes and part groups that gallery images show, float32 [N, n]."""
+        return compared(self.rule, self.gallery.bank)
+
     def _images(self, queries: Sequence[Query]) -> list[np.ndarray]:
         """Images as the masks stage stores them."""
         if not queries:
             raise UserError("there is no query", "Give a picture of the person to search for.")
-        return [resize_image(as_pixels(query), self.embedder.image_size) for query in queries]
+        return [resize_image(pixels_of(query), self.embedder.image_size) for query in queries]
 
     def _bank(self, images: list[np.ndarray], queries: Sequence[Query]) -> FeatureBank:
         """Features of queries. Raises UserError for features that cannot be compared with those of the gallery."""
         gallery = self.gallery.bank
-        names = [_name(query, number) for number, query in enumerate(queries, 1)]
+        names = [name_of(query, number) for number, query in enumerate(queries, 1)]
         fields = self.few.features(images)
         unknown = np.full(len(images), -1)
         bank = FeatureBank.of(fields, unknown, unknown, np.array(names))
@@ -166,43 +186,43 @@ class Searcher:
             raise other_network(self.gallery, "features of another size")
         return bank
 
-    def _by_all(self, queries: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Positions and similarities of the best gallery images for each query, best first.
+    def _by_all(self, queries: FeatureBank, top: int, decision: Decision) -> Iterator[Ranked]:
+        """The best gallery images for each query.
 
         Images with equal similarity keep the order of the bank.
         """
-        bank = self.gallery.bank
-        for _, (similarity,) in similarity_blocks(queries, bank, [self.rule], self.embedder.inference.device):
-            for row in similarity:
+        bank, seen = self.gallery.bank, compared(self.rule, queries)
+        for rows, (similarity,) in similarity_blocks(queries, bank, [self.rule], self.embedder.inference.device):
+            for number, row in zip(range(rows.start, rows.stop), similarity, strict=True):
                 require_finite(f"{self.gallery.path}: a feature", row, bank.name)
-                best = largest(row, top)
-                yield best, row[best]
+                yield _best(row, in_common(seen[number : number + 1], self._shown)[0], top, decision)
 
-    def _by_candidates(self, queries: FeatureBank, top: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _by_candidates(self, queries: FeatureBank, top: int, decision: Decision) -> Iterator[Ranked]:
         """Like `_by_all`, but only for the candidates."""
+        seen = compared(self.rule, queries)
         count = min(max(self.count, top), len(self.gallery.bank))
         for number, picked in enumerate(self.index.pick(queries.global_, count)):
             near = dataclasses.replace(self.gallery, bank=self.gallery.bank.take(picked))
             one = queries.take(np.array([number]))
             for _, (similarity,) in similarity_blocks(one, near.bank, [self.rule], self.embedder.inference.device):
                 require_finite(f"{near.path}: a feature", similarity[0], near.bank.name)
-                best = largest(similarity[0], top)
-                yield picked[best], similarity[0][best]
+                common = in_common(seen[number : number + 1], self._shown[picked])[0]
+                best, values, highest = _best(similarity[0], common, top, decision)
+                yield picked[best], values, highest
 
     def _agreement(self, queries: FeatureBank, top: int, own: np.ndarray | None) -> float:
         """Mean share of the exact hits among the hits by candidates. own: positions of the queries, left out."""
         more = 0 if own is None else 1  # a gallery picture is its own best hit, which is no evidence
-        pairs = zip(self._by_all(queries, top + more), self._by_candidates(queries, top + more), strict=True)
+        ways = (rank(queries, top + more, Decision()) for rank in (self._by_all, self._by_candidates))
         shares = []
-        for number, ((exact, _), (approximate, _)) in enumerate(pairs):
+        for number, ((exact, *_), (approximate, *_)) in enumerate(zip(*ways, strict=True)):
             expected = exact[:top] if own is None else exact[exact != own[number]][:top]
             shares.append(float(np.isin(expected, approximate).mean()) if len(expected) else 1.0)
         return float(np.mean(shares))
 
-    def _answer(
-        self, queries: FeatureBank, number: int, image: np.ndarray, positions: np.ndarray, similarity: np.ndarray
-    ) -> Answer:
-        bank = self.gallery.bank
+    def _answer(self, queries: FeatureBank, number: int, image: np.ndarray, ranked: Ranked) -> Answer:
+        bank, (positions, similarity, highest) = self.gallery.bank, ranked
+        common = in_common(compared(self.rule, queries.take(np.array([number]))), self._shown[positions])[0]
         whole, stripes = pair_similarities(queries, number, bank, positions)
         visible = indicators(bank.visibility[positions], self.tau) > 0
         parts = part_similarities(queries, number, bank, positions)
@@ -210,18 +230,21 @@ class Searcher:
         blank = zero_images(bank.take(positions))
         hits = []
         for i, position in enumerate(positions):
-            name = str(bank.name[position])
+            name, value = str(bank.name[position]), float(similarity[i])
+            box = self.gallery.box(name)
             hits.append(
                 Hit(
                     name,
                     self.gallery.picture(name),
-                    float(similarity[i]),
+                    value,
                     None if np.isnan(whole[i]) else float(whole[i]),
                     tuple(stripes[i].tolist()),
                     tuple(visible[i].tolist()),
                     bool(blank[i]),
                     tuple(parts[i].tolist()),
                     tuple(shown_parts[i].tolist()),
+                    self.decision.rate(value, int(common[i])),
+                    box=dataclasses.astuple(box) if box else None,
                 )
             )
         parts = self.embedder.parts([image])[0]
@@ -229,7 +252,20 @@ class Searcher:
         in_query = tuple((indicators(scores, self.tau) > 0).tolist())
         parts_in_query = tuple((indicators(queries.features.part_shares[number], self.rule.part_tau) > 0).tolist())
         name, predicted = str(queries.name[number]), parts if parts.size else None
-        return Answer(name, image, predicted, tuple(scores.tolist()), in_query, hits, parts_in_query)
+        return Answer(name, image, predicted, tuple(scores.tolist()), in_query, hits, parts_in_query, highest)
+
+    def _with_own(self, answer: Answer, query: Query) -> Answer:
+        """The answer, with the query's own file marked among the hits."""
+        hits = [dataclasses.replace(hit, own=is_own(query, self.gallery, hit.name)) for hit in answer.hits]
+        return dataclasses.replace(answer, hits=hits)
+
+
+def _best(row: np.ndarray, common: np.ndarray, top: int, decision: Decision) -> Ranked:
+    """The best gallery images of one query that are similar enough."""
+    accepted = decision.accepted(row, common)
+    best = largest(np.where(accepted, row, -np.inf), top)
+    best = best[accepted[best]]
+    return best, row[best], float(row.max())
 
 
 def _variant(bank: FeatureBank, asked: str) -> str:
@@ -239,7 +275,3 @@ def _variant(bank: FeatureBank, asked: str) -> str:
         lacks = "; part groups need a network trained with --set model.part_branch=true" if asked in OF_PARTS else ""
         raise UserError(f"rule = {asked}: the features of this network allow {', '.join(known)}{lacks}", WRONG_OPTION)
     return asked or of_paper(bank)
-
-
-def _name(query: Query, number: int) -> str:
-    return os.fspath(query) if isinstance(query, str | os.PathLike) else f"query {number}"

@@ -1,6 +1,8 @@
 """Stage `eval`: features, figures and report of a checkpoint.
 
-Reads a checkpoint and the shards of query and gallery. Writes features.h5, report.json, .md, .html and pictures.
+Reads a checkpoint and the shards of query and gallery, and those of the validation split, by which thresholds are
+chosen. Writes features.h5, report.json, .md, .html, calibration.json and pictures; the calibration also beside the
+checkpoint, where that is of the same run.
 Features depend only on the checkpoint, the images and their keypoints. So another threshold, protocol, picture or
 source of visibility scores starts from features.h5. Only a new external segmenter reads the images again. The processes
 of torchrun share the work of the network; process 0 does the matching and writes the report.
@@ -11,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.consent import RELABEL
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
-from pipeline.runs.layout import Paths
+from pipeline.runs.layout import VAL_FEATURES, Paths
 from pipeline.runs.run import Run
 from pipeline.runs.shipped import require_sound_folder
 from pipeline.runs.stamp import Stamp
@@ -33,6 +35,7 @@ from pipeline.runtime.threads import use_all_cores
 from sorn.parts import CLASSES
 
 if TYPE_CHECKING:
+    from pipeline.evaluation.calibration import Calibration
     from pipeline.evaluation.evaluate import EvaluatedImages
 
 logger = logging.getLogger(__name__)
@@ -82,6 +85,7 @@ def inputs(run: Run) -> list[Input]:
             stored = ", ".join(sorted(masks.provides.keys() - {POSE}))
             raise UserError(f"{dataset} has no images of split '{split}'", f"It has: {stored}; see eval.split.")
         found.append(Input("masks", split, masks.provides[split]))
+    found += [Input("masks", split, masks.provides[split]) for split in _val_splits(options, masks.provides)]
     if options.visibility == "pose":
         if POSE not in masks.provides:
             wrong = f"eval.visibility = pose needs keypoints, and the shards in {run.paths.folder('masks')} have none"
@@ -100,7 +104,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     Raises UserError if no query has a match, and for a network without features.
     """
     from pipeline.evaluation.evaluate import EvaluatedImages, select_pair
-    from pipeline.evaluation.scores import check_answerable
+    from pipeline.evaluation.scores import check_answerable, seen_by
     from pipeline.features.extraction import Extraction  # torch takes seconds to import
     from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
@@ -116,12 +120,20 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
     sizes = {record.name: (file.height, file.width) for record, file in run.rows} if options.place else {}
     banks = Extraction(run.paths, trained, query, gallery, options, device, sizes).banks()
+    val, splits = None, _val_splits(options, query.index.splits)
+    if splits:
+        asked, ranked = (ShardDataset(run.paths.shard_index, split) for split in splits)
+        val = Extraction(run.paths, trained, asked, ranked, options, device, sizes, VAL_FEATURES, 0).banks()
     if banks is None:
         return trained, None
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
     masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
     pair = select_pair(banks, protocol, options.visibility)
-    return trained, EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where)
+    images = EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where)
+    if val is not None:
+        of_val = (seen_by(val.query, options.visibility), seen_by(val.gallery, options.visibility))
+        images = dataclasses.replace(images, val=of_val)
+    return trained, dataclasses.replace(images, carried=_carried(run, banks.attrs))
 
 
 def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
@@ -134,17 +146,47 @@ def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
     trained, images = extracted
     result = evaluate(images, read_origin(run, trained), run.config.eval)
     write_report(result, run.paths)
+    _write_calibration(run.paths, result.calibration)
     return run.paths.report_html
 
 
 def outputs(run: Run) -> list[Path]:
     paths = run.paths
     files = [paths.features, paths.query_results, paths.report_json, paths.report_md, paths.report_html]
-    return [*files, *sorted(paths.pictures.glob("*.png"))]
+    more = [path for path in (paths.val_features, paths.calibration) if path.is_file()]
+    return [*files, *more, *sorted(paths.pictures.glob("*.png"))]
 
 
 def provides(run: Run) -> dict[str, str]:
     return {}
+
+
+def _carried(run: Run, attrs: Mapping[str, str]) -> Calibration | None:
+    """Calibration beside the checkpoint of another run; None without one that fits."""
+    from pipeline.evaluation.calibration import read_calibration
+
+    path = run.paths.checkpoint_calibration
+    if not run.paths.trained_on or not path.is_file():
+        return None
+    try:
+        found = read_calibration(path)
+    except UserError as error:
+        logger.warning(f"eval: {error}")
+        return None
+    fits = found.checkpoint_sha256 == attrs["checkpoint_sha256"] and found.fits(run.config.eval)
+    return found if fits else None
+
+
+def _write_calibration(paths: Paths, calibration: Calibration | None) -> None:
+    """Write the calibration into the evaluation and, for a checkpoint of the same run, beside it."""
+    from pipeline.evaluation.calibration import write_calibration
+
+    paths.calibration.unlink(missing_ok=True)
+    if calibration is None:
+        return
+    write_calibration(paths.calibration, calibration)
+    if calibration.plain and not paths.trained_on:
+        write_calibration(paths.checkpoint_calibration, calibration)
 
 
 def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:
@@ -199,6 +241,13 @@ def _require_size(run: Run, trained: CheckpointInfo, stored: tuple[int, int]) ->
 def _splits(options: EvalConfig) -> tuple[str, str]:
     query = QUERY_SPLIT[options.split]
     return query, QUERY_SPLITS[query]
+
+
+def _val_splits(options: EvalConfig, stored: Collection[str]) -> tuple[str, ...]:
+    """Splits by whose images thresholds are chosen; empty where they are reported or not there."""
+    query = QUERY_SPLIT["val"]
+    splits = (query, QUERY_SPLITS[query])
+    return splits if options.split != "val" and all(split in stored for split in splits) else ()
 
 
 def _protocol(run: Run) -> Protocol:

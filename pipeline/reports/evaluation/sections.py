@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.evaluation.report import Report
-from pipeline.reports.evaluation import page, text
+from pipeline.reports.evaluation import certainty_text, certainty_view, page, text
 from pipeline.reports.evaluation.illustrations import Picture
 from pipeline.reports.evaluation.page import PageContents, PageSection, ReportPage
 from pipeline.reports.evaluation.text import MarkdownContents
@@ -43,6 +43,7 @@ class Section:
 SECTIONS = (
     Section("Result", text.result_lines, "result", page.result, headed=True),
     Section("Curves", text.sweep_lines, "curves", page.curves),
+    Section("How sure", certainty_text.lines, "certainty", certainty_view.certainty, headed=True),
     Section("Ranked lists", template="ranked_lists", view=page.lists),
     Section("What the network sees", text.network_lines, "network_view", page.seen),
     Section("All queries", template="query_table", view=page.queries),

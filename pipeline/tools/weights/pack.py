@@ -1,7 +1,7 @@
 """Packer of a finished training as a network that ships.
 
-Writes weights/<name>/: the weights in half precision, config.json, stamp.json and CARD.md. The folder is finished by a
-rename.
+Writes weights/<name>/: the weights in half precision, config.json, stamp.json, CARD.md and, where the evaluation of the
+training has measured it, calibration.json. The folder is finished by a rename.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.datasets.manifest import known_datasets
 from pipeline.errors import UserError
+from pipeline.evaluation.calibration import read_calibration, write_calibration
 from pipeline.io import checkpoints
 from pipeline.io.files import TEMPORARY, digest_file, write_json, write_text
 from pipeline.io.text import read_json
@@ -103,6 +104,7 @@ def _write(source: PackSource, name: str, folder: Path) -> HalfAgreement:
     facts = CardFacts(name, source, described, agreement.text, commit, weights.stat().st_size)
     write_text(folder / CARD, card(facts))
     _write_stamp(source, folder, weights)
+    _write_calibration(source, folder, weights)
     return agreement
 
 
@@ -120,6 +122,19 @@ def _write_stamp(source: PackSource, folder: Path, weights: Path) -> None:
     provides = {"checkpoint": digest_file(weights)}
     made = replace(source.stamp, outputs=outputs, provides=provides, command=source.command, origin=None)
     write_json(folder / STAMP, asdict(made), sort_keys=True)
+
+
+def _write_calibration(source: PackSource, folder: Path, weights: Path) -> None:
+    """Calibration of the training, if its evaluation has written one, for the packed weights."""
+    path = source.folder / layout.CALIBRATION
+    if not path.is_file():
+        return
+    found = read_calibration(path)
+    if found.checkpoint_sha256 == digest_file(source.weights):
+        note = "measured before the weights were packed in half precision"
+        write_calibration(
+            folder / layout.CALIBRATION, replace(found, checkpoint_sha256=digest_file(weights), note=note)
+        )
 
 
 def _public(described: Mapping[str, Any]) -> dict[str, Any]:
