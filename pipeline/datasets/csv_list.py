@@ -22,7 +22,7 @@ from pipeline.datasets.id_numbers import (
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
 from pipeline.datasets.spelling import find_spelled
-from pipeline.datasets.tracks import divided_tracks
+from pipeline.datasets.tracks import track_findings
 from pipeline.errors import UserError
 from pipeline.io.csv_table import Row, read_table, whole
 from pipeline.io.digests import ContentDigest, digest_files
@@ -88,7 +88,7 @@ def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Foun
             pid, camid = pids.numbers[row["pid"]], camids.numbers[row["camid"]]
             records[name] = ImageRecord(name, path.parent / row["file"], pid, camid, split, row[TRACK])
     findings = complaints.findings()
-    findings += _names("pid", pids) + _names("camid", camids) + divided_tracks(path, records.values())
+    findings += _names("pid", pids) + _names("camid", camids) + track_findings(path, records.values())
     found = sorted(records.values(), key=lambda record: record.name)
     folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
     return Found(path.parent, f"rows of {path}", found, folders, junk, findings, dict(pids.names), dict(camids.names))

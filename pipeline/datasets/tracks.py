@@ -16,9 +16,10 @@ REMEDY = (
 )
 
 
-def divided_tracks(path: Path, records: Iterable[ImageRecord]) -> list[Finding]:
-    """Errors about tracks of several persons, cameras or splits.
+def track_findings(path: Path, records: Iterable[ImageRecord]) -> list[Finding]:
+    """Findings about the tracks of a list.
 
+    Errors about tracks of several persons, cameras or splits; or a note that there are tracks.
     path: of the list, for the message.
     """
     tracks: dict[str, list[ImageRecord]] = defaultdict(list)
@@ -32,6 +33,11 @@ def divided_tracks(path: Path, records: Iterable[ImageRecord]) -> list[Finding]:
             count = f"{len(wrong):,} of {len(tracks):,} tracks are of several {what}: {first_names(wrong)}"
             findings.append(Finding("error", f"{path}: {count}", REMEDY))
             break  # tracks of several persons are mostly of several cameras too
+    if tracks and not findings:
+        note = (
+            f"{path}: {len(tracks):,} tracks; the frames are evaluated one by one, or with eval.tracks = true by track"
+        )
+        findings.append(Finding("note", note, "For tracks: --set eval.tracks=true."))
     return findings
 
 
@@ -41,5 +47,5 @@ def track_of(records: Iterable[ImageRecord]) -> dict[str, str]:
 
 
 def tracks_digest(tracks: dict[str, str]) -> str:
-    """sha256 over the tracks of images."""
-    return digest_json(sorted(tracks.items()))
+    """sha256 over the tracks of images; "" for none."""
+    return digest_json(sorted(tracks.items())) if tracks else ""

@@ -17,7 +17,7 @@ REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
 EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint is evaluated
 TABLES, EXPORT = "tables", "export"
 NEXT = "next"  # in the folder of a finished stage: newer outputs, until they are complete
-SCALARS = "tensorboard"
+SCALARS, SCALAR_TABLE = "tensorboard", "scalars.csv"
 _PACKAGE = Path(__file__).parents[1]
 _PLACES = (_PACKAGE / "weights", _PACKAGE.parent / "weights")  # of an installed package, of a checkout
 SHIPPED_DIR = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]  # a folder for each network that ships
@@ -26,7 +26,7 @@ OWN_FILES = {  # patterns of all files that a stage can leave in its folder, fin
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
     "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
-    "train": (WEIGHTS, DESCRIPTION, "state-*.pt", f"{SCALARS}/events.out.tfevents.*"),
+    "train": (WEIGHTS, DESCRIPTION, "state-*.pt", SCALAR_TABLE, f"{SCALARS}/events.out.tfevents.*"),
     "eval": ("features.h5", REPORT, "report.md", "report.html", QUERY_RESULTS, "pictures/*.png", "parts/*.h5"),
     TABLES: ("tables.json", "tables.md", "tables.html", "attempts.csv", "logs/*.log", "parts/*/.lock"),
 }
@@ -160,6 +160,10 @@ class Paths:
     @property
     def tensorboard(self) -> Path:
         return self.folder("train") / SCALARS
+
+    @property
+    def scalar_table(self) -> Path:
+        return self.folder("train") / SCALAR_TABLE
 
     # eval
     @property

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
+from pipeline.datasets.tracks import track_of
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import find_segmenter
 from pipeline.io.files import digest_file
@@ -88,6 +89,8 @@ def inputs(run: Run) -> list[Input]:
             again = run.command.adding(("masks.keypoints=joints",)).make("eval")
             raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
+    if options.tracks:
+        found.append(Input("data", "tracks", _tracks_digest(run, data)))
     segmenter = find_segmenter(options.segmenter)
     if segmenter is not None:
         found.append(Input(OUTSIDE, "segmenter", segmenter.sha256))
@@ -104,6 +107,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     from pipeline.features.extraction import Extraction  # torch takes seconds to import
     from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
+    from sorn.tracks import track_bank
 
     options = run.config.eval
     device, folder = run.runtime.device, run.paths.folder("train")
@@ -121,6 +125,10 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
     masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
     pair = select_pair(banks, protocol, options.visibility)
+    if options.tracks:
+        tracks = track_of(run.records)
+        query_bank, gallery_bank = (track_bank(bank, tracks, options.tau, options.part_tau) for bank in pair)
+        pair = query_bank, gallery_bank
     return trained, EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where)
 
 
@@ -145,6 +153,17 @@ def outputs(run: Run) -> list[Path]:
 
 def provides(run: Run) -> dict[str, str]:
     return {}
+
+
+def _tracks_digest(run: Run, data: Stamp) -> str:
+    """Digest of the tracks. Raises UserError for a dataset without tracks."""
+    if "tracks" not in data.provides:
+        again = run.command.make("data", "--force")
+        raise UserError(
+            f"eval.tracks = true, and {run.paths.folder('data')} knows no tracks of {run.paths.dataset}",
+            f"Give images their tracks in a column `track`. Is it there? Run: {again}; or --set eval.tracks=false.",
+        )
+    return data.provides["tracks"]
 
 
 def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:

@@ -78,7 +78,8 @@ def test_tracks_of_names_are_a_column(tmp_path: Path, make_images) -> None:
     lines = (tmp_path / "own.csv").read_text().splitlines()
     assert lines[0] == "path,pid,camid,split,track"
     records = find_records(load_manifest(str(tmp_path / "own.csv")), tmp_path)
-    assert len({record.track for record in records.records}) == 6 and not records.findings
+    assert len({record.track for record in records.records}) == 6
+    assert [finding.level for finding in records.findings] == ["note"] and "6 tracks" in records.findings[0].wrong
 
 
 def test_a_wrong_share_is_a_sentence(people: Path) -> None:
