@@ -27,7 +27,10 @@ class ScalarTable:
         self._file = open(path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed by `close`)
 
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Lines of one step, on the disk's side when this returns: a kill loses none of a saved state."""
+        """Write the lines of one step.
+
+        They are handed to the system at once, so a kill loses none of the steps of a saved state.
+        """
         self._file.write("".join(f"{step},{name},{value:.8g}\n" for name, value in scalars.items()))
         self._file.flush()
 
