@@ -5,8 +5,10 @@ No torch at import time.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -81,19 +83,28 @@ def export(
         return
     training = find_training(run, runs)
     beside = runs / training.name / EXPORT if ships(training) else None  # nothing is written into the program
-    folder = out or beside
-    files = Exported(folder) if folder else Exported.of(training)
+    files = Exported(out) if out else Exported(beside) if beside else Exported.of(training)
+    named = None if format_ in (None, "both") else (format_,)
+    if tracker:
+        from pipeline.tools.export.tracker import TrackerOptions, export_tracker
+
+        with _option_errors():
+            for_tracker = TrackerOptions(named or (), tau, vector)
+        export_tracker(training, files, for_tracker)
+    else:
+        from pipeline.tools.export.export import FORMATS, ExportOptions
+        from pipeline.tools.export.export import export as export_network
+
+        with _option_errors():
+            options = ExportOptions(named or FORMATS, tau)
+        export_network(training, files, options)
+
+
+@contextlib.contextmanager
+def _option_errors() -> Iterator[None]:
+    """Context that turns a wrong value of an option into a UserError."""
     try:
-        if tracker:
-            from pipeline.tools.export.tracker import TrackerOptions, export_tracker
-
-            named = () if format_ in (None, "both") else (format_,)
-            export_tracker(training, files, TrackerOptions(named, tau, vector))
-        else:
-            from pipeline.tools.export.export import FORMATS, ExportOptions
-            from pipeline.tools.export.export import export as export_network
-
-            export_network(training, files, ExportOptions(FORMATS if format_ in (None, "both") else (format_,), tau))
+        yield
     except ValueError as error:
         raise UserError(str(error), WRONG_OPTION) from error
 

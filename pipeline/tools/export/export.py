@@ -42,8 +42,8 @@ ETHICS = (
     "identifying people in public space without a legal basis, nor for decisions from a match alone (docs/ethics.md)."
 )
 READ_BY = {
-    "torch": f"torch.export.load of PyTorch {torch.__version__.partition('+')[0]} or newer; older ones may refuse it",
-    "onnx": "any runtime of ONNX opset 18, such as onnxruntime 1.14 or newer",
+    "torch": f"torch.export.load of PyTorch {torch.__version__.partition('+')[0]}; others may refuse it, newer ones too",
+    "onnx": "runtimes that know ONNX opset 18 and IR version 10",
 }
 
 

@@ -55,6 +55,9 @@ def export_tracker(training: Path, files: Exported, options: TrackerOptions) -> 
     """
     formats = _possible(options.formats)
     source = Exportable.of(training)
+    if options.vector == "global" and not source.about.model.global_branch:
+        wrong = f"the network in {training} has no global branch, so it has no vector 'global'"
+        raise UserError(wrong, "Leave --vector out: the joined vector has the stripes.")
     source.require_space(files.folder, len(formats))
     network = source.network
 
