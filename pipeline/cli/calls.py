@@ -24,7 +24,7 @@ from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import Runtime
 from pipeline.runs.config_record import setting
 from pipeline.runs.layout import WEIGHTS, Paths
-from pipeline.runtime.logs import log_to_terminal
+from pipeline.runtime.logs import log_to_terminal, warnings_only
 from pipeline.runtime.progress import silence
 from pipeline.stages import driver
 from pipeline.stages.driver import State
@@ -134,7 +134,7 @@ class RunCalls:
     @contextlib.contextmanager
     def _voice(self) -> Iterator[None]:
         if self.quiet:
-            with silence():
+            with silence(), warnings_only():
                 yield
         else:
             log_to_terminal()

@@ -42,7 +42,7 @@ ETHICS = (
     "identifying people in public space without a legal basis, nor for decisions from a match alone (docs/ethics.md)."
 )
 READ_BY = {
-    "torch": f"torch.export.load of PyTorch {torch.__version__.partition('+')[0]}; others may refuse it, newer ones too",
+    "torch": f"PyTorch {torch.__version__.partition('+')[0]}, torch.export.load; others, newer ones too, may refuse it",
     "onnx": "runtimes that know ONNX opset 18 and IR version 10",
 }
 
