@@ -22,6 +22,7 @@ EXAMPLES = {
         "-1_c6s4_002877_05.jpg": (-1, 6),
         "0000_c3s2_000001_00.jpg": (0, 3),
     },
+    "msmt17": {"0000_c14_0030.jpg": (0, 14), "3059_c1s1_000451_03.jpg": (3059, 1)},
     "dukemtmc_reid": {"0001_c2_f0046182.jpg": (1, 2), "7140_c8_f0192000.jpg": (7140, 8)},
     "occluded_duke": {"0001_c2_f0046182.jpg": (1, 2)},
     "partial_reid": {"001_001.jpg": (1, None), "060_005.jpg": (60, None)},
@@ -41,6 +42,7 @@ STRANGERS = {
         "0002_c1s1_000451_03.png",
         "x0002_c1s1_000451_03.jpg",
     ],
+    "msmt17": ["0000_000_01_0303morning_0015_0.jpg", "0000_c114_1.jpg"],
     "occluded_duke": ["0001_c9_f0046182.jpg", "001_c2_f0046182.jpg", "0001_c2_f0046182.jpg.npy"],
     "partial_reid": ["001.jpg", "001_001_1.jpg"],
     "partial_ilids": ["0001001.jpg", "a.jpg"],
@@ -49,6 +51,7 @@ STRANGERS = {
 # images per set in order, junk excluded; identities of train, query, gallery
 COUNTS = {
     "market1501": ([12936, 3368, 15913], (751, 750, 751)),
+    "msmt17": ([32621, 11659, 82161], (1041, 3060, 3060)),
     "dukemtmc_reid": ([16522, 2228, 17661], (702, 702, 1110)),
     "occluded_duke": ([15618, 2210, 17661], (702, 519, 1110)),
     "partial_reid": ([300, 300, 300], (None, 60, 60)),

@@ -180,6 +180,7 @@ REFUSALS = [
         lambda v: v.eval_place and not (v.model_semantic_branch and v.model_labels == 8),
         {"eval.place": True, "model.labels": 5},
     ),
+    Refusal("eval: eval.tracks = true, and .* knows no tracks", lambda v: v.eval_tracks, {"eval.tracks": True}),
 ]
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}  # tiny tensors gain nothing from threads that wait for each other
 STAGES = {"data": ("data", "prepare"), "masks": ("masks",), "train": ("train",), "eval": ("eval",)}
-TIMED = ("stamp.json", "tensorboard")  # what holds times of writing, not results
+TIMED = ("stamp.json", "tensorboard", "scalars.csv")  # what holds times of writing, not results
 
 CONFIG = """
 base = "paper"

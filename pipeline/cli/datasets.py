@@ -1,11 +1,12 @@
-"""Commands `sorn datasets`, `labelers`, `data check`, `data coco` and `masks probe`."""
+"""Commands `sorn datasets`, `labelers`, `masks probe`, and those of `data`."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,11 +14,13 @@ from pipeline.cli.commands import examples
 from pipeline.cli.options import FOLDER, data_root_option
 from pipeline.cli.stages import data, masks
 from pipeline.datasets.manifest import known_datasets, load_manifest
+from pipeline.datasets.own_splits import SplitOptions
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.labelers import listing, registry
 
 if TYPE_CHECKING:
+    from pipeline.datasets.own_images import OwnImages
     from pipeline.labelers.map_probe import ProbedImages
 
 
@@ -83,6 +86,77 @@ def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_hei
     except ValueError as error:
         raise UserError(str(error), WRONG_OPTION) from error
     click.echo(convert(annotations, images, out, options, workers).text())
+
+
+pattern_option = click.option(
+    "--pattern", default="", help="Form of the names, a regular expression with named groups: pid, camid, track."
+)
+
+
+def list_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorator with the options of commands that write a list."""
+    for option in (
+        click.option("--replace", is_flag=True, help="Write over a file of this name with other content."),
+        click.option("--seed", default=0, show_default=True, help="Of every random choice."),
+        click.option("--val", default=SplitOptions.val, show_default=True, help="Share of the persons for val."),
+        click.option(
+            "--test", default=SplitOptions.test, show_default=True, help="Share of the persons for the test; 1: all."
+        ),
+        click.option("--out", type=FOLDER, help="The CSV, above the pictures. Default: own.csv beside FOLDER."),
+        click.option("--no-cameras", is_flag=True, help="Take no cameras from the names."),
+        pattern_option,
+        click.argument("folder", type=FOLDER),
+    ):
+        command = option(command)
+    return command
+
+
+@data.command(
+    "from-folders",
+    short_help="Write a list of pictures, a folder per person.",
+    epilog=examples(
+        "sorn data from-folders people", "sorn data from-folders people --pattern 'kamera(?P<camid>[0-9]+)' --test 1"
+    ),
+)
+@list_options
+def data_from_folders(folder: Path, pattern: str, no_cameras: bool, **options: Any) -> None:
+    """List the pictures of FOLDER, which has a folder per person.
+
+    The list is own.csv, a dataset. Cameras are taken from the names, where all of them tell one. The persons are
+    divided into train, val and test. The screen says what was assumed.
+    """
+    from pipeline.datasets.own_images import read_folders
+
+    _write_list(read_folders(folder, pattern, not no_cameras), **options)
+
+
+@data.command(
+    "from-names",
+    short_help="Write a list of pictures whose names tell the person.",
+    epilog=examples(
+        "sorn data from-names pictures", "sorn data from-names pictures --pattern 'p(?P<pid>[0-9]+)-k(?P<camid>[0-9]+)'"
+    ),
+)
+@list_options
+def data_from_names(folder: Path, pattern: str, no_cameras: bool, **options: Any) -> None:
+    """List the pictures of FOLDER, whose names begin with the person.
+
+    The list is own.csv, a dataset. Known are 0007_c3_x.jpg, anna-cam2-1.jpg, 007_05.jpg and the names of MARS. The
+    persons are divided into train, val and test. The screen says what was assumed.
+    """
+    from pipeline.datasets.own_images import read_names
+
+    _write_list(read_names(folder, pattern, not no_cameras), **options)
+
+
+def _write_list(found: OwnImages, test: float, val: float, seed: int, out: Path | None, replace: bool) -> None:
+    from pipeline.datasets.own_list import write_list
+
+    try:
+        options = SplitOptions(test, val, seed)
+    except ValueError as error:
+        raise UserError(str(error), WRONG_OPTION) from error
+    click.echo(write_list(found, options, out, replace).text())
 
 
 @masks.command(

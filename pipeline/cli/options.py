@@ -124,14 +124,11 @@ def _common(command: Callable[..., Any], needs_dataset: bool) -> Callable[..., A
         **own: Any,
     ) -> Any:
         if run is None:
-            named = _named_by_options(dataset, labeler, data_root, runs, trained_on, experiment)
+            named = named_by_options(dataset, labeler, data_root, runs, trained_on, experiment)
         else:
             named = [complete(Run.find(run, runs, data_root), run, dataset, needs_dataset)]
         runtime = _runtime(workers, device, backend)
-        asked = [one.asked_for(config_name or "", overrides, init, runtime) for one in named]
-        chosen = next(
-            (one for one in asked if one.paths.labeler != UNLABELED or not one.config.masks.options), asked[-1]
-        )
+        chosen = meant([one.asked_for(config_name or "", overrides, init, runtime) for one in named])
         chosen = replace(chosen, consent=consent(relabel, retrain))
         _ = chosen.config  # raises UserError for a wrong option now
         with contextlib.nullcontext() if labeler or run else _naming_other_labelers(chosen.paths):
@@ -152,6 +149,14 @@ def _naming_other_labelers(paths: Paths) -> Iterator[None]:
         raise UserError(error.wrong, f"{others} {error.remedy}") from error
 
 
+def meant(asked: list[Run]) -> Run:
+    """Run among the possible ones of a command, the nearest first.
+
+    Options of a labeler are for a run with labels.
+    """
+    return next((one for one in asked if one.paths.labeler != UNLABELED or not one.config.masks.options), asked[-1])
+
+
 def consent(relabel: bool, retrain: bool) -> frozenset[str]:
     """Flags by which finished outputs may be replaced."""
     return frozenset(flag for flag, given in ((RELABEL, relabel), (RETRAIN, retrain)) if given)
@@ -164,7 +169,7 @@ def _runtime(workers: int, device: str, backend: str) -> Runtime:
         raise UserError(str(error), WRONG_OPTION) from error
 
 
-def _named_by_options(
+def named_by_options(
     dataset: str, labeler: str | None, data_root: Path, runs: Path, trained_on: str | None, experiment: str
 ) -> list[Run]:
     """Runs that the options can mean, the nearest first."""

@@ -5,8 +5,10 @@ No torch at import time.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -24,32 +26,87 @@ from pipeline.runs.shipped import ships
 
 @click.command(
     "export",
-    short_help="Write a trained network for torch.export and ONNX.",
-    epilog=examples("sorn export synped_demo-danet", "sorn export synped_demo-danet --format onnx --out model"),
+    short_help="Write a trained network, or features, for other programs.",
+    epilog=examples(
+        "sorn export synped_demo-danet",
+        "sorn export synped_demo-danet --format onnx --out model",
+        "sorn export starter --tracker",
+        "sorn export synped_demo-danet --features parquet",
+    ),
 )
 @click.argument("run")
 @runs_option
 @click.option("--out", type=FOLDER, help="Folder for the files. Default: export, beside the run's train.")
-@click.option("--format", "format_", type=click.Choice(["torch", "onnx", "both"]), default="both", show_default=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["torch", "onnx", "openvino", "both"]),
+    help="Default: torch and onnx; with --tracker onnx, and openvino where it is installed.",
+)
 @click.option("--tau", default=0.15, show_default=True, help="Visibility threshold recorded in the file.")
-def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> None:
+@click.option("--tracker", is_flag=True, help="For trackers: normalised float images in, one vector of length 1 out.")
+@click.option(
+    "--vector",
+    type=click.Choice(["joined", "global"]),
+    default="joined",
+    show_default=True,
+    help="With --tracker: the global feature and the visible stripes, or the global feature alone, which is shorter.",
+)
+@click.option(
+    "--features",
+    type=click.Choice(["npz", "parquet", "faiss"]),
+    help="In place of the network: the features of the run's queries and gallery, or of a bank of sorn embed.",
+)
+def export(
+    run: str,
+    runs: Path,
+    out: Path | None,
+    format_: str | None,
+    tau: float,
+    tracker: bool,
+    vector: str,
+    features: str | None,
+) -> None:
     """Write a trained network as sorn.pt2 (torch.export) and sorn.onnx.
 
-    The outputs of both files are compared with those of the original network. RUN is a run (synped_demo-danet) or the
-    folder of a training. Input: uint8 RGB images of the network's size, in batches of any size; the file normalises
-    them. Outputs, float32: global, local, visibility.
+    The outputs of each file are compared with those of the original network. RUN is a run (synped_demo-danet), the
+    folder of a training, or a network that ships. Input: uint8 RGB images of the network's size, in batches of any
+    size; the file normalises them. Outputs, float32: global, local, visibility; match.py beside them computes
+    similarities.
     """
-    from pipeline.tools.export.export import FORMATS, ExportOptions
-    from pipeline.tools.export.export import export as export_network
+    if features:
+        if tracker or format_:
+            raise UserError("--features writes no network, so --tracker and --format mean nothing", WRONG_OPTION)
+        from pipeline.tools.export.features import export_features
 
-    try:
-        options = ExportOptions(FORMATS if format_ == "both" else (format_,), tau)
-    except ValueError as error:
-        raise UserError(str(error), WRONG_OPTION) from error
+        export_features(run, runs, out, features, tau)
+        return
     training = find_training(run, runs)
     beside = runs / training.name / EXPORT if ships(training) else None  # nothing is written into the program
-    folder = out or beside
-    export_network(training, Exported(folder) if folder else Exported.of(training), options)
+    files = Exported(out) if out else Exported(beside) if beside else Exported.of(training)
+    named = None if format_ in (None, "both") else (format_,)
+    if tracker:
+        from pipeline.tools.export.tracker import TrackerOptions, export_tracker
+
+        with _option_errors():
+            for_tracker = TrackerOptions(named or (), tau, vector)
+        export_tracker(training, files, for_tracker)
+    else:
+        from pipeline.tools.export.export import FORMATS, ExportOptions
+        from pipeline.tools.export.export import export as export_network
+
+        with _option_errors():
+            options = ExportOptions(named or FORMATS, tau)
+        export_network(training, files, options)
+
+
+@contextlib.contextmanager
+def _option_errors() -> Iterator[None]:
+    """Context that turns a wrong value of an option into a UserError."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error), WRONG_OPTION) from error
 
 
 @click.group(epilog=examples("sorn report compare synped_demo-danet synped_demo-import"))

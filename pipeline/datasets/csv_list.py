@@ -1,4 +1,4 @@
-"""Image list of a user: a CSV with path, pid, camid, split.
+"""Image list of a user: CSV with path, pid, camid, split, track.
 
 Reads the CSV and returns image records.
 """
@@ -22,12 +22,14 @@ from pipeline.datasets.id_numbers import (
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.records import Finding, Found, ImageRecord
 from pipeline.datasets.spelling import find_spelled
+from pipeline.datasets.tracks import track_findings
 from pipeline.errors import UserError
 from pipeline.io.csv_table import Row, read_table, whole
 from pipeline.io.digests import ContentDigest, digest_files
 from pipeline.io.files import digest_file, digest_json
 
 COLUMNS = ("path", "pid", "camid", "split")
+TRACK = "track"  # further column, of lists of tracks
 JUNK = "-1"
 MINUS = re.compile(r"^[\u2212\u2013\ufe63\uff0d](?=\d)")  # as word processors write it
 
@@ -84,9 +86,9 @@ def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Foun
         else:
             files.add((split, row["file"]))
             pid, camid = pids.numbers[row["pid"]], camids.numbers[row["camid"]]
-            records[name] = ImageRecord(name, path.parent / row["file"], pid, camid, split)
+            records[name] = ImageRecord(name, path.parent / row["file"], pid, camid, split, row[TRACK])
     findings = complaints.findings()
-    findings += _names("pid", pids) + _names("camid", camids)
+    findings += _names("pid", pids) + _names("camid", camids) + track_findings(path, records.values())
     found = sorted(records.values(), key=lambda record: record.name)
     folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
     return Found(path.parent, f"rows of {path}", found, folders, junk, findings, dict(pids.names), dict(camids.names))
@@ -101,13 +103,13 @@ def content_digest(manifest: Manifest) -> ContentDigest:
 
 
 def _read(path: Path) -> list[Row]:
-    """Line number and the four values of each row.
+    """Line number and the values of each row.
 
     A path has forward slashes and no "./" at its start; an absolute one inside the CSV's folder becomes relative. An id
     such as 1.0 becomes 1, a split in capitals that of small letters.
     """
     try:
-        rows = read_table(path, COLUMNS, "Its first line must be path,pid,camid,split, and its text UTF-8.")
+        rows = read_table(path, COLUMNS, "Its first line must be path,pid,camid,split, and its text UTF-8.", (TRACK,))
     except FileNotFoundError as error:
         raise UserError(
             f"{path} does not exist", "Give the path of a CSV with the columns path,pid,camid,split."

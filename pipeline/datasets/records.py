@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.io.files import digest_json, write_text
 
 COLUMNS = ("name", "path", "pid", "camid", "split", "bytes", "mtime_ns", "sha256", "width", "height")
+TRACK = "track"  # further column, where a record has a track
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class ImageRecord:
     """One image of a dataset.
 
     name: `split/relative/path`, unique. path: absolute. pid, camid: identity and camera number of the dataset, or the
-    numbers given to the names in a CSV. split: one of SPLITS in pipeline.datasets.manifest.
+    numbers given to the names in a CSV. split: one of SPLITS in pipeline.datasets.manifest. track: name of the track
+    that the image is a frame of; "" for none.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ImageRecord:
     pid: int
     camid: int
     split: str
+    track: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,16 +131,16 @@ def read_rows(path: Path, make: str) -> list[tuple[ImageRecord, ImageFile]]:
         raise UserError(f"{path} cannot be read: {error}", f"Delete it. {again}") from error
     table = csv.reader(io.StringIO(text, newline=""))
     try:
-        if tuple(next(table, ())) != COLUMNS:
+        if tuple(next(table, ())) not in (COLUMNS, (*COLUMNS, TRACK)):
             raise UserError(f"{path} does not have the columns {', '.join(COLUMNS)}", again)
         return [
             (
-                ImageRecord(name, Path(file), int(pid), int(camid), split),
+                ImageRecord(name, Path(file), int(pid), int(camid), split, *track),
                 ImageFile(int(size), int(mtime_ns), sha256, int(width), int(height)),
             )
-            for name, file, pid, camid, split, size, mtime_ns, sha256, width, height in table
+            for name, file, pid, camid, split, size, mtime_ns, sha256, width, height, *track in table
         ]
-    except (ValueError, csv.Error) as error:
+    except (TypeError, ValueError, csv.Error) as error:  # TypeError: too many values
         raise UserError(f"{path}, line {table.line_num}: {error}", again) from error
 
 
@@ -169,10 +172,13 @@ def write_records(path: Path, rows: Iterable[tuple[ImageRecord, ImageFile]]) -> 
     """records.csv, sorted by name and written atomically."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for record, file in sorted(rows, key=lambda row: row[0].name):
+    rows = sorted(rows, key=lambda row: row[0].name)
+    tracks = any(record.track for record, _ in rows)
+    writer.writerow((*COLUMNS, TRACK) if tracks else COLUMNS)
+    for record, file in rows:
         fields = (record.name, record.path, record.pid, record.camid, record.split)
-        writer.writerow((*fields, file.bytes, file.mtime_ns, file.sha256, file.width, file.height))
+        state = (file.bytes, file.mtime_ns, file.sha256, file.width, file.height)
+        writer.writerow((*fields, *state, record.track) if tracks else (*fields, *state))
     write_text(path, text.getvalue())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.datasets.manifest import SPLITS, Manifest, Protocol
 from pipeline.datasets.records import Finding, Found, IdNames, ImageFile, ImageRecord, content_digest
+from pipeline.datasets.tracks import track_of, tracks_digest
 from pipeline.errors import UserError
 from pipeline.io import documents
 from pipeline.io.files import write_json
@@ -33,6 +34,7 @@ class DataSummary:
     root: the dataset's folder. source: how it was read, in words. masks: pattern of the ground-truth masks.
     expected_images, expected_ids, junk_dropped: prefix or split -> number. pid_labels, camid_labels: number -> id as
     the user's list writes it, where that is not the number. content: digest of the records and their files.
+    tracks: digest of the tracks of the images, "" for none.
     """
 
     name: str = ""
@@ -54,6 +56,7 @@ class DataSummary:
     pid_labels: dict[str, str] = field(default_factory=dict)
     camid_labels: dict[str, str] = field(default_factory=dict)
     content: str = ""
+    tracks: str = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -110,6 +113,7 @@ def summarise(
         pid_labels={str(number): label for number, label in found.pid_labels.items()},
         camid_labels={str(number): label for number, label in found.camid_labels.items()},
         content=content_digest(rows),
+        tracks=tracks_digest(track_of(records)),
     )
 
 

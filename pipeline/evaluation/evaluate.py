@@ -116,10 +116,10 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
     full_name = protocol_text(manifest, protocol, options, index.pose, attrs)
     query, gallery = pair = images.pair
     labels = origin.model.labels
-    colours = _colours(images) if options.colour is not False and not options.place else None
+    colours = _colours(images) if options.colour is not False and not (options.place or options.tracks) else None
     stripes = Stripes(query.local.shape[1], labels, options.tau)
-    exact = None  # of placed pictures the stripes are others than those of the ground truth, and of the colours
-    if not options.place:
+    exact = None  # of placed pictures and of tracks, the stripes are others than those of ground truth and colours
+    if not (options.place or options.tracks):
         exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
     scores = score(RankingTask(*pair, protocol, options, images.device, origin.names), examples.name, colours, exact)
     reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
@@ -196,6 +196,7 @@ def protocol_text(
         by = f" on the part masks of a segmenter trained on {parse_json(attrs['segmenter'])['trained_on']}"
     by += "; features averaged with those of mirror images" if options.flip else ""
     by += "; cut pictures put where the parts in them belong" if options.place else ""
+    by += "; features averaged over the frames of each track" if options.tracks else ""
     by += "; norms adapted to the unlabelled gallery" if options.adapt_norms else ""
     return (
         f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "

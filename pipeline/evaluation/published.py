@@ -53,6 +53,8 @@ def published(measured: Measured) -> PaperFigures:
     protocols = _protocols(measured)
     if not protocols:
         return PaperFigures(left_out=f"they are not of protocol {measured.protocol.name} as it was evaluated here")
+    if measured.options.tracks:
+        return PaperFigures(left_out="they are of single images, and these figures of tracks")
     if measured.options.adapt_norms:
         return PaperFigures(left_out="their networks had not seen the gallery, to which the norms are adapted here")
     trained = [row for row in protocols if row.get("trained_on", manifest.name) == measured.trained_on]

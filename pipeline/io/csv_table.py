@@ -23,10 +23,11 @@ WHOLE = re.compile(r"(-?\d+)\.0*", re.ASCII)  # how pandas and spreadsheets writ
 BLANKS_AFTER_QUOTE = re.compile(r'"[ \t]+(?=[,;\r\n]|\Z)')
 
 
-def read_table(path: Path, columns: Sequence[str], remedy: str) -> list[Row]:
+def read_table(path: Path, columns: Sequence[str], remedy: str, optional: Sequence[str] = ()) -> list[Row]:
     """Rows of a CSV file with these columns, without surrounding blanks.
 
-    columns: in lower case; upper case in the file makes no difference. A row without any value is left out. Raises
+    columns: in lower case; upper case in the file makes no difference. optional: columns whose value is "" where the
+    file or the row lacks them. A row without any value is left out. Raises
     FileNotFoundError for a missing file, UserError with `remedy` for a file that is no such table.
     """
     try:
@@ -40,7 +41,7 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> list[Row]:
         lines = _parsed(text[marked.end() :], marked[1], 1) if marked else _parsed(text, _delimiter(text, columns))
     except csv.Error as error:
         raise UserError(f"{path} is not a CSV: {error}", remedy) from error
-    return list(_rows(path, lines, columns, remedy))
+    return list(_rows(path, lines, columns, remedy, optional))
 
 
 def whole(text: str) -> str:
@@ -80,13 +81,15 @@ def _lines(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     return [(table.line_num, [value.strip() for value in values]) for values in table]
 
 
-def _rows(path: Path, lines: list[tuple[int, list[str]]], columns: Sequence[str], remedy: str) -> Iterator[Row]:
+def _rows(
+    path: Path, lines: list[tuple[int, list[str]]], columns: Sequence[str], remedy: str, optional: Sequence[str]
+) -> Iterator[Row]:
     header = [_name(heading) for heading in lines[0][1]] if lines else []
     missing = [column for column in columns if column not in header]
     if missing:
         has = ", ".join(header) or "none"
         raise UserError(f"{path} has no column {first_names(missing, 4)}; it has {has}", remedy)
-    twice = [column for column in columns if header.count(column) > 1]
+    twice = [column for column in (*columns, *optional) if header.count(column) > 1]
     if twice:
         raise UserError(f"{path} has the column {twice[0]} twice", f"Rename or remove one of them. {remedy}")
     last = max(map(header.index, columns))
@@ -94,4 +97,4 @@ def _rows(path: Path, lines: list[tuple[int, list[str]]], columns: Sequence[str]
         if len(values) <= last:
             raise UserError(f"{path}, line {line}: {len(values)} values for {len(header)} columns", remedy)
         row = dict(zip(header, values, strict=False))
-        yield line, {column: row[column] for column in columns}
+        yield line, {column: row[column] for column in columns} | {name: row.get(name, "") for name in optional}

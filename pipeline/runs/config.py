@@ -229,6 +229,8 @@ class EvalConfig:
     place: bool = False
     # A picture that shows a part of a person is put where that part belongs before its features are extracted; the
     # network's own part masks decide, so it needs all eight labels.
+    tracks: bool = False
+    # Features are means over the frames of each track, the column track of a list (sorn/tracks.py).
     visibility: str = choice("network", VISIBILITIES)
     # Where Eq. 11's scores come from: "network" (its semantic branch), "pose" ("+P" of Table III: the highest
     # confidence of a keypoint inside the stripe; needs masks.keypoints), or "segmenter" ("+S": another network's

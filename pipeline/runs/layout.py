@@ -19,7 +19,7 @@ CALIBRATION = "calibration.json"  # of an evaluation, and beside a checkpoint
 EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint is evaluated
 TABLES, EXPORT = "tables", "export"
 NEXT = "next"  # in the folder of a finished stage: newer outputs, until they are complete
-SCALARS = "tensorboard"
+SCALARS, SCALAR_TABLE = "tensorboard", "scalars.csv"
 _PACKAGE = Path(__file__).parents[1]
 _PLACES = (_PACKAGE / "weights", _PACKAGE.parent / "weights")  # of an installed package, of a checkout
 SHIPPED_DIR = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]  # a folder for each network that ships
@@ -28,7 +28,7 @@ OWN_FILES = {  # patterns of all files that a stage can leave in its folder, fin
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
     "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
-    "train": (WEIGHTS, DESCRIPTION, CALIBRATION, "state-*.pt", f"{SCALARS}/events.out.tfevents.*"),
+    "train": (WEIGHTS, DESCRIPTION, CALIBRATION, "state-*.pt", SCALAR_TABLE, f"{SCALARS}/events.out.tfevents.*"),
     "eval": (
         *(FEATURES, VAL_FEATURES, CALIBRATION, REPORT, "report.md", "report.html", QUERY_RESULTS),
         *("pictures/*.png", "parts/*.h5"),
@@ -165,6 +165,10 @@ class Paths:
     @property
     def tensorboard(self) -> Path:
         return self.folder("train") / SCALARS
+
+    @property
+    def scalar_table(self) -> Path:
+        return self.folder("train") / SCALAR_TABLE
 
     # eval
     @property

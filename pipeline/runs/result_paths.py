@@ -115,6 +115,7 @@ class Exported:
     """Files of a network exported for other programs."""
 
     folder: Path
+    OPENVINO: ClassVar[str] = "sorn-tracker.xml"  # in the folder of OpenVINO's files
 
     @staticmethod
     def of(training: Path) -> Exported:
@@ -127,6 +128,22 @@ class Exported:
     def file(self, name: str) -> Path:
         """File of a format, "torch" or "onnx"."""
         return self.folder / {"torch": "sorn.pt2", "onnx": "sorn.onnx"}[name]
+
+    def tracker(self, name: str) -> Path:
+        """File or folder of a tracker's network, "onnx" or "openvino".
+
+        boxmot and others know the formats by these ends of the names.
+        """
+        return self.folder / {"onnx": "sorn-tracker.onnx", "openvino": "sorn-tracker_openvino_model"}[name]
+
+    @property
+    def match(self) -> Path:
+        """Program that computes similarities from the outputs of the networks."""
+        return self.folder / "match.py"
+
+    def features(self, name: str) -> Path:
+        """Features in a format of other programs: "npz", "parquet" or "faiss"."""
+        return self.folder / f"features.{name}"
 
     @staticmethod
     def about(file: Path) -> Path:

@@ -27,6 +27,7 @@ ADDED: dict[str, object] = {
     "eval.flip": EvalConfig.flip,
     "eval.adapt_norms": EvalConfig.adapt_norms,
     "eval.place": EvalConfig.place,
+    "eval.tracks": EvalConfig.tracks,
 }
 # Option that came later -> its value in files that do not name it.
 

@@ -5,7 +5,9 @@ They appear when a command runs and not in a Python program that imports the pac
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 
 import click
 
@@ -26,3 +28,15 @@ def log_to_terminal() -> None:
     package.setLevel(logging.INFO)
     if not any(isinstance(handler, TerminalHandler) for handler in package.handlers):
         package.addHandler(TerminalHandler())
+
+
+@contextlib.contextmanager
+def warnings_only() -> Iterator[None]:
+    """Context in which the package logs warnings and errors alone."""
+    package = logging.getLogger("pipeline")
+    before = package.level
+    package.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        package.setLevel(before)

@@ -5,6 +5,7 @@ A terminal shows a bar; a log gets a plain line now and then. Writes to stderr o
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ Item = TypeVar("Item")
 LOG_EVERY_SECONDS = 10.0
 LEAST_SECONDS, LEAST_UNITS = 5.0, 3  # of work after the first unit, before a rate means something
 MANY_UNITS = 64  # of which no burst of threads is a large part
+_SILENT = [False]  # whether no step shows its progress
 MOST_MARKS = 128  # moments of the past; more are thinned
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}{postfix}]"
 
@@ -59,6 +61,16 @@ class Pace:
         return (done - before) / (now - middle)
 
 
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Context in which no step shows its progress."""
+    before, _SILENT[0] = _SILENT[0], True
+    try:
+        yield
+    finally:
+        _SILENT[0] = before
+
+
 def spoken(seconds: float) -> str:
     """Duration in words: 50 s, 12 min, 3 h 20 min."""
     if seconds < 100:
@@ -75,13 +87,13 @@ class Progress:
     """
 
     def __init__(self, total: int, label: str, unit: str = "images", done: int = 0, quiet: bool = False) -> None:
-        self.total, self.label, self.unit, self.quiet = total, label, unit, quiet
+        self.total, self.label, self.unit, self.quiet = total, label, unit, quiet or _SILENT[0]
         self.first = self.done = done
         self.pace = Pace()
         self.start = self.last = time.monotonic()
         self.bar = (
             tqdm(total=total, initial=done, desc=label, unit=" " + unit, file=sys.stderr, bar_format=BAR)
-            if sys.stderr.isatty() and not quiet
+            if sys.stderr.isatty() and not self.quiet
             else None
         )
 

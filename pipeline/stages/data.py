@@ -94,10 +94,12 @@ def outputs(run: Run) -> list[Path]:
 def provides(run: Run) -> dict[str, str]:
     """Digests of the records and of the manifest.
 
-    records: of the content of the images. manifest: of terms and protocols, which reports show.
+    records: of the content of the images. manifest: of terms and protocols, which reports show. tracks: of
+    the tracks, if there are any.
     """
-    content = read_summary(run.paths.data_summary, run.make(NAME)).content  # written a moment ago
-    return {"records": content, "manifest": run.manifest.digest()}
+    summary = read_summary(run.paths.data_summary, run.make(NAME))  # written a moment ago
+    tracks = {"tracks": summary.tracks} if summary.tracks else {}
+    return {"records": summary.content, "manifest": run.manifest.digest(), **tracks}
 
 
 def _rendered_root(manifest: Manifest, paths: Paths) -> Path:

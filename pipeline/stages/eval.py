@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
+from pipeline.datasets.tracks import track_of
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import find_segmenter
 from pipeline.io.files import digest_file
@@ -37,6 +38,7 @@ from sorn.parts import CLASSES
 if TYPE_CHECKING:
     from pipeline.evaluation.calibration import Calibration
     from pipeline.evaluation.evaluate import EvaluatedImages
+    from pipeline.evaluation.scores import BankPair
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +94,8 @@ def inputs(run: Run) -> list[Input]:
             again = run.command.adding(("masks.keypoints=joints",)).make("eval")
             raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
+    if options.tracks:
+        found.append(Input("data", "tracks", _tracks_digest(run, data)))
     segmenter = find_segmenter(options.segmenter)
     if segmenter is not None:
         found.append(Input(OUTSIDE, "segmenter", segmenter.sha256))
@@ -108,6 +112,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     from pipeline.features.extraction import Extraction  # torch takes seconds to import
     from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
+    from sorn.tracks import track_bank
 
     options = run.config.eval
     device, folder = run.runtime.device, run.paths.folder("train")
@@ -129,10 +134,16 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
     masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
     pair = select_pair(banks, protocol, options.visibility)
-    images = EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where)
-    if val is not None:
-        of_val = (seen_by(val.query, options.visibility), seen_by(val.gallery, options.visibility))
-        images = dataclasses.replace(images, val=of_val)
+    of_val = val and (seen_by(val.query, options.visibility), seen_by(val.gallery, options.visibility))
+    if options.tracks:
+        tracks = track_of(run.records)
+
+        def averaged(sides: BankPair) -> BankPair:
+            query_bank, gallery_bank = (track_bank(bank, tracks, options.tau, options.part_tau) for bank in sides)
+            return query_bank, gallery_bank
+
+        pair, of_val = averaged(pair), of_val and averaged(of_val)
+    images = EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where, val=of_val)
     return trained, dataclasses.replace(images, carried=_carried(run, banks.attrs))
 
 
@@ -146,7 +157,7 @@ def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
     trained, images = extracted
     result = evaluate(images, read_origin(run, trained), run.config.eval)
     write_report(result, run.paths)
-    _write_calibration(run.paths, result.calibration)
+    _write_calibration(run.paths, result.calibration, of_pictures=not run.config.eval.tracks)
     return run.paths.report_html
 
 
@@ -166,7 +177,7 @@ def _carried(run: Run, attrs: Mapping[str, str]) -> Calibration | None:
     from pipeline.evaluation.calibration import read_calibration
 
     path = run.paths.checkpoint_calibration
-    if not run.paths.trained_on or not path.is_file():
+    if not run.paths.trained_on or not path.is_file() or run.config.eval.tracks:
         return None
     try:
         found = read_calibration(path)
@@ -177,16 +188,28 @@ def _carried(run: Run, attrs: Mapping[str, str]) -> Calibration | None:
     return found if fits else None
 
 
-def _write_calibration(paths: Paths, calibration: Calibration | None) -> None:
-    """Write the calibration into the evaluation and, for a checkpoint of the same run, beside it."""
+def _write_calibration(paths: Paths, calibration: Calibration | None, of_pictures: bool) -> None:
+    """Write the calibration into the evaluation and, for a checkpoint of the same run, beside it.
+
+    of_pictures: whether features are those of single pictures, as in a search.
+    """
     from pipeline.evaluation.calibration import write_calibration
 
     paths.calibration.unlink(missing_ok=True)
     if calibration is None:
         return
     write_calibration(paths.calibration, calibration)
-    if calibration.plain and not paths.trained_on:
+    if of_pictures and calibration.plain and not paths.trained_on:
         write_calibration(paths.checkpoint_calibration, calibration)
+def _tracks_digest(run: Run, data: Stamp) -> str:
+    """Digest of the tracks. Raises UserError for a dataset without tracks."""
+    if "tracks" not in data.provides:
+        again = run.command.make("data", "--force")
+        raise UserError(
+            f"eval.tracks = true, and {run.paths.folder('data')} knows no tracks of {run.paths.dataset}",
+            f"Give images their tracks in a column `track`. Is it there? Run: {again}; or --set eval.tracks=false.",
+        )
+    return data.provides["tracks"]
 
 
 def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:

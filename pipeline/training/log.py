@@ -1,6 +1,6 @@
-"""Progress of a training: progress bar, log lines, TensorBoard.
+"""Progress of a training: progress bar, log lines, TensorBoard, CSV.
 
-Writes train/tensorboard. Only process 0 shows and writes anything.
+Writes train/tensorboard and train/scalars.csv. Only process 0 shows and writes anything.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import Progress
 from pipeline.shards.dataset import ShardDataset
+from pipeline.training.scalars import ScalarTable
 from sorn import engine
 from sorn.batch import reduce_masks
 from sorn.config import SORNConfig
@@ -42,6 +43,7 @@ class TrainingLog:
         self.epochs, self.steps = epochs, steps
         self.speaks = distributed.here().number == 0
         self.scalars = SummaryWriter(str(paths.tensorboard), purge_step=done) if self.speaks else None
+        self.table = ScalarTable(paths.scalar_table, done) if self.speaks else None
         self.progress = Progress(epochs * steps, "train", "steps", done, quiet=not self.speaks)
 
     def __enter__(self) -> TrainingLog:
@@ -54,6 +56,8 @@ class TrainingLog:
     ) -> None:
         self.progress.__exit__(kind, error, trace)
         try:
+            if self.table is not None:
+                self.table.close()
             if self.scalars is not None:
                 self.scalars.close()
         finally:
@@ -78,11 +82,7 @@ class TrainingLog:
         self.images += images
         for name, value in losses.items():
             self.sums.setdefault(name, []).append(value)
-        if self.scalars is not None:
-            number = epoch * self.steps + step
-            for name, value in losses.items():
-                self.scalars.add_scalar(f"loss/{name}", value, number)
-            self.scalars.add_scalar("lr", rate, number)
+        self._add(epoch * self.steps + step, {f"loss/{name}": value for name, value in losses.items()} | {"lr": rate})
         text = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
         self.progress.advance(1, f"epoch {epoch + 1}/{self.epochs}, {text}, lr {rate:.3g}, {self._speed(waited)}")
 
@@ -93,11 +93,10 @@ class TrainingLog:
         """
         if self.scalars is None or not self.images:
             return
-        number, seconds = (epoch + 1) * self.steps, time.monotonic() - self.start
-        self.scalars.add_scalar("speed/images_per_second", self.images / seconds, number)
-        self.scalars.add_scalar("speed/share_waiting_for_data", waited / seconds, number)
-        for name, value in validated.items():
-            self.scalars.add_scalar(f"val/{name}", value, number)
+        seconds = time.monotonic() - self.start
+        speed = {"images_per_second": self.images / seconds, "share_waiting_for_data": waited / seconds}
+        scalars = {f"speed/{name}": value for name, value in speed.items()}
+        self._add((epoch + 1) * self.steps, scalars | {f"val/{name}": value for name, value in validated.items()})
         means = ", ".join(f"{name} {np.mean(values):.3g}" for name, values in self.sums.items())
         figures = "".join(f", val {name} {value:.1%}" for name, value in validated.items())
         self._say(f"train: epoch {epoch + 1}/{self.epochs}: mean {means}, {self._speed(waited)}{figures}")
@@ -128,6 +127,14 @@ class TrainingLog:
                 for image, own in zip(images, maps, strict=True)
             ]
             self.scalars.add_image("maps/image, M_1..M_N", _side_by_side(rows), number, dataformats="HWC")
+
+    def _add(self, number: int, scalars: dict[str, float]) -> None:
+        """Add scalars of a step to TensorBoard's events and to the CSV."""
+        if self.scalars is None or self.table is None:
+            return
+        for name, value in scalars.items():
+            self.scalars.add_scalar(name, value, number)
+        self.table.add(number, scalars)
 
     def _speed(self, waited: float) -> str:
         seconds = max(time.monotonic() - self.start, 1e-9)

@@ -15,8 +15,9 @@ def test_a_protocol_names_options_that_change_the_features_and_only_those_that_a
     plain = protocol_text(manifest, manifest.find_protocol("default"), options, None, {})
     assert plain.startswith("SynPed (people cut off), split test, protocol default: People cut off by the border")
     assert plain.endswith("; standard AP; tau 0.15")
-    changed = dataclasses.replace(options, flip=True, adapt_norms=True, place=True)
+    changed = dataclasses.replace(options, flip=True, adapt_norms=True, place=True, tracks=True)
     text = protocol_text(manifest, manifest.find_protocol("default"), changed, None, {})
     mirrored, adapted = "features averaged with those of mirror images", "norms adapted to the unlabelled gallery"
     placed = "cut pictures put where the parts in them belong"
-    assert text == f"{plain}; {mirrored}; {placed}; {adapted}"
+    tracks = "features averaged over the frames of each track"
+    assert text == f"{plain}; {mirrored}; {placed}; {tracks}; {adapted}"
