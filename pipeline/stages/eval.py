@@ -133,14 +133,15 @@ def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
     use_all_cores()
     trained, images = extracted
     result = evaluate(images, read_origin(run, trained), run.config.eval)
-    write_report(result, run.paths)
+    write_report(result, run.paths, run.runtime.workers)
     return run.paths.report_html
 
 
 def outputs(run: Run) -> list[Path]:
     paths = run.paths
     files = [paths.features, paths.query_results, paths.report_json, paths.report_md, paths.report_html]
-    return [*files, *sorted(paths.pictures.glob("*.png"))]
+    lists = [path for kind in ("*.js", "*.jpg") for path in sorted(paths.lists.glob(kind))]
+    return [*files, *sorted(paths.pictures.glob("*.png")), *lists]
 
 
 def provides(run: Run) -> dict[str, str]:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from pipeline.evaluation.figures import HEADLINE, shown_name
 from pipeline.evaluation.report import Report
-from pipeline.evaluation.scores import Scores
+from pipeline.evaluation.scores import Scores, fullest
 from pipeline.reports.charts import Chart
 from pipeline.reports.evaluation import text as report_text
 from pipeline.reports.evaluation.illustrations import Illustrator, maps_caption
 from pipeline.reports.evaluation.label_pictures import ShownLabels
+from pipeline.reports.evaluation.list_files import ListIndex
 from pipeline.reports.evaluation.network_view import NetworkView, network_view
 from pipeline.reports.evaluation.query_table import QueryTable, query_table
 from pipeline.reports.evaluation.ranked_lists import RankedLists, ranked_lists
-from pipeline.reports.evaluation.shown_queries import ShownQuery, fullest
+from pipeline.reports.evaluation.shown_queries import ShownQuery
 from pipeline.reports.html import Table
 from pipeline.reports.pictures import Explained
 from sorn.colour import VARIANTS as COLOURS
@@ -138,7 +139,7 @@ class Shown:
     """Queries that a report shows.
 
     queries: with ranked lists. explained: with outputs of the network. queries_file: queries.csv, relative to the page.
-    labels: None without pictures of them.
+    labels: None without pictures of them. lists: of every query, beside the page; None without them.
     """
 
     queries: list[ShownQuery]
@@ -146,6 +147,7 @@ class Shown:
     illustrator: Illustrator
     queries_file: str
     labels: ShownLabels | None = None
+    lists: ListIndex | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class PageContents:
 
 def result(contents: PageContents) -> ResultView:
     """Three headlines, the table of variants beside chance, and the paper's figures."""
-    report, variant = contents.report, fullest(contents.scores)
+    report, variant = contents.report, fullest(contents.scores.rows)
     values = report.metrics[variant]
     draws = ", on average over the draws" if report.single_shot else ""
     wrong = round((1 - values["rank-1"]) * values.queries)
@@ -191,12 +193,12 @@ def _beside(report: Report, figure: str) -> str:
 
 def lists(contents: PageContents) -> RankedLists | None:
     """Ranked lists; None if no query has a match."""
-    queries = contents.shown.queries
-    return ranked_lists(queries, contents.report.single_shot) if queries else None
+    shown = contents.shown
+    return ranked_lists(shown.queries, contents.report.single_shot, bool(shown.lists)) if shown.queries else None
 
 
 def queries(contents: PageContents) -> QueryTable:
-    return query_table(contents.scores, contents.shown.queries_file)
+    return query_table(contents.scores, contents.shown.queries_file, contents.shown.lists)
 
 
 def curves(contents: PageContents) -> CurvesView:

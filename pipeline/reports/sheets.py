@@ -27,7 +27,12 @@ def sheet_name(layer: str, number: int) -> str:
 
     layer: IMAGE, or the key of a set of masks.
     """
-    return f"{layer}-{number:05d}.{'jpg' if layer == IMAGE else 'png'}"
+    return photograph_sheet(layer, number) if layer == IMAGE else f"{layer}-{number:05d}.png"
+
+
+def photograph_sheet(key: str, number: int) -> str:
+    """File of a sheet of photographs."""
+    return f"{key}-{number:05d}.jpg"
 
 
 def write_images(path: Path, images: Sequence[np.ndarray], size: tuple[int, int]) -> None:
