@@ -10,6 +10,7 @@ import torch
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation.colour_baseline import colour_bank
+from pipeline.evaluation.intervals import person_intervals
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
@@ -114,6 +115,7 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
         stripes=_stripes(pair, exact, stripes) if exact else None,
         paper=paper.rows,
         paper_left_out=paper.left_out,
+        intervals=person_intervals(scores.metrics, query.pid),
         warnings=review(Reviewed(scores, options, origin, bool(protocol.shots), unreadable)),
         dataset=_dataset(origin, scores, unreadable),
         provenance=Provenance(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pipeline.evaluation.figures import HEADLINE, measured
+from pipeline.evaluation.intervals import FigureIntervals
 from pipeline.evaluation.label_report import UNIT, LabelStatistics, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
 from pipeline.evaluation.warnings import EvaluationWarning
@@ -151,8 +152,9 @@ class Report:
     metrics: variant -> its figures. chance: figure -> expectation of a random order. cmc: variant or "chance" -> curve
     at ranks 1, 2, ... tau_sweep: other thresholds. shown: "random", "best", "worst" -> names of the queries shown.
     labels, parts, stripes: None where unknown. paper: published rows of what was measured here, in percent.
-    paper_left_out: why other published rows cannot be compared, "" without such. warnings: all, those of the data stage
-    too; reports before 0.2 have none.
+    paper_left_out: why other published rows cannot be compared, "" without such. intervals: of rank-1 and mAP over
+    persons; None for fewer than two persons. warnings: all, those of the data stage too. Reports before 0.2 have none
+    of these two.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -169,6 +171,7 @@ class Report:
     stripes: BothStripes | None
     paper: tuple[dict[str, str | float], ...]
     paper_left_out: str = ""
+    intervals: FigureIntervals | None = None
     warnings: tuple[EvaluationWarning, ...] = ()
     dataset: EvaluatedDataset
     provenance: Provenance

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.evaluation.figures import COMPARED, KEYS, shown_name, stored_name
+from pipeline.evaluation.intervals import BootstrapInterval
 from pipeline.evaluation.run_comparison import (
-    BootstrapInterval,
     ChangedQuery,
     ComparedRun,
     EvaluationComparison,
@@ -23,7 +23,7 @@ from pipeline.io.files import write_json, write_text
 from pipeline.reports.comparison import text
 from pipeline.reports.comparison.page import html_page
 from pipeline.runs.result_paths import RunComparison
-from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
+from sorn.bootstrap import paired_difference
 from sorn.config import OF_PARTS
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def compare_runs(
         persons=persons,
         variant=variant,
         metric=metric,
-        interval=BootstrapInterval(LEVEL, DRAWS, SEED),
+        interval=BootstrapInterval(),
         notice=first.report.dataset.notice,
         warnings=_warnings(compared, persons),
         runs=tuple(ComparedRun(run.name, str(run.folder), run.report.protocol, _figures(run)) for run in compared),

@@ -6,6 +6,7 @@ import logging
 
 from pipeline.evaluation.evaluate import Result
 from pipeline.evaluation.per_query import write_query_results
+from pipeline.evaluation.training_curves import read_curves
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.evaluation.illustrations import Illustrator
 from pipeline.reports.evaluation.label_pictures import shown_labels
@@ -40,8 +41,9 @@ def write_report(result: Result, paths: Paths, workers: int = 1) -> None:
     lists = write_lists(
         paths.lists, RankedQueries(scores, result.reference.sample_of, options.tau, options.part_tau), workers
     )
+    curves = read_curves(paths.settled.tensorboard)
     page = PageContents(
-        report, scores, Shown(list(shown.values()), explained, illustrator, queries_file, labels, lists)
+        report, scores, Shown(list(shown.values()), explained, illustrator, queries_file, labels, lists, curves)
     )
     write_text(paths.report_html, html_page(page))
     logger.info("\n".join(terminal_lines(report)))
