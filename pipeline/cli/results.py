@@ -1,4 +1,4 @@
-"""Commands `sorn export`, `sorn report compare` and `sorn verify` for finished runs.
+"""Commands `sorn runs`, `sorn export`, `sorn report` and `sorn verify` for finished runs.
 
 No torch at import time.
 """
@@ -20,6 +20,23 @@ from pipeline.runs.layout import EXPORT
 from pipeline.runs.result_paths import Exported
 from pipeline.runs.run import Run
 from pipeline.runs.shipped import ships
+
+
+@click.command(
+    "runs",
+    short_help="List all trainings and evaluations, and write a page of them.",
+    epilog=examples("sorn runs", "sorn runs --runs /results"),
+)
+@runs_option
+def all_runs(runs: Path) -> None:
+    """List every training and every evaluation, and write index.html in the folder of runs.
+
+    By dataset: figures with their intervals, what differs between the runs, dates, and links to the reports. A matrix
+    shows each network on each dataset, with the commands of the missing cells. No figure is computed.
+    """
+    from pipeline.tools.overview.build import write_overview
+
+    write_overview(runs)
 
 
 @click.command(

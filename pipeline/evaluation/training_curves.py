@@ -73,7 +73,8 @@ def _points(events: Sequence[Any]) -> np.ndarray:
 
 
 def _binned(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean steps and mean values of at most POINTS groups of neighbours."""
-    groups = np.array_split(points, min(POINTS, len(points)))
+    """Mean steps and mean values of at most POINTS groups of neighbours, all as large but the last."""
+    size = -(-len(points) // POINTS)
+    groups = [points[first : first + size] for first in range(0, len(points), size)]
     means = np.array([group.mean(axis=0) for group in groups])
     return means[:, 0], means[:, 1]

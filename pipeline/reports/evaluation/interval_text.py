@@ -8,6 +8,7 @@ from pipeline.evaluation.figures import HEADLINE, percent, shown_name
 from pipeline.evaluation.intervals import FigureIntervals
 from pipeline.evaluation.report import Report
 from pipeline.reports.charts import Spread, Strip, Strips
+from pipeline.reports.evaluation.bracket import bracketed
 from pipeline.reports.evaluation.text import MarkdownContents
 from pipeline.reports.markdown import pipe_table
 
@@ -36,12 +37,6 @@ def _strip(report: Report, found: FigureIntervals, variant: str, figure: str) ->
     ends, value = found.figures[variant][figure], report.metrics[variant][figure]
     spread = Spread(value, ends.low, ends.high)
     return Strip(shown_name(variant), spread, f"{percent(value)} %, {bracketed(report, variant, figure)}")
-
-
-def bracketed(report: Report, variant: str, figure: str) -> str:
-    """Interval of a figure in percent, as in "[45.1, 54.3]"; "" without one."""
-    found = report.intervals.of(variant, figure) if report.intervals else None
-    return f"[{percent(found.low)}, {percent(found.high)}]" if found else ""
 
 
 def caption(found: FigureIntervals) -> str:

@@ -11,8 +11,9 @@ from pipeline.evaluation.scores import Scores, fullest
 from pipeline.evaluation.training_curves import TrainingCurves
 from pipeline.reports.charts import Chart
 from pipeline.reports.evaluation import text as report_text
+from pipeline.reports.evaluation.bracket import bracketed
 from pipeline.reports.evaluation.illustrations import Illustrator, maps_caption
-from pipeline.reports.evaluation.interval_text import IntervalsView, bracketed, intervals_view
+from pipeline.reports.evaluation.interval_text import IntervalsView, intervals_view
 from pipeline.reports.evaluation.label_pictures import ShownLabels
 from pipeline.reports.evaluation.list_files import ListIndex
 from pipeline.reports.evaluation.network_view import NetworkView, network_view

@@ -39,7 +39,7 @@ def training_view(report: Report, curves: TrainingCurves | None) -> TrainingView
         return None
     training = report.provenance.training
     options = [[name, code(training[name])] for name in SECTIONS if name in training]
-    shown = Table([["the training", ""], *rows], numbers_from=2, label="the training")
+    shown = Table([["what", "value"], *rows], numbers_from=2, label="the training")
     return TrainingView(shown, training_charts(curves) if curves else [], "" if curves else NO_CURVES, options)
 
 
@@ -66,7 +66,7 @@ def _ticks(x: Sequence[float]) -> list[float]:
 
 def training_lines(contents: MarkdownContents) -> list[str]:
     rows = training_rows(contents.report)
-    return [*pipe_table([["the training", "value"], *rows], "---"), ""] if rows else []
+    return [*pipe_table([["what", "value"], *rows], "---"), ""] if rows else []
 
 
 def training_rows(report: Report) -> list[list[str]]:
@@ -79,7 +79,7 @@ def training_rows(report: Report) -> list[list[str]]:
         ["epochs", _epochs(schedule, train, found)],
         ["learning rate", _rate(schedule)],
         ["optimizer", _said(schedule, train, optimizer="{}", weight_decay="weight decay {}")],
-        ["batch", _said(train, batch_size="{} images", accumulate="in {} pieces", norms="norms {}")],
+        ["batch", _said(train, batch_size="{} images")],
         ["seed", _said(train, seed="{}")],
     ]
     return [[name, value] for name, value in rows if value]
@@ -128,5 +128,5 @@ def _rate(schedule: Mapping[str, object]) -> str:
     elif milestones := schedule.get("milestones"):
         said.append(f"times {schedule.get('gamma')} after epochs {', '.join(map(str, milestones))}")  # type: ignore[call-overload]
     if warm := schedule.get("warmup_epochs"):
-        said.append(f"rising from {schedule.get('warmup_start_lr')} in {warm} epochs")
+        said.append(f"rising from {schedule.get('warmup_start_lr')} until epoch {warm}")
     return ", ".join(said)

@@ -28,7 +28,7 @@ def test_curves_are_means_over_epochs(tmp_path: Path) -> None:
     write(tmp_path)
     found = read_curves(tmp_path)
     assert found is not None and found.unit == "epoch"
-    assert len(found.x) == len(found.losses["total"]) == len(found.rate) == POINTS
+    assert POINTS / 2 < len(found.x) == len(found.losses["total"]) == len(found.rate) <= POINTS
     assert np.array(found.x) * STEPS == pytest.approx(found.losses["total"], rel=1e-5)
     assert found.rate == pytest.approx(0.001 * np.array(found.losses["total"]), rel=1e-5)
     assert found.validated == [1, 2, 3, 4] and found.val["mAP"] == pytest.approx([0.1, 0.2, 0.3, 0.4])

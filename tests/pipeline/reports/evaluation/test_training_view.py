@@ -30,7 +30,7 @@ def test_a_training_in_words() -> None:
         "network": "resnet50, 6 stripes, 3 channel sets, images of 384x128",
         "start": "random weights",
         "epochs": "90, the weights after epoch 70 are kept, the best on val",
-        "learning rate": "0.0005, times 0.1 after epochs 30, 60, rising from 1e-05 in 10 epochs",
+        "learning rate": "0.0005, times 0.1 after epochs 30, 60, rising from 1e-05 until epoch 10",
         "optimizer": "adam, weight decay 0.0",
         "batch": "64 images",
         "seed": "3",
