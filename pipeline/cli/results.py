@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.commands import examples
-from pipeline.cli.options import FOLDER, common_for_outputs, runs_option, stages
+from pipeline.cli.options import FOLDER, common_for_outputs, data_root_option, runs_option, stages
 from pipeline.cli.run_argument import require_experiment
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.find import find_training
@@ -71,7 +71,7 @@ def export(run: str, runs: Path, out: Path | None, format_: str, tau: float) -> 
 
 @click.group(epilog=examples("sorn report compare synped_demo-danet synped_demo-import"))
 def report() -> None:
-    """Comparison of evaluations."""
+    """Comparison and map of evaluations."""
 
 
 @report.command("compare", epilog=examples("sorn report compare synped_demo-danet synped_demo-import --metric rank-1"))
@@ -89,6 +89,28 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
     from pipeline.reports.comparison.build import compare_runs
 
     compare_runs(list(compared), runs, out, variant, metric)
+
+
+@report.command("map", epilog=examples("sorn report map synped_demo-danet", "sorn report map synped-danet --by pca"))
+@click.argument("run")
+@runs_option
+@data_root_option
+@click.option(
+    "--by", default="auto", show_default=True, help="Projection: pca, tsne (scikit-learn) or umap (umap-learn)."
+)
+@click.option("--images", default=2000, show_default=True, help="Number of images at most; whole persons are drawn.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the drawing and of the projection.")
+@click.option("--out", type=FOLDER, help="File of the page. Default: map.html beside the report.")
+def report_map(run: str, runs: Path, data_root: Path, by: str, images: int, seed: int, out: Path | None) -> None:
+    """Write a map of the features of RUN, with a picture of every image.
+
+    The page is one file. It can be zoomed and moved; a person can be searched, and an image shows all images of its
+    person. auto takes t-SNE where scikit-learn is installed, and PCA elsewhere. RUN is a run (synped_demo-danet) or the
+    path of an eval folder.
+    """
+    from pipeline.reports.map.build import MapOptions, write_map
+
+    write_map(Run.find(run, runs, data_root), MapOptions(by, images, seed, out))
 
 
 @click.command(

@@ -40,13 +40,22 @@ def write_images(path: Path, images: Sequence[np.ndarray], size: tuple[int, int]
 
     size: height and width of a thumbnail.
     """
+    sheet = photographs(images, size)
+    with atomic(path) as temporary:
+        sheet.save(temporary, "JPEG", quality=QUALITY)
+
+
+def photographs(images: Sequence[np.ndarray], size: tuple[int, int]) -> Image.Image:
+    """Picture of a sheet of photographs [H, W, 3] uint8.
+
+    size: height and width of a thumbnail.
+    """
     height, width = size
     sheet = Image.new("RGB", (COLUMNS * width, ROWS * height))
     for place, image in enumerate(images):
         thumbnail = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(thumbnail, _corner(place, size))
-    with atomic(path) as temporary:
-        sheet.save(temporary, "JPEG", quality=QUALITY)
+    return sheet
 
 
 def write_masks(path: Path, masks: Sequence[np.ndarray | None], size: tuple[int, int]) -> None:

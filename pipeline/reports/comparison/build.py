@@ -21,6 +21,7 @@ from pipeline.evaluation.saved import Evaluated, read_evaluation, require_compar
 from pipeline.evaluation.warnings import EvaluationWarning, few_persons, together
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.comparison import text
+from pipeline.reports.comparison.changed import changed_pictures
 from pipeline.reports.comparison.page import html_page
 from pipeline.runs.result_paths import RunComparison
 from sorn.bootstrap import paired_difference
@@ -69,7 +70,11 @@ def compare_runs(
     )
     write_json(files.json, comparison.to_json())
     write_text(files.markdown, "\n".join(text.markdown(comparison)) + "\n")
-    write_text(files.html, html_page(comparison))
+    pictures = [
+        changed_pictures((first, other), found, variant, metric, files.folder)
+        for other, found in zip(others, comparison.differences, strict=True)
+    ]
+    write_text(files.html, html_page(comparison, pictures))
     logger.info("\n".join([*text.terminal_lines(comparison), f"See {files.html} and {files.markdown}."]))
     for warning in comparison.warnings:
         logger.warning(f"warning: {warning}")

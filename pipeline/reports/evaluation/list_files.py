@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ class RankedQueries:
         return list(group_names(shares.shape[1])) if shares.shape[1] else []
 
     def columns(self) -> dict[str, list[str]]:
-        """Columns of the gallery images that stand in a list."""
+        """Columns of the gallery images that stand in a list, and the variants of the lists."""
         gallery, names, drawn = self.scores.gallery, self.scores.names, self.drawn
         stripes, parts = self._seen(gallery.take(drawn))
         return {
@@ -106,12 +107,15 @@ class RankedQueries:
             "camera": [names.camera(int(camid)) for camid in gallery.camid[drawn]],
             "visible": stripes,
             "parts": parts,
+            "variants": list(self.scores.answers),
         }
 
     def query(self, number: int) -> dict[str, object]:
-        """One query: its visible stripes and part groups, and a list per variant."""
+        """One query: its name, its visible stripes and part groups, and a list per variant."""
         (stripes,), (parts,) = self._seen(self.scores.query.take(np.array([number])))
-        return {"visible": stripes, "parts": parts, "lists": [self._list(name, number) for name in self.scores.answers]}
+        name = str(self.scores.query.name[number])
+        lists = [self._list(variant, number) for variant in self.scores.answers]
+        return {"name": name, "visible": stripes, "parts": parts, "lists": lists}
 
     def _list(self, variant: str, number: int) -> list[object]:
         """Rank of the first match (0 without one), and the answers.
@@ -194,6 +198,11 @@ def piece_name(number: int) -> str:
 def script(name: str, value: object) -> str:
     """Script that puts a JSON value into the page."""
     return f"LISTS.{name} = {json.dumps(value, separators=(',', ':'))};\n"
+
+
+def script_value(path: Path) -> Any:
+    """JSON value of a script of the lists. Raises OSError or ValueError for a file that is missing or damaged."""
+    return json.loads(path.read_text(encoding="utf-8").partition(" = ")[2].rstrip(";\n"))
 
 
 def _rounded(values: np.ndarray) -> list[float]:

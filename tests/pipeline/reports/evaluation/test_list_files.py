@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.reports.evaluation.list_files import RankedQueries, write_lists
+from pipeline.reports.evaluation.list_files import RankedQueries, script_value, write_lists
 from pipeline.reports.sheets import SHEET
 from sorn import matching, metrics
 from sorn.matching import Rule
@@ -22,19 +21,15 @@ if TYPE_CHECKING:
 LENGTH, TAU = 5, 0.4
 
 
-def value(path: Path) -> Any:
-    """Value that a script puts into the page."""
-    return json.loads(path.read_text(encoding="utf-8").split(" = ", 1)[1].rstrip(";\n"))
-
-
 def pieces(folder: Path) -> list[dict[str, Any]]:
-    return [query for path in sorted(folder.glob("answers-*.js")) for query in value(path)]
+    return [query for path in sorted(folder.glob("answers-*.js")) for query in script_value(path)]
 
 
 def test_every_query_has_its_lists(evaluated: Evaluated) -> None:
     found, folder = evaluated.scores, evaluated.path.parent / "lists"
-    gallery, queries = value(folder / "gallery.js"), pieces(folder)
-    assert len(queries) == len(found.query)
+    gallery, queries = script_value(folder / "gallery.js"), pieces(folder)
+    assert [query["name"] for query in queries] == found.query.name.tolist()
+    assert gallery["variants"] == ["sorn", "global+local"]
     assert len(gallery["name"]) == len(set(gallery["name"])) <= len(found.gallery)
     rules = [Rule("sorn", TAU), Rule("global+local", TAU)]
     late = 0
@@ -57,7 +52,7 @@ def test_every_query_has_its_lists(evaluated: Evaluated) -> None:
 
 def test_what_counts_adds_up_to_the_similarity(evaluated: Evaluated) -> None:
     folder = evaluated.path.parent / "lists"
-    gallery = value(folder / "gallery.js")
+    gallery = script_value(folder / "gallery.js")
     for query in pieces(folder)[:50]:
         for (_, answers), every in zip(query["lists"], (False, True), strict=True):
             for place, _, _, similarity, whole, stripes, parts in answers:
@@ -69,7 +64,7 @@ def test_what_counts_adds_up_to_the_similarity(evaluated: Evaluated) -> None:
 
 def test_sheets_hold_the_pictures_of_the_lists(evaluated: Evaluated) -> None:
     folder, found = evaluated.path.parent / "lists", evaluated.scores
-    names = {"gallery": value(folder / "gallery.js")["name"], "query": found.query.name.tolist()}
+    names = {"gallery": script_value(folder / "gallery.js")["name"], "query": found.query.name.tolist()}
     for side, own in names.items():
         assert len(list(folder.glob(f"{side}-*.jpg"))) == -(-len(own) // SHEET)
         for number in (0, len(own) - 1):
