@@ -45,8 +45,7 @@ class ValueChart(Chart):
     @cached_property
     def curves(self) -> list[Curve]:
         """Lines in colours of their own, by their order."""
-        made = Chart.curves.func(self)
-        return [dataclasses.replace(curve, style=f"s{place}") for place, curve in enumerate(made)]
+        return [dataclasses.replace(curve, style=f"s{place}") for place, curve in enumerate(super().curves)]
 
     def summary(self) -> str:
         """For screen readers."""

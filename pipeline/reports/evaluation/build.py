@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_report(result: Result, paths: Paths, workers: int = 1) -> None:
-    """Replace the report of an evaluation and its pictures; log its lines.
+    """Replace the report of an evaluation and its pictures, and remove the map of earlier features; log its lines.
 
     workers: threads that draw; they change no file.
     """
@@ -46,6 +46,7 @@ def write_report(result: Result, paths: Paths, workers: int = 1) -> None:
         report, scores, Shown(list(shown.values()), explained, illustrator, queries_file, labels, lists, curves)
     )
     write_text(paths.report_html, html_page(page))
+    paths.settled.map.unlink(missing_ok=True)
     logger.info("\n".join(terminal_lines(report)))
     for line in warning_lines(report):
         logger.warning(line)

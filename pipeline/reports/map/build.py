@@ -107,7 +107,7 @@ def write_map(run: Run, options: MapOptions) -> Path:
         _columns(run, sides, places, size),
         sheets,
     )
-    path = options.out or paths.folder("eval") / "map.html"
+    path = options.out or paths.map
     write_text(path, render("map.html.j2", page))
     logger.info(f"map: {count:,} images by {TITLES[method]} on {path}")
     return path

@@ -42,7 +42,7 @@
     }
     canvas.dataset.drawn = drawn;
   }
-  const render = () => { if (!waiting) { waiting = true; requestAnimationFrame(draw); } };
+  const render = () => { if (!waiting) { waiting = true; setTimeout(draw, 10); } };
 
   function zoom(by, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
     const before = side();

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pipeline.evaluation.figures import HEADLINE, percent
 from pipeline.reports.evaluation.bracket import bracketed
 from pipeline.reports.html import render
+from pipeline.runs.layout import EXPERIMENTS, MAP
 from pipeline.tools.overview.collection import FoundEvaluation, MissingCell, Overview, differing
 
 PAGES = {  # pattern below the folder of runs -> what it is
@@ -17,8 +18,8 @@ PAGES = {  # pattern below the folder of runs -> what it is
     "labels-*/index.html": "labels",
     "*/tables/tables.html": "tables of the paper",
     "search/search.html": "search",
-    "*/eval*/map.html": "map",
-    "*/experiments/*/eval*/map.html": "map",
+    f"*/eval*/{MAP}": "map",
+    f"*/{EXPERIMENTS}/*/eval*/{MAP}": "map",
 }
 TOLD = 4  # differences that are shown at once
 DATE = "%Y-%m-%d %H:%M"
