@@ -1,4 +1,4 @@
-"""Paired bootstrap over identities for the difference between two evaluations.
+"""Bootstrap over identities for figures, and for the difference between two evaluations.
 
 Queries of one identity show the same clothes to the same gallery images, so they succeed and fail together. Drawing
 single queries would treat them as independent, and the intervals would be too narrow. So whole identities are drawn
@@ -41,28 +41,41 @@ def paired_difference(
     a, b: float64 [n], one figure per query, for the same n queries in the same order. person: int64 [n], the identity
     of each query. Raises ValueError for fewer than two identities, because their interval would have no width.
     """
-    means = resampled_means(b - a, person, draws, seed)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = intervals(b - a, person, draws, seed)
     return Difference(float(np.mean(b - a)), float(low), float(high))
 
 
-def resampled_means(values: np.ndarray, person: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Mean of the values in each bootstrap draw, float64 [draws].
+def intervals(
+    values: np.ndarray, person: np.ndarray, draws: int = DRAWS, seed: int = SEED
+) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high end of the percentile interval of level LEVEL of the mean over the queries.
 
-    values: float64 [n]. A draw takes as many identities as there are, with replacement, each with all its values.
-    Raises ValueError for fewer than two identities.
+    values: float64 [n] or [n, m], m figures per query. Returns two arrays, [] or [m]. The draws of all figures are the
+    same. person: as in `paired_difference`, which also says the errors.
+    """
+    low, high = np.quantile(resampled_means(values, person, draws, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
+def resampled_means(values: np.ndarray, person: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Mean of the values in each bootstrap draw, float64 [draws] or [draws, m].
+
+    values: float64 [n] or [n, m]. A draw takes as many identities as there are, with replacement, each with all its
+    values. Raises ValueError for fewer than two identities.
     """
     persons, group = np.unique(person, return_inverse=True)
     if len(persons) < 2:
         raise ValueError(f"{len(persons)} person: an interval over persons needs at least two")
-    sums = np.bincount(group, weights=values)
+    columns = values.reshape(len(values), -1)
+    sums = np.stack([np.bincount(group, weights=column) for column in columns.T], axis=1)
     sizes = np.bincount(group).astype(np.float64)
     rng = np.random.default_rng(seed)
     means = []
     for first in range(0, draws, AT_ONCE):
         chosen = rng.integers(len(persons), size=(min(AT_ONCE, draws - first), len(persons)))
-        means.append(sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1))
-    return np.concatenate(means)
+        times = np.stack([np.bincount(draw, minlength=len(persons)) for draw in chosen]).astype(np.float64)
+        means.append((times @ sums) / (times @ sizes)[:, None])
+    return np.concatenate(means).reshape(draws, *values.shape[1:])
 
 
 def resampled_sums(values: np.ndarray, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:

@@ -27,7 +27,8 @@ const broken = () => failures.push("a name was obeyed");
 
 # After the page's own script: tell the frame around it what was seen.
 TELL = """<script>
-setTimeout(() => {
+setTimeout(async () => {
+  if (typeof whole !== "undefined") await whole;
   const colours = getComputedStyle(document.body);
   const basics = { widths: [document.documentElement.scrollWidth, innerWidth], failures,
     colours: [colours.color, colours.backgroundColor] };
@@ -53,7 +54,8 @@ const next = () => {
 
 def look(folder: Path, page: str, scheme: str, act: str = "") -> dict[str, Any]:
     """Width of the window -> what was seen there: widths (wanted, there), failures, colours (ink, paper), and what the
-    script `act` puts into an object `seen`. "scheme" -> scheme; "complaints" -> lines of the console.
+    script `act` puts into an object `seen`, which is complete when its promise `whole` is, if it has one. "scheme" ->
+    scheme; "complaints" -> lines of the console.
     """
     (folder / "page.html").write_text(
         page.replace("<head>", f"<head>{WATCH}").replace("</body>", f"{act}{TELL}</body>")

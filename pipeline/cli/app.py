@@ -36,5 +36,14 @@ main.add_topic(
     stages.clean,
 )
 main.add_topic("Datasets and labelers", datasets.datasets, datasets.labelers)
-main.add_topic("Results", results.report, results.verify, results.export, search.embed, search.search, tables.tables)
+main.add_topic(
+    "Results",
+    results.all_runs,
+    results.report,
+    results.verify,
+    results.export,
+    search.embed,
+    search.search,
+    tables.tables,
+)
 main.add_topic("Tools", environment.options, environment.models, environment.doctor, weights.weights)

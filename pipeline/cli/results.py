@@ -1,4 +1,4 @@
-"""Commands `sorn export`, `sorn report compare` and `sorn verify` for finished runs.
+"""Commands `sorn runs`, `sorn export`, `sorn report` and `sorn verify` for finished runs.
 
 No torch at import time.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.commands import examples
-from pipeline.cli.options import FOLDER, common_for_outputs, runs_option, stages
+from pipeline.cli.options import FOLDER, common_for_outputs, data_root_option, runs_option, stages
 from pipeline.cli.run_argument import require_experiment
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.runs.find import find_training
@@ -22,6 +22,23 @@ from pipeline.runs.layout import EXPORT
 from pipeline.runs.result_paths import Exported
 from pipeline.runs.run import Run
 from pipeline.runs.shipped import ships
+
+
+@click.command(
+    "runs",
+    short_help="List all trainings and evaluations, and write a page of them.",
+    epilog=examples("sorn runs", "sorn runs --runs /results"),
+)
+@runs_option
+def all_runs(runs: Path) -> None:
+    """List every training and every evaluation, and write index.html in the folder of runs.
+
+    By dataset: figures with their intervals, what differs between the runs, dates, and links to the reports. A matrix
+    shows each network on each dataset, with the commands of the missing cells. No figure is computed.
+    """
+    from pipeline.tools.overview.build import write_overview
+
+    write_overview(runs)
 
 
 @click.command(
@@ -111,7 +128,7 @@ def _option_errors() -> Iterator[None]:
 
 @click.group(epilog=examples("sorn report compare synped_demo-danet synped_demo-import"))
 def report() -> None:
-    """Comparison of evaluations."""
+    """Comparison and map of evaluations."""
 
 
 @report.command("compare", epilog=examples("sorn report compare synped_demo-danet synped_demo-import --metric rank-1"))
@@ -129,6 +146,28 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
     from pipeline.reports.comparison.build import compare_runs
 
     compare_runs(list(compared), runs, out, variant, metric)
+
+
+@report.command("map", epilog=examples("sorn report map synped_demo-danet", "sorn report map synped-danet --by pca"))
+@click.argument("run")
+@runs_option
+@data_root_option
+@click.option(
+    "--by", default="auto", show_default=True, help="Projection: pca, tsne (scikit-learn) or umap (umap-learn)."
+)
+@click.option("--images", default=2000, show_default=True, help="Number of images at most; whole persons are drawn.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the drawing and of the projection.")
+@click.option("--out", type=FOLDER, help="File of the page. Default: map.html beside the report.")
+def report_map(run: str, runs: Path, data_root: Path, by: str, images: int, seed: int, out: Path | None) -> None:
+    """Write a map of the features of RUN, with a picture of every image.
+
+    The page is one file. It can be zoomed and moved; a person can be searched, and an image shows all images of its
+    person. auto takes t-SNE where scikit-learn is installed, and PCA elsewhere. RUN is a run (synped_demo-danet) or the
+    path of an eval folder.
+    """
+    from pipeline.reports.map.build import MapOptions, write_map
+
+    write_map(Run.find(run, runs, data_root), MapOptions(by, images, seed, out))
 
 
 @click.command(

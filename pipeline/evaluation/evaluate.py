@@ -13,6 +13,7 @@ from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation.calibration import Calibration
 from pipeline.evaluation.certainty import Certainty
 from pipeline.evaluation.colour_baseline import colour_bank
+from pipeline.evaluation.intervals import person_intervals
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
@@ -139,6 +140,7 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
         stripes=_stripes(pair, exact, stripes) if exact else None,
         paper=paper.rows,
         paper_left_out=paper.left_out,
+        intervals=person_intervals(scores.metrics, query.pid),
         warnings=review(Reviewed(scores, options, origin, bool(protocol.shots), unreadable, sure.certainty)),
         certainty=sure.certainty,
         certainty_left_out=sure.why_not,

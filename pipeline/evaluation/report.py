@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pipeline.evaluation.certainty import Certainty
 from pipeline.evaluation.figures import HEADLINE, measured
+from pipeline.evaluation.intervals import FigureIntervals
 from pipeline.evaluation.label_report import UNIT, LabelStatistics, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
 from pipeline.evaluation.warnings import EvaluationWarning
@@ -152,9 +153,10 @@ class Report:
     metrics: variant -> its figures. chance: figure -> expectation of a random order. cmc: variant or "chance" -> curve
     at ranks 1, 2, ... tau_sweep: other thresholds. shown: "random", "best", "worst" -> names of the queries shown.
     labels, parts, stripes: None where unknown. paper: published rows of what was measured here, in percent.
-    paper_left_out: why other published rows cannot be compared, "" without such. warnings: all, those of the data stage
-    too; reports before 0.2 have none. certainty: of pairs of the same person and of different people; None in reports
-    of older builds, and where certainty_left_out says why.
+    paper_left_out: why other published rows cannot be compared, "" without such. intervals: of rank-1 and mAP over
+    persons; None for fewer than two persons. warnings: all, those of the data stage too. certainty: of pairs of the
+    same person and of different people; None where certainty_left_out says why. Reports before 0.2 have none of these
+    three.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -171,6 +173,7 @@ class Report:
     stripes: BothStripes | None
     paper: tuple[dict[str, str | float], ...]
     paper_left_out: str = ""
+    intervals: FigureIntervals | None = None
     warnings: tuple[EvaluationWarning, ...] = ()
     certainty: Certainty | None = None
     certainty_left_out: str = ""

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.evaluation.intervals import BootstrapInterval
 from pipeline.evaluation.label_report import UNIT
 from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.io import documents
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class BootstrapInterval:
-    """Settings of the bootstrap intervals.
-
-    level: share of the draws that they hold. drawn: what is resampled, in words.
-    """
-
-    level: float
-    draws: int
-    seed: int
-    drawn: str = "persons, with all their queries"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,7 +18,9 @@ from pipeline.runs.config import EvalConfig
 from pipeline.runtime.progress import counted
 from pipeline.shards.dataset import ShardDataset
 from sorn import matching, metrics
+from sorn.answers import Answers, add_answers
 from sorn.chance import chance, chance_cmc
+from sorn.config import OF_PAPER, OF_PARTS
 from sorn.features import FeatureBank
 from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, Relevance
@@ -29,6 +31,21 @@ from sorn.single_shot import SingleShotEvaluation
 BankPair = tuple[FeatureBank, FeatureBank]
 # Query and gallery.
 
+SIDE_BY_SIDE = ("sorn", "global+local")
+# Variants of ranked lists, as in Fig. 6, to show the effect of the visibility scores; the second makes room for part
+# groups.
+
+
+@dataclass(frozen=True)
+class FirstAnswers:
+    """First answers of every query under one variant, from the whole gallery.
+
+    first_hit: int64 [Nq], rank of the first match from 1, SKIPPED without one.
+    """
+
+    answers: Answers
+    first_hit: np.ndarray
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -36,8 +53,8 @@ class Scores:
 
     metrics: per variant, with colours and ground truth. chance: figure -> its expectation for a random order;
     chance_cmc: that of the curve. sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" ->
-    positions of the queries that pictures show. rows: variant -> per shown query its similarities [Ng]. names:
-    identities and cameras as they are written.
+    positions of the queries that pictures show. rows: variant -> per shown query its similarities [Ng]. answers: of all
+    queries, per variant that lists show; empty without lists. names: identities and cameras as they are written.
     """
 
     query: FeatureBank
@@ -49,7 +66,27 @@ class Scores:
     chance_cmc: np.ndarray
     shown: dict[str, list[int]]
     rows: dict[str, dict[int, np.ndarray]]
+    answers: dict[str, FirstAnswers] = field(default_factory=dict)
     names: IdNames = field(default_factory=IdNames)
+
+
+def fullest(variants: Iterable[str]) -> str:
+    """The paper's variant that uses most outputs of the network.
+
+    Its average precision chooses the "best" and the "worst" queries.
+    """
+    return [variant for variant in variants if variant in OF_PAPER][-1]
+
+
+def side_by_side(found: Mapping[str, Metrics], variants: Sequence[str]) -> list[str]:
+    """Variants whose lists are shown, the paper's fullest first.
+
+    variants: of the network.
+    """
+    of_parts = [variant for variant in OF_PARTS if variant in variants]
+    if of_parts:
+        return [fullest(variants), max(of_parts, key=lambda variant: found[variant].mean_ap)]
+    return [variant for variant in SIDE_BY_SIDE if variant in variants] or list(variants)
 
 
 def check_answerable(
@@ -158,6 +195,7 @@ def score(
         curve_by_chance,
         shown,
         _rows(task, rules, sorted({number for numbers in shown.values() for number in numbers})),
+        _answers(task, {variant: rules[variant] for variant in side_by_side(by_variant, list(rules))}, by_variant),
         task.names,
     )
 
@@ -204,3 +242,21 @@ def _rows(task: RankingTask, rules: dict[str, Rule], numbers: list[int]) -> dict
         for variant, block in zip(rules, similarities, strict=True):
             rows[variant] |= {number: row.copy() for number, row in zip(numbers[part], block, strict=True)}
     return rows
+
+
+def _answers(task: RankingTask, rules: dict[str, Rule], found: Mapping[str, Metrics]) -> dict[str, FirstAnswers]:
+    """Variant -> first answers of all queries; empty if no lists are wanted."""
+    query, gallery, relevant = task.query, task.gallery, task.relevant
+    if not task.options.ranked_queries:
+        return {}
+    answers = {
+        rule: Answers.none(len(query), min(task.options.ranked_gallery, len(gallery))) for rule in rules.values()
+    }
+    counted(add_answers(query, gallery, answers, relevant, task.device), len(query), "first answers", "queries")
+    whole = {rule: found[variant] for variant, rule in rules.items()}
+    if task.protocol.shots:  # those figures are of draws, the lists are of the whole gallery
+        evaluations = {rule: Evaluation(relevant) for rule in rules.values()}
+        for _ in rank(query, gallery, evaluations, task.device):
+            pass
+        whole = {rule: evaluation.metrics() for rule, evaluation in evaluations.items()}
+    return {variant: FirstAnswers(answers[rule], whole[rule].first_hit[0]) for variant, rule in rules.items()}

@@ -1,7 +1,4 @@
-"""Charts as view models: values -> coordinates of inline SVG, which charts.html.j2 draws.
-
-Curves over one value, curves of means with their seeds, and strips (one line per row, on one scale).
-"""
+"""Charts as view models: coordinates of inline SVG, which charts.html.j2 draws."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 LETTER = 8  # room for a letter of a line's name; phones write them larger
 NAMES = 118  # room for the names of the lines, at least
@@ -145,6 +143,7 @@ class Chart:
     ticks: Sequence[float]
     marked: float | None = None
     dots: bool = False
+    unit: ClassVar[str] = " %"
 
     @cached_property
     def axes(self) -> Axes:

@@ -20,6 +20,7 @@ EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint i
 TABLES, EXPORT = "tables", "export"
 NEXT = "next"  # in the folder of a finished stage: newer outputs, until they are complete
 SCALARS, SCALAR_TABLE = "tensorboard", "scalars.csv"
+LISTS, MAP = "lists", "map.html"  # of an evaluation: ranked lists of every query, map of its features
 _PACKAGE = Path(__file__).parents[1]
 _PLACES = (_PACKAGE / "weights", _PACKAGE.parent / "weights")  # of an installed package, of a checkout
 SHIPPED_DIR = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]  # a folder for each network that ships
@@ -31,7 +32,7 @@ OWN_FILES = {  # patterns of all files that a stage can leave in its folder, fin
     "train": (WEIGHTS, DESCRIPTION, CALIBRATION, "state-*.pt", SCALAR_TABLE, f"{SCALARS}/events.out.tfevents.*"),
     "eval": (
         *(FEATURES, VAL_FEATURES, CALIBRATION, REPORT, "report.md", "report.html", QUERY_RESULTS),
-        *("pictures/*.png", "parts/*.h5"),
+        *("pictures/*.png", "parts/*.h5", f"{LISTS}/*.js", f"{LISTS}/*.jpg", MAP),
     ),
     TABLES: ("tables.json", "tables.md", "tables.html", "attempts.csv", "logs/*.log", "parts/*/.lock"),
 }
@@ -216,6 +217,14 @@ class Paths:
     @property
     def pictures(self) -> Path:
         return self.folder("eval") / "pictures"
+
+    @property
+    def lists(self) -> Path:
+        return self.folder("eval") / LISTS
+
+    @property
+    def map(self) -> Path:
+        return self.folder("eval") / MAP
 
 
 def shipped_folder(name: str) -> Path | None:

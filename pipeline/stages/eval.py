@@ -156,7 +156,7 @@ def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
     use_all_cores()
     trained, images = extracted
     result = evaluate(images, read_origin(run, trained), run.config.eval)
-    write_report(result, run.paths)
+    write_report(result, run.paths, run.runtime.workers)
     _write_calibration(run.paths, result.calibration, of_pictures=not run.config.eval.tracks)
     return run.paths.report_html
 
@@ -165,7 +165,8 @@ def outputs(run: Run) -> list[Path]:
     paths = run.paths
     files = [paths.features, paths.query_results, paths.report_json, paths.report_md, paths.report_html]
     more = [path for path in (paths.val_features, paths.calibration) if path.is_file()]
-    return [*files, *more, *sorted(paths.pictures.glob("*.png"))]
+    lists = [path for kind in ("*.js", "*.jpg") for path in sorted(paths.lists.glob(kind))]
+    return [*files, *more, *sorted(paths.pictures.glob("*.png")), *lists]
 
 
 def provides(run: Run) -> dict[str, str]:

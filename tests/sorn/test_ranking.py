@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from random_banks import bank, relevance
 
 from sorn import matching, metrics, ranking
 from sorn.features import FeatureBank
@@ -13,30 +14,6 @@ from sorn.rerank import Reranked, Reranking, reranked_blocks
 from sorn.single_shot import SingleShotEvaluation
 
 RULES = [Rule("global"), Rule("global+local"), Rule("sorn", 0.15), Rule("sorn", 0.5)]
-
-
-def bank(seed: int, images: int, ties: bool = False) -> FeatureBank:
-    """Persons 0 to 19, cameras 1 to 3. ties: every vector has four entries of 1 or -1, so that products are exact in
-    whatever order they are summed, and many are equal.
-    """
-    rng = np.random.default_rng(seed)
-
-    def features(*shape: int) -> np.ndarray:
-        values = rng.normal(size=(images, *shape)).astype(np.float32)
-        if ties:
-            largest = np.argsort(np.argsort(-np.abs(values), axis=-1), axis=-1) < 4
-            values = np.sign(values) * largest
-        return values
-
-    visibility = rng.choice([0.0, 0.1, 0.3, 1.0], (images, 3)).astype(np.float32)
-    names = np.array([f"{seed}/{i}.jpg" for i in range(images)])
-    return FeatureBank(
-        features(16), features(3, 8), visibility, rng.integers(0, 20, images), rng.integers(1, 4, images), names
-    )
-
-
-def relevance(query: FeatureBank, gallery: FeatureBank) -> Relevance:
-    return metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
 
 
 def ranked(query: FeatureBank, gallery: FeatureBank, relevant: Relevance) -> dict[Rule, Metrics]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.evaluation.figures import COMPARED, KEYS, shown_name, stored_name
+from pipeline.evaluation.intervals import BootstrapInterval
 from pipeline.evaluation.run_comparison import (
-    BootstrapInterval,
     ChangedQuery,
     ComparedRun,
     EvaluationComparison,
@@ -21,9 +21,10 @@ from pipeline.evaluation.saved import Evaluated, read_evaluation, require_compar
 from pipeline.evaluation.warnings import EvaluationWarning, few_persons, together
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.comparison import text
+from pipeline.reports.comparison.changed import changed_pictures
 from pipeline.reports.comparison.page import html_page
 from pipeline.runs.result_paths import RunComparison
-from sorn.bootstrap import DRAWS, LEVEL, SEED, paired_difference
+from sorn.bootstrap import paired_difference
 from sorn.config import OF_PARTS
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def compare_runs(
         persons=persons,
         variant=variant,
         metric=metric,
-        interval=BootstrapInterval(LEVEL, DRAWS, SEED),
+        interval=BootstrapInterval(),
         notice=first.report.dataset.notice,
         warnings=_warnings(compared, persons),
         runs=tuple(ComparedRun(run.name, str(run.folder), run.report.protocol, _figures(run)) for run in compared),
@@ -69,7 +70,11 @@ def compare_runs(
     )
     write_json(files.json, comparison.to_json())
     write_text(files.markdown, "\n".join(text.markdown(comparison)) + "\n")
-    write_text(files.html, html_page(comparison))
+    pictures = [
+        changed_pictures((first, other), found, variant, metric, files.folder)
+        for other, found in zip(others, comparison.differences, strict=True)
+    ]
+    write_text(files.html, html_page(comparison, pictures))
     logger.info("\n".join([*text.terminal_lines(comparison), f"See {files.html} and {files.markdown}."]))
     for warning in comparison.warnings:
         logger.warning(f"warning: {warning}")

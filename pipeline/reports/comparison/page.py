@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.evaluation.figures import shown_name
 from pipeline.evaluation.run_comparison import EvaluationComparison, FigureDifference, RunDifference
 from pipeline.reports.charts import Spread, Strip, Strips
 from pipeline.reports.comparison import text
+from pipeline.reports.comparison.changed import ChangedPictures
 from pipeline.reports.html import Table, render
 
 
@@ -15,13 +17,14 @@ from pipeline.reports.html import Table, render
 class ShownDifference:
     """Difference of one run from the first.
 
-    changed: None if no query changed.
+    changed: None if no query changed. pictures: of the queries that changed most.
     """
 
     title: str
     figures: Table
     counts: str
     changed: Table | None
+    pictures: ChangedPictures
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,11 @@ class ComparisonPage:
     warnings_caption: str = text.WARNINGS_CAPTION
 
 
-def html_page(comparison: EvaluationComparison) -> str:
-    """The whole page."""
+def html_page(comparison: EvaluationComparison, pictures: Sequence[ChangedPictures]) -> str:
+    """The whole page.
+
+    pictures: of the queries that changed, per difference.
+    """
     options = text.option_rows(comparison)
     page = ComparisonPage(
         text.title(comparison),
@@ -54,16 +60,17 @@ def html_page(comparison: EvaluationComparison) -> str:
         [str(warning) for warning in comparison.warnings],
         f"{comparison.runs[0].name}, {shown_name(comparison.variant)}",
         _strips(comparison),
-        [_shown(comparison, found) for found in comparison.differences],
+        [_shown(comparison, *found) for found in zip(comparison.differences, pictures, strict=True)],
         Table(options, len(options[0])) if len(options) > 1 else None,
     )
     return render("comparison.html.j2", page)
 
 
-def _shown(comparison: EvaluationComparison, found: RunDifference) -> ShownDifference:
+def _shown(comparison: EvaluationComparison, found: RunDifference, pictures: ChangedPictures) -> ShownDifference:
     changed = Table(text.changed_rows(comparison, found)) if found.changed else None
     title = f"{found.run} against {found.against}"
-    return ShownDifference(title, Table(text.difference_rows(found)), text.counts(comparison, found), changed)
+    figures = Table(text.difference_rows(found))
+    return ShownDifference(title, figures, text.counts(comparison, found), changed, pictures)
 
 
 def _strips(comparison: EvaluationComparison) -> list[Strips]:

@@ -6,9 +6,11 @@ import logging
 
 from pipeline.evaluation.evaluate import Result
 from pipeline.evaluation.per_query import write_query_results
+from pipeline.evaluation.training_curves import read_curves
 from pipeline.io.files import write_json, write_text
 from pipeline.reports.evaluation.illustrations import Illustrator
 from pipeline.reports.evaluation.label_pictures import shown_labels
+from pipeline.reports.evaluation.list_files import RankedQueries, write_lists
 from pipeline.reports.evaluation.page import PageContents, Shown
 from pipeline.reports.evaluation.sections import html_page, markdown
 from pipeline.reports.evaluation.shown_queries import shown_queries
@@ -18,8 +20,11 @@ from pipeline.runs.layout import Paths
 logger = logging.getLogger(__name__)
 
 
-def write_report(result: Result, paths: Paths) -> None:
-    """Replace the report of an evaluation and its pictures; log its lines."""
+def write_report(result: Result, paths: Paths, workers: int = 1) -> None:
+    """Replace the report of an evaluation and its pictures, and remove the map of earlier features; log its lines.
+
+    workers: threads that draw; they change no file.
+    """
     report, scores, options = result.report, result.scores, result.options
     illustrator = Illustrator(
         paths.pictures, result.reference, options.tau, options.ranked_gallery, options.seed, options.visibility
@@ -33,8 +38,15 @@ def write_report(result: Result, paths: Paths) -> None:
     write_text(paths.report_md, "\n".join(markdown(report, pictures, folder)) + "\n")
     queries_file = paths.query_results.relative_to(paths.report_html.parent).as_posix()
     labels = shown_labels(paths)
-    page = PageContents(report, scores, Shown(list(shown.values()), explained, illustrator, queries_file, labels))
+    lists = write_lists(
+        paths.lists, RankedQueries(scores, result.reference.sample_of, options.tau, options.part_tau), workers
+    )
+    curves = read_curves(paths.settled.tensorboard)
+    page = PageContents(
+        report, scores, Shown(list(shown.values()), explained, illustrator, queries_file, labels, lists, curves)
+    )
     write_text(paths.report_html, html_page(page))
+    paths.settled.map.unlink(missing_ok=True)
     logger.info("\n".join(terminal_lines(report)))
     for line in warning_lines(report):
         logger.warning(line)

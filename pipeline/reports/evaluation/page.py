@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 from pipeline.evaluation.figures import HEADLINE, shown_name
 from pipeline.evaluation.report import Report
-from pipeline.evaluation.scores import Scores
+from pipeline.evaluation.scores import Scores, fullest
+from pipeline.evaluation.training_curves import TrainingCurves
 from pipeline.reports.charts import Chart
 from pipeline.reports.evaluation import text as report_text
+from pipeline.reports.evaluation.bracket import bracketed
 from pipeline.reports.evaluation.illustrations import Illustrator, maps_caption
+from pipeline.reports.evaluation.interval_text import IntervalsView, intervals_view
 from pipeline.reports.evaluation.label_pictures import ShownLabels
+from pipeline.reports.evaluation.list_files import ListIndex
 from pipeline.reports.evaluation.network_view import NetworkView, network_view
 from pipeline.reports.evaluation.query_table import QueryTable, query_table
 from pipeline.reports.evaluation.ranked_lists import RankedLists, ranked_lists
-from pipeline.reports.evaluation.shown_queries import ShownQuery, fullest
+from pipeline.reports.evaluation.shown_queries import ShownQuery
+from pipeline.reports.evaluation.training_view import TrainingView, training_view
 from pipeline.reports.html import Table
 from pipeline.reports.pictures import Explained
 from sorn.colour import VARIANTS as COLOURS
@@ -63,12 +68,13 @@ class ReportPage:
 class Headline:
     """One of the large figures at the top.
 
-    beside: figures of methods without training.
+    interval: over persons, "" without one. beside: figures of methods without training.
     """
 
     value: str
     name: str
     beside: str = ""
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class ResultView:
     """The figures.
 
     variant: the paper's fullest one, used for the headlines. paper: None if the paper has no figures of what was
-    measured here; paper_left_out: why those that it has cannot be compared.
+    measured here; paper_left_out: why those that it has cannot be compared. intervals: None without any.
     """
 
     variant: str
@@ -87,6 +93,7 @@ class ResultView:
     paper: Table | None
     paper_left_out: str
     warnings: Sequence[str]
+    intervals: IntervalsView | None
     paper_caption: str = report_text.PAPER_CAPTION
     warnings_caption: str = report_text.WARNINGS_CAPTION
 
@@ -138,7 +145,8 @@ class Shown:
     """Queries that a report shows.
 
     queries: with ranked lists. explained: with outputs of the network. queries_file: queries.csv, relative to the page.
-    labels: None without pictures of them.
+    labels: None without pictures of them. lists: of every query, beside the page; None without them. curves: of the
+    training; None without them.
     """
 
     queries: list[ShownQuery]
@@ -146,6 +154,8 @@ class Shown:
     illustrator: Illustrator
     queries_file: str
     labels: ShownLabels | None = None
+    lists: ListIndex | None = None
+    curves: TrainingCurves | None = None
 
 
 @dataclass(frozen=True)
@@ -159,11 +169,14 @@ class PageContents:
 
 def result(contents: PageContents) -> ResultView:
     """Three headlines, the table of variants beside chance, and the paper's figures."""
-    report, variant = contents.report, fullest(contents.scores)
+    report, variant = contents.report, fullest(contents.scores.rows)
     values = report.metrics[variant]
     draws = ", on average over the draws" if report.single_shot else ""
     wrong = round((1 - values["rank-1"]) * values.queries)
-    headlines = [Headline(f"{100 * values[name]:.1f} %", name, _beside(report, name)) for name in ("rank-1", "mAP")]
+    headlines = [
+        Headline(f"{100 * values[name]:.1f} %", name, _beside(report, name), bracketed(report, variant, name))
+        for name in ("rank-1", "mAP")
+    ]
     first = f"queries whose first answer is another person{draws}"
     headlines.append(Headline(f"{wrong:,} of {values.queries:,}", first))
     paper = report_text.paper_rows(report)
@@ -176,6 +189,7 @@ def result(contents: PageContents) -> ResultView:
         Table(paper, label="figures of the paper") if paper else None,
         report_text.paper_left_out(report),
         [str(warning) for warning in report.warnings],
+        intervals_view(report),
     )
 
 
@@ -191,12 +205,12 @@ def _beside(report: Report, figure: str) -> str:
 
 def lists(contents: PageContents) -> RankedLists | None:
     """Ranked lists; None if no query has a match."""
-    queries = contents.shown.queries
-    return ranked_lists(queries, contents.report.single_shot) if queries else None
+    shown = contents.shown
+    return ranked_lists(shown.queries, contents.report.single_shot, bool(shown.lists)) if shown.queries else None
 
 
 def queries(contents: PageContents) -> QueryTable:
-    return query_table(contents.scores, contents.shown.queries_file)
+    return query_table(contents.scores, contents.shown.queries_file, contents.shown.lists)
 
 
 def curves(contents: PageContents) -> CurvesView:
@@ -237,6 +251,10 @@ def seen(contents: PageContents) -> SeenView | None:
     if report.stripes:
         scores.append((report_text.stripes_line(report.stripes), Table(report_text.stripe_rows(report.stripes))))
     return SeenView(captions, network_view(explained, illustrator.reference.labels), scores)
+
+
+def training(contents: PageContents) -> TrainingView | None:
+    return training_view(contents.report, contents.shown.curves)
 
 
 def labels(contents: PageContents) -> LabelsView | None:

@@ -116,21 +116,26 @@ class FilterField:
 
 @dataclass(frozen=True)
 class RankedLists:
-    """All cards, and the form that filters and sorts them."""
+    """All cards, and the form that filters and sorts them.
+
+    every: whether the lists of all queries lie beside the page.
+    """
 
     caption: str
     choices: list[FilterField]
     cards: list[Card]
+    every: bool
     key: str = KEY
 
 
-def ranked_lists(queries: list[ShownQuery], single_shot: bool) -> RankedLists:
+def ranked_lists(queries: list[ShownQuery], single_shot: bool, every: bool = False) -> RankedLists:
     """View model of the queries with their ranked lists.
 
-    single_shot: whether the protocol draws one gallery image per person.
+    single_shot: whether the protocol draws one gallery image per person. every: whether the lists of all queries lie
+    beside the page.
     """
     caption = f"{CAPTION} {DRAWS_CAPTION}" if single_shot else CAPTION
-    return RankedLists(caption, _choices(queries), [_card(query) for query in queries])
+    return RankedLists(caption, _choices(queries), [_card(query) for query in queries], every)
 
 
 def _choices(queries: list[ShownQuery]) -> list[FilterField]:

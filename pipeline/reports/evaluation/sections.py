@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pipeline.evaluation.report import Report
 from pipeline.reports.evaluation import certainty_text, certainty_view, page, text
 from pipeline.reports.evaluation.illustrations import Picture
+from pipeline.reports.evaluation.interval_text import interval_lines
 from pipeline.reports.evaluation.page import PageContents, PageSection, ReportPage
 from pipeline.reports.evaluation.text import MarkdownContents
+from pipeline.reports.evaluation.training_view import training_lines
 from pipeline.reports.html import render
 
 
@@ -42,11 +44,13 @@ class Section:
 
 SECTIONS = (
     Section("Result", text.result_lines, "result", page.result, headed=True),
+    Section("Intervals", interval_lines),
     Section("Curves", text.sweep_lines, "curves", page.curves),
     Section("How sure", certainty_text.lines, "certainty", certainty_view.certainty, headed=True),
     Section("Ranked lists", template="ranked_lists", view=page.lists),
     Section("What the network sees", text.network_lines, "network_view", page.seen),
     Section("All queries", template="query_table", view=page.queries),
+    Section("Training", training_lines, "training", page.training, headed=True),
     Section("Training labels", text.label_lines, "labels", page.labels),
     Section("Pictures", text.picture_lines),
     Section("Where it comes from", text.provenance_lines, "provenance", page.provenance, headed=True),

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.per_query import per_query
-from pipeline.evaluation.scores import Scores
+from pipeline.evaluation.scores import Scores, fullest, side_by_side
 from sorn import matching, metrics
-from sorn.config import OF_PAPER, OF_PARTS
+from sorn.config import OF_PARTS
 from sorn.parts import PART_TAU, group_names
 from sorn.sample import Sample
 
 KINDS = ("random", "worst", "best")
 # In the order shown: first the random queries.
-
-SIDE_BY_SIDE = ("sorn", "global+local")
-# As in Fig. 6, to show the effect of the visibility scores; "global+local" makes room for part groups.
 
 
 @dataclass(frozen=True)
@@ -89,22 +86,6 @@ class ShownQuery:
     lists: list[AnswerList]
 
 
-def fullest(scores: Scores) -> str:
-    """The variant of the paper that uses most outputs of the network.
-
-    Its average precision chooses the "best" and the "worst" queries.
-    """
-    return [variant for variant in scores.rows if variant in OF_PAPER][-1]
-
-
-def side_by_side(scores: Scores) -> list[str]:
-    """Variants whose lists are shown, the paper's fullest first."""
-    of_parts = [variant for variant in OF_PARTS if variant in scores.rows]
-    if of_parts:
-        return [fullest(scores), max(of_parts, key=lambda variant: scores.metrics[variant].mean_ap)]
-    return [variant for variant in SIDE_BY_SIDE if variant in scores.rows] or list(scores.rows)
-
-
 def shown_queries(
     scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int, part_tau: float = PART_TAU
 ) -> dict[int, ShownQuery]:
@@ -114,8 +95,8 @@ def shown_queries(
     """
     gallery = _Gallery(scores, sample_of, tau, length, part_tau)
     positions = list(dict.fromkeys(number for kind in KINDS for number in scores.shown[kind]))
-    pair = side_by_side(scores)
-    precision = per_query(scores.metrics[fullest(scores)])["mAP"]
+    pair = side_by_side(scores.metrics, list(scores.rows))
+    precision = per_query(scores.metrics[fullest(scores.rows)])["mAP"]
     query = scores.query
     return {
         number: ShownQuery(

@@ -20,7 +20,7 @@ from pipeline.reports.html import render
 from pipeline.reports.labels.compare import find_index
 from pipeline.reports.labels.page_data import LabelColumns, MeasuredImage, label_columns, measure_images
 from pipeline.reports.labels.page_source import LabelsSource
-from pipeline.reports.labels.sheets import SHEET, sheet_name, write_images, write_masks
+from pipeline.reports.sheets import SHEET, sheet_name, write_images, write_masks
 from pipeline.runs.result_paths import LabelsPagePaths
 from pipeline.runs.run import Run
 from pipeline.runtime.prefetch import ahead

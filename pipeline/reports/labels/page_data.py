@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.reports.labels.page_source import LabelsSource, MaskLayer
-from pipeline.reports.labels.sheets import COLUMNS, ROWS
+from pipeline.reports.sheets import COLUMNS, ROWS
 from pipeline.runs.run import Run
 from sorn import metrics
 from sorn.parts import CLASSES, COLOURS

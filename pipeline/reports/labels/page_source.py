@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.label_statistics import StoredLabels
 from pipeline.io.images import resize_mask
 from pipeline.reports.labels.compare import common_images, label_name
-from pipeline.reports.labels.sheets import IMAGE
+from pipeline.reports.sheets import IMAGE
 from pipeline.runs.run import UNKNOWN_FILE, Run
 
 GROUND_TRUTH = "ground truth"

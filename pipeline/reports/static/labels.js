@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const { sheet, layers } = LABELS;
-  const PER_SHEET = sheet.columns * sheet.rows, SPARE = 2; // rows of the grid beyond the screen
+  const SPARE = 2; // rows of the grid beyond the screen
   const NONE = -1, SIDE = "side"; // in place of a layer: the photograph; two layers beside each other
   const at = (id) => document.getElementById(id);
   const [grid, rows, one, form] = [at("grid"), at("rows"), at("one"), at("filters")];
@@ -21,9 +21,7 @@
 
   // Photograph and mask of an image: the right places of two sheets.
   function paint(picture, number, layer) {
-    const place = number % PER_SHEET, file = String(Math.floor(number / PER_SHEET)).padStart(5, "0");
-    const [column, row] = [place % sheet.columns, Math.floor(place / sheet.columns)];
-    const position = `calc(-${column} * var(--w)) calc(-${row} * var(--h))`;
+    const { file, position } = onSheet(sheet, number);
     const [photograph, mask] = picture.children;
     photograph.style.backgroundImage = `url(sheets/image-${file}.jpg)`;
     photograph.style.backgroundPosition = mask.style.backgroundPosition = position;

@@ -8,8 +8,8 @@
   for (const figure of document.querySelectorAll("figure.chart")) follow(figure);
   const choice = document.getElementById("choose");
   if (choice) chooseLists(choice, document.getElementById("lists"));
-  const table = document.getElementById("queries");
-  if (table) sortQueries(table, JSON.parse(document.getElementById("queries-data").textContent));
+  const queries = document.getElementById("queries");
+  if (queries) sortQueries(queries, JSON.parse(document.getElementById("queries-data").textContent));
 
   // The pointer or the arrow keys move a line over the curves; the text beneath says what they reach there.
   function follow(figure) {
@@ -72,7 +72,14 @@
     update();
   }
 
+  // The queries of the table, for the dialog with the lists of one.
+  function asked(row) {
+    const [name, person, camera, matches] = row;
+    return { number: row.number, name, person, camera, matches, ap: row[queries.dataset.ap] };
+  }
+
   function sortQueries(table, rows) {
+    rows.forEach((row, number) => { row.number = number; });
     const [body, form, more] = [table.tBodies[0], document.getElementById("find"), document.getElementById("more")];
     const heads = [...table.tHead.rows[0].cells];
     let chosen = rows, next = 0;
@@ -85,7 +92,8 @@
           const cell = line.insertCell();
           const { digits } = heads[column].dataset;
           const shown = value !== null && digits ? value.toFixed(digits).replace("-", "−") : value;
-          cell.textContent = shown ?? "–"; // never as HTML: names are whatever files are called
+          if (column === 0 && openLists) cell.append(opener(row, shown));
+          else cell.textContent = shown ?? "–"; // never as HTML: names are whatever files are called
           if (digits) cell.className = "number";
         });
         piece.append(line);
@@ -95,6 +103,13 @@
       more.hidden = next === chosen.length;
       more.textContent = `Show ${Math.min(PIECE, chosen.length - next)} more`;
       form.querySelector("output").textContent = `${next} of ${chosen.length} rows shown, ${rows.length} queries in all`;
+    };
+    const opener = (row, name) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = name;
+      button.addEventListener("click", () => openLists(chosen.map(asked), chosen.indexOf(row), button));
+      return button;
     };
     const update = () => {
       const wanted = form.elements.words.value.trim().toLowerCase();
@@ -120,6 +135,15 @@
     form.addEventListener("input", update);
     form.addEventListener("submit", (event) => event.preventDefault());
     update();
+
+    // #query=NAME opens that query.
+    const follow = () => {
+      const [, name] = /^#query=(.+)$/.exec(location.hash) ?? [];
+      const place = name && openLists ? chosen.findIndex((row) => row[0] === decodeURIComponent(name)) : -1;
+      if (place >= 0) openLists(chosen.map(asked), place);
+    };
+    addEventListener("hashchange", follow);
+    follow();
   }
 
   // Queries without a match (null) come last in either order.

@@ -28,6 +28,7 @@ from pipeline.evaluation.scores import RankingTask, Scores
 from pipeline.evaluation.warnings import EvaluationWarning
 from pipeline.features.store import Examples
 from pipeline.reports.evaluation.illustrations import Illustrator
+from pipeline.reports.evaluation.list_files import RankedQueries, write_lists
 from pipeline.reports.evaluation.page import PageContents, Shown
 from pipeline.reports.evaluation.sections import html_page
 from pipeline.reports.evaluation.shown_queries import ShownQuery, shown_queries
@@ -51,6 +52,10 @@ class Evaluated:
     shown: list[ShownQuery]
     contents: PageContents
 
+    @staticmethod
+    def sample_of(name: str) -> Sample:
+        return sample_of(name)
+
 
 def bank(names: list[str], seed: int, camera: int) -> FeatureBank:
     rng = np.random.default_rng(seed)
@@ -65,7 +70,7 @@ def bank(names: list[str], seed: int, camera: int) -> FeatureBank:
 
 
 def sample_of(name: str) -> Sample:
-    rng = np.random.default_rng(len(name))
+    rng = np.random.default_rng(list(name.encode()))
     image, mask = rng.integers(0, 255, (48, 16, 3)).astype(np.uint8), np.full((48, 16), 2, np.uint8)
     return Sample(image, mask, 1, 1, name, Status.OK)
 
@@ -110,7 +115,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     folder = tmp_path_factory.mktemp("page")
     names = [*HOSTILE, *(f"query/{i:04d}.jpg" for i in range(len(HOSTILE), QUERIES))]
     query, gallery = bank(names, 0, 0), bank([f"gallery/{i}<.jpg" for i in range(GALLERY)], 1, 1)
-    options = EvalConfig(ranked_queries=4, tau=TAU, tau_sweep=(0.0, 0.4, 0.8))
+    options = EvalConfig(ranked_queries=4, ranked_gallery=5, tau=TAU, tau_sweep=(0.0, 0.4, 0.8))
     found = scores.score(RankingTask(query, gallery, Protocol("default", "All."), options), HOSTILE)
     shown = shown_queries(found, sample_of, TAU, 5)
     reference = PartReference(sample_of, ExactMasks(Manifest("mine", "Mine"), folder, []), "danet", 8)
@@ -118,6 +123,9 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     illustrator = Illustrator(folder / "pictures", reference, TAU, 5, 0, "network")
     report, path = report_of(found), folder / "report.html"
     explained = illustrator.explained(found, examples)
-    contents = PageContents(report, found, Shown(list(shown.values()), explained, illustrator, "queries.csv"))
+    lists = write_lists(folder / "lists", RankedQueries(found, sample_of, TAU), 1)
+    contents = PageContents(
+        report, found, Shown(list(shown.values()), explained, illustrator, "queries.csv", lists=lists)
+    )
     path.write_text(html_page(contents), encoding="utf-8")
     return Evaluated(path, report, found, list(shown.values()), contents)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import html
 import json
 import random
 import re
+import shlex
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,6 +26,9 @@ from pipeline.evaluation.per_query import COLUMNS
 from pipeline.evaluation.report import VariantFigures
 from pipeline.io.files import write_json
 from pipeline.runs.config import EvalConfig
+
+if TYPE_CHECKING:
+    from conftest import Evaluated
 
 NAMES = ["query/a.jpg", "query/b.jpg", "query/c.jpg", "query/d.jpg"]
 PIDS = [2, 1, 2, 2]
@@ -294,3 +300,41 @@ def test_the_drawing_is_to_scale(runs: Path) -> None:
     )
     assert (first, last) == pytest.approx((500 - 500 * 0.25 / 3 / reach, 500 + 500 * 0.5 / reach), abs=0.06)
     assert 'aria-label="after: +6.2, from -8.3 to +50.0"' in section
+
+
+def test_queries_that_changed_have_pictures_of_both_runs(tmp_path: Path, evaluated: Evaluated) -> None:
+    found = evaluated.scores
+    names, pids = (array[3:7].tolist() for array in (found.query.name, found.query.pid))
+    folders = [write_run(tmp_path, name, ap, names, pids) for name, ap in (("one", BEFORE), ("an other", AFTER))]
+    page = tmp_path / "compare-reports-one-an other" / "comparison.html"
+    compare(tmp_path, "one", "an other", "--variant", "sorn")
+    again = "; ".join(f"sorn eval {shlex.quote(str(folder))} --force" for folder in folders)
+    assert html.unescape(page.read_text(encoding="utf-8")).count(again) == 1
+    for folder in folders:
+        shutil.copytree(evaluated.path.parent / "lists", folder / "lists")
+    compare(tmp_path, "one", "an other", "--variant", "sorn")
+    text = page.read_text(encoding="utf-8")
+    cards = re.findall(r'<article class="changed">.*?</article>', text, re.DOTALL)
+    assert len(cards) == 2 and "mAP 25.0 → 75.0 %" in cards[0] and names[1] in cards[0]
+    for card, number in zip(cards, (4, 5), strict=True):
+        positions = found.answers["sorn"].answers.positions[number]
+        for name in found.gallery.name[positions]:
+            assert card.count(html.escape(f" · {name}")) == 2  # in the list of each run
+        assert card.count("data:image/jpeg;base64,") == 1 + 2 * 5
+        assert f'href="../an%20other/eval/report.html#query=query%2F{number:04d}.jpg"' in card
+    compare(tmp_path, "one", "an other", "--variant", "global")
+    assert "the reports have no lists of global" in page.read_text(encoding="utf-8")
+    (folders[0] / "lists" / "answers-00000.js").write_text("broken")
+    compare(tmp_path, "one", "an other", "--variant", "sorn")
+    assert "the lists beside a report cannot be read" in page.read_text(encoding="utf-8")
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pictures_fit_a_phone(scheme: str, tmp_path: Path, evaluated: Evaluated) -> None:
+    names, pids = (array[3:7].tolist() for array in (evaluated.scores.query.name, evaluated.scores.query.pid))
+    for name, ap in (("one", BEFORE), ("two", AFTER)):
+        shutil.copytree(evaluated.path.parent / "lists", write_run(tmp_path, name, ap, names, pids) / "lists")
+    compare(tmp_path, "one", "two")
+    folder = tmp_path / "compare-reports-one-two"
+    require_sound(look(folder, (folder / "comparison.html").read_text(encoding="utf-8"), scheme))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+import numpy as np
 import pytest
 from browser import DESK, PHONE, SCHEMES, look, needs_browser, require_sound
 
@@ -18,7 +21,7 @@ const set = (form, name, value) => {
   form.elements[name].value = value;
   form.dispatchEvent(new Event("input"));
 };
-const cards = () => [...document.querySelectorAll(".card")].filter((card) => card.checkVisibility());
+const cards = () => [...document.querySelectorAll("#lists .card")].filter((card) => card.checkVisibility());
 const column = (number) => [...queries.tBodies[0].rows].map((row) => row.cells[number].textContent);
 const sort = (number) => queries.tHead.rows[0].cells[number].querySelector("button").click();
 const seen = { cards: cards().length, said: choose.querySelector("output").textContent };
@@ -52,6 +55,32 @@ chart.querySelector("svg").dispatchEvent(new KeyboardEvent("keydown", { key: "Ar
 seen.second_value = chart.querySelector("output").textContent;
 choose.reset();
 setTimeout(() => { seen.again = cards().length; }, 0);
+set(find, "words", "");
+const one = document.getElementById("one"), names = column(0);
+const part = (name) => one.querySelector(`[data-at="${name}"]`);
+const ready = () => new Promise((done) => new MutationObserver((_, observer) => {
+  if (one.dataset.ready) { observer.disconnect(); done(); }
+}).observe(one, { attributes: true }));
+const shown = async (act) => {
+  const waiting = ready();
+  act();
+  await waiting;
+  return { heading: part("heading").textContent,
+    count: part("count").textContent, name: one.querySelector(".asked .name").textContent, ap: part("ap").textContent,
+    tags: [...one.querySelectorAll(".tag")].map((tag) => tag.textContent),
+    titles: [...one.querySelectorAll(".tile[title]")].map((tile) => tile.title),
+    thumbs: [...one.querySelectorAll(".thumb")].filter((thumb) => thumb.checkVisibility() &&
+      thumb.style.backgroundImage.includes("lists/")).length,
+    wide: [one.scrollWidth, one.clientWidth], address: location.hash };
+};
+const whole = (async () => {
+  seen.lists = [await shown(() => queries.tBodies[0].rows[2].cells[0].querySelector("button").click())];
+  seen.lists.push(await shown(() => part("after").click()));
+  seen.lists.push(await shown(() => one.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft" }))));
+  part("close").click();
+  seen.names = names;
+  seen.closed = !one.open;
+})();
 </script>"""
 
 
@@ -60,8 +89,9 @@ def seen(
     request: pytest.FixtureRequest, evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """Width of the window -> what was seen there; "scheme" -> light or dark."""
-    page = evaluated.path.read_text(encoding="utf-8")
-    return look(tmp_path_factory.mktemp("browser"), page, request.param, ACT)
+    folder = tmp_path_factory.mktemp("browser")
+    shutil.copytree(evaluated.path.parent / "lists", folder / "lists")
+    return look(folder, evaluated.path.read_text(encoding="utf-8"), request.param, ACT)
 
 
 @needs_browser
@@ -101,3 +131,30 @@ def test_arrow_keys_read_the_curve(seen: dict[str, Any], evaluated: Evaluated) -
     found, cmc = seen[str(DESK)], evaluated.report.cmc
     for rank, key in ((1, "first_value"), (2, "second_value")):
         assert found[key].startswith(f"rank {rank}: global {100 * cmc['global'][rank - 1]:.1f} · global+local")
+
+
+@needs_browser
+def test_any_query_opens_its_lists(seen: dict[str, Any], evaluated: Evaluated) -> None:
+    found = evaluated.scores
+    numbers = {str(name): number for number, name in enumerate(found.query.name)}
+    for width in (PHONE, DESK):
+        opened, names = seen[str(width)]["lists"], seen[str(width)]["names"]
+        assert [one["name"] for one in opened] == [names[2], names[3], names[2]] and seen[str(width)]["closed"]
+        assert [one["count"] for one in opened] == [f"{place} of {len(found.query)}" for place in (3, 4, 3)]
+        for one in opened:
+            number = numbers[one["name"]]
+            precision = 100 * found.metrics["sorn"].ap[0, number]
+            assert one["heading"] == f"Person {found.query.pid[number]}, camera {found.query.camid[number]}"
+            assert float(one["ap"].split()[1]) == pytest.approx(precision, abs=0.06)
+            first = found.answers["sorn"].answers
+            similarity, positions = first.similarity[number], first.positions[number]
+            right = np.isin(positions, found.relevant.matches[number])
+            for tag, value, good in zip(one["tags"][:5], similarity, right, strict=True):
+                _, sign, said = tag.split()
+                assert sign == "✗✓"[int(good)] and float(said.replace("−", "-")) == pytest.approx(value, abs=0.006)
+            assert [str(found.gallery.name[place]) for place in positions] == [
+                title.split(" · ")[1] for title in one["titles"][:5]
+            ]
+            assert one["thumbs"] == 1 + len(one["tags"]) >= 11
+            assert one["wide"][0] <= one["wide"][1]
+            assert one["address"] == "#query=" + quote(one["name"], safe="!'()*~")

@@ -17,7 +17,7 @@ from pipeline.cli.app import main
 from pipeline.errors import UserError
 from pipeline.reports.labels import page
 from pipeline.reports.labels.page import LabelsPageOptions, write_labels_page
-from pipeline.reports.labels.sheets import COLUMNS, SHEET
+from pipeline.reports.sheets import COLUMNS, SHEET
 from pipeline.runs.layout import Paths
 from sorn.parts import COLOURS, FOOT, HEAD, TORSO
 from sorn.sample import Sample, Status

@@ -27,11 +27,26 @@ def sheet_name(layer: str, number: int) -> str:
 
     layer: IMAGE, or the key of a set of masks.
     """
-    return f"{layer}-{number:05d}.{'jpg' if layer == IMAGE else 'png'}"
+    return photograph_sheet(layer, number) if layer == IMAGE else f"{layer}-{number:05d}.png"
+
+
+def photograph_sheet(key: str, number: int) -> str:
+    """File of a sheet of photographs."""
+    return f"{key}-{number:05d}.jpg"
 
 
 def write_images(path: Path, images: Sequence[np.ndarray], size: tuple[int, int]) -> None:
     """Sheet of photographs [H, W, 3] uint8.
+
+    size: height and width of a thumbnail.
+    """
+    sheet = photographs(images, size)
+    with atomic(path) as temporary:
+        sheet.save(temporary, "JPEG", quality=QUALITY)
+
+
+def photographs(images: Sequence[np.ndarray], size: tuple[int, int]) -> Image.Image:
+    """Picture of a sheet of photographs [H, W, 3] uint8.
 
     size: height and width of a thumbnail.
     """
@@ -40,8 +55,7 @@ def write_images(path: Path, images: Sequence[np.ndarray], size: tuple[int, int]
     for place, image in enumerate(images):
         thumbnail = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(thumbnail, _corner(place, size))
-    with atomic(path) as temporary:
-        sheet.save(temporary, "JPEG", quality=QUALITY)
+    return sheet
 
 
 def write_masks(path: Path, masks: Sequence[np.ndarray | None], size: tuple[int, int]) -> None:

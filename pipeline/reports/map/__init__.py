@@ -1,0 +1,1 @@
+"""Embedding map of one evaluation."""

@@ -1,0 +1,1 @@
+"""Overview of all runs: `sorn runs` and runs/index.html."""

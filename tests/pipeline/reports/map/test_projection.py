@@ -1,0 +1,46 @@
+"""Projections: the plane of the largest spread by hand, a seed that repeats, and packages that are not there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.reports.map import projection
+from pipeline.reports.map.projection import choose_method, project
+
+
+def test_pca_keeps_the_two_directions_of_the_largest_spread() -> None:
+    angle = np.linspace(0, 0.3, 40)
+    far, near = np.sin(angle), 0.2 * np.sin(7 * angle)
+    features = np.stack([np.ones(40), far, near, 0.001 * np.cos(angle)], axis=1).astype(np.float32)
+    features *= np.linspace(1, 50, 40)[:, None]  # only directions count
+    plane = project(features, "pca", 0)
+    assert plane.shape == (40, 2) and plane.min() >= 0 and plane.max() <= 1
+    assert np.ptp(plane[:, 0]) == pytest.approx(1) and np.ptp(plane[:, 1]) < 1
+    assert plane[:, 0].min() == pytest.approx(0) and plane[:, 1].max() == pytest.approx(1 - plane[:, 1].min())
+    assert abs(np.corrcoef(plane[:, 0], far)[0, 1]) > 0.99 and abs(np.corrcoef(plane[:, 1], near)[0, 1]) > 0.9
+
+
+def test_equal_features_lie_in_one_place() -> None:
+    assert project(np.ones((5, 8), np.float32), "pca", 0) == pytest.approx(np.full((5, 2), 0.5))
+    assert np.isfinite(project(np.zeros((5, 8), np.float32), "pca", 0)).all()
+
+
+def test_tsne_brings_neighbours_together_and_repeats() -> None:
+    pytest.importorskip("sklearn")
+    groups = np.repeat(np.eye(3, 16), 10, axis=0)
+    features = (groups + np.random.default_rng(0).normal(0, 0.05, groups.shape)).astype(np.float32)
+    plane, again = project(features, "tsne", 0), project(features, "tsne", 0)
+    assert plane.tolist() == again.tolist()
+    nearest = [np.argsort(np.linalg.norm(plane - place, axis=1))[1] // 10 for place in plane]
+    assert nearest == [number // 10 for number in range(30)]
+
+
+def test_a_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "_installed", lambda method: False)
+    assert choose_method("auto") == "pca" == choose_method("pca")
+    with pytest.raises(UserError, match=r"UMAP needs the package umap-learn. Run: pip install umap-learn; or take"):
+        choose_method("umap")
+    monkeypatch.setattr(projection, "_installed", lambda method: True)
+    assert choose_method("auto") == "tsne" and choose_method("umap") == "umap"
