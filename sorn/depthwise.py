@@ -1,8 +1,8 @@
 """Convolution of each channel by itself, with gradients that are fast on CPUs.
 
-The kernels of oneDNN are fast for the weight gradient of 3x3 weights with stride 1. That of 5x5 takes a hundred times
-as long in bfloat16, and the input gradient with stride 2 eight times as long as in float32. So the weight gradient is
-put together from those of 3x3 windows, and the input gradient with a stride is computed in float32.
+In bfloat16 the kernels of oneDNN are fast for the gradients of 3x3 weights with stride 1. The weight gradient of 5x5
+takes a hundred times as long, and the input gradient with stride 2 eight times as long as in float32. So the weight
+gradient is put together from those of 3x3 windows, and the input gradient with a stride is computed in float32.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ def depthwise(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int, p
     """Depthwise convolution without dilation, float [B, C, H', W'].
 
     input: float [B, C, H, W]. weight: float [C, 1, k, k], k odd. bias: float [C]. The result is that of `conv2d`; its
-    gradients, where a CPU computes them, differ in the last bits. Under autocast it is of that type.
+    gradients, where a CPU computes them in bfloat16, differ in the last bits. Under autocast it is of that type.
     """
-    if not _learns_on_cpu(input, weight):
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
+    slow = dtype == torch.bfloat16 and (stride > 1 or weight.shape[-1] > WINDOW)
+    if not slow or not _learns_on_cpu(input, weight):
         return F.conv2d(input, weight, bias, stride, padding, groups=len(weight))
-    if torch.is_autocast_enabled("cpu"):
-        dtype = torch.get_autocast_dtype("cpu")
-        input, weight = input.to(dtype), weight.to(dtype)
-        bias = None if bias is None else bias.to(dtype)
-    out: Tensor = _Depthwise.apply(input, weight, stride, padding)
-    return out if bias is None else out + bias[:, None, None]
+    out: Tensor = _Depthwise.apply(input.to(dtype), weight.to(dtype), stride, padding)
+    return out if bias is None else out + bias.to(dtype)[:, None, None]
 
 
 class DepthwiseConv2d(nn.Conv2d):
