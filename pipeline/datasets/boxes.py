@@ -49,11 +49,13 @@ class Box:
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
         """Part of a frame [H, W, 3] inside the box. Raises ValueError for a box outside the frame."""
+        if self.wrong:
+            raise ValueError(self.wrong)
         height, width = frame.shape[:2]
         left, top = max(0, math.floor(self.x)), max(0, math.floor(self.y))
         right, bottom = min(width, math.ceil(self.x + self.w)), min(height, math.ceil(self.y + self.h))
-        if self.wrong or left >= right or top >= bottom:
-            raise ValueError(self.wrong or f"its box {self} lies outside the frame of {width}x{height} pixels")
+        if left >= right or top >= bottom:
+            raise ValueError(f"its box {self} lies outside the frame of {width}x{height} pixels")
         return frame[top:bottom, left:right]
 
 

@@ -44,7 +44,7 @@ class Demand:
             wrong = f"false-match rate {self.rate:g}: expected a share between 0 and 1, or a percentage"
             raise UserError(wrong, "For example: --false-match-rate 1%")
         if self.at_least is not None and self.rate is not None:
-            wrong = "a similarity and a false-match rate both set the threshold"
+            wrong = f"at least {self.at_least:g} and a false-match rate of {self.rate:g} both set the threshold"
             raise UserError(wrong, "Give one of them: --at-least or --false-match-rate.")
 
 
@@ -110,7 +110,7 @@ def rate_of(text: str | float | None) -> float | None:
         assert found is not None
         return float(found[1]) / (100 if found[2] else 1)
     except (AssertionError, ValueError) as error:
-        wrong = f"false-match rate '{text}' is no number"
+        wrong = f"false-match rate = '{text}': it is no number"
         raise UserError(wrong, "For example: --false-match-rate 1%") from error
 
 

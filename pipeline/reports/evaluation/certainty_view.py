@@ -30,5 +30,5 @@ def certainty(contents: PageContents) -> CertaintyView | None:
         why = report.certainty_left_out
         return CertaintyView(text.NOWHERE.format(why=why), [], [], []) if why else None
     shown = [(line, Table(rows, label=line.partition(":")[0])) for line, rows in text.tables(found)]
-    charts = [histogram(found.histogram), rate_curve(found.curve)]
+    charts = [histogram(found.histogram, found.equal_threshold), rate_curve(found.curve, found.equal_threshold)]
     return CertaintyView(text.caption(found), text.verdict(found), charts, shown)
