@@ -35,6 +35,10 @@ NOTICE = (
     "A similarity is no identification. The best of a gallery is shown even where the person is not in it, and people "
     "in like clothes are alike to the network; see docs/ethics.md."
 )
+DECIDED = (
+    "A similarity is no identification. People in like clothes are alike to the network, and a hit may be another person; "
+    "see docs/ethics.md."
+)
 KEY = (
     "Beside a picture, its stripes: filled where the body is visible, empty where it is hidden. "
     "A click enlarges a picture."
@@ -157,7 +161,8 @@ class SearchResult:
         source = self.searcher.decision.source
         key = RATE_KEY.format(source=source) if source else ""
         answers = [_shown_answer(answer, labels) for answer in self.answers]
-        return render("search.html.j2", SearchPage(facts, answers, rate_key=key))
+        notice = DECIDED if self.searcher.decision.words else NOTICE
+        return render("search.html.j2", SearchPage(facts, answers, notice=notice, rate_key=key))
 
 
 def as_text(answer: Answer) -> str:

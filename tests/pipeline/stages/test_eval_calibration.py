@@ -24,30 +24,33 @@ TEST = {"query": QUERY, "gallery": GALLERY}
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return Paths("mine", "ground_truth", tmp_path / "data", tmp_path / "runs")
+    return Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
 
 
 def test_thresholds_are_chosen_on_val_and_kept_beside_the_checkpoint(paths):
     write_run(paths, {**TEST, **VAL})
     run(paths)
     found = read_calibration(paths.calibration)
-    assert (found.source, found.queries, found.gallery_images, found.persons) == ("mine, split val", 30, 60, 30)
+    assert (found.source, found.queries, found.gallery_images, found.persons) == ("synped_demo, split val", 30, 60, 30)
     assert found.checkpoint_sha256 == digest_file(paths.checkpoint) and found.plain
     assert found == read_calibration(paths.checkpoint_calibration)
     certainty = read_report(paths.report_json).certainty
-    assert certainty is not None and (certainty.chosen_on, certainty.here) == ("mine, split val", "mine, split test")
-    assert {row.chosen_on for row in certainty.thresholds} == {"mine, split val"} and certainty.main()
+    assert certainty is not None and (certainty.chosen_on, certainty.here) == (
+        "synped_demo, split val",
+        "synped_demo, split test",
+    )
+    assert {row.chosen_on for row in certainty.thresholds} == {"synped_demo, split val"} and certainty.main()
     assert {row.rate for row in found.measured} == {row.rate for row in certainty.thresholds}
     outputs = stage.outputs(Run.of(CONFIG, paths))
     assert {paths.val_features, paths.calibration} <= set(outputs)
-    assert "Threshold chosen on mine, split val at 1.0 %" in paths.report_md.read_text()
-    assert "Threshold chosen on mine, split val at 1.0 %" in paths.report_html.read_text()
+    assert "Threshold chosen on synped_demo, split val at 1.0 %" in paths.report_md.read_text()
+    assert "Threshold chosen on synped_demo, split val at 1.0 %" in paths.report_html.read_text()
 
 
 def test_without_val_they_are_chosen_on_the_test_itself_and_the_report_says_so(paths):
     write_run(paths, TEST)
     run(paths)
-    assert read_calibration(paths.calibration).source == "mine, split test" and not paths.val_features.exists()
+    assert read_calibration(paths.calibration).source == "synped_demo, split test" and not paths.val_features.exists()
     certainty = read_report(paths.report_json).certainty
     assert certainty is not None and certainty.main() == []
     assert "here, on the same pairs" in paths.report_md.read_text()
@@ -57,15 +60,15 @@ def test_another_runs_checkpoint_keeps_its_own_calibration_which_is_measured_her
     write_run(paths, {**TEST, **VAL})
     run(paths)
     before = paths.checkpoint_calibration.read_bytes()
-    other = dataclasses.replace(paths, dataset="other", trained_on="mine-ground_truth")
+    other = dataclasses.replace(paths, dataset="synped_small", trained_on="synped_demo-ground_truth")
     write_run(dataclasses.replace(other, trained_on=None), TEST)
     run(other)
     assert paths.checkpoint_calibration.read_bytes() == before
-    assert read_calibration(other.calibration).source == "other, split test"
+    assert read_calibration(other.calibration).source == "synped_small, split test"
     certainty = read_report(other.report_json).certainty
     assert certainty is not None
-    assert {row.chosen_on for row in certainty.thresholds} == {"other, split test", "mine, split val"}
-    assert {row.chosen_on for row in certainty.main()} == {"mine, split val"}
+    assert {row.chosen_on for row in certainty.thresholds} == {"synped_small, split test", "synped_demo, split val"}
+    assert {row.chosen_on for row in certainty.main()} == {"synped_demo, split val"}
 
 
 def test_features_that_no_search_has_leave_nothing_beside_the_checkpoint(paths):
@@ -79,6 +82,8 @@ def test_pairs_of_one_person_are_a_sentence_in_the_report(paths):
     write_run(paths, one)
     run(paths)
     report = read_report(paths.report_json)
-    assert report.certainty is None and report.certainty_left_out == "mine, split test has pairs of one person only"
+    assert (
+        report.certainty is None and report.certainty_left_out == "synped_demo, split test has pairs of one person only"
+    )
     assert "has pairs of one person only, so no rates of errors are known" in paths.report_html.read_text()
     assert not paths.calibration.exists()

@@ -81,6 +81,7 @@ def test_a_sorn_is_packed_and_then_used_by_its_name(paths: Paths, tmp_path: Path
     folder = layout.SHIPPED_DIR / "starter"
     assert sorted(path.name for path in folder.iterdir()) == [
         "CARD.md",
+        "calibration.json",
         "config.json",
         "model.safetensors",
         "stamp.json",
