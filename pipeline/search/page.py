@@ -36,8 +36,8 @@ NOTICE = (
     "in like clothes are alike to the network; see docs/ethics.md."
 )
 DECIDED = (
-    "A similarity is no identification. People in like clothes are alike to the network, and a hit may be another person; "
-    "see docs/ethics.md."
+    "A similarity is no identification. People in like clothes are alike to the network, and a hit may be another "
+    "person; see docs/ethics.md."
 )
 KEY = (
     "Beside a picture, its stripes: filled where the body is visible, empty where it is hidden. "
