@@ -1,4 +1,4 @@
-"""Similarities of pairs of images of the same person and of different people.
+"""Similarities of pairs of the same person and of different people.
 
 A pair is a query and a gallery image under the filter of the evaluation: images of the query's person by the query's
 camera make no pair. Pairs are counted by their similarity and by what they have in common, tile by tile, so that memory
@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 256, 8192  # of a tile: queries and gallery images
 
 
 def compared(rule: Rule, bank: FeatureBank) -> np.ndarray:
-    """Stripes and part groups of each image that a rule compares with those of other images.
+    """Stripes and part groups of each image that a rule compares.
 
     float32 [N, n]: 1 where it is compared, if the other image has it too, else 0.
     """
@@ -71,7 +71,7 @@ def tiles(
     relevant: Relevance,
     device: torch.device | str = "cpu",
 ) -> Iterator[Tile]:
-    """All pairs of two banks, HEIGHT queries by WIDTH gallery images at a time.
+    """All pairs of two banks, in tiles of HEIGHT by WIDTH.
 
     The similarities are valid until the next tile is asked for.
     """
@@ -89,7 +89,7 @@ def _flat(positions: list[np.ndarray], rows: slice, columns: slice) -> np.ndarra
 
 
 class PairTally:
-    """Counts of pairs by similarity and by what they have in common, under one rule.
+    """Counts of pairs by similarity and by number in common.
 
     kinds: largest number of stripes and part groups in common, plus one. asked: whether a query has a pair with so much
     in common, bool [kinds, Nq].
@@ -115,7 +115,7 @@ class PairTally:
         return np.bincount(place, minlength=self._counts.shape[1])
 
     def by_common(self) -> list[PairCounts]:
-        """Counts of the pairs with 0, 1, 2, ... stripes and part groups in common."""
+        """Counts by the number of stripes and part groups in common."""
         same, different = self._counts.reshape(2, self.kinds, BINS)
         return [PairCounts(same[kind], different[kind]) for kind in range(self.kinds)]
 
@@ -169,7 +169,7 @@ class PersonTally:
 
 
 class NearestTally:
-    """Largest similarity of each query to a match and to another person, under one rule.
+    """Largest similarity of each query to a match and to others.
 
     match, other: float32 [Nq], -inf without one. first: whether the match ranks before all others, bool [Nq]; equal
     similarities rank in gallery order.

@@ -1,4 +1,4 @@
-"""Boxes of a detector in frames: a CSV `path,x,y,w,h`, a row per person.
+"""Boxes of a detector in frames, a CSV `path,x,y,w,h`.
 
 Reads the CSV and the frames. Paths are relative to the folder of the CSV. A box that reaches over the border of its
 frame is cut there; one without a size, or outside the frame, is no picture.
@@ -48,7 +48,10 @@ class Box:
         return ""
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
-        """Part of a frame [H, W, 3] inside the box. Raises ValueError for a box outside the frame."""
+        """Part of a frame [H, W, 3] inside the box.
+
+        Raises ValueError for a box outside the frame.
+        """
         if self.wrong:
             raise ValueError(self.wrong)
         height, width = frame.shape[:2]
@@ -83,7 +86,10 @@ class Crop:
 
 @dataclass(frozen=True)
 class BoxedFrames(PictureFolder):
-    """Crops of frames, as pictures of a folder. source: the CSV. crops: name -> frame and box."""
+    """Crops of frames, as pictures of a folder.
+
+    source: the CSV. crops: name -> frame and box.
+    """
 
     source: Path = Path()
     crops: Mapping[str, Crop] = field(default_factory=dict)
@@ -136,7 +142,10 @@ def look_at_boxes(path: Path) -> BoxedFrames:
 
 
 def read_crops(path: Path) -> list[tuple[int, Crop]]:
-    """Rows of a CSV with their lines. Raises UserError for a file that is no such table."""
+    """Rows of a CSV with their lines.
+
+    Raises UserError for a file that is no such table.
+    """
     try:
         rows = read_table(path, COLUMNS, REMEDY)
     except FileNotFoundError as error:

@@ -77,7 +77,7 @@ class OpenSetFigures:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Numbers of pairs by similarity, in bins of equal width from `low` on."""
+    """Numbers of pairs by similarity, in equal bins from `low` on."""
 
     low: float
     step: float
@@ -96,7 +96,7 @@ class RateCurve:
 
 @dataclass(frozen=True)
 class Certainty:
-    """Similarities of pairs of the same person and of different people, under one variant.
+    """Similarities of pairs and rates of errors, under one variant.
 
     same, different: number of pairs. persons: of queries and gallery. histogram, curve: of all pairs. equal_error: rate
     at `equal_threshold`. chosen_on: where the thresholds were chosen, in words. thresholds: of each of RATES and each
@@ -123,5 +123,5 @@ class Certainty:
         return [row for row in self.thresholds if row.rate == MAIN and self.elsewhere(row)]
 
     def elsewhere(self, row: ThresholdFigures) -> bool:
-        """Whether a threshold was chosen on other pairs than it is measured on."""
+        """Whether a threshold was chosen on other pairs than these."""
         return row.chosen_on != self.here

@@ -35,7 +35,10 @@ class MeasuredRates:
 
 
 def measured_rates(tally: PersonTally, equal: EqualError) -> MeasuredRates:
-    """Rates of a tally with their intervals. equal: of the same pairs, whose threshold is the first row."""
+    """Rates of a tally with their intervals.
+
+    equal: of the same pairs, whose threshold is the first row.
+    """
     rows, kinds = tally.thresholds.shape
     columns = [_with_sum(tally.different), _with_sum(tally.same)]
     columns += [_with_sum(values) for errors in (tally.wrong, tally.missed) for values in errors]
@@ -52,7 +55,10 @@ def measured_rates(tally: PersonTally, equal: EqualError) -> MeasuredRates:
 
 
 def query_rate(hit: np.ndarray, counted: np.ndarray, pid: np.ndarray) -> Measured:
-    """Share of the counted queries that are hit; bool [Nq] each. pid: of the queries."""
+    """Share of the counted queries that are hit.
+
+    Bool [Nq] each. pid: of the queries.
+    """
     _, person = np.unique(pid, return_inverse=True)
     sums = np.stack([np.bincount(person, weights=values) for values in (hit & counted, counted)], axis=1)
     total = sums.sum(axis=0)

@@ -86,7 +86,10 @@ class FewPictures:
 
 
 def kept_size(embedder: Embedder) -> Path | None:
-    """File of the cache for the size of a network on this machine; None without a cache."""
+    """File of the cache for the smallest pass of a network here.
+
+    None without a cache.
+    """
     cache = cache_folder()
     made = digest_json([embedder.sha256, embedder.machine, embedder.config])
     return None if cache is None else cache / "passes" / f"{made[:24]}.txt"

@@ -53,7 +53,7 @@ class StyledChart(Chart):
 
 
 def histogram(counts: Histogram, start: float) -> StyledChart:
-    """Two histograms: shares of the pairs of the same person and of different people by similarity."""
+    """Two histograms of similarities, of the same person and different people."""
     x = [round(counts.low + (number + 0.5) * counts.step, 3) for number in range(len(counts.same))]
     lines = {SAME: _shares(counts.same), DIFFERENT: _shares(counts.different)}
     title = "Similarities of pairs"

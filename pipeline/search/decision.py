@@ -1,4 +1,4 @@
-"""Decision of a search: which hits are similar enough, and how sure that is.
+"""Decision of a search: similar enough or not, and how sure.
 
 Reads the calibration.json beside a network, or another one that is named.
 """
@@ -62,14 +62,20 @@ class Decision:
     source: str = ""
 
     def accepted(self, similarity: np.ndarray, common: np.ndarray) -> np.ndarray:
-        """Which pictures are similar enough, bool [n]. common: stripes and part groups in common, int64 [n]."""
+        """Pictures that are similar enough, bool [n].
+
+        common: stripes and part groups in common, int64 [n].
+        """
         if self.thresholds is None:
             return np.ones(len(similarity), bool)
         found: np.ndarray = similarity >= np.array(self.thresholds, np.float32)[common]
         return found
 
     def rate(self, similarity: float, common: int) -> float | None:
-        """Share of pairs of different people that are as similar, at most; None where it is unknown."""
+        """Upper bound of the share of wrong pairs that are as similar.
+
+        None where it is unknown.
+        """
         return self.rates.rate(similarity, common) if self.rates else None
 
 

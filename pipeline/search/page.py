@@ -166,7 +166,7 @@ class SearchResult:
 
 
 def as_text(answer: Answer) -> str:
-    """Lines for the terminal: rank, similarity, stripes, rate of wrong pairs where it is known, name.
+    """Lines for the terminal: rank, similarity, stripes, rate, name.
 
     A stripe is V if it is visible in both pictures, else -. Without a hit the line says "nobody".
     """

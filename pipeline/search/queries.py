@@ -18,7 +18,7 @@ Query = str | Path | Image.Image | np.ndarray | Crop
 
 
 def queries_of(given: Sequence[Path]) -> list[Path | Crop]:
-    """Queries of the command line: a CSV `path,x,y,w,h` stands for a query per row.
+    """Queries of the command line, with one per row of a CSV.
 
     Raises UserError for a CSV without a row, and for a box without a size.
     """
@@ -38,7 +38,10 @@ def queries_of(given: Sequence[Path]) -> list[Path | Crop]:
 
 
 def pixels_of(query: Query) -> np.ndarray:
-    """Picture of a query, [h, w, 3] uint8 RGB. Raises UserError for one that cannot be used."""
+    """Picture of a query, [h, w, 3] uint8 RGB.
+
+    Raises UserError for one that cannot be used.
+    """
     return query.pixels() if isinstance(query, Crop) else as_pixels(query)
 
 
@@ -50,7 +53,7 @@ def name_of(query: Query, number: int) -> str:
 
 
 def is_own(query: Query, gallery: MappedBank, name: str) -> bool:
-    """Whether a gallery picture is the query's own file, and the same box of it."""
+    """Whether a gallery picture is the query's own file and box."""
     path = query.path if isinstance(query, Crop) else query
     file = gallery.picture(name)
     if file is None or not isinstance(path, str | os.PathLike):

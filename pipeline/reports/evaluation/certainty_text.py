@@ -82,7 +82,10 @@ def threshold_rows(found: Certainty) -> list[list[str]]:
 
 
 def common_rows(found: Certainty) -> list[list[str]]:
-    """Rows: number of stripes in common, pairs, deciles, rates. Empty where all pairs are compared alike."""
+    """Rows: number of stripes in common, pairs, deciles, rates.
+
+    Empty where all pairs are compared alike.
+    """
     kinds = [row for row in found.by_common if row.same or row.different]
     if len(kinds) < 2:
         return []

@@ -24,7 +24,10 @@ class CertaintyView:
 
 
 def certainty(contents: PageContents) -> CertaintyView | None:
-    """Certainty of an evaluation; None where its report has none and gives no reason."""
+    """Certainty of an evaluation.
+
+    None where its report has none and gives no reason.
+    """
     report, found = contents.report, contents.report.certainty
     if found is None:
         why = report.certainty_left_out
