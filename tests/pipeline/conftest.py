@@ -67,8 +67,7 @@ def make_training() -> MakeTraining:
         from sorn.config import SORNConfig
         from sorn.network import SORN
 
-        plain = {"backbone": "resnet18", "set_channels": 8, "semantic_channels": 8}
-        config = SORNConfig(identities=3, **(plain | options))
+        config = SORNConfig(identities=3, backbone="resnet18", set_channels=8, semantic_channels=8, **options)
         torch.manual_seed(seed)
         checkpoints.save_weights(folder / "model.safetensors", SORN(config).state_dict(), {"fingerprint": "training"})
         about = {"model": as_json(config), "image_size": list(size), "dataset": "mine", "labeler": "none"}
