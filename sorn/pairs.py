@@ -46,7 +46,7 @@ def in_common(seen: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Tile:
+class PairTile:
     """Similarities of some queries with some gallery images.
 
     similarities: per rule [b, n] float32. same: flat positions of the pairs of the same person, int64. left_out: of
@@ -70,14 +70,14 @@ def tiles(
     rules: Sequence[Rule],
     relevant: Relevance,
     device: torch.device | str = "cpu",
-) -> Iterator[Tile]:
+) -> Iterator[PairTile]:
     """All pairs of two banks, in tiles of HEIGHT by WIDTH.
 
     The similarities are valid until the next tile is asked for.
     """
     for rows, columns, found in similarity_tiles(query, gallery, rules, HEIGHT, WIDTH, device):
         places = (_flat(positions, rows, columns) for positions in (relevant.matches, relevant.dropped))
-        yield Tile(rows, columns, found, *places)
+        yield PairTile(rows, columns, found, *places)
 
 
 def _flat(positions: list[np.ndarray], rows: slice, columns: slice) -> np.ndarray:
@@ -101,7 +101,7 @@ class PairTally:
         self.asked = np.zeros((self.kinds, len(query)), bool)
         self._counts = np.zeros((2, self.kinds * BINS), np.int64)
 
-    def add(self, tile: Tile, similarity: np.ndarray) -> None:
+    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
         """Count the pairs of one tile. similarity: those of the rule, [b, n]."""
         common = in_common(self.seen[tile.rows], self.shown[tile.columns])
         place = (common * BINS + bins(similarity)).ravel()
@@ -143,7 +143,7 @@ class PersonTally:
         self.different, self.same = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         self.wrong, self.missed = (np.zeros((len(thresholds), *shape), np.int64) for _ in range(2))
 
-    def add(self, tile: Tile, similarity: np.ndarray) -> None:
+    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
         """Count the pairs of one tile. similarity: those of the rule, [b, n]."""
         common = in_common(self.seen[tile.rows], self.shown[tile.columns])
         counted = np.ones(common.shape, bool)
@@ -179,7 +179,7 @@ class NearestTally:
         self.match, self.other = (np.full(queries, -np.inf, np.float32) for _ in range(2))
         self._places = np.zeros((2, queries), np.int64)
 
-    def add(self, tile: Tile, similarity: np.ndarray) -> None:
+    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
         """Take the similarities of one tile, [b, n]."""
         same = np.full(similarity.shape, -np.inf, np.float32)
         same.flat[tile.same] = similarity.ravel()[tile.same]

@@ -28,7 +28,7 @@ KEPT = 4  # decoded frames in memory: boxes of one frame follow each other
 
 
 @dataclass(frozen=True)
-class Box:
+class FrameBox:
     """Box in a frame: left, top, width and height in pixels."""
 
     x: float
@@ -63,11 +63,11 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Crop:
+class FrameCrop:
     """A person in a frame."""
 
     path: Path
-    box: Box
+    box: FrameBox
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ class BoxedFrames(PictureFolder):
     """
 
     source: Path = Path()
-    crops: Mapping[str, Crop] = field(default_factory=dict)
+    crops: Mapping[str, FrameCrop] = field(default_factory=dict)
 
     @property
     def place(self) -> Path:
@@ -141,7 +141,7 @@ def look_at_boxes(path: Path) -> BoxedFrames:
     return BoxedFrames(path.parent, tuple(sorted(crops)), others, path, crops)
 
 
-def read_crops(path: Path) -> list[tuple[int, Crop]]:
+def read_crops(path: Path) -> list[tuple[int, FrameCrop]]:
     """Rows of a CSV with their lines.
 
     Raises UserError for a file that is no such table.
@@ -150,21 +150,21 @@ def read_crops(path: Path) -> list[tuple[int, Crop]]:
         rows = read_table(path, COLUMNS, REMEDY)
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}", REMEDY) from error
-    return [(line, Crop(Path(row["path"]), _box(path, line, row))) for line, row in rows]
+    return [(line, FrameCrop(Path(row["path"]), _box(path, line, row))) for line, row in rows]
 
 
-def crop_of(name: str) -> Crop | None:
+def crop_of(name: str) -> FrameCrop | None:
     """Frame and box of a name; None for another name."""
     path, mark, numbers = name.rpartition(MARK)
     try:
-        return Crop(Path(path), Box(*map(float, numbers.split(",")))) if mark else None
+        return FrameCrop(Path(path), FrameBox(*map(float, numbers.split(",")))) if mark else None
     except (ValueError, TypeError):
         return None
 
 
-def _box(path: Path, line: int, row: Mapping[str, str]) -> Box:
+def _box(path: Path, line: int, row: Mapping[str, str]) -> FrameBox:
     try:
-        return Box(*(float(row[column]) for column in COLUMNS[1:]))
+        return FrameBox(*(float(row[column]) for column in COLUMNS[1:]))
     except ValueError as error:
         text = ",".join(row[column] for column in COLUMNS[1:])
         raise UserError(f"{path}, line {line}: x,y,w,h = {text} are not four numbers", REMEDY) from error

@@ -12,7 +12,7 @@ MAIN = 0.01
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRate:
     """A rate in [0, 1] with its interval over persons.
 
     value: None without a pair to count. low, high: None with fewer than two persons, and where nothing was counted.
@@ -38,8 +38,8 @@ class ThresholdFigures:
     rate: float
     chosen_on: str
     threshold: float | None
-    false_match: Measured
-    false_non_match: Measured
+    false_match: MeasuredRate
+    false_non_match: MeasuredRate
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class CommonFigures:
     different_quantiles: tuple[float, ...]
     equal_error: float | None
     threshold: float | None
-    false_match: Measured
-    false_non_match: Measured
+    false_match: MeasuredRate
+    false_non_match: MeasuredRate
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class OpenSetFigures:
 
     rate: float
     threshold: float
-    false_positive: Measured
-    true_positive: Measured
+    false_positive: MeasuredRate
+    true_positive: MeasuredRate
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Certainty:
     persons: int
     histogram: Histogram
     curve: RateCurve
-    equal_error: Measured
+    equal_error: MeasuredRate
     equal_threshold: float
     chosen_on: str
     thresholds: tuple[ThresholdFigures, ...]

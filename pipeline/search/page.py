@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.boxes import Box
+from pipeline.datasets.boxes import FrameBox
 from pipeline.datasets.image_folder import shown
 from pipeline.io.documents import to_json
 from pipeline.io.files import write_json, write_text
@@ -222,7 +222,7 @@ def _decoded(hit: Hit) -> np.ndarray | None:
     if image is None or hit.box is None:
         return image
     try:
-        return Box(*hit.box).cut(image)
+        return FrameBox(*hit.box).cut(image)
     except ValueError:
         return None
 

@@ -119,7 +119,7 @@ class Searcher:
     def search(self, query: Query, top: int = 10) -> list[Hit]:
         """Gallery pictures with the largest similarity, at most `top`, best first.
 
-        query: a file, a PIL image, a uint8 RGB array [h, w, 3], or a `Crop` of a frame. Without a hit nobody in the
+        query: a file, a PIL image, a uint8 RGB array [h, w, 3], or a `FrameCrop`. Without a hit, no picture of the
         gallery is similar enough.
         """
         return self.answers([query], top)[0].hits

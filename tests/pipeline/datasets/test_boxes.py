@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.boxes import Box, Crop, crop_of, look_at_boxes, read_crops
+from pipeline.datasets.boxes import FrameBox, FrameCrop, crop_of, look_at_boxes, read_crops
 from pipeline.datasets.image_folder import look, read_pictures
 from pipeline.errors import UserError
 
@@ -36,11 +36,11 @@ def test_crops_are_the_pixels_inside_their_boxes(frames):
     found = [boxes.pixels(name) for name in boxes.names]
     expected = [PIXELS[:6, :6], PIXELS[5:35, 10:30], PIXELS[35:, 55:]]
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-    assert np.array_equal(Crop(frames / "frames" / "a.png", Box(10, 5, 20, 30)).pixels(), expected[1])
+    assert np.array_equal(FrameCrop(frames / "frames" / "a.png", FrameBox(10, 5, 20, 30)).pixels(), expected[1])
 
 
 def test_a_name_says_frame_and_box():
-    crop = Crop(Path("a@b.png"), Box(1.5, 2, 3, 4))
+    crop = FrameCrop(Path("a@b.png"), FrameBox(1.5, 2, 3, 4))
     assert crop.name == "a@b.png@1.5,2,3,4" and crop_of(crop.name) == crop
     assert crop_of("a@b.png") is crop_of("a.png") is crop_of("a@1,2,3") is None
 
@@ -55,15 +55,17 @@ def test_boxes_without_a_size_or_outside_the_frame_are_left_out_by_name(frames):
     assert outside.wrong == "its box 60,0,5,5 lies outside the frame of 60x40 pixels"
 
 
-@pytest.mark.parametrize("box", [Box(0, 0, -1, 3), Box(0, 0, 3, float("nan")), Box(float("inf"), 0, 1, 1)])
+@pytest.mark.parametrize(
+    "box", [FrameBox(0, 0, -1, 3), FrameBox(0, 0, 3, float("nan")), FrameBox(float("inf"), 0, 1, 1)]
+)
 def test_a_query_with_a_wrong_box_is_refused(frames, box):
     with pytest.raises(UserError, match=r"a\.png: its box .* has no size.*Correct the box"):
-        Crop(frames / "frames" / "a.png", box).pixels()
+        FrameCrop(frames / "frames" / "a.png", box).pixels()
 
 
 def test_a_query_outside_its_frame_is_refused(frames):
     with pytest.raises(UserError, match=r"a\.png: its box 0,40,5,5 lies outside the frame of 60x40 pixels\. Correct"):
-        Crop(frames / "frames" / "a.png", Box(0, 40, 5, 5)).pixels()
+        FrameCrop(frames / "frames" / "a.png", FrameBox(0, 40, 5, 5)).pixels()
 
 
 def test_a_change_of_a_box_or_a_frame_is_other_content(frames):

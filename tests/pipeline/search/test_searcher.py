@@ -20,7 +20,7 @@ from markupsafe import escape
 from PIL import Image
 
 from pipeline.cli.app import main
-from pipeline.datasets.boxes import Box, Crop
+from pipeline.datasets.boxes import FrameBox, FrameCrop
 from pipeline.errors import UserError
 from pipeline.evaluation.calibration import Calibration, RateTable, RuleCalibration, write_calibration
 from pipeline.features import store
@@ -470,7 +470,7 @@ def test_boxes_in_frames_have_the_features_of_their_crops(tmp_path, model, folde
         (hit,) = people.search(folder / "<b>" / f"1{number}.png", top=1)
         assert (hit.name, hit.path, hit.box, hit.own) == (name, frame, (32 * number, 0, 32, 64), False)
         assert hit.similarity == pytest.approx(1, abs=1e-2)
-    (answer,) = people.answers([Crop(frame, Box(32, 0, 32, 64))], top=4)
+    (answer,) = people.answers([FrameCrop(frame, FrameBox(32, 0, 32, 64))], top=4)
     assert [hit.own for hit in answer.hits] == [True, False, False, False] and answer.hits[0].name == names[1]
     again = Searcher(model, boxes, device="cpu", keep=tmp_path / "bank.h5")
     assert np.array_equal(again.gallery.bank.global_, people.gallery.bank.global_)
