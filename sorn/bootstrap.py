@@ -96,6 +96,9 @@ def resampled_sums(values: np.ndarray, draws: int = DRAWS, seed: int = SEED) -> 
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:
-    """Percentile interval of level LEVEL over bootstrap draws; draws that are nan are left out."""
+    """Percentile interval of level LEVEL over bootstrap draws.
+
+    Draws that are nan are left out.
+    """
     low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

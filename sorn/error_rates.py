@@ -1,4 +1,4 @@
-"""Error rates of a decision by similarity: "the same person" from a threshold on.
+"""Error rates of the decision "the same person" from a similarity on.
 
 False-match rate (FMR): share of pairs of different people whose similarity reaches the threshold. False-non-match rate
 (FNMR): share of pairs of the same person whose similarity does not. Pairs are counted on a grid of similarities with
@@ -33,7 +33,10 @@ def bins(similarity: np.ndarray) -> np.ndarray:
 
 
 def edge(bin_: int) -> float:
-    """Lowest similarity of a bin; beyond the last bin a value above 1, which nothing reaches."""
+    """Lowest similarity of a bin.
+
+    Beyond the last bin a value above 1, which nothing reaches.
+    """
     return (bin_ - STEPS) / STEPS
 
 
@@ -62,12 +65,18 @@ class PairCounts:
 
     @cached_property
     def false_match(self) -> np.ndarray:
-        """FMR at the lower edge of each bin, and 0 beyond the last, float64 [BINS + 1]; nan without such pairs."""
+        """FMR at the lower edge of each bin, float64 [BINS + 1].
+
+        The last is 0, beyond all bins. All are nan without such pairs.
+        """
         return _shares(self.different)
 
     @cached_property
     def false_non_match(self) -> np.ndarray:
-        """FNMR at the lower edge of each bin, and 1 beyond the last, float64 [BINS + 1]; nan without such pairs."""
+        """FNMR at the lower edge of each bin, float64 [BINS + 1].
+
+        The last is 1, beyond all bins. All are nan without such pairs.
+        """
         return 1 - _shares(self.same)
 
     @property
@@ -76,7 +85,10 @@ class PairCounts:
         return bool(self.same.any() and self.different.any())
 
     def at(self, threshold: float) -> tuple[float, float]:
-        """FMR and FNMR at a threshold of the grid; at others those of the next one above."""
+        """FMR and FNMR at a threshold of the grid.
+
+        At others those of the next one above.
+        """
         place = int(np.clip(np.ceil(threshold * STEPS), -STEPS, STEPS + 1)) + STEPS
         return float(self.false_match[place]), float(self.false_non_match[place])
 
@@ -107,7 +119,7 @@ class PairCounts:
         return edge(int(np.searchsorted(np.cumsum(counts), share * counts.sum(), side="left")))
 
     def table(self) -> list[tuple[float, float, float]]:
-        """Rates that the pairs can tell, each with its threshold and the FNMR there.
+        """Rates with enough pairs, each with its threshold and FNMR.
 
         (FMR, threshold, FNMR), from the highest FMR. At least FEWEST pairs of different people stand for each.
         """
@@ -149,17 +161,26 @@ class OpenSet:
         return found
 
     def found(self, threshold: float) -> np.ndarray:
-        """Queries that are identified truly, bool [Nq]; their share of the present is the TPIR."""
+        """Queries that are identified truly, bool [Nq].
+
+        Their share of the present is the TPIR.
+        """
         right: np.ndarray = self.first & (self.match >= np.float32(threshold))
         return right
 
     def taken(self, threshold: float) -> np.ndarray:
-        """Queries that are identified falsely when absent, bool [Nq]; their share is the FPIR."""
+        """Queries that are identified falsely when absent, bool [Nq].
+
+        Their share is the FPIR.
+        """
         wrong: np.ndarray = self.other >= np.float32(threshold)
         return wrong
 
     def threshold(self, rate: float) -> float:
-        """Lowest threshold of the grid with an FPIR of at most `rate`; above 1 where there is none."""
+        """Lowest threshold with an FPIR of at most `rate`.
+
+        Above 1 where there is none.
+        """
         finite = self.other[np.isfinite(self.other)]
         shares = np.append(np.bincount(bins(finite), minlength=BINS)[::-1].cumsum()[::-1], 0) / max(1, len(self.other))
         return edge(int(np.argmax(shares <= rate)))

@@ -1,4 +1,4 @@
-"""Similarities of pairs of images of the same person and of different people.
+"""Similarities of pairs of the same person and of different people.
 
 A pair is a query and a gallery image under the filter of the evaluation: images of the query's person by the query's
 camera make no pair. Pairs are counted by their similarity and by what they have in common, tile by tile, so that memory
@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 256, 8192  # of a tile: queries and gallery images
 
 
 def compared(rule: Rule, bank: FeatureBank) -> np.ndarray:
-    """Stripes and part groups of each image that a rule compares with those of other images.
+    """Stripes and part groups of each image that a rule compares.
 
     float32 [N, n]: 1 where it is compared, if the other image has it too, else 0.
     """
@@ -46,7 +46,7 @@ def in_common(seen: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Tile:
+class PairTile:
     """Similarities of some queries with some gallery images.
 
     similarities: per rule [b, n] float32. same: flat positions of the pairs of the same person, int64. left_out: of
@@ -70,14 +70,14 @@ def tiles(
     rules: Sequence[Rule],
     relevant: Relevance,
     device: torch.device | str = "cpu",
-) -> Iterator[Tile]:
-    """All pairs of two banks, HEIGHT queries by WIDTH gallery images at a time.
+) -> Iterator[PairTile]:
+    """All pairs of two banks, in tiles of HEIGHT by WIDTH.
 
     The similarities are valid until the next tile is asked for.
     """
     for rows, columns, found in similarity_tiles(query, gallery, rules, HEIGHT, WIDTH, device):
         places = (_flat(positions, rows, columns) for positions in (relevant.matches, relevant.dropped))
-        yield Tile(rows, columns, found, *places)
+        yield PairTile(rows, columns, found, *places)
 
 
 def _flat(positions: list[np.ndarray], rows: slice, columns: slice) -> np.ndarray:
@@ -89,7 +89,7 @@ def _flat(positions: list[np.ndarray], rows: slice, columns: slice) -> np.ndarra
 
 
 class PairTally:
-    """Counts of pairs by similarity and by what they have in common, under one rule.
+    """Counts of pairs by similarity and by number in common.
 
     kinds: largest number of stripes and part groups in common, plus one. asked: whether a query has a pair with so much
     in common, bool [kinds, Nq].
@@ -101,7 +101,7 @@ class PairTally:
         self.asked = np.zeros((self.kinds, len(query)), bool)
         self._counts = np.zeros((2, self.kinds * BINS), np.int64)
 
-    def add(self, tile: Tile, similarity: np.ndarray) -> None:
+    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
         """Count the pairs of one tile. similarity: those of the rule, [b, n]."""
         common = in_common(self.seen[tile.rows], self.shown[tile.columns])
         place = (common * BINS + bins(similarity)).ravel()
@@ -115,7 +115,7 @@ class PairTally:
         return np.bincount(place, minlength=self._counts.shape[1])
 
     def by_common(self) -> list[PairCounts]:
-        """Counts of the pairs with 0, 1, 2, ... stripes and part groups in common."""
+        """Counts by the number of stripes and part groups in common."""
         same, different = self._counts.reshape(2, self.kinds, BINS)
         return [PairCounts(same[kind], different[kind]) for kind in range(self.kinds)]
 
@@ -143,7 +143,7 @@ class PersonTally:
         self.different, self.same = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         self.wrong, self.missed = (np.zeros((len(thresholds), *shape), np.int64) for _ in range(2))
 
-    def add(self, tile: Tile, similarity: np.ndarray) -> None:
+    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
         """Count the pairs of one tile. similarity: those of the rule, [b, n]."""
         common = in_common(self.seen[tile.rows], self.shown[tile.columns])
         counted = np.ones(common.shape, bool)
@@ -169,7 +169,7 @@ class PersonTally:
 
 
 class NearestTally:
-    """Largest similarity of each query to a match and to another person, under one rule.
+    """Largest similarity of each query to a match and to others.
 
     match, other: float32 [Nq], -inf without one. first: whether the match ranks before all others, bool [Nq]; equal
     similarities rank in gallery order.
@@ -179,7 +179,7 @@ class NearestTally:
         self.match, self.other = (np.full(queries, -np.inf, np.float32) for _ in range(2))
         self._places = np.zeros((2, queries), np.int64)
 
-    def add(self, tile: Tile, similarity: np.ndarray) -> None:
+    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
         """Take the similarities of one tile, [b, n]."""
         same = np.full(similarity.shape, -np.inf, np.float32)
         same.flat[tile.same] = similarity.ravel()[tile.same]

@@ -1,4 +1,4 @@
-"""Boxes of a detector in frames: a CSV `path,x,y,w,h`, a row per person.
+"""Boxes of a detector in frames, a CSV `path,x,y,w,h`.
 
 Reads the CSV and the frames. Paths are relative to the folder of the CSV. A box that reaches over the border of its
 frame is cut there; one without a size, or outside the frame, is no picture.
@@ -28,7 +28,7 @@ KEPT = 4  # decoded frames in memory: boxes of one frame follow each other
 
 
 @dataclass(frozen=True)
-class Box:
+class FrameBox:
     """Box in a frame: left, top, width and height in pixels."""
 
     x: float
@@ -48,21 +48,26 @@ class Box:
         return ""
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
-        """Part of a frame [H, W, 3] inside the box. Raises ValueError for a box outside the frame."""
+        """Part of a frame [H, W, 3] inside the box.
+
+        Raises ValueError for a box outside the frame.
+        """
+        if self.wrong:
+            raise ValueError(self.wrong)
         height, width = frame.shape[:2]
         left, top = max(0, math.floor(self.x)), max(0, math.floor(self.y))
         right, bottom = min(width, math.ceil(self.x + self.w)), min(height, math.ceil(self.y + self.h))
-        if self.wrong or left >= right or top >= bottom:
-            raise ValueError(self.wrong or f"its box {self} lies outside the frame of {width}x{height} pixels")
+        if left >= right or top >= bottom:
+            raise ValueError(f"its box {self} lies outside the frame of {width}x{height} pixels")
         return frame[top:bottom, left:right]
 
 
 @dataclass(frozen=True)
-class Crop:
+class FrameCrop:
     """A person in a frame."""
 
     path: Path
-    box: Box
+    box: FrameBox
 
     @property
     def name(self) -> str:
@@ -81,10 +86,13 @@ class Crop:
 
 @dataclass(frozen=True)
 class BoxedFrames(PictureFolder):
-    """Crops of frames, as pictures of a folder. source: the CSV. crops: name -> frame and box."""
+    """Crops of frames, as pictures of a folder.
+
+    source: the CSV. crops: name -> frame and box.
+    """
 
     source: Path = Path()
-    crops: Mapping[str, Crop] = field(default_factory=dict)
+    crops: Mapping[str, FrameCrop] = field(default_factory=dict)
 
     @property
     def place(self) -> Path:
@@ -133,27 +141,30 @@ def look_at_boxes(path: Path) -> BoxedFrames:
     return BoxedFrames(path.parent, tuple(sorted(crops)), others, path, crops)
 
 
-def read_crops(path: Path) -> list[tuple[int, Crop]]:
-    """Rows of a CSV with their lines. Raises UserError for a file that is no such table."""
+def read_crops(path: Path) -> list[tuple[int, FrameCrop]]:
+    """Rows of a CSV with their lines.
+
+    Raises UserError for a file that is no such table.
+    """
     try:
         rows = read_table(path, COLUMNS, REMEDY)
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}", REMEDY) from error
-    return [(line, Crop(Path(row["path"]), _box(path, line, row))) for line, row in rows]
+    return [(line, FrameCrop(Path(row["path"]), _box(path, line, row))) for line, row in rows]
 
 
-def crop_of(name: str) -> Crop | None:
+def crop_of(name: str) -> FrameCrop | None:
     """Frame and box of a name; None for another name."""
     path, mark, numbers = name.rpartition(MARK)
     try:
-        return Crop(Path(path), Box(*map(float, numbers.split(",")))) if mark else None
+        return FrameCrop(Path(path), FrameBox(*map(float, numbers.split(",")))) if mark else None
     except (ValueError, TypeError):
         return None
 
 
-def _box(path: Path, line: int, row: Mapping[str, str]) -> Box:
+def _box(path: Path, line: int, row: Mapping[str, str]) -> FrameBox:
     try:
-        return Box(*(float(row[column]) for column in COLUMNS[1:]))
+        return FrameBox(*(float(row[column]) for column in COLUMNS[1:]))
     except ValueError as error:
         text = ",".join(row[column] for column in COLUMNS[1:])
         raise UserError(f"{path}, line {line}: x,y,w,h = {text} are not four numbers", REMEDY) from error

@@ -67,7 +67,7 @@ class PictureFolder:
         return self.root / name
 
     def state(self, name: str) -> str:
-        """Text that changes when a picture is written; the picture is not opened."""
+        """Text that changes when a picture is written."""
         return file_state(os.path.join(self.root, name))
 
     def content(self, name: str) -> str:

@@ -48,11 +48,17 @@ class RateTable:
         return cls(*pairs, persons, rates, thresholds, tuple(round(value, 6) for value in missed))
 
     def threshold(self, rate: float) -> float | None:
-        """Threshold of the highest told rate that is at most `rate`; None where no rate is that low."""
+        """Threshold of the highest listed rate that is at most `rate`.
+
+        None where no rate is that low.
+        """
         return next((limit for told, limit in zip(self.rates, self.thresholds, strict=True) if told <= rate), None)
 
     def rate(self, similarity: float) -> float:
-        """Lowest told rate of pairs of different people that are as similar; 1 where none is told."""
+        """Lowest listed rate whose threshold a similarity reaches.
+
+        1 where it reaches none.
+        """
         reached = [rate for rate, limit in zip(self.rates, self.thresholds, strict=True) if similarity >= limit]
         return reached[-1] if reached else 1.0
 
@@ -68,17 +74,26 @@ class RuleCalibration:
     by_common: tuple[RateTable, ...]
 
     def table(self, common: int, rate: float) -> RateTable:
-        """Table for pairs with so much in common, at a rate: that of all pairs where their own tells too little."""
+        """Table for pairs with so much in common, else for all pairs.
+
+        Their own needs enough persons, and must list a rate of at most `rate`.
+        """
         own = self.by_common[common]
         return own if own.persons >= FEWEST_PERSONS and own.threshold(rate) is not None else self.all
 
     def thresholds(self, rate: float) -> tuple[float, ...] | None:
-        """Threshold for each number of stripes and part groups in common; None where no rate is that low."""
+        """Threshold by number in common.
+
+        None where no rate is that low.
+        """
         found = [self.table(common, rate).threshold(rate) for common in range(len(self.by_common))]
         return tuple(limit for limit in found if limit is not None) if None not in found else None
 
     def rate(self, similarity: float, common: int) -> float:
-        """Rate of pairs of different people that are at least as similar, from above."""
+        """Upper bound of the share of wrong pairs that are as similar.
+
+        common: stripes and part groups that the pair has in common.
+        """
         own = self.by_common[common]
         return (own if own.persons >= FEWEST_PERSONS and own.rates else self.all).rate(similarity)
 
@@ -121,7 +136,7 @@ class Calibration:
         return not self.adapt_norms and not self.place and self.visibility == "network"
 
     def fits(self, options: EvalConfig) -> bool:
-        """Whether features and visible stripes are those of an evaluation with these options."""
+        """Whether an evaluation with these options has the same features and stripes."""
         own = (self.tau, self.part_tau, self.flip, self.adapt_norms, self.place, self.visibility)
         return own == (
             options.tau,

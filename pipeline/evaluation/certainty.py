@@ -12,7 +12,7 @@ MAIN = 0.01
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRate:
     """A rate in [0, 1] with its interval over persons.
 
     value: None without a pair to count. low, high: None with fewer than two persons, and where nothing was counted.
@@ -38,8 +38,8 @@ class ThresholdFigures:
     rate: float
     chosen_on: str
     threshold: float | None
-    false_match: Measured
-    false_non_match: Measured
+    false_match: MeasuredRate
+    false_non_match: MeasuredRate
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class CommonFigures:
     different_quantiles: tuple[float, ...]
     equal_error: float | None
     threshold: float | None
-    false_match: Measured
-    false_non_match: Measured
+    false_match: MeasuredRate
+    false_non_match: MeasuredRate
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ class OpenSetFigures:
 
     rate: float
     threshold: float
-    false_positive: Measured
-    true_positive: Measured
+    false_positive: MeasuredRate
+    true_positive: MeasuredRate
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Numbers of pairs by similarity, in bins of equal width from `low` on."""
+    """Numbers of pairs by similarity, in equal bins from `low` on."""
 
     low: float
     step: float
@@ -96,7 +96,7 @@ class RateCurve:
 
 @dataclass(frozen=True)
 class Certainty:
-    """Similarities of pairs of the same person and of different people, under one variant.
+    """Similarities of pairs and rates of errors, under one variant.
 
     same, different: number of pairs. persons: of queries and gallery. histogram, curve: of all pairs. equal_error: rate
     at `equal_threshold`. chosen_on: where the thresholds were chosen, in words. thresholds: of each of RATES and each
@@ -110,7 +110,7 @@ class Certainty:
     persons: int
     histogram: Histogram
     curve: RateCurve
-    equal_error: Measured
+    equal_error: MeasuredRate
     equal_threshold: float
     chosen_on: str
     thresholds: tuple[ThresholdFigures, ...]
@@ -123,5 +123,5 @@ class Certainty:
         return [row for row in self.thresholds if row.rate == MAIN and self.elsewhere(row)]
 
     def elsewhere(self, row: ThresholdFigures) -> bool:
-        """Whether a threshold was chosen on other pairs than it is measured on."""
+        """Whether a threshold was chosen on other pairs than these."""
         return row.chosen_on != self.here

@@ -20,7 +20,7 @@ from pipeline.evaluation.certainty import (
     Certainty,
     CommonFigures,
     Histogram,
-    Measured,
+    MeasuredRate,
     OpenSetFigures,
     RateCurve,
     ThresholdFigures,
@@ -222,7 +222,7 @@ def _by_common(tally: PairTally, chosen: _Chosen, rates: list[list[PairRates]]) 
     figures, main = [], chosen.main
     for kind, counts in enumerate(tally.by_common()):
         same, different = int(counts.same.sum()), int(counts.different.sum())
-        nothing = (Measured(None), Measured(None))
+        nothing = (MeasuredRate(None), MeasuredRate(None))
         figures.append(
             CommonFigures(
                 kind,

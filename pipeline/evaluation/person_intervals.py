@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.certainty import Measured
+from pipeline.evaluation.certainty import MeasuredRate
 from sorn.bootstrap import interval, resampled_sums
 from sorn.error_rates import EqualError
 from sorn.pairs import PersonTally
 
-PairRates = tuple[Measured, Measured]
+PairRates = tuple[MeasuredRate, MeasuredRate]
 # FMR and FNMR.
 
 
@@ -31,11 +31,14 @@ class MeasuredRates:
 
     all: list[PairRates]
     by_common: list[list[PairRates]]
-    equal_error: Measured
+    equal_error: MeasuredRate
 
 
 def measured_rates(tally: PersonTally, equal: EqualError) -> MeasuredRates:
-    """Rates of a tally with their intervals. equal: of the same pairs, whose threshold is the first row."""
+    """Rates of a tally with their intervals.
+
+    equal: of the same pairs, whose threshold is the first row.
+    """
     rows, kinds = tally.thresholds.shape
     columns = [_with_sum(tally.different), _with_sum(tally.same)]
     columns += [_with_sum(values) for errors in (tally.wrong, tally.missed) for values in errors]
@@ -51,18 +54,21 @@ def measured_rates(tally: PersonTally, equal: EqualError) -> MeasuredRates:
     return MeasuredRates([row[-1] for row in rates], [row[:-1] for row in rates], _equal(sums, draws, 2 + rows, equal))
 
 
-def query_rate(hit: np.ndarray, counted: np.ndarray, pid: np.ndarray) -> Measured:
-    """Share of the counted queries that are hit; bool [Nq] each. pid: of the queries."""
+def query_rate(hit: np.ndarray, counted: np.ndarray, pid: np.ndarray) -> MeasuredRate:
+    """Share of the counted queries that are hit.
+
+    Bool [Nq] each. pid: of the queries.
+    """
     _, person = np.unique(pid, return_inverse=True)
     sums = np.stack([np.bincount(person, weights=values) for values in (hit & counted, counted)], axis=1)
     total = sums.sum(axis=0)
     if not total[1]:
-        return Measured(None)
+        return MeasuredRate(None)
     value = float(total[0] / total[1])
     if len(sums) < 2 or value in (0, 1):
-        return Measured(value)
+        return MeasuredRate(value)
     draws = resampled_sums(sums)
-    return Measured(value, *interval(_shares(draws[:, 0], draws[:, 1])))
+    return MeasuredRate(value, *interval(_shares(draws[:, 0], draws[:, 1])))
 
 
 def _with_sum(values: np.ndarray) -> np.ndarray:
@@ -77,16 +83,16 @@ def _draws(sums: np.ndarray) -> np.ndarray | None:
     return resampled_sums(sums.reshape(len(sums), -1)).reshape(-1, *sums.shape[1:])
 
 
-def _rate(sums: np.ndarray, draws: np.ndarray | None, errors: int, pairs: int, kind: int) -> Measured:
+def _rate(sums: np.ndarray, draws: np.ndarray | None, errors: int, pairs: int, kind: int) -> MeasuredRate:
     """Rate of one column of errors among one of pairs."""
     wrong, count = (sums[:, column, kind].sum() for column in (errors, pairs))
     if not count:
-        return Measured(None)
+        return MeasuredRate(None)
     value = float(wrong / count)
     if draws is None or value in (0, 1):
-        return Measured(value)
+        return MeasuredRate(value)
     found = _of_draws(sums, draws, errors, pairs, kind)
-    return Measured(value) if np.isnan(found).all() else Measured(value, *interval(found))
+    return MeasuredRate(value) if np.isnan(found).all() else MeasuredRate(value, *interval(found))
 
 
 def _of_draws(sums: np.ndarray, draws: np.ndarray, errors: int, pairs: int, kind: int) -> np.ndarray:
@@ -97,15 +103,15 @@ def _of_draws(sums: np.ndarray, draws: np.ndarray, errors: int, pairs: int, kind
     return shares
 
 
-def _equal(sums: np.ndarray, draws: np.ndarray | None, missed: int, equal: EqualError) -> Measured:
+def _equal(sums: np.ndarray, draws: np.ndarray | None, missed: int, equal: EqualError) -> MeasuredRate:
     """Equal error rate: both rates move, and with them the threshold where they meet."""
     falling, rising = equal.slopes
     if draws is None or falling + rising <= 0:
-        return Measured(equal.rate)
+        return MeasuredRate(equal.rate)
     found = [_of_draws(sums, draws, errors, pairs, -1) for errors, pairs in ((2, 0), (missed, 1))]
     moved = [values - values.mean() for values in found]
     low, high = interval(equal.rate + (rising * moved[0] + falling * moved[1]) / (falling + rising))
-    return Measured(equal.rate, max(0.0, low), min(1.0, high))
+    return MeasuredRate(equal.rate, max(0.0, low), min(1.0, high))
 
 
 def _shares(errors: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.datasets.boxes import Box, Crop, crop_of
+from pipeline.datasets.boxes import FrameBox, FrameCrop, crop_of
 from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.io import hdf5
@@ -46,12 +46,12 @@ class MappedBank:
         crop = self._crop(name)
         return Path(self.attrs["folder"]) / (crop.path if crop else name)
 
-    def box(self, name: str) -> Box | None:
+    def box(self, name: str) -> FrameBox | None:
         """Box of an image in its file; None for a whole file."""
         crop = self._crop(name)
         return crop.box if crop else None
 
-    def _crop(self, name: str) -> Crop | None:
+    def _crop(self, name: str) -> FrameCrop | None:
         return crop_of(name) if "boxes" in self.attrs else None
 
     @cached_property

@@ -11,7 +11,7 @@ from functools import cached_property
 from pipeline.evaluation.certainty import Histogram, RateCurve
 from pipeline.reports.charts import Chart, Curve
 
-SAME, DIFFERENT = "same person", "different people"
+SAME, DIFFERENT = "same person", "different"
 FALSE_MATCH, FALSE_NON_MATCH = "FMR", "FNMR"
 STYLES = {SAME: "s2", DIFFERENT: "s1", FALSE_MATCH: "s1", FALSE_NON_MATCH: "s2"}
 TICK = 0.2  # between two similarities that are written
@@ -21,11 +21,18 @@ TICK = 0.2  # between two similarities that are written
 class StyledChart(Chart):
     """Chart whose lines have classes of their own.
 
-    styles: name of a line -> its class in charts.css. width: of a bar, in units of x; 0 for lines alone.
+    styles: name of a line -> its class in charts.css. width: of a bar, in units of x; 0 for lines alone. start: the x
+    whose values are shown first.
     """
 
     styles: Mapping[str, str] = field(default_factory=dict)
     width: float = 0.0
+    start: float = 0.0
+
+    @property
+    def at(self) -> int:
+        """Position of the x whose values are shown first."""
+        return min(range(len(self.x)), key=lambda i: abs(self.x[i] - self.start))
 
     @cached_property
     def curves(self) -> list[Curve]:
@@ -45,19 +52,20 @@ class StyledChart(Chart):
         return found
 
 
-def histogram(counts: Histogram) -> StyledChart:
-    """Two histograms: shares of the pairs of the same person and of different people by similarity."""
-    x = [counts.low + (number + 0.5) * counts.step for number in range(len(counts.same))]
+def histogram(counts: Histogram, start: float) -> StyledChart:
+    """Two histograms of similarities, of the same person and different people."""
+    x = [round(counts.low + (number + 0.5) * counts.step, 3) for number in range(len(counts.same))]
     lines = {SAME: _shares(counts.same), DIFFERENT: _shares(counts.different)}
     title = "Similarities of pairs"
-    return StyledChart(title, "similarity", x, lines, _ticks(x), styles=STYLES, width=counts.step)
+    return StyledChart(title, "similarity", x, lines, _ticks(x), None, False, STYLES, counts.step, start)
 
 
-def rate_curve(curve: RateCurve) -> StyledChart:
+def rate_curve(curve: RateCurve, start: float) -> StyledChart:
     """FMR and FNMR over thresholds."""
     lines = {FALSE_MATCH: curve.false_match, FALSE_NON_MATCH: curve.false_non_match}
     title = "Error rates at a threshold"
-    return StyledChart(title, "threshold", curve.thresholds, lines, _ticks(curve.thresholds), styles=STYLES)
+    x = [round(value, 3) for value in curve.thresholds]
+    return StyledChart(title, "threshold", x, lines, _ticks(x), styles=STYLES, start=start)
 
 
 def _shares(counts: Sequence[int]) -> list[float]:

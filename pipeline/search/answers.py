@@ -36,7 +36,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """Query with its hits, best first; without hits, nobody is similar enough.
+    """Query with its hits, best first; empty where none is similar enough.
 
     name: name of its file, or "query N". image: the network's input, uint8 [H, W, 3]. parts: predicted part classes,
     uint8 [4h, 4w]; None without a semantic branch. visibility: v_p of Eq. 11. visible: I_p of Eq. 12. visible_parts:

@@ -1,4 +1,4 @@
-"""Decision of a search: which hits are similar enough, and how sure that is.
+"""Decision of a search: similar enough or not, and how sure.
 
 Reads the calibration.json beside a network, or another one that is named.
 """
@@ -44,7 +44,7 @@ class Demand:
             wrong = f"false-match rate {self.rate:g}: expected a share between 0 and 1, or a percentage"
             raise UserError(wrong, "For example: --false-match-rate 1%")
         if self.at_least is not None and self.rate is not None:
-            wrong = "a similarity and a false-match rate both set the threshold"
+            wrong = f"at least {self.at_least:g} and a false-match rate of {self.rate:g} both set the threshold"
             raise UserError(wrong, "Give one of them: --at-least or --false-match-rate.")
 
 
@@ -62,14 +62,20 @@ class Decision:
     source: str = ""
 
     def accepted(self, similarity: np.ndarray, common: np.ndarray) -> np.ndarray:
-        """Which pictures are similar enough, bool [n]. common: stripes and part groups in common, int64 [n]."""
+        """Pictures that are similar enough, bool [n].
+
+        common: stripes and part groups in common, int64 [n].
+        """
         if self.thresholds is None:
             return np.ones(len(similarity), bool)
         found: np.ndarray = similarity >= np.array(self.thresholds, np.float32)[common]
         return found
 
     def rate(self, similarity: float, common: int) -> float | None:
-        """Share of pairs of different people that are as similar, at most; None where it is unknown."""
+        """Upper bound of the share of wrong pairs that are as similar.
+
+        None where it is unknown.
+        """
         return self.rates.rate(similarity, common) if self.rates else None
 
 
@@ -110,7 +116,7 @@ def rate_of(text: str | float | None) -> float | None:
         assert found is not None
         return float(found[1]) / (100 if found[2] else 1)
     except (AssertionError, ValueError) as error:
-        wrong = f"false-match rate '{text}' is no number"
+        wrong = f"false-match rate = '{text}': it is no number"
         raise UserError(wrong, "For example: --false-match-rate 1%") from error
 
 

@@ -82,7 +82,7 @@ class RankedHit:
 
 @dataclass(frozen=True)
 class RankedAnswer:
-    """Hits of one query; none where nobody is similar enough.
+    """Hits of one query; empty where none is similar enough.
 
     visibility: v_p of each stripe. visible: I_p of Eq. 12. visible_parts: of each part group.
     highest: similarity of the most similar picture.

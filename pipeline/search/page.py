@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.boxes import Box
+from pipeline.datasets.boxes import FrameBox
 from pipeline.datasets.image_folder import shown
 from pipeline.io.documents import to_json
 from pipeline.io.files import write_json, write_text
@@ -34,6 +34,10 @@ RULES = {
 NOTICE = (
     "A similarity is no identification. The best of a gallery is shown even where the person is not in it, and people "
     "in like clothes are alike to the network; see docs/ethics.md."
+)
+DECIDED = (
+    "A similarity is no identification. People in like clothes are alike to the network, and a hit may be another "
+    "person; see docs/ethics.md."
 )
 KEY = (
     "Beside a picture, its stripes: filled where the body is visible, empty where it is hidden. "
@@ -157,11 +161,12 @@ class SearchResult:
         source = self.searcher.decision.source
         key = RATE_KEY.format(source=source) if source else ""
         answers = [_shown_answer(answer, labels) for answer in self.answers]
-        return render("search.html.j2", SearchPage(facts, answers, rate_key=key))
+        notice = DECIDED if self.searcher.decision.words else NOTICE
+        return render("search.html.j2", SearchPage(facts, answers, notice=notice, rate_key=key))
 
 
 def as_text(answer: Answer) -> str:
-    """Lines for the terminal: rank, similarity, stripes, rate of wrong pairs where it is known, name.
+    """Lines for the terminal: rank, similarity, stripes, rate, name.
 
     A stripe is V if it is visible in both pictures, else -. Without a hit the line says "nobody".
     """
@@ -217,7 +222,7 @@ def _decoded(hit: Hit) -> np.ndarray | None:
     if image is None or hit.box is None:
         return image
     try:
-        return Box(*hit.box).cut(image)
+        return FrameBox(*hit.box).cut(image)
     except ValueError:
         return None
 

@@ -23,7 +23,7 @@ from pipeline.datasets.image_folder import look
 from pipeline.errors import WRONG_OPTION, UserError
 from pipeline.features.bank_values import zero_images
 from pipeline.features.embedding import load_embedder
-from pipeline.features.few_pictures import FewPictures
+from pipeline.features.few_pictures import FewPictures, kept_size
 from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
 from pipeline.features.mapped import open_bank, require_finite
 from pipeline.io.images import resize_image
@@ -108,7 +108,7 @@ class Searcher:
             mapped = kept_bank(embedder, folder, Path(keep)) if keep else unkept(embedder, folder)
         if pictures:
             mapped = dataclasses.replace(mapped, attrs={**mapped.attrs, "folder": str(pictures)})
-        self.few = FewPictures(embedder)
+        self.few = FewPictures(embedder, kept=kept_size(embedder) if cache else None)
         self.embedder, self.gallery, self.tau, self.count = embedder, mapped, tau, candidates
         self.keep_index = Path(keep_index) if keep_index else None
         self.rule = Rule(_variant(mapped.bank, rule), tau, part_tau)
@@ -119,7 +119,7 @@ class Searcher:
     def search(self, query: Query, top: int = 10) -> list[Hit]:
         """Gallery pictures with the largest similarity, at most `top`, best first.
 
-        query: a file, a PIL image, a uint8 RGB array [h, w, 3], or a `Crop` of a frame. Without a hit nobody in the
+        query: a file, a PIL image, a uint8 RGB array [h, w, 3], or a `FrameCrop`. Without a hit, no picture of the
         gallery is similar enough.
         """
         return self.answers([query], top)[0].hits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.evaluation.certainty import MAIN, Certainty, Measured, ThresholdFigures
+from pipeline.evaluation.certainty import MAIN, Certainty, MeasuredRate, ThresholdFigures
 from pipeline.evaluation.figures import percent
 from pipeline.reports.evaluation.text import MarkdownContents
 from pipeline.reports.markdown import pipe_table
@@ -58,7 +58,7 @@ def _verdict(row: ThresholdFigures) -> str:
     return f"{said}, {rate.value / MAIN:.2g} times as high: {told}."
 
 
-def with_interval(rate: Measured) -> str:
+def with_interval(rate: MeasuredRate) -> str:
     """A rate in percent with its interval; "–" without a pair."""
     if rate.value is None:
         return "–"
@@ -82,7 +82,10 @@ def threshold_rows(found: Certainty) -> list[list[str]]:
 
 
 def common_rows(found: Certainty) -> list[list[str]]:
-    """Rows: number of stripes in common, pairs, deciles, rates. Empty where all pairs are compared alike."""
+    """Rows: number of stripes in common, pairs, deciles, rates.
+
+    Empty where all pairs are compared alike.
+    """
     kinds = [row for row in found.by_common if row.same or row.different]
     if len(kinds) < 2:
         return []

@@ -24,11 +24,14 @@ class CertaintyView:
 
 
 def certainty(contents: PageContents) -> CertaintyView | None:
-    """Certainty of an evaluation; None where its report has none and gives no reason."""
+    """Certainty of an evaluation.
+
+    None where its report has none and gives no reason.
+    """
     report, found = contents.report, contents.report.certainty
     if found is None:
         why = report.certainty_left_out
         return CertaintyView(text.NOWHERE.format(why=why), [], [], []) if why else None
     shown = [(line, Table(rows, label=line.partition(":")[0])) for line, rows in text.tables(found)]
-    charts = [histogram(found.histogram), rate_curve(found.curve)]
+    charts = [histogram(found.histogram, found.equal_threshold), rate_curve(found.curve, found.equal_threshold)]
     return CertaintyView(text.caption(found), text.verdict(found), charts, shown)

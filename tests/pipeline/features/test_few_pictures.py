@@ -70,3 +70,22 @@ def test_the_smallest_size_that_agrees_is_taken(
     for _ in range(3):
         few.features(IMAGES[:1])
     assert sizes == passes
+
+
+def test_the_next_process_begins_with_a_small_pass(model: Path, sizes: list[int], tmp_path: Path) -> None:
+    embedder, kept = load_embedder(model, Path(), "cpu", "fp32"), tmp_path / "passes" / "size.txt"
+    first = FewPictures(embedder, kept=kept)
+    before = first.features(IMAGES[:1])
+    assert sizes[0] == 16 and int(kept.read_text()) == first.smallest
+    sizes.clear()
+    again = FewPictures(embedder, kept=kept).features(IMAGES[:1])
+    assert sizes == [max(1, first.smallest)]
+    assert all(np.array_equal(a, b) for a, b in zip(before, again, strict=True))
+
+
+@pytest.mark.parametrize("text", ["", "x", "3", "-1"])
+def test_a_size_that_is_none_is_found_anew(model: Path, sizes: list[int], tmp_path: Path, text: str) -> None:
+    kept = tmp_path / "size.txt"
+    kept.write_text(text)
+    FewPictures(load_embedder(model, Path(), "cpu", "fp32"), kept=kept).features(IMAGES[:1])
+    assert sizes[0] == 16 and int(kept.read_text()) in (1, 2, 4, 8, 16)

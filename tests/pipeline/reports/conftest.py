@@ -15,6 +15,7 @@ from pipeline.datasets.manifest import Manifest, Protocol
 from pipeline.evaluation import scores
 from pipeline.evaluation.evaluate import curves
 from pipeline.evaluation.label_report import MaskAgreement
+from pipeline.evaluation.pair_scores import PairTask, certainty, count_pairs
 from pipeline.evaluation.part_masks import PartReference
 from pipeline.evaluation.report import (
     EvaluatedDataset,
@@ -88,8 +89,11 @@ def report_of(found: Scores) -> Report:
         gallery_images=GALLERY,
         warnings=("3 <images> fewer",),
     )
+    pairs = count_pairs(PairTask(found.query, found.gallery, "<b>mine", "test", EvalConfig(tau=TAU)))
+    chosen = dataclasses.replace(pairs.calibration("c"), split="val")
     report = dataclasses.replace(
         REPORT,
+        certainty=certainty(pairs, [chosen]),
         protocol="Ours & <others>",
         metrics={variant: VariantFigures.of(metrics) for variant, metrics in found.metrics.items()},
         chance=found.chance,

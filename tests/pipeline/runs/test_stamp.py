@@ -151,3 +151,13 @@ def test_a_file_that_was_written_anew_is_read_anew(tmp_path):
         digests.add(digest_file(path))
         assert digest_file(path) == hashlib.sha256(content).hexdigest()
     assert len(digests) == 2
+
+
+def test_an_input_that_came_later_leaves_older_stamps_fresh_and_counts_in_newer_ones(tmp_path):
+    older, newer = {"images of query": "q"}, {"images of query": "q", "images of val_query": "v"}
+    stamp.write(tmp_path, "eval", 1, older, {}, [], {})
+    assert stamp.why_stale(tmp_path, "eval", 1, newer, {}) == []
+    stamp.write(tmp_path, "eval", 1, newer, {}, [], {})
+    assert stamp.why_stale(tmp_path, "eval", 1, newer, {}) == []
+    changed = newer | {"images of val_query": "w"}
+    assert stamp.why_stale(tmp_path, "eval", 1, changed, {}) == ["images of val_query changed: v -> w"]

@@ -7,6 +7,7 @@ import html
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from markupsafe import escape
 from PIL import Image
 
 from pipeline.cli.app import main
+from pipeline.datasets.boxes import FrameBox, FrameCrop
 from pipeline.errors import UserError
+from pipeline.evaluation.calibration import Calibration, RateTable, RuleCalibration, write_calibration
 from pipeline.features import store
 from pipeline.io import hdf5
 from pipeline.search.searcher import Searcher
@@ -211,7 +214,8 @@ def test_the_page_shows_the_numbers_of_the_json_and_obeys_no_name(tmp_path, fold
     assert [query["query"] for query in found["queries"]] == [str(folder / HOSTILE), str(folder / "<b>" / "01.png")]
     sections = page.split("<section>")[1:]
     for section, query in zip(sections, found["queries"], strict=True):
-        pattern = r"<div>(\d+)\. <b>(-?[\d.]+)</b></div>\s*<table>(.*?)</table>\s*<div[^>]*>(.*?)</div>"
+        between = r"(?:<div class=.small.>.*?</div>\s*)*"  # its rate, and whether it is the query's own picture
+        pattern = rf"<div>(\d+)\. <b>(-?[\d.]+)</b></div>\s*{between}<table>(.*?)</table>\s*<div[^>]*>(.*?)</div>"
         shown = re.findall(pattern, section, re.DOTALL)
         assert len(shown) == len(query["hits"]) == 30
         for (rank, similarity, rows, name), hit in zip(shown, query["hits"], strict=True):
@@ -440,3 +444,116 @@ def test_without_faiss_or_a_global_feature_candidates_are_refused(
     with pytest.raises(UserError, match=r"needs the package faiss.*pip install faiss-cpu"):
         Searcher(model, kept, device="cpu", candidates=20).search(folder / "twin.png")
     assert Searcher(model, kept, device="cpu").search(folder / "twin.png", top=1)
+
+
+@pytest.fixture
+def frames(tmp_path, folder) -> tuple[Path, Path]:
+    """A frame with four of the pictures, and a CSV with their boxes; one lies outside, one has no size."""
+    sheet = np.zeros((64, 4 * 32, 3), np.uint8)
+    for number in range(4):
+        sheet[:, 32 * number : 32 * number + 32] = np.asarray(Image.open(folder / "<b>" / f"1{number}.png"))
+    Image.fromarray(sheet).save(tmp_path / "frame.png")
+    boxes = tmp_path / "boxes.csv"
+    rows = [f"frame.png,{32 * number},0,32,64" for number in range(4)]
+    boxes.write_text("\n".join(["path,x,y,w,h", *rows, "frame.png,500,0,9,9", "frame.png,0,0,0,9"]))
+    return tmp_path / "frame.png", boxes
+
+
+def test_boxes_in_frames_have_the_features_of_their_crops(tmp_path, model, folder, kept, frames):
+    frame, boxes = frames
+    people = Searcher(model, boxes, device="cpu", keep=tmp_path / "bank.h5")
+    names = [f"frame.png@{32 * number},0,32,64" for number in range(4)]
+    assert people.gallery.bank.name.tolist() == names
+    assert "lies outside the frame of 128x64" in people.gallery.attrs["left_out"]
+    assert "has no size" in people.gallery.attrs["left_out"]
+    for number, name in enumerate(names):
+        (hit,) = people.search(folder / "<b>" / f"1{number}.png", top=1)
+        assert (hit.name, hit.path, hit.box, hit.own) == (name, frame, (32 * number, 0, 32, 64), False)
+        assert hit.similarity == pytest.approx(1, abs=1e-2)
+    (answer,) = people.answers([FrameCrop(frame, FrameBox(32, 0, 32, 64))], top=4)
+    assert [hit.own for hit in answer.hits] == [True, False, False, False] and answer.hits[0].name == names[1]
+    again = Searcher(model, boxes, device="cpu", keep=tmp_path / "bank.h5")
+    assert np.array_equal(again.gallery.bank.global_, people.gallery.bank.global_)
+
+
+def test_frames_are_searched_from_the_command_line(tmp_path, model, folder, frames):
+    frame, boxes = frames
+    wanted = tmp_path / "wanted.csv"
+    wanted.write_text("path,x,y,w,h\nframe.png,64,0,32,64\n")
+    out = tmp_path / "out"
+    said = run("search", "--model", model, "--gallery", boxes, "--query", wanted, "--top", 2, "--out", out)
+    assert f"{frame}@64,0,32,64" in said and "(the query's own picture)" in said
+    found = json.loads((out / "search.json").read_text())
+    (first, _) = found["queries"][0]["hits"]
+    assert first["own"] and first["box"] == [64, 0, 32, 64] and first["false_match_rate"] is None
+    assert (out / "search.html").read_text().count("the query&#39;s own picture") == 1
+    wanted.write_text("path,x,y,w,h\nframe.png,64,0,0,64\n")
+    said = run("search", "--model", model, "--gallery", boxes, "--query", wanted, "--out", out, code=1)
+    assert "line 2: its box 64,0,0,64 has no size" in said
+
+
+def test_nobody_is_an_answer(tmp_path, model, folder, kept):
+    query, out = folder / "<b>" / "05.png", tmp_path / "out"
+    people = Searcher(model, kept, device="cpu", at_least=1.0)
+    assert people.search(Image.new("RGB", (32, 64), "red")) == []
+    said = run("search", "--model", model, "--gallery", kept, "--query", query, "--out", out, "--at-least", "1")
+    found = json.loads((out / "search.json").read_text())
+    (answer,) = found["queries"]
+    assert found["wanted"] == "a similarity of at least 1" and set(found["thresholds"]) == {1.0}
+    if not answer["hits"]:
+        assert f"nobody: the most similar picture reaches {answer['highest']:.4f}" in said
+    assert all(hit["similarity"] >= 1 for hit in answer["hits"]) and answer["highest"] > 0.99
+    run("search", "--model", model, "--gallery", kept, "--query", query, "--out", out, "--at-least", "2", code=1)
+
+
+def test_hits_have_the_rate_of_wrong_pairs_and_a_rate_is_a_threshold(tmp_path, make_training, folder):
+    model = make_training(tmp_path / "train")
+    plain = Searcher(model, folder, device="cpu", cache=False)
+    query = folder / "<b>" / "05.png"
+    (before,) = plain.answers([query], top=30)
+    middle = float(np.median([hit.similarity for hit in before.hits]))
+    table = RateTable(90, 9000, 50, (0.5, 0.01), (-1.0, middle), (0.0, 0.5))
+    empty = RateTable(0, 0, 0, (), (), ())
+    rules = {"sorn": RuleCalibration(table, (empty,) * 4)}
+    options = (0.15, plain.rule.part_tau, False, False, False, "network")
+    written = Calibration(1, plain.embedder.sha256, "mine", "val", 10, 20, 50, *options, rules)
+    write_calibration(model / "calibration.json", written)
+    people = Searcher(model, folder, device="cpu", cache=False, false_match_rate="1%")
+    (answer,) = people.answers([query], top=30)
+    assert [hit.name for hit in answer.hits] == [h.name for h in before.hits if h.similarity >= np.float32(middle)]
+    assert {hit.false_match_rate for hit in answer.hits} == {0.01}
+    (all_,) = Searcher(model, folder, device="cpu", cache=False).answers([query], top=30)
+    assert {hit.false_match_rate for hit in all_.hits} == {0.5, 0.01}
+    with pytest.raises(UserError, match="is lower than the calibration"):
+        Searcher(model, folder, device="cpu", cache=False, false_match_rate=0.001)
+    with pytest.raises(UserError, match="there is no calibration"):
+        (model / "calibration.json").unlink()
+        Searcher(model, folder, device="cpu", cache=False, false_match_rate=0.01)
+
+
+CLICK = """<script>
+document.querySelector("button.enlarge").click();
+const seen = { open: document.getElementById("large").open, same: document.querySelector("dialog img").src ===
+  document.querySelector("button.enlarge img").src };
+document.getElementById("large").click();
+seen.closed = !document.getElementById("large").open;
+</script>"""
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_click_enlarges_a_picture(tmp_path, model, folder, kept, scheme):
+    run("search", "--model", model, "--gallery", kept, "--query", folder / "<b>" / "05.png", "--out", tmp_path)
+    seen = look(tmp_path, (tmp_path / "search.html").read_text(), scheme, CLICK)
+    require_sound(seen)
+    assert all(seen[width][key] for width in ("390", "1280") for key in ("open", "same", "closed"))
+
+
+def test_a_first_answer_imports_neither_a_compiler_nor_torchvision(folder):
+    code = (
+        "import sys; from pipeline.search import Searcher; "
+        f"Searcher('starter', {str(folder)!r}, device='cpu', cache=False).search({str(folder / 'twin.png')!r}); "
+        "print([name for name in ('torch._dynamo', 'torchvision', 'sympy', 'timm') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]", done.stderr

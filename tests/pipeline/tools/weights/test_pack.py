@@ -15,6 +15,7 @@ from eval_runs import GALLERY, MODEL, QUERY, run, weights, write_run
 
 from pipeline.cli.app import main
 from pipeline.errors import UserError
+from pipeline.evaluation.calibration import read_calibration, write_calibration
 from pipeline.io import checkpoints
 from pipeline.io.files import digest_file, write_json
 from pipeline.runs import layout, stamp
@@ -80,6 +81,7 @@ def test_a_sorn_is_packed_and_then_used_by_its_name(paths: Paths, tmp_path: Path
     folder = layout.SHIPPED_DIR / "starter"
     assert sorted(path.name for path in folder.iterdir()) == [
         "CARD.md",
+        "calibration.json",
         "config.json",
         "model.safetensors",
         "stamp.json",
@@ -257,3 +259,15 @@ def test_images_without_shards_of_that_size_are_random(paths: Paths) -> None:
     assert find_images(paths.shard_index, (32, 16)).source == "random images"
     missing = find_images(Path("nowhere/index.json"), (32, 16)).pixels
     assert missing.shape[1:] == (32, 16, 3) and len(np.unique(missing, axis=0)) == len(missing)
+
+
+def test_the_calibration_of_a_training_is_packed_for_the_packed_weights(paths: Paths) -> None:
+    own = read_calibration(paths.checkpoint_calibration)
+    sorn(paths, "synped_demo-ground_truth", "--name", "starter")
+    folder = layout.SHIPPED_DIR / "starter"
+    packed = read_calibration(folder / "calibration.json")
+    assert packed.checkpoint_sha256 == digest_file(folder / "model.safetensors") != own.checkpoint_sha256
+    assert packed.rules == own.rules and "half precision" in packed.note
+    write_calibration(paths.checkpoint_calibration, dataclasses.replace(own, checkpoint_sha256="of another training"))
+    sorn(paths, "synped_demo-ground_truth", "--name", "starter")
+    assert not (folder / "calibration.json").exists()

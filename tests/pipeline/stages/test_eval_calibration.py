@@ -1,0 +1,89 @@
+"""Calibration by the eval stage: chosen on val, measured on the test, kept beside the checkpoint of the same run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from eval_runs import CONFIG, GALLERY, QUERY, evaluated, images, run, write_run
+
+from pipeline.evaluation.calibration import read_calibration
+from pipeline.evaluation.report import read_report
+from pipeline.io.files import digest_file
+from pipeline.runs.layout import Paths
+from pipeline.runs.run import Run
+from pipeline.stages import eval as stage
+
+VAL = {
+    "val_query": images("val_query", [(pid, 1) for pid in range(200, 230)]),
+    "val_gallery": images("val_gallery", [(pid, camid) for pid in range(200, 230) for camid in (1, 2)]),
+}
+TEST = {"query": QUERY, "gallery": GALLERY}
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
+
+
+def test_thresholds_are_chosen_on_val_and_kept_beside_the_checkpoint(paths):
+    write_run(paths, {**TEST, **VAL})
+    run(paths)
+    found = read_calibration(paths.calibration)
+    assert (found.source, found.queries, found.gallery_images, found.persons) == ("synped_demo, split val", 30, 60, 30)
+    assert found.checkpoint_sha256 == digest_file(paths.checkpoint) and found.plain
+    assert found == read_calibration(paths.checkpoint_calibration)
+    certainty = read_report(paths.report_json).certainty
+    assert certainty is not None and (certainty.chosen_on, certainty.here) == (
+        "synped_demo, split val",
+        "synped_demo, split test",
+    )
+    assert {row.chosen_on for row in certainty.thresholds} == {"synped_demo, split val"} and certainty.main()
+    assert {row.rate for row in found.measured} == {row.rate for row in certainty.thresholds}
+    outputs = stage.outputs(Run.of(CONFIG, paths))
+    assert {paths.val_features, paths.calibration} <= set(outputs)
+    assert "Threshold chosen on synped_demo, split val at 1.0 %" in paths.report_md.read_text()
+    assert "Threshold chosen on synped_demo, split val at 1.0 %" in paths.report_html.read_text()
+
+
+def test_without_val_they_are_chosen_on_the_test_itself_and_the_report_says_so(paths):
+    write_run(paths, TEST)
+    run(paths)
+    assert read_calibration(paths.calibration).source == "synped_demo, split test" and not paths.val_features.exists()
+    certainty = read_report(paths.report_json).certainty
+    assert certainty is not None and certainty.main() == []
+    assert "here, on the same pairs" in paths.report_md.read_text()
+
+
+def test_another_runs_checkpoint_keeps_its_own_calibration_which_is_measured_here(paths):
+    write_run(paths, {**TEST, **VAL})
+    run(paths)
+    before = paths.checkpoint_calibration.read_bytes()
+    other = dataclasses.replace(paths, dataset="synped_small", trained_on="synped_demo-ground_truth")
+    write_run(dataclasses.replace(other, trained_on=None), TEST)
+    run(other)
+    assert paths.checkpoint_calibration.read_bytes() == before
+    assert read_calibration(other.calibration).source == "synped_small, split test"
+    certainty = read_report(other.report_json).certainty
+    assert certainty is not None
+    assert {row.chosen_on for row in certainty.thresholds} == {"synped_small, split test", "synped_demo, split val"}
+    assert {row.chosen_on for row in certainty.main()} == {"synped_demo, split val"}
+
+
+def test_features_that_no_search_has_leave_nothing_beside_the_checkpoint(paths):
+    write_run(paths, {**TEST, **VAL})
+    run(paths, evaluated(adapt_norms=True))
+    assert read_calibration(paths.calibration).adapt_norms and not paths.checkpoint_calibration.exists()
+
+
+def test_pairs_of_one_person_are_a_sentence_in_the_report(paths):
+    one = {"query": images("query", [(1, 1)]), "gallery": images("gallery", [(1, 1), (1, 2)])}
+    write_run(paths, one)
+    run(paths)
+    report = read_report(paths.report_json)
+    assert (
+        report.certainty is None and report.certainty_left_out == "synped_demo, split test has pairs of one person only"
+    )
+    assert "has pairs of one person only, so no rates of errors are known" in paths.report_html.read_text()
+    assert not paths.calibration.exists()
