@@ -205,7 +205,7 @@ def _write_calibration(paths: Paths, calibration: Calibration | None, of_picture
 def _tracks_digest(run: Run, data: Stamp) -> str:
     """Digest of the tracks. Raises UserError for a dataset without tracks."""
     if "tracks" not in data.provides:
-        again = run.command.make("data", "--force")
+        again = f"{run.command.make('data')} ARGS=--force"
         raise UserError(
             f"eval.tracks = true, and {run.paths.folder('data')} knows no tracks of {run.paths.dataset}",
             f"Give images their tracks in a column `track`. Is it there? Run: {again}; or --set eval.tracks=false.",

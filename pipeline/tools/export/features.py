@@ -94,7 +94,7 @@ def _source(run: str, runs: Path) -> Path:
     if folder is None:
         raise UserError(
             f"'{run}' has no {FEATURES}: it is no evaluated run and no bank of features",
-            "Evaluate it with `make eval`, or give a file that sorn embed has written.",
+            "Give the name of an evaluated run, or the file of a feature bank.",
         )
     return folder / FEATURES
 

@@ -152,6 +152,10 @@ def test_it_writes_weights_their_description_scalars_and_pictures(
     assert {"lr", "speed/images_per_second", "speed/share_waiting_for_data", "val/mAP", "val/rank-1"} <= set(
         events.Tags()["scalars"]
     )
+    lines = [line.split(",") for line in paths.scalar_table.read_text().splitlines()[1:]]
+    for name in events.Tags()["scalars"]:  # scalars.csv has the same numbers
+        written = [(int(step), float(value)) for step, one, value in lines if one == name]
+        assert written == [(event.step, pytest.approx(event.value, rel=1e-6)) for event in events.Scalars(name)], name
     parts = events.Images("parts/image, label, predicted")
     assert [event.step for event in parts] == [5, 10, 15] and (parts[0].height, parts[0].width) == (
         64,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from pipeline.cli.app import main
 from pipeline.features.store import write_bank
+from pipeline.tools.export.features import ExportedFeatures
 from sorn.features import FeatureBank
+from sorn.tracking import one_vector
 
 
 @pytest.fixture
@@ -74,6 +78,14 @@ def test_faiss_has_ids(tmp_path: Path, bank: FeatureBank) -> None:
     np.testing.assert_allclose(similarity, 1, atol=1e-6)
     hidden = bank.visibility < np.float32(0.5)
     assert (vectors[:, 5:].reshape(9, 2, 4)[hidden] == 0).all() and hidden.any()
+
+
+def test_the_vectors_are_those_of_the_export_for_trackers(tmp_path: Path, bank: FeatureBank) -> None:
+    whole, local, scores = (torch.from_numpy(array) for array in (bank.global_, bank.local, bank.visibility))
+    output = SimpleNamespace(global_feature=whole, local_features=local, visibility=scores)
+    expected = one_vector(output, 0.5)  # type: ignore[arg-type]
+    found = ExportedFeatures.read(tmp_path / "bank.h5").vectors(0.5)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
 
 
 def test_what_has_no_features(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_it_gives_the_similarities_of_an_evaluation(tau: float, off: str) -> Non
     expected = of_the_program(query, gallery, Rule("global" if off == "local" else "sorn", tau))
     found = match.similarity(outputs(query), outputs(gallery), tau)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
-    assert (off == "global" and tau == 0.5) == bool((found == -1).any())  # pairs with nothing in common
+    assert (off == "global" and tau > 0) == bool((found == -1).any())  # pairs with nothing in common
 
 
 def test_it_reads_a_feature_bank(tmp_path: Path) -> None:
