@@ -1,4 +1,4 @@
-"""Commands `sorn runs`, `sorn export`, `sorn report` and `sorn verify` for finished runs.
+"""Commands `sorn runs`, `sorn report`, `sorn export` and `sorn verify`: finished runs.
 
 No torch at import time.
 """

@@ -64,4 +64,5 @@ def _unit_square(plane: np.ndarray) -> np.ndarray:
     """The same picture inside the unit square, with equal scales and in its middle."""
     low, high = plane.min(axis=0), plane.max(axis=0)
     largest = float((high - low).max()) or 1.0
-    return (plane - (low + high) / 2) / largest + 0.5
+    placed: np.ndarray = (plane - (low + high) / 2) / largest + 0.5
+    return placed

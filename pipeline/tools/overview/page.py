@@ -100,7 +100,7 @@ def view(overview: Overview) -> OverviewPage:
     )
     return OverviewPage(
         "Runs",
-        f"{counts} in {runs}, as they were when this page was written: sorn runs writes it anew. Times are UTC.",
+        f"{counts} in {runs}, as they were when this page was written. Times are UTC. Written anew by: sorn runs",
         [figure.title for figure in HEADLINE],
         [_group(key, group, runs) for key, group in overview.groups.items()],
         _matrix(overview),

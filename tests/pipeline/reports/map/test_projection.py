@@ -11,9 +11,8 @@ from pipeline.reports.map.projection import choose_method, project
 
 
 def test_pca_keeps_the_two_directions_of_the_largest_spread() -> None:
-    angle = np.linspace(0, 0.3, 40)
-    far, near = np.sin(angle), 0.2 * np.sin(7 * angle)
-    features = np.stack([np.ones(40), far, near, 0.001 * np.cos(angle)], axis=1).astype(np.float32)
+    far, near = np.linspace(-0.3, 0.3, 40), 0.05 * np.cos(np.linspace(0, 4 * np.pi, 40, endpoint=False))
+    features = np.stack([np.ones(40), far, near, np.full(40, 0.001)], axis=1).astype(np.float32)
     features *= np.linspace(1, 50, 40)[:, None]  # only directions count
     plane = project(features, "pca", 0)
     assert plane.shape == (40, 2) and plane.min() >= 0 and plane.max() <= 1
