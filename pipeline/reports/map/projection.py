@@ -1,4 +1,4 @@
-"""Projections of features onto a plane: PCA, and t-SNE or UMAP where their packages are installed."""
+"""Projections of features onto a plane: PCA, t-SNE or UMAP."""
 
 from __future__ import annotations
 
