@@ -27,7 +27,8 @@ def choose_method(given: str) -> str:
     if given in PACKAGES and not _installed(given):
         package = PACKAGES[given][1]
         raise UserError(
-            f"{TITLES[given]} needs the package {package}", f"Run: pip install {package}; or take --by pca."
+            f"the projection '{given}' needs the package '{package}', which is not installed",
+            f"Run: pip install {package}; or take --by pca.",
         )
     return given
 
