@@ -48,7 +48,10 @@ class Answers:
         )
 
     def meet(self, number: int, row: np.ndarray, columns: slice, relevant: Relevance) -> None:
-        """Better answers among further gallery images. row: similarities of a query with the images `columns`."""
+        """Better answers among further gallery images.
+
+        row: similarities of the query `number` with the gallery images `columns`.
+        """
         matches, dropped = (_inside(one[number], columns) for one in (relevant.matches, relevant.dropped))
         if len(matches):
             best = matches[row[matches].argmax()]

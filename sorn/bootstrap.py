@@ -48,10 +48,11 @@ def paired_difference(
 def intervals(
     values: np.ndarray, person: np.ndarray, draws: int = DRAWS, seed: int = SEED
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high end of the percentile interval of level LEVEL of the mean over the queries.
+    """Ends of the bootstrap interval of a mean over the queries.
 
-    values: float64 [n] or [n, m], m figures per query. Returns two arrays, [] or [m]. The draws of all figures are the
-    same. person: as in `paired_difference`, which also says the errors.
+    They are percentiles, low and high, of level LEVEL. values: float64 [n] or [n, m], m figures per query. Returns two
+    arrays, [] or [m]. The draws of all figures are the same. person: as in `paired_difference`, which also says the
+    errors.
     """
     low, high = np.quantile(resampled_means(values, person, draws, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high

@@ -1,4 +1,4 @@
-"""Commands `sorn runs`, `sorn export`, `sorn report` and `sorn verify` for finished runs.
+"""Commands `sorn runs`, `sorn report`, `sorn export` and `sorn verify`: finished runs.
 
 No torch at import time.
 """
@@ -31,10 +31,11 @@ from pipeline.runs.shipped import ships
 )
 @runs_option
 def all_runs(runs: Path) -> None:
-    """List every training and every evaluation, and write index.html in the folder of runs.
+    """List every training and evaluation, and write a page of them.
 
-    By dataset: figures with their intervals, what differs between the runs, dates, and links to the reports. A matrix
-    shows each network on each dataset, with the commands of the missing cells. No figure is computed.
+    The page is index.html in the folder of runs. By dataset: figures with their intervals, what differs between the
+    runs, dates, and links to the reports. A matrix shows each network on each dataset, with the commands of the missing
+    cells. No figure is computed.
     """
     from pipeline.tools.overview.build import write_overview
 
@@ -159,7 +160,7 @@ def report_compare(compared: tuple[str, ...], runs: Path, out: Path | None, vari
 @click.option("--seed", default=0, show_default=True, help="Seed of the drawing and of the projection.")
 @click.option("--out", type=FOLDER, help="File of the page. Default: map.html beside the report.")
 def report_map(run: str, runs: Path, data_root: Path, by: str, images: int, seed: int, out: Path | None) -> None:
-    """Write a map of the features of RUN, with a picture of every image.
+    """Write a map of the features of RUN, with pictures.
 
     The page is one file. It can be zoomed and moved; a person can be searched, and an image shows all images of its
     person. auto takes t-SNE where scikit-learn is installed, and PCA elsewhere. RUN is a run (synped_demo-danet) or the

@@ -255,8 +255,8 @@ def _answers(task: RankingTask, rules: dict[str, Rule], found: Mapping[str, Metr
     counted(add_answers(query, gallery, answers, relevant, task.device), len(query), "first answers", "queries")
     whole = {rule: found[variant] for variant, rule in rules.items()}
     if task.protocol.shots:  # those figures are of draws, the lists are of the whole gallery
-        evaluations = {rule: Evaluation(relevant) for rule in rules.values()}
+        evaluations: dict[Rule | Reranked, Evaluation] = {rule: Evaluation(relevant) for rule in rules.values()}
         for _ in rank(query, gallery, evaluations, task.device):
             pass
-        whole = {rule: evaluation.metrics() for rule, evaluation in evaluations.items()}
+        whole = {rule: evaluations[rule].metrics() for rule in rules.values()}
     return {variant: FirstAnswers(answers[rule], whole[rule].first_hit[0]) for variant, rule in rules.items()}

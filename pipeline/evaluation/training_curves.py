@@ -1,4 +1,4 @@
-"""Curves of a training: losses, learning rate and validation figures, from its TensorBoard files."""
+"""Curves of a training, from its TensorBoard files: losses, rate, val figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Charts of plain numbers, such as losses: as charts.Chart, which is of fractions in percent."""
+"""Charts of plain numbers, such as losses.
+
+Those of pipeline.reports.charts are of fractions, in percent.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ class ValueChart(Chart):
 
 
 def value_limits(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lowest line, highest line and step of a grid that holds the values, and zero where none is below it."""
+    """Lowest line, highest line and step of a grid.
+
+    It holds the values, and zero where none is below it.
+    """
     least, most = min(0.0, *values), max(values)
     if not math.isfinite(most - least) or most <= least:
         return least, least + 1, 1.0

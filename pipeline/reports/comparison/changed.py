@@ -1,4 +1,4 @@
-"""Pictures of the queries that changed between two evaluations: the first answers of both."""
+"""Pictures of queries that changed between two evaluations: both first answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class ChangedTile:
 
 @dataclass(frozen=True)
 class ChangedList:
-    """Answers of one run. address: of the query in its report, relative to the page. first: rank of the first match."""
+    """Answers of one run.
+
+    address: of the query in its report, relative to the page. first: rank of the first match.
+    """
 
     run: str
     address: str
@@ -53,7 +56,10 @@ class ChangedCard:
 
 @dataclass(frozen=True)
 class ChangedPictures:
-    """Queries that changed, with pictures. note: why there are none, "" if there are."""
+    """Queries that changed, with pictures.
+
+    note: why there are none, "" if there are.
+    """
 
     cards: list[ChangedCard]
     note: str = ""

@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 
 def write_report(result: Result, paths: Paths, workers: int = 1) -> None:
-    """Replace the report of an evaluation and its pictures, and remove the map of earlier features; log its lines.
+    """Replace the report of an evaluation and its pictures; log its lines.
 
-    workers: threads that draw; they change no file.
+    A map of earlier features is removed. workers: threads that draw; they change no file.
     """
     report, scores, options = result.report, result.scores, result.options
     illustrator = Illustrator(

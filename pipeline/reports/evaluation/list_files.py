@@ -1,4 +1,4 @@
-"""Ranked lists of every query, beside report.html: answers as scripts, pictures on sheets.
+"""Ranked lists of every query beside report.html: scripts and sheets of pictures.
 
 A page that opens from disk reads no other files than scripts and images. So the answers are scripts, which the page
 loads when a list is opened. Every picture is drawn once, in however many lists it stands.
@@ -82,7 +82,8 @@ class RankedQueries:
         """Gallery images that stand in a list, int64, rising."""
         found = [array for one in self.scores.answers.values() for array in (one.answers.positions, one.answers.match)]
         positions = np.unique(np.concatenate([array.ravel() for array in found]))
-        return positions[positions != NOBODY]
+        drawn: np.ndarray = positions[positions != NOBODY]
+        return drawn
 
     @cached_property
     def index(self) -> list[ListedVariant]:
@@ -98,7 +99,7 @@ class RankedQueries:
         return list(group_names(shares.shape[1])) if shares.shape[1] else []
 
     def columns(self) -> dict[str, list[str]]:
-        """Columns of the gallery images that stand in a list, and the variants of the lists."""
+        """Columns of the gallery images that stand in a list; the variants."""
         gallery, names, drawn = self.scores.gallery, self.scores.names, self.drawn
         stripes, parts = self._seen(gallery.take(drawn))
         return {
@@ -111,7 +112,7 @@ class RankedQueries:
         }
 
     def query(self, number: int) -> dict[str, object]:
-        """One query: its name, its visible stripes and part groups, and a list per variant."""
+        """Name of a query, its visible stripes and part groups, its lists."""
         (stripes,), (parts,) = self._seen(self.scores.query.take(np.array([number])))
         name = str(self.scores.query.name[number])
         lists = [self._list(variant, number) for variant in self.scores.answers]
@@ -155,9 +156,9 @@ class RankedQueries:
 
 
 def write_lists(folder: Path, queries: RankedQueries, workers: int) -> ListIndex | None:
-    """Write scripts and sheets of all queries, in place of what the folder holds.
+    """Write scripts and sheets of all queries.
 
-    workers: threads; they change no file. None where no lists are wanted.
+    They replace what the folder holds. workers: threads; they change no file. None where no lists are wanted.
     """
     shutil.rmtree(folder, ignore_errors=True)
     scores = queries.scores
@@ -201,7 +202,10 @@ def script(name: str, value: object) -> str:
 
 
 def script_value(path: Path) -> Any:
-    """JSON value of a script of the lists. Raises OSError or ValueError for a file that is missing or damaged."""
+    """JSON value of a script of the lists.
+
+    Raises OSError or ValueError for a file that is missing or damaged.
+    """
     return json.loads(path.read_text(encoding="utf-8").partition(" = ")[2].rstrip(";\n"))
 
 

@@ -39,7 +39,7 @@ class QueryTable:
     columns: list[Column]
     rows: list[list[Cell]]
     file: str
-    precision_column: int
+    precision_column: int = 0
     lists: ListIndex | None = None
 
     @property

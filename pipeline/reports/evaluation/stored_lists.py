@@ -1,4 +1,4 @@
-"""Ranked lists of a finished evaluation, read from the folder beside its report."""
+"""Ranked lists of a finished evaluation, read from beside its report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class StoredAnswer:
 
 @dataclass(frozen=True)
 class StoredList:
-    """The answers to one query. image: thumbnail of the query [h, w, 3] uint8. first_hit: 0 without a match."""
+    """The answers to one query.
+
+    image: thumbnail of the query [h, w, 3] uint8. first_hit: 0 without a match.
+    """
 
     image: np.ndarray
     first_hit: int
@@ -54,9 +57,9 @@ class StoredLists:
         return {query["name"]: (number, query) for number, query in enumerate(queries)}
 
     def find(self, query: str, variant: str, length: int) -> StoredList | None:
-        """List of a query under a variant, at most `length` answers; None if it is not stored.
+        """List of a query under a variant; None if not stored.
 
-        Raises OSError, ValueError or KeyError for files that are damaged or of another version.
+        length: answers at most. Raises OSError, ValueError or KeyError for damaged files.
         """
         if variant not in self._gallery["variants"] or query not in self._queries:
             return None

@@ -38,7 +38,7 @@ def training_view(report: Report, curves: TrainingCurves | None) -> TrainingView
     if not rows:
         return None
     training = report.provenance.training
-    options = [[name, code(training[name])] for name in SECTIONS if name in training]
+    options = [[name, code(_table(training, name))] for name in SECTIONS if name in training]
     shown = Table([["what", "value"], *rows], numbers_from=2, label="the training")
     return TrainingView(shown, training_charts(curves) if curves else [], "" if curves else NO_CURVES, options)
 
@@ -70,7 +70,10 @@ def training_lines(contents: MarkdownContents) -> list[str]:
 
 
 def training_rows(report: Report) -> list[list[str]]:
-    """What decides a training, in words: name, value. What its description does not name is left out."""
+    """What decides a training, in words: name, value.
+
+    What its description does not name is left out.
+    """
     found = report.provenance.training
     model, schedule, train = (_table(found, name) for name in ("model", "schedule", "train"))
     rows = [

@@ -114,9 +114,9 @@ def write_map(run: Run, options: MapOptions) -> Path:
 
 
 def choose_images(query: FeatureBank, gallery: FeatureBank, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the images of a map among queries and gallery, int64 each, rising.
+    """Positions of a map's images among queries and gallery, int64 each.
 
-    All of them, or those of persons drawn one after another while all their images fit into `most`.
+    They are rising. All of them, or those of persons drawn one after another while all their images fit into `most`.
     """
     pid = np.concatenate([query.pid, gallery.pid])
     if len(pid) > most:

@@ -1,4 +1,4 @@
-"""Projections of features onto a plane: PCA, and t-SNE or UMAP where their packages are installed."""
+"""Projections of features onto a plane: PCA, t-SNE or UMAP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def choose_method(given: str) -> str:
     if given in PACKAGES and not _installed(given):
         package = PACKAGES[given][1]
         raise UserError(
-            f"{TITLES[given]} needs the package {package}", f"Run: pip install {package}; or take --by pca."
+            f"the projection '{given}' needs the package '{package}', which is not installed",
+            f"Run: pip install {package}; or take --by pca.",
         )
     return given
 
@@ -64,4 +65,5 @@ def _unit_square(plane: np.ndarray) -> np.ndarray:
     """The same picture inside the unit square, with equal scales and in its middle."""
     low, high = plane.min(axis=0), plane.max(axis=0)
     largest = float((high - low).max()) or 1.0
-    return (plane - (low + high) / 2) / largest + 0.5
+    placed: np.ndarray = (plane - (low + high) / 2) / largest + 0.5
+    return placed

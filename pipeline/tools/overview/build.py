@@ -13,7 +13,10 @@ logger = logging.getLogger(__name__)
 
 
 def write_overview(runs: Path) -> Path:
-    """Write the page; log its lines. Raises UserError where there are no runs."""
+    """Write the page; log its lines.
+
+    Raises UserError where there are no runs.
+    """
     overview = collect(runs)
     path = runs / "index.html"
     write_text(path, html_page(overview))

@@ -1,4 +1,4 @@
-"""Every training and every evaluation below a folder of runs, and what differs between them.
+"""Every training and evaluation below a folder of runs, and their differences.
 
 Reads stamps, config.json and report.json. No torch.
 """
@@ -42,7 +42,7 @@ class FoundEvaluation:
 
     @property
     def trained_on(self) -> str:
-        """Full name of the run, or name of the network that ships, that was evaluated."""
+        """Full name of the run, or of the network that ships."""
         return self.report.provenance.trained_on if self.report else ""
 
     @property
@@ -63,7 +63,7 @@ class FoundEvaluation:
 
 @dataclass(frozen=True)
 class MissingCell:
-    """A finished training that was not evaluated on a dataset, and the command that does it."""
+    """A finished training without an evaluation on a dataset, with its command."""
 
     trained_on: str
     dataset: str
@@ -97,13 +97,19 @@ class Overview:
 
     @cached_property
     def cells(self) -> dict[tuple[str, str], FoundEvaluation]:
-        """Trained on, tested on -> the newest evaluation of the test split under the default protocol."""
+        """Trained on, tested on -> the newest evaluation.
+
+        It is one of the test split under the default protocol.
+        """
         newest = sorted(self.readable, key=lambda one: one.finished)
         return {(one.trained_on, one.setting[0]): one for one in newest if one.setting[1:] == ("test", "default")}
 
     @property
     def rows(self) -> list[str]:
-        """Networks of the matrix: runs' own trainings, and whatever else was evaluated on another dataset."""
+        """Networks of the matrix.
+
+        They are the runs' own trainings, and whatever else was evaluated on another dataset.
+        """
         own = [name for name in self.trainings if "/" not in name]
         crossed = [one.trained_on for one in self.readable if place_of(one.folder).evaluated]
         return list(dict.fromkeys([*own, *sorted(crossed)]))
@@ -177,9 +183,9 @@ def _headline(one: FoundEvaluation) -> Mapping[str, float]:
 
 
 def differing(group: list[FoundEvaluation]) -> list[list[str]]:
-    """What differs from the usual in every evaluation of a group, as "train.seed=1".
+    """Options of every evaluation of a group that differ from the usual.
 
-    The usual value of an option is the one that most of them have, the first in a tie.
+    They read "train.seed=1". The usual value of an option is the one that most of them have, the first in a tie.
     """
     names = list(dict.fromkeys(name for one in group for name in one.options))
     values = {name: [_text(one.options.get(name, ADDED.get(name))) for one in group] for name in names}

@@ -27,7 +27,10 @@ DATE = "%Y-%m-%d %H:%M"
 
 @dataclass(frozen=True)
 class Link:
-    """A page below the folder of runs. address: relative to it, "" for none."""
+    """A page below the folder of runs.
+
+    address: relative to that folder, "" for none.
+    """
 
     words: str
     address: str = ""
@@ -63,7 +66,10 @@ class EvaluationGroup:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Trained on x tested on. rows: name, and a cell per dataset; None where it is missing."""
+    """Networks and datasets.
+
+    rows: name, and a cell per dataset; None where it is missing.
+    """
 
     columns: list[str]
     rows: list[tuple[str, list[Link | None]]]
@@ -100,7 +106,7 @@ def view(overview: Overview) -> OverviewPage:
     )
     return OverviewPage(
         "Runs",
-        f"{counts} in {runs}, as they were when this page was written: sorn runs writes it anew. Times are UTC.",
+        f"{counts} in {runs}, as they were when this page was written. Times are UTC. Written anew by: sorn runs",
         [figure.title for figure in HEADLINE],
         [_group(key, group, runs) for key, group in overview.groups.items()],
         _matrix(overview),
