@@ -1,4 +1,4 @@
-"""Checks of what the default pipeline can do without: labelers, ImageNet weights, clusters."""
+"""Checks of optional parts: labelers, ImageNet weights, clusters."""
 
 from __future__ import annotations
 
