@@ -118,7 +118,7 @@ def main() -> None:
     images, rounds = given.images or (60 if given.quick else 400), given.rounds or (3 if given.quick else 5)
     config = Config(masks=MasksConfig(options={"model": given.model}), runtime=Runtime(device="cpu"))
     try:
-        crops = read_crops(given.crops)
+        crops = read_crops(given.crops)[:images]
         floor = bare_networks(config, crops, images)
     except UserError as error:
         print(error)

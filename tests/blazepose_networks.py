@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.labelers import blazepose_files
 from pipeline.labelers.blazepose_detector import GRIDS
 from pipeline.labelers.blazepose_person import JOINTS, LANDMARKS, VALUES
@@ -113,6 +114,20 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
         (folder / file.name).write_bytes(file.name.encode())
     monkeypatch.setattr(blazepose_files, "digest_file", _digest)
     return scene
+
+
+def require_real() -> Path:
+    """Folder of the real networks, as `make weights-blazepose` leaves it for this user; skips where they are not there.
+
+    The tests have a cache of their own, so the folder has to be named.
+    """
+    pytest.importorskip("ai_edge_litert")
+    folder = Path.home() / ".cache" / "sorn" / blazepose_files.FOLDER
+    try:
+        blazepose_files.require(folder, blazepose_files.ALL)
+    except UserError as error:
+        pytest.skip(str(error))
+    return folder
 
 
 def _digest(path: Path) -> str:

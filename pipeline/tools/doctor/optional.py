@@ -1,4 +1,4 @@
-"""Checks of what the default pipeline can do without: labelers, ImageNet weights, clusters."""
+"""Checks of optional parts: labelers, ImageNet weights, clusters."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def imagenet(imagenet: ImagenetAnswer | Faulty) -> Diagnosis:
 
 
 def backends(backends: BackendsAnswer | Faulty) -> Diagnosis:
-    """Backends of `sorn masks --backend`; a missing one is needed only for a cluster."""
+    """Backends of `sorn masks --backend`.
+
+    A missing one is needed only for a cluster.
+    """
     if isinstance(backends, Faulty):
         return Diagnosis("backends", "warning", f"cannot be told: {backends.why}", "Mend the lines above first.")
     shown = []

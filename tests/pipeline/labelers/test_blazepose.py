@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blazepose_networks import FIGURE, Scene, install
+from blazepose_networks import FIGURE, Scene, install, require_real
 
 from pipeline import labelers
 from pipeline.datasets.manifest import Manifest
@@ -259,12 +259,7 @@ def test_options_out_of_range(option: str, value: object) -> None:
 @pytest.mark.slow
 def test_the_real_networks(rendered: list[np.ndarray]) -> None:
     """Equal masks from networks that were used before, from new ones, and from two threads."""
-    pytest.importorskip("ai_edge_litert")
-    try:
-        blazepose_files.require(blazepose_files.default_folder(), blazepose_files.ALL)
-    except UserError as error:
-        pytest.skip(str(error))
-    labeler = labelers.create("blazepose", {}, SOURCE)
+    labeler = labelers.create("blazepose", {"folder": str(require_real())}, SOURCE)
     labeler.prepare([], Runtime())
     found = labeler.label([], rendered)
     again = labeler.label([], rendered[::-1])[::-1]

@@ -8,27 +8,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from blazepose_networks import require_real
 from PIL import Image
 
 from pipeline.datasets.synped.plan import SIZES, make_plan
 from pipeline.datasets.synped.render import render
-from pipeline.errors import UserError
-from pipeline.labelers import blazepose_files
 
 ROOT = Path(__file__).parents[3]
-IMAGES, SHARD = 6, 2
+IMAGES, SHARD = 4, 2
 RANKS = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CSV of pictures of SynPed. Skips where LiteRT or the networks are not there."""
-    pytest.importorskip("ai_edge_litert")
-    try:
-        blazepose_files.require(blazepose_files.default_folder(), blazepose_files.ALL)
-    except UserError as error:
-        pytest.skip(str(error))
+def networks() -> Path:
+    return require_real()
+
+
+@pytest.fixture(scope="module")
+def dataset(networks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV of pictures of SynPed."""
     folder, plan, rows = tmp_path_factory.mktemp("pictures"), make_plan(SIZES["demo"], 0), ["path,pid,camid,split"]
     chosen = [spec.index for spec in plan.images if spec.split == "train"][:IMAGES]
     for number, index in enumerate(chosen):
@@ -41,7 +40,16 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shards(dataset: Path, runs: Path, *options: str, launcher: tuple[str, ...] = ()) -> dict[str, bytes]:
     """Shards of the dataset, labelled by a process with these options; by those of a launcher where one is given."""
     common = ["--dataset", str(dataset), "--data-root", str(dataset.parent), "--runs", str(runs)]
-    common += ["--labeler", "blazepose", "--set", f"masks.shard_images={SHARD}", "--set", "masks.image_size=[64,32]"]
+    common += [
+        "--labeler",
+        "blazepose",
+        "--set",
+        f"masks.shard_images={SHARD}",
+        "--set",
+        f"masks.options.folder={require_real()}",
+        "--set",
+        "masks.image_size=[64,32]",
+    ]
     for words in (["pipeline", "data", "prepare", *common], [*launcher, "pipeline", "masks", *common, *options]):
         done = subprocess.run(
             [sys.executable, "-m", *words],
