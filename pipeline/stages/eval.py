@@ -134,7 +134,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
     masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
     pair = select_pair(banks, protocol, options.visibility)
-    of_val = val and (seen_by(val.query, options.visibility), seen_by(val.gallery, options.visibility))
+    of_val = None if val is None else (seen_by(val.query, options.visibility), seen_by(val.gallery, options.visibility))
     if options.tracks:
         tracks = track_of(run.records)
 
@@ -202,6 +202,8 @@ def _write_calibration(paths: Paths, calibration: Calibration | None, of_picture
     write_calibration(paths.calibration, calibration)
     if of_pictures and calibration.plain and not paths.trained_on:
         write_calibration(paths.checkpoint_calibration, calibration)
+
+
 def _tracks_digest(run: Run, data: Stamp) -> str:
     """Digest of the tracks. Raises UserError for a dataset without tracks."""
     if "tracks" not in data.provides:
