@@ -1,4 +1,4 @@
-"""Convolution of each channel by itself, with gradients that are fast on CPUs.
+"""Depthwise convolution with gradients that are fast on CPUs.
 
 In bfloat16 the kernels of oneDNN are fast for the gradients of 3x3 weights with stride 1. The weight gradient of 5x5
 takes a hundred times as long, and the input gradient with stride 2 eight times as long as in float32. So the weight

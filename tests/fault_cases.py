@@ -33,12 +33,14 @@ class Case:
     def times(self) -> dict[str, int]:
         """Every file of the stages before -> when it was written.
 
-        The stamp of data is left out: it follows the runs, which are a copy here.
+        The stamp of data is left out: it follows the runs, which are a copy here. So is the calibration beside the
+        checkpoint, which the evaluation writes.
         """
         folders = [self.project.folder_of(stage, self.runs) for stage in BEFORE[self.stage]]
         files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-        moved = self.project.folder_of("data", self.runs) / "stamp.json"
-        return {str(path): path.stat().st_mtime_ns for path in files if path != moved}
+        other = {("data", "stamp.json"), ("train", "calibration.json")}
+        others = {self.project.folder_of(stage, self.runs) / name for stage, name in other}
+        return {str(path): path.stat().st_mtime_ns for path in files if path not in others}
 
     def run(self, *options: str, limits: Callable[[], None] | None = None) -> Finished:
         return self.project.run(self.stage, self.runs, *options, limits=limits)

@@ -136,12 +136,17 @@ class TinyProject:
 
     @classmethod
     def tree(cls, runs: Path, stages: Iterable[str] = STAGES) -> dict[str, bytes]:
-        """Every file of these stages that holds results: path -> content. What is temporary must be gone."""
-        found = {}
+        """Every file of these stages that holds results: path -> content. What is temporary must be gone.
+
+        The calibration beside a checkpoint is the evaluation's.
+        """
+        found, stages = {}, list(stages)
         for stage in stages:
             folder = cls.folder_of(stage, runs)
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                 name = path.relative_to(folder)
-                if not any(part in TIMED for part in name.parts):
-                    found[f"{stage}/{name.as_posix()}"] = cls.content(path)
+                owner = "eval" if (stage, name.name) == ("train", "calibration.json") else stage
+                if owner in stages and not any(part in TIMED for part in name.parts):
+                    beside = "" if owner == stage else f"beside {stage}/"
+                    found[f"{owner}/{beside}{name.as_posix()}"] = cls.content(path)
         return found

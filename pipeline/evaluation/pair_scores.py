@@ -255,8 +255,8 @@ def _open_set(found: CountedPairs) -> tuple[OpenSetFigures, ...]:
 
 def _held(counts: PairCounts) -> tuple[int, int]:
     """First and last bar that hold a pair."""
-    places = np.flatnonzero(counts.same + counts.different) // WIDE
-    return int(places[0]), int(min(places[-1], BINS // WIDE - 1))
+    places = np.minimum(np.flatnonzero(counts.same + counts.different) // WIDE, BINS // WIDE - 1)
+    return int(places[0]), int(places[-1])
 
 
 def _histogram(counts: PairCounts) -> Histogram:

@@ -16,7 +16,10 @@ from sorn.placement import find_place, placed
 
 
 def usual_width(sizes: Sequence[tuple[int, int]]) -> float:
-    """Median of width by height in the gallery, which mostly shows whole people. sizes: height and width of each."""
+    """Median of width by height over a gallery.
+
+    It mostly shows whole people. sizes: height and width of each picture.
+    """
     return float(np.median([width / height for height, width in sizes])) if sizes else 0.0
 
 

@@ -63,4 +63,5 @@ def test_the_file_keeps_its_keys_and_their_order(tmp_path):
         "pid_labels",
         "camid_labels",
         "content",
+        "tracks",
     ]

@@ -168,19 +168,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_searcher_extracts_a_folder_once(folder: Path, model: Path, asked: Asked, cache: Path) -> None:
     query = folder / "05.png"
     first = Searcher(model, folder, device="cpu").search(query)
-    (file,) = cache.iterdir()
+    (file,) = cache.glob("*.h5")
     assert first[0].path == query and file.name.startswith("pictures-")
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700  # features of people
     del asked[:]
-    assert Searcher(model, folder, device="cpu").search(query) == first and asked == [16]  # the query in a full pass
+    assert Searcher(model, folder, device="cpu").search(query) == first and len(asked) == 1  # the query
     add(folder)
-    assert len(Searcher(model, folder, device="cpu").gallery.bank) == 22 and asked == [16, 1]
+    assert len(Searcher(model, folder, device="cpu").gallery.bank) == 22 and asked[1:] == [1]
     plain = Searcher(model, folder, device="cpu", cache=False)
     assert (
-        asked == [16, 1, 22]
+        asked[1:] == [1, 22]
         and plain.gallery.bank.global_.tobytes() == Searcher(model, folder, device="cpu").gallery.bank.global_.tobytes()
     )
-    assert list(cache.iterdir()) == [file]
+    assert list(cache.glob("*.h5")) == [file]
 
 
 def test_each_folder_and_network_has_a_file_of_its_own(
@@ -192,14 +192,14 @@ def test_each_folder_and_network_has_a_file_of_its_own(
         for network in (model, other):
             for pictures in (folder, tmp_path / "elsewhere" / "pictures"):
                 Searcher(network, pictures, device="cpu")
-    assert asked == [21] * 4 and len(list(cache.iterdir())) == 4
+    assert asked == [21] * 4 and len(list(cache.glob("*.h5"))) == 4
 
 
 def test_a_cache_that_cannot_be_used_stops_no_search(
     tmp_path: Path, folder: Path, model: Path, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = Searcher(model, folder, device="cpu").search(folder / "05.png")
-    (file,) = cache.iterdir()
+    (file,) = cache.glob("*.h5")
     file.write_bytes(file.read_bytes()[:1000])
     assert Searcher(model, folder, device="cpu").search(folder / "05.png") == first
     assert len(read_bank(file)[0]) == 21

@@ -23,6 +23,7 @@ OPTIONS = (
     "masks.shard_images=4",
     "masks.options.table=sorn8",
     "model.backbone=resnet18",
+    "model.stripes=3",
     "model.semantic_channels=8",
     "model.set_channels=8",
     "schedule.epochs=1",
