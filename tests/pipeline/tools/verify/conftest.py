@@ -24,6 +24,7 @@ OPTIONS = (
     "masks.options.table=sorn8",
     "model.backbone=resnet18",
     "model.stripes=3",
+    "train.init=none",
     "model.semantic_channels=8",
     "model.set_channels=8",
     "schedule.epochs=1",
