@@ -22,6 +22,8 @@ from pipeline.runs.shipped import ships
 from sorn.error_rates import PairCounts
 
 SCHEMA_VERSION = 1
+SETTINGS = ("tau", "part_tau", "flip", "adapt_norms", "place", "visibility")
+# Options of [eval] that features and visible stripes depend on; fields of `Calibration` of the same names.
 FEWEST_PERSONS = 20  # that pairs with some number of stripes in common must show, before they have rates of their own
 
 
@@ -137,15 +139,7 @@ class Calibration:
 
     def fits(self, options: EvalConfig) -> bool:
         """Whether an evaluation with these options has the same features and stripes."""
-        own = (self.tau, self.part_tau, self.flip, self.adapt_norms, self.place, self.visibility)
-        return own == (
-            options.tau,
-            options.part_tau,
-            options.flip,
-            options.adapt_norms,
-            options.place,
-            options.visibility,
-        )
+        return all(getattr(self, name) == getattr(options, name) for name in SETTINGS)
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from pipeline.evaluation.calibration import SCHEMA_VERSION, Calibration, RateTable, RuleCalibration
+from pipeline.evaluation.calibration import SCHEMA_VERSION, SETTINGS, Calibration, RateTable, RuleCalibration
 from pipeline.evaluation.certainty import (
     MAIN,
     RATES,
@@ -110,14 +110,9 @@ class CountedPairs:
             len(task.query),
             len(task.gallery),
             self.persons,
-            options.tau,
-            options.part_tau,
-            options.flip,
-            options.adapt_norms,
-            options.place,
-            options.visibility,
-            rules,
-            tuple(measured),
+            **{name: getattr(options, name) for name in SETTINGS},
+            rules=rules,
+            measured=tuple(measured),
         )
 
 
