@@ -68,7 +68,7 @@ def query_rate(hit: np.ndarray, counted: np.ndarray, pid: np.ndarray) -> Measure
     if len(sums) < 2 or value in (0, 1):
         return MeasuredRate(value)
     draws = resampled_sums(sums)
-    return MeasuredRate(value, *interval(_shares(draws[:, 0], draws[:, 1])))
+    return _measured(value, _shares(draws[:, 0], draws[:, 1]))
 
 
 def _with_sum(values: np.ndarray) -> np.ndarray:
@@ -91,8 +91,18 @@ def _rate(sums: np.ndarray, draws: np.ndarray | None, errors: int, pairs: int, k
     value = float(wrong / count)
     if draws is None or value in (0, 1):
         return MeasuredRate(value)
-    found = _of_draws(sums, draws, errors, pairs, kind)
-    return MeasuredRate(value) if np.isnan(found).all() else MeasuredRate(value, *interval(found))
+    return _measured(value, _of_draws(sums, draws, errors, pairs, kind))
+
+
+def _measured(value: float, draws: np.ndarray) -> MeasuredRate:
+    """Rate with the interval of its draws, within [0, 1].
+
+    Without an interval if no draw has a pair.
+    """
+    if np.isnan(draws).all():
+        return MeasuredRate(value)
+    low, high = interval(draws)
+    return MeasuredRate(value, max(0.0, low), min(1.0, high))
 
 
 def _of_draws(sums: np.ndarray, draws: np.ndarray, errors: int, pairs: int, kind: int) -> np.ndarray:
@@ -109,9 +119,10 @@ def _equal(sums: np.ndarray, draws: np.ndarray | None, missed: int, equal: Equal
     if draws is None or falling + rising <= 0:
         return MeasuredRate(equal.rate)
     found = [_of_draws(sums, draws, errors, pairs, -1) for errors, pairs in ((2, 0), (missed, 1))]
-    moved = [values - values.mean() for values in found]
-    low, high = interval(equal.rate + (rising * moved[0] + falling * moved[1]) / (falling + rising))
-    return MeasuredRate(equal.rate, max(0.0, low), min(1.0, high))
+    if any(np.isnan(values).all() for values in found):
+        return MeasuredRate(equal.rate)
+    moved = [values - np.nanmean(values) for values in found]
+    return _measured(equal.rate, equal.rate + (rising * moved[0] + falling * moved[1]) / (falling + rising))
 
 
 def _shares(errors: np.ndarray, pairs: np.ndarray) -> np.ndarray:
