@@ -87,3 +87,45 @@ def blend(vertices, segments, weights, transforms):  # type: ignore[no-untyped-d
                 total += weights[i, bone] * place
             moved[i, row] = total
     return moved
+
+
+@compiled("f8[::1](u1[::1])")
+def numbers(text):  # type: ignore[no-untyped-def]
+    """Decimal numbers of an ASCII text, float64, correctly rounded.
+
+    The text has digits, points, minus signs and white space, and at most 15 digits to a number. Raises ValueError for
+    other characters.
+    """
+    found = np.empty(len(text) // 2 + 1)
+    count = 0
+    digits, places, sign, point = 0, 0, 1.0, False
+    inside = False
+    power = np.ones(16)
+    for k in range(1, 16):
+        power[k] = power[k - 1] * 10.0
+    for i in range(len(text) + 1):
+        character = text[i] if i < len(text) else 32
+        if 48 <= character <= 57:
+            digits = digits * 10 + (character - 48)
+            places += point
+            inside = True
+        elif character == 46:
+            point = True
+        elif character == 45:
+            sign = -1.0
+        elif character == 32 or 9 <= character <= 13:
+            if inside:
+                found[count] = sign * digits / power[places]
+                count += 1
+            digits, places, sign, point, inside = 0, 0, 1.0, False, False
+        else:
+            raise ValueError("not a plain decimal number")
+    return found[:count].copy()
+
+
+@compiled("void(f4[:, ::1], i8[::1], f4[:, ::1], f4)")
+def displace(vertices, rows, displacements, weight):  # type: ignore[no-untyped-def]
+    """Vertices [V, 3] moved in place: those of `rows` [n] by weight times displacements [n, 3]."""
+    for k in range(len(rows)):
+        for axis in range(3):
+            vertices[rows[k], axis] += weight * displacements[k, axis]
