@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.synped.mesh_kernels import displace, numbers
 from pipeline.errors import UserError
 from sorn.parts import CLASSES, FOOT, HEAD, LOWER_ARM, LOWER_LEG, TORSO, UPPER_ARM, UPPER_LEG
 
@@ -186,10 +187,16 @@ def rest(phenotype: Phenotype) -> Rest:
     base = template()
     vertices = base.vertices.copy()
     for name, weight in _blend(phenotype).items():
-        vertices += np.float32(weight) * _read_target(name)
-    vertices[:, 2] -= vertices[base.faces["body"], 2].min()
+        displace(vertices, *_read_target(name), weight)
+    vertices[:, 2] -= vertices[_lowest(), 2].min()
     joints = {name: vertices[cube].mean(axis=0) for name, cube in base.cubes.items()}
     return Rest(vertices, joints)
+
+
+@cache
+def _lowest() -> np.ndarray:
+    """Ids of the vertices of the skin, of which the lowest one stands on the ground."""
+    return np.unique(template().faces["body"])
 
 
 def _blend(phenotype: Phenotype) -> dict[str, float]:
@@ -245,12 +252,11 @@ def _target_path(name: str) -> Path:
 
 
 @cache
-def _read_target(name: str) -> np.ndarray:
-    """Displacements [V, 3] float32 metres; the files hold a vertex id and three numbers a line."""
-    table = np.fromstring(gzip.decompress(_target_path(name).read_bytes()).decode("ascii"), sep=" ").reshape(-1, 4)
-    displacements = np.zeros_like(template().vertices)
-    displacements[table[:, 0].astype(np.int64)] = _to_world(table[:, 1:])
-    return displacements
+def _read_target(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Vertex ids [n] int64 and their displacements [n, 3] float32 metres; a line has an id and three numbers."""
+    text = gzip.decompress(_target_path(name).read_bytes())
+    table = numbers(np.frombuffer(text, np.uint8).copy()).reshape(-1, 4)
+    return table[:, 0].astype(np.int64), _to_world(table[:, 1:])
 
 
 def _to_world(points: np.ndarray) -> np.ndarray:

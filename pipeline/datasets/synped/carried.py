@@ -15,6 +15,7 @@ from pipeline.datasets.synped.drape import COLUMNS, DIRECTIONS, radii
 from pipeline.datasets.synped.measures import measure
 from pipeline.datasets.synped.mesh import Mesh, Surface, join
 from pipeline.datasets.synped.piece import Piece, box, ellipsoid, rigid, strip
+from pipeline.datasets.synped.piece_kernels import nearest
 from pipeline.datasets.synped.texture import Colour, Palette, draw_accent, draw_colour
 from sorn.parts import BACKGROUND
 
@@ -85,9 +86,7 @@ def _strap(path: np.ndarray, origin: np.ndarray, half: np.ndarray) -> tuple[np.n
 
 def _on_body(strap: Piece, points: np.ndarray, weights: np.ndarray) -> Piece:
     """Give each vertex the skin weights of the nearest body point."""
-
-    nearest = np.linalg.norm(strap.vertices[:, None] - points[None], axis=2).argmin(axis=1)
-    return replace(strap, weights=weights[nearest])
+    return replace(strap, weights=weights[nearest(strap.vertices, points)])
 
 
 def _backpack(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.datasets.synped.cloth import stored
 from pipeline.datasets.synped.mesh import Mesh, Surface
+from pipeline.datasets.synped.piece_kernels import supports
 from sorn.parts import LOWER_LEG, TORSO, UPPER_LEG
 
 COLUMNS = 48
@@ -96,16 +97,8 @@ def outlines(local: np.ndarray, heights: np.ndarray) -> np.ndarray:
     points: [n, 3]. The R heights fall; the D directions are DIRECTIONS. A height without points takes the values of the
     ring above.
     """
-    reach = local[:, :1] * _UNIT[:, 0] + local[:, 1:2] * _UNIT[:, 1]  # [n, D]
     half = 0.75 * abs(float(heights[0] - heights[1])) + 0.008
-    result = np.zeros((len(heights), COLUMNS), dtype=np.float32)
-    for index, height in enumerate(heights):
-        near = np.abs(local[:, 2] - height) < half
-        if near.any():
-            result[index] = reach[near].max(axis=0)
-        elif index:
-            result[index] = result[index - 1]
-    return result
+    return supports(np.ascontiguousarray(local, np.float32), heights, half, _UNIT)  # type: ignore[no-any-return]
 
 
 def _hang(tube: Tube, outline: np.ndarray, up: np.ndarray, scale: float) -> np.ndarray:

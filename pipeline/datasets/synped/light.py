@@ -12,8 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.synped.noise import smooth3
-from pipeline.datasets.synped.raycast import NOTHING, Hits, Scene, blocked, unit
+from pipeline.datasets.synped.noise import CELLS, smooth_table
+from pipeline.datasets.synped.raycast import NOTHING, Hits, Scene, blocked
+from pipeline.datasets.synped.shade_kernels import (
+    face_viewer,
+    interpolated,
+    lighten,
+    neighbours_mean,
+    normalise,
+    off_surface,
+    sorted_by_surface,
+    tilt,
+)
 from pipeline.datasets.synped.style import Sky
 
 SHARP = 0.015  # radians of the light below which the edge of a shadow needs no smoothing
@@ -47,13 +57,6 @@ class Light:
         up = directions[:, 2:]
         sky = self.haze * (1 - np.clip(up * 3, 0, 1)) + self.sky * np.clip(up * 3, 0, 1)
         return np.where(up > 0, sky, self.ground * 0.6).astype(np.float32)
-
-    def ambient(self, normals: np.ndarray) -> np.ndarray:
-        """Irradiance from sky and ground for unit normals [n, 3]: [n, 3]."""
-        up = 0.5 + 0.5 * normals[:, 2:]
-        side = 1 + self.side_share * (normals @ self.side)[:, None]
-        irradiance: np.ndarray = ((self.sky * up + self.ground * (1 - up)) * side).astype(np.float32)
-        return irradiance
 
 
 def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray, look: Sky) -> Light:
@@ -130,24 +133,38 @@ def shade(
     rng: np.random.Generator,
 ) -> Shaded:
     """Radiance of every ray from `origin` [3]; grid: (rows, columns)."""
-    radiance = light.environment(directions)
     found = np.flatnonzero(hits.layer != NOTHING)
     points = _surface_points(scenes, hits, directions, found)
-    seen = directions[found]
-    position = origin + hits.distance[found, None] * seen + OFFSET * points.flat
+    start = np.ascontiguousarray(origin, np.float32)
+    position = off_surface(start, hits.distance, directions, points.flat, found, OFFSET)
     sun_free, sky_free = _visibility(scenes, hits, found, position, points, light, grid, rng)
-
-    facing = np.clip(points.normals @ light.sun, 0, None) * sun_free
-    irradiance = light.ambient(points.normals) * (0.22 + 0.78 * sky_free)[:, None] + light.sun_colour * facing[:, None]
-    colour = points.albedo * irradiance
+    mirror = np.zeros_like(points.albedo)
     shiny = np.flatnonzero(points.gloss > 0)
     if len(shiny):
-        colour[shiny] += _mirror(points, seen, shiny, light, sky_free, sun_free)
-    fade = np.exp(-hits.distance[found] / light.haze_length)[:, None]
-    radiance[found] = colour * fade + light.haze * (1 - fade)
-    total = np.ones(len(directions), dtype=np.float32)
-    total[found] = irradiance.mean(axis=1)
-    return Shaded(radiance, total)
+        mirror[shiny] = _mirror(points, directions[found[shiny]], shiny, light, sky_free, sun_free)
+    radiance = np.empty((len(directions), 3), np.float32)
+    irradiance = np.ones(len(directions), np.float32)
+    side = 1 + light.side_share * (points.normals @ light.side)
+    facing = points.normals @ light.sun
+    fade = np.exp(-hits.distance[found] / light.haze_length)
+    colours = np.stack([light.sky, light.ground, light.sun_colour, light.haze])
+    lighten(
+        found,
+        points.albedo,
+        points.normals,
+        side,
+        sky_free,
+        facing,
+        fade,
+        sun_free,
+        mirror,
+        colours,
+        radiance,
+        irradiance,
+    )
+    missed = np.flatnonzero(hits.layer == NOTHING)
+    radiance[missed] = light.environment(directions[missed])
+    return Shaded(radiance, irradiance)
 
 
 @dataclass
@@ -170,37 +187,29 @@ def _surface_points(scenes: Sequence[Scene], hits: Hits, directions: np.ndarray,
         if not len(here):
             continue
         rays = found[here]
-        face = hits.face[rays]
-        u, v = hits.u[rays], hits.v[rays]
-        weights = np.stack([1 - u - v, u, v], axis=1)
-        normal = np.einsum("nk,nkc->nc", weights, scene.corner_normals[face])
-        place = np.einsum("nk,nkc->nc", weights, scene.corner_coords[face])
-        albedo, normal, gloss = _surfaces(scene, scene.mesh.surface[face], place, normal)
+        mesh = (scene.faces, scene.mesh.smooth, scene.vertex_normals, scene.face_normals, scene.coords)
+        normal, even, place = interpolated(rays, hits.face, hits.u, hits.v, *mesh)
+        points.albedo[here], points.gloss[here] = _surfaces(scene, hits.face[rays], place, normal)
         points.normals[here] = normal @ scene.turn.T
-        points.flat[here] = scene.face_normals[face] @ scene.turn.T
-        points.albedo[here], points.gloss[here] = albedo, gloss
-    towards = directions[found]
-    for normals in (points.normals, points.flat):
-        away = np.einsum("ij,ij->i", normals, towards) > 0
-        normals[away] = -normals[away]
+        points.flat[here] = even @ scene.turn.T
+    for vectors in (points.normals, points.flat):
+        face_viewer(vectors, directions, found)
     return points
 
 
-def _surfaces(
-    scene: Scene, surface: np.ndarray, place: np.ndarray, normal: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Evaluate each surface once, on its own hits only."""
+def _surfaces(scene: Scene, face: np.ndarray, place: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Albedo and gloss of hits, each surface evaluated once, on its own hits only; `normal` is tilted in place."""
     albedo = np.empty_like(place)
     gloss = np.zeros(len(place), np.float32)
-    order = np.argsort(surface, kind="stable")
-    bounds = np.flatnonzero(np.diff(surface[order])) + 1
-    for group in np.split(order, bounds):
-        look = scene.mesh.surfaces[surface[group[0]]]
+    order, starts = sorted_by_surface(scene.mesh.surface, face, len(scene.mesh.surfaces))
+    for number in np.flatnonzero(np.diff(starts)):
+        look, group = scene.mesh.surfaces[number], order[starts[number] : starts[number + 1]]
         albedo[group] = look.albedo(place[group])
         gloss[group] = look.gloss
         if look.bump > 0:
-            normal[group] += 0.5 * look.bump * smooth3(place[group], look.bump_scale)
-    return albedo, unit(normal), gloss
+            tilt(normal, place, group, 0.5 * look.bump, CELLS / look.bump_scale, smooth_table())
+    normalise(normal)
+    return albedo, gloss
 
 
 def _visibility(
@@ -219,24 +228,27 @@ def _visibility(
     """
     row, column = np.divmod(found, grid[1])
     asks = (row + column) % 2 == 0
-    layers = np.full(grid[0] * grid[1], NOTHING, np.int16)
-    layers[found] = hits.layer[found]
     chosen = np.flatnonzero(asks)
     first = _spread_out(row[chosen] * 0.7548776662 + column[chosen] * 0.5698402910 + rng.random())
     second = _spread_out(row[chosen] * 0.8191725134 + column[chosen] * 0.6710436067 + rng.random())
-    towards_sky = unit(points.flat[chosen] * np.float32(1.001) + _on_ball(first, second))  # cosine distribution
-    blocked_sky = blocked(scenes, position[chosen], towards_sky, light.sky_reach)
-    sky_free = _averaged(1 - blocked_sky.astype(np.float32), found, chosen, layers, grid, 3)
+    towards_sky = points.flat[chosen] * np.float32(1.001) + _on_ball(first, second)  # cosine distribution
+    normalise(towards_sky)
+    dark = blocked(scenes, position[chosen], towards_sky, light.sky_reach)
+    sky_free = neighbours_mean(dark, found[chosen], found, hits.layer, grid[1], 3)
     sun_free = np.ones(len(found), np.float32)
     if light.sun_colour.max() > 0.02:
         hard = light.spread < 0.1
         ask = np.arange(len(found)) if hard else chosen
         lit = ask[points.flat[ask] @ light.sun > 0]
         jitter = rng.random((len(lit), 3), dtype=np.float32) * 2 - 1
-        towards_sun = unit(light.sun + np.float32(light.spread) * jitter)
-        sun_free[lit] = 1 - blocked(scenes, position[lit], towards_sun, light.sun_reach).astype(np.float32)
+        towards_sun = light.sun + np.float32(light.spread) * jitter
+        normalise(towards_sun)
+        shaded = np.zeros(len(found), bool)
+        shaded[lit] = blocked(scenes, position[lit], towards_sun, light.sun_reach)
         if light.spread > SHARP:
-            sun_free = _averaged(sun_free[ask], found, ask, layers, grid, 2 if hard else 3)
+            sun_free = neighbours_mean(shaded[ask], found[ask], found, hits.layer, grid[1], 2 if hard else 3)
+        else:
+            sun_free[shaded] = 0
     return sun_free, sky_free
 
 
@@ -253,42 +265,10 @@ def _on_ball(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
 
 
-def _averaged(
-    values: np.ndarray, found: np.ndarray, chosen: np.ndarray, layers: np.ndarray, grid: tuple[int, int], reach: int
-) -> np.ndarray:
-    """Values known at found[chosen] -> at every hit the mean over known neighbours of its layer."""
-    image = np.zeros(len(layers), np.float32)
-    image[found[chosen]] = values
-    known = np.zeros(len(layers), np.float32)
-    known[found[chosen]] = 1
-    result = np.zeros(len(layers), np.float32)
-    for layer in range(int(layers.max()) + 1):
-        member = layers == layer
-        if member.any():
-            total = _box_sum((image * member).reshape(grid), reach).ravel()
-            weight = _box_sum((known * member).reshape(grid), reach).ravel()
-            result[member] = (total / np.maximum(weight, 1))[member]
-    averages: np.ndarray = result[found]
-    return averages
-
-
-def _box_sum(image: np.ndarray, reach: int) -> np.ndarray:
-    """Sum over the window of 2 reach + 1 around every cell, zero outside."""
-    width = 2 * reach + 1
-    rows, columns = image.shape
-    sums = np.zeros((rows + width, columns + width))
-    sums[reach + 1 : reach + 1 + rows, reach + 1 : reach + 1 + columns] = image
-    sums = sums.cumsum(axis=0).cumsum(axis=1)
-    window: np.ndarray = (
-        sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]
-    ).astype(np.float32)
-    return window
-
-
 def _mirror(
-    points: _Points, seen: np.ndarray, shiny: np.ndarray, light: Light, sky_free: np.ndarray, sun_free: np.ndarray
+    points: _Points, view: np.ndarray, shiny: np.ndarray, light: Light, sky_free: np.ndarray, sun_free: np.ndarray
 ) -> np.ndarray:
-    normal, view = points.normals[shiny], seen[shiny]
+    normal = points.normals[shiny]
     cos = np.einsum("ij,ij->i", normal, view)
     mirrored = view - 2 * cos[:, None] * normal
     grazing = (1 - np.clip(-cos, 0, 1)) ** 4

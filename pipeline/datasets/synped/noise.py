@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 SIZE = 512  # table side, a power of two so that `& (SIZE - 1)` wraps
+CELLS = 16.0  # cells of the smooth table per bump
 
 
 @lru_cache(maxsize=1)
@@ -20,7 +21,7 @@ def _fractal_table() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _smooth_table() -> np.ndarray:
+def smooth_table() -> np.ndarray:
     """Periodic noise of one scale (16 cells), three channels: [SIZE, SIZE, 3] float32, mean 0, standard deviation 1."""
     return _filtered(12, lambda radius: np.exp(-(((radius - 24.0) / 12.0) ** 2)), channels=3)
 
@@ -54,25 +55,6 @@ def fractal(x: np.ndarray, y: np.ndarray, size: float, offset: float = 0.0) -> n
     column = (x * step + offset * 97.0).astype(np.int32) & (SIZE - 1)
     row = (y * step + offset * 57.0).astype(np.int32) & (SIZE - 1)
     values: np.ndarray = _fractal_table()[row, column]
-    return values
-
-
-def smooth3(points: np.ndarray, size: float) -> np.ndarray:
-    """Three smooth noise values at each point: [n, 3] float32.
-
-    points: [n, 3]. Mean 0, standard deviation 1. size: metres of a bump.
-    """
-    step = 16.0 / size
-    x = (points[:, 0] + 0.73 * points[:, 1]) * step
-    y = (points[:, 2] + 0.61 * points[:, 1]) * step
-    column, row = np.floor(x), np.floor(y)
-    a, b = (x - column)[:, None], (y - row)[:, None]
-    c0, r0 = column.astype(np.int32) & (SIZE - 1), row.astype(np.int32) & (SIZE - 1)
-    c1, r1 = (c0 + 1) & (SIZE - 1), (r0 + 1) & (SIZE - 1)
-    table = _smooth_table()
-    top = table[r0, c0] * (1 - a) + table[r0, c1] * a
-    bottom = table[r1, c0] * (1 - a) + table[r1, c1] * a
-    values: np.ndarray = top * (1 - b) + bottom * b
     return values
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from pipeline.datasets.synped.body import SEGMENT, SEGMENTS
 from pipeline.datasets.synped.mesh import Mesh, Surface
+from pipeline.datasets.synped.mesh_kernels import grouped
+from pipeline.datasets.synped.piece_kernels import cut_faces
 
 
 @dataclass(frozen=True)
@@ -39,74 +41,47 @@ class Piece:
 
 def compact(piece: Piece) -> Piece:
     """Without the vertices that no face uses."""
-    used, faces = np.unique(piece.faces, return_inverse=True)
+    is_used = np.zeros(len(piece.vertices), bool)
+    is_used[piece.faces] = True
+    used = np.flatnonzero(is_used)
     return replace(
         piece,
         vertices=piece.vertices[used],
         weights=piece.weights[used],
         coords=piece.coords[used],
-        faces=faces.reshape(-1, 3).astype(np.int32),
+        faces=(np.cumsum(is_used, dtype=np.int32) - 1)[piece.faces],
     )
 
 
 def clip(piece: Piece, field: np.ndarray) -> Piece:
     """Part of the piece where `field` [n] > 0.
 
-    Faces on the border are cut along the straight line field = 0.
+    Faces on the border are cut along the straight line field = 0. Neighbours that cut the same edge get the same
+    vertex, so that the cloth stays smooth up to its hem.
     """
-    inside = field > 0
-    count = inside[piece.faces].sum(axis=1)
-    kept = [np.flatnonzero(count == 3)]
-    faces = [piece.faces[kept[0]]]
-    starts, ends = [], []  # of the cut edges: one new vertex each
-    total = len(piece.vertices)
-    for corners in (1, 2):
-        rows = np.flatnonzero(count == corners)
-        face = piece.faces[rows]
-        # Turn each triangle until its lone corner (the only one inside, or outside) comes first.
-        lone = (inside[face] == (corners == 1)).argmax(axis=1)
-        a, b, c = (np.take_along_axis(face, ((lone + k) % 3)[:, None], axis=1)[:, 0] for k in range(3))
-        ab, ac = total + np.arange(len(rows)), total + len(rows) + np.arange(len(rows))
-        total += 2 * len(rows)
-        starts += [a, a]
-        ends += [b, c]
-        if corners == 1:
-            faces.append(np.stack([a, ab, ac], axis=1))
-            kept.append(rows)
-        else:
-            faces += [np.stack([ab, b, c], axis=1), np.stack([ab, c, ac], axis=1)]
-            kept += [rows, rows]
-    start, end = np.concatenate(starts), np.concatenate(ends)
-    share = (field[start] / np.where(start == end, 1, field[start] - field[end]))[:, None].astype(np.float32)
+    count = len(piece.vertices)
+    faces, source, start, end = cut_faces(np.ascontiguousarray(piece.faces, np.int32), field > 0)
+    edge, first = grouped(np.minimum(start, end) * count + np.maximum(start, end))
+    faces = np.concatenate([np.arange(count), count + edge])[faces]
+    start, end = start[first], end[first]
+    share = (field[start] / (field[start] - field[end]))[:, None].astype(np.float32)
+    is_used = np.zeros(count, bool)
+    is_used[faces[faces < count]] = True
+    used = np.flatnonzero(is_used)
+    number = np.concatenate([np.cumsum(is_used) - 1, len(used) + np.arange(len(first))])
 
-    def extended(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values, values[start] * (1 - share) + values[end] * share])
+    def cut(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values[used], values[start] * (1 - share) + values[end] * share])
 
-    rows = np.concatenate(kept)
-    return compact(
-        _welded(
-            replace(
-                piece,
-                vertices=extended(piece.vertices),
-                weights=extended(piece.weights),
-                coords=extended(piece.coords),
-                faces=np.concatenate(faces).astype(np.int32),
-                part=piece.part[rows],
-                surface=piece.surface[rows],
-            ),
-            len(piece.vertices),
-            np.sort(np.stack([start, end], axis=1), axis=1),
-        )
+    return replace(
+        piece,
+        vertices=cut(piece.vertices),
+        weights=cut(piece.weights),
+        coords=cut(piece.coords),
+        faces=number[faces].astype(np.int32),
+        part=piece.part[source],
+        surface=piece.surface[source],
     )
-
-
-def _welded(piece: Piece, old: int, edges: np.ndarray) -> Piece:
-    """Neighbours cut the same edge: give them the same vertex, so that the cloth stays smooth up to its hem."""
-    if not len(edges):
-        return piece
-    _, first, inverse = np.unique(edges, axis=0, return_index=True, return_inverse=True)
-    renumber = np.concatenate([np.arange(old), old + first[inverse.ravel()]])
-    return replace(piece, faces=renumber[piece.faces].astype(np.int32))
 
 
 def rigid(

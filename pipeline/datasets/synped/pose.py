@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.datasets.synped.body import PARENT, SEGMENT, SEGMENTS, SIDES, Rest, pivot_of
+from pipeline.datasets.synped.mesh_kernels import blend
+from pipeline.datasets.synped.piece_kernels import strongest
 
 _BONES = 4  # segments that may pull at one vertex
 
@@ -177,23 +179,14 @@ class Skinned:
 
 def bind(vertices: np.ndarray, weights: np.ndarray) -> Skinned:
     """Prepare [n, 3] vertices with weights [n, S] for `skin`."""
-    strongest = np.argsort(-weights, axis=1, kind="stable")[:, :_BONES]
-    kept = np.take_along_axis(weights, strongest, axis=1)
-    return Skinned(vertices, strongest, kept / kept.sum(axis=1, keepdims=True))
+    segments = strongest(np.ascontiguousarray(weights, np.float32), _BONES)
+    kept = np.take_along_axis(weights, segments, axis=1)
+    return Skinned(vertices, segments, kept / kept.sum(axis=1, keepdims=True))
 
 
 def skin(skinned: Skinned, transform: np.ndarray) -> np.ndarray:
-    """Linear blend skinning with transforms [S, 3, 4] -> [n, 3] float32.
-
-    Sums are written out: a matrix product may round differently with the number of threads it is given.
-    """
-    x, y, z = (skinned.vertices[:, axis, None] for axis in range(3))
-    result = np.zeros_like(skinned.vertices)
-    for bone in range(_BONES):
-        matrix = transform[skinned.segments[:, bone]]
-        moved = matrix[:, :, 0] * x + matrix[:, :, 1] * y + matrix[:, :, 2] * z + matrix[:, :, 3]
-        result += skinned.weights[:, bone, None] * moved
-    return result
+    """Linear blend skinning with transforms [S, 3, 4] -> [n, 3] float32."""
+    return blend(skinned.vertices, skinned.segments, skinned.weights, transform)  # type: ignore[no-any-return]
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:

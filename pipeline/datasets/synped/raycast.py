@@ -12,10 +12,10 @@ from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 
+from pipeline.datasets.synped.embree import Tree, aimed, aimed_from, first_hits, shadows
 from pipeline.datasets.synped.mesh import Mesh
+from pipeline.datasets.synped.mesh_kernels import mesh_normals
 
 NOTHING = -1
 FAR = np.float32(1e6)
@@ -30,19 +30,13 @@ class Scene:
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
-        faces = np.ascontiguousarray(mesh.faces, dtype=np.int32)
-        self._scene = EmbreeScene()
-        self._geometry = TriangleMesh(self._scene, vertices, faces)
-        corners = vertices[faces]  # [F, 3 corners, 3]
-        weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        self.face_normals = unit(weighted)
-        rounded = unit(_sum_at_vertices(weighted, faces, len(vertices)))
-        # Packed per corner, so that shading gathers once per hit: [F, 3 corners, 3].
-        self.corner_normals = np.where(mesh.smooth[:, None, None], rounded[faces], self.face_normals[:, None])
-        self.corner_coords = np.asarray(mesh.coords, dtype=np.float32)[faces]
+        self.faces = np.ascontiguousarray(mesh.faces, dtype=np.int32)
+        self.coords = np.ascontiguousarray(mesh.coords, dtype=np.float32)
+        self._tree = Tree(vertices, self.faces)
+        self.face_normals, self.vertex_normals = mesh_normals(vertices, self.faces)
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         self._middle = 0.5 * (low + high)
-        self._radius = float(np.linalg.norm(high - low)) / 2
+        self._radius = np.float32(float(np.linalg.norm(high - low)) / 2)
         self.turn = np.eye(3, dtype=np.float32)
         self._shift = np.zeros(3, dtype=np.float32)
         self._is_placed = False
@@ -63,38 +57,39 @@ class Scene:
         """Points [n, 3] in the mesh's own coordinates -> where they are now."""
         return (points @ self.turn.T + self._shift).astype(np.float32)
 
-    def query(
-        self, origin: np.ndarray, directions: np.ndarray, reach: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """First hits of rays from `origin` [3], nearer than reach [n] metres.
+    @property
+    def corner_normals(self) -> np.ndarray:
+        """Normals that shading interpolates, [F, 3 corners, 3] float32."""
+        flat = self.face_normals[:, None]
+        return np.where(self.mesh.smooth[:, None, None], self.vertex_normals[self.faces], flat)
 
-        The rays have unit directions [n, 3]. Returns which rays may hit at all [m], and for these `tfar` (metres),
-        `primID` (-1: none), `u`, `v` (weights of corners 1 and 2).
+    def find(self, origin: np.ndarray, directions: np.ndarray, number: int, best: Hits) -> None:
+        """Write first hits into `best` where they are nearer, as layer `number`.
+
+        The rays start at origin [3] and have unit directions [n, 3] float32.
         """
-        near = np.arange(len(directions))
+        rays = np.arange(len(directions))
         if self._is_placed:
-            offset = self.to_world(self._middle) - origin
-            along = np.maximum(directions @ offset, 0)
-            near = np.flatnonzero(offset @ offset - along * along < self._radius**2)
-            origin, directions, reach = (origin - self._shift) @ self.turn, directions[near] @ self.turn, reach[near]
-        origins = np.tile(np.asarray(origin, np.float32), (len(near), 1))
-        reach = reach.copy()  # embreex writes its answers there
-        return near, self._scene.run(origins, np.ascontiguousarray(directions), dists=reach, output=True)
+            rays = aimed(directions, (self.to_world(self._middle) - origin).astype(np.float32), self._radius)
+            origin, directions = (origin - self._shift) @ self.turn, directions[rays] @ self.turn
+        start = np.ascontiguousarray(origin, np.float32)
+        first_hits(
+            self._tree.address, number, start, directions, rays, best.layer, best.face, best.distance, best.u, best.v
+        )
 
-    def blocks(self, origins: np.ndarray, directions: np.ndarray, reach: float) -> np.ndarray:
-        """[n] bool: do rays [n, 3] with unit directions meet anything within `reach` metres."""
-        result = np.zeros(len(origins), dtype=bool)
-        near = np.arange(len(origins))
+    def shade(self, origins: np.ndarray, directions: np.ndarray, reach: float, dark: np.ndarray) -> None:
+        """True in `dark` [n] for rays that meet anything within `reach` metres, unless it is true already.
+
+        origins, unit directions: [n, 3] float32.
+        """
+        rays = np.flatnonzero(~dark)
         if self._is_placed:
-            offset = self.to_world(self._middle) - origins
-            along = np.maximum(np.einsum("ij,ij->i", offset, directions), 0)
-            missed = np.einsum("ij,ij->i", offset, offset) - along * along
-            near = np.flatnonzero(missed < self._radius**2)
-            origins, directions = (origins[near] - self._shift) @ self.turn, directions[near] @ self.turn
-        distances = np.full(len(near), reach, dtype=np.float32)
-        rays = np.ascontiguousarray(origins), np.ascontiguousarray(directions)
-        result[near] = self._scene.run(*rays, dists=distances, query="OCCLUDED") == 0
-        return result
+            near = aimed_from(origins, directions, self.to_world(self._middle), self._radius)
+            rays = near[~dark[near]]
+            origins, directions = (origins[rays] - self._shift) @ self.turn, directions[rays] @ self.turn
+        elif len(rays) < len(dark):
+            origins, directions = origins[rays], directions[rays]
+        shadows(self._tree.address, origins, directions, reach, rays, dark)
 
 
 @dataclass(frozen=True)
@@ -125,15 +120,9 @@ def trace(scenes: Sequence[Scene], origin: np.ndarray, directions: np.ndarray) -
         np.zeros(count, np.float32),
         np.zeros(count, np.float32),
     )
-    for layer, scene in enumerate(scenes):
-        asked, found = scene.query(origin, directions, best.distance)
-        nearer = np.flatnonzero((found["primID"] >= 0) & (found["tfar"] < best.distance[asked]))
-        rays = asked[nearer]
-        best.layer[rays] = layer
-        best.face[rays] = found["primID"][nearer]
-        best.distance[rays] = found["tfar"][nearer]
-        best.u[rays] = found["u"][nearer]
-        best.v[rays] = found["v"][nearer]
+    directions = np.ascontiguousarray(directions)
+    for number, scene in enumerate(scenes):
+        scene.find(origin, directions, number, best)
     return best
 
 
@@ -141,9 +130,7 @@ def blocked(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray
     """[n] bool: does any scene stand in the ray's way within `reach` metres."""
     result = np.zeros(len(origins), dtype=bool)
     for scene in scenes:
-        free = np.flatnonzero(~result)
-        if len(free):
-            result[free] = scene.blocks(origins[free], directions[free], reach)
+        scene.shade(origins, directions, reach, result)
     return result
 
 
@@ -152,11 +139,3 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     scaled: np.ndarray = (vectors / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
     return scaled
-
-
-def _sum_at_vertices(values: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
-    """Sum of face values [F, 3] at every vertex: [count, 3]."""
-    corners = faces.ravel()
-    return np.stack(
-        [np.bincount(corners, weights=np.repeat(values[:, axis], 3), minlength=count) for axis in range(3)], axis=1
-    )

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.datasets.synped.mesh import Mesh
+from pipeline.datasets.synped.mesh_kernels import grouped
 
 
 def simplified(mesh: Mesh, cell: float) -> Mesh:
@@ -25,9 +26,10 @@ def simplified(mesh: Mesh, cell: float) -> Mesh:
     key = owner
     for axis in range(3):
         key = key * (int(cube[:, axis].max()) + 1) + cube[:, axis]
-    _, first, group, count = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
-    means = [np.bincount(group, weights=mesh.vertices[:, axis], minlength=len(first)) / count for axis in range(3)]
-    faces = group[mesh.faces].astype(np.int32)
+    group, first = grouped(key)
+    count = np.bincount(group)
+    means = [np.bincount(group, weights=mesh.vertices[:, axis]) / count for axis in range(3)]
+    faces = group[mesh.faces]
     a, b, c = faces.T
     kept = (a != b) & (b != c) & (a != c)
     return replace(

@@ -1,0 +1,33 @@
+"""Compilation of kernels: loops over rays, faces and texels as machine code.
+
+A kernel computes in the order and the precision that its source says: no fast mathematics, no fused multiply-add, one
+thread. So its results have the same bits on every CPU. Sines and exponentials stay in numpy: those of a compiler come
+from the system's library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+# Signatures are written out: every process compiles the same kernels in the same order, so that several may fill the
+# cache at once.
+
+
+def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator that compiles a function for one numba signature.
+
+    The machine code is kept beside the source, or in the user's cache folder (or NUMBA_CACHE_DIR) where that cannot be
+    written. Where nothing can be written, every process compiles for itself.
+    """
+
+    def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
+        options: dict[str, Any] = {"fastmath": False, "error_model": "numpy"}
+        try:
+            return numba.njit(signature, cache=True, **options)(function)  # type: ignore[no-any-return]
+        except (RuntimeError, OSError):  # no folder for the cache, or no room in it
+            return numba.njit(signature, **options)(function)  # type: ignore[no-any-return]
+
+    return compile_

@@ -1,0 +1,174 @@
+"""Embree through its C interface: search trees of triangles, first hits and shadows of many rays.
+
+The package embreex brings the library. Its own classes copy a mesh number by number in Python, which takes longer than
+all rays of a picture.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from functools import cache
+from importlib import metadata
+
+import embreex.rtcore  # noqa: F401  # loads what the library itself needs
+import numpy as np
+from llvmlite import binding
+from numba import types
+
+from pipeline.datasets.synped.compiled import compiled
+from pipeline.errors import UserError
+
+# Constants of embree4/rtcore.h.
+_TRIANGLES, _INDICES, _VERTICES, _FLOAT3, _UINT3, _ROBUST = 0, 0, 1, 0x9003, 0x5003, 4
+NO_FACE = -1
+
+
+def _library_path() -> str:
+    """File of the library that embreex installed."""
+    try:
+        files = [file for file in metadata.files("embreex") or () if "embree4" in file.name]
+    except metadata.PackageNotFoundError:
+        files = []
+    if not files:
+        raise UserError(
+            "the Python package 'embreex' has no library embree4; SynPed casts its rays with it",
+            'Install it again: pip install --force-reinstall "embreex>=4.4"',
+        )
+    return str(files[0].locate())
+
+
+def _load() -> ctypes.CDLL:
+    path = _library_path()
+    library = ctypes.CDLL(path)
+    binding.load_library_permanently(path)  # where compiled kernels find rtcIntersect1 and rtcOccluded1
+    pointer, number, size = ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t
+    for name, result, arguments in (
+        ("rtcNewDevice", pointer, (ctypes.c_char_p,)),
+        ("rtcGetDeviceError", ctypes.c_int, (pointer,)),
+        ("rtcNewScene", pointer, (pointer,)),
+        ("rtcSetSceneFlags", None, (pointer, ctypes.c_int)),
+        ("rtcNewGeometry", pointer, (pointer, ctypes.c_int)),
+        ("rtcSetNewGeometryBuffer", pointer, (pointer, ctypes.c_int, number, ctypes.c_int, size, size)),
+        ("rtcCommitGeometry", None, (pointer,)),
+        ("rtcAttachGeometry", number, (pointer, pointer)),
+        ("rtcReleaseGeometry", None, (pointer,)),
+        ("rtcCommitScene", None, (pointer,)),
+        ("rtcReleaseScene", None, (pointer,)),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+_library = _load()
+
+
+@cache
+def _device() -> int:
+    """The device of this process, of one thread: several processes render side by side."""
+    return int(_library.rtcNewDevice(b"threads=1"))
+
+
+class Tree:
+    """Search tree over triangles.
+
+    vertices: [V, 3] float32. faces: [F, 3] int32. Both are copied. Raises MemoryError.
+    """
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
+        self.address = int(_library.rtcNewScene(_device()))
+        weakref.finalize(self, _library.rtcReleaseScene, self.address)
+        _library.rtcSetSceneFlags(self.address, _ROBUST)  # as embreex does: a ray finds no gap between two triangles
+        geometry = _library.rtcNewGeometry(_device(), _TRIANGLES)
+        for kind, form, width, rows in ((_VERTICES, _FLOAT3, 4, vertices), (_INDICES, _UINT3, 3, faces)):
+            buffer = _library.rtcSetNewGeometryBuffer(geometry, kind, 0, form, 4 * width, len(rows))
+            if not buffer:
+                raise MemoryError(f"Embree cannot keep a mesh of {len(faces)} triangles")
+            place = (ctypes.c_byte * (4 * width * len(rows))).from_address(buffer)
+            np.frombuffer(place, rows.dtype).reshape(-1, width)[:, :3] = rows
+        _library.rtcCommitGeometry(geometry)
+        _library.rtcAttachGeometry(self.address, geometry)
+        _library.rtcReleaseGeometry(geometry)
+        _library.rtcCommitScene(self.address)
+
+
+_intersect = types.ExternalFunction("rtcIntersect1", types.void(types.intp, types.intp, types.intp))
+_occluded = types.ExternalFunction("rtcOccluded1", types.void(types.intp, types.intp, types.intp))
+
+
+@compiled("void(intp, int16, f4[::1], f4[:, ::1], i8[::1], i2[::1], i4[::1], f4[::1], f4[::1], f4[::1])")
+def first_hits(tree, number, origin, directions, rays, layer, face, distance, u, v):  # type: ignore[no-untyped-def]
+    """First hits of rays from one origin, written where they are nearer than what is known.
+
+    tree: Tree.address. number: of the layer. origin: [3]. directions: [m, 3] of the rays [m]. layer, face, distance, u,
+    v: [n], by ray, as in raycast.Hits.
+    """
+    memory = np.empty(48, np.float32)
+    first = ((-memory.ctypes.data) % 64) // 4  # Embree reads whole vectors: from an aligned address
+    ray = memory[first : first + 32]  # RTCRayHit
+    words, address = ray.view(np.int32), ray.ctypes.data
+    for k in range(len(rays)):
+        i = rays[k]
+        ray[0], ray[1], ray[2], ray[3] = origin[0], origin[1], origin[2], 0
+        ray[4], ray[5], ray[6], ray[7] = directions[k, 0], directions[k, 1], directions[k, 2], 0
+        ray[8] = distance[i]
+        words[9], words[10], words[11] = -1, 0, 0
+        words[17], words[18], words[19] = -1, -1, -1
+        _intersect(tree, address, 0)
+        if words[17] >= 0 and ray[8] < distance[i]:
+            layer[i], face[i] = number, words[17]
+            distance[i], u[i], v[i] = ray[8], ray[15], ray[16]
+
+
+@compiled("void(intp, f4[:, ::1], f4[:, ::1], f4, i8[::1], b1[::1])")
+def shadows(tree, origins, directions, reach, rays, blocked):  # type: ignore[no-untyped-def]
+    """True in `blocked` [n] for the rays [m] that meet a triangle within `reach` metres.
+
+    tree: Tree.address. origins, directions: [m, 3].
+    """
+    memory = np.empty(48, np.float32)
+    first = ((-memory.ctypes.data) % 64) // 4
+    ray = memory[first : first + 16]  # RTCRay
+    words, address = ray.view(np.int32), ray.ctypes.data
+    for k in range(len(rays)):
+        ray[0], ray[1], ray[2], ray[3] = origins[k, 0], origins[k, 1], origins[k, 2], 0
+        ray[4], ray[5], ray[6], ray[7] = directions[k, 0], directions[k, 1], directions[k, 2], 0
+        ray[8] = reach
+        words[9], words[10], words[11] = -1, 0, 0
+        _occluded(tree, address, 0)
+        if ray[8] < 0:  # Embree's way to say yes
+            blocked[rays[k]] = True
+
+
+@compiled("i8[::1](f4[:, ::1], f4[::1], f4)")
+def aimed(directions, offset, radius):  # type: ignore[no-untyped-def]
+    """Numbers of the rays [m] that may meet a ball, int64.
+
+    directions: unit vectors [n, 3] from one origin. offset: [3], from there to the middle of the ball.
+    """
+    square = offset[0] * offset[0] + offset[1] * offset[1] + offset[2] * offset[2]
+    limit = square - radius * radius
+    found = np.empty(len(directions), np.int64)
+    count = 0
+    for i in range(len(directions)):
+        along = directions[i, 0] * offset[0] + directions[i, 1] * offset[1] + directions[i, 2] * offset[2]
+        along = max(along, np.float32(0))
+        if along * along > limit:
+            found[count] = i
+            count += 1
+    return found[:count].copy()
+
+
+@compiled("i8[::1](f4[:, ::1], f4[:, ::1], f4[::1], f4)")
+def aimed_from(origins, directions, middle, radius):  # type: ignore[no-untyped-def]
+    """As `aimed`, for rays [n] with origins [n, 3] of their own. middle: [3], of the ball."""
+    found = np.empty(len(directions), np.int64)
+    count = 0
+    for i in range(len(directions)):
+        x, y, z = middle[0] - origins[i, 0], middle[1] - origins[i, 1], middle[2] - origins[i, 2]
+        along = max(directions[i, 0] * x + directions[i, 1] * y + directions[i, 2] * z, np.float32(0))
+        if x * x + y * y + z * z - along * along < radius * radius:
+            found[count] = i
+            count += 1
+    return found[:count].copy()

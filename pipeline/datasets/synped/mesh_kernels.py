@@ -1,0 +1,131 @@
+"""Kernels over the triangles and vertices of meshes: normals, merged vertices, skinning."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.datasets.synped.compiled import compiled
+
+
+@compiled("UniTuple(f4[:, ::1], 2)(f4[:, ::1], i4[:, ::1])")
+def mesh_normals(vertices, faces):  # type: ignore[no-untyped-def]
+    """Unit normals of faces [F, 3] and of vertices [V, 3], float32.
+
+    vertices: [V, 3]. faces: [F, 3]. A vertex has the mean of its faces, weighted by area; zero without a face.
+    """
+    flat = np.empty((len(faces), 3), np.float32)
+    sums = np.zeros((len(vertices), 3))
+    rounded = np.empty((len(vertices), 3), np.float32)
+    tiny = np.float32(1e-12)
+    for f in range(len(faces)):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        a0, a1, a2 = (
+            vertices[j, 0] - vertices[i, 0],
+            vertices[j, 1] - vertices[i, 1],
+            vertices[j, 2] - vertices[i, 2],
+        )
+        b0, b1, b2 = (
+            vertices[k, 0] - vertices[i, 0],
+            vertices[k, 1] - vertices[i, 1],
+            vertices[k, 2] - vertices[i, 2],
+        )
+        x, y, z = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0
+        length = max(np.sqrt(x * x + y * y + z * z), tiny)
+        flat[f, 0], flat[f, 1], flat[f, 2] = x / length, y / length, z / length
+        for corner in (i, j, k):
+            sums[corner, 0] += x
+            sums[corner, 1] += y
+            sums[corner, 2] += z
+    for i in range(len(vertices)):
+        x, y, z = sums[i, 0], sums[i, 1], sums[i, 2]
+        length = max(np.sqrt(x * x + z * z + y * y), 1e-12)  # the order in which numpy adds three float64
+        rounded[i, 0], rounded[i, 1], rounded[i, 2] = x / length, y / length, z / length
+    return flat, rounded
+
+
+@compiled("Tuple((i4[::1], i8[::1]))(i8[::1])")
+def grouped(keys):  # type: ignore[no-untyped-def]
+    """Equal keys [n] -> number of each one's group [n] int32, and the first member of each group [g] int64.
+
+    Groups are numbered in the order of their first members.
+    """
+    count = len(keys)
+    size = 16
+    while size < 2 * count:
+        size *= 2
+    table = np.full(size, -1, np.int32)
+    group = np.empty(count, np.int32)
+    first = np.empty(count, np.int64)
+    known = 0
+    for i in range(count):
+        mixed = np.uint64(keys[i]) * np.uint64(11400714819323198485)
+        slot = np.int64(mixed >> np.uint64(32)) & (size - 1)
+        while table[slot] >= 0 and keys[first[table[slot]]] != keys[i]:
+            slot = (slot + 1) & (size - 1)
+        if table[slot] < 0:
+            table[slot] = known
+            first[known] = i
+            known += 1
+        group[i] = table[slot]
+    return group, first[:known].copy()
+
+
+@compiled("f4[:, ::1](f4[:, ::1], i4[:, ::1], f4[:, ::1], f4[:, :, ::1])")
+def blend(vertices, segments, weights, transforms):  # type: ignore[no-untyped-def]
+    """Vertices [n, 3] moved by the weighted transforms of their segments, float32.
+
+    segments, weights: [n, bones]. transforms: [S, 3, 4].
+    """
+    moved = np.empty((len(vertices), 3), np.float32)
+    for i in range(len(vertices)):
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        for row in range(3):
+            total = np.float32(0)
+            for bone in range(segments.shape[1]):
+                matrix = transforms[segments[i, bone]]
+                place = matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2] * z + matrix[row, 3]
+                total += weights[i, bone] * place
+            moved[i, row] = total
+    return moved
+
+
+@compiled("f8[::1](u1[::1])")
+def numbers(text):  # type: ignore[no-untyped-def]
+    """Decimal numbers of an ASCII text, float64, correctly rounded.
+
+    The text has digits, points, minus signs and white space, and at most 15 digits to a number. Raises ValueError for
+    other characters.
+    """
+    found = np.empty(len(text) // 2 + 1)
+    count = 0
+    digits, places, sign, point = 0, 0, 1.0, False
+    inside = False
+    power = np.ones(16)
+    for k in range(1, 16):
+        power[k] = power[k - 1] * 10.0
+    for i in range(len(text) + 1):
+        character = text[i] if i < len(text) else 32
+        if 48 <= character <= 57:
+            digits = digits * 10 + (character - 48)
+            places += point
+            inside = True
+        elif character == 46:
+            point = True
+        elif character == 45:
+            sign = -1.0
+        elif character == 32 or 9 <= character <= 13:
+            if inside:
+                found[count] = sign * digits / power[places]
+                count += 1
+            digits, places, sign, point, inside = 0, 0, 1.0, False, False
+        else:
+            raise ValueError("not a plain decimal number")
+    return found[:count].copy()
+
+
+@compiled("void(f4[:, ::1], i8[::1], f4[:, ::1], f4)")
+def displace(vertices, rows, displacements, weight):  # type: ignore[no-untyped-def]
+    """Vertices [V, 3] moved in place: those of `rows` [n] by weight times displacements [n, 3]."""
+    for k in range(len(rows)):
+        for axis in range(3):
+            vertices[rows[k], axis] += weight * displacements[k, axis]
