@@ -68,9 +68,9 @@ def test_every_row_of_the_grid_is_described():
 
 
 def test_pcb_in_words_is_that_of_the_grid():
-    (words,) = re.findall(r"make eval CONFIG=demo ARGS=\"([^\"]+)\"", TEXT)
+    (words,) = re.findall(r"make eval DATASET=synped_small CONFIG=synped ARGS=\"([^\"]+)\"", TEXT)
     assert tuple(re.findall(r"--set (\S+)", words)) == PLAN.jobs["pcb"].options
-    (words,) = re.findall(r"make train CONFIG=demo ARGS=\"([^\"]+)\"", TEXT)
+    (words,) = re.findall(r"make train DATASET=synped_small CONFIG=synped ARGS=\"([^\"]+)\"", TEXT)
     assert tuple(re.findall(r"--set (\S+)", words)) == PLAN.jobs["segmenter"].options
 
 

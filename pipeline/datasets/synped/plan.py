@@ -63,8 +63,6 @@ SIZES = {
     "small": Size(200, 7, 30, 2, 4, 100, 4, 6, 50, 4, 200, 5, train_cameras=12),
     # Every row of the paper's tables, three times, within some hours on two cores.
     "full": Size(1000, 8, 100, 2, 5, 200, 4, 7, 100, 6, 300, 5, train_cameras=24),
-    "large": Size(4000, 6, 100, 2, 5, 100, 4, 7, 50, 6, 0, 0, train_cameras=48),
-    # For the network that ships: as many people as a night of a CPU can take. It has no labeler split, its masks are exact.
     "test": Size(0, 0, 0, 0, 0, 200, 4, 7, 100, 6, 0, 0),
     # The test of `full` alone: for a style without training images.
 }
