@@ -24,15 +24,15 @@ FAR = np.float32(1e6)
 class Scene:
     """A mesh prepared for rays.
 
-    Preparing one costs more than asking it, so one Scene can stand in many places.
+    Preparing one costs more than asking it, so one Scene can stand in many places. brief: for one picture.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, brief: bool = False) -> None:
         self.mesh = mesh
         vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
         self.faces = np.ascontiguousarray(mesh.faces, dtype=np.int32)
         self.coords = np.ascontiguousarray(mesh.coords, dtype=np.float32)
-        self._tree = Tree(vertices, self.faces)
+        self._tree = Tree(vertices, self.faces, brief)
         self.face_normals, self.vertex_normals = mesh_normals(vertices, self.faces)
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         self._middle = 0.5 * (low + high)

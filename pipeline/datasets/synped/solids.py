@@ -7,6 +7,7 @@ vertices there, so textures do not swim when a thing is placed. Nothing here is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -125,6 +126,7 @@ def leaves(centres: np.ndarray, size: float, surface: Surface, rng: np.random.Ge
     return solid(vertices, faces, surface, coords=own)
 
 
+@lru_cache(maxsize=256)
 def _grid_faces(rings: int, segments: int) -> np.ndarray:
     """Faces between consecutive closed rings of `segments` vertices, outside to the right of the path."""
     ring, k = np.meshgrid(np.arange(rings - 1), np.arange(segments), indexing="ij")
