@@ -149,6 +149,7 @@ def segment_of_bone(bone: str) -> str:
     return "head"
 
 
+@cache
 def pivot_of(segment: str) -> str:
     """Name of the joint that a segment turns about."""
     stem, _, side = segment.partition(".")
@@ -222,7 +223,7 @@ def _blend(phenotype: Phenotype) -> dict[str, float]:
     for (race, r), (age, a) in itertools.product(races, ages):
         blend[f"macrodetails/{race}-{gender}-{age}"] = r * a
     # The average of everything is the base itself and has no file.
-    return {name: share for name, share in blend.items() if share > 1e-3 and _target_path(name).exists()}
+    return {name: share for name, share in blend.items() if share > 1e-3 and _has_target(name)}
 
 
 def _between(value: float, names: tuple[str, ...]) -> list[tuple[str, float]]:
@@ -249,6 +250,11 @@ def _assets() -> Path:
 
 def _target_path(name: str) -> Path:
     return _assets() / "targets" / f"{name}.target.gz"
+
+
+@cache
+def _has_target(name: str) -> bool:
+    return _target_path(name).exists()
 
 
 @cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.datasets.synped.mesh_kernels import extent
 from pipeline.datasets.synped.photo import Response, draw_response
 from pipeline.datasets.synped.raycast import unit
 from pipeline.datasets.synped.style import Style
@@ -120,8 +121,7 @@ class Box:
 
 def box_around(points: np.ndarray) -> Box:
     """The tight box of projected points [n, 2]."""
-    left, top = points.min(axis=0)
-    right, bottom = points.max(axis=0)
+    (left, top), (right, bottom) = extent(np.ascontiguousarray(points, np.float32))
     return Box(float(left), float(top), float(right), float(bottom))
 
 

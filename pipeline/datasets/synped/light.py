@@ -190,8 +190,7 @@ def _surface_points(scenes: Sequence[Scene], hits: Hits, directions: np.ndarray,
         mesh = (scene.faces, scene.mesh.smooth, scene.vertex_normals, scene.face_normals, scene.coords)
         normal, even, place = interpolated(rays, hits.face, hits.u, hits.v, *mesh)
         points.albedo[here], points.gloss[here] = _surfaces(scene, hits.face[rays], place, normal)
-        points.normals[here] = normal @ scene.turn.T
-        points.flat[here] = even @ scene.turn.T
+        points.normals[here], points.flat[here] = scene.turned(normal), scene.turned(even)
     for vectors in (points.normals, points.flat):
         face_viewer(vectors, directions, found)
     return points

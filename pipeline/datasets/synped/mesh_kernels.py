@@ -129,3 +129,51 @@ def displace(vertices, rows, displacements, weight):  # type: ignore[no-untyped-
     for k in range(len(rows)):
         for axis in range(3):
             vertices[rows[k], axis] += weight * displacements[k, axis]
+
+
+@compiled("UniTuple(f4[::1], 2)(f4[:, ::1])")
+def extent(points):  # type: ignore[no-untyped-def]
+    """Lowest and highest coordinates [d] of points [n, d], n > 0."""
+    low, high = points[0].copy(), points[0].copy()
+    for i in range(len(points)):
+        for axis in range(len(low)):
+            low[axis], high[axis] = min(low[axis], points[i, axis]), max(high[axis], points[i, axis])
+    return low, high
+
+
+@compiled("i8[::1](f4[:, ::1], i4[:, ::1], i2[::1], f4)")
+def cube_keys(vertices, faces, surface, cell):  # type: ignore[no-untyped-def]
+    """Keys [V] int64, equal for vertices of one surface in one cube of side `cell` metres.
+
+    vertices: [V, 3]. faces: [F, 3] and their surface [F]. The last face that has a vertex gives its surface.
+    """
+    keys = np.zeros(len(vertices), np.int64)
+    for f in range(len(faces)):
+        for corner in range(3):
+            keys[faces[f, corner]] = surface[f]
+    low = vertices[0].copy()
+    high = vertices[0].copy()
+    for i in range(len(vertices)):
+        for axis in range(3):
+            low[axis], high[axis] = min(low[axis], vertices[i, axis]), max(high[axis], vertices[i, axis])
+    for axis in range(3):
+        count = np.int64(np.floor((high[axis] - low[axis]) / cell)) + 1
+        for i in range(len(vertices)):
+            keys[i] = keys[i] * count + np.int64(np.floor((vertices[i, axis] - low[axis]) / cell))
+    return keys
+
+
+@compiled("f4[:, ::1](f4[:, ::1], i4[::1], i8)")
+def group_means(vertices, group, count):  # type: ignore[no-untyped-def]
+    """Means [count, 3] of the vertices [V, 3] of each group, summed in float64. group: [V]."""
+    sums = np.zeros((count, 3))
+    members = np.zeros(count, np.int64)
+    for i in range(len(vertices)):
+        members[group[i]] += 1
+        for axis in range(3):
+            sums[group[i], axis] += vertices[i, axis]
+    means = np.empty((count, 3), np.float32)
+    for g in range(count):
+        for axis in range(3):
+            means[g, axis] = sums[g, axis] / members[g]
+    return means

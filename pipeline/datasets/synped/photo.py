@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.synped.image_kernels import convolved
 from pipeline.datasets.synped.style import Optics
 
 SMALLEST = 84  # rows below which a picture is not degraded further
@@ -141,15 +142,8 @@ def _resampled(image: np.ndarray, share: float) -> np.ndarray:
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of [h, w, c], sigma in pixels, edges repeated."""
+    """Gaussian blur of [h, w, c] float32, sigma in pixels, edges repeated."""
     reach = max(1, int(np.ceil(2.5 * sigma)))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
-    for axis in (0, 1):
-        pad = [(reach, reach) if k == axis else (0, 0) for k in range(3)]
-        padded = np.pad(image, pad, mode="edge")
-        length = image.shape[axis]
-        image = np.zeros_like(image)
-        for k, weight in enumerate(kernel):
-            image += weight * (padded[k : k + length] if axis == 0 else padded[:, k : k + length])
-    return image
+    return convolved(np.ascontiguousarray(image, np.float32), kernel)  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ Reads and writes nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.datasets.synped.mesh_kernels import blend
 from pipeline.datasets.synped.piece_kernels import strongest
 
 _BONES = 4  # segments that may pull at one vertex
+_STILL = np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,10 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
+def _length(vector: np.ndarray) -> float:
+    return math.sqrt(vector @ vector)
+
+
 def _about_x(angle: float) -> np.ndarray:
     """Positive tips the top forward, towards -y."""
     return np.array([[1, 0, 0], [0, np.cos(angle), np.sin(angle) * -1], [0, np.sin(angle), np.cos(angle)]])
@@ -209,25 +215,25 @@ def _about_z(angle: float) -> np.ndarray:
 
 def _about(axis: np.ndarray, angle: float) -> np.ndarray:
     """Rodrigues' formula."""
-    x, y, z = axis / np.linalg.norm(axis)
+    x, y, z = axis / _length(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    rotation: np.ndarray = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    rotation: np.ndarray = _STILL + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     return rotation
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The smallest rotation that turns the direction `start` into the direction `end`."""
-    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    a, b = start / _length(start), end / _length(end)
     axis = _cross(a, b)
-    length = np.linalg.norm(axis)
+    length = _length(axis)
     if length < 1e-6:
-        return np.eye(3)
+        return _STILL
     return _about(axis, np.arctan2(length, a @ b))
 
 
 def _power(rotation: np.ndarray, share: float) -> np.ndarray:
     """A share of a rotation about its own axis."""
     axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
-    if np.linalg.norm(axis) < 1e-6:
-        return np.eye(3)
-    return _about(axis, share * np.arctan2(np.linalg.norm(axis), np.trace(rotation) - 1))
+    if _length(axis) < 1e-6:
+        return _STILL
+    return _about(axis, share * np.arctan2(_length(axis), np.trace(rotation) - 1))

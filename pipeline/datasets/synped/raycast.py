@@ -15,26 +15,28 @@ import numpy as np
 
 from pipeline.datasets.synped.embree import Tree, aimed, aimed_from, first_hits, shadows
 from pipeline.datasets.synped.mesh import Mesh
-from pipeline.datasets.synped.mesh_kernels import mesh_normals
+from pipeline.datasets.synped.mesh_kernels import extent, mesh_normals
 
 NOTHING = -1
 FAR = np.float32(1e6)
+MARGIN = np.array([[-0.001], [0.001]], np.float32)  # metres around a mesh beyond which rays miss it for certain
 
 
 class Scene:
     """A mesh prepared for rays.
 
-    Preparing one costs more than asking it, so one Scene can stand in many places.
+    Preparing one costs more than asking it, so one Scene can stand in many places. brief: for one picture.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, brief: bool = False) -> None:
         self.mesh = mesh
         vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
         self.faces = np.ascontiguousarray(mesh.faces, dtype=np.int32)
         self.coords = np.ascontiguousarray(mesh.coords, dtype=np.float32)
-        self._tree = Tree(vertices, self.faces)
+        self._tree = Tree(vertices, self.faces, brief)
         self.face_normals, self.vertex_normals = mesh_normals(vertices, self.faces)
-        low, high = vertices.min(axis=0), vertices.max(axis=0)
+        low, high = extent(vertices)
+        self._bounds = np.stack([low, high]) + MARGIN
         self._middle = 0.5 * (low + high)
         self._radius = np.float32(float(np.linalg.norm(high - low)) / 2)
         self.turn = np.eye(3, dtype=np.float32)
@@ -63,6 +65,10 @@ class Scene:
         flat = self.face_normals[:, None]
         return np.where(self.mesh.smooth[:, None, None], self.vertex_normals[self.faces], flat)
 
+    def turned(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors [n, 3] of the mesh's own coordinates -> as the scene is turned."""
+        return vectors @ self.turn.T if self._is_placed else vectors
+
     def find(self, origin: np.ndarray, directions: np.ndarray, number: int, best: Hits) -> None:
         """Write first hits into `best` where they are nearer, as layer `number`.
 
@@ -74,7 +80,17 @@ class Scene:
             origin, directions = (origin - self._shift) @ self.turn, directions[rays] @ self.turn
         start = np.ascontiguousarray(origin, np.float32)
         first_hits(
-            self._tree.address, number, start, directions, rays, best.layer, best.face, best.distance, best.u, best.v
+            self._tree.address,
+            number,
+            self._bounds,
+            start,
+            directions,
+            rays,
+            best.layer,
+            best.face,
+            best.distance,
+            best.u,
+            best.v,
         )
 
     def shade(self, origins: np.ndarray, directions: np.ndarray, reach: float, dark: np.ndarray) -> None:

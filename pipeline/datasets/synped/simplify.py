@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.datasets.synped.mesh import Mesh
-from pipeline.datasets.synped.mesh_kernels import grouped
+from pipeline.datasets.synped.mesh_kernels import cube_keys, group_means, grouped
 
 
 def simplified(mesh: Mesh, cell: float) -> Mesh:
@@ -20,21 +20,14 @@ def simplified(mesh: Mesh, cell: float) -> Mesh:
     All vertices of one surface in one cube of side `cell` (metres) are merged. Triangles that lose a corner are
     removed. Surfaces never merge: cloth stays above skin.
     """
-    owner = np.zeros(len(mesh.vertices), np.int64)
-    owner[mesh.faces.ravel()] = np.repeat(mesh.surface, 3)
-    cube = np.floor((mesh.vertices - mesh.vertices.min(axis=0)) / np.float32(cell)).astype(np.int64)
-    key = owner
-    for axis in range(3):
-        key = key * (int(cube[:, axis].max()) + 1) + cube[:, axis]
+    key = cube_keys(mesh.vertices, mesh.faces, mesh.surface, cell)
     group, first = grouped(key)
-    count = np.bincount(group)
-    means = [np.bincount(group, weights=mesh.vertices[:, axis]) / count for axis in range(3)]
     faces = group[mesh.faces]
     a, b, c = faces.T
     kept = (a != b) & (b != c) & (a != c)
     return replace(
         mesh,
-        vertices=np.stack(means, axis=1).astype(np.float32),
+        vertices=group_means(mesh.vertices, group, len(first)),
         faces=faces[kept],
         part=mesh.part[kept],
         surface=mesh.surface[kept],

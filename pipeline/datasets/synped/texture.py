@@ -11,6 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from pipeline.datasets.synped.image_kernels import phases, texels
+
 Colour = tuple[float, float, float]
 
 TILE = 192  # texels per period: 2 mm at a period of 0.4 m, half a pixel of a 384-pixel person
@@ -86,29 +88,27 @@ def tile(fabric: Fabric) -> np.ndarray:
 
 
 def lookup(image: np.ndarray, across: np.ndarray, down: np.ndarray, period: float) -> np.ndarray:
-    """[H, W, C] tile at positions [n] in metres -> [n, C], bilinear, repeating."""
+    """[H, W, C] tile at positions in metres -> [n, C], bilinear, repeating.
+
+    across: [n] float64. down: [n] float32.
+    """
     height, width = image.shape[:2]
-    x, y = across * (width / period), down * (height / period)
-    left, top = np.floor(x), np.floor(y)
-    fx, fy = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
-    x0, y0 = left.astype(np.int64) % width, top.astype(np.int64) % height
-    x1, y1 = (x0 + 1) % width, (y0 + 1) % height
-    upper = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
-    lower = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
-    texels: np.ndarray = upper * (1 - fy) + lower * fy
-    return texels
+    place = np.ascontiguousarray(across, np.float64), np.ascontiguousarray(down, np.float32)
+    return texels(np.ascontiguousarray(image), *place, width / period, height / period)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1024)
+def _plane_waves(size: float, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    directions = (rng.normal(size=(count, 3)) * (2.0 / size)).astype(np.float32)
+    return directions, rng.uniform(0, 2 * np.pi, count).astype(np.float32)
 
 
 def waves(points: np.ndarray, size: float, seed: int, count: int = 5) -> np.ndarray:
     """Smooth field at points [n, 3] -> [n]: mean 0, unit spread, bumps of `size` metres."""
-    rng = np.random.default_rng(seed)
-    directions = (rng.normal(size=(count, 3)) * (2.0 / size)).astype(np.float32)
-    phases = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
-    field = np.zeros(len(points), dtype=np.float32)
-    # Written out, not a matrix product: that may round differently with the number of threads it is given.
-    for (x, y, z), phase in zip(directions, phases, strict=True):
-        field += np.sin(points[:, 0] * x + points[:, 1] * y + points[:, 2] * z + phase)
-    return field * np.float32(np.sqrt(2 / count))
+    angles = phases(np.ascontiguousarray(points, np.float32), *_plane_waves(size, seed, count))
+    field: np.ndarray = np.sin(angles, out=angles).sum(axis=0) * np.float32(np.sqrt(2 / count))
+    return field
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
