@@ -64,6 +64,15 @@ def cpu_text() -> str:
     return f"unit for bf16: {unit}"
 
 
+def cpu_flags() -> frozenset[str]:
+    """Instruction sets of the first core, as the kernel names them; none on a system without /proc/cpuinfo."""
+    try:
+        flags = FLAGS.search(CPU_INFO.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return frozenset()
+    return frozenset(flags[1].split()) if flags else frozenset()
+
+
 def _limit() -> tuple[str, str]:
     """Variable that limits oneDNN and its value, which is "" without a limit."""
     return next(((name, os.environ[name]) for name in LIMITS if os.environ.get(name)), (LIMITS[0], ""))
@@ -71,11 +80,7 @@ def _limit() -> tuple[str, str]:
 
 def _units() -> frozenset[str]:
     """Units for bf16 that the CPU has, whether they may be used or not."""
-    try:
-        flags = FLAGS.search(CPU_INFO.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        flags = None
-    return frozenset(flags[1].split() if flags else _units_of_torch()) & set(BF16_UNITS)
+    return (cpu_flags() or frozenset(_units_of_torch())) & set(BF16_UNITS)
 
 
 def _units_of_torch() -> list[str]:
