@@ -29,6 +29,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from training_runs import BATCH, Step, in_own_process, peak_memory, speeds, step_rate, write_run
 
+from pipeline.runtime.arithmetic import pick_precision
 from pipeline.runtime.memory import keep_freed_memory
 from sorn import engine
 from sorn.augmentation import Augmentation
@@ -108,7 +109,7 @@ def our_step(config: SORNConfig) -> Step:
     model = SORN(config)
     model.to(memory_format=torch.channels_last)
     optimizer = build_optimizer(model, ScheduleConfig(), weight_decay=0.0)
-    precision = engine.pick_precision("auto", torch.device("cpu"))
+    precision = pick_precision("auto", torch.device("cpu"))
     stepper = engine.Stepper(model, optimizer, LossConfig(), precision)
     augmentation, rng = Augmentation(flip=0.5), np.random.default_rng(0)
 

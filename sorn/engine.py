@@ -18,7 +18,6 @@ from torch.nn.parallel import DistributedDataParallel
 from sorn.augmentation import Draw, augment
 from sorn.batch import Batch, normalised, reduce_masks, to_input
 from sorn.config import LossConfig
-from sorn.cpu_features import computes_bf16
 from sorn.features import Features
 from sorn.losses import NO_LABEL, loss_parts, sorn_loss
 from sorn.network import SORN
@@ -41,18 +40,6 @@ def pick_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device = 'cuda': this machine has no usable GPU; use --device cpu")
     return device
-
-
-def pick_precision(name: str, device: torch.device) -> str:
-    """Precision of a name; "auto" is the fastest in hardware.
-
-    "auto" is bf16 where the hardware computes it, else fp16 on a GPU and fp32 on a CPU.
-    """
-    if name != "auto":
-        return name
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if computes_bf16() else "fp32"
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

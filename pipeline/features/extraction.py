@@ -35,6 +35,7 @@ from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import FEATURES, Paths
 from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
+from pipeline.runtime.arithmetic import described
 from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine
@@ -165,6 +166,8 @@ class Extraction:
         path = self._place
         inference, flip = self._inference(self.paths.checkpoint, self.trained), self.options.flip
         size, device, precision = inference.batch_size, inference.device, inference.precision
+        splits, backbone = " and ".join(data.split for data in self._sides), self.trained.model.backbone
+        distributed.say(f"eval: features of {splits} by {backbone} in {described(precision, device)}")
         if self.options.adapt_norms:
             inference.adapt(len(self.gallery), lambda chosen: _read(self.gallery, chosen, inference))
 

@@ -15,12 +15,12 @@ from torch.overrides import TorchFunctionMode
 from pipeline.io import checkpoints
 from pipeline.io.networks import require_trained_normalisation, sorn_network
 from pipeline.runtime import distributed
+from pipeline.runtime.arithmetic import pick_precision
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
-from sorn import engine
 from sorn.adaptation import Moments, adapt_norms, batch_moments
 from sorn.batch import Batch
 from sorn.config import SORNConfig
@@ -73,7 +73,7 @@ class Inference:
     def __init__(self, weights: Path, model: SORNConfig, device: str, precision: str, most: int = CPU_BATCH) -> None:
         self.weights, self.model = weights, model
         self.device = pick_device(device)
-        self.precision = engine.pick_precision(precision, self.device)
+        self.precision = pick_precision(precision, self.device)
         self.network = fused(load_network(weights, model, self.device), self.precision)
         self.on_gpu = self.device.type == "cuda"
         self.batch_size = most if self.on_gpu else min(most, CPU_BATCH)

@@ -23,6 +23,8 @@ from pipeline.labelers.person_choice import status_of
 from pipeline.runs.checkpoint_info import DanetNetwork
 from pipeline.runs.config import PRECISIONS, Runtime
 from pipeline.runs.shipped import weights_path
+from pipeline.runtime import distributed
+from pipeline.runtime.arithmetic import described, pick_precision
 from sorn.config import check, check_choice
 from sorn.sample import Status
 
@@ -87,7 +89,6 @@ class DANetLabeler:
 
         from pipeline.io import checkpoints
         from pipeline.runtime.device import pick_device
-        from sorn import engine
 
         self._require_file()
         try:
@@ -100,7 +101,8 @@ class DANetLabeler:
             raise UserError(wrong, "Give a danet.safetensors, made by `make labeler`.") from error
         self.size = (height, width)
         self.device = pick_device(runtime.device)
-        self.precision = engine.pick_precision(self.options.precision, self.device)
+        self.precision = pick_precision(self.options.precision, self.device)
+        distributed.say(f"masks: DANet in {described(self.precision, self.device)}")
         with torch.device("meta"):
             model = danet_network(made.backbone, made.width)
         checkpoints.load_weights(self.path, model)

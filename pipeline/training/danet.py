@@ -28,6 +28,7 @@ from pipeline.runs.checkpoint_info import DanetInfo
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runtime import signals
+from pipeline.runtime.arithmetic import described, pick_precision
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.progress import Progress
@@ -67,7 +68,7 @@ class LabelerTraining:
                 "Use a smaller batch: --set danet.batch_size=...",
             )
         self.device = pick_device(config.runtime.device)
-        self.precision = engine.pick_precision(options.precision, self.device)
+        self.precision = pick_precision(options.precision, self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
         make_repeatable(options.seed)
@@ -88,7 +89,7 @@ class LabelerTraining:
         total = self.options.epochs * self.steps
         logger.info(
             f"labeler: {len(self.data)} images, {self.options.epochs} epochs of {self.steps} steps, "
-            f"DANet on {self.options.backbone} in {self.precision} on {self.device}"
+            f"DANet on {self.options.backbone} in {described(self.precision, self.device)}"
         )
         self.saved = time.monotonic()
         self.model.train()

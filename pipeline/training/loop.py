@@ -25,6 +25,7 @@ from pipeline.io.weights_metadata import described_normalisation
 from pipeline.runs.run import Run
 from pipeline.runs.stored_options import as_json
 from pipeline.runtime import distributed, signals
+from pipeline.runtime.arithmetic import described, pick_precision
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.repeatable import make_repeatable
@@ -65,7 +66,7 @@ class Training:
         self.steps = self.order.steps
         self.validation = Validation(run) if config.train.validate_every else None
         self.device = pick_device(config.runtime.device)
-        self.precision = engine.pick_precision(config.train.precision, self.device)
+        self.precision = pick_precision(config.train.precision, self.device)
         self.model_config = dataclasses.replace(config.model, identities=self.data.identities)
         self.augmentation = Augmentation(
             **{field.name: getattr(config.train, field.name) for field in dataclasses.fields(Augmentation)}
@@ -99,9 +100,10 @@ class Training:
         self._resume()
         epochs = self.config.schedule.epochs
         shared = f", shared by {self.process.world} processes" if self.process.world > 1 else ""
+        computed = f"{self.model_config.backbone} in {described(self.precision, self.device)}"
         distributed.say(
             f"train: {len(self.data)} images of {self.data.identities} pids, {epochs} epochs of {self.steps} steps of "
-            f"{self.config.train.batch_size}, {self.model_config.backbone} in {self.precision} on {self.device}{shared}"
+            f"{self.config.train.batch_size}, {computed}{shared}"
         )
         if self.order.left_out and self.config.train.last_batch == "keep":
             distributed.say(

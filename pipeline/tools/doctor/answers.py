@@ -53,13 +53,13 @@ class DeviceAnswer:
 class TorchAnswer:
     """Version and devices of torch.
 
-    cuda: version that torch was built for, None for the CPU. bf16: whether the CPU computes bf16 in hardware.
+    cuda: version that torch was built for, None for the CPU. cpu: its unit for bf16, in words.
     """
 
     version: str
     cuda: str | None
     devices: tuple[DeviceAnswer, ...]
-    bf16: bool
+    cpu: str
 
 
 @dataclass(frozen=True)

@@ -161,8 +161,7 @@ def _torch(torch: TorchAnswer | Faulty) -> Diagnosis:
     if isinstance(torch, Faulty):
         return Diagnosis("torch", "problem", f"cannot be imported: {torch.why}", install(["torch"]))
     made = f"for CUDA {torch.cuda}" if torch.cuda else "for the CPU"
-    bf16 = "computes" if torch.bf16 else "does not compute"
-    return Diagnosis("torch", "ok", f"{torch.version}, built {made}; the CPU {bf16} bf16 in hardware")
+    return Diagnosis("torch", "ok", f"{torch.version}, built {made}; CPU: {torch.cpu}")
 
 
 def _torchvision(torch: TorchAnswer | Faulty, vision: TorchvisionAnswer | Faulty) -> Diagnosis:

@@ -69,14 +69,13 @@ def ask(name: str, *arguments: str) -> dict[str, JsonValue]:
 
 
 def probe_torch() -> TorchAnswer:
-    """Version, CUDA version, devices and bf16 of torch.
+    """Version, CUDA version and devices of torch, and what the CPU computes.
 
-    cuda: version that torch was built for, or null. devices: the GPUs that it can use. bf16: whether the CPU computes
-    bf16 in hardware.
+    cuda: version that torch was built for, or null. devices: the GPUs that it can use.
     """
     import torch
 
-    from sorn.cpu_features import computes_bf16
+    from pipeline.runtime.arithmetic import cpu_text
 
     devices = []
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -84,8 +83,7 @@ def probe_torch() -> TorchAnswer:
         with torch.cuda.device(number):
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         devices.append(DeviceAnswer(properties.name, properties.total_memory, bf16))
-    bf16 = computes_bf16()
-    return TorchAnswer(str(torch.__version__), torch.version.cuda, tuple(devices), bf16)
+    return TorchAnswer(str(torch.__version__), torch.version.cuda, tuple(devices), cpu_text())
 
 
 def probe_torchvision() -> TorchvisionAnswer:

@@ -31,7 +31,7 @@ from pipeline.tools.doctor.answers import (
 from pipeline.tools.doctor.diagnosis import LEVELS, Diagnosis
 from pipeline.tools.doctor.machine import Cards
 
-CUDA = {"version": "2.14.1+cu130", "cuda": "13.0", "devices": [], "bf16": False}
+CUDA = {"version": "2.14.1+cu130", "cuda": "13.0", "devices": [], "cpu": "no unit for bf16"}
 H100 = {"name": "NVIDIA H100", "memory": 85 * 10**9, "bf16": True}
 ABSENT = {"error": "ModuleNotFoundError: No module named 'torch'"}
 HEALTHY: dict[str, dict[str, Any]] = {

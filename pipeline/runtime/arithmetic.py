@@ -1,0 +1,100 @@
+"""Arithmetic of a network on this machine: its precision, and why.
+
+Reads /proc/cpuinfo and environment variables. Torch is asked on systems without that file, and about GPUs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+CPU_INFO = Path("/proc/cpuinfo")
+FLAGS = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)  # of x86, of Arm
+BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # the first ones are faster; the last one is Arm's
+# Of oneDNN, which computes the convolutions: instructions that it must not go beyond, and so the units that it uses.
+LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # the first one counts
+WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+WITHOUT_AMX = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512", "AVX10_2_512")
+
+
+def bf16_unit() -> str | None:
+    """Unit of the CPU that computes bf16, None without one.
+
+    oneDNN's own check is also true where bf16 is emulated: on every CPU with AVX-512. There bf16 takes about twice the
+    time of fp32. ONEDNN_MAX_CPU_ISA may forbid a unit that is there.
+    """
+    limit = _limit()[1].upper()
+    if limit in WITHOUT_BF16:
+        return None
+    forbidden = ("amx_bf16",) if limit in WITHOUT_AMX else ()
+    there = _units()
+    return next((unit for unit in BF16_UNITS if unit in there and unit not in forbidden), None)
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """Precision of a name; "auto" is the fastest that the device computes.
+
+    "auto" is bf16 where the hardware computes it, else fp16 on a GPU and fp32 on a CPU.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if _gpu_computes_bf16() else "fp16"
+    return "bf16" if bf16_unit() else "fp32"
+
+
+def described(precision: str, device: torch.device) -> str:
+    """Precision and device in words: "bf16 on cpu (unit for bf16: avx512_bf16)", "fp32 on cpu (no unit for bf16)"."""
+    shown = f"{precision} on {device}"
+    return f"{shown} ({cpu_text()})" if device.type == "cpu" else shown
+
+
+def cpu_text() -> str:
+    """What the CPU computes, in words: "unit for bf16: avx512_bf16", or "no unit for bf16"."""
+    unit = bf16_unit()
+    variable, limit = _limit()
+    if unit is None:
+        by = f", by {variable}={limit}" if limit.upper() in WITHOUT_BF16 and _units() else ""
+        return f"no unit for bf16{by}"
+    return f"unit for bf16: {unit}"
+
+
+def cpu_flags() -> frozenset[str]:
+    """Instruction sets of the first core, as the kernel names them; none on a system without /proc/cpuinfo."""
+    try:
+        flags = FLAGS.search(CPU_INFO.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return frozenset()
+    return frozenset(flags[1].split()) if flags else frozenset()
+
+
+def _limit() -> tuple[str, str]:
+    """Variable that limits oneDNN and its value, which is "" without a limit."""
+    return next(((name, os.environ[name]) for name in LIMITS if os.environ.get(name)), (LIMITS[0], ""))
+
+
+def _units() -> frozenset[str]:
+    """Units for bf16 that the CPU has, whether they may be used or not."""
+    return (cpu_flags() or frozenset(_units_of_torch())) & set(BF16_UNITS)
+
+
+def _units_of_torch() -> list[str]:
+    """The same as torch sees them: on macOS and Windows, whose torch may come without oneDNN."""
+    import torch
+
+    if not torch.backends.mkldnn.is_available():
+        return []
+    if hasattr(torch.cpu, "get_capabilities"):
+        return [unit for unit, there in torch.cpu.get_capabilities().items() if there]
+    return ["avx512_bf16"] if torch.cpu._is_avx512_bf16_supported() else []
+
+
+def _gpu_computes_bf16() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
