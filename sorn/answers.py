@@ -76,6 +76,6 @@ class AnswerTally:
         self.answers = Answers.none(queries, length)
 
     def take(self, tile: SimilarityTile) -> None:
-        """Take one tile, see `Consumer`."""
+        """Better answers in one tile, see `Consumer`."""
         for number, row in zip(range(tile.rows.start, tile.rows.stop), tile.similarities[self.rules[0]], strict=True):
             self.answers.meet(number, row, tile)

@@ -84,7 +84,10 @@ class FeatureBank:
         return len(self.pid)
 
     def take(self, rows: np.ndarray | slice) -> FeatureBank:
-        """Bank of some of the images. rows: positions, bool [N], or a slice, which copies nothing."""
+        """Bank of some of the images.
+
+        rows: positions, bool [N], or a slice, which copies nothing.
+        """
         arrays: dict[str, np.ndarray | None] = {field.name: getattr(self, field.name) for field in fields(self)}
         return FeatureBank(**{name: array[rows] for name, array in arrays.items() if array is not None})
 

@@ -46,10 +46,11 @@ def in_common(seen: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 class InCommon:
-    """Number of stripes and part groups that images of two banks have in common under a rule.
+    """Number in common of the images of two banks.
 
-    kinds: largest number, plus one. Images that show the same of them have one pattern. of_query, of_gallery: number of
-    the pattern of each image, int64 [Nq] and [Ng]. table: number in common of two patterns, int64.
+    It counts the stripes and part groups that a rule compares. kinds: largest number, plus one. Images that show the
+    same of them have one pattern. of_query, of_gallery: number of the pattern of each image, int64 [Nq] and [Ng].
+    table: number in common of two patterns, int64.
     """
 
     def __init__(self, rule: Rule, query: FeatureBank, gallery: FeatureBank) -> None:
@@ -88,7 +89,7 @@ class PairTally:
         self._start = (self.common.table * BINS + STEPS).astype(np.float32)  # bin of similarity 0
 
     def take(self, tile: SimilarityTile) -> None:
-        """Take one tile, see `Consumer`."""
+        """Counts of one tile, see `Consumer`."""
         similarity = tile.similarities[self.rules[0]]
         of_query, of_gallery = self.common.of_query[tile.rows], self.common.of_gallery[tile.columns]
         for lines in _bands(similarity):
@@ -145,7 +146,7 @@ class PersonTally:
         self.different = self._all_pairs() - same[0] - same[1] - left_out[0] - left_out[1]
 
     def take(self, tile: SimilarityTile) -> None:
-        """Take one tile, see `Consumer`."""
+        """Counts of one tile, see `Consumer`."""
         similarity, lowest = tile.similarities[self.rules[0]], self.thresholds.min()
         for band in _bands(similarity):
             lines, columns = np.nonzero(similarity[band] >= lowest)
@@ -203,7 +204,7 @@ class NearestTally:
         self._places = np.zeros((2, queries), np.int64)
 
     def take(self, tile: SimilarityTile) -> None:
-        """Take one tile, see `Consumer`."""
+        """Counts of one tile, see `Consumer`."""
         for number, row in zip(range(tile.rows.start, tile.rows.stop), tile.similarities[self.rules[0]], strict=True):
             matches, dropped = (tile.inside(one[number]) for one in (tile.relevant.matches, tile.relevant.dropped))
             if len(matches):

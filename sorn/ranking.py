@@ -67,7 +67,10 @@ class Ranks:
         self._block: _Block | None = None
 
     def take(self, tile: SimilarityTile) -> None:
-        """Take one tile, see `Consumer`. Raises ValueError for similarities that are not finite."""
+        """Counts of one tile, see `Consumer`.
+
+        Raises ValueError for similarities that are not finite.
+        """
         found = [tile.similarities[rule] for rule in self.rules]
         if tile.whole:
             for rule, similarity in zip(self.rules, found, strict=True):

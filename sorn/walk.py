@@ -65,7 +65,10 @@ class SimilarityTile:
         return self._inside(self.relevant.dropped)
 
     def inside(self, positions: np.ndarray) -> np.ndarray:
-        """Those of the rising gallery positions that are in the tile, counted from its first column."""
+        """Columns of some gallery images that are in the tile.
+
+        positions: rising.
+        """
         first, last = positions.searchsorted((self.columns.start, self.columns.stop))
         found: np.ndarray = positions[first:last] - self.columns.start
         return found
@@ -88,7 +91,10 @@ class Consumer(Protocol):
     def whole_rows(self) -> bool: ...
 
     def take(self, tile: SimilarityTile) -> None:
-        """Take one tile. For each block of queries the whole gallery follows in order, then the next block."""
+        """One tile after the other.
+
+        The whole gallery follows for the first queries, then for the next.
+        """
 
 
 def walk(
@@ -116,7 +122,9 @@ def walk(
 
 
 def tile_size(queries: int, gallery: int, rules: int, whole: bool) -> tuple[int, int]:
-    """Queries and gallery images of a tile, which fits into `matching.MEMORY` under all rules.
+    """Numbers of queries and gallery images in a tile.
+
+    Under all rules it fits into `matching.MEMORY`.
 
     Whole rows where FEWEST of them fit, or where `whole` demands them. Else tiles of twice as many queries: each block
     of queries reads the gallery once more.

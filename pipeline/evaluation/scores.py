@@ -141,8 +141,12 @@ def check_answerable(
 
 def restrict(bank: FeatureBank, prefix: str) -> FeatureBank:
     """The images whose name begins with the prefix."""
-    chosen = np.char.startswith(bank.name.astype(str), prefix)
-    return bank if chosen.all() else bank.take(chosen)
+    chosen = np.flatnonzero(np.char.startswith(bank.name, prefix))
+    if len(chosen) == len(bank):
+        return bank
+    first, last = (int(chosen[0]), int(chosen[-1])) if len(chosen) else (0, -1)
+    side_by_side = last + 1 - first == len(chosen)
+    return bank.take(slice(first, last + 1) if side_by_side else chosen)
 
 
 def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
