@@ -22,7 +22,7 @@ VARIANT = "sorn, exact masks"
 def exact_banks(
     query: FeatureBank, gallery: FeatureBank, exact: ExactMasks, stripes: Stripes, size: tuple[int, int]
 ) -> tuple[FeatureBank, FeatureBank] | None:
-    """The same banks with the scores of the ground truth beside their own.
+    """The same banks, also with the scores of the ground truth.
 
     None where an image has no ground truth, or the network no stripes. size: of the images [H, W]. Raises UserError for
     a mask that cannot be one of its image.

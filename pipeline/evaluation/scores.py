@@ -191,10 +191,11 @@ def score(
     colours: BankPair | None = None,
     beside: Sequence[Consumer] = (),
 ) -> Scores:
-    """Every variant and every threshold under one protocol, in one walk; that of the ground truth if banks hold it.
+    """Every variant and every threshold under one protocol.
 
-    explained: names of queries with maps and parts. colours: banks of the same queries and gallery, ranked in a walk of
-    their own (pipeline.evaluation.colour_baseline). beside: further consumers of the walk.
+    They take one walk, also for the stripes of the ground truth if the banks hold them. explained: names of queries
+    with maps and parts. colours: banks of the same queries and gallery, ranked in a walk of their own
+    (pipeline.evaluation.colour_baseline). beside: further consumers of the walk.
     """
     query, options, single_shot = task.query, task.options, bool(task.protocol.shots)
     floor = colour_rules(query.local.shape[1], options.tau) if colours else {}

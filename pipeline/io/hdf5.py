@@ -169,14 +169,15 @@ def set_attributes(file: h5py.File, values: Mapping[str, str | int]) -> None:
 def mapped(path: Path, dataset: h5py.Dataset) -> np.ndarray:
     """Array of a dataset, mapped into memory.
 
-    It is read from the disk when it is used. Writing into it changes no file. It is read at once where it is empty, not contiguous, or where the disk cannot map.
+    It is read from the disk when it is used; writing into it changes no file. It is read at once where it is empty or
+    not contiguous, and where the disk cannot map.
     """
     offset: Any = dataset.id.get_offset()
     if offset is not None:  # None: empty, or not contiguous
         try:
             return np.memmap(path, dataset.dtype, "c", offset, dataset.shape)  # torch needs writable arrays
         except OSError as error:
-            logger.warning(f"{path} cannot be mapped into memory, so it is read whole: {reason(error)}")
+            logger.warning(f"{path}: {dataset.name} cannot be mapped, so it is read into memory: {reason(error)}")
     values: np.ndarray = dataset[:]
     return values
 

@@ -293,7 +293,7 @@ def test_features_are_read_where_the_disk_cannot_map_them(
     path = write(tmp_path / "features.h5")
     monkeypatch.setattr(np, "memmap", lambda *given: (_ for _ in ()).throw(OSError(19, "No such device")))
     assert equal(read_banks(path).gallery, make_bank("gallery", 7))
-    assert f"{path} cannot be mapped into memory, so it is read whole: No such device" in caplog.text
+    assert f"{path}: /gallery/local cannot be mapped, so it is read into memory: " in caplog.text
 
 
 def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
