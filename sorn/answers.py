@@ -1,26 +1,19 @@
 """First answers: the most similar gallery images of every query.
 
-They come from two feature banks, tile by tile, so that the gallery may be of any size.
+They come from the tiles of a walk, so that the gallery may be of any size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from sorn import matching
-from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_tiles
-from sorn.metrics import Relevance
+from sorn.matching import Rule, largest
+from sorn.walk import SimilarityTile
 
 NOBODY = -1
 # In place of a gallery image where there is none.
-
-QUERIES = 512
-# Queries at a time.
 
 
 @dataclass(frozen=True)
@@ -47,52 +40,42 @@ class Answers:
             np.full(queries, np.nan, np.float32),
         )
 
-    def meet(self, number: int, row: np.ndarray, columns: slice, relevant: Relevance) -> None:
+    def meet(self, number: int, row: np.ndarray, tile: SimilarityTile) -> None:
         """Better answers among further gallery images.
 
-        row: similarities of the query `number` with the gallery images `columns`.
+        row: similarities of the query `number` with the gallery images of the tile.
         """
-        matches, dropped = (_inside(one[number], columns) for one in (relevant.matches, relevant.dropped))
+        first, relevant, length = tile.columns.start, tile.relevant, self.positions.shape[1]
+        matches = tile.inside(relevant.matches[number])
         if len(matches):
             best = matches[row[matches].argmax()]
             if not self.match_similarity[number] >= row[best]:
-                self.match[number], self.match_similarity[number] = best + columns.start, row[best]
+                self.match[number], self.match_similarity[number] = best + first, row[best]
         row = row.copy()
-        row[dropped] = -np.inf
-        length = self.positions.shape[1]
-        near = matching.largest(row, length)
-        near = near[row[near] > -np.inf]
+        row[tile.inside(relevant.dropped[number])] = -np.inf
         known = self.positions[number] != NOBODY
-        positions = np.concatenate([self.positions[number][known], near + columns.start])
+        if known.all():
+            near = np.flatnonzero(row > self.similarity[number, -1])
+            near = near[largest(row[near], length)]
+        else:
+            near = largest(row, length)
+            near = near[row[near] > -np.inf]
+        positions = np.concatenate([self.positions[number][known], near + first])
         values = np.concatenate([self.similarity[number][known], row[near]])
         order = np.argsort(-values, kind="stable")[:length]  # what was known before stands before it in the gallery
         self.positions[number, : len(order)], self.similarity[number, : len(order)] = positions[order], values[order]
 
 
-def add_answers(
-    query: FeatureBank,
-    gallery: FeatureBank,
-    answers: Mapping[Rule, Answers],
-    relevant: Relevance,
-    device: torch.device | str = "cpu",
-) -> Iterator[int]:
-    """First answers of every query under every rule, added to `answers`.
+class AnswerTally:
+    """First answers of a walk under one rule. length: answers per query."""
 
-    Yields the number of queries that are finished, from time to time. answers: `Answers.none` of these queries.
-    relevant: of these queries and this gallery. Raises ValueError as `matching.similarity_blocks` does.
-    """
-    height = max(1, min(QUERIES, len(query)))
-    width = max(1, matching.MEMORY // (8 * len(answers) * height))  # half of it: products take their share too
-    for rows, columns, similarities in similarity_tiles(query, gallery, list(answers), height, width, device):
-        for found, similarity in zip(answers.values(), similarities, strict=True):
-            for number, row in zip(range(rows.start, rows.stop), similarity, strict=True):
-                found.meet(number, row, columns, relevant)
-        if columns.stop == len(gallery):
-            yield rows.stop - rows.start
+    whole_rows = False
 
+    def __init__(self, rule: Rule, queries: int, length: int) -> None:
+        self.rules = (rule,)
+        self.answers = Answers.none(queries, length)
 
-def _inside(positions: np.ndarray, columns: slice) -> np.ndarray:
-    """Those of the rising positions that are among the columns, counted from the first of them."""
-    first, last = positions.searchsorted((columns.start, columns.stop))
-    inside: np.ndarray = positions[first:last] - columns.start
-    return inside
+    def take(self, tile: SimilarityTile) -> None:
+        """Better answers in one tile, see `Consumer`."""
+        for number, row in zip(range(tile.rows.start, tile.rows.stop), tile.similarities[self.rules[0]], strict=True):
+            self.answers.meet(number, row, tile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -40,6 +41,7 @@ class FeatureBank:
     segmenter: [N, P] float32 in [0, 1], the scores v_p of an external segmenter; None where none was used.
     part_features: [N, G, Dp] float32, of the part groups. part_shares: [N, G] float32 in [0, 1], the share of each
     group in the image. Both are None without a part branch.
+    exact: [N, P] float32 in [0, 1], the scores v_p of the ground truth; None where they are not asked for.
     """
 
     global_: np.ndarray
@@ -52,6 +54,7 @@ class FeatureBank:
     segmenter: np.ndarray | None = None
     part_features: np.ndarray | None = None
     part_shares: np.ndarray | None = None
+    exact: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -80,10 +83,23 @@ class FeatureBank:
     def __len__(self) -> int:
         return len(self.pid)
 
-    def take(self, rows: np.ndarray) -> FeatureBank:
-        """Bank of some of the images. rows: positions, or bool [N]."""
+    def take(self, rows: np.ndarray | slice) -> FeatureBank:
+        """Bank of some of the images.
+
+        rows: positions, bool [N], or a slice, which copies nothing.
+        """
         arrays: dict[str, np.ndarray | None] = {field.name: getattr(self, field.name) for field in fields(self)}
         return FeatureBank(**{name: array[rows] for name, array in arrays.items() if array is not None})
+
+    def forget(self) -> None:
+        """Free the memory of features that are mapped from a file.
+
+        They are read again when they are used next. Arrays in memory stay.
+        """
+        for array in (self.global_, self.local, self.part_features):
+            pages = getattr(array, "_mmap", None)  # of np.memmap
+            if pages is not None:
+                pages.madvise(mmap.MADV_DONTNEED)
 
     def __post_init__(self) -> None:
         n, p = len(self.pid), self.local.shape[1]
@@ -95,6 +111,7 @@ class FeatureBank:
             "name": self.name.shape == (n,),
             "pose": self.pose is None or self.pose.shape == (n, p),
             "segmenter": self.segmenter is None or self.segmenter.shape == (n, p),
+            "exact": self.exact is None or self.exact.shape == (n, p),
             "part_features": self.part_features is None
             or (self.part_features.ndim == 3 and len(self.part_features) == n),
             "part_shares": (None if self.part_shares is None else self.part_shares.shape)

@@ -37,12 +37,13 @@ class Rule:
     """Matching rule: a variant, and the thresholds of stripes and part groups.
 
     tau: of Eq. 12, for "sorn" and "sorn+parts". part_tau: least share of the image that a visible part group has, for
-    the variants of OF_PARTS.
+    the variants of OF_PARTS. exact: whether the visible stripes are those of the ground truth (`FeatureBank.exact`).
     """
 
     variant: str
     tau: float = 0.0
     part_tau: float = PART_TAU
+    exact: bool = False
 
     def __post_init__(self) -> None:
         check_choice("variant", self.variant, VARIANTS)
@@ -93,15 +94,8 @@ def similarity_blocks(
 
     device: where the products are computed; the features stay where they are. block: number of queries at a time; 0 for
     as many as MEMORY allows. Raises ValueError for "global" without global features, for a variant of part groups
-    without their features, and for banks of different shapes.
+    without their features, for exact stripes without ground truth, and for banks of different shapes.
     """
-    if query.widths != gallery.widths:
-        of_query, of_gallery = (" and ".join(map(str, bank.widths)) for bank in (query, gallery))
-        raise ValueError(f"features of different networks: query {of_query}, gallery {of_gallery}")
-    if query.global_.shape[1] == 0 and any(rule.variant == "global" for rule in rules):
-        raise ValueError('variant "global" needs global features; this network has no global branch')
-    if query.part_features is None and any(rule.variant in OF_PARTS for rule in rules):
-        raise ValueError('variants "parts" and "sorn+parts" need part features; this network has no part branch')
     size = block or block_size(len(query), len(gallery), len(rules))
     for rows, _, similarities in similarity_tiles(query, gallery, rules, size, len(gallery), device):
         yield rows, similarities
@@ -120,6 +114,7 @@ def similarity_tiles(
     As `similarity_blocks`, with at most `height` queries by `width` gallery images: (queries, gallery images, per rule
     similarities). The whole gallery follows for the first queries, then for the next.
     """
+    _require_answerable(query, gallery, rules)
     kinds = _Kinds(
         any(rule.variant not in ("global", "parts") for rule in rules),
         any(rule.variant in OF_PARTS for rule in rules),
@@ -135,6 +130,7 @@ def similarity_tiles(
                 place = slice(chunk.start - columns.start, chunk.stop - columns.start)
                 for rule, out in zip(rules, similarity, strict=True):
                     out[: len(asked), place] = _combined(rule, products, asked, ranked).clamp(-1, 1)
+                gallery.forget()
             yield rows, columns, [out[: len(asked), : columns.stop - columns.start].numpy() for out in similarity]
 
 
@@ -203,13 +199,15 @@ class _Units:
     """Unit vectors of some images, and which stripes and part groups they show.
 
     whole: global [m, Dg], if there is one. stripes: [m, Dl] each. parts: [m, Dp] each. m: n, rounded up to a multiple
-    of ROWS; the rows beyond n are zero. visibility: v_p [n, P]. shares: of the part groups, [n, G].
+    of ROWS; the rows beyond n are zero. visibility: v_p [n, P]. exact: those of the ground truth, [n, P], if there are
+    any. shares: of the part groups, [n, G].
     """
 
     whole: list[Tensor]
     stripes: list[Tensor]
     parts: list[Tensor]
     visibility: Tensor
+    exact: Tensor | None
     shares: Tensor
 
     @staticmethod
@@ -223,6 +221,7 @@ class _Units:
             [units(found.local[rows, p]) for p in range(found.local.shape[1] if kinds.stripes else 0)],
             [units(found.part_features[rows, k]) for k in range(found.part_features.shape[1] if kinds.parts else 0)],
             torch.from_numpy(found.visibility[rows]).to(device),
+            None if bank.exact is None else torch.from_numpy(bank.exact[rows]).to(device),
             torch.from_numpy(found.part_shares[rows]).to(device),
         )
 
@@ -235,7 +234,9 @@ class _Units:
 
     def weights(self, rule: Rule) -> Tensor:
         """Visibility indicators of what a rule compares [., n]: I_p of Eq. 12, and those of the part groups."""
-        stripes = [self.visibility >= rule.tau] if rule.variant != "parts" else []
+        visibility = self.exact if rule.exact else self.visibility
+        assert visibility is not None, "checked before the first tile"
+        stripes = [visibility >= rule.tau] if rule.variant != "parts" else []
         parts = [self.shares >= rule.part_tau] if rule.variant in OF_PARTS else []
         return torch.cat([*stripes, *parts], dim=1).float().T
 
@@ -263,6 +264,18 @@ def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units)
     common = torch.addmm(torch.tensor(float(len(whole)), device=total.device), seen.T, shown)  # [b, n]
     total.div_(common.clamp(min=1.0))
     return total if whole else total.masked_fill_(common == 0, NOTHING_IN_COMMON)
+
+
+def _require_answerable(query: FeatureBank, gallery: FeatureBank, rules: Sequence[Rule]) -> None:
+    if query.widths != gallery.widths:
+        of_query, of_gallery = (" and ".join(map(str, bank.widths)) for bank in (query, gallery))
+        raise ValueError(f"features of different networks: query {of_query}, gallery {of_gallery}")
+    if query.global_.shape[1] == 0 and any(rule.variant == "global" for rule in rules):
+        raise ValueError('variant "global" needs global features; this network has no global branch')
+    if query.part_features is None and any(rule.variant in OF_PARTS for rule in rules):
+        raise ValueError('variants "parts" and "sorn+parts" need part features; this network has no part branch')
+    if (query.exact is None or gallery.exact is None) and any(rule.exact for rule in rules):
+        raise ValueError("exact stripes need the scores of the ground truth; these banks have none")
 
 
 def _chunk(gallery: FeatureBank) -> int:

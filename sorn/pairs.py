@@ -1,25 +1,25 @@
 """Similarities of pairs of the same person and of different people.
 
 A pair is a query and a gallery image under the filter of the evaluation: images of the query's person by the query's
-camera make no pair. Pairs are counted by their similarity and by what they have in common, tile by tile, so that memory
-does not grow with the gallery.
+camera make no pair. Pairs are counted by their similarity and by what they have in common, from the tiles of a walk, so
+that memory does not grow with the gallery.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
-import torch
 
 from sorn.config import OF_PARTS
-from sorn.error_rates import BINS, PairCounts, bins
+from sorn.error_rates import BINS, STEPS, PairCounts, bins
 from sorn.features import FeatureBank
-from sorn.matching import Rule, indicators, similarity_tiles
+from sorn.matching import Rule, indicators
 from sorn.metrics import Relevance
+from sorn.walk import Pairs, SimilarityTile
 
-HEIGHT, WIDTH = 256, 8192  # of a tile: queries and gallery images
+BAND = 1 << 19
+# Similarities that are counted at a time.
 
 
 def compared(rule: Rule, bank: FeatureBank) -> np.ndarray:
@@ -45,71 +45,64 @@ def in_common(seen: np.ndarray, shown: np.ndarray) -> np.ndarray:
     return common
 
 
-@dataclass(frozen=True)
-class PairTile:
-    """Similarities of some queries with some gallery images.
+class InCommon:
+    """Number in common of the images of two banks.
 
-    similarities: per rule [b, n] float32. same: flat positions of the pairs of the same person, int64. left_out: of
-    the pairs that the filter removes.
+    It counts the stripes and part groups that a rule compares. kinds: largest number, plus one. Images that show the
+    same of them have one pattern. of_query, of_gallery: number of the pattern of each image, int64 [Nq] and [Ng].
+    table: number in common of two patterns, int64.
     """
 
-    rows: slice
-    columns: slice
-    similarities: list[np.ndarray]
-    same: np.ndarray
-    left_out: np.ndarray
+    def __init__(self, rule: Rule, query: FeatureBank, gallery: FeatureBank) -> None:
+        (seen, self.of_query), (shown, self.of_gallery) = (_patterns(compared(rule, bank)) for bank in (query, gallery))
+        self.kinds = seen.shape[1] + 1
+        self.table = in_common(seen, shown)
 
-    def done(self, gallery: int) -> int:
-        """Number of queries that are finished with this tile."""
-        return self.rows.stop - self.rows.start if self.columns.stop == gallery else 0
-
-
-def tiles(
-    query: FeatureBank,
-    gallery: FeatureBank,
-    rules: Sequence[Rule],
-    relevant: Relevance,
-    device: torch.device | str = "cpu",
-) -> Iterator[PairTile]:
-    """All pairs of two banks, in tiles of HEIGHT by WIDTH.
-
-    The similarities are valid until the next tile is asked for.
-    """
-    for rows, columns, found in similarity_tiles(query, gallery, rules, HEIGHT, WIDTH, device):
-        places = (_flat(positions, rows, columns) for positions in (relevant.matches, relevant.dropped))
-        yield PairTile(rows, columns, found, *places)
+    def __call__(self, queries: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Numbers of pairs, int64. queries, images: their positions, int64, of shapes that go together."""
+        found: np.ndarray = self.table[self.of_query[queries], self.of_gallery[images]]
+        return found
 
 
-def _flat(positions: list[np.ndarray], rows: slice, columns: slice) -> np.ndarray:
-    width, found = columns.stop - columns.start, [np.empty(0, np.int64)]
-    for line, number in enumerate(range(rows.start, rows.stop)):
-        first, last = positions[number].searchsorted((columns.start, columns.stop))
-        found.append(positions[number][first:last] - columns.start + line * width)
-    return np.concatenate(found)
+def _patterns(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different rows of `compared`, float32 [m, n], and which of them each image has, int64 [N]."""
+    codes = shown.astype(np.int64) @ (1 << np.arange(shown.shape[1], dtype=np.int64))
+    _, first, number = np.unique(codes, return_index=True, return_inverse=True)
+    return shown[first], number
 
 
 class PairTally:
     """Counts of pairs by similarity and by number in common.
 
-    kinds: largest number of stripes and part groups in common, plus one. asked: whether a query has a pair with so much
-    in common, bool [kinds, Nq].
+    asked: whether a query has a pair with so much in common, bool [kinds, Nq].
     """
 
-    def __init__(self, rule: Rule, query: FeatureBank, gallery: FeatureBank) -> None:
-        self.seen, self.shown = compared(rule, query), compared(rule, gallery)
-        self.kinds = self.seen.shape[1] + 1
-        self.asked = np.zeros((self.kinds, len(query)), bool)
-        self._counts = np.zeros((2, self.kinds * BINS), np.int64)
+    whole_rows = False
 
-    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
-        """Count the pairs of one tile. similarity: those of the rule, [b, n]."""
-        common = in_common(self.seen[tile.rows], self.shown[tile.columns])
-        place = (common * BINS + bins(similarity)).ravel()
-        same, left_out = (self._counted(place[chosen]) for chosen in (tile.same, tile.left_out))
-        self._counts[0] += same
-        self._counts[1] += self._counted(place) - same - left_out
-        for kind in range(self.kinds):
-            self.asked[kind, tile.rows] |= (common == kind).any(axis=1)
+    def __init__(self, rule: Rule, query: FeatureBank, gallery: FeatureBank) -> None:
+        self.rules = (rule,)
+        self.common = InCommon(rule, query, gallery)
+        self.kinds = self.common.kinds
+        self.asked = np.stack([(self.common.table == kind).any(axis=1) for kind in range(self.kinds)])
+        self.asked = self.asked[:, self.common.of_query]
+        self._counts = np.zeros((2, self.kinds * BINS), np.int64)
+        self._start = (self.common.table * BINS + STEPS).astype(np.float32)  # bin of similarity 0
+
+    def take(self, tile: SimilarityTile) -> None:
+        """Counts of one tile, see `Consumer`."""
+        similarity = tile.similarities[self.rules[0]]
+        of_query, of_gallery = self.common.of_query[tile.rows], self.common.of_gallery[tile.columns]
+        for lines in _bands(similarity):
+            place = similarity[lines] * np.float32(STEPS)
+            np.floor(place, out=place)
+            place += np.take(self._start[of_query[lines]], of_gallery, axis=1)  # whole numbers: no rounding
+            self._counts[1] += self._counted(place.astype(np.int64).ravel())
+        for row, (lines, columns) in enumerate((tile.same, tile.left_out)):
+            place = self.common.table[of_query[lines], of_gallery[columns]] * BINS + bins(similarity[lines, columns])
+            counted = self._counted(place)
+            self._counts[1] -= counted
+            if row == 0:
+                self._counts[0] += counted
 
     def _counted(self, place: np.ndarray) -> np.ndarray:
         return np.bincount(place, minlength=self._counts.shape[1])
@@ -134,38 +127,66 @@ class PersonTally:
     [k, p, kinds]. same, missed: pairs of the same person, and those that do not reach it.
     """
 
-    def __init__(self, rule: Rule, query: FeatureBank, gallery: FeatureBank, thresholds: np.ndarray) -> None:
-        self.rule, self.seen, self.shown = rule, compared(rule, query), compared(rule, gallery)
-        self.kinds, self.thresholds = self.seen.shape[1] + 1, thresholds.astype(np.float32)
+    whole_rows = False
+
+    def __init__(
+        self, rule: Rule, query: FeatureBank, gallery: FeatureBank, relevant: Relevance, thresholds: np.ndarray
+    ) -> None:
+        self.rules, self.common, self.thresholds = (
+            (rule,),
+            InCommon(rule, query, gallery),
+            thresholds.astype(np.float32),
+        )
         self.persons, numbers = np.unique(np.concatenate([query.pid, gallery.pid]), return_inverse=True)
         self._asked, self._ranked = numbers[: len(query)], numbers[len(query) :]
-        shape = (len(self.persons), self.kinds)
-        self.different, self.same = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        shape = (len(self.persons), self.common.kinds)
         self.wrong, self.missed = (np.zeros((len(thresholds), *shape), np.int64) for _ in range(2))
+        same, left_out = (self._counted(*_listed(found)) for found in (relevant.matches, relevant.dropped))
+        self.same = same[0]
+        self.different = self._all_pairs() - same[0] - same[1] - left_out[0] - left_out[1]
 
-    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
-        """Count the pairs of one tile. similarity: those of the rule, [b, n]."""
-        common = in_common(self.seen[tile.rows], self.shown[tile.columns])
-        counted = np.ones(common.shape, bool)
-        counted.flat[tile.same] = counted.flat[tile.left_out] = False
-        asked, ranked = self._asked[tile.rows], self._ranked[tile.columns]
-        for kind in range(self.kinds):
-            chosen = counted & (common == kind)
-            np.add.at(self.different[:, kind], asked, chosen.sum(axis=1))
-            np.add.at(self.different[:, kind], ranked, chosen.sum(axis=0))
-        lines = tile.same // common.shape[1]
-        kinds, values = common.ravel()[tile.same], similarity.ravel()[tile.same]
-        self.same += self._by_person(asked[lines], kinds)
+    def take(self, tile: SimilarityTile) -> None:
+        """Counts of one tile, see `Consumer`."""
+        similarity, lowest = tile.similarities[self.rules[0]], self.thresholds.min()
+        for band in _bands(similarity):
+            lines, columns = np.nonzero(similarity[band] >= lowest)
+            self._reached(tile, (lines + band.start, columns), 1)
+        for pairs in (tile.same, tile.left_out):
+            self._reached(tile, pairs, -1)
+        queries, images, values = _placed(tile, tile.same, similarity)
+        kinds = self.common(queries, images)
         for number, limits in enumerate(self.thresholds):
             below = values < limits[kinds]
-            self.missed[number] += self._by_person(asked[lines[below]], kinds[below])
-            row, column = np.nonzero((similarity >= limits[common]) & counted)
-            reached = common[row, column]
-            self.wrong[number] += self._by_person(asked[row], reached) + self._by_person(ranked[column], reached)
+            self.missed[number] += self._by_person(self._asked[queries[below]], kinds[below])
+
+    def _reached(self, tile: SimilarityTile, pairs: Pairs, sign: int) -> None:
+        queries, images, values = _placed(tile, pairs, tile.similarities[self.rules[0]])
+        kinds = self.common(queries, images)
+        for number, limits in enumerate(self.thresholds):
+            reached = values >= limits[kinds]
+            asked, ranked = self._counted(queries[reached], images[reached])
+            self.wrong[number] += sign * (asked + ranked)
+
+    def _all_pairs(self) -> np.ndarray:
+        """Queries with gallery images by person and number in common, the filter not applied, int64 [p, kinds]."""
+        found = np.zeros((len(self.persons), self.common.kinds), np.int64)
+        sides = (self._asked, self.common.of_query), (self._ranked, self.common.of_gallery)
+        for (persons, own), (_, others), table in zip(
+            sides, sides[::-1], (self.common.table, self.common.table.T), strict=True
+        ):
+            count = np.bincount(others, minlength=table.shape[1])
+            by_kind = np.stack([(table == kind) @ count for kind in range(self.common.kinds)], axis=1)
+            np.add.at(found, persons, by_kind[own])
+        return found
+
+    def _counted(self, queries: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs by the person of the query, and by that of the gallery image, and number in common."""
+        kinds = self.common(queries, images)
+        return self._by_person(self._asked[queries], kinds), self._by_person(self._ranked[images], kinds)
 
     def _by_person(self, persons: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-        found = np.bincount(persons * self.kinds + kinds, minlength=self.same.size)
-        return found.reshape(self.same.shape)
+        shape = len(self.persons), self.common.kinds
+        return np.bincount(persons * shape[1] + kinds, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 class NearestTally:
@@ -175,26 +196,48 @@ class NearestTally:
     similarities rank in gallery order.
     """
 
-    def __init__(self, queries: int) -> None:
+    whole_rows = False
+
+    def __init__(self, rule: Rule, queries: int) -> None:
+        self.rules = (rule,)
         self.match, self.other = (np.full(queries, -np.inf, np.float32) for _ in range(2))
         self._places = np.zeros((2, queries), np.int64)
 
-    def add(self, tile: PairTile, similarity: np.ndarray) -> None:
-        """Take the similarities of one tile, [b, n]."""
-        same = np.full(similarity.shape, -np.inf, np.float32)
-        same.flat[tile.same] = similarity.ravel()[tile.same]
-        others = similarity.copy()
-        others.flat[tile.same] = others.flat[tile.left_out] = -np.inf
-        for number, (best, values) in enumerate(((self.match, same), (self.other, others))):
-            column = values.argmax(axis=1)  # the first of equal ones
-            value = values[np.arange(len(values)), column]
-            better = value > best[tile.rows]
-            best[tile.rows] = np.where(better, value, best[tile.rows])
-            place = self._places[number, tile.rows]
-            self._places[number, tile.rows] = np.where(better, column + tile.columns.start, place)
+    def take(self, tile: SimilarityTile) -> None:
+        """Counts of one tile, see `Consumer`."""
+        for number, row in zip(range(tile.rows.start, tile.rows.stop), tile.similarities[self.rules[0]], strict=True):
+            matches, dropped = (tile.inside(one[number]) for one in (tile.relevant.matches, tile.relevant.dropped))
+            if len(matches):
+                self._meet(0, number, matches[row[matches].argmax()], row, tile)  # the first of equal ones
+            others = row.copy()
+            others[matches] = others[dropped] = -np.inf
+            self._meet(1, number, others.argmax(), others, tile)
+
+    def _meet(self, kind: int, number: int, column: np.intp, row: np.ndarray, tile: SimilarityTile) -> None:
+        best = (self.match, self.other)[kind]
+        if row[column] > best[number]:
+            best[number], self._places[kind, number] = row[column], column + tile.columns.start
 
     @property
     def first(self) -> np.ndarray:
         before = (self.match > self.other) | ((self.match == self.other) & (self._places[0] < self._places[1]))
         found: np.ndarray = before & np.isfinite(self.match)
         return found
+
+
+def _bands(similarity: np.ndarray) -> Iterator[slice]:
+    """Lines of a tile, BAND similarities at a time."""
+    height = max(1, BAND // max(1, similarity.shape[1]))
+    for first in range(0, len(similarity), height):
+        yield slice(first, first + height)
+
+
+def _placed(tile: SimilarityTile, pairs: Pairs, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Queries, gallery images and similarities of some pairs of a tile."""
+    lines, columns = pairs
+    return lines + tile.rows.start, columns + tile.columns.start, similarity[lines, columns]
+
+
+def _listed(positions: list[np.ndarray]) -> Pairs:
+    """Queries and gallery images of the pairs in a list per query."""
+    return np.repeat(np.arange(len(positions)), [len(one) for one in positions]), np.concatenate(positions)

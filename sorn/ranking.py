@@ -1,28 +1,25 @@
 """Ranks of all matches, for galleries of any size.
 
-They come from two feature banks. Small galleries are ranked by whole rows of similarities. With a gallery of millions,
-memory holds the rows of few queries only, and the gallery is read again for each group of queries. So large galleries
-are ranked in tiles. The similarity of each match is first computed within a margin, and images before the match are
-counted as they pass. The few images inside the margin are kept until the match itself has been computed. The ranks
-equal those of whole rows of the same products, ties included.
+They come from the tiles of a walk. Where tiles hold whole rows of similarities, ranks are counted there. With a gallery
+of millions they do not. Then the similarity of each match is first computed within a margin, and images before the
+match are counted as they pass. The few images inside the margin are kept until the match itself has been computed. The
+ranks equal those of whole rows of the same products, ties included.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from sorn import matching
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks, similarity_tiles
 from sorn.metrics import NO_RANKS, Evaluation, Relevance, counts
+from sorn.products import ROWS
 from sorn.rerank import Reranked, reranked_blocks
-
-FEWEST = 128
-# Queries that whole rows are worth while for.
+from sorn.walk import Consumer, SimilarityTile, walk
 
 MARGINS = (4e-6, 1e-3)
 # By how much the same similarity may differ in two products, whose sums are taken in another order. Checked: where the
@@ -34,43 +31,74 @@ def rank(
     gallery: FeatureBank,
     evaluations: Mapping[Rule | Reranked, Evaluation],
     device: torch.device | str = "cpu",
+    beside: Sequence[Consumer] = (),
 ) -> Iterator[int]:
     """Ranks of every match under every rule, added to its evaluation.
 
-    Yields the number of queries that are finished by all rules but the re-ranked ones, from time to time. Raises
-    ValueError as `similarity_blocks` does, and for similarities that are not finite.
+    Yields the number of queries that are finished by all rules but the re-ranked ones, from time to time. beside:
+    further consumers of the same walk. Raises ValueError as `similarity_blocks` does, and for similarities that are not
+    finite.
     """
     plain = {rule: evaluation for rule, evaluation in evaluations.items() if isinstance(rule, Rule)}
-    if plain:
-        yield from _rank(query, gallery, plain, device)
+    relevant = next(iter(evaluations.values())).relevant
+    yield from walk(query, gallery, [Ranks(query, gallery, plain, device), *beside], relevant, device)
     for rule, evaluation in evaluations.items():
         if isinstance(rule, Reranked):
             for rows, similarity in reranked_blocks(query, gallery, rule.rule, rule.options, device):
                 evaluation.add(rows, similarity)
 
 
-def _rank(
-    query: FeatureBank, gallery: FeatureBank, evaluations: Mapping[Rule, Evaluation], device: torch.device | str
-) -> Iterator[int]:
-    rules = list(evaluations)
-    by_rows = matching.block_size(len(query), len(gallery), len(rules)) >= min(FEWEST, len(query))
-    if by_rows or not all(evaluation.takes_ranks for evaluation in evaluations.values()):
-        for rows, similarities in similarity_blocks(query, gallery, rules, device):
-            for rule, similarity in zip(rules, similarities, strict=True):
-                evaluations[rule].add(rows, similarity)
-            yield rows.stop - rows.start
-        return
-    relevant = next(iter(evaluations.values())).relevant
-    for first in range(0, len(query), 2 * FEWEST):
-        numbers = range(first, min(first + 2 * FEWEST, len(query)))
-        block = _Block(query.take(np.array(numbers)), gallery, rules, relevant, numbers, device)
+class Ranks:
+    """Ranks of a walk, added to an evaluation per rule.
+
+    device: where the similarities of matches are computed before their tile comes.
+    """
+
+    def __init__(
+        self,
+        query: FeatureBank,
+        gallery: FeatureBank,
+        evaluations: Mapping[Rule, Evaluation],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.query, self.gallery, self.evaluations, self.device = query, gallery, evaluations, device
+        self.rules = tuple(evaluations)
+        self.whole_rows = not all(evaluation.takes_ranks for evaluation in evaluations.values())
+        self._block: _Block | None = None
+
+    def take(self, tile: SimilarityTile) -> None:
+        """Counts of one tile, see `Consumer`.
+
+        Raises ValueError for similarities that are not finite.
+        """
+        found = [tile.similarities[rule] for rule in self.rules]
+        if tile.whole:
+            for rule, similarity in zip(self.rules, found, strict=True):
+                self.evaluations[rule].add(tile.rows, similarity)
+            return
+        if self._block is None:
+            self._block = self._new_block(tile, MARGINS[0])
+        self._block.meet(tile.columns, found)
+        if tile.last:
+            for rule, ranks in zip(self.rules, self._ranks(tile, self._block), strict=True):
+                self.evaluations[rule].add_ranks(ranks)
+            self._block = None
+
+    def _new_block(self, tile: SimilarityTile, margin: float) -> _Block:
+        numbers = range(tile.rows.start, tile.rows.stop)
+        return _Block(self.query.take(tile.rows), self.gallery, self.rules, tile.relevant, numbers, self.device, margin)
+
+    def _ranks(self, tile: SimilarityTile, block: _Block) -> list[list[np.ndarray]]:
         try:
-            ranks_by_rule = block.ranks(MARGINS[0])
-        except _TooNarrow:
-            ranks_by_rule = block.ranks(MARGINS[1])
-        for rule, ranks in zip(rules, ranks_by_rule, strict=True):
-            evaluations[rule].add_ranks(ranks)
-        yield len(numbers)
+            return block.ranks()
+        except _TooNarrow:  # never seen but in tests; so these queries walk alone, once more
+            wider = self._new_block(tile, MARGINS[1])
+            height, width = len(wider.asked), tile.columns.stop - tile.columns.start
+            for _, columns, found in similarity_tiles(
+                wider.asked, self.gallery, self.rules, height, width, self.device
+            ):
+                wider.meet(columns, found)
+            return wider.ranks()
 
 
 class _TooNarrow(ValueError):
@@ -136,44 +164,54 @@ def _inside(positions: np.ndarray, columns: slice) -> slice:
 
 @dataclass(frozen=True)
 class _Block:
-    """Some queries, their numbers among all, and the gallery."""
+    """Some queries, their numbers among all, and what is known of their ranks.
+
+    known: per rule and query its counts; None without a match.
+    """
 
     asked: FeatureBank
     gallery: FeatureBank
-    rules: list[Rule]
+    rules: Sequence[Rule]
     relevant: Relevance
     numbers: range
     device: torch.device | str
+    margin: float
+    known: list[list[_Query | None]] = field(init=False)
 
-    def ranks(self, margin: float) -> list[list[np.ndarray]]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", self._expected())
+
+    def meet(self, columns: slice, similarities: Sequence[np.ndarray]) -> None:
+        """Counts of one tile. similarities: per rule, with the gallery images `columns`."""
+        for queries, similarity in zip(self.known, similarities, strict=True):
+            for number, one, row in zip(self.numbers, queries, similarity, strict=True):
+                if not np.isfinite(row.sum()):
+                    raise ValueError(f"similarities of query {number} are not finite")
+                if one is not None:
+                    one.meet(row, columns)
+
+    def ranks(self) -> list[list[np.ndarray]]:
         """Per rule and query the ranks of its matches; NO_RANKS without a match."""
-        known, height = self._expected(margin), len(self.asked)
-        width = max(1, matching.MEMORY // (8 * len(self.rules) * height))  # half of it: products take their share too
-        tiles = similarity_tiles(self.asked, self.gallery, self.rules, height, width, self.device)
-        for _, columns, similarities in tiles:
-            for queries, similarity in zip(known, similarities, strict=True):
-                for one, row in zip(queries, similarity, strict=True):
-                    if not np.isfinite(row.sum()):
-                        first, last = self.numbers[0], self.numbers[-1]
-                        raise ValueError(f"similarities of queries {first} to {last} are not finite")
-                    if one is not None:
-                        one.meet(row, columns)
-        return [[NO_RANKS if one is None else one.ranks() for one in queries] for queries in known]
+        return [[NO_RANKS if one is None else one.ranks() for one in queries] for queries in self.known]
 
-    def _expected(self, margin: float) -> list[list[_Query | None]]:
-        """Per rule and query the approximate similarities of its matches.
+    def _expected(self) -> list[list[_Query | None]]:
+        """Queries with the approximate similarities of their matches.
 
-        They come from a product with the matches of these queries alone.
+        They come from products of a few queries with their matches alone.
         """
-        matches = [self.relevant.matches[number] for number in self.numbers]
-        union = np.unique(np.concatenate(matches))
-        if not len(union):
-            return [[None] * len(self.asked) for _ in self.rules]
         known: list[list[_Query | None]] = [[] for _ in self.rules]
-        for rows, similarities in similarity_blocks(self.asked, self.gallery.take(union), self.rules, self.device):
-            for queries, similarity in zip(known, similarities, strict=True):
-                for own, number, row in zip(matches[rows], self.numbers[rows], similarity, strict=True):
-                    expected = row[np.searchsorted(union, own)]
-                    dropped = self.relevant.dropped[number]
-                    queries.append(_Query(own, dropped, expected, margin) if len(own) else None)
+        for first in range(0, len(self.asked), ROWS):  # a product of fewer queries takes as long
+            numbers = self.numbers[first : first + ROWS]
+            matches = [self.relevant.matches[number] for number in numbers]
+            union = np.unique(np.concatenate(matches))
+            if not len(union):
+                for queries in known:
+                    queries += [None] * len(numbers)
+                continue
+            asked = self.asked.take(slice(first, first + ROWS))
+            for rows, found in similarity_blocks(asked, self.gallery.take(union), self.rules, self.device):
+                for queries, similarity in zip(known, found, strict=True):
+                    for own, number, row in zip(matches[rows], numbers[rows], similarity, strict=True):
+                        expected, dropped = row[np.searchsorted(union, own)], self.relevant.dropped[number]
+                        queries.append(_Query(own, dropped, expected, self.margin) if len(own) else None)
         return known

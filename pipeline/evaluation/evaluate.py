@@ -17,7 +17,7 @@ from pipeline.evaluation.intervals import person_intervals
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
-from pipeline.evaluation.pair_scores import PairTask, certainty, count_pairs
+from pipeline.evaluation.pair_scores import CountedPairs, PairTask, certainty, count_pairs
 from pipeline.evaluation.part_masks import PartReference, part_scores
 from pipeline.evaluation.published import Measured, published
 from pipeline.evaluation.report import (
@@ -115,17 +115,19 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
     protocol, examples = images.protocol, images.examples
     attrs, manifest, index = images.attrs, origin.manifest, images.query.index
     full_name = protocol_text(manifest, protocol, options, index.pose, attrs)
-    query, gallery = pair = images.pair
+    query, gallery = images.pair
     labels = origin.model.labels
     colours = _colours(images) if options.colour is not False and not (options.place or options.tracks) else None
     stripes = Stripes(query.local.shape[1], labels, options.tau)
     exact = None  # of placed pictures and of tracks, the stripes are others than those of ground truth and colours
     if not (options.place or options.tracks):
         exact = exact_banks(query, gallery, images.exact, stripes, images.query.image_size)
-    scores = score(RankingTask(*pair, protocol, options, images.device, origin.names), examples.name, colours, exact)
+    task = RankingTask(*(exact or images.pair), protocol, options, images.device, origin.names)
+    pairs = CountedPairs.none(PairTask(*images.pair, manifest.name, options.split, options, images.device))
+    scores = score(task, examples.name, colours, pairs.consumers if not pairs.task.wrong() else [])
     reference = PartReference(images.sample, images.exact, index.labeler.name, labels)
     unreadable = tuple(images.query.unreadable + images.gallery.unreadable)
-    sure = _sure(images, manifest.name, options)
+    sure = _sure(images, pairs)
     paper = published(Measured(manifest, protocol, options, origin.records, origin.trained_dataset, len(unreadable)))
     report = Report(
         protocol=full_name,
@@ -137,7 +139,7 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
         shown={kind: tuple(str(query.name[i]) for i in numbers) for kind, numbers in scores.shown.items()},
         labels=origin.labels,
         parts=part_scores(examples, reference, query.name),
-        stripes=_stripes(pair, exact, stripes) if exact else None,
+        stripes=BothStripes(*(decisions(bank, stripes) for bank in exact)) if exact else None,
         paper=paper.rows,
         paper_left_out=paper.left_out,
         intervals=person_intervals(scores.metrics, query.pid),
@@ -162,15 +164,14 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
     return Result(report, scores, examples, reference, options, sure.calibration)
 
 
-def _sure(images: EvaluatedImages, dataset: str, options: EvalConfig) -> Sure:
-    """Certainty of the similarities, with thresholds chosen on the validation images where there are any."""
-    checkpoint = images.attrs["checkpoint_sha256"]
-    task = PairTask(*images.pair, dataset, options.split, options, images.device)
+def _sure(images: EvaluatedImages, counted: CountedPairs) -> Sure:
+    """Certainty of counted pairs, with thresholds chosen on the validation images where there are any."""
+    checkpoint, task = images.attrs["checkpoint_sha256"], counted.task
     if task.wrong():
         return Sure(why_not=task.wrong())
-    counted, chosen = count_pairs(task), None
+    chosen = None
     if images.val is not None:
-        val = PairTask(*images.val, dataset, "val", options, images.device)
+        val = PairTask(*images.val, task.dataset, "val", task.options, images.device)
         if val.wrong():
             logger.warning(f"eval: {val.wrong()}, so thresholds are chosen on the images that are reported")
         else:
@@ -215,11 +216,6 @@ def curves(scores: Scores) -> dict[str, tuple[float, ...]]:
 def _colours(images: EvaluatedImages) -> BankPair:
     query, gallery = images.pair
     return colour_bank(query, images.query), colour_bank(gallery, images.gallery)
-
-
-def _stripes(pair: BankPair, exact: BankPair, stripes: Stripes) -> BothStripes:
-    query, gallery = (decisions(bank, shown, stripes) for bank, shown in zip(pair, exact, strict=True))
-    return BothStripes(query, gallery)
 
 
 def _dataset(origin: Origin, scores: Scores, unreadable: tuple[str, ...]) -> EvaluatedDataset:

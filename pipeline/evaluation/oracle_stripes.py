@@ -22,7 +22,7 @@ VARIANT = "sorn, exact masks"
 def exact_banks(
     query: FeatureBank, gallery: FeatureBank, exact: ExactMasks, stripes: Stripes, size: tuple[int, int]
 ) -> tuple[FeatureBank, FeatureBank] | None:
-    """The same banks with the visibility scores of the ground truth.
+    """The same banks, also with the scores of the ground truth.
 
     None where an image has no ground truth, or the network no stripes. size: of the images [H, W]. Raises UserError for
     a mask that cannot be one of its image.
@@ -38,14 +38,12 @@ def exact_banks(
             scores[first : first + BATCH] = stripes.scores(masks)
             progress.advance(len(masks))
     parts = np.split(scores, [len(query)])
-    asked, ranked = (
-        dataclasses.replace(bank, visibility=part, pose=None, segmenter=None)
-        for bank, part in zip((query, gallery), parts, strict=True)
-    )
+    asked, ranked = (dataclasses.replace(bank, exact=part) for bank, part in zip((query, gallery), parts, strict=True))
     return asked, ranked
 
 
-def decisions(bank: FeatureBank, exact: FeatureBank, stripes: Stripes) -> SideStripes:
-    """Visible stripes of a bank against those of its ground truth."""
-    true, said = (stripes.indicators(found.visibility) for found in (exact, bank))
+def decisions(bank: FeatureBank, stripes: Stripes) -> SideStripes:
+    """Visible stripes of a bank of `exact_banks` against those of its ground truth."""
+    assert bank.exact is not None, "the bank comes from exact_banks"
+    true, said = (stripes.indicators(scores) for scores in (bank.exact, bank.visibility))
     return SideStripes(len(bank), stripe_agreement(true, said, stripes))

@@ -1,12 +1,12 @@
 """Certainty and calibration of two feature banks: pairs -> rates, thresholds and intervals.
 
-The pairs are counted in one pass over the features. Errors by person, for the intervals, need the thresholds, and so a
-second pass.
+The pairs are counted in the walk that ranks them. Errors by person, for the intervals, need the thresholds, and so a
+second walk, under one rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,7 +33,8 @@ from sorn.error_rates import BINS, FEWEST, STEPS, OpenSet, PairCounts, edge
 from sorn.features import FeatureBank
 from sorn.matching import Rule
 from sorn.metrics import Relevance, relevance
-from sorn.pairs import NearestTally, PairTally, PersonTally, tiles
+from sorn.pairs import NearestTally, PairTally, PersonTally
+from sorn.walk import Consumer, walk
 
 WIDE = STEPS // 64  # bins of the grid in a bar of a histogram, and between two points of a curve
 SAME_QUANTILES, DIFFERENT_QUANTILES = (0.1, 0.5, 0.9), (0.5, 0.9, 0.99)
@@ -90,6 +91,17 @@ class CountedPairs:
     tallies: Mapping[str, PairTally]
     nearest: NearestTally
 
+    @classmethod
+    def none(cls, task: PairTask) -> CountedPairs:
+        """No pairs yet."""
+        tallies = {name: PairTally(rule, task.query, task.gallery) for name, rule in task.rules.items()}
+        return cls(task, tallies, NearestTally(task.rules[task.fullest], len(task.query)))
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        """Consumers of the walk that counts the pairs."""
+        return [*self.tallies.values(), self.nearest]
+
     @property
     def persons(self) -> int:
         return len(np.union1d(self.task.query.pid, self.task.gallery.pid))
@@ -117,20 +129,15 @@ class CountedPairs:
 
 
 def count_pairs(task: PairTask) -> CountedPairs:
-    """All pairs under every variant, in one pass."""
-    tallies = {name: PairTally(rule, task.query, task.gallery) for name, rule in task.rules.items()}
-    nearest = NearestTally(len(task.query))
-    fullest = list(task.rules).index(task.fullest)
+    """All pairs under every variant, in a walk of their own."""
+    found = CountedPairs.none(task)
+    _walked(task, found.consumers, "pairs")
+    return found
 
-    def passes() -> Iterator[int]:
-        for tile in tiles(task.query, task.gallery, list(task.rules.values()), task.relevant, task.device):
-            for tally, similarity in zip(tallies.values(), tile.similarities, strict=True):
-                tally.add(tile, similarity)
-            nearest.add(tile, tile.similarities[fullest])
-            yield tile.done(len(task.gallery))
 
-    counted(passes(), len(task.query), "pairs", "queries")
-    return CountedPairs(task, tallies, nearest)
+def _walked(task: PairTask, consumers: Sequence[Consumer], label: str) -> None:
+    done = walk(task.query, task.gallery, consumers, task.relevant, task.device)
+    counted(done, len(task.query), label, "queries")
 
 
 def certainty(found: CountedPairs, sources: Sequence[Calibration]) -> Certainty:
@@ -140,14 +147,9 @@ def certainty(found: CountedPairs, sources: Sequence[Calibration]) -> Certainty:
     """
     task, tally = found.task, found.tallies[found.task.fullest]
     chosen = _Chosen.of(task.fullest, tally.kinds, sources)
-    pairs, errors = tally.all(), PersonTally(task.rules[task.fullest], task.query, task.gallery, chosen.vectors(tally))
-
-    def passes() -> Iterator[int]:
-        for tile in tiles(task.query, task.gallery, [errors.rule], task.relevant, task.device):
-            errors.add(tile, tile.similarities[0])
-            yield tile.done(len(task.gallery))
-
-    counted(passes(), len(task.query), "intervals", "queries")
+    rule, pairs = task.rules[task.fullest], tally.all()
+    errors = PersonTally(rule, task.query, task.gallery, task.relevant, chosen.vectors(tally))
+    _walked(task, [errors], "intervals")
     equal = pairs.equal_error()
     rates = measured_rates(errors, equal)
     return Certainty(

@@ -18,15 +18,16 @@ from pipeline.runs.config import EvalConfig
 from pipeline.runtime.progress import counted
 from pipeline.shards.dataset import ShardDataset
 from sorn import matching, metrics
-from sorn.answers import Answers, add_answers
+from sorn.answers import NOBODY, Answers, AnswerTally
 from sorn.chance import chance, chance_cmc
 from sorn.config import OF_PAPER, OF_PARTS
 from sorn.features import FeatureBank
 from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, Relevance
-from sorn.ranking import rank
+from sorn.ranking import Ranks, rank
 from sorn.rerank import Reranked, Reranking
 from sorn.single_shot import SingleShotEvaluation
+from sorn.walk import Consumer
 
 BankPair = tuple[FeatureBank, FeatureBank]
 # Query and gallery.
@@ -46,6 +47,20 @@ class FirstAnswers:
     answers: Answers
     first_hit: np.ndarray
 
+    def of(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions in the gallery, ranks from 1 and similarities of the answers to one query.
+
+        The first match is the last of them if it ranks below all others.
+        """
+        answers, hit = self.answers, int(self.first_hit[number])
+        known = answers.positions[number] != NOBODY
+        positions, similarity = answers.positions[number][known], answers.similarity[number][known]
+        ranks = np.arange(1, len(positions) + 1)
+        if hit <= len(positions):
+            return positions, ranks, similarity
+        match, match_similarity = answers.match[number], answers.match_similarity[number]
+        return np.append(positions, match), np.append(ranks, hit), np.append(similarity, match_similarity)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -53,8 +68,8 @@ class Scores:
 
     metrics: per variant, with colours and ground truth. chance: figure -> its expectation for a random order;
     chance_cmc: that of the curve. sweep: threshold -> what "sorn" reaches with it. shown: "best", "worst", "random" ->
-    positions of the queries that pictures show. rows: variant -> per shown query its similarities [Ng]. answers: of all
-    queries, per variant that lists show; empty without lists. names: identities and cameras as they are written.
+    positions of the queries that pictures show. variants: of the network. answers: of all queries, per variant that
+    lists show, the paper's fullest first; empty without lists. names: identities and cameras as they are written.
     """
 
     query: FeatureBank
@@ -65,7 +80,7 @@ class Scores:
     chance: dict[str, float]
     chance_cmc: np.ndarray
     shown: dict[str, list[int]]
-    rows: dict[str, dict[int, np.ndarray]]
+    variants: tuple[str, ...]
     answers: dict[str, FirstAnswers] = field(default_factory=dict)
     names: IdNames = field(default_factory=IdNames)
 
@@ -83,9 +98,16 @@ def side_by_side(found: Mapping[str, Metrics], variants: Sequence[str]) -> list[
 
     variants: of the network.
     """
+    listed = may_be_listed(variants)
+    of_parts = [variant for variant in listed if variant in OF_PARTS]
+    return [listed[0], max(of_parts, key=lambda variant: found[variant].mean_ap)] if of_parts else listed
+
+
+def may_be_listed(variants: Sequence[str]) -> list[str]:
+    """Variants of which `side_by_side` chooses."""
     of_parts = [variant for variant in OF_PARTS if variant in variants]
     if of_parts:
-        return [fullest(variants), max(of_parts, key=lambda variant: found[variant].mean_ap)]
+        return [fullest(variants), *of_parts]
     return [variant for variant in SIDE_BY_SIDE if variant in variants] or list(variants)
 
 
@@ -119,8 +141,12 @@ def check_answerable(
 
 def restrict(bank: FeatureBank, prefix: str) -> FeatureBank:
     """The images whose name begins with the prefix."""
-    chosen = np.char.startswith(bank.name.astype(str), prefix)
-    return bank if chosen.all() else bank.take(chosen)
+    chosen = np.flatnonzero(np.char.startswith(bank.name, prefix))
+    if len(chosen) == len(bank):
+        return bank
+    first, last = (int(chosen[0]), int(chosen[-1])) if len(chosen) else (0, -1)
+    side_by_side = last + 1 - first == len(chosen)
+    return bank.take(slice(first, last + 1) if side_by_side else chosen)
 
 
 def seen_by(bank: FeatureBank, visibility: str) -> FeatureBank:
@@ -160,12 +186,16 @@ class RankingTask:
 
 
 def score(
-    task: RankingTask, explained: Iterable[str], colours: BankPair | None = None, exact: BankPair | None = None
+    task: RankingTask,
+    explained: Iterable[str],
+    colours: BankPair | None = None,
+    beside: Sequence[Consumer] = (),
 ) -> Scores:
     """Every variant and every threshold under one protocol.
 
-    explained: names of queries with maps and parts. colours, exact: banks of the same queries and gallery, to be ranked
-    too (pipeline.evaluation.colour_baseline, oracle_stripes).
+    They take one walk, also for the stripes of the ground truth if the banks hold them. explained: names of queries
+    with maps and parts. colours: banks of the same queries and gallery, ranked in a walk of their own
+    (pipeline.evaluation.colour_baseline). beside: further consumers of the walk.
     """
     query, options, single_shot = task.query, task.options, bool(task.protocol.shots)
     floor = colour_rules(query.local.shape[1], options.tau) if colours else {}
@@ -175,16 +205,15 @@ def score(
     taus = {tau: Rule("sorn", tau, options.part_tau) for tau in options.tau_sweep if "sorn" in rules}
     last = matching.of_paper(query)
     again = {f"{last}+rerank": Reranked(rules[last], _reranking(options))} if options.rerank else {}
-    found = _evaluated(task, [*rules.values(), *taus.values(), *again.values()])
+    exact = {EXACT_STRIPES: Rule("sorn", options.tau, exact=True)} if query.exact is not None else {}
+    lists = _Lists(task, rules)
+    plain = [*rules.values(), *taus.values(), *exact.values()]
+    found = _evaluated(task, [*plain, *again.values()], [*lists.consumers, *beside])
     by_variant = {variant: found[rule] for variant, rule in rules.items()}
     if colours:
         ranked = _evaluated(task.with_banks(colours), list(floor.values()))
         by_variant = {name: ranked[rule] for name, rule in floor.items()} | by_variant
-    if exact:
-        rule = Rule("sorn", options.tau)
-        by_variant[EXACT_STRIPES] = _evaluated(task.with_banks(exact), [rule])[rule]
-    by_variant |= {name: found[rule] for name, rule in again.items()}
-    shown = choose_shown(task, by_variant[last], explained)
+    by_variant |= {name: found[rule] for name, rule in (exact | again).items()}
     return Scores(
         query,
         task.gallery,
@@ -193,9 +222,9 @@ def score(
         {tau: found[rule] for tau, rule in taus.items()},
         by_chance,
         curve_by_chance,
-        shown,
-        _rows(task, rules, sorted({number for numbers in shown.values() for number in numbers})),
-        _answers(task, {variant: rules[variant] for variant in side_by_side(by_variant, list(rules))}, by_variant),
+        choose_shown(task, by_variant[last], explained),
+        tuple(rules),
+        lists.answers(by_variant),
         task.names,
     )
 
@@ -223,10 +252,13 @@ def _new_evaluation(task: RankingTask) -> Evaluation:
     return Evaluation(task.relevant, options.average_precision)
 
 
-def _evaluated(task: RankingTask, rules: Sequence[Rule | Reranked]) -> dict[Rule | Reranked, Metrics]:
-    """Every rule, in as few passes over the features as possible."""
+def _evaluated(
+    task: RankingTask, rules: Sequence[Rule | Reranked], beside: Sequence[Consumer] = ()
+) -> dict[Rule | Reranked, Metrics]:
+    """Every rule, in one walk."""
     evaluations = {rule: _new_evaluation(task) for rule in rules}
-    counted(rank(task.query, task.gallery, evaluations, task.device), len(task.query), "matching", "queries")
+    done = rank(task.query, task.gallery, evaluations, task.device, beside)
+    counted(done, len(task.query), "matching", "queries")
     return {rule: evaluation.metrics() for rule, evaluation in evaluations.items()}
 
 
@@ -234,29 +266,27 @@ def _reranking(options: EvalConfig) -> Reranking:
     return Reranking(options.rerank_k1, options.rerank_k2, options.rerank_weight)
 
 
-def _rows(task: RankingTask, rules: dict[str, Rule], numbers: list[int]) -> dict[str, dict[int, np.ndarray]]:
-    """variant -> query -> its similarities [Ng]."""
-    rows: dict[str, dict[int, np.ndarray]] = {variant: {} for variant in rules}
-    asked = task.query.take(np.array(numbers, np.int64))
-    for part, similarities in matching.similarity_blocks(asked, task.gallery, list(rules.values()), task.device):
-        for variant, block in zip(rules, similarities, strict=True):
-            rows[variant] |= {number: row.copy() for number, row in zip(numbers[part], block, strict=True)}
-    return rows
+class _Lists:
+    """First answers of all queries, in the whole gallery; nothing if no lists are wanted."""
 
+    def __init__(self, task: RankingTask, rules: Mapping[str, Rule]) -> None:
+        variants = may_be_listed(list(rules)) if task.options.ranked_queries else []
+        length = min(task.options.ranked_gallery, len(task.gallery))
+        self.tallies = {variant: AnswerTally(rules[variant], len(task.query), length) for variant in variants}
+        drawn = variants if task.protocol.shots else []  # their figures are of draws, the lists of the whole gallery
+        self.whole = {variant: Evaluation(task.relevant) for variant in drawn}
+        self.ranks = Ranks(task.query, task.gallery, {rules[name]: one for name, one in self.whole.items()})
 
-def _answers(task: RankingTask, rules: dict[str, Rule], found: Mapping[str, Metrics]) -> dict[str, FirstAnswers]:
-    """Variant -> first answers of all queries; empty if no lists are wanted."""
-    query, gallery, relevant = task.query, task.gallery, task.relevant
-    if not task.options.ranked_queries:
-        return {}
-    answers = {
-        rule: Answers.none(len(query), min(task.options.ranked_gallery, len(gallery))) for rule in rules.values()
-    }
-    counted(add_answers(query, gallery, answers, relevant, task.device), len(query), "first answers", "queries")
-    whole = {rule: found[variant] for variant, rule in rules.items()}
-    if task.protocol.shots:  # those figures are of draws, the lists are of the whole gallery
-        evaluations: dict[Rule | Reranked, Evaluation] = {rule: Evaluation(relevant) for rule in rules.values()}
-        for _ in rank(query, gallery, evaluations, task.device):
-            pass
-        whole = {rule: evaluations[rule].metrics() for rule in rules.values()}
-    return {variant: FirstAnswers(answers[rule], whole[rule].first_hit[0]) for variant, rule in rules.items()}
+    @property
+    def consumers(self) -> list[Consumer]:
+        return [*self.tallies.values(), self.ranks]
+
+    def answers(self, found: Mapping[str, Metrics]) -> dict[str, FirstAnswers]:
+        """Variant -> what the walk has found. found: figures of the same walk."""
+        if not self.tallies:
+            return {}
+        whole = dict(found) | {variant: one.metrics() for variant, one in self.whole.items()}
+        return {
+            variant: FirstAnswers(self.tallies[variant].answers, whole[variant].first_hit[0])
+            for variant in side_by_side(found, list(self.tallies))
+        }

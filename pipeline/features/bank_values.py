@@ -32,6 +32,7 @@ def zero_images(bank: FeatureBank) -> np.ndarray:
         rows = slice(first, first + ROWS)
         zero[rows] = ~(found.global_[rows].any(axis=1) | found.local[rows].any(axis=(1, 2)))
         zero[rows] &= ~found.part_features[rows].any(axis=(1, 2))
+        bank.forget()
     return zero
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -106,11 +105,7 @@ def require_finite(what: str, values: np.ndarray, names: np.ndarray) -> None:
 
 
 def _mapped(path: Path, dataset: h5py.Dataset, axes: int) -> np.ndarray:
-    """Mapped float32 array with `axes` axes. Mode "c" is copy-on-write, because torch needs writable arrays."""
+    """Mapped float32 array with `axes` axes."""
     if dataset.dtype != np.dtype("<f4") or dataset.ndim != axes:
         raise ValueError(f"{dataset.name} is {dataset.dtype} {list(dataset.shape)}")
-    offset: Any = dataset.id.get_offset()
-    if offset is None:  # empty, or not contiguous
-        values: np.ndarray = dataset[:]
-        return values
-    return np.memmap(path, np.float32, "c", offset, dataset.shape)
+    return hdf5.mapped(path, dataset)

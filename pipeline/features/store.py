@@ -136,15 +136,15 @@ def write_bank(
             _write_whole(group, key, np.array([origin[number] for origin in origins or ()]))
 
 
-def read_banks(path: Path, keep: bool = True) -> Banks:
+def read_banks(path: Path) -> Banks:
     """Content of features.h5, checked.
 
-    keep: False to check all features without keeping them in memory. The banks then hold zeros of the same shape, which
-    take no memory. Raises UserError for a file that is missing, truncated or of another schema version, and for
-    features of a wrong type or shape, features that are not finite, and features that are all zero.
+    The features are mapped: read from the disk when they are used. Raises UserError for a file that is missing,
+    truncated or of another schema version, and for features of a wrong type or shape, features that are not finite, and
+    features that are all zero.
     """
     attrs = read_attrs(path)
-    query, gallery = (_read_side(path, side, REMEDY, keep) for side in SIDES)
+    query, gallery = (_read_side(path, side, REMEDY, mapped=True) for side in SIDES)
     try:
         with hdf5.opened(path) as file:
             examples = _read_examples(path, hdf5.member(file, "examples")) if "examples" in file else None
@@ -246,21 +246,19 @@ def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
     group.create_dataset(key, data=data, track_times=False)
 
 
-def _read_side(path: Path, side: str, remedy: str, keep: bool = True) -> FeatureBank:
+def _read_side(path: Path, side: str, remedy: str, mapped: bool = False) -> FeatureBank:
     try:
         with hdf5.opened(path) as file:
             group = hdf5.member(file, side)
             _require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
             arrays = {
-                field: group[key] if key in FEATURES and not keep else group[key][:]
+                field: group[key] if key in FEATURES and mapped else group[key][:]
                 for key, field in (BANK_FIELDS | {key: key for key in OPTIONAL if key in group}).items()
             }
             bank = FeatureBank(**arrays, name=_read_names(group))
             require_good(path, side, bank, remedy)  # some rows at a time, also from the file
-            if not keep:
-                large = {BANK_FIELDS.get(key, key): group[key].shape for key in FEATURES if key in group}
-                bank = replace(bank, **{name: np.broadcast_to(np.float32(0), shape) for name, shape in large.items()})
-            return bank
+            large = {BANK_FIELDS.get(key, key): group[key] for key in FEATURES if key in group and mapped}
+            return replace(bank, **{field: hdf5.mapped(path, dataset) for field, dataset in large.items()})
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error
 

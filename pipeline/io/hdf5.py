@@ -9,6 +9,7 @@ Nothing is read from outside the file, and nothing that claims to be larger than
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import os
 import re
@@ -16,12 +17,15 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from pipeline.errors import UserError, reason
 from pipeline.io.file_kind import HDF5, LFS, in_place_of
+
+logger = logging.getLogger(__name__)
 
 LIBVER = ("v110", "v110")  # read by HDF5 1.10 (2016) and later; fixed, so that equal content gives equal bytes
 DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)  # h5py's words for a broken file
@@ -160,6 +164,22 @@ def set_attributes(file: h5py.File, values: Mapping[str, str | int]) -> None:
     """Numbers and texts of any length, written as attributes."""
     for name, value in values.items():
         file.attrs[name] = texts([value])[0] if isinstance(value, str) else value
+
+
+def mapped(path: Path, dataset: h5py.Dataset) -> np.ndarray:
+    """Array of a dataset, mapped into memory.
+
+    It is read from the disk when it is used; writing into it changes no file. It is read at once where it is empty or
+    not contiguous, and where the disk cannot map.
+    """
+    offset: Any = dataset.id.get_offset()
+    if offset is not None:  # None: empty, or not contiguous
+        try:
+            return np.memmap(path, dataset.dtype, "c", offset, dataset.shape)  # torch needs writable arrays
+        except OSError as error:
+            logger.warning(f"{path}: {dataset.name} cannot be mapped, so it is read into memory: {reason(error)}")
+    values: np.ndarray = dataset[:]
+    return values
 
 
 def attribute(file: h5py.File, name: str) -> str | int:

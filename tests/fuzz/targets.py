@@ -94,11 +94,6 @@ def read_all(path: Path) -> object:
         reader.close()
 
 
-def read_both_ways(path: Path) -> object:
-    """As verify does, which holds no features, and as an evaluation does."""
-    return store.read_banks(path, keep=False), store.read_banks(path)
-
-
 def texts(*patterns: str) -> Callable[[Path], list[bytes]]:
     return lambda _: [path.read_bytes() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
 
@@ -314,7 +309,7 @@ TARGETS = {
         Target("probed_picture", "map.png", as_probed, pictures),
         Target("probed_array", "map.npy", as_probed, lambda folder: array(folder) + scores(folder)),
         Target("shard", "shard-00000.h5", read_all, shard),
-        Target("banks", "features.h5", read_both_ways, banks),
+        Target("banks", "features.h5", store.read_banks, banks),
         Target("bank", "bank.h5", mapped.open_bank, bank),
         Target("weights", "model.safetensors", checkpoints.read_weights, weights),
         Target("metadata", "model.safetensors", checkpoints.read_metadata, weights),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from random_banks import bank, relevance
 
-from sorn import answers, matching, metrics
-from sorn.answers import NOBODY, Answers, add_answers
+from sorn import metrics, walk
+from sorn.answers import NOBODY, Answers, AnswerTally
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks
 from sorn.metrics import Evaluation
@@ -16,9 +16,9 @@ RULES = [Rule("global"), Rule("global+local"), Rule("sorn", 0.15)]
 
 
 def found(query: FeatureBank, gallery: FeatureBank, length: int) -> dict[Rule, Answers]:
-    made = {rule: Answers.none(len(query), length) for rule in RULES}
-    assert sum(add_answers(query, gallery, made, relevance(query, gallery))) == len(query)
-    return made
+    tallies = [AnswerTally(rule, len(query), length) for rule in RULES]
+    assert sum(walk.walk(query, gallery, tallies, relevance(query, gallery))) == len(query)
+    return {tally.rules[0]: tally.answers for tally in tallies}
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -29,8 +29,7 @@ def test_answers_of_tiles_are_those_of_whole_rows(monkeypatch: pytest.MonkeyPatc
     for part, similarities in similarity_blocks(query, gallery, RULES):
         for rule, similarity in zip(RULES, similarities, strict=True):
             rows |= {(rule, i): row.copy() for i, row in zip(range(part.start, part.stop), similarity, strict=True)}
-    monkeypatch.setattr(answers, "QUERIES", 8)
-    monkeypatch.setattr(matching, "MEMORY", 8 * len(RULES) * 8 * width)
+    monkeypatch.setattr(walk, "tile_size", lambda *given: (8, width))
     tied = 0
     for rule, one in found(query, gallery, 10).items():
         evaluation = Evaluation(relevant)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sorn import pairs
+from sorn import pairs, walk
 from sorn.error_rates import bins
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks
 from sorn.metrics import relevance
-from sorn.pairs import NearestTally, PairTally, PersonTally, compared, in_common, tiles
+from sorn.pairs import InCommon, NearestTally, PairTally, PersonTally, compared, in_common
 
 RULES = [Rule(variant, 0.5, 0.5) for variant in ("global", "global+local", "sorn", "parts", "sorn+parts")]
 
@@ -32,19 +32,16 @@ RELEVANT = relevance(QUERY.pid, QUERY.camid, GALLERY.pid, GALLERY.camid)
 @pytest.fixture(params=[(7, 10), (256, 8192)])
 def found(request, monkeypatch):
     """Tallies of all rules after all tiles, and the similarities [Nq, Ng] of each rule."""
-    monkeypatch.setattr(pairs, "HEIGHT", request.param[0])
-    monkeypatch.setattr(pairs, "WIDTH", request.param[1])
+    monkeypatch.setattr(walk, "tile_size", lambda *given: request.param)
+    monkeypatch.setattr(pairs, "BAND", 3 * request.param[1])
     whole = [np.concatenate(one) for one in zip(*([s.copy() for s in found] for _, found in blocks()), strict=True)]
     tallies = []
     for rule in RULES:
         kinds = compared(rule, QUERY).shape[1] + 1
         limits = np.array([np.full(kinds, 0.25), np.linspace(-0.5, 0.75, kinds)])
-        tally = PairTally(rule, QUERY, GALLERY), PersonTally(rule, QUERY, GALLERY, limits), NearestTally(len(QUERY))
-        tallies.append(tally)
-    for tile in tiles(QUERY, GALLERY, RULES, RELEVANT):
-        for own, similarity in zip(tallies, tile.similarities, strict=True):
-            for tally in own:
-                tally.add(tile, similarity)
+        persons = PersonTally(rule, QUERY, GALLERY, RELEVANT, limits)
+        tallies.append((PairTally(rule, QUERY, GALLERY), persons, NearestTally(rule, len(QUERY))))
+    assert sum(walk.walk(QUERY, GALLERY, [tally for own in tallies for tally in own], RELEVANT)) == len(QUERY)
     return tallies, whole
 
 
@@ -73,6 +70,8 @@ def test_what_two_images_have_in_common_is_counted():
     for rule in RULES:
         common = in_common(compared(rule, QUERY), compared(rule, GALLERY))
         assert all(common[q, g] == shared(rule, q, g) for q in range(len(QUERY)) for g in range(len(GALLERY)))
+        by_pattern = InCommon(rule, QUERY, GALLERY)
+        assert np.array_equal(by_pattern(np.arange(len(QUERY))[:, None], np.arange(len(GALLERY))), common)
 
 
 def test_pairs_are_counted_by_similarity_and_by_what_they_share(found):

@@ -30,7 +30,7 @@ def write_report(result: Result, paths: Paths, workers: int = 1) -> None:
         paths.pictures, result.reference, options.tau, options.ranked_gallery, options.seed, options.visibility
     )
     write_query_results(paths.query_results, scores.query, scores.relevant, scores.metrics, scores.names)
-    shown = shown_queries(scores, result.reference.sample_of, options.tau, options.ranked_gallery, options.part_tau)
+    shown = shown_queries(scores, result.reference.sample_of, options.tau, options.part_tau)
     explained = illustrator.explained(scores, result.examples)
     pictures = illustrator.draw([shown[number] for number in scores.shown["random"]], explained)
     write_json(paths.report_json, report.to_json())

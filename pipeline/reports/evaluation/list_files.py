@@ -125,16 +125,11 @@ class RankedQueries:
         features, the stripes and the part groups.
         """
         scores, first = self.scores, self.scores.answers[variant]
-        answers, hit = first.answers, int(first.first_hit[number])
-        known = answers.positions[number] != NOBODY
-        positions, similarity = answers.positions[number][known], answers.similarity[number][known]
-        ranks = np.arange(1, len(positions) + 1)
-        if hit > len(positions):
-            positions, ranks = np.append(positions, answers.match[number]), np.append(ranks, hit)
-            similarity = np.append(similarity, answers.match_similarity[number])
+        positions, ranks, similarity = first.of(number)
         right = np.isin(positions, scores.relevant.matches[number])
         whole, stripes = matching.pair_similarities(scores.query, number, scores.gallery, positions)
         parts = matching.part_similarities(scores.query, number, scores.gallery, positions)
+        scores.gallery.forget()
         if variant not in OF_PARTS:
             parts = parts[:, :0]
         rows = zip(
@@ -147,7 +142,7 @@ class RankedQueries:
             _rounded(parts),
             strict=True,
         )
-        return [hit, [list(row) for row in rows]]
+        return [int(first.first_hit[number]), [list(row) for row in rows]]
 
     def _seen(self, bank: FeatureBank) -> tuple[list[str], list[str]]:
         """Visible stripes and part groups of every image, a digit each: "110"."""

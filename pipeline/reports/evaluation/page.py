@@ -169,7 +169,7 @@ class PageContents:
 
 def result(contents: PageContents) -> ResultView:
     """Three headlines, the table of variants beside chance, and the paper's figures."""
-    report, variant = contents.report, fullest(contents.scores.rows)
+    report, variant = contents.report, fullest(contents.scores.variants)
     values = report.metrics[variant]
     draws = ", on average over the draws" if report.single_shot else ""
     wrong = round((1 - values["rank-1"]) * values.queries)

@@ -56,7 +56,7 @@ def query_table(scores: Scores, file: str, lists: ListIndex | None = None) -> Qu
     columns = _columns(scores)
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     shown = [Column(heading, _digits(values)) for heading, values in columns.items()]
-    precision = list(columns).index(_precision_heading(fullest(scores.rows)))
+    precision = list(columns).index(_precision_heading(fullest(scores.variants)))
     return QueryTable(shown, rows, file, precision, lists)
 
 
@@ -68,7 +68,7 @@ def _digits(column: list[Cell]) -> int | None:
 
 def _columns(scores: Scores) -> dict[str, list[Cell]]:
     """Heading -> a value per query; None for a query without a match. AP: percent, mean over the draws if any."""
-    query, last = scores.query, fullest(scores.rows)
+    query, last = scores.query, fullest(scores.variants)
     precision = {variant: 100 * per_query(result)["mAP"] for variant, result in scores.metrics.items()}
     first = scores.metrics[last].first_hit
     hit = np.where(first[0] == SKIPPED, np.nan, first.mean(axis=0))

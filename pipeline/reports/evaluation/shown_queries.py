@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.per_query import per_query
-from pipeline.evaluation.scores import Scores, fullest, side_by_side
-from sorn import matching, metrics
+from pipeline.evaluation.scores import Scores, fullest
+from sorn import matching
 from sorn.config import OF_PARTS
 from sorn.parts import PART_TAU, group_names
 from sorn.sample import Sample
@@ -87,16 +87,12 @@ class ShownQuery:
 
 
 def shown_queries(
-    scores: Scores, sample_of: Callable[[str], Sample], tau: float, length: int, part_tau: float = PART_TAU
+    scores: Scores, sample_of: Callable[[str], Sample], tau: float, part_tau: float = PART_TAU
 ) -> dict[int, ShownQuery]:
-    """Position of a query -> its content, in the order of KINDS.
-
-    length: gallery images per list.
-    """
-    gallery = _Gallery(scores, sample_of, tau, length, part_tau)
+    """Position of a query -> its content, in the order of KINDS."""
+    gallery = _Gallery(scores, sample_of, tau, part_tau)
     positions = list(dict.fromkeys(number for kind in KINDS for number in scores.shown[kind]))
-    pair = side_by_side(scores.metrics, list(scores.rows))
-    precision = per_query(scores.metrics[fullest(scores.rows)])["mAP"]
+    precision = per_query(scores.metrics[fullest(scores.variants)])["mAP"]
     query = scores.query
     return {
         number: ShownQuery(
@@ -108,7 +104,7 @@ def shown_queries(
             gallery.query_visible(number),
             float(precision[number]),
             len(scores.relevant.matches[number]),
-            [gallery.answers(variant, number) for variant in pair],
+            [gallery.answers(variant, number) for variant in scores.answers],
         )
         for number in positions
     }
@@ -118,13 +114,12 @@ def shown_queries(
 class _Gallery:
     """Gallery of the ranked lists.
 
-    tau: threshold of Eq. 12. length: gallery images per list. part_tau: as in `Rule`.
+    tau: threshold of Eq. 12. part_tau: as in `Rule`.
     """
 
     scores: Scores
     sample_of: Callable[[str], Sample]
     tau: float
-    length: int
     part_tau: float
 
     def query_visible(self, number: int) -> np.ndarray:
@@ -134,35 +129,31 @@ class _Gallery:
 
     def answers(self, variant: str, number: int) -> AnswerList:
         """Best images for one query under one variant, and the first match if it ranks below them."""
-        scores, gallery = self.scores, self.scores.gallery
-        row = scores.rows[variant][number]
-        order = metrics.ranking(row, scores.relevant, number, len(row))
-        right = np.isin(order, scores.relevant.matches[number])
-        first = int(right.argmax())
-        ranked = [*range(min(self.length, len(order))), *([first] if first >= self.length else [])]
-        positions = order[ranked]
+        scores, gallery, first = self.scores, self.scores.gallery, self.scores.answers[variant]
+        positions, ranks, similarity = first.of(number)
+        right = np.isin(positions, scores.relevant.matches[number])
         whole, stripes = matching.pair_similarities(scores.query, number, gallery, positions)
         visible = matching.indicators(gallery.visibility[positions], self.tau) > 0
         counted = _counted(variant, visible, self.query_visible(number))
         parts = self._parts(number, positions) if variant in OF_PARTS else [[] for _ in positions]
         answers = [
             RankedImage(
-                rank + 1,
+                int(ranks[i]),
                 str(gallery.name[position]),
                 scores.names.person(int(gallery.pid[position])),
                 scores.names.camera(int(gallery.camid[position])),
                 self.sample_of(str(gallery.name[position])).image,
                 visible[i],
-                float(row[position]),
-                bool(right[rank]),
+                float(similarity[i]),
+                bool(right[i]),
                 float(whole[i]),
                 stripes[i],
                 counted[i],
                 parts[i],
             )
-            for i, (rank, position) in enumerate(zip(ranked, positions, strict=True))
+            for i, position in enumerate(positions)
         ]
-        return AnswerList(variant, first + 1, answers)
+        return AnswerList(variant, int(first.first_hit[number]), answers)
 
     def _parts(self, number: int, positions: np.ndarray) -> list[list[ComparedPart]]:
         """Part groups of a query and of some gallery images."""

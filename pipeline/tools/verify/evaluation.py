@@ -44,7 +44,7 @@ def _bank(
 ) -> Banks | None:
     path = paths.features
     with checks.reading(path):
-        banks = read_banks(path, keep=False)
+        banks = read_banks(path)
         wrong = f"{path} was extracted with another checkpoint than the one this stage was made from"
         checks.must(banks.attrs["checkpoint_sha256"] == made.inputs.get("checkpoint"), wrong, path)
         if trained is not None:

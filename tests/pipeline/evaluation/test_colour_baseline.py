@@ -71,7 +71,7 @@ def test_colours_decide_where_features_are_noise() -> None:
     assert list(found.metrics) == ["colour", "colour, visible stripes", "global", "global+local", "sorn"]
     assert found.metrics["colour"].rank(1) == found.metrics["colour"].mean_ap == 1
     assert found.metrics["sorn"].rank(1) < 0.5
-    assert list(found.rows) == ["global", "global+local", "sorn"], "pictures show what the network answers"
+    assert list(found.variants) == ["global", "global+local", "sorn"], "pictures show what the network answers"
 
 
 def test_what_covers_a_person_counts_for_one_row_alone() -> None:

@@ -12,7 +12,8 @@ from sorn.error_rates import EqualError
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks
 from sorn.metrics import relevance
-from sorn.pairs import PersonTally, compared, in_common, tiles
+from sorn.pairs import PersonTally, compared, in_common
+from sorn.walk import walk
 
 OPTIONS = EvalConfig(tau=0.4)
 
@@ -69,9 +70,9 @@ def test_an_interval_is_as_wide_as_rates_of_other_persons_scatter():
     rates, widths = [], []
     for number in range(200):
         drawn = task(first=1000 * number, persons=40)
-        tally = PersonTally(drawn.rules["sorn"], drawn.query, drawn.gallery, np.full((1, 4), 0.2))
-        for tile in tiles(drawn.query, drawn.gallery, [tally.rule], drawn.relevant):
-            tally.add(tile, tile.similarities[0])
+        limits = np.full((1, 4), 0.2)
+        tally = PersonTally(drawn.rules["sorn"], drawn.query, drawn.gallery, drawn.relevant, limits)
+        assert sum(walk(drawn.query, drawn.gallery, [tally], drawn.relevant)) == len(drawn.query)
         rates.append(tally.wrong.sum() / tally.different.sum())
         if number < 8:
             found = measured_rates(tally, EqualError(0.1, 0.2, (1, 1))).all[0][0]

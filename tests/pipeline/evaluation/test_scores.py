@@ -10,12 +10,15 @@ import pytest
 
 from pipeline.datasets.manifest import Protocol
 from pipeline.evaluation import scores
+from pipeline.evaluation.pair_scores import CountedPairs, PairTask, count_pairs
 from pipeline.evaluation.scores import RankingTask
 from pipeline.runs.config import EvalConfig
 from sorn import metrics
 from sorn.features import FeatureBank
+from sorn.matching import Rule, similarity_blocks
 
 ALL = Protocol("default", "All.")
+ONE_SHOT = dataclasses.replace(ALL, shots=1, trials=6)
 
 
 def bank(split: str, n: int, seed: int, camid: int) -> FeatureBank:
@@ -51,13 +54,18 @@ def task(options: EvalConfig, protocol: Protocol = ALL, gallery: FeatureBank = G
 
 
 def test_shown_lists_agree_with_the_measured_first_hit() -> None:
-    result = scores.score(task(EvalConfig(ranked_queries=4)), QUERY.name)
+    result = scores.score(task(EvalConfig(ranked_queries=4, ranked_gallery=3)), QUERY.name)
     assert {kind: len(numbers) for kind, numbers in result.shown.items()} == {"random": 4, "best": 2, "worst": 2}
-    for variant, found in result.metrics.items():
-        for number in result.rows[variant]:
-            order = metrics.ranking(result.rows[variant][number], result.relevant, number, len(GALLERY))
+    assert list(result.answers) == ["sorn", "global+local"]
+    for variant, lists in result.answers.items():
+        ((_, (similarity,)),) = similarity_blocks(QUERY, GALLERY, [Rule(variant, EvalConfig().tau)])
+        for number, row in enumerate(similarity):
+            order = metrics.ranking(row, result.relevant, number, len(GALLERY))
             first = int(np.isin(order, result.relevant.matches[number]).argmax()) + 1
-            assert first == found.first_hit[0, number]
+            assert first == result.metrics[variant].first_hit[0, number]
+            positions, ranks, values = lists.of(number)
+            assert positions.tolist() == order[ranks - 1].tolist() and values.tolist() == row[positions].tolist()
+            assert ranks.tolist() == [1, 2, 3, *([first] if first > 3 else [])]
 
 
 def some_metrics(ap: list[float]) -> metrics.Metrics:
@@ -98,8 +106,35 @@ def test_reranking_is_a_variant_of_its_own() -> None:
     assert result.metrics["sorn+rerank"].queries == result.metrics["sorn"].queries
 
 
+def test_stripes_of_the_ground_truth_are_ranked_beside_the_others() -> None:
+    exact = [dataclasses.replace(one, exact=1 - one.visibility) for one in (QUERY, GALLERY)]
+    found = scores.score(RankingTask(*exact, ALL, EvalConfig(tau=0.3)), [])
+    swapped = [dataclasses.replace(one, visibility=1 - one.visibility) for one in (QUERY, GALLERY)]
+    alone = scores.score(RankingTask(*swapped, ALL, EvalConfig(tau=0.3)), [])
+    assert list(found.metrics) == ["global", "global+local", "sorn", "sorn, exact masks"]
+    assert (found.metrics["sorn, exact masks"].ap == alone.metrics["sorn"].ap).all()
+    assert (found.metrics["sorn"].ap == scores.score(task(EvalConfig(tau=0.3)), []).metrics["sorn"].ap).all()
+    assert not (found.metrics["sorn"].ap == alone.metrics["sorn"].ap).all()
+
+
+def test_pairs_are_counted_in_the_walk_that_ranks() -> None:
+    alone = count_pairs(PairTask(QUERY, GALLERY, "mine", "test", EvalConfig()))
+    beside = CountedPairs.none(alone.task)
+    scores.score(task(EvalConfig()), [], beside=beside.consumers)
+    assert beside.calibration("c") == alone.calibration("c")
+    assert (beside.nearest.other == alone.nearest.other).all() and (beside.nearest.first == alone.nearest.first).all()
+
+
+def test_lists_of_a_single_shot_protocol_are_those_of_the_whole_gallery() -> None:
+    drawn, whole = (scores.score(task(EvalConfig(), protocol), []) for protocol in (ONE_SHOT, ALL))
+    for variant, lists in whole.answers.items():
+        assert (drawn.answers[variant].first_hit == lists.first_hit).all()
+        assert (drawn.answers[variant].answers.positions == lists.answers.positions).all()
+    assert drawn.metrics["sorn"].trials == 6
+
+
 def test_single_shot_protocol_is_drawn_and_seeded() -> None:
-    once, again = (scores.score(task(EvalConfig(), dataclasses.replace(ALL, shots=1, trials=6)), []) for _ in range(2))
+    once, again = (scores.score(task(EvalConfig(), ONE_SHOT), []) for _ in range(2))
     assert once.metrics["sorn"].trials == 6
     assert (once.metrics["sorn"].first_hit == again.metrics["sorn"].first_hit).all()
     assert once.chance["rank-1"] == pytest.approx(1 / 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pipeline.features.store import (
     write_banks,
 )
 from sorn.features import FeatureBank
+from sorn.matching import Rule, similarity_blocks
 
 ATTRS = {"fingerprint": "f", "checkpoint_sha256": "c" * 64, "config": '{"parts": 3}'}
 
@@ -111,8 +113,7 @@ def test_part_groups_are_in_the_file_of_a_network_that_has_them(tmp_path: Path) 
     write_banks(tmp_path / "features.h5", query, gallery, ATTRS, make_examples(2))
     banks = read_banks(tmp_path / "features.h5")
     assert equal(banks.query, query) and equal(banks.gallery, gallery)
-    checked = read_banks(tmp_path / "features.h5", keep=False).gallery.part_features
-    assert checked is not None and checked.shape == (7, 3, 4) and not checked.any()
+    assert isinstance(banks.gallery.part_features, np.memmap)
     with h5py.File(write(tmp_path / "without.h5")) as file:
         assert not any(key.startswith("part_") for side in ("query", "gallery") for key in file[side])
     with h5py.File(tmp_path / "features.h5", "a") as file:
@@ -224,8 +225,7 @@ def test_lengths_that_disagree(tmp_path: Path) -> None:
         read_banks(path)
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path, keep: bool) -> None:
+def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path) -> None:
     path = tmp_path / "features.h5"
     bad = make_bank("query", 5)
     bad.local[3, 1, 0] = np.nan
@@ -236,32 +236,64 @@ def test_features_that_are_not_finite_are_neither_written_nor_read(tmp_path: Pat
     with h5py.File(path, "r+") as file:
         file["gallery/global"][2, 0] = np.inf
     with pytest.raises(UserError, match="gallery/global is not finite for 1 images"):
-        read_banks(path, keep)
+        read_banks(path)
     write(path)
     with h5py.File(path, "r+") as file:
         file["gallery/pose"][1, 0] = np.nan
     with pytest.raises(UserError, match="gallery/pose is not finite for 1 images"):
-        read_banks(path, keep)
+        read_banks(path)
     write(path)
     with h5py.File(path, "r+") as file:
         assert sorted(file["query"]) == ["camid", "global", "local", "name", "pid", "segmenter", "visibility"]
         file["query/segmenter"][1, 0] = np.nan
     with pytest.raises(UserError, match="query/segmenter is not finite for 1 images"):
-        read_banks(path, keep)
+        read_banks(path)
 
 
-def test_features_can_be_looked_at_without_being_held(tmp_path: Path) -> None:
+def test_features_that_are_all_zero_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "features.h5")
-    whole, seen = read_banks(path), read_banks(path, keep=False)
-    for side in ("query", "gallery"):
-        bank, light = getattr(whole, side), getattr(seen, side)
-        for features, none in ((bank.global_, light.global_), (bank.local, light.local)):
-            assert none.shape == features.shape and not none.any() and set(none.strides) == {0}
-        assert light.name.tolist() == bank.name.tolist() and np.array_equal(light.visibility, bank.visibility)
     with h5py.File(path, "r+") as file:
         file["query/global"][:], file["query/local"][:] = 0, 0
     with pytest.raises(UserError, match="the features of all 5 images of query are zero"):
-        read_banks(path, keep=False)
+        read_banks(path)
+
+
+def resident(array: np.ndarray) -> int:
+    """Bytes of a mapped array that are in the memory of this process."""
+    sizes, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            start, stop = (int(text, 16) for text in line.split()[0].split("-"))
+            inside = start <= array.ctypes.data < stop
+        elif inside and line.startswith("Rss:"):
+            sizes += 1024 * int(line.split()[1])
+    return sizes
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="memory is told by Linux")
+def test_features_of_an_evaluation_stay_on_the_disk(tmp_path: Path) -> None:
+    bank = make_bank("gallery", 4000)
+    bank = dataclasses.replace(bank, global_=np.random.default_rng(0).random((4000, 512), np.float32))
+    query = dataclasses.replace(make_bank("query", 2), global_=np.ones((2, 512), np.float32))
+    write_banks(tmp_path / "features.h5", query, bank, ATTRS)
+    mapped = read_banks(tmp_path / "features.h5").gallery
+    assert resident(mapped.global_) < 1 << 20
+    part = mapped.take(slice(1000, 4000))
+    assert np.array_equal(part.global_, bank.global_[1000:]) and resident(mapped.global_) > 5 << 20
+    part.forget()
+    assert resident(mapped.global_) == 0
+    assert np.array_equal(mapped.global_, bank.global_), "read again"
+    for _ in similarity_blocks(query, mapped, [Rule("global")]):
+        assert resident(mapped.global_) == 0
+
+
+def test_features_are_read_where_the_disk_cannot_map_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "features.h5")
+    monkeypatch.setattr(np, "memmap", lambda *given: (_ for _ in ()).throw(OSError(19, "No such device")))
+    assert equal(read_banks(path).gallery, make_bank("gallery", 7))
+    assert f"{path}: /gallery/local cannot be mapped, so it is read into memory: " in caplog.text
 
 
 def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

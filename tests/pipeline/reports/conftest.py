@@ -121,7 +121,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     query, gallery = bank(names, 0, 0), bank([f"gallery/{i}<.jpg" for i in range(GALLERY)], 1, 1)
     options = EvalConfig(ranked_queries=4, ranked_gallery=5, tau=TAU, tau_sweep=(0.0, 0.4, 0.8))
     found = scores.score(RankingTask(query, gallery, Protocol("default", "All."), options), HOSTILE)
-    shown = shown_queries(found, sample_of, TAU, 5)
+    shown = shown_queries(found, sample_of, TAU)
     reference = PartReference(sample_of, ExactMasks(Manifest("mine", "Mine"), folder, []), "danet", 8)
     examples = Examples(np.array(HOSTILE), np.full((3, 3, 12, 4), 0.5, np.float16), np.full((3, 12, 4), 2, np.uint8))
     illustrator = Illustrator(folder / "pictures", reference, TAU, 5, 0, "network")

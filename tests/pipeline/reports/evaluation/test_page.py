@@ -113,7 +113,10 @@ def test_lists_hold_what_was_measured(evaluated: Evaluated) -> None:
     for query in evaluated.shown:
         number = numbers[query.name]
         for row in query.lists:
-            order = metrics.ranking(found.rows[row.variant][number], found.relevant, number, len(found.gallery))
+            rule = matching.Rule(row.variant, evaluated.report.provenance.config.tau)
+            asked = found.query.take(slice(number, number + 1))
+            ((_, (similarity,)),) = matching.similarity_blocks(asked, found.gallery, [rule])
+            order = metrics.ranking(similarity[0], found.relevant, number, len(found.gallery))
             assert [answer.rank for answer in row.answers][:5] == [1, 2, 3, 4, 5]
             assert row.first_hit == found.metrics[row.variant].first_hit[0, number]
             assert row.first_hit <= 5 or (row.answers[-1].rank == row.first_hit and row.answers[-1].right)
