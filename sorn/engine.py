@@ -51,7 +51,8 @@ def pick_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        with torch.cuda.device(device):  # the question is about the current one
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     return "bf16" if computes_bf16() else "fp32"
 
 
@@ -151,7 +152,7 @@ class Readout:
         host = values.to("cpu", non_blocking=True)  # pinned, if it comes from a GPU
         if values.is_cuda:
             copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            copied.record()
+            copied.record(torch.cuda.current_stream(values.device))  # not that of the GPU that is current here
         self._waiting.append((number, host, copied))
 
     def read(self, everything: bool = False) -> Iterator[tuple[int, list[float]]]:

@@ -114,6 +114,52 @@ def test_losses_are_read_in_order_and_on_a_cpu_at_once():
     assert list(readout.read(everything=True)) == [(7, [7.0])]
 
 
+class OnSecondGpu:
+    """Numbers on a GPU, as far as their copy to the host goes."""
+
+    is_cuda, device = True, torch.device("cuda", 1)
+
+    def to(self, place, non_blocking):
+        assert place == "cpu" and non_blocking
+        return torch.tensor([3.0])
+
+
+def test_a_copy_from_a_gpu_that_is_not_the_current_one_is_waited_for_there(monkeypatch):
+    events = []
+
+    class Event:
+        def record(self, stream=None):
+            events.append(stream)
+
+        def synchronize(self):
+            events.append("waited")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
+    readout = engine.Readout(OnSecondGpu.device)
+    readout.put(0, OnSecondGpu())
+    assert list(readout.read()) == [] and list(readout.read(everything=True)) == [(0, [3.0])]
+    assert events == ["stream of cuda:1", "waited"]
+
+
+def test_the_precision_is_that_of_the_gpu_asked_for_and_not_of_the_current_one(monkeypatch):
+    current = [torch.device("cuda", 0)]
+
+    class Within:
+        def __init__(self, device):
+            self.device = device
+
+        def __enter__(self):
+            current.append(self.device)
+
+        def __exit__(self, *_):
+            current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", Within)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[-1].index == 1)
+    assert [engine.pick_precision("auto", torch.device("cuda", index)) for index in (0, 1)] == ["fp16", "bf16"]
+
+
 def test_image_and_labels_are_flipped_together():
     data = batch(images=2)
     image, labels = engine.augmented(
