@@ -93,7 +93,7 @@ def doctor(data_root: Path, runs: Path, weights: tuple[Path, ...], machine: bool
     "--out", default=Path("runs/gpu-check.json"), show_default=True, type=FOLDER, metavar="FILE", help="JSON file."
 )
 def gpu_check(device: str, pretend: bool, only: tuple[str, ...], minutes: float, out: Path) -> None:
-    """Check one GPU: what it computes beside what the CPU computes, and how fast.
+    """Check what one GPU computes beside the CPU, and its speed.
 
     Needs no network and no dataset. The exit code is 1 if a row fails. docs/gpu.md says what the rows mean.
     """

@@ -22,7 +22,10 @@ BUSY = 4096  # rows of a matrix whose products keep the device busy while batche
 
 
 def pinned(setting: CheckSetting) -> Outcome:
-    """Batches are copied while the device is busy, and compared with the shards when all memory was used again."""
+    """Comparison of copied batches with the shards.
+
+    They are copied while the device is busy, and compared when all memory was used again.
+    """
     device = pick_device(setting.device)
     data = ShardDataset(setting.paths(REFERENCE).shard_index, "train")
     chosen = orders(len(data), setting.sizes.batch, 2 if setting.pretend else ROUNDS)

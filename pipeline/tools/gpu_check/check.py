@@ -23,11 +23,11 @@ def check_gpu(
     only: Sequence[str] = (),
     minutes: float = MINUTES,
 ) -> list[RowResult]:
-    """Results of all rows of a check; they are also in the file `out`.
+    """Results of all rows of a check.
 
-    say: prints one text. device: as in --device; a CPU is used where the check only pretends. only: names of rows;
-    those that are needed run too. minutes: for all rows together, PATIENCE times as many where it pretends. Raises
-    UserError for an unknown row, and on a machine without a GPU.
+    out: file for them. say: prints one text. device: as in --device; a CPU is used where the check only pretends.
+    only: names of rows; those that are needed run too. minutes: for all rows together, PATIENCE times as many where it
+    pretends. Raises UserError for an unknown row, and on a machine without a GPU.
     """
     patience = PATIENCE if pretend else 1.0
     rows = [replace(row, seconds=patience * row.seconds) for row in chosen_rows(only)]
@@ -44,7 +44,10 @@ def check_gpu(
 
 
 def chosen_rows(only: Sequence[str]) -> list[CheckRow]:
-    """Rows of these names and those that are needed. Raises UserError for an unknown name."""
+    """Rows of these names and those that are needed.
+
+    Raises UserError for an unknown name.
+    """
     known = [row.name for row in ROWS]
     for name in only:
         if name not in known:

@@ -17,7 +17,10 @@ NO_GPU = "PyTorch sees no GPU"
 
 
 def look(setting: CheckSetting) -> Outcome:
-    """Name, memory and software of the device; it fails where that is a CPU and nobody pretends."""
+    """Name, memory and software of the device.
+
+    A CPU fails, unless the check only pretends.
+    """
     device = pick_device(setting.device)
     values: dict[str, float | str] = {
         "device": str(device),

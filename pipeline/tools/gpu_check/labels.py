@@ -1,4 +1,7 @@
-"""Rows about labels: DANet and DensePose, alone and in batches, beside the CPU's."""
+"""Rows about labels of DANet and DensePose.
+
+Labels of a picture alone, in batches, and the CPU's are compared.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ DAMPED = 0.1  # of its backbone's random norms: else its features overflow
 
 
 def danet(setting: CheckSetting) -> Outcome:
-    """DANet is trained on the device by the labeler stage, then labels pictures of other people."""
+    """Labels of a DANet that is trained on the device.
+
+    The pictures are of other people.
+    """
     run = setting.run(labels="danet")
     execute(run, "labeler")
     options = {"weights": str(run.paths.labeler_checkpoint)}
@@ -36,7 +42,10 @@ def danet(setting: CheckSetting) -> Outcome:
 
 
 def densepose(setting: CheckSetting) -> Outcome:
-    """DensePose of random weights: what it labels means nothing, and has to be the same everywhere."""
+    """Labels of DensePose with random weights.
+
+    They mean nothing, and must be the same everywhere.
+    """
     try:
         densepose_model.configuration(MODEL)
     except UserError as error:
@@ -47,7 +56,10 @@ def densepose(setting: CheckSetting) -> Outcome:
 
 
 def random_weights(file: Path) -> Path:
-    """File of random weights for DensePose whose features stay finite and whose classes differ."""
+    """File of random weights for DensePose.
+
+    Its features stay finite, and its classes differ.
+    """
     torch.manual_seed(0)
     weights = densepose_model.build(MODEL, torch.device("cpu"), 0.5).state_dict()
     for name, value in weights.items():
@@ -60,7 +72,7 @@ def random_weights(file: Path) -> Path:
 
 
 def compared(setting: CheckSetting, labeler: str, options: Mapping[str, object], pictures: int) -> Outcome:
-    """Labels of some pictures on the device, alone and in batches, and on the CPU."""
+    """Comparison of labels on the device, alone and in batches, and on the CPU."""
     images = [draw_person(setting.sizes, 100 + number, 0)[0] for number in range(pictures)]
 
     def label(device: str, precision: str, batch: int) -> tuple[list[np.ndarray], float]:

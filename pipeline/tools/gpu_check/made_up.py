@@ -1,4 +1,4 @@
-"""Made-up pictures of people with their part masks, as a dataset that is drawn in a second.
+"""Made-up pictures of people with their part masks.
 
 A person is a head, a torso, arms and legs of plain colours before noise. The colours are those of the identity, so that
 a network learns something within a few steps, and a loss curve has a shape. Writes pictures, masks, a list and options.
@@ -58,7 +58,10 @@ batch_size = {batch}
 
 
 def draw_dataset(setting: CheckSetting) -> None:
-    """Files of the dataset: splits train, query, gallery and labeler, and the options of its trainings."""
+    """Files of the dataset, and the options of its trainings.
+
+    Its splits are train, query, gallery and labeler.
+    """
     sizes, rows = setting.sizes, ["path,pid,camid,split"]
     people, more = range(sizes.people), range(sizes.people, 2 * sizes.people)
     for split, pids, cameras in (
@@ -83,7 +86,10 @@ def draw_dataset(setting: CheckSetting) -> None:
 
 
 def draw_person(sizes: CheckSizes, pid: int, camera: int) -> tuple[np.ndarray, np.ndarray]:
-    """Picture [H, W, 3] uint8 RGB and part mask [H, W] uint8 of a person before a camera."""
+    """Picture and part mask of a person before a camera.
+
+    [H, W, 3] uint8 RGB, and [H, W] uint8.
+    """
     height, width = (round(SCALE * side) for side in sizes.image)
     colours, rng = np.random.default_rng(pid), np.random.default_rng([pid, camera])
     picture = np.full((height, width, 3), rng.integers(60, 200, 3), np.float64)

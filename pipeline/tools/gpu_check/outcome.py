@@ -23,15 +23,24 @@ class Outcome:
 
 
 def judged(figure: str, values: Mapping[str, float | str], wrong: list[str]) -> Outcome:
-    """Outcome of a measurement. wrong: what misses its bound; empty for a pass."""
+    """Outcome of a measurement.
+
+    wrong: what misses its bound; empty for a pass.
+    """
     return Outcome(FAIL if wrong else PASS, figure, "; ".join(wrong), values)
 
 
 def above(name: str, value: float, most: float, unit: str = "") -> list[str]:
-    """Text for a figure that is more than `most` or no number, as a list of one or none."""
+    """Complaint about a figure that is more than `most` or no number.
+
+    A list of one text or none.
+    """
     return [] if value <= most else [f"{name}: {value:.3g}{unit}, at most {most:g}{unit}"]
 
 
 def below(name: str, value: float, least: float, unit: str = "") -> list[str]:
-    """Text for a figure that is less than `least` or no number, as a list of one or none."""
+    """Complaint about a figure that is less than `least` or no number.
+
+    A list of one text or none.
+    """
     return [] if value >= least else [f"{name}: {value:.5g}{unit}, at least {least:g}{unit}"]

@@ -1,4 +1,4 @@
-"""Rows of a check, in their order, and the time that each may take."""
+"""Rows of a check, in their order, with their time."""
 
 from __future__ import annotations
 

@@ -69,9 +69,9 @@ def write_results(results: Sequence[RowResult], path: Path, pretend: bool) -> No
 
 
 def page_text(folder: Path) -> str:
-    """Markdown of all checks whose files are in a folder; NOT_MEASURED without one.
+    """Markdown of all checks with a file in a folder.
 
-    Raises UserError for a file that is none, and for a check that only pretended.
+    NOT_MEASURED without one. Raises UserError for a file that is none, and for a check that only pretended.
     """
     parts = [_check_text(path) for path in sorted(folder.glob("*.json"))]
     return "\n\n".join(parts) or NOT_MEASURED

@@ -1,4 +1,6 @@
-"""One row of a check in a process of its own: python -m pipeline.tools.gpu_check.row MODULE:FUNCTION FOLDER OUT.
+"""One row of a check in a process of its own.
+
+python -m pipeline.tools.gpu_check.row MODULE:FUNCTION FOLDER OUT
 
 Reads setting.json in the folder; writes the outcome to OUT. An error becomes an outcome.
 """
@@ -40,7 +42,7 @@ def read_setting(folder: Path) -> CheckSetting:
 
 
 def in_another_process(call: str, setting: CheckSetting) -> int:
-    """Exit code of a row's helper, a function of the setting, in a process of its own."""
+    """Exit code of a process that calls a function of the setting."""
     out = setting.folder / "helper.json"
     return subprocess.run(command(call, setting.folder, out), check=False).returncode
 

@@ -1,4 +1,7 @@
-"""Rows of a check, one after another, each in a process of its own and within the time that is left."""
+"""Runner of a check.
+
+The rows run one after another, each in a process of its own and within the time that is left.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ SHOWN = 15  # lines of a log that a failure shows
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row with its outcome. seconds: that it took. log: last lines of its messages, of a failure only."""
+    """One row with its outcome.
+
+    seconds: that it took. log: last lines of its messages, of a failure only.
+    """
 
     row: CheckRow
     outcome: Outcome
@@ -58,7 +64,10 @@ def run_rows(
 
 
 def run_row(row: CheckRow, setting: CheckSetting, seconds: float, log: Path) -> RowResult:
-    """Result of one row. seconds: until its processes are killed. log: file for its messages."""
+    """Result of one row.
+
+    seconds: until its processes are killed. log: file for its messages.
+    """
     out = log.with_suffix(".json")
     start = time.monotonic()
     with open(log, "wb") as file, _group(command(row.call, setting.folder, out), file.fileno()) as process:

@@ -1,4 +1,4 @@
-"""What all rows of a check share: folder, device, sizes, and the run on made-up pictures."""
+"""Folder, device, sizes and run that all rows of a check share."""
 
 from __future__ import annotations
 
@@ -72,12 +72,18 @@ class CheckSetting:
     def run(
         self, experiment: str = "", options: Sequence[str] = (), device: str = "", labels: str = "ground_truth"
     ) -> Run:
-        """Run on the made-up pictures. options: as for --set. device: other than that of the check."""
+        """Run on the made-up pictures.
+
+        options: as for --set. device: other than that of the check.
+        """
         runtime = Runtime(device=device or self.device)
         return Run.at(self.paths(experiment, labels)).asked_for(str(self.options), tuple(options), None, runtime)
 
 
 def execute(run: Run, *names: str) -> None:
-    """Stages of a run in this process, those that are fresh left out. Raises UserError as the stages do."""
+    """Stages of a run, executed in this process.
+
+    Those that are fresh are left out. Raises UserError as the stages do.
+    """
     for name in names:
         driver.execute(STAGES, name, run)  # type: ignore[arg-type]  # modules are stages

@@ -1,4 +1,4 @@
-"""Rows about trainings: loss curves beside the CPU's, and trainings that were stopped.
+"""Rows about trainings: loss curves, and trainings that were stopped.
 
 All of them train the same network on the same shards, from the same weights, with the same batches and flips. So the
 first loss differs by the rounding of one forward pass alone. After some steps the rounding of all steps has added up.
@@ -41,7 +41,10 @@ LAST = 15.0  # of the mean over the last epoch
 
 
 def reference(setting: CheckSetting) -> Outcome:
-    """The made-up dataset, its shards, and the training that the others are compared with."""
+    """Training on the CPU, with which the others are compared.
+
+    The dataset is drawn and its shards are made before.
+    """
     draw_dataset(setting)
     run = setting.run(REFERENCE, ["train.precision=fp32"], "cpu")
     execute(run, "data", "masks", "train")
@@ -60,7 +63,10 @@ def in_fp16(setting: CheckSetting) -> Outcome:
 
 
 def trained(setting: CheckSetting, precision: str) -> Outcome:
-    """A training, and another one that is stopped in another process and goes on in this one."""
+    """Training in one precision, and another one that is stopped.
+
+    It is stopped in another process and goes on in this one.
+    """
     run = setting.run(precision, [f"train.precision={precision}"])
     execute(run, "train")
     code = in_another_process(f"{__name__}:stop_{precision}", setting)
@@ -86,7 +92,10 @@ def stop_fp16(setting: CheckSetting) -> Outcome:
 
 
 def stop(setting: CheckSetting, precision: str) -> Outcome:
-    """A training that ends itself in the middle of an epoch, as a cluster would; the process exits with STOPPED."""
+    """Training that is stopped in the middle of an epoch.
+
+    The process exits with STOPPED.
+    """
 
     def begin(run: Run, fingerprint: str) -> Training:
         training = StoppedTraining(run, fingerprint)
@@ -100,7 +109,7 @@ def stop(setting: CheckSetting, precision: str) -> Outcome:
 
 
 class StoppedTraining(Training):
-    """Training that asks itself to stop in the middle of its second epoch."""
+    """Training that stops itself in the middle of its second epoch."""
 
     def _run_step(self, batch: Batch) -> None:
         if self._done == self.steps + self.steps // 2:
@@ -127,7 +136,7 @@ def compiled(setting: CheckSetting) -> Outcome:
 
 
 def in_two_processes(setting: CheckSetting) -> Outcome:
-    """A training that two processes share, on one device, as one process computes it."""
+    """Training that two processes on one device share."""
     run = setting.run("two", ["train.precision=fp32", "train.batch_norm=sync"])
     device, environment = one_device(setting.device, dict(os.environ))
     words = {
@@ -151,9 +160,9 @@ def in_two_processes(setting: CheckSetting) -> Outcome:
 
 
 def one_device(device: str, environment: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """Option --device and environment in which all processes see one GPU, or use the CPU.
+    """Option --device and environment for processes on one device.
 
-    device: of the check. environment: of this process.
+    They see one GPU, or use the CPU. device: of the check. environment: of this process.
     """
     environment = environment | {"OMP_NUM_THREADS": "1"}
     if device == "cpu":
@@ -167,7 +176,7 @@ def one_device(device: str, environment: dict[str, str]) -> tuple[str, dict[str,
 def beside_the_cpu(
     setting: CheckSetting, paths: Paths, precision: str
 ) -> tuple[list[str], str, dict[str, float | str]]:
-    """What misses its bound, the figure and its values, of a training beside the one on the CPU."""
+    """Complaints, figure and values of a training beside the CPU's."""
     cpu, found = loss_curve(setting.paths(REFERENCE)), loss_curve(paths)
     epoch = len(cpu) // setting.sizes.epochs
     first, last = (100 * abs(1 - a / b) for a, b in ((found[0], cpu[0]), (found[-epoch:].mean(), cpu[-epoch:].mean())))
@@ -202,7 +211,7 @@ def _named(losses: np.ndarray) -> dict[str, float | str]:
 
 
 def unequal_tensors(one: Paths, other: Paths) -> list[str]:
-    """Names of the weights that two trainings do not share bit for bit."""
+    """Names of the weights that differ in any bit."""
     left, right = (checkpoints.read_weights(paths.checkpoint) for paths in (one, other))
     names = sorted(left.keys() | right.keys())
     return [name for name in names if name not in left or name not in right or not torch.equal(left[name], right[name])]
