@@ -41,7 +41,7 @@ MINIMAL    = $(VENV)/minimal
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo data labeler masks train eval tables weights weights-blazepose status verify test test-slow test-minimal fuzz audit bench pictures lint clean
+.PHONY: help setup lock demo data labeler masks train eval tables weights weights-blazepose status verify test test-slow test-minimal fuzz audit bench gpu-check pictures lint clean
 
 help: ## show this help
 	@echo "SORN: occluded person re-identification. Stages run in order; only what is stale runs."
@@ -142,6 +142,9 @@ audit: $(ENVIRONMENT) ## do the installed packages fit together, and has any a k
 
 bench: $(ENVIRONMENT) ## measure ours beside peers and the bare hardware
 	@for file in benchmarks/bench_*.py; do echo "$$file"; $(PY) $$file || exit 1; done
+
+gpu-check: $(ENVIRONMENT) ## check one GPU beside the CPU, in eight minutes, without a network -> runs/gpu-check.json
+	@$(SORN) gpu-check --out $(call quoted,$(RUNS)/gpu-check.json) $(ARGS)
 
 pictures: demo ## draw the README's pictures from what the demo left
 	$(PY) docs/pictures/draw.py --runs $(call quoted,$(RUNS))

@@ -138,7 +138,7 @@ class Readout:
         host = values.to("cpu", non_blocking=True)  # pinned, if it comes from a GPU
         if values.is_cuda:
             copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            copied.record()
+            copied.record(torch.cuda.current_stream(values.device))  # not that of the GPU that is current here
         self._waiting.append((number, host, copied))
 
     def read(self, everything: bool = False) -> Iterator[tuple[int, list[float]]]:

@@ -46,4 +46,6 @@ main.add_topic(
     search.search,
     tables.tables,
 )
-main.add_topic("Tools", environment.options, environment.models, environment.doctor, weights.weights)
+main.add_topic(
+    "Tools", environment.options, environment.models, environment.doctor, environment.gpu_check, weights.weights
+)

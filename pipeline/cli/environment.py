@@ -1,4 +1,4 @@
-"""Commands `sorn options`, `sorn models` and `sorn doctor`."""
+"""Commands `sorn options`, `sorn models`, `sorn doctor` and `sorn gpu-check`."""
 
 from __future__ import annotations
 
@@ -78,3 +78,27 @@ def doctor(data_root: Path, runs: Path, weights: tuple[Path, ...], machine: bool
             click.echo(check.text())
     click.echo(as_json(checks) if machine else summary(checks))
     sys.exit(0 if usable(checks) else 1)
+
+
+@click.command(
+    "gpu-check",
+    short_help="Check training, labels and features on a GPU.",
+    epilog=examples("sorn gpu-check", "sorn gpu-check --only matching --only speed", "sorn gpu-check --pretend"),
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1 ...")
+@click.option("--pretend", is_flag=True, help="Run the check itself on a CPU, with the smallest sizes.")
+@click.option("--only", multiple=True, metavar="ROW", help="Only this row and those it needs; repeatable.")
+@click.option("--minutes", default=8.0, show_default=True, help="For all rows; what does not fit is left out.")
+@click.option(
+    "--out", default=Path("runs/gpu-check.json"), show_default=True, type=FOLDER, metavar="FILE", help="JSON file."
+)
+def gpu_check(device: str, pretend: bool, only: tuple[str, ...], minutes: float, out: Path) -> None:
+    """Check what one GPU computes beside the CPU, and its speed.
+
+    Needs no network and no dataset. The exit code is 1 if a row fails. docs/gpu.md says what the rows mean.
+    """
+    from pipeline.tools.gpu_check.check import check_gpu
+    from pipeline.tools.gpu_check.report import failed
+
+    results = check_gpu(out, click.echo, device, pretend, only, minutes)
+    sys.exit(1 if failed(results) else 0)

@@ -44,7 +44,7 @@ def pick_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if _gpu_computes_bf16() else "fp16"
+        return "bf16" if gpu_computes_bf16(device) else "fp16"
     return "bf16" if bf16_unit() else "fp32"
 
 
@@ -94,7 +94,9 @@ def _units_of_torch() -> list[str]:
     return ["avx512_bf16"] if torch.cpu._is_avx512_bf16_supported() else []
 
 
-def _gpu_computes_bf16() -> bool:
+def gpu_computes_bf16(device: torch.device) -> bool:
+    """Whether a GPU has units for bf16."""
     import torch
 
-    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    with torch.cuda.device(device):  # the question is about the current one
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))

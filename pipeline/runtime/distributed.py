@@ -77,25 +77,34 @@ def say(text: str) -> None:
         logger.info(text)
 
 
-def join() -> None:
+def join(device: str = "auto") -> None:
     """Barrier at the start of all processes.
 
-    Raises UserError where they cannot find each other.
+    device: as in --device. Raises UserError where they cannot find each other.
     """
-    import torch
     import torch.distributed as dist
 
-    backends = "gloo"
-    if torch.cuda.is_available():  # messages by gloo, gradients by nccl
-        backends = "cpu:gloo,cuda:nccl"
-        torch.cuda.set_device(here().local % torch.cuda.device_count())
     try:
-        dist.init_process_group(backends, timeout=LONGEST_WAIT)
+        dist.init_process_group(_backends(device), timeout=LONGEST_WAIT)
     except (ValueError, RuntimeError) as error:
         raise UserError(
             f"the processes cannot find each other: {_first_line(error)}",
             "Start with torchrun on every machine, or unset RANK and WORLD_SIZE.",
         ) from error
+
+
+def _backends(device: str) -> str:
+    """Backends of the process group: messages by gloo, gradients by nccl where every process has a GPU of its own.
+
+    NCCL refuses two processes on one GPU; gloo takes the gradients through the memory of the host.
+    """
+    import torch
+
+    if device not in ("auto", "cuda") or not torch.cuda.is_available():
+        return "gloo"
+    own, gpus = here(), torch.cuda.device_count()
+    torch.cuda.set_device(own.local % gpus)
+    return "cpu:gloo,cuda:nccl" if own.local_world <= gpus else "gloo"
 
 
 def meet(failure: UserError | None = None, value: Any = None) -> Any:

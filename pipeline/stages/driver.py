@@ -138,7 +138,7 @@ def execute(stages: dict[str, Stage], name: str, run: Run, force: bool = False) 
         raise UserError(wrong, f"Run: {run.make(name)}")
     stage, folder = stages[name], run.paths.folder(name)
     with remembered(_known_digests(run)), contextlib.ExitStack() as locks:
-        with _group(), told_by_name(run, name):
+        with _group(run.runtime.device), told_by_name(run, name):
             _require_fresh_input(stages, name, run)
             inputs, settings = _made_from(stage, run)
             reasons = None
@@ -230,12 +230,12 @@ def _remove_states(run: Run, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _group() -> Iterator[None]:
+def _group(device: str) -> Iterator[None]:
     """Group of the processes of torchrun during the shared work; an error of one process is raised in all."""
     if distributed.here().world == 1:
         yield
         return
-    distributed.join()
+    distributed.join(device)
     try:
         yield
         distributed.meet()

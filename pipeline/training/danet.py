@@ -36,7 +36,7 @@ from pipeline.runtime.repeatable import make_repeatable
 from pipeline.training.danet_crops import CropDataset, Crops
 from pipeline.training.initial_weights import load_initial_weights
 from pipeline.training.start import described_start
-from pipeline.training.states import TrainingStates, state_bytes
+from pipeline.training.states import TrainingStates, load_scale, state_bytes
 from sorn import engine
 from sorn.batch import to_input
 from sorn.danet import danet_loss
@@ -162,7 +162,7 @@ class LabelerTraining:
         path, state = loaded
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state.get("scaler", {}))
+        load_scale(self.scaler, state.get("scaler", {}))
         self.done = state["done"]
         logger.info(f"labeler: going on at step {self.done} ({path})")
 

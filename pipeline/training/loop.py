@@ -36,7 +36,7 @@ from pipeline.training.layers import prepare_layers
 from pipeline.training.log import TrainingLog, picture_bytes
 from pipeline.training.sampler import BatchOrder
 from pipeline.training.start import described_start
-from pipeline.training.states import BestEpoch, TrainingStates, state_bytes
+from pipeline.training.states import BestEpoch, TrainingStates, load_scale, state_bytes
 from pipeline.training.validation import Validation
 from sorn import engine
 from sorn.augmentation import Augmentation
@@ -274,7 +274,7 @@ class Training:
         if self.average:
             self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.stepper.scaler.load_state_dict(state["scaler"])
+        load_scale(self.stepper.scaler, state["scaler"])
         self.epoch, self.step, self.best = state["epoch"], state["step"], BestEpoch.of_state(state["best"])
         distributed.say(f"train: going on at epoch {self.epoch + 1}, step {self.step} ({path})")
 

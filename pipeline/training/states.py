@@ -99,6 +99,15 @@ class TrainingStates:
         return None
 
 
+def load_scale(scaler: torch.amp.GradScaler, scale: Mapping[str, Any]) -> None:
+    """Gradient scale of a training state.
+
+    A training that goes on in fp16 from a state of another precision, as on another device, begins with a new scale.
+    """
+    if scale:
+        scaler.load_state_dict(dict(scale))
+
+
 def state_bytes(model: nn.Module, optimizer: torch.optim.Optimizer, copies: int = 1) -> int:
     """Bytes of a training state's tensors.
 

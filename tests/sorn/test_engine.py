@@ -114,6 +114,34 @@ def test_losses_are_read_in_order_and_on_a_cpu_at_once():
     assert list(readout.read(everything=True)) == [(7, [7.0])]
 
 
+class OnSecondGpu:
+    """Numbers on a GPU, as far as their copy to the host goes."""
+
+    is_cuda, device = True, torch.device("cuda", 1)
+
+    def to(self, place, non_blocking):
+        assert place == "cpu" and non_blocking
+        return torch.tensor([3.0])
+
+
+def test_a_copy_from_a_gpu_that_is_not_the_current_one_is_waited_for_there(monkeypatch):
+    events = []
+
+    class Event:
+        def record(self, stream=None):
+            events.append(stream)
+
+        def synchronize(self):
+            events.append("waited")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
+    readout = engine.Readout(OnSecondGpu.device)
+    readout.put(0, OnSecondGpu())
+    assert list(readout.read()) == [] and list(readout.read(everything=True)) == [(0, [3.0])]
+    assert events == ["stream of cuda:1", "waited"]
+
+
 def test_image_and_labels_are_flipped_together():
     data = batch(images=2)
     image, labels = engine.augmented(

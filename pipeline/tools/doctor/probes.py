@@ -75,13 +75,12 @@ def probe_torch() -> TorchAnswer:
     """
     import torch
 
-    from pipeline.runtime.arithmetic import cpu_text
+    from pipeline.runtime.arithmetic import cpu_text, gpu_computes_bf16
 
     devices = []
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(number)
-        with torch.cuda.device(number):
-            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        bf16 = gpu_computes_bf16(torch.device("cuda", number))
         devices.append(DeviceAnswer(properties.name, properties.total_memory, bf16))
     return TorchAnswer(str(torch.__version__), torch.version.cuda, tuple(devices), cpu_text())
 

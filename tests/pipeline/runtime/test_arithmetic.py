@@ -110,3 +110,21 @@ def test_the_reason_is_told(cpu, monkeypatch) -> None:
     assert described("bf16", torch.device("cuda", 1)) == "bf16 on cuda:1"
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
     assert cpu_text() == "no unit for bf16, by ONEDNN_MAX_CPU_ISA=AVX512_CORE"
+
+
+def test_the_precision_is_that_of_the_gpu_asked_for_and_not_of_the_current_one(monkeypatch: pytest.MonkeyPatch):
+    current = [torch.device("cuda", 0)]
+
+    class Within:
+        def __init__(self, device):
+            self.device = device
+
+        def __enter__(self):
+            current.append(self.device)
+
+        def __exit__(self, *_):
+            current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", Within)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[-1].index == 1)
+    assert [pick_precision("auto", torch.device("cuda", index)) for index in (0, 1)] == ["fp16", "bf16"]

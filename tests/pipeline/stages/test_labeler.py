@@ -134,6 +134,20 @@ def test_half_precision_skips_a_step_whose_gradients_overflow(tmp_path: Path) ->
     assert again.scaler.get_scale() == 2.0**99
 
 
+def test_a_state_without_a_scale_goes_on_in_half_precision(tmp_path: Path) -> None:
+    """`auto` is fp32 on one machine and fp16 on another."""
+    paths = make_dataset(tmp_path)
+    started = replace(CONFIG, danet=replace(TINY, precision="fp32"))
+    records, masks = labeler._pairs(Run.of(started, paths))
+    before = LabelerTraining(started, paths, "f" * 64, records, masks)
+    before._save_state()
+    config = replace(CONFIG, danet=replace(TINY, precision="fp16"))
+    after = LabelerTraining(config, paths, "f" * 64, records, masks)
+    begins = after.scaler.get_scale()
+    after._resume()
+    assert after.scaler.get_scale() == begins
+
+
 def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = make_dataset(tmp_path)
     driver.work(labeler, Run.of(CONFIG, paths), "f" * 64)

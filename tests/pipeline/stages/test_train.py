@@ -182,6 +182,22 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_to_the_same_bytes(
     assert weights(paths) == undisturbed
 
 
+@pytest.mark.parametrize("precisions", [("fp32", "fp16"), ("fp16", "fp32")])
+def test_it_goes_on_in_another_precision_as_on_another_device(
+    tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch, precisions: tuple[str, str]
+) -> None:
+    """`auto` is fp32 on one machine and fp16 on another; a state of fp32 holds no scale of gradients."""
+    config = tiny.config("train.precision=auto", "schedule.epochs=1")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "pick_precision", lambda name, device: precisions[0])
+        stop_at(patch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(SystemExit):
+            driver.work(train, Run.of(config, paths), PRINT)
+    monkeypatch.setattr(loop, "pick_precision", lambda name, device: precisions[1])
+    driver.work(train, Run.of(config, paths), PRINT)
+    assert json.loads(paths.train_config.read_text())["precision"] == precisions[1]
+
+
 CAREFUL = (
     "train.norms=frozen",
     "train.average=0.9",
