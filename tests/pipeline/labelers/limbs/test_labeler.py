@@ -128,6 +128,16 @@ def test_joints_of_every_tool(shop: Shop, form: str) -> None:
     assert is_whole(shop.label(joints=path if name == "joints.json" else str(shop.root / "joints")))
 
 
+def test_joints_that_were_not_found_in_a_padded_image_have_no_place(shop: Shop) -> None:
+    """OpenPifPaf pads to 16 n + 1 pixels: a joint at (0, 0) of what it saw is at (-5, -7) of the image."""
+    found = joints()
+    found[11:15] = 0  # hips and knees
+    here = shop.label(joints=shop.write("joints.json", [person("a.jpg", found)]))
+    found[11:15, :2] = -5.0, -7.0
+    padded = shop.label(joints=shop.write("joints.json", [person("a.jpg", found)]))
+    assert np.array_equal(padded.mask, here.mask)
+
+
 def test_numbers_with_the_images_in_another_file(shop: Shop) -> None:
     shop.write("joints.json", [person(7)])
     with pytest.raises(UserError, match=r"entry 0 has the image_id 7, a number that .*--set masks\.options\.images"):
