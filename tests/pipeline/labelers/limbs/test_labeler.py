@@ -261,6 +261,14 @@ BAD: dict[str, tuple[Callable[[Shop], dict[str, object]], str]] = {
         lambda shop: {"joints": shop.write("j.json", [person("z.jpg")])},
         r"j\.json has none of the 1 images that are labelled: its first image is 'z\.jpg', the dataset's 'train/0001/a",
     ),
+    "silhouettes of other images": (
+        lambda shop: {"silhouettes": shop.write("s.json", [{"image_id": "z.jpg", "segmentation": runs(OUTLINE)}])},
+        r"s\.json has none of the 1 images that are labelled: its first image is 'z\.jpg', the dataset's 'train/0001/a",
+    ),
+    "a folder of other images": (
+        lambda shop: {"silhouettes": str(Path(shop.write("m/z.png", OUTLINE.astype(np.uint8))).parent)},
+        r"none of 1 images has a file of silhouettes: no .*0001/a\.jpg\.png\. Name the folder that was made from these",
+    ),
     "an empty file": (lambda shop: {"joints": shop.write("j.json", [])}, r"j\.json holds no people or masks"),
     "no such file": (
         lambda shop: {"joints": "gone.json"},
