@@ -20,7 +20,7 @@ from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.reports.labels.build import against_exact
 from pipeline.reports.labels.compare import find_index
 from pipeline.reports.labels.text import agreement_tables
-from pipeline.reports.markdown import escape, pipe_table
+from pipeline.reports.markdown import pipe_table
 from pipeline.runs.config import Config
 from pipeline.runs.run import Run
 from sorn.sample import Status
@@ -65,8 +65,8 @@ def score_lines(scores: Sequence[ScoredLabels]) -> list[str]:
         stripes = figures.stripes if figures else None
         shares = [percent(stripes.agreement), percent(stripes.visible_share)] if stripes else [NOTHING, NOTHING]
         iou = percent(figures.mean_iou) if figures else NOTHING
-        rows.append([escape(score.name), score.split, f"{score.images:,}", f"{score.empty:,}", iou, *shares])
-    scored = {f"{escape(score.name)}, {score.split}": score.agreement for score in scores if score.agreement}
+        rows.append([f"`{score.name}`", score.split, f"{score.images:,}", f"{score.empty:,}", iou, *shares])
+    scored = {f"`{score.name}`, {score.split}": score.agreement for score in scores if score.agreement}
     return [*pipe_table(rows), "", *(agreement_tables(scored, HIDDEN, VISIBLE) if scored else [])]
 
 

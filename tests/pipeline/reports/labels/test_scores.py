@@ -47,9 +47,9 @@ def score(paths: Paths, *words: str, code: int = 0) -> str:
 def test_numbers_by_hand(paths: Paths) -> None:
     """a is head all over, b is right: head 96 of 144 rows, background 48 of 96; two of three stripes and one half."""
     out = score(paths, "synped-danet", "--set", "model.stripes=6")
-    assert "| synped-danet | train | 3 | 1 | 58.3 | 75.0 | 50.0 |" in out
-    stripes = next(line for line in out.splitlines() if line.startswith("| synped-danet, train | 100.0"))
-    assert stripes == "| synped-danet, train | 100.0 | 100.0 | 100.0 | 50.0 | 50.0 | 50.0 | 75.0 | 0.0 | 25.0 |"
+    assert "| `synped-danet` | train | 3 | 1 | 58.3 | 75.0 | 50.0 |" in out
+    stripes = next(line for line in out.splitlines() if line.startswith("| `synped-danet`, train | 100.0"))
+    assert stripes == "| `synped-danet`, train | 100.0 | 100.0 | 100.0 | 50.0 | 50.0 | 50.0 | 75.0 | 0.0 | 25.0 |"
 
 
 def test_a_row_for_each_labelled_split_of_each_run(paths: Paths) -> None:
@@ -57,8 +57,8 @@ def test_a_row_for_each_labelled_split_of_each_run(paths: Paths) -> None:
     write_labels(other, [sample("query/q.jpg", 48), sample("train/a.jpg", 0, Status.EMPTY)])
     write_labels(paths, LABELS)  # both have the same records
     rows = score(paths, "synped-import", str(paths.shard_index.parent)).splitlines()[2:5]
-    assert rows[0] == "| synped-import | query | 1 | 0 | 100.0 | 100.0 | 66.7 |"
-    assert rows[1] == "| synped-import | train | 1 | 1 | - | - | - |"
+    assert rows[0] == "| `synped-import` | query | 1 | 0 | 100.0 | 100.0 | 66.7 |"
+    assert rows[1] == "| `synped-import` | train | 1 | 1 | - | - | - |"
     assert "| train | 3 | 1 |" in rows[2], "the same run by the path of its folder"
 
 
