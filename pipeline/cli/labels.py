@@ -11,6 +11,45 @@ import click
 
 from pipeline.cli.commands import examples
 from pipeline.cli.options import FOLDER, data_root_option, runs_option
+from pipeline.runs.config import Runtime
+from pipeline.runs.config_loading import load_config
+
+
+@click.command(
+    "score",
+    short_help="Measure the labels of several runs against ground truth.",
+    epilog=examples(
+        "sorn masks score synped_small-danet synped_small-blazepose --config synped",
+        "sorn masks score synped_small-blazepose other/synped_small-blazepose --set model.stripes=6",
+    ),
+)
+@click.argument("labels", nargs=-1, required=True, metavar="RUN...")
+@runs_option
+@data_root_option
+@click.option(
+    "--config",
+    "config_name",
+    default="paper",
+    show_default=True,
+    help="Preset or .toml file with the options of the stripes.",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="E.g. eval.tau=0.2, model.stripes=6."
+)
+@click.option("--workers", default=2, show_default=True, help="Threads; never changes a result.")
+def score(
+    labels: tuple[str, ...], runs: Path, data_root: Path, config_name: str, overrides: tuple[str, ...], workers: int
+) -> None:
+    """Print tables of the labels of each RUN against ground truth, over all images of every labelled split.
+
+    They are IoU by body part, and the stripes that are called visible or hidden rightly, beside what calling every
+    stripe visible would get right. Images whose label is empty are counted, and not scored: they train no body part.
+    RUN is a run (synped_demo-danet) or the path of a masks folder.
+    """
+    from pipeline.reports.labels.scores import score_labels, score_lines
+
+    config = load_config(config_name, overrides, Runtime(workers))
+    click.echo("\n".join(score_lines(score_labels(labels, runs, data_root, config))))
 
 
 @click.command(

@@ -129,6 +129,7 @@ def masks_compare(
     compare_labels(config, indices, ComparisonPaths(out) if out else ComparisonPaths.of(runs, names))
 
 
+masks.group.add_command(labels.score)
 masks.group.add_command(labels.page)
 masks.group.add_command(labels.export)
 

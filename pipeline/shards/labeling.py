@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 
 import numpy as np
 
@@ -40,6 +42,7 @@ from pipeline.shards.plan import PlannedShard
 from sorn.sample import Sample, Status, no_keypoints
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 8  # images decoded and labelled at a time: enough for a GPU, little memory
+RSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10  # of getrusage: bytes there, KB elsewhere
 
 
 @dataclass(frozen=True)
@@ -108,15 +111,36 @@ class Labeling:
 
 
 @dataclass
+class Effort:
+    """Images that this process has labelled, and the CPU seconds of decoding, labeling and resizing them."""
+
+    images: int = 0
+    cpu_seconds: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, images: int, cpu_seconds: float) -> None:
+        """Count what one thread did."""
+        with self._lock:
+            self.images += images
+            self.cpu_seconds += cpu_seconds
+
+    def sentence(self) -> str:
+        """The rate, and the most memory that the process has had so far."""
+        rate, memory = self.images / max(self.cpu_seconds, 1e-9), getrusage(RUSAGE_SELF).ru_maxrss / RSS_PER_MB
+        return f"{self.images:,} images labelled, {rate:.1f} per CPU second; {memory:.0f} MB of memory at most"
+
+
+@dataclass
 class ShardLabeler:
     """Labeler and keypoint finder at work on whole shards.
 
-    Call `prepare` first.
+    Call `prepare` first. effort: of this process so far.
     """
 
     work: Labeling
     labeler: Labeler = field(init=False)
     finder: KeypointFinder | None = field(init=False)
+    effort: Effort = field(default_factory=Effort)
 
     def __post_init__(self) -> None:
         work = self.work
@@ -179,6 +203,7 @@ class ShardLabeler:
 
     def _samples(self, shard: PlannedShard, records: list[ImageRecord]) -> list[Sample]:
         """Samples of one batch, computed in the calling thread."""
+        start = time.thread_time()
         labeler = self.labeler if shard.split in self.work.splits else self.unlabeled
         images = [decode(record.path) for record in records]
         readable = [(record, image) for record, image in zip(records, images, strict=True) if image is not None]
@@ -188,10 +213,13 @@ class ShardLabeler:
             joints = self.finder.find(chosen, pixels) if self.finder else [no_keypoints() for _ in chosen]
         assert len(found) == len(joints) == len(chosen), (labeler.name, len(found), len(joints), len(chosen))
         rest = iter(zip(found, joints, strict=True))
-        return [
+        samples = [
             self._unreadable(record) if image is None else self._sample(record, image, *next(rest))
             for record, image in zip(records, images, strict=True)
         ]
+        if any(one.status != Status.UNLABELED for one in found):
+            self.effort.add(len(samples), time.thread_time() - start)
+        return samples
 
     def _sample(self, record: ImageRecord, image: np.ndarray, found: Labeled, joints: np.ndarray) -> Sample:
         size = self.work.image_size

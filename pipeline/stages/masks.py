@@ -98,6 +98,8 @@ def run(run: Run, fingerprint: str) -> WrittenShards:
     with Progress(total, "masks", done=total - left, quiet=distributed.here().number > 0) as shown:
         for path, content in write_all(labeler, missing, shown.advance):
             plan.contents[path] = content
+    if labeler.effort.images:
+        distributed.say(f"masks: {labeler.effort.sentence()}")
     return WrittenShards(plan, labeler, fingerprint)
 
 

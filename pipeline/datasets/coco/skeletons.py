@@ -56,6 +56,8 @@ def _joints(entry: Entry, names: tuple[str, ...]) -> np.ndarray:
     if (confidence == VISIBLE).any() and np.isin(confidence, (0, HIDDEN, VISIBLE)).all():
         keypoints[:, 2] = confidence == VISIBLE
     keypoints[:, 2] = keypoints[:, 2].clip(0, 1)  # heat maps of AlphaPose go a little above 1
+    # OpenPifPaf pads images, and takes the padding off the zeros of a joint that it did not find, too.
+    keypoints[(keypoints <= 0).all(axis=1)] = 0
     return keypoints
 
 

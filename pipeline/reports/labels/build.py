@@ -53,7 +53,7 @@ def write_label_report(run: Run, marks: Marks = NO_MARKS) -> list[Path]:
     available = [number for number in np.flatnonzero(labels.used) if exact.path(str(labels.name[number]))]
     compared = np.sort(np.random.default_rng(SEED).permutation(np.array(available, np.int64))[:COMPARED])
     stripes = Stripes.of(config)
-    agreement = _against_exact(labels, exact, compared, stripes, config.runtime.workers) if len(compared) else None
+    agreement = against_exact(labels, exact, compared, stripes, config.runtime.workers) if len(compared) else None
     pixels = labels.pixels()
     shown = _sections(labels, pixels, compared, agreement)
     total, by_split = _statistics(labels, pixels, compared, agreement)
@@ -80,9 +80,11 @@ def write_label_report(run: Run, marks: Marks = NO_MARKS) -> list[Path]:
     return [paths.label_report_json, paths.label_report_md, *pictures]
 
 
-def _against_exact(
+def against_exact(
     labels: StoredLabels, exact: ExactMasks, compared: np.ndarray, stripes: Stripes, workers: int
 ) -> Agreement:
+    """Agreement with ground truth of one image or more. compared: their positions in the labels, int64 [n]."""
+
     def read(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         references = [exact.read(str(labels.name[number]), labels.index.image_size) for number in numbers]
         assert all(reference is not None for reference in references), "they were there a moment ago"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def test_images_and_masks_are_stored_at_shard_size(tmp_path: Path, capsys: pytes
     out = capsys.readouterr().out
     assert "train              25 images: 25 ok; 75% of their pixels show the person" in out
     assert "query               3 images: 3 unlabeled" in out
+    assert re.search(r"masks: 25 images labelled, [\d.]+ per CPU second; \d+ MB of memory at most", out)
 
 
 def test_the_result_does_not_depend_on_workers(tmp_path: Path) -> None:
