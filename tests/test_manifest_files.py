@@ -128,7 +128,7 @@ def test_the_style_is_part_of_what_a_manifest_says(manifest: Manifest) -> None:
 
 
 def test_nobody_is_in_two_rendered_datasets() -> None:
-    # A person depends on the seed and the pid: with seeds of their own, none of the demo was seen by a network that ships.
+    # A person depends on the seed and the pid. So nobody of the demo was seen by a network that ships.
     every = [load_manifest(name) for name in known_datasets()]
     seeds = {one.roots[0]: one.rendered.seed for one in every if one.rendered}
     assert len(seeds) == 4 and len(set(seeds.values())) == 4
