@@ -36,7 +36,7 @@ def vanishes(setting: CheckSetting) -> Outcome:
 
 def sleeps(setting: CheckSetting) -> Outcome:
     """It starts another process, whose number it writes, and neither ends."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
     (setting.folder / "child").write_text(str(child.pid))
     time.sleep(1000)
     return Outcome(PASS)

@@ -32,7 +32,7 @@ def pinned(setting: CheckSetting) -> Outcome:
     pin = device.type == "cuda"
     wrong, arrived = [], copied(data, chosen, device, pin, _busy(device) if pin else lambda: None)
     for positions, batch in zip(chosen, arrived, strict=True):
-        expected = data.__getitems__(positions)
+        expected = data.__getitems__(positions.tolist())
         fields = ("image", "mask", "label", "index", "labelled")
         wrong += [name for name in fields if not torch.equal(getattr(batch, name).cpu(), getattr(expected, name))]
     rates = {name: _rate(data, chosen, device, way) for name, way in (("pinned", pin), ("plain", False))}

@@ -38,7 +38,7 @@ def look(setting: CheckSetting) -> Outcome:
         "gpu": card.name,
         "memory_gb": card.total_memory / 1e9,
         "cuda": torch.version.cuda or "",
-        "cudnn": str(torch.backends.cudnn.version()),
+        "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
         "driver": "; ".join(graphics_cards().names),
     }
     figure = f"{card.name}, {card.total_memory / 1e9:.0f} GB, torch {torch.__version__}, CUDA {torch.version.cuda}"

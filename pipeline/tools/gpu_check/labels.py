@@ -72,7 +72,7 @@ def random_weights(file: Path) -> Path:
 
 
 def compared(setting: CheckSetting, labeler: str, options: Mapping[str, object], pictures: int) -> Outcome:
-    """Comparison of labels on the device, alone and in batches, and on the CPU."""
+    """Comparison of labels: alone, in batches, on the CPU."""
     images = [draw_person(setting.sizes, 100 + number, 0)[0] for number in range(pictures)]
 
     def label(device: str, precision: str, batch: int) -> tuple[list[np.ndarray], float]:

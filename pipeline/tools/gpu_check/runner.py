@@ -89,16 +89,38 @@ def run_row(row: CheckRow, setting: CheckSetting, seconds: float, log: Path) -> 
 
 @contextlib.contextmanager
 def _group(words: list[str], log: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Process in a group of its own, which is killed at the end with all that it has started."""
+    """Process that is killed at the end with all that it has started."""
     process = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     )
     try:
         yield process
     finally:
+        for number in descendants(process.pid):  # torchrun starts its processes in groups of their own
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def descendants(process: int) -> list[int]:
+    """Numbers of all processes that a process and its children have started.
+
+    None where the system has no /proc.
+    """
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found: list[int] = []
+    waiting = [process]
+    while waiting:
+        started = children.get(waiting.pop(), [])
+        found += started
+        waiting += started
+    return found
 
 
 def _tail(log: Path) -> tuple[str, ...]:

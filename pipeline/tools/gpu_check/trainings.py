@@ -35,9 +35,10 @@ REFERENCE = "cpu"  # the experiment of the CPU
 STOPPED = 128 + signal.SIGTERM  # exit code of a training that was asked to stop
 COMPILERS = ("cc", "gcc", "clang")  # one of them builds what torch.compile has written
 
-# Differences from the CPU's losses in fp32 that are accepted, in % of these.
-FIRST = {"fp32": 0.2, "fp16": 0.5, "bf16": 2.0}  # of the first step
-LAST = 15.0  # of the mean over the last epoch
+# Differences from the CPU's losses in fp32 that are accepted, in % of these: some ten times those of bf16 and fp16 on
+# a CPU (docs/gpu.md).
+FIRST = {"fp32": 0.05, "fp16": 0.2, "bf16": 0.5}  # of the first step
+LAST = 5.0  # of the mean over the last epoch
 
 
 def reference(setting: CheckSetting) -> Outcome:
