@@ -49,13 +49,16 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def described(precision: str, device: torch.device) -> str:
-    """Precision and device in words: "bf16 on cpu (unit for bf16: avx512_bf16)", "fp32 on cpu (no unit for bf16)"."""
+    """Precision and device in words, with the reason on a CPU.
+
+    "bf16 on cpu (unit for bf16: avx512_bf16)", "fp32 on cpu (no unit for bf16)".
+    """
     shown = f"{precision} on {device}"
     return f"{shown} ({cpu_text()})" if device.type == "cpu" else shown
 
 
 def cpu_text() -> str:
-    """What the CPU computes, in words: "unit for bf16: avx512_bf16", or "no unit for bf16"."""
+    """Unit for bf16 in words, or what forbids it."""
     unit = bf16_unit()
     variable, limit = _limit()
     if unit is None:
