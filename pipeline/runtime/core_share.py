@@ -30,7 +30,10 @@ NANOSECONDS = 1e-9
 
 @dataclass(frozen=True)
 class Usage:
-    """Seconds since some moment: waited by threads of this process for a core, idle of the cores that it may use."""
+    """Seconds since some moment.
+
+    waited: by the threads of this process for a core. idle: of the cores that it may use.
+    """
 
     waited: float
     idle: float
