@@ -90,7 +90,7 @@ def _units_of_torch() -> list[str]:
     """The same as torch sees them: on macOS and Windows, whose torch may come without oneDNN."""
     import torch
 
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return []
     if hasattr(torch.cpu, "get_capabilities"):
         return [unit for unit, there in torch.cpu.get_capabilities().items() if there]
