@@ -69,10 +69,11 @@ def training_step(backbone: str, size: tuple[int, int], images: int) -> Round:
     model = SORN(SORNConfig(identities=IDENTITIES, backbone=backbone)).to(memory_format=torch.channels_last)
     optimizer = build_optimizer(model, ScheduleConfig(), weight_decay=0.0)
     stepper = engine.Stepper(model, optimizer, LossConfig(), precision())
-    augmentation, rng = Augmentation(flip=0.5), np.random.default_rng(0)
+    augmentation, rng, adapt = Augmentation(flip=0.5), np.random.default_rng(0), adapting()
 
     def run() -> int:
         stepper.step(batch, augmentation.draw(rng, images), images)
+        adapt()
         return images
 
     return run
@@ -169,6 +170,18 @@ def demo() -> Round:
         return 1
 
     return run
+
+
+def adapting() -> Callable[[], None]:
+    """What the training calls between steps; nothing in builds that keep their number of threads."""
+    import torch
+
+    try:
+        share = importlib.import_module("pipeline.runtime.core_share")
+    except ModuleNotFoundError:
+        return lambda: None
+    adapt: Callable[[], None] = share.CoreShare("train", torch.device("cpu")).adapt
+    return adapt
 
 
 def precision() -> str:

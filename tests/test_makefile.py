@@ -117,6 +117,14 @@ def test_nothing_changed_nothing_runs(finished):
     assert {stage: finished.file(stage, "stamp.json").stat().st_mtime_ns for stage in STAGES} == stamps
 
 
+def test_a_fresh_stage_answers_without_torch(finished):
+    """torch takes seconds to import."""
+    told = ENVIRONMENT | {"PYTHONPROFILEIMPORTTIME": "1"}  # every module that is imported, on standard error
+    done = subprocess.run(finished.command("eval"), capture_output=True, text=True, check=True, env=told)
+    assert done.stdout.count("nothing to do") == len(STAGES) and "pipeline.stages.driver" in done.stderr
+    assert not re.search(r"\| +torch$", done.stderr, re.MULTILINE)
+
+
 def test_an_evaluation_option_runs_eval_only_and_extracts_nothing_again(project):
     before = project.file("eval", "features.h5").stat().st_mtime_ns
     assert project.ran("eval", args="--set eval.tau=0.5") == ["eval"]

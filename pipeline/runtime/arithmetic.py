@@ -20,6 +20,7 @@ BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # the first ones are faster; t
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # the first one counts
 WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 WITHOUT_AMX = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512", "AVX10_2_512")
+NO_UNIT = "no unit for bf16"
 
 
 def bf16_unit() -> str | None:
@@ -49,18 +50,24 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def described(precision: str, device: torch.device) -> str:
-    """Precision and device in words: "bf16 on cpu (unit for bf16: avx512_bf16)", "fp32 on cpu (no unit for bf16)"."""
+    """Precision and device in words, with what the device has for bf16.
+
+    "bf16 on cpu (unit for bf16: avx512_bf16)", "fp32 on cpu (no unit for bf16)", "bf16 on cuda". A precision that the
+    user chose and the device emulates is told in the same way.
+    """
     shown = f"{precision} on {device}"
-    return f"{shown} ({cpu_text()})" if device.type == "cpu" else shown
+    if device.type == "cpu":
+        return f"{shown} ({cpu_text()})"
+    return f"{shown} ({NO_UNIT})" if precision == "bf16" and not _gpu_computes_bf16() else shown
 
 
 def cpu_text() -> str:
-    """What the CPU computes, in words: "unit for bf16: avx512_bf16", or "no unit for bf16"."""
+    """Unit for bf16 in words, or what forbids it."""
     unit = bf16_unit()
     variable, limit = _limit()
     if unit is None:
         by = f", by {variable}={limit}" if limit.upper() in WITHOUT_BF16 and _units() else ""
-        return f"no unit for bf16{by}"
+        return f"{NO_UNIT}{by}"
     return f"unit for bf16: {unit}"
 
 
@@ -87,7 +94,7 @@ def _units_of_torch() -> list[str]:
     """The same as torch sees them: on macOS and Windows, whose torch may come without oneDNN."""
     import torch
 
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return []
     if hasattr(torch.cpu, "get_capabilities"):
         return [unit for unit, there in torch.cpu.get_capabilities().items() if there]

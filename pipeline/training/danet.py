@@ -29,6 +29,7 @@ from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runtime import signals
 from pipeline.runtime.arithmetic import described, pick_precision
+from pipeline.runtime.core_share import CoreShare
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.progress import Progress
@@ -71,6 +72,7 @@ class LabelerTraining:
         self.precision = pick_precision(options.precision, self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
+        self.share = CoreShare("labeler", self.device)
         make_repeatable(options.seed)
         self.model = danet_network(options.backbone, options.width)
         described = paths.settled.labeler_config
@@ -98,6 +100,7 @@ class LabelerTraining:
                 for crops in self._epoch():
                     losses = self._step(crops, total)
                     self.done += 1
+                    self.share.adapt()
                     text = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
                     shown.advance(1, f"epoch {(self.done - 1) // self.steps + 1}/{self.options.epochs}, {text}")
                     if stop.signal or time.monotonic() - self.saved > STATE_EVERY_SECONDS:

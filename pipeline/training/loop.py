@@ -26,6 +26,7 @@ from pipeline.runs.run import Run
 from pipeline.runs.stored_options import as_json
 from pipeline.runtime import distributed, signals
 from pipeline.runtime.arithmetic import described, pick_precision
+from pipeline.runtime.core_share import CoreShare
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.repeatable import make_repeatable
@@ -78,8 +79,7 @@ class Training:
         make_repeatable(config.train.seed)
         if self.device.type == "cpu":
             keep_freed_memory()
-            if self.process.world > 1:
-                torch.set_num_threads(distributed.cores())
+        self.share = CoreShare("train", self.device)
         model = sorn_network(self.model_config)
         init, backbone = config.train.init, config.model.backbone
         self.start = load_initial_weights(model, init, backbone, "train.init", paths.settled.train_config)
@@ -152,6 +152,7 @@ class Training:
         for batch in self.loader:
             self._run_step(batch)
             self._read()
+            self.share.adapt()
             if self.last_step is not None and self._done >= self.last_step:
                 self._stop()
             if time.monotonic() - self.saved > STATE_EVERY_SECONDS:
@@ -228,9 +229,8 @@ class Training:
         self.interruption.exit()
 
     def _diverged(self, error: engine.Diverged) -> UserError:
-        good = (
-            f"the last good state is {self.states.files[-1]}." if self.states.files else "there is no state before it."
-        )
+        files = self.states.files
+        good = f"the last good state is {files[-1]}." if files else "there is no state before it."
         return UserError(
             f"training diverged: {error}, epoch {self.epoch + 1} of {self.config.schedule.epochs}",
             "Lower the rate (--set schedule.base_lr=...) or compute in fp32 (--set train.precision=fp32); " + good,
