@@ -29,7 +29,7 @@ from pipeline.evaluation.report import (
 )
 from pipeline.evaluation.review import Reviewed, review
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
-from pipeline.evaluation.validation import Validation
+from pipeline.evaluation.threshold_source import ThresholdSource
 from pipeline.features.store import Banks, Examples
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig
@@ -55,7 +55,7 @@ class EvaluatedImages:
     gallery: ShardDataset
     exact: ExactMasks
     device: torch.device
-    val: Validation | None = None
+    val: ThresholdSource | None = None
     carried: Calibration | None = None
 
     @cached_property

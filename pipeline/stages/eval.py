@@ -109,7 +109,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     """
     from pipeline.evaluation.evaluate import EvaluatedImages, select_pair
     from pipeline.evaluation.scores import check_answerable
-    from pipeline.evaluation.validation import find_validation
+    from pipeline.evaluation.threshold_source import find_threshold_source
     from pipeline.features.extraction import Extraction  # torch takes seconds to import
     from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
@@ -130,7 +130,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     if splits:
         asked, ranked = (ShardDataset(run.paths.shard_index, split) for split in splits)
         chosen_by = Extraction(run.paths, trained, asked, ranked, options, device, sizes, VAL_FEATURES, 0)
-        val = find_validation(chosen_by, run.manifest.name)
+        val = find_threshold_source(chosen_by, run.manifest.name)
     if banks is None:
         return trained, None
     assert banks.examples is not None, "the extraction writes examples into every feature bank"

@@ -29,7 +29,7 @@ CALIBRATION_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Validation:
+class ThresholdSource:
     """Validation images, or the calibration that they have given before.
 
     made_from: digest of all that the calibration depends on, "" for one that is not taken again. dataset: its name.
@@ -56,7 +56,7 @@ class Validation:
         return dataclasses.replace(pairs.calibration(checkpoint, rates), made_from=self.made_from)
 
 
-def find_validation(extraction: Extraction, dataset: str) -> Validation | None:
+def find_threshold_source(extraction: Extraction, dataset: str) -> ThresholdSource | None:
     """Known calibration of the validation images, else their features, extracted now if necessary.
 
     The processes of torchrun share the work: None in all but process 0. Raises UserError as `Extraction.banks` does.
@@ -67,12 +67,12 @@ def find_validation(extraction: Extraction, dataset: str) -> Validation | None:
     if distributed.meet(value=known is not None):
         if known is not None:
             extraction.keep()
-        return known and Validation(made_from, dataset, known=known)
+        return known and ThresholdSource(made_from, dataset, known=known)
     banks = extraction.banks()
     if banks is None:
         return None
     pair = seen_by(banks.query, options.visibility), seen_by(banks.gallery, options.visibility)
-    return Validation(made_from, dataset, pair)
+    return ThresholdSource(made_from, dataset, pair)
 
 
 def _digest(extraction: Extraction, dataset: str) -> str:
