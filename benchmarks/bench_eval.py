@@ -8,7 +8,11 @@ own has held beyond the features, also with a gallery of 1,000,000, 20 matches p
 quarter of it.
 Extraction: ResNet-50, 384x128, batches of 16, random weights; fp32 NCHW as usual, and as the eval stage does it, each
 in a process of its own. With --run, also what bf16 does to the figures of a trained network.
+With --stored, only the memory of a process that evaluates a features.h5 with 2,000 queries and so many gallery images
+of 8 kB: every variant and threshold, first answers, pairs and intervals. Nothing is subtracted: the interpreter,
+libraries and mapped features count. Needs that much room in the temporary folder.
 Run: python benchmarks/bench_eval.py [--quick] [--run runs/synped_demo-danet] [--rounds N]
+     python benchmarks/bench_eval.py --stored 200000 1000000
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import torch
 from eval_peers import MARKET, OCCLUDED_DUKE, Shape, banks, concatenated, part_distances, ranked_by_sorting
 from extraction_runs import extraction_rate, precision_effect
 from report import Figure, emit, interleave, median
+from stored_banks import memory_mib, peak
 from training_runs import in_own_process
 
 from pipeline.runs.config import EvalConfig
@@ -36,6 +41,7 @@ from sorn.ranking import rank
 MARKET_GOAL, DUKE_GOAL, PEER_GOAL, RANKING_GOAL, MEMORY_GOAL, EXTRACTION_GOAL = 1.35, 1.25, 6.0, 0.25, 512.0, 2.8
 GLOBAL, SORN_RULE = Rule("global"), Rule("sorn", 0.15)
 EVERYTHING = [GLOBAL, Rule("global+local"), SORN_RULE, *(Rule("sorn", tau) for tau in EvalConfig().tau_sweep)]
+STORED_GOALS = {200_000: 900e6 / 2**20, 1_000_000: 1.2e9 / 2**20}  # gallery -> MiB
 MATCHES = 20_000  # images of the 1000 persons who are asked for
 TENTH = 10
 
@@ -117,11 +123,6 @@ def peak_and_seconds(shape: Shape, rules: list[Rule]) -> tuple[float, float, flo
     return memory_mib("VmHWM") - before, time.perf_counter() - start, found.mean_ap
 
 
-def memory_mib(field: str) -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0]) / 1024
-
-
 def memory(quick: bool) -> dict[str, Figure]:
     figures = {}
     for name, shape, rules in (
@@ -146,6 +147,17 @@ def memory(quick: bool) -> dict[str, Figure]:
     return figures
 
 
+def stored(sizes: list[int]) -> dict[str, Figure]:
+    figures = {}
+    for gallery in sizes:
+        most, before, seconds = peak(gallery)
+        goal = next((goal for size, goal in STORED_GOALS.items() if gallery <= size), None)
+        held = Figure(most) if goal is None else Figure(most, f"<={goal:g}", most <= goal)
+        figures |= {f"stored_{gallery}_peak_mib": held, f"stored_{gallery}_start_mib": Figure(before)}
+        figures[f"stored_{gallery}_seconds"] = Figure(seconds)
+    return figures
+
+
 def extraction(rounds: int) -> tuple[dict[str, list[float]], dict[str, Figure]]:
     ways = {"extraction, fp32 NCHW": "fp32 NCHW", "extraction, ours, bf16": "bf16", "extraction, ours, fp32": "fp32"}
     rates: dict[str, list[float]] = {name: [] for name in ways}
@@ -164,7 +176,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, and a gallery of 100,000 at most")
     parser.add_argument("--rounds", type=int, help="default 5, or 3 with --quick")
     parser.add_argument("--run", type=Path, help="a finished run, e.g. runs/synped_demo-danet")
+    parser.add_argument("--stored", type=int, nargs="+", metavar="GALLERY", help="gallery images, e.g. 200000 1000000")
     given = parser.parse_args()
+    if given.stored:
+        emit("eval of stored features", {}, stored(given.stored))
+        return
     rounds = given.rounds or (3 if given.quick else 5)
     print(f"{rounds} rounds, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
     rows, figures = matching(rounds)

@@ -25,7 +25,7 @@ from sorn.products import filled_up, product
 NOTHING_IN_COMMON = -1.0
 # Similarity of a pair without a common visible stripe or part group and without global features: the lowest cosine.
 
-MEMORY = 384 << 20
+MEMORY = 192 << 20
 # Bytes of similarities in memory at a time: as many queries as fit, against the whole gallery.
 
 CHUNK = 4 << 20

@@ -107,7 +107,7 @@ class Calibration:
     checkpoint_sha256: of the weights. dataset, split: of the pairs. tau, part_tau: thresholds of visible stripes and
     part groups. flip, adapt_norms, place, visibility: options of the features, as in `eval`. rules: variant -> its
     rates. measured: of the paper's fullest variant, rates at thresholds with their intervals. note: in words, "" for
-    nothing.
+    nothing. made_from: digest of features and options (`threshold_source`), "" where the pairs are those of a report.
     """
 
     schema_version: int
@@ -126,6 +126,7 @@ class Calibration:
     rules: dict[str, RuleCalibration]
     measured: tuple[ThresholdFigures, ...] = ()
     note: str = ""
+    made_from: str = ""
 
     @property
     def source(self) -> str:

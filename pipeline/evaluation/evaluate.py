@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +16,7 @@ from pipeline.evaluation.intervals import person_intervals
 from pipeline.evaluation.mask_metrics import Stripes
 from pipeline.evaluation.oracle_stripes import decisions, exact_banks
 from pipeline.evaluation.origin import Origin
-from pipeline.evaluation.pair_scores import CountedPairs, PairTask, certainty, count_pairs
+from pipeline.evaluation.pair_scores import CountedPairs, PairTask, certainty
 from pipeline.evaluation.part_masks import PartReference, part_scores
 from pipeline.evaluation.published import Measured, published
 from pipeline.evaluation.report import (
@@ -30,6 +29,7 @@ from pipeline.evaluation.report import (
 )
 from pipeline.evaluation.review import Reviewed, review
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
+from pipeline.evaluation.threshold_source import ThresholdSource
 from pipeline.features.store import Banks, Examples
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EvalConfig
@@ -37,17 +37,14 @@ from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
 from sorn.sample import Sample
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class EvaluatedImages:
     """Query and gallery images of one protocol: features, shards and ground-truth masks.
 
     pair: banks of the protocol's images, with the scores that `eval.visibility` names. examples, attrs: of the feature
-    bank. query, gallery: shards of all images of the splits. device: where similarities are computed. val: banks of the
-    validation images, by which thresholds are chosen; None without. carried: the calibration beside a checkpoint of
-    another run; None without.
+    bank. query, gallery: shards of all images of the splits. device: where similarities are computed. val: what
+    thresholds are chosen by; None without. carried: the calibration beside a checkpoint of another run; None without.
     """
 
     protocol: Protocol
@@ -58,7 +55,7 @@ class EvaluatedImages:
     gallery: ShardDataset
     exact: ExactMasks
     device: torch.device
-    val: BankPair | None = None
+    val: ThresholdSource | None = None
     carried: Calibration | None = None
 
     @cached_property
@@ -169,15 +166,7 @@ def _sure(images: EvaluatedImages, counted: CountedPairs) -> Sure:
     checkpoint, task = images.attrs["checkpoint_sha256"], counted.task
     if task.wrong():
         return Sure(why_not=task.wrong())
-    chosen = None
-    if images.val is not None:
-        val = PairTask(*images.val, task.dataset, "val", task.options, images.device)
-        if val.wrong():
-            logger.warning(f"eval: {val.wrong()}, so thresholds are chosen on the images that are reported")
-        else:
-            of_val = count_pairs(val)
-            rates = certainty(of_val, [of_val.calibration(checkpoint)]).thresholds
-            chosen = of_val.calibration(checkpoint, rates)
+    chosen = images.val and images.val.calibration(checkpoint, task.options, images.device)
     own = chosen or counted.calibration(checkpoint)
     carried = [images.carried] if images.carried and images.carried.source != own.source else []
     found = certainty(counted, [own, *(one for one in carried if task.fullest in one.rules)])

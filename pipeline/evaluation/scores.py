@@ -48,7 +48,7 @@ class FirstAnswers:
     first_hit: np.ndarray
 
     def of(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Positions in the gallery, ranks from 1 and similarities of the answers to one query.
+        """Answers to one query: positions in the gallery, ranks from 1, similarities.
 
         The first match is the last of them if it ranks below all others.
         """

@@ -137,19 +137,34 @@ class Extraction:
     def _sides(self) -> tuple[ShardDataset, ShardDataset]:
         return self.query, self.gallery
 
-    def _kept(self) -> store.Banks | None:
-        """Banks of an existing features.h5 with the same fingerprint, else None.
+    def keep(self) -> None:
+        """Existing features.h5 with the same fingerprint, kept unread for evaluations to come."""
+        path = self._existing()
+        if path is not None and path != self._place:
+            link(path, self._place)
+
+    def _existing(self) -> Path | None:
+        """Existing features.h5 with the same fingerprint, else None.
 
         A damaged file is named in a warning and counts as missing.
         """
-        path = self._place
-        if not path.is_file():
-            path = self._settled  # of the evaluation that this one replaces
+        path = self._place if self._place.is_file() else self._settled  # of the evaluation that this one replaces
         if not path.is_file():
             return None
         try:
-            if store.read_attrs(path).get("fingerprint") != self.fingerprint:
-                return None
+            return path if store.read_attrs(path).get("fingerprint") == self.fingerprint else None
+        except OutOfReach:
+            raise
+        except UserError as error:
+            logger.warning(f"eval: {error.wrong}; extracting again")
+            return None
+
+    def _kept(self) -> store.Banks | None:
+        """Banks of an existing features.h5 with the same fingerprint, else None."""
+        path = self._existing()
+        if path is None:
+            return None
+        try:
             banks = store.read_banks(path)
         except OutOfReach:
             raise

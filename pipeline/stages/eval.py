@@ -108,7 +108,8 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     Raises UserError if no query has a match, and for a network without features.
     """
     from pipeline.evaluation.evaluate import EvaluatedImages, select_pair
-    from pipeline.evaluation.scores import check_answerable, seen_by
+    from pipeline.evaluation.scores import check_answerable
+    from pipeline.evaluation.threshold_source import find_threshold_source
     from pipeline.features.extraction import Extraction  # torch takes seconds to import
     from pipeline.runtime.device import pick_device
     from pipeline.shards.dataset import ShardDataset
@@ -128,13 +129,13 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     val, splits = None, _val_splits(options, query.index.splits)
     if splits:
         asked, ranked = (ShardDataset(run.paths.shard_index, split) for split in splits)
-        val = Extraction(run.paths, trained, asked, ranked, options, device, sizes, VAL_FEATURES, 0).banks()
+        chosen_by = Extraction(run.paths, trained, asked, ranked, options, device, sizes, VAL_FEATURES, 0)
+        val = find_threshold_source(chosen_by, run.manifest.name)
     if banks is None:
         return trained, None
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
     masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
     pair = select_pair(banks, protocol, options.visibility)
-    of_val = None if val is None else (seen_by(val.query, options.visibility), seen_by(val.gallery, options.visibility))
     if options.tracks:
         tracks = track_of(run.records)
 
@@ -142,8 +143,10 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
             query_bank, gallery_bank = (track_bank(bank, tracks, options.tau, options.part_tau) for bank in sides)
             return query_bank, gallery_bank
 
-        pair, of_val = averaged(pair), of_val and averaged(of_val)
-    images = EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where, val=of_val)
+        pair = averaged(pair)
+        if val is not None and val.banks is not None:
+            val = dataclasses.replace(val, banks=averaged(val.banks))
+    images = EvaluatedImages(protocol, pair, banks.examples, banks.attrs, query, gallery, masks, where, val=val)
     return trained, dataclasses.replace(images, carried=_carried(run, banks.attrs))
 
 

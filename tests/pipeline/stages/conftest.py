@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from eval_runs import GALLERY, QUERY, run, write_run
 from mask_runs import Recorder
+from train_runs import Tiny
 
 from pipeline import labelers
 from pipeline.datasets.manifest import Manifest
@@ -60,3 +61,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
     kinds = {"ground_truth": Recorder, "none": Unlabeled}
     monkeypatch.setattr(labelers, "create", lambda name, options, source: kinds[name](options, source))
     return Recorder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    return Tiny(tmp_path_factory.mktemp("tiny"))

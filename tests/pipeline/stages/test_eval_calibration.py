@@ -87,3 +87,65 @@ def test_pairs_of_one_person_are_a_sentence_in_the_report(paths):
     )
     assert "has pairs of one person only, so no rates of errors are known" in paths.report_html.read_text()
     assert not paths.calibration.exists()
+
+
+def without_features_of_val(paths: Paths) -> Paths:
+    """Whoever needs them then extracts them again."""
+    paths.val_features.unlink()
+    return paths
+
+
+def test_a_second_evaluation_takes_the_calibration_of_the_first(paths):
+    write_run(paths, {**TEST, **VAL})
+    run(paths)
+    first, calibration = read_report(paths.report_json), paths.calibration.read_bytes()
+    without_features_of_val(paths).checkpoint_calibration.unlink()
+    run(paths, evaluated(average_precision="trapezoid"))
+    assert not paths.val_features.exists(), "val was extracted again"
+    again = read_report(paths.report_json)
+    assert again.certainty == first.certainty and "trapezoid" in again.protocol
+    assert calibration == paths.calibration.read_bytes() == paths.checkpoint_calibration.read_bytes()
+
+
+def test_features_of_val_are_kept_for_evaluations_to_come(paths):
+    write_run(paths, {**TEST, **VAL})
+    run(paths)
+    before = paths.val_features.read_bytes()
+    newer = dataclasses.replace(paths, renewed="eval")
+    run(newer, evaluated(average_precision="trapezoid"))
+    assert newer.val_features != paths.val_features and newer.val_features.read_bytes() == before
+
+
+def test_the_calibration_beside_a_checkpoint_serves_other_runs_with_the_same_validation_images(paths):
+    write_run(paths, {**TEST, **VAL})
+    run(paths)
+    other = dataclasses.replace(paths, labeler="danet", trained_on="synped_demo-ground_truth")
+    write_run(dataclasses.replace(other, trained_on=None), {**TEST, **VAL})
+    run(other)
+    assert not other.val_features.exists() and other.calibration.read_bytes() == paths.calibration.read_bytes()
+    assert read_report(other.report_json).certainty == read_report(paths.report_json).certainty
+
+
+@pytest.mark.parametrize("changed", ["tau", "flip", "images", "damaged"])
+def test_a_calibration_of_something_else_is_made_again(paths, changed):
+    write_run(paths, {**TEST, **VAL})
+    run(paths)
+    before = read_calibration(without_features_of_val(paths).calibration)
+    options = {"tau": {"tau": 0.4}, "flip": {"flip": True}}.get(changed, {})
+    if changed == "images":
+        write_run(paths, {**TEST, **VAL, "val_gallery": VAL["val_gallery"][:-2]})
+    if changed == "damaged":
+        for path in (paths.calibration, paths.checkpoint_calibration):
+            path.write_text("{}")
+    run(paths, evaluated(**options))
+    assert paths.val_features.exists() and (read_calibration(paths.calibration) == before) == (changed == "damaged")
+
+
+def test_validation_images_that_tell_no_rates_leave_the_thresholds_to_the_test(paths, caplog):
+    alone = {"val_query": VAL["val_query"][:1], "val_gallery": VAL["val_gallery"][:2]}
+    write_run(paths, {**TEST, **alone})
+    for _ in range(2):
+        run(paths)
+        assert read_calibration(paths.calibration).source == "synped_demo, split test"
+        assert "so thresholds are chosen on the images that are reported" in caplog.text
+        caplog.clear()

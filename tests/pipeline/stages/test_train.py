@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
-from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from train_runs import PRINT, Tiny, shards_of, stop_at, weights
 
-from pipeline.cli.app import main
 from pipeline.errors import UserError
-from pipeline.features.network import load_network
 from pipeline.io import checkpoints
-from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.config import Config, Runtime
-from pipeline.runs.config_loading import load_config
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
-from pipeline.shards.dataset import ShardDataset
 from pipeline.stages import driver, train
 from pipeline.training import loop
 from pipeline.training.loop import Training
@@ -36,103 +25,11 @@ from pipeline.training.validation import Validation
 from sorn import engine
 from sorn.features import Features
 
-ROOT = Path(__file__).parents[3]
-PRINT = "f" * 64  # a fingerprint
-CONFIG = """
-base = "paper"
-[masks]
-image_size = [64, 32]
-[model]
-backbone = "resnet18"
-semantic_channels = 8
-[schedule]
-epochs = 3
-base_lr = 1e-3
-warmup_start_lr = 1e-4
-warmup_epochs = 1
-milestones = [2]
-[train]
-init = "none"
-batch_size = 4
-precision = "fp32"
-"""
-
-
-class Tiny:
-    """A CSV of small random pictures, 4 training pids of 5 images, with finished shards.
-
-    shift: brightness that all of them have in addition.
-    """
-
-    def __init__(self, folder: Path, shift: int = 0) -> None:
-        self.folder, self.config_file = folder, folder / "tiny.toml"
-        rng = np.random.default_rng(0)
-        rows = ["path,pid,camid,split"]
-        for split, pids, images in (
-            ("train", range(4), 5),
-            ("val_query", range(4, 7), 1),
-            ("val_gallery", range(4, 7), 2),
-        ):
-            for pid in pids:
-                for i in range(images):
-                    name, camid = f"{split}-{pid}-{i}.png", 1 + i if split != "val_query" else 9
-                    picture = rng.integers(0, 255, (40, 20, 3)) + shift
-                    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / name)
-                    rows.append(f"{name},{pid},{camid},{split}")
-                    (folder / "masks").mkdir(exist_ok=True)
-                    Image.fromarray(rng.integers(0, 8, (40, 20), dtype=np.uint8)).save(folder / "masks" / name)
-        (folder / "tiny.csv").write_text("\n".join(rows) + "\n")
-        self.config_file.write_text(CONFIG)
-        for command in (["data", "prepare"], ["masks"]):
-            done = CliRunner().invoke(main, [*command, *self.options()])
-            assert done.exit_code == 0, done.output
-
-    def options(self, *sets: str, runs: str = "runs") -> list[str]:
-        given = (f"masks.options.folder={self.folder / 'masks'}", "masks.options.table=sorn8", *sets)
-        options = ["--dataset", str(self.folder / "tiny.csv"), "--labeler", "import", "--config", str(self.config_file)]
-        options += ["--data-root", str(self.folder), "--runs", str(self.folder / runs), "--device", "cpu"]
-        return options + [word for text in given for word in ("--set", text)]
-
-    def config(self, *sets: str) -> Config:
-        return load_config(str(self.config_file), sets, Runtime(workers=1, device="cpu"))
-
-    @property
-    def paths(self) -> Paths:
-        return Paths(str(self.folder / "tiny.csv"), "import", self.folder, self.folder / "runs", name="tiny")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    return Tiny(tmp_path_factory.mktemp("tiny"))
-
 
 @pytest.fixture
 def paths(tiny: Tiny, tmp_path: Path) -> Paths:
     """The finished shards of `tiny`, and an empty training folder."""
     return shards_of(tiny, tmp_path)
-
-
-def shards_of(tiny: Tiny, folder: Path) -> Paths:
-    run = folder / "runs" / "tiny-import"
-    run.mkdir(parents=True)
-    (run / "masks").symlink_to(tiny.paths.folder("masks"))
-    return dataclasses.replace(tiny.paths, runs=folder / "runs")
-
-
-def weights(paths: Paths) -> bytes:
-    return paths.checkpoint.read_bytes()
-
-
-def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, how: Callable[[], object]) -> None:
-    """Do `how` in the middle of the given step of the whole training."""
-    run_step = Training._run_step
-
-    def run(self: Training, batch: Any) -> None:
-        if self._done == step:
-            how()
-        run_step(self, batch)
-
-    monkeypatch.setattr(Training, "_run_step", run)
 
 
 def test_it_writes_weights_their_description_scalars_and_pictures(
@@ -196,88 +93,6 @@ def test_it_goes_on_in_another_precision_as_on_another_device(
     monkeypatch.setattr(loop, "pick_precision", lambda name, device: precisions[1])
     driver.work(train, Run.of(config, paths), PRINT)
     assert json.loads(paths.train_config.read_text())["precision"] == precisions[1]
-
-
-CAREFUL = (
-    "train.norms=frozen",
-    "train.average=0.9",
-    "schedule.shape=cosine",
-    "loss.identity_smoothing=0.1",
-)
-
-
-@pytest.fixture(scope="module")
-def begun(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of one epoch."""
-    paths = shards_of(tiny, tmp_path_factory.mktemp("begun"))
-    driver.work(train, Run.of(tiny.config("schedule.epochs=1"), paths), PRINT)
-    return paths.checkpoint
-
-
-def test_a_careful_training_keeps_the_norms_of_the_start_and_publishes_the_average(
-    tiny: Tiny, paths: Paths, begun: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tiny.config(*CAREFUL, f"train.init={begun}", "train.validate_every=3")
-    seen, done = [], []
-
-    def figures_of(self: Validation, model: torch.nn.Module, *_: object) -> dict[str, float]:
-        seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return {"mAP": 0.5, "rank-1": 0.5}
-
-    monkeypatch.setattr(Validation, "figures", figures_of)
-    finish = Training._end_epoch
-    monkeypatch.setattr(Training, "_end_epoch", lambda self: (finish(self), done.append(self.model.state_dict()))[0])
-    driver.work(train, Run.of(config, paths), PRINT)
-    start, made = checkpoints.read_weights(begun), checkpoints.read_weights(paths.checkpoint)
-    norms = {name.removesuffix("running_mean") for name in made if name.endswith("running_mean")}
-    kept = {name for name in made if torch.equal(start[name], made[name])}
-    frozen = {name for name in made if name.startswith("backbone.") and name.startswith(tuple(norms))}
-    assert kept == frozen
-    assert all(torch.equal(seen[-1][name], value) for name, value in made.items())
-    assert any(not torch.equal(done[-1][name], value) for name, value in made.items())
-
-
-def test_a_careful_training_that_was_stopped_goes_on_to_the_same_bytes(
-    tiny: Tiny, paths: Paths, begun: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = Run.of(tiny.config(*CAREFUL, f"train.init={begun}", "schedule.optimizer=sgd"), paths)
-    driver.work(train, run, PRINT)
-    undisturbed = weights(paths)
-    paths.checkpoint.unlink()
-    with monkeypatch.context() as patch:
-        stop_at(patch, 7, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(SystemExit):
-            driver.work(train, run, PRINT)
-    driver.work(train, run, PRINT)
-    assert weights(paths) == undisturbed
-
-
-def test_a_finetuned_network_stays_near_its_start(tiny: Tiny, tmp_path: Path) -> None:
-    """It learns from other pictures of the same kind, all brighter by the same amount."""
-    start = shards_of(tiny, tmp_path / "start")
-    driver.work(train, Run.of(tiny.config("schedule.epochs=8"), start), PRINT)
-    network = ("model.backbone=resnet18", "model.stripes=3", "model.semantic_channels=8", "masks.image_size=[64,32]")
-    options = (*network, "train.batch_size=4", "train.precision=fp32", f"train.init={start.checkpoint}")
-    (tmp_path / "brighter").mkdir()
-    paths = shards_of(Tiny(tmp_path / "brighter", shift=40), tmp_path / "finetuned")
-    driver.work(train, Run.of(load_config("finetune", options, Runtime(workers=1, device="cpu")), paths), PRINT)
-    before, after = (features(folder, paths) for folder in (start, paths))
-    assert torch.cosine_similarity(before, after).mean() > 0.8  # 0.89 when it was written
-
-
-def features(trained: Paths, images: Paths) -> torch.Tensor:
-    """Global features of training images by a trained network, without their mean, which its norms follow."""
-    cpu, data = torch.device("cpu"), ShardDataset(images.shard_index, "train")
-    network = load_network(trained.checkpoint, describe(trained.folder("train")).model, cpu)
-    found = engine.extract_features(network, [data.__getitems__(range(20))], cpu, "fp32").global_
-    return torch.from_numpy(found - found.mean(axis=0))
-
-
-def test_without_a_start_frozen_layers_learn(tiny: Tiny, paths: Paths, tmp_path: Path) -> None:
-    driver.work(train, Run.of(tiny.config(), paths), PRINT)
-    frozen = shards_of(tiny, tmp_path / "frozen")
-    driver.work(train, Run.of(tiny.config("train.early=frozen", "train.norms=frozen"), frozen), PRINT)
-    assert weights(frozen) == weights(paths)
 
 
 def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
@@ -455,63 +270,3 @@ def test_a_disk_without_room_is_told_before_the_first_step(
     assert [path.stat().st_size for path in paths.states("train")] == stored  # what is there stays
     free = 2 * max(stored) + 10**7
     driver.work(train, Run.of(config, paths), PRINT)
-
-
-# Two processes, through the Makefile.
-
-
-def make_train(tiny: Tiny, runs: str, *sets: str, processes: int = 0, fails: bool = False) -> str:
-    shards = tiny.folder / runs
-    if not shards.exists():
-        shards.mkdir()
-        for run in ("tiny", "tiny-import"):
-            (shards / run).mkdir()
-        (shards / "tiny" / "data").symlink_to(tiny.paths.folder("data"))
-        (shards / "tiny-import" / "masks").symlink_to(tiny.paths.folder("masks"))
-    command = ["make", "--no-print-directory", "-C", str(ROOT), "train", f"PYTHON={sys.executable}"]
-    command += [f"DATASET={tiny.folder / 'tiny.csv'}", "LABELER=import", f"CONFIG={tiny.config_file}"]
-    command += [f"RUNS={shards}", f"DATA_ROOT={tiny.folder}", *([f"NPROC={processes}"] if processes else [])]
-    given = (f"masks.options.folder={tiny.folder / 'masks'}", "masks.options.table=sorn8", *sets)
-    command.append("ARGS=--device cpu " + " ".join(f"--set {text}" for text in given))
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def curve(tiny: Tiny, runs: str) -> np.ndarray:
-    events = EventAccumulator(str(tiny.folder / runs / "tiny-import" / "train" / "tensorboard")).Reload()
-    names = [f"loss/{name}" for name in ("local", "global", "spc", "seg", "total")]
-    return np.array([[event.value for event in events.Scalars(name)] for name in names])
-
-
-def test_two_processes_follow_the_curve_of_one_and_repeat_themselves(tiny: Tiny) -> None:
-    """With batch norm over both they compute what one process does, except for the order of sums."""
-    sets = ("train.batch_norm=sync", "train.jitter=0.2")
-    make_train(tiny, "alone", *sets)
-    said = make_train(tiny, "shared", *sets, processes=2)
-    assert "shared by 2 processes" in said and said.count("train: epoch 1/3") == 1
-    one, two = curve(tiny, "alone"), curve(tiny, "shared")
-    assert one.shape == (5, 15)
-    # Batches of four random pictures multiply the noise of sums tenfold per step, in one process with more threads too.
-    np.testing.assert_allclose(two[:, 0], one[:, 0], rtol=1e-4)
-    np.testing.assert_allclose(two[:, :3], one[:, :3], rtol=1e-2)
-    make_train(tiny, "again", *sets, processes=2)
-    first, second = (tiny.folder / runs / "tiny-import" / "train" / "model.safetensors" for runs in ("shared", "again"))
-    assert first.read_bytes() == second.read_bytes()
-
-
-def test_two_processes_train_as_carefully_as_one(tiny: Tiny, begun: Path) -> None:
-    sets = (*CAREFUL, f"train.init={begun}", "train.batch_norm=sync", "schedule.epochs=1", "schedule.base_lr=1e-5")
-    made = []
-    for runs, processes in (("careful", 0), ("careful-shared", 2), ("careful-again", 2)):
-        make_train(tiny, runs, *sets, "schedule.warmup_epochs=0", processes=processes)
-        made.append(tiny.folder / runs / "tiny-import" / "train" / "model.safetensors")
-    one, two = (checkpoints.read_weights(path) for path in made[:2])
-    assert all(torch.allclose(two[name], value, rtol=1e-3, atol=2e-5) for name, value in one.items())
-    assert made[1].read_bytes() == made[2].read_bytes()
-
-
-def test_what_all_processes_refuse_is_said_once(tiny: Tiny) -> None:
-    said = make_train(tiny, "refused", "train.batch_size=5", processes=2, fails=True)
-    assert said.count("cannot be cut into 2 equal pieces") == 1
