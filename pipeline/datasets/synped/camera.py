@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.datasets.synped.mesh_kernels import extent
 from pipeline.datasets.synped.photo import Response, draw_response
 from pipeline.datasets.synped.raycast import unit
+from pipeline.datasets.synped.shade_kernels import view_rays
 from pipeline.datasets.synped.style import Style
 
 
@@ -74,8 +75,8 @@ class View:
 
     def rays(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Unit directions [len(y) * len(x), 3] through the tangents x (columns) and y (rows)."""
-        directions = self.forward + x[None, :, None] * self.right - y[:, None, None] * self.up
-        return unit(directions.reshape(-1, 3).astype(np.float32))
+        place = np.ascontiguousarray(x, np.float32), np.ascontiguousarray(y, np.float32)
+        return view_rays(*place, self.right, self.up, self.forward)  # type: ignore[no-any-return]
 
 
 def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
