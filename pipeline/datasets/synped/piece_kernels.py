@@ -90,8 +90,9 @@ def supports(points, heights, half, directions):  # type: ignore[no-untyped-def]
                         result[row, d] = reach
                 known[row] = True
     for row in range(1, len(heights)):
-        if not known[row]:
-            result[row] = result[row - 1]
+        for d in range(len(directions)):
+            if not known[row]:
+                result[row, d] = result[row - 1, d]
     return result
 
 

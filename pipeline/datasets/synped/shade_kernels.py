@@ -8,7 +8,8 @@ from pipeline.datasets.synped.compiled import compiled
 
 
 @compiled(
-    "UniTuple(f4[:, ::1], 3)(i8[::1], i4[::1], f4[::1], f4[::1], i4[:, ::1], b1[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])"
+    "UniTuple(f4[:, ::1], 3)"
+    "(i8[::1], i4[::1], f4[::1], f4[::1], i4[:, ::1], b1[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])"
 )
 def interpolated(rays, face, u, v, faces, smooth, vertex_normals, face_normals, coords):  # type: ignore[no-untyped-def]
     """Normals, flat normals and texture coordinates at the hits of the rays [m]: [m, 3] float32 each.

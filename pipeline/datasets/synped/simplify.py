@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from pipeline.datasets.synped.mesh import Mesh
 from pipeline.datasets.synped.mesh_kernels import cube_keys, group_means, grouped
 
