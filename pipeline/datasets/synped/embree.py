@@ -41,7 +41,7 @@ def _library_path() -> str:
 def _load() -> ctypes.CDLL:
     path = _library_path()
     library = ctypes.CDLL(path)
-    binding.load_library_permanently(path)  # where compiled kernels find rtcIntersect16 and rtcOccluded1
+    binding.load_library_permanently(path)  # where compiled kernels find rtcIntersect16 and rtcOccluded16
     pointer, number, size = ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t
     for name, result, arguments in (
         ("rtcNewDevice", pointer, (ctypes.c_char_p,)),
@@ -100,7 +100,7 @@ class Tree:
 
 
 _intersect = types.ExternalFunction("rtcIntersect16", types.void(types.intp, types.intp, types.intp, types.intp))
-_occluded = types.ExternalFunction("rtcOccluded1", types.void(types.intp, types.intp, types.intp))
+_occluded = types.ExternalFunction("rtcOccluded16", types.void(types.intp, types.intp, types.intp, types.intp))
 
 
 @compiled("void(intp, int16, f4[:, ::1], f4[::1], f4[:, ::1], i8[::1], i2[::1], i4[::1], f4[::1], f4[::1], f4[::1])")
@@ -151,24 +151,45 @@ def first_hits(  # type: ignore[no-untyped-def]
             count = 0
 
 
-@compiled("void(intp, f4[:, ::1], f4[:, ::1], f4, i8[::1], b1[::1])")
-def shadows(tree, origins, directions, reach, rays, blocked):  # type: ignore[no-untyped-def]
-    """True in `blocked` [n] for the rays [m] that meet a triangle within `reach` metres.
+@compiled("void(intp, f4[:, ::1], f4[:, ::1], f4[:, ::1], f4, i8[::1], b1[::1])")
+def shadows(tree, bounds, origins, directions, reach, rays, dark):  # type: ignore[no-untyped-def]
+    """True in `dark` [n] for the rays [m] that meet a triangle within `reach` metres.
 
-    tree: Tree.address. origins, directions: [m, 3].
+    tree, bounds: as in `first_hits`. origins, directions: [m, 3].
     """
-    memory = np.empty(48, np.float32)
+    memory = np.empty(13 * WIDE, np.float32)
     first = ((-memory.ctypes.data) % 64) // 4
-    ray = memory[first : first + 16]  # RTCRay
-    words, address = ray.view(np.int32), ray.ctypes.data
+    packet = memory[first : first + 12 * WIDE].reshape(12, WIDE)  # RTCRay16
+    words, address = packet.view(np.int32), packet.ctypes.data
+    flags = np.zeros(2 * WIDE, np.int32)
+    first = ((-flags.ctypes.data) % 64) // 4
+    valid = flags[first : first + WIDE]
+    valid_address = valid.ctypes.data
+    asked = np.empty(WIDE, np.int64)
+    count = 0
     for k in range(len(rays)):
-        ray[0], ray[1], ray[2], ray[3] = origins[k, 0], origins[k, 1], origins[k, 2], 0
-        ray[4], ray[5], ray[6], ray[7] = directions[k, 0], directions[k, 1], directions[k, 2], 0
-        ray[8] = reach
-        words[9], words[10], words[11] = -1, 0, 0
-        _occluded(tree, address, 0)
-        if ray[8] < 0:  # Embree's way to say yes
-            blocked[rays[k]] = True
+        entry, leave = np.float32(0), reach
+        for axis in range(3):
+            inverse = np.float32(1) / directions[k, axis]
+            one = (bounds[0, axis] - origins[k, axis]) * inverse
+            other = (bounds[1, axis] - origins[k, axis]) * inverse
+            entry, leave = max(entry, min(one, other)), min(leave, max(one, other))
+        if not entry > leave:
+            for axis in range(3):
+                packet[axis, count], packet[4 + axis, count] = origins[k, axis], directions[k, axis]
+            packet[3, count], packet[7, count], packet[8, count] = 0, 0, reach
+            words[9, count], words[10, count], words[11, count] = -1, 0, 0
+            valid[count] = -1
+            asked[count] = rays[k]
+            count += 1
+        if count == WIDE or (count > 0 and k == len(rays) - 1):
+            for lane in range(count, WIDE):
+                valid[lane] = 0
+            _occluded(valid_address, tree, address, 0)
+            for lane in range(count):
+                if packet[8, lane] < 0:  # Embree's way to say yes
+                    dark[asked[lane]] = True
+            count = 0
 
 
 @compiled("i8[::1](f4[:, ::1], f4[::1], f4)")
@@ -190,15 +211,16 @@ def aimed(directions, offset, radius):  # type: ignore[no-untyped-def]
     return found[:count].copy()
 
 
-@compiled("i8[::1](f4[:, ::1], f4[:, ::1], f4[::1], f4)")
-def aimed_from(origins, directions, middle, radius):  # type: ignore[no-untyped-def]
-    """As `aimed`, for rays [n] with origins [n, 3] of their own. middle: [3], of the ball."""
+@compiled("i8[::1](f4[:, ::1], f4[:, ::1], f4[::1], f4, b1[::1])")
+def aimed_from(origins, directions, middle, radius, dark):  # type: ignore[no-untyped-def]
+    """As `aimed`, for rays [n] with origins [n, 3] of their own that are not `dark` [n]. middle: [3], of the ball."""
     found = np.empty(len(directions), np.int64)
     count = 0
     for i in range(len(directions)):
-        x, y, z = middle[0] - origins[i, 0], middle[1] - origins[i, 1], middle[2] - origins[i, 2]
-        along = max(directions[i, 0] * x + directions[i, 1] * y + directions[i, 2] * z, np.float32(0))
-        if x * x + y * y + z * z - along * along < radius * radius:
-            found[count] = i
-            count += 1
+        if not dark[i]:
+            x, y, z = middle[0] - origins[i, 0], middle[1] - origins[i, 1], middle[2] - origins[i, 2]
+            along = max(directions[i, 0] * x + directions[i, 1] * y + directions[i, 2] * z, np.float32(0))
+            if x * x + y * y + z * z - along * along < radius * radius:
+                found[count] = i
+                count += 1
     return found[:count].copy()

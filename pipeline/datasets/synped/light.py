@@ -21,6 +21,7 @@ from pipeline.datasets.synped.shade_kernels import (
     neighbours_mean,
     normalise,
     off_surface,
+    sky_seen,
     sorted_by_surface,
     tilt,
 )
@@ -54,9 +55,9 @@ class Light:
 
     def environment(self, directions: np.ndarray) -> np.ndarray:
         """Radiance along directions [n, 3] without a hit or in a mirror."""
-        up = directions[:, 2:]
-        sky = self.haze * (1 - np.clip(up * 3, 0, 1)) + self.sky * np.clip(up * 3, 0, 1)
-        return np.where(up > 0, sky, self.ground * 0.6).astype(np.float32)
+        radiance = np.empty((len(directions), 3), np.float32)
+        sky_seen(np.ascontiguousarray(directions), np.stack([self.sky, self.haze, self.ground * 0.6]), radiance)
+        return radiance
 
 
 def outdoor(rng: np.random.Generator, sunny: bool, azimuth: float, ground: np.ndarray, look: Sky) -> Light:

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.datasets.synped.body import SEGMENT, Phenotype, group, rest
+from pipeline.datasets.synped.mesh_kernels import normal_sums
 
 TORSO_LENGTH = 0.56  # metres from the hip joints to the neck joint on the body that all garments are cut for
 
@@ -91,10 +92,6 @@ def _along_arm(points: np.ndarray, joints: dict[str, np.ndarray], armness: np.nd
 
 def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit vertex normals [n, 3] float32; zero for vertices without faces."""
-    corners = points[faces]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    summed = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(flat[:, axis], 3), minlength=len(points)) for axis in range(3)], axis=1
-    )
+    summed = normal_sums(np.ascontiguousarray(points), faces)
     normals: np.ndarray = (summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)).astype(np.float32)
     return normals

@@ -7,35 +7,44 @@ import numpy as np
 from pipeline.datasets.synped.compiled import compiled
 
 
+@compiled("f4[:, ::1](f4[:, ::1], i4[:, ::1])")
+def face_crosses(vertices, faces):  # type: ignore[no-untyped-def]
+    """Normals of faces [F, 3], float32, as long as twice their areas. vertices: [V, 3]. faces: [F, 3]."""
+    crosses = np.empty((len(faces), 3), np.float32)
+    for f in range(len(faces)):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        a0, b0 = vertices[j, 0] - vertices[i, 0], vertices[k, 0] - vertices[i, 0]
+        a1, b1 = vertices[j, 1] - vertices[i, 1], vertices[k, 1] - vertices[i, 1]
+        a2, b2 = vertices[j, 2] - vertices[i, 2], vertices[k, 2] - vertices[i, 2]
+        crosses[f, 0], crosses[f, 1], crosses[f, 2] = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0
+    return crosses
+
+
+@compiled("f8[:, ::1](f4[:, ::1], i4[:, ::1])")
+def normal_sums(vertices, faces):  # type: ignore[no-untyped-def]
+    """Sums [V, 3] float64 of the normals of the faces at each vertex, weighted by area."""
+    crosses = face_crosses(vertices, faces)
+    sums = np.zeros((len(vertices), 3))
+    for f in range(len(faces)):
+        for corner in range(3):
+            for axis in range(3):
+                sums[faces[f, corner], axis] += crosses[f, axis]
+    return sums
+
+
 @compiled("UniTuple(f4[:, ::1], 2)(f4[:, ::1], i4[:, ::1])")
 def mesh_normals(vertices, faces):  # type: ignore[no-untyped-def]
     """Unit normals of faces [F, 3] and of vertices [V, 3], float32.
 
-    vertices: [V, 3]. faces: [F, 3]. A vertex has the mean of its faces, weighted by area; zero without a face.
+    A vertex has the mean of its faces, weighted by area; zero without a face.
     """
-    flat = np.empty((len(faces), 3), np.float32)
-    sums = np.zeros((len(vertices), 3))
-    rounded = np.empty((len(vertices), 3), np.float32)
-    tiny = np.float32(1e-12)
+    flat = face_crosses(vertices, faces)
+    sums = normal_sums(vertices, faces)
     for f in range(len(faces)):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        a0, a1, a2 = (
-            vertices[j, 0] - vertices[i, 0],
-            vertices[j, 1] - vertices[i, 1],
-            vertices[j, 2] - vertices[i, 2],
-        )
-        b0, b1, b2 = (
-            vertices[k, 0] - vertices[i, 0],
-            vertices[k, 1] - vertices[i, 1],
-            vertices[k, 2] - vertices[i, 2],
-        )
-        x, y, z = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0
-        length = max(np.sqrt(x * x + y * y + z * z), tiny)
+        x, y, z = flat[f, 0], flat[f, 1], flat[f, 2]
+        length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
         flat[f, 0], flat[f, 1], flat[f, 2] = x / length, y / length, z / length
-        for corner in (i, j, k):
-            sums[corner, 0] += x
-            sums[corner, 1] += y
-            sums[corner, 2] += z
+    rounded = np.empty((len(vertices), 3), np.float32)
     for i in range(len(vertices)):
         x, y, z = sums[i, 0], sums[i, 1], sums[i, 2]
         length = max(np.sqrt(x * x + z * z + y * y), 1e-12)  # the order in which numpy adds three float64

@@ -90,8 +90,9 @@ def supports(points, heights, half, directions):  # type: ignore[no-untyped-def]
                         result[row, d] = reach
                 known[row] = True
     for row in range(1, len(heights)):
-        if not known[row]:
-            result[row] = result[row - 1]
+        for d in range(len(directions)):
+            if not known[row]:
+                result[row, d] = result[row - 1, d]
     return result
 
 
@@ -100,13 +101,14 @@ def strongest(weights, count):  # type: ignore[no-untyped-def]
     """Columns of the `count` largest weights of each row [n, S], falling, [n, count] int32; the first one of equals."""
     result = np.empty((len(weights), count), np.int32)
     for i in range(len(weights)):
-        for place in range(count):
-            best = -1
-            for column in range(weights.shape[1]):
-                taken = False
-                for k in range(place):
-                    taken = taken or result[i, k] == column
-                if not taken and (best < 0 or weights[i, column] > weights[i, best]):
-                    best = column
-            result[i, place] = best
+        known = 0
+        for column in range(weights.shape[1]):
+            place = known
+            while place > 0 and weights[i, column] > weights[i, result[i, place - 1]]:
+                place -= 1
+            if place < count:
+                known = min(known + 1, count)
+                for later in range(known - 1, place, -1):
+                    result[i, later] = result[i, later - 1]
+                result[i, place] = column
     return result

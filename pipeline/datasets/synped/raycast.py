@@ -98,14 +98,14 @@ class Scene:
 
         origins, unit directions: [n, 3] float32.
         """
-        rays = np.flatnonzero(~dark)
         if self._is_placed:
-            near = aimed_from(origins, directions, self.to_world(self._middle), self._radius)
-            rays = near[~dark[near]]
+            rays = aimed_from(origins, directions, self.to_world(self._middle), self._radius, dark)
             origins, directions = (origins[rays] - self._shift) @ self.turn, directions[rays] @ self.turn
-        elif len(rays) < len(dark):
-            origins, directions = origins[rays], directions[rays]
-        shadows(self._tree.address, origins, directions, reach, rays, dark)
+        else:
+            rays = np.flatnonzero(~dark)
+            if len(rays) < len(dark):
+                origins, directions = origins[rays], directions[rays]
+        shadows(self._tree.address, self._bounds, origins, directions, reach, rays, dark)
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,21 @@ def trace(scenes: Sequence[Scene], origin: np.ndarray, directions: np.ndarray) -
     for number, scene in enumerate(scenes):
         scene.find(origin, directions, number, best)
     return best
+
+
+def covered(
+    hits: Hits, rays: np.ndarray, others: Sequence[Scene], origin: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    """[m] bool: are the hits of these rays [m] behind any other scene.
+
+    hits: of all rays [n], which start at origin [3] and have unit directions [n, 3].
+    """
+    best = Hits(*(values[rays] for values in (hits.layer, hits.face, hits.distance, hits.u, hits.v)))
+    best.layer[:] = NOTHING
+    for number, scene in enumerate(others):
+        scene.find(origin, directions[rays], number, best)
+    nearer: np.ndarray = best.layer != NOTHING
+    return nearer
 
 
 def blocked(scenes: Sequence[Scene], origins: np.ndarray, directions: np.ndarray, reach: float) -> np.ndarray:

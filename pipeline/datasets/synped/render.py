@@ -15,7 +15,7 @@ from pipeline.datasets.synped.light import Light
 from pipeline.datasets.synped.photo import develop
 from pipeline.datasets.synped.place import Place
 from pipeline.datasets.synped.plan import DatasetPlan
-from pipeline.datasets.synped.raycast import Hits, trace
+from pipeline.datasets.synped.raycast import NOTHING, Hits, covered, trace
 from pipeline.datasets.synped.shot import TARGET, Shot, camera_of, compose
 from pipeline.datasets.synped.style import STYLES, Sky
 
@@ -55,7 +55,7 @@ def render(plan: DatasetPlan, index: int) -> Rendered:
     rows = int(np.clip(native, *ROWS))
     columns = max(24, round(rows * shot.box.width / shot.box.height))
     radiance, level, far = _picture(shot, light, rows, columns, rng)
-    hits = trace(shot.scenes, shot.view.eye, shot.view.rays(*shot.box.centres(rows, columns)))
+    hits = _target_hits(shot, rows, columns)
     return Rendered(
         develop(radiance, level, far, camera.response, rng),
         _mask(shot, hits, rows, columns),
@@ -91,6 +91,16 @@ def _picture(
     radiance = np.minimum(shaded.radiance, BRIGHTEST).reshape(*fine, 3).mean(axis=1)
     far = np.min(hits.distance.reshape(fine), axis=1) > depth + FAR_BEHIND
     return radiance, level, far
+
+
+def _target_hits(shot: Shot, rows: int, columns: int) -> Hits:
+    """Hits of the pixel centres where the target is seen; no other ray has a hit."""
+    directions = shot.view.rays(*shot.box.centres(rows, columns))
+    hits = trace([shot.scenes[TARGET]], shot.view.eye, directions)
+    met = np.flatnonzero(hits.layer == TARGET)
+    others = [scene for number, scene in enumerate(shot.scenes) if number != TARGET]
+    hits.layer[met[covered(hits, met, others, shot.view.eye, directions)]] = NOTHING
+    return hits
 
 
 def _mask(shot: Shot, hits: Hits, rows: int, columns: int) -> np.ndarray:

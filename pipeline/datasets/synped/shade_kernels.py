@@ -8,7 +8,8 @@ from pipeline.datasets.synped.compiled import compiled
 
 
 @compiled(
-    "UniTuple(f4[:, ::1], 3)(i8[::1], i4[::1], f4[::1], f4[::1], i4[:, ::1], b1[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])"
+    "UniTuple(f4[:, ::1], 3)"
+    "(i8[::1], i4[::1], f4[::1], f4[::1], i4[:, ::1], b1[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])"
 )
 def interpolated(rays, face, u, v, faces, smooth, vertex_normals, face_normals, coords):  # type: ignore[no-untyped-def]
     """Normals, flat normals and texture coordinates at the hits of the rays [m]: [m, 3] float32 each.
@@ -191,3 +192,31 @@ def lighten(rays, albedo, normals, side, sky_free, facing, fade, sun_free, mirro
             colour = albedo[k, c] * arriving + mirror[k, c]
             radiance[i, c] = colour * fade[k] + colours[3, c] * (one - fade[k])
         irradiance[i] = total / np.float32(3)
+
+
+@compiled("f4[:, ::1](f4[::1], f4[::1], f4[::1], f4[::1], f4[::1])")
+def view_rays(x, y, right, up, forward):  # type: ignore[no-untyped-def]
+    """Unit directions [len(y) * len(x), 3] through the tangents x (columns) and y (rows) of a view."""
+    rays = np.empty((len(y) * len(x), 3), np.float32)
+    for row in range(len(y)):
+        for column in range(len(x)):
+            i = row * len(x) + column
+            for axis in range(3):
+                rays[i, axis] = (forward[axis] + x[column] * right[axis]) - y[row] * up[axis]
+    normalise(rays)
+    return rays
+
+
+@compiled("void(f4[:, ::1], f4[:, ::1], f4[:, ::1])")
+def sky_seen(directions, colours, radiance):  # type: ignore[no-untyped-def]
+    """Radiance [n, 3] along directions [n, 3] without a hit, written in place.
+
+    colours: [3, 3] of sky, haze (at the horizon) and what is below it.
+    """
+    none, all_ = np.float32(0), np.float32(1)
+    for i in range(len(directions)):
+        height = directions[i, 2]
+        share = min(max(height * np.float32(3), none), all_)
+        for c in range(3):
+            sky = colours[1, c] * (all_ - share) + colours[0, c] * share
+            radiance[i, c] = sky if height > 0 else colours[2, c]

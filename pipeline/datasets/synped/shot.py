@@ -25,7 +25,7 @@ from pipeline.datasets.synped.plan import (
     DatasetPlan,
     ImageSpec,
 )
-from pipeline.datasets.synped.raycast import Hits, Scene, trace
+from pipeline.datasets.synped.raycast import Hits, Scene, covered, trace
 from pipeline.datasets.synped.simplify import simplified
 from pipeline.datasets.synped.style import STYLES
 from sorn.parts import BACKGROUND
@@ -187,12 +187,13 @@ def _obstacle(plan: DatasetPlan, spec: ImageSpec, stand: _Stand, rng: np.random.
     """An obstacle that hides about a wanted share of the body, within HIDDEN; the nearest of TRIES. And its share."""
     wanted = float(rng.uniform(*(WANTED_IN_GALLERY if spec.split in ("gallery", "val_gallery") else WANTED)))
     candidates = _candidates(plan, spec, rng)
+    look = _look(stand.target, stand.view, stand.box)
     best: tuple[float, Scene, float] | None = None
     for attempt in range(TRIES):
         if attempt % 4 == 0:
             kind, thing = next(candidates)
         placed = obstacles.place(kind, thing, stand.eye, stand.feet, rng)
-        share = hidden_share(stand.target, [placed], stand.view, stand.box)
+        share = _share(look, [placed], stand.view)
         outside = not HIDDEN[0] + 0.03 < share < HIDDEN[1] - 0.03
         miss = abs(share - wanted) + outside
         if best is None or miss < best[0]:
@@ -238,13 +239,28 @@ def _nobody() -> Scene:
 
 def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, rows: int = 72) -> float:
     """Share of the target's body in the box that `others` hide."""
-    columns = max(8, round(rows * box.width / box.height))
-    directions = view.rays(*box.centres(rows, columns))
-    body = _body(target, trace([target], view.eye, directions))
-    if not body.any():
+    return _share(_look(target, view, box, rows), others, view)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Rays [n, 3] of a view, their hits on the target alone, and which of them [m] meet its body."""
+
+    directions: np.ndarray
+    hits: Hits
+    body: np.ndarray
+
+
+def _look(target: Scene, view: View, box: Box, rows: int = 72) -> _Look:
+    directions = view.rays(*box.centres(rows, max(8, round(rows * box.width / box.height))))
+    hits = trace([target], view.eye, directions)
+    return _Look(directions, hits, np.flatnonzero(_body(target, hits)))
+
+
+def _share(look: _Look, others: Sequence[Scene], view: View) -> float:
+    if not len(look.body):
         return 1.0
-    seen = trace([target, *others], view.eye, directions[body])
-    return float((seen.layer != TARGET).mean())
+    return float(covered(look.hits, look.body, others, view.eye, look.directions).mean())
 
 
 def _body(target: Scene, hits: Hits) -> np.ndarray:
