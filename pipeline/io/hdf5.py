@@ -12,7 +12,6 @@ import errno
 import logging
 import math
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -85,16 +84,18 @@ def _out_of_reach(path: Path, error: Exception) -> OutOfReach | None:
     if number in DISK:
         remedy = "See that its disk is connected, then run the same command again."
         return OutOfReach(f"{path} cannot be read: {os.strerror(number)}", remedy)
-    version = re.search("bad superblock version", str(error)) and _superblock_version(path)
-    if version and version <= NEWEST_SUPERBLOCK:
+    if _of_a_newer_format(path, str(error)):
         wrong = f"{path} is of a newer HDF5 than {h5py.version.hdf5_version}, which this program has, or damaged"
         return OutOfReach(wrong, f"Run: {shlex.quote(sys.executable)} -m pip install --upgrade h5py")
     return None
 
 
-def _superblock_version(path: Path) -> int:
-    with open(path, "rb") as file:
-        return file.read(9)[8]
+def _of_a_newer_format(path: Path, said: str) -> bool:
+    """Whether HDF5 said that it does not know the format: of the whole file, or of one dataset in it."""
+    if "bad superblock version" in said:
+        with open(path, "rb") as file:
+            return file.read(9)[8] <= NEWEST_SUPERBLOCK
+    return "bad version number for" in said
 
 
 def unreadable(path: Path, content: str, error: Exception, remedy: str) -> UserError:

@@ -16,7 +16,19 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.features import mapped, store
-from pipeline.io.hdf5 import HeldOpen, OutOfReach, attribute, attributes, dataset, member, opened, set_attributes, texts
+from pipeline.io.hdf5 import (
+    DAMAGE,
+    HeldOpen,
+    OutOfReach,
+    attribute,
+    attributes,
+    dataset,
+    member,
+    opened,
+    set_attributes,
+    texts,
+    unreadable,
+)
 from pipeline.shards.format import ShardReader, ShardWriter
 from sorn.features import FeatureBank
 from sorn.sample import Sample, Status
@@ -286,6 +298,21 @@ def test_a_file_of_a_newer_hdf5_and_a_folder_are_named(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(OutOfReach, match="is a folder, not a file"):
         store.read_bank(path)
+
+
+def test_a_dataset_of_a_newer_hdf5_is_not_called_damaged(tmp_path: Path) -> None:
+    """As HDF5 1.14 meets one that HDF5 2.0 wrote with libver="latest": the file opens, and lists its names."""
+    path = tmp_path / "bank.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file["pid"] = SECRET
+        layout = b"\x03\x01" + file["pid"].id.get_offset().to_bytes(8, "little")  # version 3, contiguous, place
+    content = path.read_bytes()
+    assert content.count(layout) == 1
+    path.write_bytes(content.replace(layout, b"\x09" + layout[1:]))
+    with opened(path) as file, pytest.raises(DAMAGE) as raised:
+        dataset(file, "pid")
+    told = unreadable(path, "feature bank", raised.value, "Make it again.")
+    assert isinstance(told, OutOfReach) and "is of a newer HDF5 than" in told.wrong
 
 
 @pytest.mark.parametrize(
