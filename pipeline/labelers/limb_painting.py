@@ -226,7 +226,7 @@ def nearest_of(limbs: list[Limb], rows: slice, columns: slice, height: float) ->
     nearest = np.zeros(least.shape, np.intp)
     for number, limb in enumerate(limbs[1:], 1):
         distance = _distance(x, y, limb, height)
-        nearest[distance < least] = number
+        np.copyto(nearest, number, where=distance < least)
         np.minimum(least, distance, out=least)
     return nearest, least
 
@@ -254,25 +254,35 @@ def _distance(x: np.ndarray, y: np.ndarray, limb: Limb, height: float) -> np.nda
     edges = list(itertools.pairwise([*limb.points, limb.points[0]]))
     if len(edges) == 2:  # there and back
         edges = edges[:1]
-    rim = np.sqrt(functools.reduce(np.minimum, (_squared(x, y, start, end) for start, end in edges)))
+    distance = functools.reduce(np.minimum, (_squared(x, y, start, end) for start, end in edges))
+    np.sqrt(distance, out=distance)
     if len(edges) > 2:
-        rim[_inside(x, y, edges)] = 0
-    distance: np.ndarray = rim / (HALF_WIDTH[limb.part] * height) + (BEHIND if limb.part == TORSO else 0)
+        distance[_inside(x, y, edges)] = 0
+    distance /= HALF_WIDTH[limb.part] * height
+    if limb.part == TORSO:
+        distance += BEHIND
     return distance
 
 
 def _squared(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Squared distance of pixels from the line between two points."""
     share, along = _share(x, y, start, end), end - start
-    distance: np.ndarray = (x - start[0] - share * along[0]) ** 2 + (y - start[1] - share * along[1]) ** 2
-    return distance
+    right = share * along[0]
+    np.subtract(x - start[0], right, out=right)
+    np.square(right, out=right)
+    share *= along[1]
+    np.subtract(y - start[1], share, out=share)
+    right += np.square(share, out=share)
+    return right
 
 
 def _share(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Place on a line that is nearest to each pixel, from 0 (start) to 1 (end), in the shape of x and y together."""
     along = end - start
     length = float(along @ along) or 1.0
-    share: np.ndarray = np.clip((x - start[0]) * (along[0] / length) + (y - start[1]) * (along[1] / length), 0, 1)
+    share: np.ndarray = (x - start[0]) * (along[0] / length) + (y - start[1]) * (along[1] / length)
+    np.maximum(share, 0, out=share)
+    np.minimum(share, 1, out=share)
     return share
 
 
