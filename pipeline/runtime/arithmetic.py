@@ -58,7 +58,7 @@ def described(precision: str, device: torch.device) -> str:
     shown = f"{precision} on {device}"
     if device.type == "cpu":
         return f"{shown} ({cpu_text()})"
-    return f"{shown} ({NO_UNIT})" if precision == "bf16" and not _gpu_computes_bf16() else shown
+    return f"{shown} ({NO_UNIT})" if precision == "bf16" and not gpu_computes_bf16(device) else shown
 
 
 def cpu_text() -> str:
