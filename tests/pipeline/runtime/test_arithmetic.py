@@ -108,7 +108,7 @@ def test_the_reason_is_told(cpu, monkeypatch) -> None:
     cpu(AVX512 + " avx512_bf16")
     assert described("bf16", CPU) == "bf16 on cpu (unit for bf16: avx512_bf16)"
     for computes, reason in ((True, ""), (False, " (no unit for bf16)")):
-        monkeypatch.setattr(arithmetic, "_gpu_computes_bf16", lambda computes=computes: computes)
+        monkeypatch.setattr(arithmetic, "gpu_computes_bf16", lambda device, computes=computes: computes)
         assert described("bf16", torch.device("cuda", 1)) == f"bf16 on cuda:1{reason}"
         assert described("fp16", torch.device("cuda", 1)) == "fp16 on cuda:1"
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
