@@ -135,7 +135,7 @@ def test_labels_are_not_made_anew_because_of_a_configuration(paths: Paths) -> No
     masks = stage("masks")
     execute(masks, named(paths))
     error = refused(masks, named(paths, config="paper", consent=[RETRAIN]))
-    assert "option image_size changed: [192, 64] -> [384, 128]" in error.wrong
+    assert "option image_size changed: [288, 96] -> [384, 128]" in error.wrong
     anew, beside, kept = lines(error)
     assert "ARGS=--relabel --retrain" in anew
     assert f"RUNS={paths.runs}-image_size-384-128" in beside
