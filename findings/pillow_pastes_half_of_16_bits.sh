@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Image.paste of a number into a 16-bit picture (mode I;16, in which Pillow opens 16-bit grey PNG) writes the low byte twice: person 5
-# of an instance map becomes 1285, person 256 becomes 0, the background. 0 and 65535 come out right, so that tests with
-# black and white pass. It is so with a box and with a mask of mode 1; with a mask of mode L, and with ImageDraw, putpixel and
-# Image.new, the number is right: the same obstacle has two ids, as it was given by its box or by its soft mask.
+# Image.paste of a number into a 16-bit picture (mode I;16, in which Pillow opens 16-bit grey PNG) writes the low byte
+# twice: person 5 of an instance map becomes 1285, person 256 becomes 0, the background. 0 and 65535 come out right, so
+# that tests with black and white pass. It is so with a box and with a mask of mode 1; with a mask of mode L, and with
+# ImageDraw, putpixel and Image.new, the number is right: the same obstacle has two ids, as it was given by its box or
+# by its soft mask.
 # Observed 2026-11-29 with Pillow 11.3.0, 12.0.0 and 13.0.0: 5 -> 1285, 256 -> 0, 3000 -> 47288, 65535 -> 65535.
-# This program draws masks in modes L and 1 (pipeline/datasets/coco/), and pastes pictures only, into RGB (pipeline/reports/canvas.py).
+# This program draws masks in modes L and 1 (pipeline/datasets/coco/), and pastes pictures only, into RGB
+# (pipeline/reports/canvas.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# rtmlib's Body answers a picture in which its detector found nobody with one whole skeleton: RTMPose takes an empty list of boxes
-# for "the box is the picture". ViTPose of the same package does so, too. The answer has the shape of one person, and a pose network gives a
-# place and a score to every joint of whatever box it gets, so nobody and one person cannot be told apart from it. Who labels parts
-# by these joints must call the detector and the pose network separately, and stop where there is no box.
-# Observed 2026-11-29 with rtmlib 0.0.16 and two made-up networks, a detector that finds nothing and a pose network that knows one pose:
-# keypoints (1, 17, 2), scores from 0.9 to 0.9. With one box the shapes are the same.
-# This program runs no network of rtmlib. Its own pose labeler asks the detector apart from the pose network and has a score
-# below which nobody is there (pipeline/labelers/blazepose_person.py).
+# rtmlib's Body answers a picture in which its detector found nobody with one whole skeleton: RTMPose takes an empty
+# list of boxes for "the box is the picture". ViTPose of the same package does so, too. The answer has the shape of one
+# person, and a pose network gives a place and a score to every joint of whatever box it gets, so nobody and one person
+# cannot be told apart from it. Who labels parts by these joints must call the detector and the pose network separately,
+# and stop where there is no box.
+# Observed 2026-11-29 with rtmlib 0.0.16 and two made-up networks, a detector that finds nothing and a pose network that
+# knows one pose: keypoints (1, 17, 2), scores from 0.9 to 0.9. With one box the shapes are the same.
+# This program runs no network of rtmlib. Its own pose labeler asks the detector apart from the pose network and has a
+# score below which nobody is there (pipeline/labelers/blazepose_person.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check onnxruntime==1.32.0 onnx==1.23.2 \
   opencv-python-headless==4.14.0.94 tqdm==4.70.1 numpy==2.4.6
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps rtmlib==0.0.16  # it asks for OpenCV twice, with windows
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps rtmlib==0.0.16  # which asks for OpenCV twice
 cd "$work"
 "$work/venv/bin/python" - <<'PYTHON'
 import sys
@@ -29,7 +30,8 @@ JOINTS, WIDTH, HEIGHT = 17, 192, 256
 
 def network(path, size, **answers):
     """A network that gives the same answers for every picture; a sum of zero times its input keeps the input in use."""
-    nodes = [helper.make_node("Mul", ["image", "zero"], ["nothing"]), helper.make_node("ReduceMax", ["nothing"], ["none"], keepdims=0)]
+    nodes = [helper.make_node("Mul", ["image", "zero"], ["nothing"])]
+    nodes += [helper.make_node("ReduceMax", ["nothing"], ["none"], keepdims=0)]
     nodes += [helper.make_node("Add", [f"{name}_value", "none"], [name]) for name in answers]
     values = [numpy_helper.from_array(value.astype(np.float32), f"{name}_value") for name, value in answers.items()]
     graph = helper.make_graph(
