@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# An EmbreeScene of embreex is closed by its first query. A mesh added afterwards is accepted and never hit: no error, no
-# warning, and the answers of the scene before. A renderer that asks where the ground is, and then puts a wall before the person,
-# renders the person without the wall; its masks say that nothing is hidden. Everything must be added before the first ray.
-# Observed 2026-11-29 with embreex 4.4.0.post1: distance 3.0 to the person, and 3.0 again with a wall at 1.0; a new scene says 1.0.
+# An EmbreeScene of embreex is closed by its first query. A mesh added afterwards is accepted and never hit: no error,
+# no warning, and the answers of the scene before. A renderer that asks where the ground is, and then puts a wall before
+# the person, renders the person without the wall; its masks say that nothing is hidden. Everything must be added before
+# the first ray.
+# Observed 2026-11-29 with embreex 4.4.0.post1: distance 3.0 to the person, and 3.0 again with a wall at 1.0; a new
+# scene says 1.0.
 # pipeline/datasets/synped/raycast.py makes a scene with its one mesh, and never adds to it.
 set -euo pipefail
 work=$(mktemp -d)

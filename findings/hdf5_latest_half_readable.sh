@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# A file that h5py with HDF5 2.0 writes with libver="latest" opens in HDF5 1.14, lists all its names, and gives some of its datasets. Those
-# with compressed chunks, and all of type bool or complex, cannot be opened: KeyError, h5py's word for "no such name". So
-# Group.get, which answers None for a name that is not there, answers None for a name that is: a program that
-# treats features, masks or visibilities as optional goes on without them. Until HDF5 2.0 "latest" was format 1.14.
-# Observed 2026-11-29, written by h5py 3.16.0, read by 3.14.0 (HDF5 1.14.6): 5 names listed; of "latest" and "v200" 3 unreadable,
-# for each get gives None; of "v114" none, nor with libver=("earliest", "v200").
-# This program writes with libver fixed to a format that HDF5 1.10 reads (pipeline/io/hdf5.py).
+# A file that h5py with HDF5 2.0 writes with libver="latest" opens in HDF5 1.14, lists all its names, and gives some of
+# its datasets. Those with compressed chunks, and all of type bool or complex, cannot be opened: KeyError, h5py's word
+# for "no such name". So Group.get, which answers None for a name that is not there, answers None for a name that is: a
+# program that treats features, masks or visibilities as optional goes on without them. Until HDF5 2.0 "latest" was
+# format 1.14.
+# Observed 2026-11-29, written by h5py 3.16.0, read by 3.14.0 (HDF5 1.14.6): 5 names listed; of "latest" and "v200" 3
+# unreadable, for each get gives None; of "v114" none, nor with libver=("earliest", "v200").
+# This program writes with libver fixed to a format that HDF5 1.10 reads, and says of a dataset that it cannot open that
+# a newer HDF5 may have written it, not that the file is damaged (pipeline/io/hdf5.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

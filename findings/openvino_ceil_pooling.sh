@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Pooling with padding and ceil_mode is another operation in OpenVINO than in torch, onnxruntime and the ONNX reference, from one and the
-# same ONNX file. MaxPool keeps windows that lie in the padding alone: one more row and column. AveragePool with count_include_pad
-# divides the last windows by another number of pixels: the shape is the same, and only the last row and column differ.
-# So a parity check on pictures of another size, or on the mean of a map, may pass.
+# Pooling with padding and ceil_mode is another operation in OpenVINO than in torch, onnxruntime and the ONNX reference,
+# from one and the same ONNX file. MaxPool keeps windows that lie in the padding alone: one more row and column.
+# AveragePool with count_include_pad divides the last windows by another number of pixels: the shape is the same, and
+# only the last row and column differ. So a parity check on pictures of another size may pass.
 # Observed 2026-11-29 with OpenVINO 2026.4.1 and onnxruntime 1.32.0, maps of 24x8 and 25x9: MaxPool 13x5 against 14x6;
-# AveragePool differs in 17 of 65 places, all in the last row or column, by a factor of 1.5 or 2.25 (with a map of 23x7: nowhere).
-# `sorn export` compares the features of each runtime with torch's at the size of the run (pipeline/tools/export/parity.py).
+# AveragePool differs in 17 of 65 places, all in the last row or column, by a factor of 1.5 or 2.25 (with a map of 23x7:
+# nowhere).
+# `sorn export` compares the features of each runtime with torch's at the size of the run
+# (pipeline/tools/export/parity.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -54,7 +56,8 @@ for size in ((24, 8), (23, 7)):
     differ = ~np.isclose(runtime, seen, atol=1e-5)[0, 0]
     inside = differ[:-1, :-1].any()
     ratios = np.unique((runtime / seen)[0, 0][differ].round(2)).tolist()
-    print(f"  AveragePool 3x3 of {size[0]}x{size[1]}: {differ.sum()} of {differ.size} places differ, factors {ratios}; inside: {inside}")
+    print(f"  AveragePool 3x3 of {size[0]}x{size[1]}: {differ.sum()} of {differ.size} places differ, factors {ratios};",
+          f"inside: {inside}")
     there = there and not inside and differ.any() == (size == (24, 8))
 sys.exit(0 if there else 1)
 PYTHON

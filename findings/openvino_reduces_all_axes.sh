@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# OpenVINO reads ReduceL1, ReduceLogSum and ReduceLogSumExp of an ONNX file of opset 13 to 17 without their axes: it reduces over the
-# whole tensor, batch and all. In these opsets the axes are an attribute; it looks for the input that they became in 18. The other
-# reductions are right. So vectors of length 1 in L1, or an energy score per image (logsumexp of the logits), are one number for the
-# whole batch, and where it is broadcast afterwards no shape tells. Known as openvino issue 38238.
-# Observed 2026-11-29 with OpenVINO 2026.4.1: 3 of 9 reductions wrong at opset 13 and at 17, none at 11 and 18. With L1 normalisation the
-# sums of two rows are 0.44 and 0.56 in place of 1 and 1. onnxruntime 1.32.0 is right everywhere.
-# `sorn export` writes opset 18 and compares the features of each runtime with torch's (pipeline/tools/export/parity.py).
+# OpenVINO reads ReduceL1, ReduceLogSum and ReduceLogSumExp of an ONNX file of opset 13 to 17 without their axes: it
+# reduces over the whole tensor, batch and all. In these opsets the axes are an attribute; it looks for the input that
+# they became in 18. The other reductions are right. So vectors of length 1 in L1, or an energy score per image
+# (logsumexp of the logits), are one number for the whole batch, and where it is broadcast afterwards no shape tells.
+# Known as openvino issue 38238.
+# Observed 2026-11-29 with OpenVINO 2026.4.1: 3 of 9 reductions wrong at opset 13 and at 17, none at 11 and 18. With L1
+# normalisation the sums of two rows are 0.44 and 0.56 in place of 1 and 1. onnxruntime 1.32.0 is right everywhere.
+# `sorn export` writes opset 18 and compares the features of each runtime with torch's
+# (pipeline/tools/export/parity.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# OpenVINO reads an ONNX Resize with antialias=1 and leaves that out, without a word. torch's exporter writes this node for
-# F.interpolate(..., antialias=True), as networks have it that take pictures of any size and make them smaller themselves.
-# A smaller picture is then made of four pixels per pixel instead of all that it covers: the noise of the picture stays.
-# Known for mode "cubic" as openvino issue 35893; "linear" is the same.
-# Observed 2026-11-29 with OpenVINO 2026.4.1, a picture of noise from 384x128 to 96x32: standard deviation 12.2 in onnxruntime 1.32.0,
-# 37.0 in OpenVINO with antialias=1 and, bit for bit the same, without.
-# `sorn export` leaves the change of size to the caller, and says so in the export's JSON (pipeline/tools/export/export.py).
+# OpenVINO reads an ONNX Resize with antialias=1 and leaves that out, without a word. torch's exporter writes this node
+# for F.interpolate(..., antialias=True), as networks have it that take pictures of any size and make them smaller
+# themselves. A pixel of the smaller picture is then made of the nearest pixels instead of all that it covers: the
+# noise of the picture stays. Known for mode "cubic" as openvino issue 35893; "linear" is the same.
+# Observed 2026-11-29 with OpenVINO 2026.4.1, a picture of noise from 384x128 to 96x32: standard deviation 12.2 in
+# onnxruntime 1.32.0, 37.0 in OpenVINO with antialias=1 and, bit for bit the same, without.
+# `sorn export` leaves the change of size to the caller, and says so in the export's JSON
+# (pipeline/tools/export/export.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

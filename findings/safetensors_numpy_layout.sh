@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# safetensors.numpy 0.8.0 writes the memory of an array as it lies, and beside it the shape as numpy shows it. An array that is a
-# transposed view, or in Fortran order, comes back with its numbers in other places, without a word. 0.7.0 wrote such arrays
-# right; safetensors.torch refuses them ("non contiguous tensor"). Such arrays are common: images turned from HWC to CHW, the
-# maps of a channels_last network after .numpy(), components of scikit-learn's PCA. Known as safetensors issue 825, unreleased.
+# safetensors.numpy 0.8.0 writes the memory of an array as it lies, and beside it the shape as numpy shows it. An array
+# that is a transposed view, or in Fortran order, comes back with its numbers in other places, without a word. 0.7.0
+# wrote such arrays right; safetensors.torch refuses them ("non contiguous tensor"). Such arrays are common: images
+# turned from HWC to CHW, the maps of a channels_last network after .numpy(), components of scikit-learn's PCA. Known as
+# safetensors issue 825; 0.8.0 is the newest release.
 # Observed 2026-11-29: 0.7.0 gives both arrays back; 0.8.0 neither, with 22 of 24 numbers in a wrong place.
 # This program writes safetensors through safetensors.torch alone (pipeline/io/checkpoints.py).
 set -euo pipefail
