@@ -61,7 +61,7 @@ def _read(path: Path) -> str:
 
 
 class CoreShare:
-    """Number of torch threads of one stage: all its cores, fewer while others compute there.
+    """Number of torch threads of a training, fewer while others take cores.
 
     A context manager: what comes after the stage has all threads again. stage: whose messages are shown. device: of
     the computation; only the cores of a CPU are shared. threads: now. The last bits of sums depend on their number, so
