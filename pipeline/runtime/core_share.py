@@ -96,7 +96,10 @@ class CoreShare:
             self._set(self.most)
 
     def adapt(self) -> None:
-        """Look at the cores now and then, and change the number of threads. Called between steps."""
+        """Another number of threads, where cores are taken or free.
+
+        Called between steps; looks at the cores every WINDOW seconds.
+        """
         now = self._clock()
         if not self._shared or now - self._since < WINDOW:
             return
