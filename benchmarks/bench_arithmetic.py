@@ -4,7 +4,7 @@ A limit for oneDNN (ONEDNN_MAX_CPU_ISA) makes this CPU an older one; each limit 
 and forward pass of SORN, with ResNet-18 at 144x48 and ResNet-50 at 384x128, in fp32 and in bf16, with channels_last and
 NCHW memory: images per CPU second with one thread, round after round. auto takes channels_last, and the precision that
 `pipeline.runtime.arithmetic` names. Opens no file.
-Run: python benchmarks/bench_arithmetic.py [--quick] [--rounds N]
+Run: python benchmarks/bench_arithmetic.py [--quick] [--rounds N] [--images N]
 """
 
 from __future__ import annotations
@@ -97,13 +97,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="ResNet-18 alone, two rounds")
     parser.add_argument("--rounds", type=int, help="[5]")
+    parser.add_argument("--images", type=int, default=SMALL[2], help=f"in a batch of ResNet-18 [{SMALL[2]}]")
     given = parser.parse_args()
-    rounds, shapes = given.rounds or (2 if given.quick else 5), [SMALL] if given.quick else [SMALL, LARGE]
+    small = (*SMALL[:2], given.images)
+    rounds, shapes = given.rounds or (2 if given.quick else 5), [small] if given.quick else [small, LARGE]
     flags = arithmetic.cpu_flags()
     rows, figures = {}, {}
     for limit in (limit for limit, flag in NEEDS.items() if not flag or flag in flags):
         with mock.patch.dict(os.environ, {arithmetic.LIMITS[0]: limit}):
-            precision, rates = in_own_process(measure, shapes if limit != SLOW else [SMALL], rounds)
+            precision, rates = in_own_process(measure, shapes if limit != SLOW else [small], rounds)
         print(f"{limit}: auto is {precision}", flush=True)
         for name, ways in rates.items():
             rows |= {f"{limit}, {name}, {way}": values for way, values in ways.items()}

@@ -72,7 +72,10 @@ def cpu_text() -> str:
 
 
 def cpu_flags() -> frozenset[str]:
-    """Instruction sets of the first core, as the kernel names them; none on a system without /proc/cpuinfo."""
+    """Instruction sets of the first core, as the kernel names them.
+
+    None on a system without /proc/cpuinfo.
+    """
     try:
         flags = FLAGS.search(CPU_INFO.read_text(encoding="utf-8", errors="replace"))
     except OSError:

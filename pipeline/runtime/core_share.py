@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import torch
 
@@ -40,7 +41,7 @@ class Usage:
 
 
 def read_usage() -> Usage | None:
-    """Usage since this process started, None on a system that does not count it."""
+    """Usage so far, None on a system that does not count it."""
     try:
         tasks = [text for task in TASKS.iterdir() if (text := _read(task / "schedstat"))]
         own = {f"cpu{number}" for number in os.sched_getaffinity(0)}
@@ -60,10 +61,11 @@ def _read(path: Path) -> str:
 
 
 class CoreShare:
-    """Number of torch threads of one stage: all its cores, fewer while others compute there.
+    """Number of torch threads of a training, fewer while others take cores.
 
-    stage: whose messages are shown. device: of the computation; only that of a CPU is shared. threads: now. The last
-    bits of sums depend on it, so a number that OMP_NUM_THREADS gives is kept.
+    A context manager: what comes after the stage has all threads again. stage: whose messages are shown. device: of
+    the computation; only the cores of a CPU are shared. threads: now. The last bits of sums depend on their number, so
+    a number that OMP_NUM_THREADS gives is kept.
     """
 
     def __init__(
@@ -86,8 +88,18 @@ class CoreShare:
         self._added = -SOON
         self._told = False
 
+    def __enter__(self) -> CoreShare:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.threads != self.most:
+            self._set(self.most)
+
     def adapt(self) -> None:
-        """Look at the cores now and then, and change the number of threads. Called between steps."""
+        """Another number of threads, where cores are taken or free.
+
+        Called between steps; looks at the cores every WINDOW seconds.
+        """
         now = self._clock()
         if not self._shared or now - self._since < WINDOW:
             return

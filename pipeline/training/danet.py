@@ -95,7 +95,7 @@ class LabelerTraining:
         )
         self.saved = time.monotonic()
         self.model.train()
-        with signals.deferred("labeler") as stop, Progress(total, "labeler", "steps", self.done) as shown:
+        with signals.deferred("labeler") as stop, Progress(total, "labeler", "steps", self.done) as shown, self.share:
             while self.done < total:
                 for crops in self._epoch():
                     losses = self._step(crops, total)

@@ -115,6 +115,7 @@ class Training:
             with (
                 signals.deferred("train", quiet=self.process.number > 0) as self.interruption,
                 TrainingLog(self.paths, epochs, self.steps, self._done) as self.log,
+                self.share,
             ):
                 while self.epoch < epochs:
                     self._run_epoch()
@@ -163,8 +164,7 @@ class Training:
     def _run_step(self, batch: Batch) -> None:
         """Queue the next step, without waiting for a GPU."""
         chosen = self.order.batch(self.epoch, self.step)
-        rate = learning_rate(self.config.schedule, self.epoch + self.step / self.steps)
-        set_learning_rate(self.optimizer, rate)
+        set_learning_rate(self.optimizer, learning_rate(self.config.schedule, self.epoch + self.step / self.steps))
         draw = self.augmentation.draw(self.order.generator(self.epoch, self.step), len(chosen))
         labelled = self.data.labelled[chosen].sum() / self.order.pieces
         batch = batch.to(self.device, non_blocking=True)

@@ -95,6 +95,13 @@ def test_a_thread_that_is_lost_again_at_once_is_tried_ever_more_seldom(machine) 
     assert machine.pass_by(share, 2, idle=1.0) == 4, "after a long time with all threads, it is tried at once again"
 
 
+def test_what_comes_after_the_training_has_all_threads(machine) -> None:
+    with pytest.raises(KeyError), share_of(machine) as share:
+        assert machine.pass_by(share, 2, waiting=1.0) == 3 == torch.get_num_threads()
+        raise KeyError
+    assert torch.get_num_threads() == 4
+
+
 def test_the_number_of_the_user_is_kept(machine, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     assert machine.pass_by(share_of(machine), 20, waiting=3.0) == 4
