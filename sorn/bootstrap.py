@@ -15,6 +15,7 @@ DRAWS = 10_000
 LEVEL = 0.95
 SEED = 0
 AT_ONCE = 500  # draws in memory at a time: 12 MB for 3,000 persons
+MOST = 3000 * AT_ONCE  # persons in the draws of sums, at a time
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ def resampled_sums(values: np.ndarray, draws: int = DRAWS, seed: int = SEED) -> 
     if persons < 2:
         raise ValueError(f"{persons} person: an interval over persons needs at least two")
     rng, sums = np.random.default_rng(seed), []
-    for first in range(0, draws, AT_ONCE):
-        count = min(AT_ONCE, draws - first)
+    size = max(1, min(AT_ONCE, MOST // persons))  # sums of whole numbers are exact, whatever the size
+    for first in range(0, draws, size):
+        count = min(size, draws - first)
         chosen = rng.integers(persons, size=(count, persons)) + persons * np.arange(count)[:, None]
         weights = np.bincount(chosen.ravel(), minlength=count * persons).reshape(count, persons)
         sums.append(weights.astype(np.float64) @ values.astype(np.float64))

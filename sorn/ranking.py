@@ -110,8 +110,8 @@ class _Query:
     """Counts for one query under one rule.
 
     expected: similarities of its matches, to within the margin. exact: the computed similarities of those already met
-    in a tile. ahead: number of images that are surely before each match. near: (which match, positions, similarities)
-    inside the margin.
+    in a tile. ahead: number of images that are surely before each match. near: images inside the margin: which match,
+    position and similarity of each, one array of each, as there may be many.
     """
 
     matches: np.ndarray
@@ -121,7 +121,7 @@ class _Query:
     ahead: np.ndarray = field(init=False)
     exact: np.ndarray = field(init=False)
     left_out: np.ndarray = field(init=False)
-    near: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
+    near: tuple[np.ndarray, np.ndarray, np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
         margin = np.float32(self.margin)
@@ -129,6 +129,7 @@ class _Query:
         self.ahead = np.zeros(len(self.matches), np.int64)
         self.exact = np.full(len(self.matches), np.nan, np.float32)
         self.left_out = np.full(len(self.dropped), np.nan, np.float32)
+        self.near = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float32)
 
     def meet(self, row: np.ndarray, columns: slice) -> None:
         """Counts of one tile. row: similarities with the gallery images `columns`."""
@@ -140,18 +141,23 @@ class _Query:
         self.ahead += above
         near = at_least - above
         near[here] -= 1  # a match is near itself, and not before itself
-        for i in np.flatnonzero(near):
+        found = [self.near]
+        for i in np.flatnonzero(near).astype(np.int32):
             place = np.flatnonzero((row >= self.low[i]) & (row <= self.high[i]))
-            self.near.append((int(i), place + columns.start, row[place]))
+            found.append((np.full(len(place), i), place + columns.start, row[place]))
+        if len(found) > 1:
+            which, positions, values = (np.concatenate(one) for one in zip(*found, strict=True))
+            self.near = which, positions, values
 
     def ranks(self) -> np.ndarray:
         """Ranks from 1, as `metrics.match_ranks`."""
         if not ((self.low <= self.exact) & (self.exact <= self.high)).all():
             raise _TooNarrow("two products of the same features differ by more than rounding does")
         ranks = self.ahead + 1
-        for i, positions, values in self.near:
-            before = (values > self.exact[i]) | ((values == self.exact[i]) & (positions < self.matches[i]))
-            ranks[i] += np.count_nonzero(before)
+        which, positions, values = self.near
+        exact = self.exact[which]
+        before = (values > exact) | ((values == exact) & (positions < self.matches[which]))
+        ranks += np.bincount(which[before], minlength=len(ranks))
         for position, value in zip(self.dropped, self.left_out, strict=True):
             ranks -= (value > self.exact) | ((value == self.exact) & (position < self.matches))
         return ranks
@@ -214,4 +220,5 @@ class _Block:
                     for own, number, row in zip(matches[rows], numbers[rows], similarity, strict=True):
                         expected, dropped = row[np.searchsorted(union, own)], self.relevant.dropped[number]
                         queries.append(_Query(own, dropped, expected, self.margin) if len(own) else None)
+            self.gallery.forget()
         return known

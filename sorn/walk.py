@@ -19,8 +19,8 @@ from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_tiles
 from sorn.metrics import Relevance
 
-FEWEST = 128
-# Queries that whole rows are worth while for.
+FEWEST, WIDEST = 128, 1 << 16
+# Whole rows of similarities are worth while for so many queries at least, and for so many gallery images at most.
 
 Pairs = tuple[np.ndarray, np.ndarray]
 # Lines and columns of some pairs in a tile, int64 [n] each.
@@ -126,11 +126,11 @@ def tile_size(queries: int, gallery: int, rules: int, whole: bool) -> tuple[int,
 
     Under all rules it fits into `matching.MEMORY`.
 
-    Whole rows where FEWEST of them fit, or where `whole` demands them. Else tiles of twice as many queries: each block
-    of queries reads the gallery once more.
+    Whole rows where FEWEST of them fit and are no longer than WIDEST, or where `whole` demands them. Else tiles of
+    twice as many queries: each block of queries reads the gallery once more.
     """
     height = matching.block_size(queries, gallery, rules)
-    if whole or height >= min(FEWEST, queries):
+    if whole or (height >= min(FEWEST, queries) and gallery <= WIDEST):
         return height, gallery
     height = min(queries, 2 * FEWEST)
     return height, max(1, matching.MEMORY // (8 * rules * height))  # half of it: products take their share too

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, bank_arrays, require_good
+from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, ROWS, bank_arrays, require_good
 from pipeline.io import hdf5
 from pipeline.io.disk import require_space, told_when_full
 from pipeline.io.files import atomic
@@ -281,8 +281,9 @@ def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
 
 
 def _read_names(group: h5py.Group) -> np.ndarray:
-    names: np.ndarray = group["name"].asstr()[:].astype(str)
-    return names
+    stored = group["name"][:]
+    pieces = [np.char.decode(stored[first : first + ROWS], "utf-8") for first in range(0, len(stored), ROWS)]
+    return np.concatenate(pieces) if pieces else stored.astype(str)
 
 
 def _read_examples(path: Path, group: h5py.Group) -> Examples:

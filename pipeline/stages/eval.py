@@ -1,8 +1,8 @@
 """Stage `eval`: features, figures and report of a checkpoint.
 
 Reads a checkpoint and the shards of query and gallery, and those of the validation split, by which thresholds are
-chosen. Writes features.h5, report.json, .md, .html, calibration.json and pictures; the calibration also beside the
-checkpoint, where that is of the same run.
+chosen, unless a calibration tells these already. Writes features.h5, report.json, .md, .html, calibration.json and
+pictures; the calibration also beside the checkpoint, where that is of the same run.
 Features depend only on the checkpoint, the images and their keypoints. So another threshold, protocol, picture or
 source of visibility scores starts from features.h5. Only a new external segmenter reads the images again. The processes
 of torchrun share the work of the network; process 0 does the matching and writes the report.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sorn import bootstrap
 from sorn.bootstrap import paired_difference, resampled_means
 
 
@@ -54,3 +55,11 @@ def test_a_seed_repeats_and_another_does_not() -> None:
 def test_one_person_has_no_interval() -> None:
     with pytest.raises(ValueError, match="1 person: an interval over persons needs at least two"):
         paired_difference(np.zeros(3), np.ones(3), np.array([7, 7, 7]))
+
+
+def test_sums_of_many_persons_are_drawn_in_smaller_pieces_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = np.random.default_rng(0).integers(0, 1000, (40, 3))
+    whole = bootstrap.resampled_sums(counts, draws=30)
+    monkeypatch.setattr(bootstrap, "MOST", 40 * 7)
+    assert np.array_equal(bootstrap.resampled_sums(counts, draws=30), whole)
+    assert whole.shape == (30, 3) and abs(whole.mean(axis=0) / counts.sum(axis=0) - 1).max() < 0.2

@@ -63,6 +63,15 @@ def test_a_consumer_gets_the_whole_rows_it_needs(monkeypatch: pytest.MonkeyPatch
             assert sum(similarity.nbytes for similarity in tile.similarities.values()) <= matching.MEMORY
 
 
+@pytest.mark.parametrize("rules", [1, 14])
+@pytest.mark.parametrize("gallery", [800, 15_913, 60_000, 200_000, 1_000_000])
+def test_a_tile_is_no_larger_than_memory_and_whole_for_the_usual_datasets(gallery: int, rules: int) -> None:
+    height, width = walk.tile_size(2000, gallery, rules, whole=False)
+    assert 4 * rules * height * width <= matching.MEMORY and height >= walk.FEWEST
+    assert (width == gallery) == (gallery < 20_000 or (gallery, rules) == (60_000, 1))
+    assert walk.tile_size(2000, gallery, rules, whole=True)[1] == gallery
+
+
 def test_a_walk_for_nobody_reads_nothing() -> None:
     query, gallery = bank(0, 20), bank(1, 70)
     assert list(walk.walk(query, gallery, [], relevance(query, gallery))) == []
