@@ -116,7 +116,12 @@ def test_everything_is_installed():
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     packages = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in MODULES}
     assert packages <= set(find_packages(str(ROOT), include=tools["packages"]["find"]["include"]))
-    files = [path for top in ("sorn", "pipeline") for path in (ROOT / top).rglob("*") if path.is_file()]
+    files = [
+        path
+        for top in ("sorn", "pipeline")
+        for path in (ROOT / top).rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    ]
     data = [path for path in files if path.suffix not in (".py", ".pyc")]
     patterns = {package.replace(".", "/"): found for package, found in tools["package-data"].items()}
     for path in data:

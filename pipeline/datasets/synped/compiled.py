@@ -26,8 +26,8 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
         options: dict[str, Any] = {"fastmath": False, "error_model": "numpy"}
         try:
-            return numba.njit(signature, cache=True, **options)(function)  # type: ignore[no-any-return]
+            return numba.njit(signature, cache=True, **options)(function)
         except (RuntimeError, OSError):  # no folder for the cache, or no room in it
-            return numba.njit(signature, **options)(function)  # type: ignore[no-any-return]
+            return numba.njit(signature, **options)(function)
 
     return compile_

@@ -126,9 +126,11 @@ def _clear(root: Path) -> None:
 def _render_all(root: Path, plan: DatasetPlan, missing: list[int], workers: int) -> None:
     if not missing:
         return
-    from pipeline.datasets.synped import people  # brings torch and the body model: not wanted where nothing is rendered
+    from pipeline.datasets.synped.render import (
+        warm_up,
+    )  # brings kernels and bodies: not wanted where nothing is rendered
 
-    people.warm_up()
+    warm_up()
     for split in SPLITS:
         for kind in ("images", "masks"):
             (root / kind / split).mkdir(parents=True, exist_ok=True)

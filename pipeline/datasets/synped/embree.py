@@ -10,6 +10,7 @@ import ctypes
 import weakref
 from functools import cache
 from importlib import metadata
+from typing import Any
 
 import embreex.rtcore  # noqa: F401  # loads what the library itself needs
 import numpy as np
@@ -84,12 +85,13 @@ class Tree:
         weakref.finalize(self, _library.rtcReleaseScene, self.address)
         _library.rtcSetSceneFlags(self.address, _ROBUST)  # as embreex does: a ray finds no gap between two triangles
         geometry = _library.rtcNewGeometry(_device(), _TRIANGLES)
-        for kind, form, width, rows in ((_VERTICES, _FLOAT3, 4, vertices), (_INDICES, _UINT3, 3, faces)):
-            buffer = _library.rtcSetNewGeometryBuffer(geometry, kind, 0, form, 4 * width, len(rows))
+        padded = np.zeros((len(vertices), 4), np.float32)  # Embree reads four floats of each vertex
+        padded[:, :3] = vertices
+        for kind, form, rows in ((_VERTICES, _FLOAT3, padded), (_INDICES, _UINT3, np.ascontiguousarray(faces))):
+            buffer = _library.rtcSetNewGeometryBuffer(geometry, kind, 0, form, rows.strides[0], len(rows))
             if not buffer:
                 raise MemoryError(f"Embree cannot keep a mesh of {len(faces)} triangles")
-            place = (ctypes.c_byte * (4 * width * len(rows))).from_address(buffer)
-            np.frombuffer(place, rows.dtype).reshape(-1, width)[:, :3] = rows
+            ctypes.memmove(buffer, rows.ctypes.data, rows.nbytes)
         if brief:
             _library.rtcSetSceneBuildQuality(self.address, _QUICKLY)
             _library.rtcSetGeometryBuildQuality(geometry, _QUICKLY)
@@ -99,8 +101,8 @@ class Tree:
         _library.rtcCommitScene(self.address)
 
 
-_intersect = types.ExternalFunction("rtcIntersect16", types.void(types.intp, types.intp, types.intp, types.intp))
-_occluded = types.ExternalFunction("rtcOccluded16", types.void(types.intp, types.intp, types.intp, types.intp))
+_intersect: Any = types.ExternalFunction("rtcIntersect16", types.void(types.intp, types.intp, types.intp, types.intp))
+_occluded: Any = types.ExternalFunction("rtcOccluded16", types.void(types.intp, types.intp, types.intp, types.intp))
 
 
 @compiled("void(intp, int16, f4[:, ::1], f4[::1], f4[:, ::1], i8[::1], i2[::1], i4[::1], f4[::1], f4[::1], f4[::1])")

@@ -228,7 +228,7 @@ def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     length = _length(axis)
     if length < 1e-6:
         return _STILL
-    return _about(axis, np.arctan2(length, a @ b))
+    return _about(axis, float(np.arctan2(length, a @ b)))
 
 
 def _power(rotation: np.ndarray, share: float) -> np.ndarray:

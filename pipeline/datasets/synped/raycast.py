@@ -63,11 +63,15 @@ class Scene:
     def corner_normals(self) -> np.ndarray:
         """Normals that shading interpolates, [F, 3 corners, 3] float32."""
         flat = self.face_normals[:, None]
-        return np.where(self.mesh.smooth[:, None, None], self.vertex_normals[self.faces], flat)
+        normals: np.ndarray = np.where(self.mesh.smooth[:, None, None], self.vertex_normals[self.faces], flat)
+        return normals
 
     def turned(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors [n, 3] of the mesh's own coordinates -> as the scene is turned."""
-        return vectors @ self.turn.T if self._is_placed else vectors
+        if not self._is_placed:
+            return vectors
+        moved: np.ndarray = vectors @ self.turn.T
+        return moved
 
     def find(self, origin: np.ndarray, directions: np.ndarray, number: int, best: Hits) -> None:
         """Write first hits into `best` where they are nearer, as layer `number`.

@@ -228,8 +228,10 @@ def _pillow(pillow: PillowAnswer | Faulty) -> Diagnosis:
 
 def _synped(synped: SynpedAnswer | Faulty) -> Diagnosis:
     if isinstance(synped, Faulty):
-        return Diagnosis("SynPed", "problem", f"cannot be rendered: {synped.why}", install(["anny", "embreex"]))
-    return Diagnosis("SynPed", "ok", "anny and embreex work")
+        return Diagnosis(
+            "SynPed", "problem", f"cannot be rendered: {synped.why}", install(["anny", "embreex", "numba"])
+        )
+    return Diagnosis("SynPed", "ok", "anny, embreex and numba work")
 
 
 def _plugins(pool: ThreadPoolExecutor) -> Iterator[Diagnosis]:

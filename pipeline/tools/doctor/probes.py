@@ -113,8 +113,8 @@ def probe_pillow() -> PillowAnswer:
 
 
 def probe_synped() -> SynpedAnswer:
-    """Import of the body model and the ray caster of SynPed."""
-    for name in ("anny", "embreex.rtcore"):
+    """Import of the body model, the ray caster and the compiler of SynPed."""
+    for name in ("anny", "embreex.rtcore", "numba"):
         importlib.import_module(name)
     return SynpedAnswer()
 
