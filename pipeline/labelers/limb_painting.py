@@ -254,7 +254,7 @@ def _distance(x: np.ndarray, y: np.ndarray, limb: Limb, height: float) -> np.nda
     edges = list(itertools.pairwise([*limb.points, limb.points[0]]))
     if len(edges) == 2:  # there and back
         edges = edges[:1]
-    distance = functools.reduce(np.minimum, (_squared(x, y, start, end) for start, end in edges))
+    distance: np.ndarray = functools.reduce(np.minimum, (_squared(x, y, start, end) for start, end in edges))
     np.sqrt(distance, out=distance)
     if len(edges) > 2:
         distance[_inside(x, y, edges)] = 0
@@ -267,7 +267,7 @@ def _distance(x: np.ndarray, y: np.ndarray, limb: Limb, height: float) -> np.nda
 def _squared(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Squared distance of pixels from the line between two points."""
     share, along = _share(x, y, start, end), end - start
-    right = share * along[0]
+    right: np.ndarray = share * along[0]
     np.subtract(x - start[0], right, out=right)
     np.square(right, out=right)
     share *= along[1]
