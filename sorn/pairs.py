@@ -92,10 +92,10 @@ class PairTally:
         """Counts of one tile, see `Consumer`."""
         similarity = tile.similarities[self.rules[0]]
         of_query, of_gallery = self.common.of_query[tile.rows], self.common.of_gallery[tile.columns]
-        for lines in _bands(similarity):
-            place = similarity[lines] * np.float32(STEPS)
+        for band in _bands(similarity):
+            place = similarity[band] * np.float32(STEPS)
             np.floor(place, out=place)
-            place += np.take(self._start[of_query[lines]], of_gallery, axis=1)  # whole numbers: no rounding
+            place += np.take(self._start[of_query[band]], of_gallery, axis=1)  # whole numbers: no rounding
             self._counts[1] += self._counted(place.astype(np.int64).ravel())
         for row, (lines, columns) in enumerate((tile.same, tile.left_out)):
             place = self.common.table[of_query[lines], of_gallery[columns]] * BINS + bins(similarity[lines, columns])

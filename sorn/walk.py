@@ -47,12 +47,12 @@ class SimilarityTile:
     @property
     def first(self) -> bool:
         """Whether it is the first tile of its queries."""
-        return self.columns.start == 0
+        return bool(self.columns.start == 0)
 
     @property
     def last(self) -> bool:
         """Whether it is the last tile of its queries."""
-        return self.columns.stop == self.gallery
+        return bool(self.columns.stop == self.gallery)
 
     @cached_property
     def same(self) -> Pairs:

@@ -67,7 +67,7 @@ def find_threshold_source(extraction: Extraction, dataset: str) -> ThresholdSour
     if distributed.meet(value=known is not None):
         if known is not None:
             extraction.keep()
-        return known and ThresholdSource(made_from, dataset, known=known)
+        return ThresholdSource(made_from, dataset, known=known) if known is not None else None
     banks = extraction.banks()
     if banks is None:
         return None
