@@ -25,15 +25,15 @@ MARGIN = np.array([[-0.001], [0.001]], np.float32)  # metres around a mesh beyon
 class Scene:
     """A mesh prepared for rays.
 
-    Preparing one costs more than asking it, so one Scene can stand in many places. brief: for one picture.
+    Preparing one costs more than asking it, so one Scene can stand in many places.
     """
 
-    def __init__(self, mesh: Mesh, brief: bool = False) -> None:
+    def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
         self.faces = np.ascontiguousarray(mesh.faces, dtype=np.int32)
         self.coords = np.ascontiguousarray(mesh.coords, dtype=np.float32)
-        self._tree = Tree(vertices, self.faces, brief)
+        self._tree = Tree(vertices, self.faces)
         self.face_normals, self.vertex_normals = mesh_normals(vertices, self.faces)
         low, high = extent(vertices)
         self._bounds = np.stack([low, high]) + MARGIN

@@ -83,7 +83,7 @@ def compose(plan: DatasetPlan, spec: ImageSpec, rng: np.random.Generator) -> Sho
     camera, place, still = camera_of(plan, spec.camid)
     who = identity(plan, spec.pid)
     person = people.build(who, people.draw_pose(rng, who))
-    upright = Scene(simplified(person.mesh, CELL), brief=True)
+    upright = Scene(simplified(person.mesh, CELL))
     for _ in range(STANDS):
         stand = _stand(camera, place, person, upright, rng)
         others = _surroundings(plan, spec, place, stand, rng)

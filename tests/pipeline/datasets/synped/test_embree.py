@@ -44,12 +44,11 @@ def nothing(count):
     )
 
 
-@pytest.mark.parametrize("brief", [False, True])
-def test_packets_hit_what_single_rays_hit(soup, rays, brief):
+def test_packets_hit_what_single_rays_hit(soup, rays):
     vertices, faces, scene = soup
     origin, directions = rays
     layer, face, distance, u, v = nothing(len(directions))
-    tree = Tree(vertices, faces, brief)
+    tree = Tree(vertices, faces)
     every = np.arange(len(directions))
     first_hits(tree.address, 3, bounds_of(vertices), origin, directions, every, layer, face, distance, u, v)
     alone = scene.run(np.tile(origin, (len(directions), 1)), directions, output=True)
