@@ -268,8 +268,7 @@ def _squared(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -
     """Squared distance of pixels from the line between two points."""
     share, along = _share(x, y, start, end), end - start
     right: np.ndarray = share * along[0]
-    np.subtract(x - start[0], right, out=right)
-    np.square(right, out=right)
+    np.square(np.subtract(x - start[0], right, out=right), out=right)
     share *= along[1]
     np.subtract(y - start[1], share, out=share)
     right += np.square(share, out=share)
@@ -281,8 +280,7 @@ def _share(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> 
     along = end - start
     length = float(along @ along) or 1.0
     share: np.ndarray = (x - start[0]) * (along[0] / length) + (y - start[1]) * (along[1] / length)
-    np.maximum(share, 0, out=share)
-    np.minimum(share, 1, out=share)
+    np.clip(share, 0, 1, out=share)
     return share
 
 
