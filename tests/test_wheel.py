@@ -102,7 +102,8 @@ def said(installed: Path, elsewhere: Path, *words: str) -> str:
 
 def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
     for top in ("pipeline", "sorn"):
-        own = {path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file() and path.suffix != ".pyc"}
+        files = {path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file()}
+        own = {path for path in files if "__pycache__" not in path.parts}
         assert own <= {path.relative_to(installed) for path in (installed / top).rglob("*")}
     for top in ("data_manifests", "weights"):
         own = {path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file()}

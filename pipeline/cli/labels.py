@@ -40,7 +40,9 @@ from pipeline.runs.config_loading import load_config
 def score(
     labels: tuple[str, ...], runs: Path, data_root: Path, config_name: str, overrides: tuple[str, ...], workers: int
 ) -> None:
-    """Print tables of the labels of each RUN against ground truth, over all images of every labelled split.
+    """Print scores of the labels of each RUN against ground truth.
+
+    All images of every labelled split count.
 
     They are IoU by body part, and the stripes that are called visible or hidden rightly, beside what calling every
     stripe visible would get right. Images whose label is empty are counted, and not scored: they train no body part.

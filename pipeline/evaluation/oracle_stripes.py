@@ -43,7 +43,7 @@ def exact_banks(
 
 
 def decisions(bank: FeatureBank, stripes: Stripes) -> SideStripes:
-    """Visible stripes of a bank of `exact_banks` against those of its ground truth."""
+    """Visible stripes of `exact_banks` against those of the ground truth."""
     assert bank.exact is not None, "the bank comes from exact_banks"
     true, said = (stripes.indicators(scores) for scores in (bank.exact, bank.visibility))
     return SideStripes(len(bank), stripe_agreement(true, said, stripes))

@@ -57,7 +57,7 @@ class ThresholdSource:
 
 
 def find_threshold_source(extraction: Extraction, dataset: str) -> ThresholdSource | None:
-    """Known calibration of the validation images, else their features, extracted now if necessary.
+    """Known calibration of the validation images, else their features.
 
     The processes of torchrun share the work: None in all but process 0. Raises UserError as `Extraction.banks` does.
     """

@@ -112,7 +112,10 @@ class Labeling:
 
 @dataclass
 class Effort:
-    """Images that this process has labelled, and the CPU seconds of decoding, labeling and resizing them."""
+    """Images that this process has labelled, and their CPU seconds.
+
+    Those of decoding, labeling and resizing.
+    """
 
     images: int = 0
     cpu_seconds: float = 0.0
@@ -125,7 +128,7 @@ class Effort:
             self.cpu_seconds += cpu_seconds
 
     def sentence(self) -> str:
-        """The rate, and the most memory that the process has had so far."""
+        """Rate, and the most memory that the process has had."""
         rate, memory = self.images / max(self.cpu_seconds, 1e-9), getrusage(RUSAGE_SELF).ru_maxrss / RSS_PER_MB
         return f"{self.images:,} images labelled, {rate:.1f} per CPU second; {memory:.0f} MB of memory at most"
 

@@ -1,4 +1,4 @@
-"""Embree through its C interface: search trees of triangles, first hits and shadows of many rays.
+"""Embree through its C interface: first hits and shadows of rays.
 
 The package embreex brings the library. Its own classes copy a mesh number by number in Python, which takes longer than
 all rays of a picture.

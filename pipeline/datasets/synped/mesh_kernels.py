@@ -22,7 +22,10 @@ def face_crosses(vertices, faces):  # type: ignore[no-untyped-def]
 
 @compiled("f8[:, ::1](f4[:, ::1], i4[:, ::1])")
 def normal_sums(vertices, faces):  # type: ignore[no-untyped-def]
-    """Sums [V, 3] float64 of the normals of the faces at each vertex, weighted by area."""
+    """Sums of the normals of the faces at each vertex.
+
+    They are weighted by area: [V, 3] float64.
+    """
     crosses = face_crosses(vertices, faces)
     sums = np.zeros((len(vertices), 3))
     for f in range(len(faces)):

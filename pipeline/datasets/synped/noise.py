@@ -22,7 +22,10 @@ def _fractal_table() -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def smooth_table() -> np.ndarray:
-    """Periodic noise of one scale (16 cells), three channels: [SIZE, SIZE, 3] float32, mean 0, standard deviation 1."""
+    """Periodic noise of one scale, 16 cells.
+
+    [SIZE, SIZE, 3] float32, mean 0, standard deviation 1.
+    """
     return _filtered(12, lambda radius: np.exp(-(((radius - 24.0) / 12.0) ** 2)), channels=3)
 
 

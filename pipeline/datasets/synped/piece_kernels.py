@@ -1,4 +1,4 @@
-"""Kernels over pieces of clothes in the rest pose: cut triangles, nearest points, outlines."""
+"""Kernels over pieces of clothes: cut triangles, nearest points, outlines."""
 
 from __future__ import annotations
 

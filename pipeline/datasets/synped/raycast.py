@@ -98,7 +98,9 @@ class Scene:
         )
 
     def shade(self, origins: np.ndarray, directions: np.ndarray, reach: float, dark: np.ndarray) -> None:
-        """True in `dark` [n] for rays that meet anything within `reach` metres, unless it is true already.
+        """Shadows: true in `dark` [n] for rays that meet anything.
+
+        Only within `reach` metres, and where it is not true already.
 
         origins, unit directions: [n, 3] float32.
         """

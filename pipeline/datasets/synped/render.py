@@ -45,7 +45,10 @@ class Rendered:
 
 
 def warm_up() -> None:
-    """Assets that every person needs. Importing this module has compiled all kernels, before several workers do."""
+    """Assets that every person needs.
+
+    Importing this module has compiled all kernels, before several workers do.
+    """
     people.warm_up()
 
 

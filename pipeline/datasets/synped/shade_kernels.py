@@ -1,4 +1,4 @@
-"""Kernels of shading: surface points of ray hits, shared samples of light, radiance."""
+"""Kernels of shading: surface points of hits, samples of light, radiance."""
 
 from __future__ import annotations
 

@@ -83,7 +83,10 @@ def write_label_report(run: Run, marks: Marks = NO_MARKS) -> list[Path]:
 def against_exact(
     labels: StoredLabels, exact: ExactMasks, compared: np.ndarray, stripes: Stripes, workers: int
 ) -> Agreement:
-    """Agreement with ground truth of one image or more. compared: their positions in the labels, int64 [n]."""
+    """Agreement with ground truth of some images.
+
+    compared: their positions in the labels, int64 [n].
+    """
 
     def read(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         references = [exact.read(str(labels.name[number]), labels.index.image_size) for number in numbers]

@@ -113,7 +113,7 @@ def probe_pillow() -> PillowAnswer:
 
 
 def probe_synped() -> SynpedAnswer:
-    """Import of the body model, the ray caster and the compiler of SynPed."""
+    """Import of the packages that SynPed is rendered with."""
     for name in ("anny", "embreex.rtcore", "numba"):
         importlib.import_module(name)
     return SynpedAnswer()

@@ -23,6 +23,7 @@ from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from sorn.config import SORNConfig
+from sorn.matching import Rule, similarity_blocks, variants
 from sorn.network import SORN
 from sorn.sample import Sample, Status
 
@@ -100,8 +101,10 @@ def test_equal_pictures_are_ranked_in_the_gallerys_order(
     scores = score(RankingTask(banks.query, banks.gallery, STANDARD, EvalConfig(precision=precision)), [])
     for metrics in scores.metrics.values():
         assert metrics.first_hit.tolist() == [[1, 1]] and metrics.ap[0].tolist() == [1, 1]
-    for rows in scores.rows.values():
-        for number, row in rows.items():
-            assert np.abs(row).max() <= 1
-            same = np.array(gallery) == [1, 2][number]
-            assert len(set(row[same].tolist())) == 1 == len(set(row[~same].tolist()))
+    rules = [Rule(variant, EvalConfig().tau) for variant in variants(banks.query)]
+    for _, similarities in similarity_blocks(banks.query, banks.gallery, rules):
+        for rows in similarities:
+            for row, picture in zip(rows, [1, 2], strict=True):
+                assert np.abs(row).max() <= 1
+                same = np.array(gallery) == picture
+                assert len(set(row[same].tolist())) == 1 == len(set(row[~same].tolist()))

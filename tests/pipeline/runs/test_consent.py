@@ -139,8 +139,8 @@ def test_labels_are_not_made_anew_because_of_a_configuration(paths: Paths) -> No
     anew, beside, kept = lines(error)
     assert "ARGS=--relabel --retrain" in anew
     assert f"RUNS={paths.runs}-image_size-384-128" in beside
-    assert "CONFIG=paper" in kept and "ARGS=--set 'masks.image_size=[192,64]'" in kept
-    assert execute(masks, named(paths, "masks.image_size=[192,64]", config="paper")) is None
+    assert "CONFIG=paper" in kept and "ARGS=--set 'masks.image_size=[288,96]'" in kept
+    assert execute(masks, named(paths, "masks.image_size=[288,96]", config="paper")) is None
     assert execute(masks, named(paths, config="paper", consent=[RELABEL])) is not None
 
 

@@ -299,7 +299,7 @@ def renders(monkeypatch: pytest.MonkeyPatch, make_images) -> list[str]:
 def test_synped_is_rendered_once(tmp_path: Path, renders: list[str]) -> None:
     synped = Paths("synped_demo", "ground_truth", tmp_path / "data", tmp_path / "runs")
     assert run(synped) and not run(synped)
-    assert renders == ["demo 0 2 home"]
+    assert renders == ["demo 3 2 home"]
     assert synped.contact_sheet.read_text() == "train query"
     records = [record for record, _ in read_rows(synped.records, "make data")]
     manifest, root = load_manifest("synped_demo"), tmp_path / "data" / "synped_demo"

@@ -116,7 +116,7 @@ def as_process(monkeypatch, number: int, others_say: list[str] | None = None) ->
         return value if number == 0 else others_say
 
     monkeypatch.setattr(distributed, "here", lambda: distributed.Process(number, 2, number, 2))
-    monkeypatch.setattr(distributed, "join", lambda: told.append("joined"))
+    monkeypatch.setattr(distributed, "join", lambda device="auto": told.append("joined"))
     monkeypatch.setattr(distributed, "leave", lambda: told.append("left"))
     monkeypatch.setattr(distributed, "meet", meet)
     return told
