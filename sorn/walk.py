@@ -133,4 +133,4 @@ def tile_size(queries: int, gallery: int, rules: int, whole: bool) -> tuple[int,
     if whole or (height >= min(FEWEST, queries) and gallery <= WIDEST):
         return height, gallery
     height = min(queries, 2 * FEWEST)
-    return height, max(1, matching.MEMORY // (8 * rules * height))  # half of it: products take their share too
+    return height, max(1, matching.MEMORY // (16 * rules * height))  # a quarter: galleries so large need the rest

@@ -44,7 +44,10 @@ class ThresholdSource:
     def calibration(
         self, checkpoint: str, options: EvalConfig, device: torch.device | str = "cpu"
     ) -> Calibration | None:
-        """Calibration by these images; None where their pairs tell no rates. checkpoint: sha256 of the weights."""
+        """Calibration by these images, None where their pairs tell no rates.
+
+        checkpoint: sha256 of the weights.
+        """
         if self.banks is None:
             return self.known
         task = PairTask(*self.banks, self.dataset, "val", options, device)
