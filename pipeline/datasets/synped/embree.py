@@ -92,8 +92,8 @@ class Tree:
         _library.rtcCommitGeometry(geometry)
         _library.rtcAttachGeometry(self.address, geometry)
         _library.rtcReleaseGeometry(geometry)
-        # Not with a lower build quality, a quarter of the time: where a ray meets two triangles on their common edge,
-        # the tree decides which one is hit, and one ray in a million would change a picture.
+        # Not with a lower build quality, a quarter of the time: where a ray meets two triangles on a common edge, the
+        # tree decides which one is hit, and one ray in a million would change a picture.
         _library.rtcCommitScene(self.address)
 
 

@@ -187,27 +187,29 @@ def _surface_points(scenes: Sequence[Scene], hits: Hits, directions: np.ndarray,
         here = np.flatnonzero(layers == layer)
         if not len(here):
             continue
-        rays = found[here]
+        order, starts = sorted_by_surface(scene.mesh.surface, hits.face[found[here]], len(scene.mesh.surfaces))
+        here = here[order]
         mesh = (scene.faces, scene.mesh.smooth, scene.vertex_normals, scene.face_normals, scene.coords)
-        normal, even, place = interpolated(rays, hits.face, hits.u, hits.v, *mesh)
-        points.albedo[here], points.gloss[here] = _surfaces(scene, hits.face[rays], place, normal)
+        normal, even, place = interpolated(found[here], hits.face, hits.u, hits.v, *mesh)
+        points.albedo[here], points.gloss[here] = _surfaces(scene, starts, place, normal)
         points.normals[here], points.flat[here] = scene.turned(normal), scene.turned(even)
     for vectors in (points.normals, points.flat):
         face_viewer(vectors, directions, found)
     return points
 
 
-def _surfaces(scene: Scene, face: np.ndarray, place: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Albedo and gloss of hits, each surface evaluated once, on its own hits only; `normal` is tilted in place."""
-    albedo = np.empty_like(place)
-    gloss = np.zeros(len(place), np.float32)
-    order, starts = sorted_by_surface(scene.mesh.surface, face, len(scene.mesh.surfaces))
+def _surfaces(scene: Scene, starts: np.ndarray, place: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Albedo and gloss of hits that are sorted by surface, each surface evaluated once; `normal` is tilted in place.
+
+    starts: where the hits of each surface begin, [surfaces + 1].
+    """
+    albedo, gloss = np.empty_like(place), np.zeros(len(place), np.float32)
     for number in np.flatnonzero(np.diff(starts)):
-        look, group = scene.mesh.surfaces[number], order[starts[number] : starts[number + 1]]
-        albedo[group] = look.albedo(place[group])
-        gloss[group] = look.gloss
+        look, own = scene.mesh.surfaces[number], slice(starts[number], starts[number + 1])
+        albedo[own] = look.albedo(place[own])
+        gloss[own] = look.gloss
         if look.bump > 0:
-            tilt(normal, place, group, 0.5 * look.bump, CELLS / look.bump_scale, smooth_table())
+            tilt(normal[own], place[own], 0.5 * look.bump, CELLS / look.bump_scale, smooth_table())
     normalise(normal)
     return albedo, gloss
 

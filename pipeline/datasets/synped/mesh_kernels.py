@@ -175,6 +175,21 @@ def cube_keys(vertices, faces, surface, cell):  # type: ignore[no-untyped-def]
     return keys
 
 
+@compiled("Tuple((i4[:, ::1], i8[::1]))(i4[:, ::1], i4[::1])")
+def merged_faces(faces, group):  # type: ignore[no-untyped-def]
+    """Faces [G, 3] of groups that have three corners left, and which of the faces [F, 3] they were [G]. group: [V]."""
+    kept = np.empty((len(faces), 3), np.int32)
+    source = np.empty(len(faces), np.int64)
+    count = 0
+    for f in range(len(faces)):
+        a, b, c = group[faces[f, 0]], group[faces[f, 1]], group[faces[f, 2]]
+        if a != b and b != c and a != c:
+            kept[count, 0], kept[count, 1], kept[count, 2] = a, b, c
+            source[count] = f
+            count += 1
+    return kept[:count].copy(), source[:count].copy()
+
+
 @compiled("f4[:, ::1](f4[:, ::1], i4[::1], i8)")
 def group_means(vertices, group, count):  # type: ignore[no-untyped-def]
     """Means [count, 3] of the vertices [V, 3] of each group, summed in float64. group: [V]."""

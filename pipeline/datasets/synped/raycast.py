@@ -37,7 +37,7 @@ class Scene:
         self.face_normals, self.vertex_normals = mesh_normals(vertices, self.faces)
         low, high = extent(vertices)
         self._bounds = np.stack([low, high]) + MARGIN
-        self._middle = 0.5 * (low + high)
+        self._own_middle = self._middle = 0.5 * (low + high)
         self._radius = np.float32(float(np.linalg.norm(high - low)) / 2)
         self.turn = np.eye(3, dtype=np.float32)
         self._shift = np.zeros(3, dtype=np.float32)
@@ -53,6 +53,7 @@ class Scene:
         other.turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=np.float32)
         other._shift = np.asarray(position, dtype=np.float32)
         other._is_placed = True
+        other._middle = other.to_world(self._own_middle)
         return other
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ class Scene:
         """
         rays = np.arange(len(directions))
         if self._is_placed:
-            rays = aimed(directions, (self.to_world(self._middle) - origin).astype(np.float32), self._radius)
+            rays = aimed(directions, (self._middle - origin).astype(np.float32), self._radius)
             origin, directions = (origin - self._shift) @ self.turn, directions[rays] @ self.turn
         start = np.ascontiguousarray(origin, np.float32)
         first_hits(
@@ -105,7 +106,7 @@ class Scene:
         origins, unit directions: [n, 3] float32.
         """
         if self._is_placed:
-            rays = aimed_from(origins, directions, self.to_world(self._middle), self._radius, dark)
+            rays = aimed_from(origins, directions, self._middle, self._radius, dark)
             origins, directions = (origins[rays] - self._shift) @ self.turn, directions[rays] @ self.turn
         else:
             rays = np.flatnonzero(~dark)

@@ -69,17 +69,16 @@ def sorted_by_surface(surface, face, count):  # type: ignore[no-untyped-def]
     return order, starts
 
 
-@compiled("void(f4[:, ::1], f4[:, ::1], i8[::1], f4, f4, f4[:, :, ::1])")
-def tilt(normal, place, rows, amount, step, table):  # type: ignore[no-untyped-def]
-    """Normals of `rows` tilted, in place, by smooth noise at their places.
+@compiled("void(f4[:, ::1], f4[:, ::1], f4, f4, f4[:, :, ::1])")
+def tilt(normal, place, amount, step, table):  # type: ignore[no-untyped-def]
+    """Normals tilted, in place, by smooth noise at their places.
 
     normal, place: [m, 3]. table: [side, side, 3], noise that repeats; its side is a power of two. step: cells of the
     table per metre.
     """
     last = len(table) - 1
     one = np.float32(1)
-    for k in range(len(rows)):
-        i = rows[k]
+    for i in range(len(place)):
         x = (place[i, 0] + np.float32(0.73) * place[i, 1]) * step
         y = (place[i, 2] + np.float32(0.61) * place[i, 1]) * step
         column, row = np.floor(x), np.floor(y)

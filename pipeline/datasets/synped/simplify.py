@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.datasets.synped.mesh import Mesh
-from pipeline.datasets.synped.mesh_kernels import cube_keys, group_means, grouped
+from pipeline.datasets.synped.mesh_kernels import cube_keys, group_means, grouped, merged_faces
 
 
 def simplified(mesh: Mesh, cell: float) -> Mesh:
@@ -20,13 +20,11 @@ def simplified(mesh: Mesh, cell: float) -> Mesh:
     """
     key = cube_keys(mesh.vertices, mesh.faces, mesh.surface, cell)
     group, first = grouped(key)
-    faces = group[mesh.faces]
-    a, b, c = faces.T
-    kept = (a != b) & (b != c) & (a != c)
+    faces, kept = merged_faces(mesh.faces, group)
     return replace(
         mesh,
         vertices=group_means(mesh.vertices, group, len(first)),
-        faces=faces[kept],
+        faces=faces,
         part=mesh.part[kept],
         surface=mesh.surface[kept],
         coords=mesh.coords[first],

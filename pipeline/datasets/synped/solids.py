@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.datasets.synped.mesh import Mesh, Surface
+from pipeline.datasets.synped.solid_kernels import rings
 
 Point = Sequence[float] | np.ndarray
 
@@ -54,17 +55,16 @@ def lathe(profile: Sequence[tuple[float, float]], surface: Surface, segments: in
 
 def tube(path: Sequence[Point], radius: float, surface: Surface, segments: int = 6) -> Mesh:
     """A bar of round section along a path of points."""
-    points = np.asarray(path, dtype=np.float64)
-    along = np.gradient(points, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    helper = np.where(np.abs(along[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
-    side = _cross(along, helper)
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    up = _cross(side, along)
+    points = np.ascontiguousarray(path, dtype=np.float64)
+    vertices = rings(points, radius, *_circle(segments))
+    return solid(vertices, _grid_faces(len(points), segments)[:, ::-1], surface, smooth=True)
+
+
+@lru_cache(maxsize=64)
+def _circle(segments: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines [segments] of equal steps."""
     angles = np.linspace(0, 2 * np.pi, segments, endpoint=False)
-    ring = side[:, None] * np.cos(angles)[None, :, None] + up[:, None] * np.sin(angles)[None, :, None]
-    vertices = points[:, None] + radius * ring
-    return solid(vertices.reshape(-1, 3), _grid_faces(len(points), segments)[:, ::-1], surface, smooth=True)
+    return np.cos(angles), np.sin(angles)
 
 
 def hoop(radius: float, thickness: float, surface: Surface, segments: int = 20) -> Mesh:
