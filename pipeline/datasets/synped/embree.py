@@ -105,7 +105,9 @@ _occluded: Any = types.ExternalFunction("rtcOccluded16", types.void(types.intp, 
 def first_hits(  # type: ignore[no-untyped-def]
     tree, number, bounds, origin, directions, rays, layer, face, distance, u, v
 ):
-    """First hits of rays from one origin, written where they are nearer than what is known.
+    """First hits of rays from one origin.
+
+    Written where they are nearer than what is known.
 
     tree: Tree.address. number: of the layer. bounds: [2, 3], lowest and highest corner of a box around all triangles.
     origin: [3]. directions: [m, 3] of the rays [m]. layer, face, distance, u, v: [n], by ray, as in raycast.Hits. The
@@ -151,7 +153,9 @@ def first_hits(  # type: ignore[no-untyped-def]
 
 @compiled("void(intp, f4[:, ::1], f4[:, ::1], f4[:, ::1], f4, i8[::1], b1[::1])")
 def shadows(tree, bounds, origins, directions, reach, rays, dark):  # type: ignore[no-untyped-def]
-    """True in `dark` [n] for the rays [m] that meet a triangle within `reach` metres.
+    """Shadows of rays: true in `dark` where a triangle is met.
+
+    dark: [n]. rays: [m]. Only triangles within `reach` metres count.
 
     tree, bounds: as in `first_hits`. origins, directions: [m, 3].
     """
@@ -211,7 +215,10 @@ def aimed(directions, offset, radius):  # type: ignore[no-untyped-def]
 
 @compiled("i8[::1](f4[:, ::1], f4[:, ::1], f4[::1], f4, b1[::1])")
 def aimed_from(origins, directions, middle, radius, dark):  # type: ignore[no-untyped-def]
-    """As `aimed`, for rays [n] with origins [n, 3] of their own that are not `dark` [n]. middle: [3], of the ball."""
+    """As `aimed`, for rays with origins of their own.
+
+    origins: [n, 3]. Rays that are `dark` [n] are left out. middle: [3], of the ball.
+    """
     found = np.empty(len(directions), np.int64)
     count = 0
     for i in range(len(directions)):

@@ -57,7 +57,9 @@ def mesh_normals(vertices, faces):  # type: ignore[no-untyped-def]
 
 @compiled("Tuple((i4[::1], i8[::1]))(i8[::1])")
 def grouped(keys):  # type: ignore[no-untyped-def]
-    """Equal keys [n] -> number of each one's group [n] int32, and the first member of each group [g] int64.
+    """Groups of equal keys.
+
+    keys: [n]. Returns the number of each one's group [n] int32, and the first member of each group [g] int64.
 
     Groups are numbered in the order of their first members.
     """
@@ -155,7 +157,9 @@ def extent(points):  # type: ignore[no-untyped-def]
 
 @compiled("i8[::1](f4[:, ::1], i4[:, ::1], i2[::1], f4)")
 def cube_keys(vertices, faces, surface, cell):  # type: ignore[no-untyped-def]
-    """Keys [V] int64, equal for vertices of one surface in one cube of side `cell` metres.
+    """Keys of vertices, equal within one cube and one surface.
+
+    [V] int64. The cubes have sides of `cell` metres.
 
     vertices: [V, 3]. faces: [F, 3] and their surface [F]. The last face that has a vertex gives its surface.
     """
@@ -177,7 +181,10 @@ def cube_keys(vertices, faces, surface, cell):  # type: ignore[no-untyped-def]
 
 @compiled("Tuple((i4[:, ::1], i8[::1]))(i4[:, ::1], i4[::1])")
 def merged_faces(faces, group):  # type: ignore[no-untyped-def]
-    """Faces [G, 3] of groups that have three corners left, and which of the faces [F, 3] they were [G]. group: [V]."""
+    """Faces of groups that have three corners left.
+
+    [G, 3], and which of the faces [F, 3] they were [G]. group: [V].
+    """
     kept = np.empty((len(faces), 3), np.int32)
     source = np.empty(len(faces), np.int64)
     count = 0

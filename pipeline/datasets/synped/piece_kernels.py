@@ -9,7 +9,9 @@ from pipeline.datasets.synped.compiled import compiled
 
 @compiled("Tuple((i8[:, ::1], i8[::1], i8[::1], i8[::1]))(i4[:, ::1], b1[::1])")
 def cut_faces(faces, inside):  # type: ignore[no-untyped-def]
-    """Triangles [G, 3] of the inside, and for each the face it comes from [G]; start and end [E] of the edges cut.
+    """Triangles of the inside of a cut piece.
+
+    [G, 3], and for each the face it comes from [G]; start and end [E] of the edges cut.
 
     faces: [F, 3]. inside: [V]. Corner V + e is the cut of edge e; two triangles that share an edge cut it twice. Whole
     faces come first, then those with one corner inside, then the halves of those with two. All int64.
@@ -60,7 +62,10 @@ def cut_faces(faces, inside):  # type: ignore[no-untyped-def]
 
 @compiled("i8[::1](f4[:, ::1], f4[:, ::1])")
 def nearest(points, others):  # type: ignore[no-untyped-def]
-    """Number of the nearest of `others` [m, 3] for every point [n, 3], int64; the first one of equals."""
+    """Number of the nearest of `others` for every point.
+
+    others: [m, 3]. points: [n, 3]. int64; the first one of equals.
+    """
     result = np.empty(len(points), np.int64)
     for i in range(len(points)):
         best = np.float32(np.inf)
@@ -98,7 +103,10 @@ def supports(points, heights, half, directions):  # type: ignore[no-untyped-def]
 
 @compiled("i4[:, ::1](f4[:, ::1], i8)")
 def strongest(weights, count):  # type: ignore[no-untyped-def]
-    """Columns of the `count` largest weights of each row [n, S], falling, [n, count] int32; the first one of equals."""
+    """Columns of the `count` largest weights of each row, falling.
+
+    weights: [n, S]. [n, count] int32; the first one of equals.
+    """
     result = np.empty((len(weights), count), np.int32)
     for i in range(len(weights)):
         known = 0

@@ -12,7 +12,9 @@ from pipeline.datasets.synped.compiled import compiled
     "(i8[::1], i4[::1], f4[::1], f4[::1], i4[:, ::1], b1[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])"
 )
 def interpolated(rays, face, u, v, faces, smooth, vertex_normals, face_normals, coords):  # type: ignore[no-untyped-def]
-    """Normals, flat normals and texture coordinates at the hits of the rays [m]: [m, 3] float32 each.
+    """Normals, flat normals and texture coordinates at hits.
+
+    [m, 3] float32 each, for the rays [m].
 
     face, u, v: [n] by ray, as in raycast.Hits. faces, smooth, face_normals: [F, ...] of the mesh. vertex_normals,
     coords: [V, 3]. A face that is not smooth has its flat normal everywhere.
@@ -41,7 +43,10 @@ def interpolated(rays, face, u, v, faces, smooth, vertex_normals, face_normals, 
 
 @compiled("void(f4[:, ::1], f4[:, ::1], i8[::1])")
 def face_viewer(normals, directions, rays):  # type: ignore[no-untyped-def]
-    """Normals [m, 3] turned, in place, towards where the rays [m] come from. directions: [n, 3] by ray."""
+    """Normals turned towards where the rays come from.
+
+    In place. normals: [m, 3]. rays: [m]. directions: [n, 3] by ray.
+    """
     for k in range(len(rays)):
         i = rays[k]
         x, y, z = normals[k, 0] * directions[i, 0], normals[k, 1] * directions[i, 1], normals[k, 2] * directions[i, 2]
@@ -51,7 +56,9 @@ def face_viewer(normals, directions, rays):  # type: ignore[no-untyped-def]
 
 @compiled("Tuple((i8[::1], i8[::1]))(i2[::1], i4[::1], i8)")
 def sorted_by_surface(surface, face, count):  # type: ignore[no-untyped-def]
-    """Order [m] in which hits of one surface stand together, and where each surface begins [count + 1], int64.
+    """Order in which hits of one surface stand together.
+
+    [m], and where each surface begins [count + 1], int64.
 
     surface: [F] of the mesh, below `count`. face: [m] of the hits.
     """
@@ -102,7 +109,9 @@ def normalise(vectors):  # type: ignore[no-untyped-def]
 
 @compiled("f4[:, ::1](f4[::1], f4[::1], f4[:, ::1], f4[:, ::1], i8[::1], f4)")
 def off_surface(origin, distance, directions, flat, rays, offset):  # type: ignore[no-untyped-def]
-    """Points [m, 3] at the hits of the rays [m], lifted by `offset` metres along their flat normals [m, 3].
+    """Points at hits, lifted along their flat normals.
+
+    [m, 3], for the rays [m]. offset: metres. flat normals: [m, 3].
 
     origin: [3]. distance: [n], directions: [n, 3] by ray.
     """
@@ -116,7 +125,9 @@ def off_surface(origin, distance, directions, flat, rays, offset):  # type: igno
 
 @compiled("f4[::1](b1[::1], i8[::1], i8[::1], i2[::1], i8, i8)")
 def neighbours_mean(dark, asked, found, layer, columns, reach):  # type: ignore[no-untyped-def]
-    """Share of light at every hit [m], float32: mean over the hits of its layer near by that were asked.
+    """Share of light at every hit, from hits near by.
+
+    [m] float32: mean over the hits of its layer that were asked.
 
     dark: [q] bool, the answers at the rays asked [q]. found: [m] rays with a hit. layer: [n] int16 of every ray of the
     grid, -1 for none. reach: cells to each side of a square window.
@@ -195,7 +206,10 @@ def lighten(rays, albedo, normals, side, sky_free, facing, fade, sun_free, mirro
 
 @compiled("f4[:, ::1](f4[::1], f4[::1], f4[::1], f4[::1], f4[::1])")
 def view_rays(x, y, right, up, forward):  # type: ignore[no-untyped-def]
-    """Unit directions [len(y) * len(x), 3] through the tangents x (columns) and y (rows) of a view."""
+    """Unit directions of the rays of a view.
+
+    [len(y) * len(x), 3], through the tangents x (columns) and y (rows).
+    """
     rays = np.empty((len(y) * len(x), 3), np.float32)
     for row in range(len(y)):
         for column in range(len(x)):
