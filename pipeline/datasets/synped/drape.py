@@ -68,7 +68,8 @@ def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
     """
     turn, shift = frame.hips[:, :3], frame.hips[:, 3]
     middle = np.array([0, frame.centre, frame.hip], dtype=np.float32)
-    local = brought_back(points, np.ascontiguousarray(shift), np.ascontiguousarray(turn.T), middle)
+    moved = (np.ascontiguousarray(array, np.float32) for array in (points, shift, turn.T))
+    local = brought_back(*moved, middle)
     rings = max(3, int(np.ceil((tube.start - tube.end) / _STEP)) + 1)
     up = np.linspace(tube.start, tube.end, rings, dtype=np.float32)
     support = _hang(tube, outlines(local, up / frame.scale), up, frame.scale)
