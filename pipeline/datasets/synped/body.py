@@ -263,18 +263,18 @@ def _to_world(points: np.ndarray) -> np.ndarray:
 
 
 def _read_base_mesh() -> tuple[np.ndarray, dict[str, list[list[int]]]]:
-    points: list[list[float]] = []
+    points: list[str] = []
     groups: dict[str, list[list[int]]] = {}
     name = ""
     for line in (_assets() / "3dobjs" / "base.obj").read_text(encoding="utf-8").splitlines():
-        kind, _, rest_of_line = line.partition(" ")
-        if kind == "v":
-            points.append([float(number) for number in rest_of_line.split()])
-        elif kind == "g":
-            name = rest_of_line.strip()
-        elif kind == "f":
-            groups.setdefault(name, []).append([int(corner.split("/")[0]) - 1 for corner in rest_of_line.split()])
-    return _to_world(np.array(points)), groups
+        if line.startswith("v "):
+            points.append(line[2:])
+        elif line.startswith("g "):
+            name = line[2:].strip()
+        elif line.startswith("f "):  # vertex/texture, counted from 1
+            groups.setdefault(name, []).append([int(corner.partition("/")[0]) - 1 for corner in line[2:].split()])
+    table = numbers(np.frombuffer(bytearray("\n".join(points), "ascii"), np.uint8))
+    return _to_world(table.reshape(-1, 3)), groups
 
 
 def _triangles(polygons: list[list[int]]) -> np.ndarray:

@@ -84,8 +84,8 @@ def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
     It is turned around the axis by `roll` radians.
     """
     forward = unit((spot - eye)[None].astype(np.float32))[0]
-    right = unit(np.cross(forward, [0, 0, 1])[None].astype(np.float32))[0]
-    up = np.cross(right, forward)
+    right = unit(np.array([[forward[1], -forward[0], 0]], np.float32))[0]
+    up = np.array([right[i] * forward[j] - right[j] * forward[i] for i, j in ((1, 2), (2, 0), (0, 1))], np.float32)
     cos, sin = np.cos(roll), np.sin(roll)
     return View(
         np.asarray(eye, np.float32),

@@ -13,13 +13,16 @@ import numpy as np
 
 from pipeline.datasets.synped.cloth import stored
 from pipeline.datasets.synped.mesh import Mesh, Surface
-from pipeline.datasets.synped.piece_kernels import supports
+from pipeline.datasets.synped.piece_kernels import brought_back, supports
 from sorn.parts import LOWER_LEG, TORSO, UPPER_LEG
 
 COLUMNS = 48
 _STEP = 0.03  # metres between rings
 DIRECTIONS = (np.arange(COLUMNS) * 2 * np.pi / COLUMNS).astype(np.float32)  # 0 = ahead, towards +x growing
 _UNIT = np.stack([np.sin(DIRECTIONS), -np.cos(DIRECTIONS)], axis=1)
+_COSINE = np.cos(DIRECTIONS[None] - DIRECTIONS[:, None])  # [angle, direction]
+_AHEAD = _COSINE > 0.2
+_COSINE[~_AHEAD] = 1
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
     The points are those of torso, legs and the clothes beneath, without arms.
     """
     turn, shift = frame.hips[:, :3], frame.hips[:, 3]
-    local = turned(points - shift, turn.T) - np.array([0, frame.centre, frame.hip], dtype=np.float32)
+    middle = np.array([0, frame.centre, frame.hip], dtype=np.float32)
+    moved = (np.ascontiguousarray(array, np.float32) for array in (points, shift, turn.T))
+    local = brought_back(*moved, middle)
     rings = max(3, int(np.ceil((tube.start - tube.end) / _STEP)) + 1)
     up = np.linspace(tube.start, tube.end, rings, dtype=np.float32)
     support = _hang(tube, outlines(local, up / frame.scale), up, frame.scale)
@@ -77,7 +82,7 @@ def drape(tube: Tube, points: np.ndarray, frame: Frame) -> Mesh:
     flat = radius[:, :, None] * _UNIT[None]
     heights = np.repeat(up[:, None] / frame.scale, COLUMNS, axis=1)
     placed = np.concatenate([flat, heights[..., None]], axis=2).reshape(-1, 3)
-    placed = placed + np.array([0, frame.centre, frame.hip], dtype=np.float32)
+    placed = placed + middle
     vertices = (turned(placed, turn) + shift).astype(np.float32)
     angle = DIRECTIONS[None] - frame.twist * np.clip(up / 0.3, 0, 1)[:, None]
     girth = radius[:1] * frame.scale
@@ -116,9 +121,7 @@ def _hang(tube: Tube, outline: np.ndarray, up: np.ndarray, scale: float) -> np.n
 
 def radii(support: np.ndarray) -> np.ndarray:
     """Radius [R, D] of the convex outlines that have these support values."""
-    cosine = np.cos(DIRECTIONS[None] - DIRECTIONS[:, None])  # [angle, direction]
-    ahead = cosine > 0.2
-    ratio = np.where(ahead[None], support[:, None] / np.where(ahead, cosine, 1)[None], np.inf)
+    ratio = np.where(_AHEAD[None], support[:, None] / _COSINE[None], np.inf)
     outline: np.ndarray = np.maximum(ratio.min(axis=2), 0.01)
     return outline
 

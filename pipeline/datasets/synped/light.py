@@ -21,10 +21,11 @@ from pipeline.datasets.synped.shade_kernels import (
     neighbours_mean,
     normalise,
     off_surface,
-    sky_seen,
+    scatter,
     sorted_by_surface,
     tilt,
 )
+from pipeline.datasets.synped.sky_kernels import sky_rays, sky_seen, spread_out
 from pipeline.datasets.synped.style import Sky
 
 SHARP = 0.015  # radians of the light below which the edge of a shadow needs no smoothing
@@ -191,8 +192,8 @@ def _surface_points(scenes: Sequence[Scene], hits: Hits, directions: np.ndarray,
         here = here[order]
         mesh = (scene.faces, scene.mesh.smooth, scene.vertex_normals, scene.face_normals, scene.coords)
         normal, even, place = interpolated(found[here], hits.face, hits.u, hits.v, *mesh)
-        points.albedo[here], points.gloss[here] = _surfaces(scene, starts, place, normal)
-        points.normals[here], points.flat[here] = scene.turned(normal), scene.turned(even)
+        albedo, points.gloss[here] = _surfaces(scene, starts, place, normal)
+        scatter(here, scene.turned(normal), scene.turned(even), albedo, points.normals, points.flat, points.albedo)
     for vectors in (points.normals, points.flat):
         face_viewer(vectors, directions, found)
     return points
@@ -228,15 +229,13 @@ def _visibility(
 
     Both vary slowly where they are soft, so every second hit, chequered, asks and its neighbours share the answer.
     """
-    row, column = np.divmod(found, grid[1])
-    asks = (row + column) % 2 == 0
-    chosen = np.flatnonzero(asks)
-    first = _spread_out(row[chosen] * 0.7548776662 + column[chosen] * 0.5698402910 + rng.random())
-    second = _spread_out(row[chosen] * 0.8191725134 + column[chosen] * 0.6710436067 + rng.random())
-    towards_sky = points.flat[chosen] * np.float32(1.001) + _on_ball(first, second)  # cosine distribution
-    normalise(towards_sky)
-    dark = blocked(scenes, position[chosen], towards_sky, light.sky_reach)
-    sky_free = neighbours_mean(dark, found[chosen], found, hits.layer, grid[1], 3)
+    columns = grid[1]
+    chosen = np.flatnonzero((found // columns + found % columns) % 2 == 0)
+    first, second = spread_out(found[chosen], columns, rng.random(), rng.random())
+    angle = 2 * np.pi * first
+    rays = sky_rays(chosen, position, points.flat, np.cos(angle), np.sin(angle), 1 - 2 * second)
+    dark = blocked(scenes, *rays, light.sky_reach)
+    sky_free = neighbours_mean(dark, found[chosen], found, hits.layer, columns, 3)
     sun_free = np.ones(len(found), np.float32)
     if light.sun_colour.max() > 0.02:
         hard = light.spread < 0.1
@@ -248,23 +247,10 @@ def _visibility(
         shaded = np.zeros(len(found), bool)
         shaded[lit] = blocked(scenes, position[lit], towards_sun, light.sun_reach)
         if light.spread > SHARP:
-            sun_free = neighbours_mean(shaded[ask], found[ask], found, hits.layer, grid[1], 2 if hard else 3)
+            sun_free = neighbours_mean(shaded[ask], found[ask], found, hits.layer, columns, 2 if hard else 3)
         else:
             sun_free[shaded] = 0
     return sun_free, sky_free
-
-
-def _spread_out(value: np.ndarray) -> np.ndarray:
-    """Multiples of irrational numbers -> [0, 1), float32: neighbours differ, a mean over few is smooth."""
-    fraction: np.ndarray = (value - np.floor(value)).astype(np.float32)
-    return fraction
-
-
-def _on_ball(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Two uniform numbers per point -> uniform directions [n, 3]."""
-    angle, z = 2 * np.pi * first, 1 - 2 * second
-    ring = np.sqrt(np.maximum(1 - z * z, 0))
-    return np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
 
 
 def _mirror(

@@ -120,3 +120,17 @@ def strongest(weights, count):  # type: ignore[no-untyped-def]
                     result[i, later] = result[i, later - 1]
                 result[i, place] = column
     return result
+
+
+@compiled("f4[:, ::1](f4[:, ::1], f4[::1], f4[:, ::1], f4[::1])")
+def brought_back(points, shift, turn, middle):  # type: ignore[no-untyped-def]
+    """Points in the coordinates of a frame.
+
+    [n, 3]: less `shift`, turned by `turn` [3, 3], less `middle`.
+    """
+    local = np.empty((len(points), 3), np.float32)
+    for i in range(len(points)):
+        x, y, z = points[i, 0] - shift[0], points[i, 1] - shift[1], points[i, 2] - shift[2]
+        for axis in range(3):
+            local[i, axis] = (x * turn[axis, 0] + y * turn[axis, 1] + z * turn[axis, 2]) - middle[axis]
+    return local

@@ -220,16 +220,11 @@ def view_rays(x, y, right, up, forward):  # type: ignore[no-untyped-def]
     return rays
 
 
-@compiled("void(f4[:, ::1], f4[:, ::1], f4[:, ::1])")
-def sky_seen(directions, colours, radiance):  # type: ignore[no-untyped-def]
-    """Radiance [n, 3] along directions [n, 3] without a hit, written in place.
-
-    colours: [3, 3] of sky, haze (at the horizon) and what is below it.
-    """
-    none, all_ = np.float32(0), np.float32(1)
-    for i in range(len(directions)):
-        height = directions[i, 2]
-        share = min(max(height * np.float32(3), none), all_)
-        for c in range(3):
-            sky = colours[1, c] * (all_ - share) + colours[0, c] * share
-            radiance[i, c] = sky if height > 0 else colours[2, c]
+@compiled("void(i8[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])")
+def scatter(rows, normal, flat, albedo, normals, flats, albedos):  # type: ignore[no-untyped-def]
+    """Values [m, 3] written to their `rows` [m] of arrays [n, 3]."""
+    for k in range(len(rows)):
+        for axis in range(3):
+            normals[rows[k], axis] = normal[k, axis]
+            flats[rows[k], axis] = flat[k, axis]
+            albedos[rows[k], axis] = albedo[k, axis]

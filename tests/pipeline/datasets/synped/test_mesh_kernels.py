@@ -91,3 +91,10 @@ def test_cubes_of_two_surfaces_have_different_keys():
 def test_means_of_groups():
     vertices = np.array([[0, 0, 0], [1, 2, 3], [3, 2, 1]], np.float32)
     assert kernels.group_means(vertices, np.array([0, 1, 1], np.int32), 2).tolist() == [[0, 0, 0], [2, 2, 2]]
+
+
+def test_faces_that_lose_a_corner_go():
+    faces = np.array([[0, 1, 2], [0, 1, 3], [2, 3, 4]], np.int32)
+    merged, source = kernels.merged_faces(faces, np.array([7, 8, 9, 8, 6], np.int32))
+    assert merged.tolist() == [[7, 8, 9], [9, 8, 6]]
+    assert source.tolist() == [0, 2]

@@ -44,3 +44,11 @@ def test_the_strongest_columns_fall_and_equals_keep_their_order():
     weights = np.random.default_rng(0).integers(0, 4, (100, 9)).astype(np.float32)
     expected = np.argsort(-weights, axis=1, kind="stable")[:, :4]
     assert np.array_equal(kernels.strongest(weights, 4), expected)
+
+
+def test_points_are_brought_back_into_a_frame():
+    rng = np.random.default_rng(0)
+    points, shift, turn, middle = (rng.standard_normal(shape).astype(np.float32) for shape in ((9, 3), 3, (3, 3), 3))
+    away = points - shift
+    expected = away[:, :1] * turn[:, 0] + away[:, 1:2] * turn[:, 1] + away[:, 2:] * turn[:, 2] - middle
+    assert np.array_equal(kernels.brought_back(points, shift, turn, middle), expected)

@@ -46,9 +46,8 @@ def test_hits_are_sorted_by_surface_in_their_order():
 
 def test_normals_are_tilted_by_the_table():
     table, place, normal = random(8, 8, 3), random(COUNT, 3, seed=1), random(COUNT, 3, seed=2)
-    step = np.float32(4.3)
-    x = (place[:, 0] + np.float32(0.73) * place[:, 1]) * step
-    y = (place[:, 2] + np.float32(0.61) * place[:, 1]) * step
+    step, p = np.float32(4.3), place
+    x, y = (p[:, 0] + np.float32(0.73) * p[:, 1]) * step, (p[:, 2] + np.float32(0.61) * p[:, 1]) * step
     a, b = (x - np.floor(x))[:, None], (y - np.floor(y))[:, None]
     c0, r0 = np.floor(x).astype(int) % 8, np.floor(y).astype(int) % 8
     c1, r1 = (c0 + 1) % 8, (r0 + 1) % 8
@@ -121,10 +120,11 @@ def test_rays_of_a_view_are_unit_vectors_row_by_row():
     assert np.array_equal(kernels.view_rays(x, y, right, up, forward), expected)
 
 
-def test_the_sky_is_hazy_at_the_horizon():
-    directions, (sky, haze, below) = random(COUNT, 3), random(3, 3, seed=1)
-    radiance = np.empty((COUNT, 3), np.float32)
-    kernels.sky_seen(directions, np.stack([sky, haze, below]), radiance)
-    up = directions[:, 2:]
-    share = np.clip(up * 3, 0, 1)
-    assert np.array_equal(radiance, np.where(up > 0, haze * (1 - share) + sky * share, below))
+def test_values_are_scattered_to_their_rows():
+    rows = np.array([4, 0, 2])
+    values = random(3, 3), random(3, 3, seed=1), random(3, 3, seed=2)
+    arrays = [np.zeros((5, 3), np.float32) for _ in values]
+    kernels.scatter(rows, *values, *arrays)
+    for value, array in zip(values, arrays, strict=True):
+        assert np.array_equal(array[rows], value)
+        assert (array[[1, 3]] == 0).all()
