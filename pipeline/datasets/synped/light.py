@@ -233,8 +233,8 @@ def _visibility(
     chosen = np.flatnonzero((found // columns + found % columns) % 2 == 0)
     first, second = spread_out(found[chosen], columns, rng.random(), rng.random())
     angle = 2 * np.pi * first
-    rays = sky_rays(chosen, position, points.flat, np.cos(angle), np.sin(angle), 1 - 2 * second)
-    dark = blocked(scenes, *rays, light.sky_reach)
+    origins, towards_sky = sky_rays(chosen, position, points.flat, np.cos(angle), np.sin(angle), 1 - 2 * second)
+    dark = blocked(scenes, origins, towards_sky, light.sky_reach)
     sky_free = neighbours_mean(dark, found[chosen], found, hits.layer, columns, 3)
     sun_free = np.ones(len(found), np.float32)
     if light.sun_colour.max() > 0.02:
