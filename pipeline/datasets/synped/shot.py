@@ -36,9 +36,7 @@ WANTED_IN_GALLERY = (0.15, 0.4)  # as where the most occluded pictures were take
 CLEAR = 0.05  # largest share that anything may hide in any other picture
 STANDS = 6  # spots tried until the view is clear
 TRIES = 16  # obstacles tried; a new kind after every fourth
-STRANGERS = 24  # people of a group who pass by in pictures of others: rendered people are costly to build
 STANDING = 2  # obstacles that stand before a camera for good, of the kinds of each split
-STANCES = {"low": 0.7, "side": 0.2, "held": 0.1}  # before the legs, over one side, before any part of the body
 STANDING_TURN = 0.15  # radians that they are turned from picture to picture, as people walk past
 STANDING_SHARE = 0.75  # chance that they are tried first
 CELL = 0.007  # metres a camera need not resolve: about half a pixel
@@ -107,7 +105,7 @@ def camera_of(plan: DatasetPlan, camid: int) -> tuple[Camera, Place, Scene]:
     return _camera(plan.style, plan.seed, camid)
 
 
-@lru_cache(maxsize=40)
+@lru_cache(maxsize=64)
 def _camera(style: str, seed: int, camid: int) -> tuple[Camera, Place, Scene]:
     rng = np.random.default_rng([seed, CAMERA_STREAM, camid])
     camera = draw_camera(rng, camid, STYLES[style])
@@ -140,10 +138,11 @@ def passers_by(plan: DatasetPlan, group: str) -> tuple[int, ...]:
     """
     merged = ("test", "distractor") if group in ("test", "distractor") else (group,)
     members = [pid for pid, name in plan.groups.items() if name in merged]
-    return tuple(members[:: max(1, len(members) // STRANGERS)][:STRANGERS])
+    count = STYLES[plan.style].strangers
+    return tuple(members[:: max(1, len(members) // count)][:count])
 
 
-@lru_cache(maxsize=STRANGERS * 2)
+@lru_cache(maxsize=512)
 def _walking(plan: DatasetPlan, pid: int) -> Scene:
     rng = np.random.default_rng([plan.seed, STRANGER_STREAM, pid])
     passer = identity(plan, pid)
@@ -206,28 +205,30 @@ def _obstacle(plan: DatasetPlan, spec: ImageSpec, stand: _Stand, rng: np.random.
 
 def _candidates(plan: DatasetPlan, spec: ImageSpec, rng: np.random.Generator) -> Iterator[tuple[Kind, Scene]]:
     """What may hide the person: often what stands before this camera in any picture, then whatever comes along."""
-    kinds = STYLES[plan.style].obstacles[spec.split]
+    kinds, stances = STYLES[plan.style].obstacles[spec.split], STYLES[plan.style].stances
     if rng.random() < STANDING_SHARE:
         for number in rng.permutation(STANDING):
-            yield standing(plan.seed, spec.camid, kinds, int(number))
+            yield standing(plan.seed, spec.camid, kinds, stances, int(number))
     while True:
-        kind = _kind(kinds, rng)
+        kind = _kind(kinds, stances, rng)
         yield kind, kind.build(rng, lambda: _stranger(plan, spec, rng))
 
 
 @lru_cache(maxsize=128)
-def standing(seed: int, camid: int, kinds: tuple[str, ...], number: int) -> tuple[Kind, Scene]:
+def standing(
+    seed: int, camid: int, kinds: tuple[str, ...], stances: tuple[tuple[str, float], ...], number: int
+) -> tuple[Kind, Scene]:
     """An obstacle of a camera, always seen from about the same side."""
     rng = np.random.default_rng([seed, OBSTACLE_STREAM, camid, number])
-    kind = _kind(tuple(name for name in kinds if obstacles.KINDS[name].stays), rng)
+    kind = _kind(tuple(name for name in kinds if obstacles.KINDS[name].stays), stances, rng)
     mesh = kind.build(rng, _nobody).mesh.placed(float(rng.uniform(-kind.turn, kind.turn)), (0, 0, 0))
     return replace(kind, turn=STANDING_TURN), Scene(mesh)
 
 
-def _kind(names: tuple[str, ...], rng: np.random.Generator) -> Kind:
+def _kind(names: tuple[str, ...], stances: tuple[tuple[str, float], ...], rng: np.random.Generator) -> Kind:
     """One of the kinds: first how it hides people, then which."""
-    stances = {obstacles.KINDS[name].stance for name in names}
-    chances = {stance: share for stance, share in STANCES.items() if stance in stances}
+    there = {obstacles.KINDS[name].stance for name in names}
+    chances = {stance: share for stance, share in stances if stance in there}
     stance = rng.choice(list(chances), p=np.array(list(chances.values())) / sum(chances.values()))
     found = [obstacles.KINDS[name] for name in names if obstacles.KINDS[name].stance == stance]
     return found[rng.integers(len(found))]

@@ -7,7 +7,7 @@ rather than of the renderer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,7 +76,9 @@ class Style:
     """Style of SynPed: places, fashion, cameras, obstacles.
 
     places: cameras use them in turn. low: places where ceilings or walls keep every camera low. obstacles: split ->
-    keys of obstacles.KINDS. outdoor, indoor: things behind people, as background only.
+    keys of obstacles.KINDS. outdoor, indoor: things behind people, as background only. strangers: how many people of
+    a group pass by in pictures of others; each is built once per process, and that is costly. stances: shares of
+    obstacles before the legs, over one side, and before any part of the body.
     """
 
     places: dict[str, Callable[[np.random.Generator], Place]]
@@ -88,6 +90,8 @@ class Style:
     mounting: Mounting = Mounting()
     optics: Optics = Optics()
     sky: Sky = Sky()
+    strangers: int = 24
+    stances: tuple[tuple[str, float], ...] = (("low", 0.7), ("side", 0.2), ("held", 0.1))
 
 
 # Test obstacles are of other kinds than training ones. The labeler split has kinds of its own; validation uses those
@@ -194,4 +198,12 @@ ABROAD = Style(
     sky=Sky(elevation=(0.3, 0.8), warmth=(0.03, 0.16), lamps=(-0.07, 0.08)),
 )
 
-STYLES = {"home": HOME, "abroad": ABROAD}
+# The places and people of home. Before those of train are more kinds of things, and more often other people.
+STREET = replace(
+    HOME,
+    obstacles=HOME.obstacles | {"train": TRAIN_KINDS + LABELER_KINDS},
+    strangers=240,
+    stances=(("low", 0.45), ("side", 0.4), ("held", 0.15)),
+)
+
+STYLES = {"home": HOME, "street": STREET, "abroad": ABROAD}

@@ -80,6 +80,9 @@ def test_sizes():
     assert full.train_ids >= 1000
     assert full.train_images >= 8
     assert full.test_ids >= 200
+    large = SIZES["large"]
+    assert large.train_ids >= 4000 and large.train_cameras == 2 * full.train_cameras
+    assert large.train_occluded > full.train_occluded
     assert (SIZES["demo"].train_cameras, full.train_cameras, full.test_cameras) == (8, 24, 8)
 
 

@@ -106,11 +106,11 @@ def test_another_style_is_another_world_for_the_same_plan(plan, pictures):
 
 
 def test_the_same_things_stand_before_a_camera_in_every_picture_of_a_split(plan):
-    kinds = STYLES["home"].obstacles["query"]
-    found = [standing(plan.seed, camid, kinds, number) for camid in (1, 2) for number in range(STANDING)]
+    kinds, stances = STYLES["home"].obstacles["query"], STYLES["home"].stances
+    found = [standing(plan.seed, camid, kinds, stances, number) for camid in (1, 2) for number in range(STANDING)]
     standing.cache_clear()
     for (kind, thing), (camid, number) in zip(found, [(c, n) for c in (1, 2) for n in range(STANDING)], strict=True):
-        again, the_same = standing(plan.seed, camid, kinds, number)
+        again, the_same = standing(plan.seed, camid, kinds, stances, number)
         assert again == kind and np.array_equal(the_same.mesh.vertices, thing.mesh.vertices)
         assert kind.stays, "people walk on"
     shapes = {thing.mesh.vertices.tobytes() for _, thing in found}
@@ -123,3 +123,5 @@ def test_passers_by_are_people_of_the_same_group():
         pids = passers_by(plan, group)
         assert len(pids) == len(set(pids)) == 24
         assert {plan.groups[pid] for pid in pids} == groups
+    street = make_plan(Size(500, 1, 0, 0, 0, 4, 1, 2, 0, 0, 0, 0), seed=1, style="street")
+    assert len(set(passers_by(street, "train"))) == STYLES["street"].strangers

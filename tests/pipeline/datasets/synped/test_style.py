@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.datasets.manifest import SPLITS
 from pipeline.datasets.synped.fashion import ABROAD, HOME
 from pipeline.datasets.synped.obstacles import KINDS
 from pipeline.datasets.synped.plan import SIZES, make_plan
@@ -31,6 +32,16 @@ def test_abroad_shares_nothing_with_home():
     assert not set(abroad.outdoor + abroad.indoor) & set(home.outdoor + home.indoor)
     kinds = {name: {kind for split in style.obstacles.values() for kind in split} for name, style in STYLES.items()}
     assert not kinds["home"] & kinds["abroad"] and kinds["home"] | kinds["abroad"] == set(KINDS)
+
+
+def test_the_street_hides_people_of_train_by_more_things_and_leaves_val_and_test_as_they_are():
+    home, street = STYLES["home"], STYLES["street"]
+    assert set(street.obstacles["train"]) > set(home.obstacles["train"])
+    assert not set(street.obstacles["train"]) & set(street.obstacles["query"])
+    assert all(street.obstacles[split] == home.obstacles[split] for split in SPLITS if split != "train")
+    assert dict(street.stances)["side"] > dict(home.stances)["side"]
+    for style in STYLES.values():
+        assert sum(share for _, share in style.stances) == pytest.approx(1)
 
 
 def test_both_fashions_cut_the_same_garments_of_known_fabrics():
