@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.datasets.boxes import FrameBox, FrameCrop, crop_of
 from pipeline.errors import UserError
 from pipeline.features import store
+from pipeline.features.bank_layout import LAYOUT
 from pipeline.io import hdf5
 from pipeline.runs.command import DATA_ROOT
 from pipeline.runs.find import find_run
@@ -79,7 +80,7 @@ def open_bank(path: Path) -> MappedBank:
             group = hdf5.member(file, store.IMAGES if store.IMAGES in sides else "gallery")
             features = FEATURES | {key: field for key, field in OPTIONAL.items() if key in group}
             held = {key: hdf5.dataset(group, key) for key in (*features, "pid", "camid", "name")}
-            mapped = {field: _mapped(path, held[key], store.LAYOUT[key][1]) for key, field in features.items()}
+            mapped = {field: _mapped(path, held[key], LAYOUT[key][1]) for key, field in features.items()}
             small = {key: held[key][:] for key in ("pid", "camid")}
             bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
     except hdf5.DAMAGE as error:

@@ -26,6 +26,7 @@ from sorn.parts import PART_TAU
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 EVAL_SPLITS = ("test", "val")
 VISIBILITIES = ("network", "pose", "segmenter")
+EITHER = "either"  # of eval.place
 BACKENDS = ("threads", "loky", "dask", "ray")
 
 
@@ -226,9 +227,10 @@ class EvalConfig:
     # Features and the network's visibility scores are means over an image and its mirror image: twice the time.
     adapt_norms: bool = False
     # Batch norms take means and variances of the gallery's images, without labels; the report names it.
-    place: bool = False
+    place: bool | str = choice(False, (False, True, EITHER))
     # A picture that shows a part of a person is put where that part belongs before its features are extracted; the
-    # network's own part masks decide, so it needs all eight labels.
+    # network's own part masks decide, so it needs all eight labels. "either": such a query is compared as it is and at
+    # its place, and the larger similarity counts; gallery pictures stay as they are.
     tracks: bool = False
     # Features are means over the frames of each track, the column track of a list (sorn/tracks.py).
     visibility: str = choice("network", VISIBILITIES)
@@ -248,6 +250,8 @@ class EvalConfig:
         )
         placed = not self.place or self.visibility == "network"
         check(placed, "eval.place", self.place, 'false, unless eval.visibility = "network"')
+        single = self.place != EITHER or not (self.rerank or self.tracks)
+        check(single, "eval.place", self.place, "false or true with eval.rerank or eval.tracks: queries have one view")
         for name in ("tau", "part_tau"):
             check(0 <= getattr(self, name) <= 1, f"eval.{name}", getattr(self, name), "a number in [0, 1]")
         rising = list(self.tau_sweep) == sorted({tau for tau in self.tau_sweep if 0 <= tau <= 1})
