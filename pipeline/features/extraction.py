@@ -97,6 +97,9 @@ class Extraction:
                 banks = self._segmented(self.segmenter, banks)
         if banks is not None:
             self._warn_of_zeros(banks)
+            if self.options.place == EITHER:
+                cut = len(banks.query.second.of) if banks.query.second else 0
+                logger.info(f"eval: {cut:,} of {len(banks.query):,} queries are cut off, and have two views")
         return banks
 
     @cached_property
