@@ -120,7 +120,7 @@ class RankedQueries:
         bank = self.scores.query.take(np.array([number]))
         (stripes,), (parts,) = self._seen(bank)
         lists = [self._list(variant, number) for variant in self.scores.answers]
-        found = {"name": str(bank.name[0]), "visible": stripes, "parts": parts, "lists": lists}
+        found: dict[str, object] = {"name": str(bank.name[0]), "visible": stripes, "parts": parts, "lists": lists}
         if bank.second is None:
             return found
         (stripes,), (parts,) = self._seen(bank.second.bank)
