@@ -30,7 +30,7 @@ class Features(NamedTuple):
 
 
 class Views(NamedTuple):
-    """Features of n images, and of the second views of some of them.
+    """Features of n images, and of second views of some.
 
     first: of all images as they are. moved: bool [n], the images that have a second view. second: of those, in order.
     """
@@ -62,7 +62,10 @@ class SecondViews:
     bank: FeatureBank
 
     def take(self, rows: np.ndarray) -> SecondViews | None:
-        """Second views of some of the images; None where they have none. rows: positions, int64 [n]."""
+        """Second views of some of the images.
+
+        None where they have none. rows: positions of the images, int64 [n].
+        """
         places = np.minimum(self.of.searchsorted(rows), len(self.of) - 1)
         has = self.of[places] == rows
         return SecondViews(np.flatnonzero(has), self.bank.take(places[has])) if has.any() else None
@@ -105,7 +108,10 @@ class FeatureBank:
         return cls(*found[:3], pid, camid, name, pose, None, *parts)
 
     def with_second(self, of: np.ndarray, found: Features) -> FeatureBank:
-        """The bank with second views of the images `of`, int64 [m], rising; the same bank if there are none."""
+        """The bank with second views of some of its images.
+
+        of: positions of these, rising, int64 [m]; where there are none, it is the same bank.
+        """
         if not len(of):
             return self
         return replace(self, second=SecondViews(of, self.of(found, self.pid[of], self.camid[of], self.name[of])))

@@ -1,4 +1,4 @@
-"""Layout of a feature bank in HDF5: types and axes of its datasets."""
+"""Types and axes of the datasets of a feature bank in HDF5."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ LAYOUT = {  # in the file: type, number of axes
 
 
 def require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
-    """Check of type, number of axes and size of datasets, before memory is reserved for them.
+    """Check of type, number of axes and size of datasets.
 
-    Raises ValueError for a wrong type or number of axes, and for datasets larger than their whole file.
+    For use before memory is reserved for them. Raises ValueError for a wrong type or number of axes, and for datasets larger than their whole file.
     """
     room = path.stat().st_size
     for key in keys:
