@@ -33,7 +33,8 @@ LAYOUT = {  # in the file: type, number of axes
 def require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
     """Check of type, number of axes and size of datasets.
 
-    For use before memory is reserved for them. Raises ValueError for a wrong type or number of axes, and for datasets larger than their whole file.
+    For use before memory is reserved for them. Raises ValueError for a wrong type or number of axes, and for datasets
+    larger than their whole file.
     """
     room = path.stat().st_size
     for key in keys:

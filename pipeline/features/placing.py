@@ -48,7 +48,8 @@ def in_place(inference: Inference, batch: Batch, sizes: Sizes, usual: float = 0.
 def second_views(inference: Inference, batch: Batch, sizes: Sizes, usual: float = 0.0) -> tuple[np.ndarray, Batch]:
     """Pictures of cut people at their place.
 
-    Returns which pictures of the batch they are, bool [B], and a batch of them alone. sizes, usual: as in `in_place`. A picture that stays as it is has no second view.
+    Returns which pictures of the batch they are, bool [B], and a batch of them alone. sizes, usual: as in `in_place`. A
+    picture that stays as it is has no second view.
     """
     moved = in_place(inference, batch, sizes, usual)
     changed = (moved.image != batch.image).flatten(1).any(dim=1)
