@@ -37,7 +37,8 @@ class Batch:
     def __len__(self) -> int:
         return len(self.index)
 
-    def of(self, images: slice) -> Batch:
+    def of(self, images: slice | Tensor) -> Batch:
+        """Some of the images. images: a slice, or bool [B]."""
         return Batch(*(getattr(self, f.name)[images] for f in fields(self)))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:

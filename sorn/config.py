@@ -41,12 +41,19 @@ def check(condition: bool, name: str, value: object, expected: str) -> None:
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    expected = "one of " + ", ".join(str(choice) for choice in choices)
+    expected = "one of " + ", ".join(map(spelled, choices))
     check(any(_is(value, choice) for choice in choices), name, value, expected)
 
 
+def spelled(choice: object) -> str:
+    """A choice as it is written in a file or after --set."""
+    return str(choice).lower() if isinstance(choice, bool) else str(choice)
+
+
 def _is(value: object, choice: object) -> bool:
-    """Whether a value is a choice, or has the beginning that an open choice names."""
+    """Whether a value is a choice, or has the beginning that an open choice names; 1 is not true."""
+    if isinstance(value, bool) or isinstance(choice, bool):
+        return value is choice
     if not (isinstance(choice, str) and isinstance(value, str) and choice.endswith(OPEN)):
         return value == choice
     beginning = choice.removesuffix(OPEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,48 @@ class Features(NamedTuple):
         return cls(*(np.concatenate(field) for field in zip(*pieces, strict=True)))
 
 
+class Views(NamedTuple):
+    """Features of n images, and of second views of some.
+
+    first: of all images as they are. moved: bool [n], the images that have a second view. second: of those, in order.
+    """
+
+    first: Features
+    moved: np.ndarray
+    second: Features
+
+    @classmethod
+    def alone(cls, first: Features) -> Views:
+        """Images with one view only."""
+        return cls(first, np.zeros(len(first.visibility), bool), Features(*(values[:0] for values in first)))
+
+    @classmethod
+    def joined(cls, pieces: Iterable[Views]) -> Views:
+        """Views of the images of all pieces, in order."""
+        first, moved, second = zip(*pieces, strict=True)
+        return cls(Features.joined(first), np.concatenate(moved), Features.joined(second))
+
+
+@dataclass(frozen=True)
+class SecondViews:
+    """Second views of some images of a bank.
+
+    of: positions of the images, rising, int64 [m]. bank: a row per second view; it has no second views itself.
+    """
+
+    of: np.ndarray
+    bank: FeatureBank
+
+    def take(self, rows: np.ndarray) -> SecondViews | None:
+        """Second views of some of the images.
+
+        None where they have none. rows: positions of the images, int64 [n].
+        """
+        places = np.minimum(self.of.searchsorted(rows), len(self.of) - 1)
+        has = self.of[places] == rows
+        return SecondViews(np.flatnonzero(has), self.bank.take(places[has])) if has.any() else None
+
+
 @dataclass(frozen=True)
 class FeatureBank:
     """Features of N images as the network returns them.
@@ -42,6 +84,7 @@ class FeatureBank:
     part_features: [N, G, Dp] float32, of the part groups. part_shares: [N, G] float32 in [0, 1], the share of each
     group in the image. Both are None without a part branch.
     exact: [N, P] float32 in [0, 1], the scores v_p of the ground truth; None where they are not asked for.
+    second: second views of some images, of queries only; None where no image has one. The larger similarity counts.
     """
 
     global_: np.ndarray
@@ -55,6 +98,7 @@ class FeatureBank:
     part_features: np.ndarray | None = None
     part_shares: np.ndarray | None = None
     exact: np.ndarray | None = None
+    second: SecondViews | None = None
 
     @classmethod
     def of(
@@ -62,6 +106,15 @@ class FeatureBank:
     ) -> FeatureBank:
         parts = found[3:] if found.part_shares.shape[1] else (None, None)
         return cls(*found[:3], pid, camid, name, pose, None, *parts)
+
+    def with_second(self, of: np.ndarray, found: Features) -> FeatureBank:
+        """The bank with second views of some of its images.
+
+        of: positions of these, rising, int64 [m]; where there are none, it is the same bank.
+        """
+        if not len(of):
+            return self
+        return replace(self, second=SecondViews(of, self.of(found, self.pid[of], self.camid[of], self.name[of])))
 
     @property
     def features(self) -> Features:
@@ -88,8 +141,11 @@ class FeatureBank:
 
         rows: positions, bool [N], or a slice, which copies nothing.
         """
-        arrays: dict[str, np.ndarray | None] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return FeatureBank(**{name: array[rows] for name, array in arrays.items() if array is not None})
+        arrays: dict[str, np.ndarray | None] = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name != "second"
+        }
+        second = self.second and self.second.take(np.arange(len(self))[rows])
+        return FeatureBank(**{name: array[rows] for name, array in arrays.items() if array is not None}, second=second)
 
     def forget(self) -> None:
         """Free the memory of features that are mapped from a file.
@@ -100,6 +156,8 @@ class FeatureBank:
             pages = getattr(array, "_mmap", None)  # of np.memmap
             if pages is not None:
                 pages.madvise(mmap.MADV_DONTNEED)
+        if self.second is not None:
+            self.second.bank.forget()
 
     def __post_init__(self) -> None:
         n, p = len(self.pid), self.local.shape[1]
@@ -116,6 +174,8 @@ class FeatureBank:
             or (self.part_features.ndim == 3 and len(self.part_features) == n),
             "part_shares": (None if self.part_shares is None else self.part_shares.shape)
             == (None if self.part_features is None else self.part_features.shape[:2]),
+            "second": self.second is None
+            or (len(self.second.of) == len(self.second.bank) and self.second.bank.widths == self.widths),
         }
         wrong = [field for field, good in shapes.items() if not good]
         if wrong:

@@ -32,6 +32,11 @@ CHUNK = 4 << 20
 # Bytes of gallery features that are normalised and multiplied at a time.
 
 
+SecondWins = tuple[np.ndarray, list[np.ndarray]]
+# Lines of the queries of a tile that have two views, int64 [m], and per rule where the second one is more similar, bool
+# [m, n].
+
+
 @dataclass(frozen=True)
 class Rule:
     """Matching rule: a variant, and the thresholds of stripes and part groups.
@@ -90,14 +95,14 @@ def similarity_blocks(
     operations of one product of the concatenated features. A zero vector has similarity 0 to everything. Without
     stripes (P = 0) every variant of the paper is Eq. 13. Without global features (Dg = 0, "Local+Semantic" of Table I)
     the global term and its 1 leave Eq. 15; a pair without a common visible stripe or part group then gets
-    NOTHING_IN_COMMON.
+    NOTHING_IN_COMMON. A query with two views has the larger similarity of the two.
 
     device: where the products are computed; the features stay where they are. block: number of queries at a time; 0 for
     as many as MEMORY allows. Raises ValueError for "global" without global features, for a variant of part groups
     without their features, for exact stripes without ground truth, and for banks of different shapes.
     """
     size = block or block_size(len(query), len(gallery), len(rules))
-    for rows, _, similarities in similarity_tiles(query, gallery, rules, size, len(gallery), device):
+    for rows, _, similarities, _ in similarity_tiles(query, gallery, rules, size, len(gallery), device):
         yield rows, similarities
 
 
@@ -108,11 +113,12 @@ def similarity_tiles(
     height: int,
     width: int,
     device: torch.device | str = "cpu",
-) -> Iterator[tuple[slice, slice, list[np.ndarray]]]:
+) -> Iterator[tuple[slice, slice, list[np.ndarray], SecondWins | None]]:
     """Similarities of tiles of queries and gallery images.
 
     As `similarity_blocks`, with at most `height` queries by `width` gallery images: (queries, gallery images, per rule
-    similarities). The whole gallery follows for the first queries, then for the next.
+    similarities, and which of them are of second views; None where no query of the tile has one). The whole gallery
+    follows for the first queries, then for the next.
     """
     _require_answerable(query, gallery, rules)
     kinds = _Kinds(
@@ -122,16 +128,28 @@ def similarity_tiles(
     similarity = torch.empty(len(rules), height, width)
     for rows in _slices(0, len(query), height):
         asked = _Units.of(query, rows, kinds, device)
+        views = query.second and query.second.take(np.arange(rows.start, rows.stop))
+        second = views and _Second(views.of, _Units.of(views.bank, slice(None), kinds, device), rules, width)
         for columns in _slices(0, len(gallery), width):
             for chunk in _slices(columns.start, columns.stop, _chunk(gallery)):
                 ranked = _Units.of(gallery, chunk, kinds, device)
-                products = [product(a, b) for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
-                products = [one[: len(asked), : len(ranked)] for one in products]
                 place = slice(chunk.start - columns.start, chunk.stop - columns.start)
-                for rule, out in zip(rules, similarity, strict=True):
-                    out[: len(asked), place] = _combined(rule, products, asked, ranked).clamp(-1, 1)
+                for out, found in zip(similarity, _similarities(rules, asked, ranked), strict=True):
+                    out[: len(asked), place] = found
+                if second:
+                    second.compete(similarity, place, ranked)
                 gallery.forget()
-            yield rows, columns, [out[: len(asked), : columns.stop - columns.start].numpy() for out in similarity]
+            count = columns.stop - columns.start
+            tile = [out[: len(asked), :count].numpy() for out in similarity]
+            won = (second.of, [wins[:, :count].numpy() for wins in second.wins]) if second else None
+            yield rows, columns, tile, won
+
+
+def _similarities(rules: Sequence[Rule], asked: _Units, ranked: _Units) -> Iterator[Tensor]:
+    """Similarities [b, n] under one rule after the other."""
+    products = [product(a, b) for a, b in zip(asked.vectors, ranked.vectors, strict=True)]
+    products = [one[: len(asked), : len(ranked)] for one in products]
+    return (_combined(rule, products, asked, ranked).clamp(-1, 1) for rule in rules)
 
 
 def largest(row: np.ndarray, count: int) -> np.ndarray:
@@ -154,37 +172,6 @@ def block_size(queries: int, gallery: int, rules: int) -> int:
     most = max(1, MEMORY // max(1, 4 * gallery * rules))
     blocks = -(-queries // most)
     return -(-queries // blocks) if queries else 1
-
-
-def pair_similarities(
-    query: FeatureBank, number: int, gallery: FeatureBank, positions: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Similarities of one query with some gallery images (Eq. 13 and 14).
-
-    D_global [n] float32 (nan without a global feature) and D_p [n, P] float32.
-    """
-    if query.global_.shape[1]:
-        whole = _cosines(query.global_[number], gallery.global_[positions])
-    else:
-        whole = np.full(len(positions), np.nan, np.float32)
-    return whole, _cosines(query.local[number], gallery.local[positions])
-
-
-def part_similarities(query: FeatureBank, number: int, gallery: FeatureBank, positions: np.ndarray) -> np.ndarray:
-    """Similarities of part groups of one query with some gallery images.
-
-    float32 [n, G]; G = 0 without a part branch.
-    """
-    if query.part_features is None or gallery.part_features is None:
-        return np.empty((len(positions), 0), np.float32)
-    return _cosines(query.part_features[number], gallery.part_features[positions])
-
-
-def _cosines(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Cosines over the last axis, [...] and [n, ...]."""
-    units = (functional.normalize(torch.from_numpy(a), dim=-1) for a in (one[None], others))
-    similarity: np.ndarray = torch.linalg.vecdot(*units).clamp_(-1, 1).numpy()
-    return similarity
 
 
 class _Kinds(NamedTuple):
@@ -266,6 +253,21 @@ def _combined(rule: Rule, products: list[Tensor], asked: _Units, ranked: _Units)
     return total if whole else total.masked_fill_(common == 0, NOTHING_IN_COMMON)
 
 
+class _Second:
+    """Second views of the queries of a tile. of: lines of these. wins: where they are more similar."""
+
+    def __init__(self, of: np.ndarray, units: _Units, rules: Sequence[Rule], width: int) -> None:
+        self.of, self.units, self.rules = of, units, rules
+        self.wins = torch.empty(len(rules), len(of), width, dtype=torch.bool)
+
+    def compete(self, similarity: Tensor, place: slice, ranked: _Units) -> None:
+        """Put the larger similarity into the columns `place`, per rule [b, n]."""
+        for out, wins, found in zip(similarity, self.wins, _similarities(self.rules, self.units, ranked), strict=True):
+            first, second = out[self.of, place], found.cpu()
+            wins[:, place] = second > first
+            out[self.of, place] = torch.maximum(first, second)
+
+
 def _require_answerable(query: FeatureBank, gallery: FeatureBank, rules: Sequence[Rule]) -> None:
     if query.widths != gallery.widths:
         of_query, of_gallery = (" and ".join(map(str, bank.widths)) for bank in (query, gallery))
@@ -274,7 +276,8 @@ def _require_answerable(query: FeatureBank, gallery: FeatureBank, rules: Sequenc
         raise ValueError('variant "global" needs global features; this network has no global branch')
     if query.part_features is None and any(rule.variant in OF_PARTS for rule in rules):
         raise ValueError('variants "parts" and "sorn+parts" need part features; this network has no part branch')
-    if (query.exact is None or gallery.exact is None) and any(rule.exact for rule in rules):
+    lacking = query.exact is None or gallery.exact is None or query.second is not None
+    if lacking and any(rule.exact for rule in rules):
         raise ValueError("exact stripes need the scores of the ground truth; these banks have none")
 
 

@@ -16,7 +16,7 @@ from sorn.error_rates import BINS, STEPS, PairCounts, bins
 from sorn.features import FeatureBank
 from sorn.matching import Rule, indicators
 from sorn.metrics import Relevance
-from sorn.walk import Pairs, SimilarityTile
+from sorn.walk import Pairs, SecondOfTile, SimilarityTile
 
 BAND = 1 << 19
 # Similarities that are counted at a time.
@@ -49,17 +49,24 @@ class InCommon:
     """Number in common of the images of two banks.
 
     It counts the stripes and part groups that a rule compares. kinds: largest number, plus one. Images that show the
-    same of them have one pattern. of_query, of_gallery: number of the pattern of each image, int64 [Nq] and [Ng].
-    table: number in common of two patterns, int64.
+    same of them have one pattern. of_query, of_gallery: number of the pattern of each image, int64 [Nq + m] and [Ng];
+    the m second views of queries follow after all queries. table: number in common of two patterns, int64.
     """
 
     def __init__(self, rule: Rule, query: FeatureBank, gallery: FeatureBank) -> None:
-        (seen, self.of_query), (shown, self.of_gallery) = (_patterns(compared(rule, bank)) for bank in (query, gallery))
+        asked = compared(rule, query)
+        if query.second is not None:
+            asked = np.concatenate([asked, compared(rule, query.second.bank)])
+        (seen, self.of_query), (shown, self.of_gallery) = map(_patterns, (asked, compared(rule, gallery)))
         self.kinds = seen.shape[1] + 1
         self.table = in_common(seen, shown)
 
     def __call__(self, queries: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Numbers of pairs, int64. queries, images: their positions, int64, of shapes that go together."""
+        """Numbers of pairs, int64.
+
+        queries: their positions, or numbers of second views, int64. images: positions, int64, of a shape that goes
+        with it.
+        """
         found: np.ndarray = self.table[self.of_query[queries], self.of_gallery[images]]
         return found
 
@@ -74,7 +81,8 @@ def _patterns(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class PairTally:
     """Counts of pairs by similarity and by number in common.
 
-    asked: whether a query has a pair with so much in common, bool [kinds, Nq].
+    The number is that of the view whose similarity it is. asked: whether a query has a pair with so much in common, in
+    one of its views, bool [kinds, Nq].
     """
 
     whole_rows = False
@@ -84,7 +92,10 @@ class PairTally:
         self.common = InCommon(rule, query, gallery)
         self.kinds = self.common.kinds
         self.asked = np.stack([(self.common.table == kind).any(axis=1) for kind in range(self.kinds)])
-        self.asked = self.asked[:, self.common.of_query]
+        views = self.asked[:, self.common.of_query]
+        self.asked = views[:, : len(query)]
+        if query.second is not None:
+            self.asked[:, query.second.of] |= views[:, len(query) :]
         self._counts = np.zeros((2, self.kinds * BINS), np.int64)
         self._start = (self.common.table * BINS + STEPS).astype(np.float32)  # bin of similarity 0
 
@@ -96,13 +107,24 @@ class PairTally:
             place = similarity[band] * np.float32(STEPS)
             np.floor(place, out=place)
             place += np.take(self._start[of_query[band]], of_gallery, axis=1)  # whole numbers: no rounding
+            if tile.second is not None:
+                self._correct(place, band, tile, tile.second)
             self._counts[1] += self._counted(place.astype(np.int64).ravel())
         for row, (lines, columns) in enumerate((tile.same, tile.left_out)):
-            place = self.common.table[of_query[lines], of_gallery[columns]] * BINS + bins(similarity[lines, columns])
+            kinds = self.common(tile.views(self.rules[0], lines, columns), columns + tile.columns.start)
+            place = kinds * BINS + bins(similarity[lines, columns])
             counted = self._counted(place)
             self._counts[1] -= counted
             if row == 0:
                 self._counts[0] += counted
+
+    def _correct(self, place: np.ndarray, band: slice, tile: SimilarityTile, second: SecondOfTile) -> None:
+        """Places of pairs by second views: those of the number that they have in common."""
+        of_gallery = self.common.of_gallery[tile.columns]
+        for line, view, wins in zip(second.lines, second.views, second.wins[self.rules[0]], strict=True):
+            if band.start <= line < band.stop:
+                own, other = self._start[self.common.of_query[[line + tile.rows.start, view]]]
+                place[line - band.start, wins] += (other - own)[of_gallery[wins]]
 
     def _counted(self, place: np.ndarray) -> np.ndarray:
         return np.bincount(place, minlength=self._counts.shape[1])
@@ -141,7 +163,8 @@ class PersonTally:
         self._asked, self._ranked = numbers[: len(query)], numbers[len(query) :]
         shape = (len(self.persons), self.common.kinds)
         self.wrong, self.missed = (np.zeros((len(thresholds), *shape), np.int64) for _ in range(2))
-        same, left_out = (self._counted(*_listed(found)) for found in (relevant.matches, relevant.dropped))
+        pairs = (_listed(found) for found in (relevant.matches, relevant.dropped))
+        same, left_out = (self._counted(*found, self.common(*found)) for found in pairs)
         self.same = same[0]
         self.different = self._all_pairs() - same[0] - same[1] - left_out[0] - left_out[1]
 
@@ -153,24 +176,47 @@ class PersonTally:
             self._reached(tile, (lines + band.start, columns), 1)
         for pairs in (tile.same, tile.left_out):
             self._reached(tile, pairs, -1)
-        queries, images, values = _placed(tile, tile.same, similarity)
-        kinds = self.common(queries, images)
+        if tile.second is not None:
+            self._correct(tile, tile.second)
+        queries, _, values, kinds = self._placed(tile, tile.same)
         for number, limits in enumerate(self.thresholds):
             below = values < limits[kinds]
             self.missed[number] += self._by_person(self._asked[queries[below]], kinds[below])
 
     def _reached(self, tile: SimilarityTile, pairs: Pairs, sign: int) -> None:
-        queries, images, values = _placed(tile, pairs, tile.similarities[self.rules[0]])
-        kinds = self.common(queries, images)
+        queries, images, values, kinds = self._placed(tile, pairs)
         for number, limits in enumerate(self.thresholds):
             reached = values >= limits[kinds]
-            asked, ranked = self._counted(queries[reached], images[reached])
+            asked, ranked = self._counted(queries[reached], images[reached], kinds[reached])
             self.wrong[number] += sign * (asked + ranked)
+
+    def _placed(self, tile: SimilarityTile, pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Queries, gallery images, similarities and numbers in common of some pairs of a tile."""
+        lines, columns = pairs
+        images, rule = columns + tile.columns.start, self.rules[0]
+        kinds = self.common(tile.views(rule, lines, columns), images)
+        return lines + tile.rows.start, images, tile.similarities[rule][lines, columns], kinds
+
+    def _correct(self, tile: SimilarityTile, second: SecondOfTile) -> None:
+        """Pairs by second views, counted by the number that these have in common; so far it was that of the first."""
+
+        def change(pairs: Pairs) -> np.ndarray:
+            queries, images, _, kinds = self._placed(tile, pairs)
+            new, old = (self._counted(queries, images, one) for one in (kinds, self.common(queries, images)))
+            return np.stack([new[0] - old[0], new[1] - old[1]])
+
+        wins = second.wins[self.rules[0]]
+        for band in _bands(wins):
+            places, columns = np.nonzero(wins[band])
+            self.different += change((second.lines[band][places], columns)).sum(axis=0)
+        same, left_out = change(tile.same), change(tile.left_out)
+        self.same += same[0]
+        self.different -= (same + left_out).sum(axis=0)
 
     def _all_pairs(self) -> np.ndarray:
         """Queries with gallery images by person and number in common, the filter not applied, int64 [p, kinds]."""
         found = np.zeros((len(self.persons), self.common.kinds), np.int64)
-        sides = (self._asked, self.common.of_query), (self._ranked, self.common.of_gallery)
+        sides = (self._asked, self.common.of_query[: len(self._asked)]), (self._ranked, self.common.of_gallery)
         for (persons, own), (_, others), table in zip(
             sides, sides[::-1], (self.common.table, self.common.table.T), strict=True
         ):
@@ -179,9 +225,8 @@ class PersonTally:
             np.add.at(found, persons, by_kind[own])
         return found
 
-    def _counted(self, queries: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _counted(self, queries: np.ndarray, images: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pairs by the person of the query, and by that of the gallery image, and number in common."""
-        kinds = self.common(queries, images)
         return self._by_person(self._asked[queries], kinds), self._by_person(self._ranked[images], kinds)
 
     def _by_person(self, persons: np.ndarray, kinds: np.ndarray) -> np.ndarray:
@@ -230,12 +275,6 @@ def _bands(similarity: np.ndarray) -> Iterator[slice]:
     height = max(1, BAND // max(1, similarity.shape[1]))
     for first in range(0, len(similarity), height):
         yield slice(first, first + height)
-
-
-def _placed(tile: SimilarityTile, pairs: Pairs, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Queries, gallery images and similarities of some pairs of a tile."""
-    lines, columns = pairs
-    return lines + tile.rows.start, columns + tile.columns.start, similarity[lines, columns]
 
 
 def _listed(positions: list[np.ndarray]) -> Pairs:

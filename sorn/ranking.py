@@ -94,7 +94,7 @@ class Ranks:
         except _TooNarrow:  # never seen but in tests; so these queries walk alone, once more
             wider = self._new_block(tile, MARGINS[1])
             height, width = len(wider.asked), tile.columns.stop - tile.columns.start
-            for _, columns, found in similarity_tiles(
+            for _, columns, found, _ in similarity_tiles(
                 wider.asked, self.gallery, self.rules, height, width, self.device
             ):
                 wider.meet(columns, found)

@@ -16,7 +16,7 @@ import torch
 
 from sorn import matching
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_tiles
+from sorn.matching import Rule, SecondWins, similarity_tiles
 from sorn.metrics import Relevance
 
 FEWEST, WIDEST = 128, 1 << 16
@@ -27,10 +27,24 @@ Pairs = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
+class SecondOfTile:
+    """Queries of a tile that have two views.
+
+    lines: of these queries, int64 [m]. views: numbers of their second views, int64 [m]; second views are numbered after
+    all queries. wins: per rule bool [m, n], where the second view is more similar.
+    """
+
+    lines: np.ndarray
+    views: np.ndarray
+    wins: Mapping[Rule, np.ndarray]
+
+
+@dataclass(frozen=True)
 class SimilarityTile:
     """Similarities of some queries with some gallery images.
 
-    similarities: per rule [b, n] float32, valid until the next tile. gallery: number of all gallery images.
+    similarities: per rule [b, n] float32, valid until the next tile. gallery: number of all gallery images. second:
+    None where each query has one view.
     """
 
     rows: slice
@@ -38,6 +52,7 @@ class SimilarityTile:
     gallery: int
     similarities: Mapping[Rule, np.ndarray]
     relevant: Relevance
+    second: SecondOfTile | None = None
 
     @property
     def whole(self) -> bool:
@@ -72,6 +87,18 @@ class SimilarityTile:
         first, last = positions.searchsorted((self.columns.start, self.columns.stop))
         found: np.ndarray = positions[first:last] - self.columns.start
         return found
+
+    def views(self, rule: Rule, lines: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Numbers of the views that some pairs have their similarity from, int64 [k].
+
+        A query's own number, or that of its second view.
+        """
+        found: np.ndarray = lines + self.rows.start
+        if self.second is None or not len(lines):
+            return found
+        places = np.minimum(self.second.lines.searchsorted(lines), len(self.second.lines) - 1)
+        wins = (self.second.lines[places] == lines) & self.second.wins[rule][places, columns]
+        return np.where(wins, self.second.views[places], found)
 
     def _inside(self, positions: list[np.ndarray]) -> Pairs:
         found = [self.inside(positions[number]) for number in range(self.rows.start, self.rows.stop)]
@@ -113,12 +140,22 @@ def walk(
         return
     whole = any(consumer.whole_rows for consumer in consumers)
     height, width = tile_size(len(query), len(gallery), len(rules), whole)
-    for rows, columns, found in similarity_tiles(query, gallery, rules, height, width, device):
-        tile = SimilarityTile(rows, columns, len(gallery), dict(zip(rules, found, strict=True)), relevant)
+    for rows, columns, found, won in similarity_tiles(query, gallery, rules, height, width, device):
+        second = _second_of_tile(query, rows, rules, won)
+        tile = SimilarityTile(rows, columns, len(gallery), dict(zip(rules, found, strict=True)), relevant, second)
         for consumer in consumers:
             consumer.take(tile)
         if tile.last:
             yield rows.stop - rows.start
+
+
+def _second_of_tile(
+    query: FeatureBank, rows: slice, rules: Sequence[Rule], won: SecondWins | None
+) -> SecondOfTile | None:
+    if won is None or query.second is None:
+        return None
+    (lines, wins), first = won, len(query) + int(query.second.of.searchsorted(rows.start))
+    return SecondOfTile(lines, first + np.arange(len(lines)), dict(zip(rules, wins, strict=True)))
 
 
 def tile_size(queries: int, gallery: int, rules: int, whole: bool) -> tuple[int, int]:

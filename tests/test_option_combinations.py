@@ -116,9 +116,14 @@ REFUSALS = [
         {"model.part_branch": True, "model.semantic_branch": False},
     ),
     Refusal(
-        "data: .*eval.place = True: expected false, unless eval.visibility",
+        "data: .*eval.place = .*: expected false, unless eval.visibility",
         lambda v: v.eval_place and v.eval_visibility != "network",
         {"eval.place": True, "eval.visibility": "pose"},
+    ),
+    Refusal(
+        "data: .*eval.place = 'either': expected false or true with eval.rerank or eval.tracks",
+        lambda v: v.eval_place == "either" and (v.eval_rerank or v.eval_tracks),
+        {"eval.place": "either", "eval.rerank": True},
     ),
     Refusal(
         "train: model.stripes = .* divides the rows of the feature map, and images of .* have",

@@ -121,7 +121,7 @@ class Calibration:
     part_tau: float
     flip: bool
     adapt_norms: bool
-    place: bool
+    place: bool | str
     visibility: str
     rules: dict[str, RuleCalibration]
     measured: tuple[ThresholdFigures, ...] = ()

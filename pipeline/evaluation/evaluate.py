@@ -32,10 +32,17 @@ from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, 
 from pipeline.evaluation.threshold_source import ThresholdSource
 from pipeline.features.store import Banks, Examples
 from pipeline.io.text import parse_json
-from pipeline.runs.config import EvalConfig
+from pipeline.runs.config import EITHER, EvalConfig
 from pipeline.runs.made_by import MadeBy
 from pipeline.shards.dataset import ShardDataset
 from sorn.sample import Sample
+
+PLACED = {
+    False: "",
+    True: "; cut pictures put where the parts in them belong",
+    EITHER: "; cut queries compared as they are and at their place, and the larger similarity counts",
+}
+# By eval.place, in the name of the protocol.
 
 
 @dataclass(frozen=True)
@@ -187,7 +194,7 @@ def protocol_text(
     if options.visibility == "segmenter":
         by = f" on the part masks of a segmenter trained on {parse_json(attrs['segmenter'])['trained_on']}"
     by += "; features averaged with those of mirror images" if options.flip else ""
-    by += "; cut pictures put where the parts in them belong" if options.place else ""
+    by += PLACED[options.place]
     by += "; features averaged over the frames of each track" if options.tracks else ""
     by += "; norms adapted to the unlabelled gallery" if options.adapt_norms else ""
     return (

@@ -117,7 +117,8 @@ def _stripes(reviewed: Reviewed) -> list[EvaluationWarning]:
     scores, tau = reviewed.scores, reviewed.options.tau
     if "sorn" not in scores.metrics or not scores.query.local.shape[1]:
         return []
-    visible = [indicators(bank.visibility, tau) > 0 for bank in (scores.query, scores.gallery)]
+    second = [scores.query.second.bank] if scores.query.second else []
+    visible = [indicators(bank.visibility, tau) > 0 for bank in (scores.query, *second, scores.gallery)]
     if all(found.all() for found in visible):
         branch = reviewed.options.visibility != "network" or reviewed.origin.model.semantic_branch
         text = f"no stripe of any image is hidden at tau {tau:g}"

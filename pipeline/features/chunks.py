@@ -26,14 +26,14 @@ from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.progress import Progress
 from pipeline.shards.dataset import ShardDataset
-from sorn.features import FeatureBank, Features
+from sorn.features import FeatureBank, Views
 from sorn.visibility import keypoint_visibility
 
 logger = logging.getLogger(__name__)
 
 CHUNK_IMAGES = 512  # half a minute of ResNet-50 on a desktop's CPU, some 20 MB
 
-Look = Callable[[ShardDataset, np.ndarray], Features]  # of a split and positions int64 [B]
+Look = Callable[[ShardDataset, np.ndarray], Views]  # of a split and positions int64 [B]
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,17 @@ class Chunk:
     def batches(self, size: int) -> list[np.ndarray]:
         return [self.positions[first : first + size] for first in range(0, len(self.positions), size)]
 
-    def write(self, outputs: Features) -> None:
+    def write(self, outputs: Views) -> None:
         """Write the bank of the chunk.
 
         Raises UserError for a full disk and for a feature that is not finite.
         """
         data, rows = self.data, self.positions
-        pose = None if data.index.pose is None else keypoint_visibility(data.keypoints[rows], outputs.local.shape[1])
-        bank = FeatureBank.of(outputs, data.pid[rows], data.camid[rows], data.name[rows], pose)
+        pose = (
+            None if data.index.pose is None else keypoint_visibility(data.keypoints[rows], outputs.first.local.shape[1])
+        )
+        bank = FeatureBank.of(outputs.first, data.pid[rows], data.camid[rows], data.name[rows], pose)
+        bank = bank.with_second(np.flatnonzero(outputs.moved), outputs.second)
         write_bank(self.path, bank, {"fingerprint": self.fingerprint, "sha256": _digest(bank)})
 
     def read(self) -> FeatureBank:
@@ -118,8 +121,8 @@ class Chunks:
                 pieces = []
                 for piece in islice(outputs, len(chunk.batches(size))):
                     pieces.append(piece)
-                    shown.advance(len(piece[0]))
-                chunk.write(Features.joined(pieces))
+                    shown.advance(len(piece.moved))
+                chunk.write(Views.joined(pieces))
         distributed.meet()
         lost = [chunk.path for chunk in self.chunks if not chunk.path.is_file()]
         if lost:
@@ -152,8 +155,8 @@ def _cut(count: int) -> list[np.ndarray]:
 
 
 def _digest(bank: FeatureBank) -> str:
-    """sha256 of the features and visibility scores."""
+    """sha256 of the features and visibility scores, of second views too."""
     digest = hashlib.sha256()
-    for array in bank.features:
+    for array in (*bank.features, *((bank.second.of, *bank.second.bank.features) if bank.second else ())):
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.features.chunks import Chunk
-from sorn.features import FeatureBank, Features
+from sorn.features import FeatureBank, Features, Views
 
 NEAR = 1e-3  # largest 1 - cosine of the features for which two pictures are compared pixel by pixel
 
@@ -107,4 +107,8 @@ def _rewrite(chunk: Chunk, pictures: Sequence[_Picture]) -> None:
         other = source.read()
         for values, source_values in zip(outputs, other.features, strict=True):
             values[picture.row] = source_values[row]
-    chunk.write(outputs)
+    views = Views.alone(outputs)
+    if bank.second is not None:
+        views.moved[bank.second.of] = True
+        views = views._replace(second=bank.second.bank.features)
+    chunk.write(views)

@@ -26,12 +26,12 @@ from pipeline.features.chunks import Chunks
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
 from pipeline.features.network import Inference
-from pipeline.features.placing import in_place, usual_width
+from pipeline.features.placing import in_place, second_views, usual_width
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
 from pipeline.runs.checkpoint_info import CheckpointInfo
-from pipeline.runs.config import EvalConfig
+from pipeline.runs.config import EITHER, EvalConfig
 from pipeline.runs.layout import FEATURES, Paths
 from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
@@ -42,7 +42,7 @@ from sorn import engine
 from sorn.batch import Batch
 from sorn.branches import MASK_SCALE
 from sorn.config import STRIDE
-from sorn.features import Features
+from sorn.features import Features, Views
 from sorn.network import SORN
 from sorn.visibility import segmenter_visibility
 
@@ -97,6 +97,9 @@ class Extraction:
                 banks = self._segmented(self.segmenter, banks)
         if banks is not None:
             self._warn_of_zeros(banks)
+            if self.options.place == EITHER:
+                cut = len(banks.query.second.of) if banks.query.second else 0
+                logger.info(f"eval: {cut:,} of {len(banks.query):,} queries are cut off, and have two views")
         return banks
 
     @cached_property
@@ -117,7 +120,8 @@ class Extraction:
         joints = [] if self.query.index.pose is None else [split.detection_digest for split in splits]
         made = [EXTRACTION_VERSION, self.checkpoint, images, joints, self.options.precision, self.explained]
         placed = [self.sizes.get(str(name)) for data in self._sides for name in data.name] if self.options.place else []
-        return digest_json([*made, *sorted(self._ways), *placed])
+        ways = (name if on is True else f"{name}: {on}" for name, on in sorted(self._ways.items()))
+        return digest_json([*made, *ways, *placed])
 
     @property
     def _place(self) -> Path:
@@ -128,8 +132,8 @@ class Extraction:
         return self.paths.settled.folder("eval") / self.file
 
     @property
-    def _ways(self) -> dict[str, bool]:
-        """Options that change the features and are on; finished banks name none."""
+    def _ways(self) -> dict[str, bool | str]:
+        """Options that change the features and are not off; finished banks name none."""
         ways = {"flip": self.options.flip, "adapt_norms": self.options.adapt_norms, "place": self.options.place}
         return {name: on for name, on in ways.items() if on}
 
@@ -188,11 +192,18 @@ class Extraction:
 
         usual = usual_width([self.sizes[str(name)] for name in self.gallery.name if str(name) in self.sizes])
 
-        def look(data: ShardDataset, chosen: np.ndarray) -> Features:
-            batch = _read(data, chosen, inference)
-            if self.options.place:
-                batch = in_place(inference, batch, [self.sizes.get(str(name)) for name in data.name[chosen]], usual)
-            return engine.extract_features(inference.network, [batch], device, precision, 0, flip)
+        def look(data: ShardDataset, chosen: np.ndarray) -> Views:
+            batch, sizes = _read(data, chosen, inference), [self.sizes.get(str(name)) for name in data.name[chosen]]
+            if self.options.place is True:
+                batch = in_place(inference, batch, sizes, usual)
+            found = Views.alone(engine.extract_features(inference.network, [batch], device, precision, 0, flip))
+            if self.options.place != EITHER or data is not self.query:
+                return found
+            moved, cut = second_views(inference, batch, sizes, usual)
+            if not len(cut):
+                return found
+            second = engine.extract_features(inference.network, [cut], device, precision, size, flip)
+            return found._replace(moved=moved, second=second)
 
         computed = digest_json([self.fingerprint, precision, size])
         chunks = Chunks(self.paths, computed, self._sides, "features")
@@ -220,7 +231,8 @@ class Extraction:
         positions, config = (height // STRIDE) * (width // STRIDE), network.config
         maps = 2 * positions * config.channel_sets if config.global_branch else 0  # float16
         parts = MASK_SCALE**2 * positions if config.semantic_branch else 0
-        features = FLOAT32 * network.feature_width * sum(map(len, self._sides))
+        images = sum(map(len, self._sides)) + (len(self.query) if self.options.place == EITHER else 0)
+        features = FLOAT32 * network.feature_width * images
         return 2 * features + min(self.explained, len(self.query)) * (maps + parts)
 
     def _examples(self, inference: Inference, size: int) -> store.Examples:
@@ -245,11 +257,11 @@ class Extraction:
         size = inference.batch_size
         network, device, precision = inference.network, inference.device, inference.precision
 
-        def look(data: ShardDataset, chosen: np.ndarray) -> Features:
+        def look(data: ShardDataset, chosen: np.ndarray) -> Views:
             """Scores of the segmenter as visibility, with empty features."""
             scores = segmenter_visibility(network, [_read(data, chosen, inference)], stripes, device, precision)
             none = np.zeros((len(chosen), 0), np.float32)
-            return Features(none, np.zeros((*scores.shape, 0), np.float32), scores, none[:, :, None], none)
+            return Views.alone(Features(none, np.zeros((*scores.shape, 0), np.float32), scores, none[:, :, None], none))
 
         images = [data.index.splits[data.split].digest for data in self._sides]
         computed = digest_json([EXTRACTION_VERSION, segmenter.sha256, stripes, images, precision, size])

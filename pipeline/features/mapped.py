@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from pipeline.datasets.boxes import FrameBox, FrameCrop, crop_of
 from pipeline.errors import UserError
 from pipeline.features import store
+from pipeline.features.bank_layout import LAYOUT
 from pipeline.io import hdf5
 from pipeline.runs.command import DATA_ROOT
 from pipeline.runs.find import find_run
@@ -79,7 +81,9 @@ def open_bank(path: Path) -> MappedBank:
             group = hdf5.member(file, store.IMAGES if store.IMAGES in sides else "gallery")
             features = FEATURES | {key: field for key, field in OPTIONAL.items() if key in group}
             held = {key: hdf5.dataset(group, key) for key in (*features, "pid", "camid", "name")}
-            mapped = {field: _mapped(path, held[key], store.LAYOUT[key][1]) for key, field in features.items()}
+            mapped: dict[str, Any] = {
+                field: _mapped(path, held[key], LAYOUT[key][1]) for key, field in features.items()
+            }
             small = {key: held[key][:] for key in ("pid", "camid")}
             bank = FeatureBank(**mapped, **small, name=held["name"].asstr()[:].astype(str))
     except hdf5.DAMAGE as error:

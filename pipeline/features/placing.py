@@ -14,6 +14,9 @@ from sorn import engine
 from sorn.batch import FULL_RANGE, Batch
 from sorn.placement import find_place, placed
 
+Sizes = Sequence[tuple[int, int] | None]
+# Height and width of each image's file, None for those of the batch.
+
 
 def usual_width(sizes: Sequence[tuple[int, int]]) -> float:
     """Median of width by height over a gallery.
@@ -23,12 +26,11 @@ def usual_width(sizes: Sequence[tuple[int, int]]) -> float:
     return float(np.median([width / height for height, width in sizes])) if sizes else 0.0
 
 
-def in_place(inference: Inference, batch: Batch, sizes: Sequence[tuple[int, int] | None], usual: float = 0.0) -> Batch:
+def in_place(inference: Inference, batch: Batch, sizes: Sizes, usual: float = 0.0) -> Batch:
     """Batch with the pictures of cut people at their place.
 
-    The others stay as they are. The network's part masks decide, in a pass of their own. sizes: height and width of
-    each image's file, None for those of the batch. usual: width by height of a whole person's picture, 0 for that of
-    the batch.
+    The others stay as they are. The network's part masks decide, in a pass of their own. usual: width by height of a
+    whole person's picture, 0 for that of the batch.
     """
     _, parts = engine.explain(inference.network, batch, inference.device, inference.precision)
     height, width = batch.image.shape[1:3]
@@ -41,3 +43,14 @@ def in_place(inference: Inference, batch: Batch, sizes: Sequence[tuple[int, int]
         if place is not None:
             image[number] = placed(image[number], place, own * height / width, padding)
     return dataclasses.replace(batch, image=image)
+
+
+def second_views(inference: Inference, batch: Batch, sizes: Sizes, usual: float = 0.0) -> tuple[np.ndarray, Batch]:
+    """Pictures of cut people at their place.
+
+    Returns which pictures of the batch they are, bool [B], and a batch of them alone. sizes, usual: as in `in_place`. A
+    picture that stays as it is has no second view.
+    """
+    moved = in_place(inference, batch, sizes, usual)
+    changed = (moved.image != batch.image).flatten(1).any(dim=1)
+    return changed.numpy(), moved.of(changed)

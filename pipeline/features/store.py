@@ -6,24 +6,26 @@ A file holds either the banks `query` and `gallery` of an evaluation, with maps 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, ROWS, bank_arrays, require_good
+from pipeline.features.bank_layout import LAYOUT, read_names, require_layout
+from pipeline.features.bank_values import BANK_FIELDS, FEATURES, OPTIONAL, bank_arrays, require_good
 from pipeline.io import hdf5
 from pipeline.io.disk import require_space, told_when_full
 from pipeline.io.files import atomic
-from sorn.features import FeatureBank
+from sorn.features import FeatureBank, SecondViews
 
 SCHEMA_VERSION = 3
 SIDES, IMAGES = ("query", "gallery"), "images"  # banks of an evaluation; the bank of a file that holds only one
+PLACED = "placed"  # the bank of second views, beside that of queries or that of a chunk
 REMEDY = "Delete it and run the eval stage again (`make eval`): it extracts the features anew."
 OWN_REMEDY = "Make it again: sorn embed."
 DIVERGED = (
@@ -32,22 +34,6 @@ DIVERGED = (
 )
 EXAMPLES = ("name", "maps", "parts")
 ORIGINS = ("state", "sha256")  # of the files of a user's own pictures
-LAYOUT = {  # in the file: type, number of axes
-    "global": ("float32", 2),
-    "local": ("float32", 3),
-    "visibility": ("float32", 2),
-    "pid": ("int64", 1),
-    "camid": ("int64", 1),
-    "name": ("text", 1),
-    "state": ("text", 1),
-    "sha256": ("text", 1),
-    "pose": ("float32", 2),
-    "segmenter": ("float32", 2),
-    "part_features": ("float32", 3),
-    "part_shares": ("float32", 2),
-    "maps": ("float16", 4),
-    "parts": ("uint8", 3),
-}
 HEADROOM = 1 << 20  # bytes of names and HDF5's own tables, beyond the arrays
 
 
@@ -113,7 +99,7 @@ def join_banks(
     """
     with _written(path, attrs) as file:
         for side, rows in zip(SIDES, (query, gallery), strict=True):
-            _write_rows(file.create_group(side), rows)
+            _write_rows(file, side, rows)
         if examples is not None:
             group = file.create_group("examples")
             for key in EXAMPLES:
@@ -130,8 +116,7 @@ def write_bank(
     require_good(path, IMAGES, bank, DIVERGED)
     require_space(path, sum(array.nbytes for array in bank_arrays(bank).values()) + HEADROOM)
     with _written(path, attrs) as file:
-        group = file.create_group(IMAGES)
-        _write_rows(group, BankRows(len(bank), [bank]))
+        group = _write_rows(file, IMAGES, BankRows(len(bank), [bank]))
         for number, key in enumerate(ORIGINS if origins is not None else ()):
             _write_whole(group, key, np.array([origin[number] for origin in origins or ()]))
 
@@ -180,7 +165,7 @@ def read_origins(path: Path) -> list[tuple[str, str]]:
             group = hdf5.member(file, IMAGES)
             if not all(key in group for key in ORIGINS):
                 return []
-            _require_layout(path, group, ORIGINS)
+            require_layout(path, group, ORIGINS)
             columns = [group[key].asstr()[:].tolist() for key in ORIGINS]
             return list(zip(*columns, strict=True))
     except hdf5.DAMAGE as error:
@@ -190,12 +175,13 @@ def read_origins(path: Path) -> list[tuple[str, str]]:
 def bank_names(path: Path) -> tuple[str, ...]:
     """Names of the banks in a file.
 
-    ("query", "gallery") for a features.h5, ("images",) for a single bank. Raises UserError as `read_bank` does.
+    ("query", "gallery") for a features.h5, with "placed" if queries have second views, and ("images",) for a single
+    bank. Raises UserError as `read_bank` does.
     """
     read_attrs(path, OWN_REMEDY)
     try:
         with hdf5.opened(path) as file:
-            return tuple(name for name in (*SIDES, IMAGES) if name in file)
+            return tuple(name for name in (*SIDES, IMAGES, PLACED) if name in file)
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, OWN_REMEDY) from error
 
@@ -226,8 +212,10 @@ def _written(path: Path, attrs: dict[str, str]) -> Iterator[h5py.File]:
         hdf5.set_attributes(file, {"schema_version": SCHEMA_VERSION, **attrs})
 
 
-def _write_rows(group: h5py.Group, rows: BankRows) -> None:
-    first, names = 0, []
+def _write_rows(file: h5py.File, side: str, rows: BankRows) -> h5py.Group:
+    """Write a bank, and the second views of its images into a bank of their own."""
+    group = file.create_group(side)
+    first, names, second = 0, [], []
     for piece in rows.pieces:
         arrays = bank_arrays(piece)
         names.append(arrays.pop("name"))
@@ -236,8 +224,12 @@ def _write_rows(group: h5py.Group, rows: BankRows) -> None:
                 group.create_dataset(key, (rows.count, *array.shape[1:]), LAYOUT[key][0], track_times=False)
             group[key][first : first + len(array)] = array
         first += len(piece)
+        second += [piece.second.bank] if piece.second else []
     assert first == rows.count, f"{group.name}: {first} of {rows.count} images"
     _write_whole(group, "name", np.concatenate(names))  # at once: the longest name sets the length of all
+    if second:
+        _write_rows(file, PLACED, BankRows(sum(map(len, second)), second))
+    return group
 
 
 def _write_whole(group: h5py.Group, key: str, array: np.ndarray) -> None:
@@ -250,45 +242,35 @@ def _read_side(path: Path, side: str, remedy: str, mapped: bool = False) -> Feat
     try:
         with hdf5.opened(path) as file:
             group = hdf5.member(file, side)
-            _require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
+            require_layout(path, group, (*BANK_FIELDS, "name", *(key for key in OPTIONAL if key in group)))
             arrays = {
                 field: group[key] if key in FEATURES and mapped else group[key][:]
                 for key, field in (BANK_FIELDS | {key: key for key in OPTIONAL if key in group}).items()
             }
-            bank = FeatureBank(**arrays, name=_read_names(group))
+            bank = FeatureBank(**arrays, name=read_names(group))
             require_good(path, side, bank, remedy)  # some rows at a time, also from the file
             large = {BANK_FIELDS.get(key, key): group[key] for key in FEATURES if key in group and mapped}
-            return replace(bank, **{field: hdf5.mapped(path, dataset) for field, dataset in large.items()})
+            maps: dict[str, Any] = {field: hdf5.mapped(path, dataset) for field, dataset in large.items()}
+            bank = replace(bank, **maps)
+            if side not in (SIDES[0], IMAGES) or PLACED not in file:
+                return bank
+        return replace(bank, second=_second_views(bank, _read_side(path, PLACED, remedy, mapped)))
     except hdf5.DAMAGE as error:
         raise _unreadable(path, error, remedy) from error
 
 
-def _require_layout(path: Path, group: h5py.Group, keys: Iterable[str]) -> None:
-    """Check type, number of axes and size of datasets, before memory is reserved for them.
-
-    Raises ValueError for a wrong type or number of axes, and for datasets larger than their whole file.
-    """
-    room = path.stat().st_size
-    for key in keys:
-        dataset = hdf5.dataset(group, key)
-        kind, shape = dataset.dtype, dataset.shape
-        stored, (expected, axes) = "text" if kind.kind == "S" else str(kind), LAYOUT[key]
-        if stored != expected or len(shape) != axes:
-            raise ValueError(f"{group.name}/{key} is {stored} {list(shape)}, expected {expected} with {axes} axes")
-        room -= math.prod(shape) * kind.itemsize
-    if room < 0:
-        raise ValueError(f"{group.name} claims {-room:,} bytes more than the file has")
-
-
-def _read_names(group: h5py.Group) -> np.ndarray:
-    stored = group["name"][:]
-    pieces = [np.char.decode(stored[first : first + ROWS], "utf-8") for first in range(0, len(stored), ROWS)]
-    return np.concatenate(pieces) if pieces else stored.astype(str)
+def _second_views(bank: FeatureBank, placed: FeatureBank) -> SecondViews:
+    """Second views of the images that they are named after. Raises ValueError for other images."""
+    numbers = {name: number for number, name in enumerate(bank.name.tolist())}
+    of = np.array([numbers.get(name, -1) for name in placed.name.tolist()])
+    if of[0] < 0 or (np.diff(of) <= 0).any():
+        raise ValueError(f"{PLACED} holds other images, or the same ones in another order")
+    return SecondViews(of, placed)
 
 
 def _read_examples(path: Path, group: h5py.Group) -> Examples:
-    _require_layout(path, group, EXAMPLES)
-    examples = Examples(_read_names(group), group["maps"][:], group["parts"][:])
+    require_layout(path, group, EXAMPLES)
+    examples = Examples(read_names(group), group["maps"][:], group["parts"][:])
     if not len(examples.name) == len(examples.maps) == len(examples.parts):
         raise ValueError("its examples have different lengths")
     return examples

@@ -25,7 +25,7 @@ from sorn.parts import PART_TAU
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 EVAL_SPLITS = ("test", "val")
-VISIBILITIES = ("network", "pose", "segmenter")
+VISIBILITIES, EITHER = ("network", "pose", "segmenter"), "either"  # of eval.visibility; of eval.place
 BACKENDS = ("threads", "loky", "dask", "ray")
 
 
@@ -226,9 +226,9 @@ class EvalConfig:
     # Features and the network's visibility scores are means over an image and its mirror image: twice the time.
     adapt_norms: bool = False
     # Batch norms take means and variances of the gallery's images, without labels; the report names it.
-    place: bool = False
-    # A picture that shows a part of a person is put where that part belongs before its features are extracted; the
-    # network's own part masks decide, so it needs all eight labels.
+    place: bool | str = choice(False, (False, True, EITHER))
+    # Cut pictures are put where the parts in them belong, by the network's own part masks, so it needs all 8 labels.
+    # "either": a cut query is compared as it is and at its place, the larger similarity counts; the gallery stays.
     tracks: bool = False
     # Features are means over the frames of each track, the column track of a list (sorn/tracks.py).
     visibility: str = choice("network", VISIBILITIES)
@@ -246,8 +246,10 @@ class EvalConfig:
             self.segmenter,
             'a training folder with eval.visibility = "segmenter", and nothing without',
         )
-        placed = not self.place or self.visibility == "network"
-        check(placed, "eval.place", self.place, 'false, unless eval.visibility = "network"')
+        by_network = not self.place or self.visibility == "network"
+        check(by_network, "eval.place", self.place, 'false, unless eval.visibility = "network"')
+        single = self.place != EITHER or not (self.rerank or self.tracks)
+        check(single, "eval.place", self.place, "false or true with eval.rerank or eval.tracks: queries have one view")
         for name in ("tau", "part_tau"):
             check(0 <= getattr(self, name) <= 1, f"eval.{name}", getattr(self, name), "a number in [0, 1]")
         rising = list(self.tau_sweep) == sorted({tau for tau in self.tau_sweep if 0 <= tau <= 1})

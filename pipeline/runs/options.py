@@ -19,7 +19,7 @@ from pipeline.io.build import EXPECTED, fields_of
 from pipeline.runs.config import SECTIONS, Config
 from pipeline.runs.config_loading import load_config, presets
 from pipeline.runs.option_names import OPTION_ALIASES, SECTION_ALIASES, current_name, nearest_option, nearest_section
-from sorn.config import choices_of
+from sorn.config import choices_of, spelled
 
 PLURAL = {bool: "of true and false", int: "whole numbers", float: "numbers", str: "texts"}
 
@@ -46,7 +46,7 @@ class Option:
 
     def lines(self) -> list[str]:
         """Lines for the terminal: default, type, reason, presets, former names."""
-        kind = "one of " + ", ".join(map(str, self.choices)) if self.choices else self.kind
+        kind = "one of " + ", ".join(map(spelled, self.choices)) if self.choices else self.kind
         lines = [
             f"{self.key} = {as_toml(self.default)}    ({kind})",
             *(f"    {line}" for line in self.reason.split("\n")),

@@ -21,11 +21,11 @@ def override_value(hint: Any, text: str) -> object:
 
     Text that is no value of this type comes back as text, which the option's check refuses by name.
     """
-    value = _toml(text)
-    if _is_text(hint):
+    value, kinds = _toml(text), _kinds(hint)
+    if kinds == {str}:
         return value if isinstance(value, str) else text
-    if hint is bool:
-        return TRUTH.get(text.lower(), value)
+    if bool in kinds:
+        return TRUTH.get(text.lower(), text if str in kinds and not isinstance(value, str) else value)
     return text if isinstance(value, datetime.date | datetime.time) else value
 
 
@@ -38,7 +38,6 @@ def _toml(text: str) -> object:
     return table["x"] if len(table) == 1 else text
 
 
-def _is_text(hint: Any) -> bool:
-    """Whether an option can only be text, or nothing."""
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return set(kinds) <= {str, type(None)}
+def _kinds(hint: Any) -> set[Any]:
+    """Types that an option can have, where it is set."""
+    return set(typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) - {type(None)}

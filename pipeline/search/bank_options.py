@@ -59,7 +59,7 @@ def _flip(mapped: MappedBank, asked: bool) -> bool:
     """
     made = parse_json(mapped.attrs["config"])
     for option, what in EVALUATED.items():
-        if made.get(option):
+        if made.get(option) is True:  # with place = "either" the gallery is as it is
             wrong = f"{mapped.path} holds features of {what} (eval.{option})"
             raise UserError(wrong, "Evaluate without that option, or give the folder of the pictures.")
     if asked and not made.get("flip"):

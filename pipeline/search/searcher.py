@@ -40,11 +40,10 @@ from sorn.matching import (
     indicators,
     largest,
     of_paper,
-    pair_similarities,
-    part_similarities,
     similarity_blocks,
     variants,
 )
+from sorn.pair_details import pair_details
 from sorn.pairs import compared, in_common
 
 Ranked = tuple[np.ndarray, np.ndarray, float]
@@ -223,9 +222,8 @@ class Searcher:
     def _answer(self, queries: FeatureBank, number: int, image: np.ndarray, ranked: Ranked) -> Answer:
         bank, (positions, similarity, highest) = self.gallery.bank, ranked
         common = in_common(compared(self.rule, queries.take(np.array([number]))), self._shown[positions])[0]
-        whole, stripes = pair_similarities(queries, number, bank, positions)
+        found = pair_details(queries, number, bank, positions, self.rule)
         visible = indicators(bank.visibility[positions], self.tau) > 0
-        parts = part_similarities(queries, number, bank, positions)
         shown_parts = indicators(bank.features.part_shares[positions], self.rule.part_tau) > 0
         blank = zero_images(bank.take(positions))
         hits = []
@@ -237,11 +235,11 @@ class Searcher:
                     name,
                     self.gallery.picture(name),
                     value,
-                    None if np.isnan(whole[i]) else float(whole[i]),
-                    tuple(stripes[i].tolist()),
+                    None if np.isnan(found.whole[i]) else float(found.whole[i]),
+                    tuple(found.stripes[i].tolist()),
                     tuple(visible[i].tolist()),
                     bool(blank[i]),
-                    tuple(parts[i].tolist()),
+                    tuple(found.parts[i].tolist()),
                     tuple(shown_parts[i].tolist()),
                     self.decision.rate(value, int(common[i])),
                     box=dataclasses.astuple(box) if box else None,

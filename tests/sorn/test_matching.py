@@ -164,14 +164,6 @@ def test_part_groups_are_compared_where_a_network_has_them() -> None:
         similarity(with_parts, without, "sorn")
 
 
-def test_similarities_of_single_part_groups_are_cosines() -> None:
-    query, gallery = random_bank(0, 2, groups=2), random_bank(1, 3, groups=2)
-    found = matching.part_similarities(query, 1, gallery, np.array([2, 0]))
-    expected = [[cosine(query.part_features[1, k], gallery.part_features[j, k]) for k in (0, 1)] for j in (2, 0)]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert matching.part_similarities(random_bank(0, 2), 1, random_bank(1, 3), np.array([2, 0])).shape == (2, 0)
-
-
 def test_blocks_come_in_query_order_and_cover_all() -> None:
     rules = [Rule("sorn", 0.15)]
     slices = [rows for rows, _ in matching.similarity_blocks(random_bank(0, 9), random_bank(1, 3), rules, block=4)]
@@ -219,13 +211,6 @@ def test_blocks_fill_the_memory_and_no_more(queries: int, gallery: int, rules: i
     assert size == queries or 4 * 2 * (size + 1) * gallery * rules > matching.MEMORY
 
 
-def test_similarities_of_single_pairs_are_eq_13_and_14() -> None:
-    whole, stripes = matching.pair_similarities(QUERY, 0, GALLERY, np.array([0]))
-    assert whole == pytest.approx([0.6]) and stripes == pytest.approx(np.array([[1.0, -0.8]]))
-    without = bank(np.zeros((1, 0)), GALLERY.local, GALLERY.visibility)
-    assert np.isnan(matching.pair_similarities(without, 0, without, np.array([0]))[0]).all()
-
-
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("width", [24, 300, 2048])
 def test_equal_features_have_equal_similarities_wherever_they_stand(width: int, threads: int) -> None:
@@ -263,11 +248,6 @@ def test_no_similarity_is_beyond_one() -> None:
         own = np.diag(similarity(some, some, rule.variant))
         assert own.max() <= 1 and own == pytest.approx(np.ones(500))
         assert similarity(some, opposite, rule.variant).min() >= -1
-    for number in range(3):
-        whole, stripes = matching.pair_similarities(some, number, some, np.arange(500))
-        assert max(whole.max(), stripes.max()) <= 1
-        whole, stripes = matching.pair_similarities(some, number, opposite, np.arange(500))
-        assert min(whole.min(), stripes.min()) >= -1
 
 
 def test_the_best_of_a_row_are_those_of_a_stable_sort():

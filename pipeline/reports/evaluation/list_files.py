@@ -24,10 +24,11 @@ from pipeline.reports.evaluation.illustrations import ROW_LABELS
 from pipeline.reports.sheets import COLUMNS, ROWS, SHEET, photograph_sheet, write_images
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import Progress
-from sorn import matching
 from sorn.answers import NOBODY
 from sorn.config import OF_PARTS
 from sorn.features import FeatureBank
+from sorn.matching import Rule
+from sorn.pair_details import pair_details
 from sorn.parts import PART_TAU, group_names
 from sorn.sample import Sample
 
@@ -112,37 +113,43 @@ class RankedQueries:
         }
 
     def query(self, number: int) -> dict[str, object]:
-        """Name of a query, its visible stripes and part groups, its lists."""
-        (stripes,), (parts,) = self._seen(self.scores.query.take(np.array([number])))
-        name = str(self.scores.query.name[number])
+        """Name of a query, its visible stripes and part groups, its lists.
+
+        second: those of its second view, if it has one.
+        """
+        bank = self.scores.query.take(np.array([number]))
+        (stripes,), (parts,) = self._seen(bank)
         lists = [self._list(variant, number) for variant in self.scores.answers]
-        return {"name": name, "visible": stripes, "parts": parts, "lists": lists}
+        found: dict[str, object] = {"name": str(bank.name[0]), "visible": stripes, "parts": parts, "lists": lists}
+        if bank.second is None:
+            return found
+        (stripes,), (parts,) = self._seen(bank.second.bank)
+        return found | {"second": {"visible": stripes, "parts": parts}}
 
     def _list(self, variant: str, number: int) -> list[object]:
         """Rank of the first match (0 without one), and the answers.
 
         An answer is its place among `drawn`, its rank, 1 for the same person, its similarity, and those of the global
-        features, the stripes and the part groups.
+        features, the stripes and the part groups; of a query with two views, also 1 where they are of the second one.
         """
         scores, first = self.scores, self.scores.answers[variant]
         positions, ranks, similarity = first.of(number)
         right = np.isin(positions, scores.relevant.matches[number])
-        whole, stripes = matching.pair_similarities(scores.query, number, scores.gallery, positions)
-        parts = matching.part_similarities(scores.query, number, scores.gallery, positions)
+        details = pair_details(scores.query, number, scores.gallery, positions, Rule(variant, self.tau, self.part_tau))
         scores.gallery.forget()
-        if variant not in OF_PARTS:
-            parts = parts[:, :0]
+        parts = details.parts if variant in OF_PARTS else details.parts[:, :0]
         rows = zip(
             np.searchsorted(self.drawn, positions).tolist(),
             ranks.tolist(),
             right.astype(int).tolist(),
             _rounded(similarity),
-            [None if np.isnan(value) else value for value in _rounded(whole)],
-            _rounded(stripes),
+            [None if np.isnan(value) else value for value in _rounded(details.whole)],
+            _rounded(details.stripes),
             _rounded(parts),
+            [[1] if second else [] for second in details.second],
             strict=True,
         )
-        return [int(first.first_hit[number]), [list(row) for row in rows]]
+        return [int(first.first_hit[number]), [[*row, *second] for *row, second in rows]]
 
     def _seen(self, bank: FeatureBank) -> tuple[list[str], list[str]]:
         """Visible stripes and part groups of every image, a digit each: "110"."""

@@ -21,11 +21,16 @@ CAPTION = (
     "bar beside an image shows its stripes: filled where visible, hollow where hidden."
 )
 DRAWS_CAPTION = "Lists show the whole gallery; the AP of a query is its mean over the draws of the protocol."
+SECOND_VIEW = "query at its place"
 KEY = (
     "Beneath an image: its rank and similarity; its person; g, the similarity of the global features; and a line per "
     "stripe, from the top, with two boxes, the query's stripe and the gallery image's (■ visible, □ hidden), and their "
     "similarity, bold if it counts and struck out if it does not. Where part groups are compared, their lines follow, "
     "from the head to the feet. The similarity above is the mean of g and of what counts (Eq. 15)."
+)
+SECOND_KEY = (
+    f' "{SECOND_VIEW}": the numbers are of the query put where the parts in it belong, which is more similar here than '
+    "the query as it is."
 )
 
 
@@ -58,7 +63,7 @@ class Tile:
     """One answer.
 
     kind: its CSS class, right or wrong. whole: similarity of the global features, None without them. gap: whether
-    answers before it are left out.
+    answers before it are left out. view: of the query that is compared, in words, "" for the picture as it is.
     """
 
     kind: str
@@ -71,6 +76,7 @@ class Tile:
     whole: float | None
     stripes: list[StripePair]
     gap: bool
+    view: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class RankedLists:
     choices: list[FilterField]
     cards: list[Card]
     every: bool
-    key: str = KEY
+    key: str
 
 
 def ranked_lists(queries: list[ShownQuery], single_shot: bool, every: bool = False) -> RankedLists:
@@ -135,7 +141,9 @@ def ranked_lists(queries: list[ShownQuery], single_shot: bool, every: bool = Fal
     beside the page.
     """
     caption = f"{CAPTION} {DRAWS_CAPTION}" if single_shot else CAPTION
-    return RankedLists(caption, _choices(queries), [_card(query) for query in queries], every)
+    second = any(answer.second for query in queries for row in query.lists for answer in row.answers)
+    key = KEY + SECOND_KEY if second else KEY
+    return RankedLists(caption, _choices(queries), [_card(query) for query in queries], every, key)
 
 
 def _choices(queries: list[ShownQuery]) -> list[FilterField]:
@@ -165,12 +173,12 @@ def _card(query: ShownQuery) -> Card:
 
 
 def _list(row: AnswerList, query: ShownQuery, heading: str) -> TileList:
-    tiles = [_tile(answer, query.visible, answer.rank > place) for place, answer in enumerate(row.answers, start=1)]
+    tiles = [_tile(answer, answer.rank > place) for place, answer in enumerate(row.answers, start=1)]
     rule = ROW_LABELS[row.variant].removeprefix(row.variant + ": ")
     return TileList(row.variant, rule, row.first_hit, f"answers to {heading} by {row.variant}", tiles)
 
 
-def _tile(answer: RankedImage, query_visible: np.ndarray, gap: bool) -> Tile:
+def _tile(answer: RankedImage, gap: bool) -> Tile:
     kind, sign, who = ("right", "✓", "the same person") if answer.right else ("wrong", "✗", "another person")
     about = f"rank {answer.rank}, {who}: person {answer.pid}, camera {answer.camid}"
     return Tile(
@@ -182,13 +190,14 @@ def _tile(answer: RankedImage, query_visible: np.ndarray, gap: bool) -> Tile:
         answer.pid,
         answer.camid,
         None if np.isnan(answer.whole) else answer.whole,
-        [*(_pair(answer, query_visible, p) for p in range(len(answer.stripes))), *map(_part, answer.parts)],
+        [*(_pair(answer, p) for p in range(len(answer.stripes))), *map(_part, answer.parts)],
         gap,
+        SECOND_VIEW if answer.second else "",
     )
 
 
-def _pair(answer: RankedImage, query_visible: np.ndarray, p: int) -> StripePair:
-    visible, counted = (bool(query_visible[p]), bool(answer.visible[p])), bool(answer.counted[p])
+def _pair(answer: RankedImage, p: int) -> StripePair:
+    visible, counted = (bool(answer.asked[p]), bool(answer.visible[p])), bool(answer.counted[p])
     return _compared(f"stripe {p + 1}", visible, float(answer.stripes[p]), counted)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from pipeline.evaluation.per_query import per_query
 from pipeline.evaluation.scores import Scores, fullest
-from sorn import matching
 from sorn.config import OF_PARTS
+from sorn.matching import Rule, indicators
+from sorn.pair_details import PairDetails, pair_details
 from sorn.parts import PART_TAU, group_names
 from sorn.sample import Sample
 
@@ -37,7 +38,8 @@ class RankedImage:
     rank: 1-based. pid, camid: as the dataset writes them. image: [H, W, 3] uint8. visible: [P] bool, its I_p of Eq. 12.
     whole: D_global of Eq. 13, nan without a global branch. stripes: [P] float32, D_p of Eq. 14. counted: [P] bool, the
     stripes that this variant adds up. parts: the part groups, if this variant compares them. similarity: the mean of
-    `whole` and of all that counts, Eq. 15.
+    `whole` and of all that counts, Eq. 15. asked: [P] bool, the visible stripes of the query in the view that is
+    compared. second: whether that is its second view.
     """
 
     rank: int
@@ -52,6 +54,8 @@ class RankedImage:
     stripes: np.ndarray
     counted: np.ndarray
     parts: list[ComparedPart]
+    asked: np.ndarray
+    second: bool
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class _Gallery:
 
     def query_visible(self, number: int) -> np.ndarray:
         """Visible stripes of a query, [P] bool."""
-        visible: np.ndarray = matching.indicators(self.scores.query.visibility[number], self.tau) > 0
+        visible: np.ndarray = indicators(self.scores.query.visibility[number], self.tau) > 0
         return visible
 
     def answers(self, variant: str, number: int) -> AnswerList:
@@ -132,10 +136,10 @@ class _Gallery:
         scores, gallery, first = self.scores, self.scores.gallery, self.scores.answers[variant]
         positions, ranks, similarity = first.of(number)
         right = np.isin(positions, scores.relevant.matches[number])
-        whole, stripes = matching.pair_similarities(scores.query, number, gallery, positions)
-        visible = matching.indicators(gallery.visibility[positions], self.tau) > 0
-        counted = _counted(variant, visible, self.query_visible(number))
-        parts = self._parts(number, positions) if variant in OF_PARTS else [[] for _ in positions]
+        details = pair_details(scores.query, number, gallery, positions, Rule(variant, self.tau, self.part_tau))
+        visible, asked = (indicators(v, self.tau) > 0 for v in (gallery.visibility[positions], details.visibility))
+        counted = _counted(variant, visible, asked)
+        parts = self._parts(details, positions) if variant in OF_PARTS else [[] for _ in positions]
         answers = [
             RankedImage(
                 int(ranks[i]),
@@ -146,33 +150,33 @@ class _Gallery:
                 visible[i],
                 float(similarity[i]),
                 bool(right[i]),
-                float(whole[i]),
-                stripes[i],
+                float(details.whole[i]),
+                details.stripes[i],
                 counted[i],
                 parts[i],
+                asked[i],
+                bool(details.second[i]),
             )
             for i, position in enumerate(positions)
         ]
         return AnswerList(variant, int(first.first_hit[number]), answers)
 
-    def _parts(self, number: int, positions: np.ndarray) -> list[list[ComparedPart]]:
+    def _parts(self, details: PairDetails, positions: np.ndarray) -> list[list[ComparedPart]]:
         """Part groups of a query and of some gallery images."""
-        query, gallery = self.scores.query, self.scores.gallery
-        similarity = matching.part_similarities(query, number, gallery, positions)
-        asked = matching.indicators(query.features.part_shares[number], self.part_tau) > 0
-        shown = matching.indicators(gallery.features.part_shares[positions], self.part_tau) > 0
+        asked = indicators(details.shares, self.part_tau) > 0
+        shown = indicators(self.scores.gallery.features.part_shares[positions], self.part_tau) > 0
         return [
             [
-                ComparedPart(name, (bool(asked[k]), bool(shown[i, k])), float(similarity[i, k]))
-                for k, name in enumerate(group_names(len(asked)))
+                ComparedPart(name, (bool(asked[i, k]), bool(shown[i, k])), float(details.parts[i, k]))
+                for k, name in enumerate(group_names(shown.shape[1]))
             ]
             for i in range(len(positions))
         ]
 
 
-def _counted(variant: str, visible: np.ndarray, query_visible: np.ndarray) -> np.ndarray:
-    """Stripes that a variant adds up, [n, P] bool. visible: of the gallery images, [n, P]. query_visible: [P]."""
+def _counted(variant: str, visible: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Stripes that a variant adds up, [n, P] bool. visible: of the gallery images. asked: of the query."""
     if variant in ("sorn", "sorn+parts"):
-        counted: np.ndarray = visible & query_visible
+        counted: np.ndarray = visible & asked
         return counted
     return np.ones_like(visible) if variant == "global+local" else np.zeros_like(visible)

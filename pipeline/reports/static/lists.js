@@ -72,7 +72,8 @@ const openLists = (() => {
   const counts = { both: (seen) => seen === "11", all: () => true, none: () => false };
 
   function tile(answer, query, variant) {
-    const [number, rank, right, similarity, whole, stripes, parts] = answer, { gallery } = LISTS;
+    const [number, rank, right, similarity, whole, stripes, parts, second] = answer, { gallery } = LISTS;
+    const view = second ? query.second : query; // the one that is compared
     const [kind, sign, who] = right ? ["right", "✓", "the same person"] : ["wrong", "✗", "another person"];
     const [person, camera] = [gallery.person[number], gallery.camera[number]];
     const said = `rank ${rank}, ${who}: person ${person}, camera ${camera}`;
@@ -80,17 +81,18 @@ const openLists = (() => {
     const below = make("div", "stripes");
     if (whole !== null) below.append(make("div", "", "", make("i", "", "g"), " ", make("b", "", short(whole))));
     stripes.forEach((value, p) => {
-      const seen = query.visible[p] + stripesSeen[p];
+      const seen = view.visible[p] + stripesSeen[p];
       below.append(pair(`stripe ${p + 1}`, seen, counts[variant.stripes](seen), value));
     });
     parts.forEach((value, k) => {
-      const seen = query.parts[k] + partsSeen[k];
+      const seen = view.parts[k] + partsSeen[k];
       below.append(pair(groups[k], seen, seen === "11", value));
     });
     const frame = make("div", "frame", "", thumbnail("gallery", number, said));
     if (stripesSeen) frame.append(bar(stripesSeen, "the gallery image"));
     const made = make("li", `tile ${kind}`, "", frame, make("div", "tag", `${rank} ${sign} ${short(similarity)}`),
-      make("div", "who", `${person} `, make("small", "", `cam ${camera}`)), below);
+      make("div", "who", `${person} `, make("small", "", `cam ${camera}`)),
+      ...(second ? [make("div", "who", "", make("small", "", "query at its place"))] : []), below);
     made.title = `${said} · ${gallery.name[number]}`;
     return made;
   }

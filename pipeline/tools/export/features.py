@@ -156,7 +156,7 @@ def _ids(found: ExportedFeatures) -> str:
 def _joined(banks: list[FeatureBank]) -> FeatureBank:
     """One bank of all images."""
     fields = ("global_", "local", "visibility", "pid", "camid", "name", "part_features", "part_shares")
-    joined = {
+    joined: dict[str, Any] = {
         field: np.concatenate([getattr(bank, field) for bank in banks])
         for field in fields
         if getattr(banks[0], field) is not None

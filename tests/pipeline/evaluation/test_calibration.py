@@ -45,7 +45,8 @@ def test_few_persons_or_pairs_have_the_thresholds_of_all_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"tau": 0.2}, {"part_tau": 0.1}, {"flip": True}, {"adapt_norms": True}, {"place": True}]
+    "change",
+    [{"tau": 0.2}, {"part_tau": 0.1}, {"flip": True}, {"adapt_norms": True}, {"place": True}, {"place": "either"}],
 )
 def test_a_calibration_fits_an_evaluation_with_its_options(change) -> None:
     assert CALIBRATION.fits(EvalConfig()) and not CALIBRATION.fits(EvalConfig(**change))

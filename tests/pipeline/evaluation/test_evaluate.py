@@ -21,3 +21,5 @@ def test_a_protocol_names_options_that_change_the_features_and_only_those_that_a
     placed = "cut pictures put where the parts in them belong"
     tracks = "features averaged over the frames of each track"
     assert text == f"{plain}; {mirrored}; {placed}; {tracks}; {adapted}"
+    either = protocol_text(manifest, manifest.find_protocol("default"), EvalConfig(place="either"), None, {})
+    assert either == f"{plain}; cut queries compared as they are and at their place, and the larger similarity counts"

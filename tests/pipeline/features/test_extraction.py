@@ -92,7 +92,7 @@ def with_segmenter(folder: Path) -> EvalConfig:
     return dataclasses.replace(CONFIG.eval, visibility="segmenter", segmenter=str(folder))
 
 
-def extract(paths: Paths, segmenter: Path | None = None, **changes: bool) -> bytes:
+def extract(paths: Paths, segmenter: Path | None = None, **changes: bool | str) -> bytes:
     query, gallery = (ShardDataset(paths.shard_index, split) for split in COUNTS)
     options = dataclasses.replace(with_segmenter(segmenter) if segmenter else CONFIG.eval, **changes)
     banks = Extraction(paths, describe(paths.folder("train")), query, gallery, options, "cpu").banks()
@@ -290,14 +290,55 @@ def test_options_that_change_the_features_extract_anew_and_are_named_in_the_bank
     made_from = json.loads(bank.attrs["config"])
     assert set(made_from) == {"model", "precision"}, "as in banks of before"
     monkeypatch.setattr(placing, "find_place", lambda *_: Placement(0.25, 0.5))
-    for name in ("flip", "adapt_norms", "place"):
-        extract(paths, **{name: True})
+    for name, value in (("flip", True), ("adapt_norms", True), ("place", True), ("place", "either")):
+        extract(paths, **{name: value})
         found = store.read_banks(paths.features)
-        assert json.loads(found.attrs["config"]) == made_from | {name: True}
-        assert not np.allclose(found.query.global_, bank.query.global_, rtol=1e-2)
+        assert json.loads(found.attrs["config"]) == made_from | {name: value}
+        second = found.query.second.bank if found.query.second else found.query
+        assert not np.allclose(second.global_, bank.query.global_, rtol=1e-2)
         fingerprints.add(found.attrs["fingerprint"])
-    assert len(fingerprints | {bank.attrs["fingerprint"]}) == 4
+    assert len(fingerprints | {bank.attrs["fingerprint"]}) == 5
     assert extract(paths) == plain
+
+
+def moving(monkeypatch: pytest.MonkeyPatch, numbers: set[int]) -> None:
+    """Images of these numbers are taken for cut, those of the gallery too."""
+
+    def move(inference: object, batch: Batch, *_: object) -> Batch:
+        chosen = torch.tensor([int(number) in numbers for number in batch.index])
+        return dataclasses.replace(
+            batch, image=torch.where(chosen[:, None, None, None], 255 - batch.image, batch.image)
+        )
+
+    monkeypatch.setattr(placing, "in_place", move)
+
+
+def test_cut_queries_have_two_views_and_all_other_pictures_one(
+    paths: Paths, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(linked(made, tmp_path / "plain"))
+    plain = store.read_banks(paths_in(tmp_path / "plain").features)
+    moving(monkeypatch, {1, 2, 6})
+    both = extract(paths, place="either")
+    found = store.read_banks(paths.features)
+    assert found.query.second is not None and found.gallery.second is None
+    assert found.query.second.of.tolist() == [1, 2, 6]
+    assert found.query.second.bank.name.tolist() == [f"query/{number:02d}.jpg" for number in (1, 2, 6)]
+    for side in store.SIDES:
+        for one, other in zip(getattr(found, side).features, getattr(plain, side).features, strict=True):
+            assert np.array_equal(one, other), "pictures as they are have the features of before, to the bit"
+    assert store.bank_names(paths.features) == ("query", "gallery", "placed")
+    with monkeypatch.context() as patch:
+        looking(patch, cut_at_the_end)
+        other = linked(made, tmp_path / "killed")
+        with pytest.raises(RuntimeError, match="power cut"):
+            extract(other, place="either")
+    assert extract(other, place="either") == both, "a killed extraction goes on to the same bytes"
+    moving(monkeypatch, set())
+    extract(paths, place=True)
+    extract(paths, place="either")
+    assert store.read_banks(paths.features).query.second is None
+    assert store.bank_names(paths.features) == store.SIDES
 
 
 def test_adapted_norms_do_not_depend_on_the_number_of_threads(

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.datasets.synped.part_heights import PART_HEIGHTS
 from pipeline.features.embedding import as_batch
-from pipeline.features.placing import in_place, usual_width
+from pipeline.features.placing import in_place, second_views, usual_width
 from sorn import engine
 from sorn.normalisation import IMAGENET
 
@@ -41,6 +41,17 @@ def test_a_cut_picture_is_put_in_its_place_and_a_whole_one_stays(monkeypatch: py
     assert (narrow[:40, 10:22] == 200).all() and (narrow[:, :6] != 200).all()
     seated = in_place(inference, batch, [None, None]).image
     assert torch.equal(seated, batch.image), "as wide as other pictures: not cut"
+
+
+def test_only_a_cut_picture_has_a_second_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.zeros((96, 32), np.uint8)
+    whole[5:15], whole[88:] = 1, 7
+    monkeypatch.setattr(engine, "explain", lambda *_: (None, np.stack([whole, upper_half(), whole])))
+    inference: Any = SimpleNamespace(network=SimpleNamespace(normalisation=IMAGENET), device=None, precision="fp32")
+    batch, sizes = as_batch([np.full((*SIZE, 3), value, np.uint8) for value in (10, 200, 10)]), [None, (96, 64), None]
+    moved, cut = second_views(inference, batch, sizes)
+    assert moved.tolist() == [False, True, False] and cut.index.tolist() == [1]
+    assert torch.equal(cut.image[0], in_place(inference, batch, sizes).image[1])
 
 
 def test_the_usual_width_is_the_median_of_the_gallery() -> None:

@@ -74,6 +74,34 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["features.h5"]
 
 
+def test_second_views_of_queries_are_read_back(tmp_path: Path) -> None:
+    of, placed = np.array([1, 4]), make_bank("placed", 2)
+    query = make_bank("query", 5).with_second(of, placed.features)
+    write_banks(tmp_path / "features.h5", query, make_bank("gallery", 7), ATTRS)
+    assert bank_names(tmp_path / "features.h5") == ("query", "gallery", "placed")
+    write_bank(tmp_path / "chunk.h5", query, ATTRS)
+    for found in (read_banks(tmp_path / "features.h5").query, read_bank(tmp_path / "chunk.h5")[0]):
+        assert found.second is not None and found.second.of.tolist() == [1, 4]
+        assert np.array_equal(found.second.bank.local, placed.local) and np.array_equal(found.local, query.local)
+        assert found.second.bank.name.tolist() == ["query/ü1.jpg", "query/ü4.jpg"]
+    assert read_bank(tmp_path / "features.h5", "placed")[0].pid.tolist() == [1, 4]
+    assert read_bank(tmp_path / "features.h5", "gallery")[0].second is None
+    pieces = [query.take(slice(0, 2)), query.take(slice(2, 5))]
+    joined = tmp_path / "joined.h5"
+    join_banks(joined, BankRows(5, pieces), BankRows(7, [make_bank("gallery", 7)]), ATTRS)
+    assert joined.read_bytes() == (tmp_path / "features.h5").read_bytes()
+
+
+@pytest.mark.parametrize("names", [["query/ü4.jpg", "query/ü1.jpg"], ["query/ü1.jpg", "query/ü9.jpg"]])
+def test_second_views_of_other_images_are_refused(tmp_path: Path, names: list[str]) -> None:
+    query = make_bank("query", 5).with_second(np.array([1, 4]), make_bank("placed", 2).features)
+    write_banks(tmp_path / "features.h5", query, make_bank("gallery", 7), ATTRS)
+    with h5py.File(tmp_path / "features.h5", "r+") as file:
+        file["placed/name"][:] = [name.encode() for name in names]
+    with pytest.raises(UserError, match="placed holds other images"):
+        read_banks(tmp_path / "features.h5")
+
+
 def test_the_same_features_give_the_same_bytes(tmp_path: Path) -> None:
     assert write(tmp_path / "a.h5").read_bytes() == write(tmp_path / "b.h5").read_bytes()
 

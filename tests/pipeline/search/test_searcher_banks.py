@@ -47,6 +47,17 @@ def test_features_that_no_query_can_have_are_refused(tmp_path, model, kept, opti
         Searcher(model, tmp_path / "other.h5", device="cpu")
 
 
+def test_a_gallery_whose_queries_have_two_views_is_as_it_is(tmp_path, folder, model, kept):
+    bank, attrs = store.read_bank(kept)
+    attrs["config"] = json.dumps(json.loads(attrs["config"]) | {"place": "either"})
+    query = bank.take(np.arange(2))
+    store.write_banks(
+        tmp_path / "other.h5", query.with_second(np.array([1]), query.take(np.array([0])).features), bank, attrs
+    )
+    (best,) = Searcher(model, tmp_path / "other.h5", device="cpu").search(folder / "<b>" / "02.png", top=1)
+    assert best.similarity > 0.99
+
+
 def test_the_gallery_of_an_evaluation_is_a_gallery(tmp_path, folder, model, kept):
     bank, attrs = store.read_bank(kept)
     renamed = dataclasses.replace(bank, name=np.array([f"gallery/{i}" for i in range(30)]))

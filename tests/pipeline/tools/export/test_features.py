@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from pipeline.cli.app import main
-from pipeline.features.store import write_bank
+from pipeline.features.store import write_bank, write_banks
 from pipeline.tools.export.features import ExportedFeatures
 from sorn.features import FeatureBank
 from sorn.tracking import one_vector
@@ -41,6 +41,17 @@ def test_npz(tmp_path: Path, bank: FeatureBank) -> None:
     np.testing.assert_array_equal(found["local"], bank.local)
     assert found["name"].tolist() == bank.name.tolist() and found["split"].tolist() == ["images"] * 9
     assert found["pid"].tolist() == bank.pid.tolist()
+
+
+def test_second_views_follow_as_rows_of_their_own(tmp_path: Path, bank: FeatureBank) -> None:
+    write_banks(
+        tmp_path / "bank.h5", bank.with_second(np.array([4]), bank.take(slice(1)).features), bank, {"config": "{}"}
+    )
+    assert export(tmp_path, "npz").exit_code == 0
+    found = np.load(tmp_path / "features.npz")
+    assert found["split"].tolist() == ["query"] * 9 + ["gallery"] * 9 + ["placed"]
+    assert found["name"][-1] == "ü4.jpg"
+    np.testing.assert_array_equal(found["local"][-1], bank.local[0])
 
 
 def test_parquet(tmp_path: Path, bank: FeatureBank) -> None:

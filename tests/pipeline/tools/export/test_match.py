@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.features.store import write_bank
+from pipeline.features.store import write_bank, write_banks
 from pipeline.runs.result_paths import Exported
 from pipeline.tools.export import match
 from pipeline.tools.export.export import write_match
@@ -64,6 +64,19 @@ def test_it_reads_a_feature_bank(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "q.h5") as one, h5py.File(tmp_path / "g.h5") as other:
         found = match.similarity(one["images"], other["images"])
     np.testing.assert_allclose(found, of_the_program(query, gallery, Rule("sorn", 0.15)), rtol=0, atol=1e-6)
+
+
+def test_the_lines_of_the_page_for_queries_with_two_views(tmp_path: Path) -> None:
+    """docs/formats.md: the larger similarity counts."""
+    gallery = bank(6, 4)
+    query = bank(5, 3).with_second(np.array([1, 4]), bank(2, 7).features)
+    attrs = {"fingerprint": "f", "checkpoint_sha256": "c", "config": "{}"}
+    write_banks(tmp_path / "features.h5", query, gallery, attrs)
+    lines = FORMATS.read_text(encoding="utf-8").partition("Where the file has a group `placed`")[2]
+    with h5py.File(tmp_path / "features.h5") as file:
+        names = {"file": file, "similarity": match.similarity, "np": np}
+        exec(lines.partition("```python")[2].partition("```")[0], names)
+    np.testing.assert_allclose(names["found"], of_the_program(query, gallery, Rule("sorn", 0.15)), rtol=0, atol=1e-6)
 
 
 def test_the_file_stands_alone_with_the_threshold_of_the_export(tmp_path: Path) -> None:
