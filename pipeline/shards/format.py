@@ -26,6 +26,7 @@ from pipeline.io import hdf5
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import publish, temporary_path
 from pipeline.io.text import parse_json
+from pipeline.io.texts import Texts
 from pipeline.runs.made_by import MadeBy
 from pipeline.shards.change import Change
 from pipeline.shards.digest import ShardContent
@@ -150,10 +151,10 @@ class ShardWriter:
 
 
 class ShardReader:
-    """Finished shard: small fields in memory, pixels read on demand.
+    """Finished shard: small fields in memory, pixels and keypoints read on demand.
 
-    pid, camid, people: [N] int64. status: [N] uint8. name: [N] str. box: [N, 4], score: [N], keypoints: [N, 17, 3]
-    float32, as in a Sample. The pixels come from a plain file handle. It is opened at first use and dropped when the
+    pid, camid, people: [N] int64. status: [N] uint8. names: N texts. box: [N, 4], score: [N] float32, as in a Sample.
+    The pixels come from a plain file handle. It is opened at first use and dropped when the
     reader is pickled. Every read gives its offset and moves no position, so threads and forked workers may share the
     handle. Raises UserError for a file that is missing, truncated, no shard, or of another schema version.
     """
@@ -199,15 +200,14 @@ class ShardReader:
         if name.dtype.kind != "S":
             raise ValueError(f"its name is {name.dtype}")
         self.pid, self.camid, self.status = (small[field][:] for field in ("pid", "camid", "status"))
-        self.people, self.box, self.score, self.keypoints = (
-            small[field][:] for field in ("people", "box", "score", "keypoints")
-        )
-        self.name = name.asstr()[:].astype(str)
+        self.people, self.box, self.score = (small[field][:] for field in ("people", "box", "score"))
+        self._keypoints: np.ndarray | None = None
+        self.names = Texts(name.asstr()[:].tolist())
         if not np.isin(self.status, list(Status)).all():
             raise ValueError("it has a status that is none")
-        if self.box.shape != (n, 4) or self.keypoints.shape != (n, len(JOINTS), 3):
+        if self.box.shape != (n, 4) or small["keypoints"].shape != (n, len(JOINTS), 3):
             raise ValueError("its boxes or keypoints have another shape")
-        self._changes = self._read_changes(file)
+        self._found, self._mended = self._read_changes(file)
         offsets = image.id.get_offset(), mask.id.get_offset()
         if None in offsets:
             raise ValueError("its images are not stored contiguous")
@@ -216,23 +216,40 @@ class ShardReader:
         if os.path.getsize(self.path) < max(offsets[0] + 3 * n * height * width, offsets[1] + n * height * width):
             raise ValueError("the file ends before its last image")
 
-    def _read_changes(self, file: h5py.File) -> list[Change]:
+    @property
+    def name(self) -> np.ndarray:
+        """Names of the images, [N] str."""
+        return np.array(self.names[:], str)
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """Joints, [N, 17, 3] float32; kept until the reader is closed. Raises UserError for a shard that is gone."""
+        if self._keypoints is None:
+            try:
+                with hdf5.opened(self.path) as file:
+                    self._keypoints = hdf5.dataset(file, "keypoints")[:]
+            except (FileNotFoundError, *hdf5.DAMAGE) as error:
+                raise UserError(f"shard {self.path} can no longer be read: {error}", REMEDY) from error
+        return self._keypoints
+
+    def _read_changes(self, file: h5py.File) -> tuple[np.ndarray, np.ndarray]:
+        """Status that the labeler found, and whether the mask was mended, uint8 [N]."""
         if CHANGE_FIELDS[0] not in file:
-            return [Change(Status(status)) for status in self.status.tolist()]
+            return self.status, np.zeros_like(self.status)
         found, mended = (hdf5.dataset(file, field)[:] for field in CHANGE_FIELDS)
         if len(found) != len(self.status) or len(mended) != len(self.status) or not np.isin(found, list(Status)).all():
             raise ValueError("its changes are not those of its images")
-        return [Change(Status(status), bool(new)) for status, new in zip(found.tolist(), mended.tolist(), strict=True)]
+        return found, mended
 
     def change(self, row: int) -> Change:
         """Change of an image's label after the labeler."""
-        return self._changes[row]
+        return Change(Status(self._found[row]), bool(self._mended[row]))
 
     def __len__(self) -> int:
         return len(self.pid)
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_file": None}
+        return {**self.__dict__, "_file": None, "_keypoints": None}
 
     def read_into(self, row: int, image: memoryview, mask: memoryview) -> None:
         """Image and mask of one row, read into given memory.
@@ -270,7 +287,7 @@ class ShardReader:
             mask,
             int(self.pid[row]),
             int(self.camid[row]),
-            str(self.name[row]),
+            self.names[row],
             Status(self.status[row]),
             int(self.people[row]),
             (left, top, right, bottom),
@@ -293,4 +310,4 @@ class ShardReader:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-        self._file = None
+        self._file = self._keypoints = None

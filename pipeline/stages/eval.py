@@ -124,7 +124,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     _require_size(run, trained, query.image_size)
     protocol = _protocol(run)
     check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
-    sizes = {record.name: (file.height, file.width) for record, file in run.rows} if options.place else {}
+    sizes = _sizes(run) if options.place else {}
     banks = Extraction(run.paths, trained, query, gallery, options, device, sizes).banks()
     val, splits = None, _val_splits(options, query.index.splits)
     if splits:
@@ -134,7 +134,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     if banks is None:
         return trained, None
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
-    masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
+    masks, where = ExactMasks(run.manifest, run.root, run.records), pick_device(device)
     pair = select_pair(banks, protocol, options.visibility)
     if options.tracks:
         tracks = track_of(run.records)
@@ -265,6 +265,11 @@ def _require_size(run: Run, trained: CheckpointInfo, stored: tuple[int, int]) ->
         f"{stored[0]}x{stored[1]}",
         f"Run: {fitting.make('eval', RELABEL)}",
     )
+
+
+def _sizes(run: Run) -> dict[str, tuple[int, int]]:
+    """Name of an image -> its height and width in pixels."""
+    return {record.name: (file.height, file.width) for record, file in run.records.pairs()}
 
 
 def _splits(options: EvalConfig) -> tuple[str, str]:

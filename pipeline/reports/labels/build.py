@@ -46,7 +46,7 @@ def write_label_report(run: Run, marks: Marks = NO_MARKS) -> list[Path]:
     Raises UserError for a ground-truth mask that cannot be one of its image.
     """
     config, paths, manifest = run.config, run.paths, run.manifest
-    exact = ExactMasks(manifest, run.root, run.rows)
+    exact = ExactMasks(manifest, run.root, run.records)
     stored = read_index(paths.shard_index).splits
     labelled = [split for split in SPLITS if split in stored and split in config.masks.splits]
     labels = StoredLabels(paths.shard_index, labelled or list(stored))

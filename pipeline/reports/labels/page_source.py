@@ -109,7 +109,7 @@ def _of_ground_truth(run: Run, names: Sequence[str], size: tuple[int, int]) -> l
     """Ground truth; none where the dataset's file is unknown now, and where no image has any."""
     if run.paths.dataset.startswith(UNKNOWN_FILE):
         return []
-    exact = ExactMasks(run.manifest, run.root, run.rows)
+    exact = ExactMasks(run.manifest, run.root, run.records)
     if not any(exact.path(name) for name in names):
         return []
     return [MaskLayer("exact", GROUND_TRUTH, lambda number: exact.read(names[number], size), None)]

@@ -74,7 +74,7 @@ def _of_run(given: str, runs: Path, data_root: Path, stripes: Stripes, workers: 
     """Scores of the splits of one run."""
     index = find_index(runs, given)
     run, labels = Run.find(index.absolute().parents[1], runs, data_root), StoredLabels(index)
-    exact = ExactMasks(run.manifest, run.root, run.rows)
+    exact = ExactMasks(run.manifest, run.root, run.records)
     rows = []
     for split in labels.index.splits:
         inside = np.flatnonzero((labels.split == split) & np.isin(labels.status, NOT_ASKED, invert=True)).tolist()
