@@ -178,18 +178,18 @@ class RecordTable(Sequence[ImageRecord]):
     @property
     def names(self) -> Texts:
         """Names of the images."""
-        return _chosen(self._columns.name, self._rows)
+        return self._columns.name.at(self._rows)
 
     @property
     def paths(self) -> Texts:
         """Paths of the images."""
-        return _chosen(self._columns.path, self._rows)
+        return self._columns.path.at(self._rows)
 
     @property
     def digests(self) -> Texts:
         """sha256 of the files."""
         assert self._files is not None, "a table without files"
-        return _chosen(self._files.sha256, self._file_rows)
+        return self._files.sha256.at(self._file_rows)
 
     @property
     def pid(self) -> np.ndarray:
@@ -267,10 +267,3 @@ class RecordTable(Sequence[ImageRecord]):
         made = self.part(slice(None))
         made._columns = columns
         return made
-
-
-def _chosen(column: Texts, rows: np.ndarray) -> Texts:
-    """Texts of some rows; the column itself for all rows in their order."""
-    if len(rows) == len(column) and bool((rows == np.arange(len(rows))).all()):
-        return column
-    return Texts(column[row] for row in rows.tolist())

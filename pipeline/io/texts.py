@@ -47,6 +47,12 @@ class Texts(Sequence[str]):
             self._letters += _encoded(joined)
             self._ends.frombytes(ends.tobytes())
 
+    def at(self, rows: np.ndarray) -> Texts:
+        """Texts at some positions, int [n]; itself for all in their order."""
+        if len(rows) == len(self) and bool((rows == np.arange(len(rows))).all()):
+            return self
+        return Texts(self[int(row)] for row in rows)
+
     def __len__(self) -> int:
         return len(self._ends) - 1
 

@@ -184,14 +184,14 @@ def _read_files(records: RecordTable, run: Run, workers: int) -> RecordTable:
     known, paths = _known(run.paths, run.root), records.paths
     rows = _rows_of(digest_files(paths), known)
     unread = np.flatnonzero(rows < 0)
-    first = unread[first_equal(Texts(paths[row] for row in unread.tolist()))]  # of the images in one file
-    results = iter(read_all(read_file, Texts(paths[row] for row in first[first == unread].tolist()), "data", workers))
+    first = unread[first_equal(paths.at(unread))]  # of the images in one file
+    results = iter(read_all(read_file, paths.at(unread[first == unread]), "data", workers))
     shared = {row: FileValues(0, 0, "", 0, 0) for row in first[first != unread].tolist()}
     errors: list[UserError] = []
 
     def values() -> Iterator[FileValues]:
-        firsts = iter(first.tolist())
-        for number, row in enumerate(rows.tolist()):
+        firsts = map(int, first)
+        for number, row in enumerate(map(int, rows)):
             if row >= 0:
                 assert known is not None
                 yield known.file_values(row)._replace(mtime_ns=os.stat(paths[number]).st_mtime_ns)

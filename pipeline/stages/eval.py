@@ -124,7 +124,8 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     _require_size(run, trained, query.image_size)
     protocol = _protocol(run)
     check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
-    sizes = _sizes(run) if options.place else {}
+    every = zip(run.records.names, run.records.sizes[:, ::-1].tolist(), strict=True) if options.place else ()
+    sizes = {name: (height, width) for name, (height, width) in every}
     banks = Extraction(run.paths, trained, query, gallery, options, device, sizes).banks()
     val, splits = None, _val_splits(options, query.index.splits)
     if splits:
@@ -265,11 +266,6 @@ def _require_size(run: Run, trained: CheckpointInfo, stored: tuple[int, int]) ->
         f"{stored[0]}x{stored[1]}",
         f"Run: {fitting.make('eval', RELABEL)}",
     )
-
-
-def _sizes(run: Run) -> dict[str, tuple[int, int]]:
-    """Name of an image -> its height and width in pixels."""
-    return {record.name: (file.height, file.width) for record, file in run.records.pairs()}
 
 
 def _splits(options: EvalConfig) -> tuple[str, str]:

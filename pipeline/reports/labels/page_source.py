@@ -72,7 +72,7 @@ class LabelsSource:
         titles = labelers if len(set(labelers)) == len(labelers) else names
         size = first.index.image_size
         layers = [_of_run(*made, size) for made in zip("ab", titles, opened, chosen.T, strict=False)]
-        exact = [] if "ground_truth" in labelers else _of_ground_truth(run, first.name[chosen[:, 0]].tolist(), size)
+        exact = [] if "ground_truth" in labelers else _of_ground_truth(run, list(first.names.at(chosen[:, 0])), size)
         alone = sum(int(np.isin(labels.split, splits).sum()) - len(chosen) for labels in opened)
         return LabelsSource(names, first, chosen[:, 0], [*layers, *exact], alone)
 
