@@ -151,7 +151,8 @@ def _read(path: Path) -> Iterator[Row]:
         for line, row in stream_table(path, COLUMNS, remedy, (TRACK,)):
             if not _is_plain(row["path"]):
                 row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
-            row["split"] = row["split"].lower() if row["split"].lower() in SPLITS else row["split"]
+            if row["split"] not in SPLITS and row["split"].lower() in SPLITS:
+                row["split"] = row["split"].lower()
             for key in ("pid", "camid"):
                 if not row[key].isalnum():
                     row[key] = whole(MINUS.sub("-", row[key]))

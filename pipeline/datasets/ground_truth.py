@@ -21,7 +21,10 @@ from pipeline.io.texts import first_equal
 
 
 def require_own(records: Sequence[ImageRecord], masks: Sequence[str]) -> None:
-    """Raise UserError for a mask that two images would share. masks: path of the mask of each image."""
+    """Raise UserError for a mask that two images would share.
+
+    masks: path of the mask of each image.
+    """
     first = first_equal(masks)
     for number in np.flatnonzero(first != np.arange(len(masks))).tolist():
         other, record, mask = records[int(first[number])], records[number], Path(masks[number])

@@ -37,7 +37,10 @@ class FileValues(NamedTuple):
 
 
 class RecordColumns:
-    """Columns of records. track: empty as long as no image has a track."""
+    """Columns of records.
+
+    track: empty as long as no image has a track.
+    """
 
     def __init__(self) -> None:
         self.name, self.path, self.track = Texts(), Texts(), Texts()
@@ -131,7 +134,10 @@ class RecordTable(Sequence[ImageRecord]):
         return made
 
     def with_ids(self, pids: np.ndarray, camids: np.ndarray) -> RecordTable:
-        """The same images with other ids: their ids now are positions among these, int64."""
+        """The same images with other ids.
+
+        pids, camids: int64; the ids now are positions in them.
+        """
         columns = self._columns.copy()
         columns.pid = array("q", pids[np.frombuffer(columns.pid, np.int64)].tobytes())
         columns.camid = array("q", camids[np.frombuffer(columns.camid, np.int64)].tobytes())
@@ -160,7 +166,10 @@ class RecordTable(Sequence[ImageRecord]):
         return RecordTable.of_values, ([self.values(number) for number in range(len(self))],)
 
     def values(self, number: int) -> RecordValues:
-        """Values of one record; cheaper than an ImageRecord, whose path is a Path."""
+        """Values of one record.
+
+        They are cheaper than an ImageRecord, whose path is a Path.
+        """
         return self._columns.values(int(self._rows[number]))
 
     def file_values(self, number: int) -> FileValues:
@@ -237,13 +246,16 @@ class RecordTable(Sequence[ImageRecord]):
         return self.part(np.array(sorted(range(len(names)), key=names.__getitem__), np.int32))
 
     def find(self, name: str) -> int | None:
-        """Position of the image with a name; None without one. The table is sorted by name."""
+        """Position of the image with a name; None without one.
+
+        The table must be sorted by name.
+        """
         names, rows = self._columns.name, self._rows
         position = bisect.bisect_left(range(len(rows)), name, key=lambda number: names[int(rows[number])])
         return position if position < len(rows) and names[int(rows[position])] == name else None
 
     def tracks(self) -> Iterator[tuple[str, RecordValues]]:
-        """Name of a track and values of a record, for the images that have one."""
+        """Tracks of the images that have one, each with its record."""
         if len(self._columns.track):
             for number in range(len(self)):
                 values = self.values(number)

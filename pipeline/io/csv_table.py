@@ -34,7 +34,10 @@ def read_table(path: Path, columns: Sequence[str], remedy: str, optional: Sequen
 
 
 def stream_table(path: Path, columns: Sequence[str], remedy: str, optional: Sequence[str] = ()) -> Iterator[Row]:
-    """Rows as `read_table` gives them, one by one; it raises when the first row, or a bad one, is asked for."""
+    """Rows of `read_table`, one by one.
+
+    It raises when the first row, or a bad one, is asked for.
+    """
     try:
         text = read_text(path)
     except FileNotFoundError:
@@ -103,9 +106,13 @@ def _rows(
     twice = [column for column in (*columns, *optional) if header.count(column) > 1]
     if twice:
         raise UserError(f"{path} has the column {twice[0]} twice", f"Rename or remove one of them. {remedy}")
-    last = max(map(header.index, columns))
+    places = [(column, header.index(column)) for column in columns]
+    further = [(name, header.index(name) if name in header else len(header)) for name in optional]
+    last = max(place for _, place in places)
     for line, values in lines:
         if len(values) <= last:
             raise UserError(f"{path}, line {line}: {len(values)} values for {len(header)} columns", remedy)
-        row = dict(zip(header, values, strict=False))
-        yield line, {column: row[column] for column in columns} | {name: row.get(name, "") for name in optional}
+        row = {column: values[place] for column, place in places}
+        for name, place in further:
+            row[name] = values[place] if place < min(len(values), len(header)) else ""
+        yield line, row

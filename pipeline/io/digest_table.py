@@ -1,4 +1,4 @@
-"""Table of the digests of many files, in memory and in a file of the cache."""
+"""Table of the digests of many files, kept in the cache."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class DigestTable:
 
     @classmethod
     def of(cls, entries: dict[int, tuple[Key, bytes]]) -> DigestTable:
-        """Table of the digests of today. entries: place of a file -> its key and digest."""
+        """Table of digests computed today.
+
+        entries: place of a file -> its key and digest.
+        """
         order, count = sorted(entries), len(entries)
         key = np.array([entries[place][0] for place in order], np.int64).reshape(count, 4)
         digest = np.frombuffer(b"".join(entries[place][1] for place in order), np.uint8).reshape(count, 32)
@@ -45,7 +48,9 @@ class DigestTable:
         return len(self.place)
 
     def rows(self, places: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Rows of files, int [n]; -1 for a file that is not in the table, or was another one.
+        """Rows of files, int [n]; -1 for a file that is not in it.
+
+        A file with another key is not in it.
 
         places: uint64 [n]. keys: int64 [n, 4].
         """
@@ -56,7 +61,10 @@ class DigestTable:
         return np.where(known, rows, -1)
 
     def use(self, rows: np.ndarray) -> bool:
-        """Note that some rows were asked for. Whether that has to be written."""
+        """Note that some rows were asked for.
+
+        Returns whether that has to be written.
+        """
         old = bool((self.day[rows] + RENEWED < today()).any())
         self.day[rows] = today()
         return old
@@ -72,7 +80,10 @@ class DigestTable:
 
 
 def place_of(path: str) -> int:
-    """Number of a path. Two paths with one number only lose what is remembered of them."""
+    """Number of a path.
+
+    Of two paths with one number, one is forgotten.
+    """
     return int.from_bytes(hashlib.blake2b(path.encode(errors="surrogateescape"), digest_size=8).digest(), "little")
 
 
@@ -96,7 +107,7 @@ def read_table(path: Path) -> DigestTable:
 
 
 def write_table(path: Path, table: DigestTable) -> None:
-    """File of digests, without those that nobody asked for lately. Raises OSError."""
+    """File of digests, without those that were not used lately. Raises OSError."""
     kept = table.part(table.day + UNUSED >= today())
     columns = [np.ascontiguousarray(column).data for column in (kept.place, kept.key, kept.digest, kept.day)]
     checksum = hashlib.sha256()
@@ -112,7 +123,7 @@ def write_table(path: Path, table: DigestTable) -> None:
 
 
 def remove_unused(folder: Path) -> None:
-    """Remove the files that nobody used lately."""
+    """Remove the files that were not used lately."""
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another process removes them too
             if time.time() - path.stat().st_mtime > UNUSED * 24 * 3600:

@@ -38,7 +38,10 @@ def read_changes(file: h5py.File, status: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def write_changes(file: h5py.File, changes: list[Change], status: list[int]) -> None:
-    """Store the changes of a shard, if there are any. status: of the images now."""
+    """Store the changes of a shard, if there are any.
+
+    status: of the images now.
+    """
     found, mended = [int(change.found) for change in changes], [change.mended for change in changes]
     if any(mended) or found != status:
         for field, values in zip(FIELDS, (found, mended), strict=True):

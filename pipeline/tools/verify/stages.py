@@ -36,7 +36,10 @@ CLOSE = 1e-9  # largest difference of shares that were summed in another order
 
 @dataclass(frozen=True)
 class SplitImages:
-    """N images of a split, in the order of their names. pids, camids: int64 [N]."""
+    """N images of a split, in the order of their names.
+
+    pids, camids: int64 [N].
+    """
 
     names: Texts
     pids: np.ndarray
