@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.records import ImageFile, ImageRecord, write_records
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import ImageFile, ImageRecord
+from pipeline.datasets.records_file import write_records
 from pipeline.io.files import write_text
 from pipeline.labelers.unlabeled import Unlabeled
 from pipeline.runs import stamp
@@ -39,7 +41,7 @@ def make_dataset(tmp_path: Path, counts: dict[str, int] = COUNTS) -> Paths:
                 Image.fromarray(pixels).save(file)
             rows.append((ImageRecord(name, path, 40 - i % 5, i % 2, split), ImageFile(1, 1, "s", 32, 64)))
     paths = Paths("mine", "ground_truth", tmp_path / "data", tmp_path / "runs")
-    write_records(paths.records, rows)
+    write_records(paths.records, RecordTable.of_pairs(rows))
     write_text(paths.data_summary, json.dumps({"root": str(root)}))
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.records], {"records": "r"})
     return paths

@@ -194,5 +194,5 @@ def _images(named: str, data_root: Path) -> ProbedImages:
         names = look(folder).names
         return ProbedImages(folder, [ImageRecord(name, folder / name, 0, 0, "train") for name in names])
     found = find_records(load_manifest(named), data_root)
-    train = [record for record in found.records if record.split == "train"]
+    train = found.records.of_split("train")
     return ProbedImages(found.root, train or found.records, named)

@@ -6,35 +6,38 @@ It is the screen of `sorn data check`. Reads images.
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.datasets.discovery import find_records
 from pipeline.datasets.findings import errors_first, judge
 from pipeline.datasets.image_files import broken_files, file_length, read_all, read_digest, read_file, read_size
 from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.datasets.record_table import FileValues, RecordTable
+from pipeline.datasets.records import Finding, Found
 from pipeline.errors import UserError
 
-Size = tuple[int, int]
+Size = tuple[int, int]  # width and height in pixels
 
 WIDTH = 120
+UNREADABLE = (0, 0)
 
 
 @dataclass(frozen=True)
 class CheckReport:
     """Result of a dataset check.
 
-    found: None where there is no dataset at all. findings: errors first. sizes: image name -> width and height in
-    pixels, of the readable images.
+    found: None where there is no dataset at all; of the files of its images the sizes are known, UNREADABLE for those
+    that cannot be read. findings: errors first.
     """
 
     manifest: Manifest
     found: Found | None
     findings: list[Finding]
-    sizes: dict[str, Size]
 
     @property
     def usable(self) -> bool:
@@ -48,7 +51,7 @@ class CheckReport:
         for key, value in self._terms():
             lines += _wrapped(f"{key:8} ", value) if value else []
         if self.found:
-            lines += ["", *_table(self.manifest, self.found, self.sizes), "", *_totals(self.manifest, self.found)]
+            lines += ["", *_table(self.manifest, self.found), "", *_totals(self.manifest, self.found)]
         lines.append("")
         for number, finding in enumerate(self.findings, 1):
             lines += _wrapped(f"{finding.level.upper():8} ", finding.wrong)
@@ -76,13 +79,26 @@ def check(manifest: Manifest, data_root: Path, decode: bool = False, workers: in
     try:
         found = find_records(manifest, data_root)
     except UserError as error:
-        return CheckReport(manifest, None, [Finding("error", error.wrong, error.remedy)], {})
+        return CheckReport(manifest, None, [Finding("error", error.wrong, error.remedy)])
     read = read_file_size if decode else read_size
-    results = list(read_all(read, found.records, "check", workers))
-    sizes = {r.name: size for r, size in zip(found.records, results, strict=True) if not isinstance(size, UserError)}
-    read_well = [record for record in found.records if record.name in sizes]
-    findings = errors_first([*judge(manifest, found), *broken_files(results), *_leaks(read_well, workers)])
-    return CheckReport(manifest, found, findings, sizes)
+    errors: list[UserError] = []
+
+    def read_sizes() -> Iterator[FileValues]:
+        for size in read_all(read, found.records.paths, "check", workers):
+            if isinstance(size, UserError):
+                errors.append(size)
+            yield FileValues(0, 0, "", *(UNREADABLE if isinstance(size, UserError) else size))
+
+    records = found.records.with_files(read_sizes())
+    found = replace(found, records=records)
+    leaked = _leaks(records.part(_readable(records)), workers)
+    return CheckReport(manifest, found, errors_first([*judge(manifest, found), *broken_files(errors), *leaked]))
+
+
+def _readable(records: RecordTable) -> np.ndarray:
+    """bool [N]: the images whose size is known."""
+    readable: np.ndarray = records.sizes[:, 0] > 0
+    return readable
 
 
 def read_file_size(path: Path) -> Size:
@@ -90,16 +106,20 @@ def read_file_size(path: Path) -> Size:
     return file.width, file.height
 
 
-def _leaks(records: list[ImageRecord], workers: int) -> list[Finding]:
+def _leaks(records: RecordTable, workers: int) -> list[Finding]:
     """Files in two splits. Only files of equal length can be equal, so only those are read."""
-    alike: dict[int, list[ImageRecord]] = defaultdict(list)
-    for record in records:
-        alike[file_length(record.path)].append(record)
-    several = [same for same in alike.values() if len({record.split for record in same}) > 1]
-    chosen = sorted((record for same in several for record in same), key=lambda record: record.name)
-    results = zip(chosen, read_all(read_digest, chosen, "compare", workers), strict=True)
-    digests = {record.name: digest for record, digest in results if isinstance(digest, str)}
-    return leaks((record, digests.get(record.name, f"unlike all others: {record.name}")) for record in records)
+    lengths = np.fromiter((file_length(Path(path)) for path in records.paths), np.int64, len(records))
+    of_splits = [np.unique(lengths[records.is_of(split)]) for split in records.splits]
+    several, splits = np.unique(np.concatenate([*of_splits, np.empty(0, np.int64)]), return_counts=True)
+    doubtful = np.isin(lengths, several[splits > 1])
+    results = read_all(read_digest, records.part(doubtful).paths, "compare", workers)
+
+    def digests() -> Iterator[FileValues]:
+        for name, is_doubtful in zip(records.names, doubtful.tolist(), strict=True):
+            digest = next(results) if is_doubtful else None
+            yield FileValues(0, 0, digest if isinstance(digest, str) else f"unlike all others: {name}", 0, 0)
+
+    return leaks(records.with_files(digests()))
 
 
 def _wrapped(label: str, text: str) -> list[str]:
@@ -108,7 +128,7 @@ def _wrapped(label: str, text: str) -> list[str]:
     )
 
 
-def _table(manifest: Manifest, found: Found, sizes: dict[str, Size]) -> list[str]:
+def _table(manifest: Manifest, found: Found) -> list[str]:
     """Table with a row per set: images, identities, cameras, expected numbers, image sizes."""
     lines = [
         f"{'set':16} {'images':>7} {'expected':>8} {'ids':>6} {'expected':>8}  {'cameras':12} {'pixels':18} folder"
@@ -116,11 +136,11 @@ def _table(manifest: Manifest, found: Found, sizes: dict[str, Size]) -> list[str
     expected = {image_set.prefix: image_set.images for image_set in manifest.set}
     by_set = found.by_set()
     for prefix in expected or found.folders:
-        records = by_set.get(prefix, [])
-        ids = len({record.pid for record in records})
-        cameras = [found.names.camera(camid) for camid in sorted({record.camid for record in records})]
+        records = by_set.get(prefix, found.records[:0])
+        ids = len(np.unique(records.pid))
+        cameras = [found.names.camera(camid) for camid in np.unique(records.camid).tolist()]
         shown = " ".join(cameras) if len(cameras) <= 6 else f"{cameras[0]} to {cameras[-1]}: {len(cameras)}"
-        pixels = _range([sizes[record.name] for record in records if record.name in sizes])
+        pixels = _range(records.sizes[_readable(records)])
         expected_ids = _number(manifest.expected_ids.get(prefix.partition("/")[0]))
         lines.append(
             f"{prefix.rstrip('/'):16} {len(records):7,} {_number(expected.get(prefix)):>8} {ids:6,} {expected_ids:>8}  "
@@ -133,9 +153,9 @@ def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def _range(sizes: list[Size]) -> str:
-    """Width x height, or their ranges."""
-    sides = [sorted({size[side] for size in sizes}) for side in (0, 1)]
+def _range(sizes: np.ndarray) -> str:
+    """Width x height, or their ranges. sizes: [n, 2]."""
+    sides = [np.unique(sizes[:, side]).tolist() for side in (0, 1)]
     return " x ".join("-" if not s else f"{s[0]}" if len(s) == 1 else f"{s[0]}..{s[-1]}" for s in sides)
 
 
@@ -150,10 +170,10 @@ def _totals(manifest: Manifest, found: Found) -> list[str]:
     if found.junk:
         what = ", ".join(f"{count:,} in {prefix.rstrip('/')}" for prefix, count in sorted(found.junk.items()))
         lines.append(f"dropped  junk images: {what}")
-    distractors = sum(record.pid in manifest.distractor_pids for record in found.records)
+    distractors = int(np.isin(found.records.pid, manifest.distractor_pids).sum())
     if distractors:
         lines.append(f"kept     {distractors:,} images of distractors, which no query asks for")
-    if any(record.split == "query" for record in found.records):
+    if "query" in found.records.splits:
         for protocol in manifest.protocol:
             default = " (default)" if protocol.default and protocol.name != "default" else ""
             lines += _wrapped("protocol ", f"{protocol.name}{default}: {protocol.description}")

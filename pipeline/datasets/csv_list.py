@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from pipeline.datasets.folders import file_state
 from pipeline.datasets.id_numbers import (
@@ -20,13 +23,15 @@ from pipeline.datasets.id_numbers import (
     number_ids,
 )
 from pipeline.datasets.manifest import SPLITS, Manifest
-from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.datasets.record_table import RecordTable, RecordValues
+from pipeline.datasets.records import Finding, Found
 from pipeline.datasets.spelling import find_spelled
 from pipeline.datasets.tracks import track_findings
 from pipeline.errors import UserError
-from pipeline.io.csv_table import Row, read_table, whole
-from pipeline.io.digests import ContentDigest, digest_files
+from pipeline.io.csv_table import Row, stream_table, whole
+from pipeline.io.digests import MISSING, ContentDigest, digest_files
 from pipeline.io.files import digest_file, digest_json
+from pipeline.io.texts import Texts, digest_list
 
 COLUMNS = ("path", "pid", "camid", "split")
 TRACK = "track"  # further column, of lists of tracks
@@ -60,6 +65,23 @@ class _Complaints:
         return found
 
 
+class _IdTexts:
+    """Ids as a list writes them, each with a place in their order. pairs: split and id of the rows."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+        self.pairs: set[tuple[str, str]] = set()
+
+    def add(self, split: str, text: str) -> int:
+        """Place of the id of one more row."""
+        self.pairs.add((split, text))
+        return self.places.setdefault(text, len(self.places))
+
+    def numbers(self, numbering: Numbering) -> np.ndarray:
+        """Number of the id at each place, int64."""
+        return np.array([numbering.numbers[text] for text in self.places], np.int64)
+
+
 def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Found:
     """Image records of a CSV.
 
@@ -67,67 +89,91 @@ def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Foun
     row becomes a Finding.
     """
     path = manifest.csv_path
-    rows = _read(path)
-    complaints = _Complaints(path)
-    good = [row for row in rows if _acceptable(row, path.parent, complaints)]
-    kept = [row for _, row in good if row["pid"] != JUNK]
-    pids = _numbering(path, "pid", kept, earlier.pid)
-    camids = _numbering(path, "camid", [row for _, row in good], earlier.camid)
-    records: dict[str, ImageRecord] = {}
-    files: set[tuple[str, str]] = set()
+    complaints, twice = _Complaints(path), _Complaints(path)
     junk: dict[str, int] = {}
-    for line, row in good:
-        split = row["split"]
-        name = f"{split}/{row['path']}"
-        if row["pid"] == JUNK:
-            junk[f"{split}/"] = junk.get(f"{split}/", 0) + 1
-        elif name in records or (split, row["file"]) in files:
-            complaints.add(line, f"is in {split} a second time", row["path"], "Remove one of the rows.")
-        else:
-            files.add((split, row["file"]))
-            pid, camid = pids.numbers[row["pid"]], camids.numbers[row["camid"]]
-            records[name] = ImageRecord(name, path.parent / row["file"], pid, camid, split, row[TRACK])
-    findings = complaints.findings()
-    findings += _names("pid", pids) + _names("camid", camids) + track_findings(path, records.values())
-    found = sorted(records.values(), key=lambda record: record.name)
-    folders = {f"{split}/": path.parent for split in SPLITS if any(record.split == split for record in found)}
-    return Found(path.parent, f"rows of {path}", found, folders, junk, findings, dict(pids.names), dict(camids.names))
+    pid_texts, camid_texts = _IdTexts(), _IdTexts()
+
+    def values() -> Iterator[RecordValues]:
+        files: set[str] = set()
+        for line, row in _read(path):
+            row["file"] = _on_disk(row["path"], path.parent)
+            if not _acceptable(line, row, path.parent, complaints):
+                continue
+            split, file = row["split"], f"{row['split']}/{row['file']}"
+            camid = camid_texts.add(split, row["camid"])
+            if row["pid"] == JUNK:
+                junk[f"{split}/"] = junk.get(f"{split}/", 0) + 1
+                continue
+            pid = pid_texts.add(split, row["pid"])
+            if file in files:
+                twice.add(line, f"is in {split} a second time", row["path"], "Remove one of the rows.")
+                continue
+            files.add(file)
+            place = os.path.join(path.parent, row["file"])
+            yield RecordValues(f"{split}/{row['path']}", str(Path(place)), pid, camid, split, row[TRACK])
+
+    places = RecordTable.of_values(values())
+    pids = _numbering(path, "pid", pid_texts, earlier.pid)
+    camids = _numbering(path, "camid", camid_texts, earlier.camid)
+    table = places.with_ids(pid_texts.numbers(pids), camid_texts.numbers(camids))
+    findings = [*complaints.findings(), *twice.findings()]
+    findings += _names("pid", pids) + _names("camid", camids) + track_findings(path, table)
+    folders = {f"{split}/": path.parent for split in SPLITS if split in table.splits}
+    names = dict(pids.names), dict(camids.names)
+    return Found(path.parent, f"rows of {path}", table.by_name(), folders, junk, findings, *names)
 
 
 def content_digest(manifest: Manifest) -> ContentDigest:
     """sha256 over the contents of the CSV and of its images."""
     path = manifest.csv_path
-    images = [os.path.join(path.parent, row["file"]) for _, row in _read(path)]
-    content = digest_json([digest_file(path), digest_files(images)])
-    return ContentDigest(content, lambda: digest_json([digest_file(path), [file_state(image) for image in images]]))
+    images = Texts(os.path.join(path.parent, row["path"]) for _, row in _read(path))
+    contents = digest_files(images)
+    if MISSING in contents:  # perhaps the disk spells their names in another way
+        contents = digest_files(_images(path))
+    content = digest_list(contents, f'["{digest_file(path)}",', "]")
+    return ContentDigest(content, lambda: digest_json([digest_file(path), list(map(file_state, _images(path)))]))
 
 
-def _read(path: Path) -> list[Row]:
+def _images(path: Path) -> Texts:
+    """Paths of all images as the disk spells them."""
+    return Texts(os.path.join(path.parent, _on_disk(row["path"], path.parent)) for _, row in _read(path))
+
+
+def _read(path: Path) -> Iterator[Row]:
     """Line number and the values of each row.
 
     A path has forward slashes and no "./" at its start; an absolute one inside the CSV's folder becomes relative. An id
     such as 1.0 becomes 1, a split in capitals that of small letters.
     """
+    remedy = "Its first line must be path,pid,camid,split, and its text UTF-8."
+    empty = True
     try:
-        rows = read_table(path, COLUMNS, "Its first line must be path,pid,camid,split, and its text UTF-8.", (TRACK,))
+        for line, row in stream_table(path, COLUMNS, remedy, (TRACK,)):
+            if not _is_plain(row["path"]):
+                row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
+            if row["split"] not in SPLITS and row["split"].lower() in SPLITS:
+                row["split"] = row["split"].lower()
+            for key in ("pid", "camid"):
+                if not row[key].isalnum():
+                    row[key] = whole(MINUS.sub("-", row[key]))
+            empty = False
+            yield line, row
     except FileNotFoundError as error:
         raise UserError(
             f"{path} does not exist", "Give the path of a CSV with the columns path,pid,camid,split."
         ) from error
-    if not rows:
+    if empty:
         raise UserError(f"{path} lists no image", "Add a row per image: path,pid,camid,split.")
-    for _, row in rows:
-        if row["path"]:
-            row["path"] = _relative(PurePosixPath(row["path"].replace("\\", "/")), path.parent)
-        row["split"] = row["split"].lower() if row["split"].lower() in SPLITS else row["split"]
-        row["file"] = _on_disk(row["path"], path.parent)
-        row |= {key: whole(MINUS.sub("-", row[key])) for key in ("pid", "camid")}
-    return rows
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is certainly as `_relative` gives it; most are, and the check is cheap."""
+    return not path or (path[0] not in "./" and path[-1] != "/" and not any(odd in path for odd in ("\\", "//", "/.")))
 
 
 def _on_disk(path: str, folder: Path) -> str:
     """Path as the disk spells it; unchanged where nothing is there."""
-    if not path or os.path.isfile(folder / path) or ".." in PurePosixPath(path).parts:
+    if not path or os.path.isfile(os.path.join(folder, path)) or ".." in PurePosixPath(path).parts:
         return path
     return find_spelled(str(folder), path) or path
 
@@ -141,9 +187,8 @@ def _relative(path: PurePosixPath, folder: Path) -> str:
     return (path.relative_to(folder.absolute().as_posix()) if inside else path).as_posix()
 
 
-def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: _Complaints) -> bool:
+def _acceptable(line: int, row: dict[str, str], folder: Path, complaints: _Complaints) -> bool:
     """Whether a row can become a record; otherwise the complaints get the reason."""
-    line, row = numbered
     path = PurePosixPath(row["path"])
     empty = [column for column in COLUMNS if not row[column]]
     if empty:
@@ -154,7 +199,7 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
     elif path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", row["path"]):
         remedy = "Write paths relative to the CSV, without '..'; put the CSV into the folder above all images."
         complaints.add(line, f"is not inside the CSV's folder {folder}", row["path"], remedy)
-    elif not os.path.isfile(folder / row["file"]):
+    elif not os.path.isfile(os.path.join(folder, row["file"])):
         complaints.add(line, f"does not exist in {folder}", row["path"], "Copy the file there, or remove the row.")
     elif re.fullmatch(r"-\d+", row["pid"]) and row["pid"] != JUNK:
         complaints.add(
@@ -167,9 +212,9 @@ def _acceptable(numbered: tuple[int, dict[str, str]], folder: Path, complaints: 
     return False
 
 
-def _numbering(path: Path, what: str, rows: list[dict[str, str]], earlier: EarlierNumbers) -> Numbering:
+def _numbering(path: Path, what: str, texts: _IdTexts, earlier: EarlierNumbers) -> Numbering:
     try:
-        return number_ids([(row["split"], row[what]) for row in rows], earlier)
+        return number_ids(texts.pairs, earlier)
     except ValueError as error:
         raise UserError(f"{path}: {what} {error}", "Write it in one way only.") from error
 

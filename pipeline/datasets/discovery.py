@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets import csv_list
 from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.folders import content_digest, list_images, locate, set_folder
 from pipeline.datasets.manifest import ImageSet, Manifest
-from pipeline.datasets.records import Finding, Found, ImageRecord
+from pipeline.datasets.record_table import RecordColumns, RecordTable, RecordValues
+from pipeline.datasets.records import Finding, Found
+from pipeline.datasets.records_file import twins
 from pipeline.errors import first_names
 from pipeline.io.digests import ContentDigest
+from pipeline.io.texts import blocks
 
 
 def find_records(manifest: Manifest, data_root: Path, earlier: EarlierIds | None = None) -> Found:
@@ -53,7 +58,7 @@ class _Search:
     manifest: Manifest
     root: Path
     source: str
-    records: list[ImageRecord] = field(default_factory=list)
+    columns: RecordColumns = field(default_factory=RecordColumns)
     folders: dict[str, Path] = field(default_factory=dict)
     junk: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -68,7 +73,7 @@ class _Search:
             else:
                 names, others = list_images(folder, image_set.nested, self.manifest.extensions)
                 self._judge_listing(folder, names, others)
-                self._add(image_set, folder, [(name, folder / name) for name in names])
+                self._add(image_set, folder, names, partial(os.path.join, folder))
         return self._found()
 
     def by_lists(self, lists: Path) -> Found:
@@ -88,29 +93,34 @@ class _Search:
             names = text.decode().split()
             missing = [name for name in names if name not in own and name not in other]
             there = [name for name in names if name in own or name in other]
-            self._add(image_set, folder, [(name, (folder if name in own else fallback) / name) for name in there])
+            self._add(image_set, folder, there, partial(_in_one_of, folder, fallback, own))
             if missing:
                 wrong = f"{len(missing):,} of {len(names):,} images of {image_set.list} are neither in {folder} nor in "
                 wrong += f"{fallback}: {first_names(missing)}"
                 self._say("error", wrong, "Copy the original dataset again.")
         return self._found()
 
-    def _add(self, image_set: ImageSet, folder: Path, images: list[tuple[str, Path]]) -> None:
-        """Records for images given as (relative name, path)."""
+    def _add(self, image_set: ImageSet, folder: Path, images: list[str], place: Callable[[str], str]) -> None:
+        """Records for images given as relative names. place: path of one."""
         self.folders[image_set.prefix] = folder
         unparsed = []
-        for relative, path in images:
-            stem, extension = os.path.splitext(relative.rpartition("/")[2])
-            match = self.manifest.name_pattern.fullmatch(stem + extension.lower())
-            if match is None:
-                unparsed.append(relative)
-                continue
-            pid = int(match["pid"])
-            if pid in self.manifest.junk_pids:
-                self.junk[image_set.prefix] = self.junk.get(image_set.prefix, 0) + 1
-                continue
-            camid = int(match["camid"]) if image_set.camera is None else image_set.camera
-            self.records.append(ImageRecord(image_set.prefix + relative, path, pid, camid, image_set.split))
+
+        def values() -> Iterator[RecordValues]:
+            for relative in images:
+                stem, extension = os.path.splitext(relative.rpartition("/")[2])
+                match = self.manifest.name_pattern.fullmatch(stem + extension.lower())
+                if match is None:
+                    unparsed.append(relative)
+                    continue
+                pid = int(match["pid"])
+                if pid in self.manifest.junk_pids:
+                    self.junk[image_set.prefix] = self.junk.get(image_set.prefix, 0) + 1
+                    continue
+                camid = int(match["camid"]) if image_set.camera is None else image_set.camera
+                yield RecordValues(image_set.prefix + relative, place(relative), pid, camid, image_set.split)
+
+        for block in blocks(values()):
+            self.columns.extend(block)
         if unparsed:
             wrong = f"{len(unparsed):,} of {len(images):,} names in {folder} do not parse: {first_names(unparsed)}"
             hints = [h.text for h in self.manifest.hint if any(_matches(h.pattern, name) for name in unparsed)]
@@ -126,9 +136,10 @@ class _Search:
             self._say("error", wrong, "Copy the dataset there again.")
         elif others:
             self._say("note", f"{len(others):,} other files in {folder} are left alone: {first_names(others)}")
+        alike = twins(names)
         stems: dict[str, str] = {}
         twice = []
-        for name in names:
+        for name in (name for name in names if name in alike):
             first = stems.setdefault(os.path.splitext(name)[0], name)
             if first != name:
                 twice.append(f"{first} and {name}")
@@ -140,8 +151,13 @@ class _Search:
         self.findings.append(Finding(level, wrong, remedy))
 
     def _found(self) -> Found:
-        records = sorted(self.records, key=lambda record: record.name)
+        records = RecordTable(self.columns).by_name()
         return Found(self.root, self.source, records, self.folders, self.junk, self.findings)
+
+
+def _in_one_of(folder: Path, fallback: Path, own: set[str], name: str) -> str:
+    """Path of a file in a folder, or in another one. own: the names in the first."""
+    return os.path.join(folder if name in own else fallback, name)
 
 
 def _matches(pattern: str, name: str) -> bool:

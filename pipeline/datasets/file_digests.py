@@ -11,13 +11,12 @@ from pathlib import Path
 
 from pipeline.datasets.mask_files import listing_digest
 from pipeline.io.digests import ContentDigest, digest_files
-from pipeline.io.files import digest_json
+from pipeline.io.texts import Texts, digest_list
 
 
 def files_digest(root: Path, files: Iterable[Path]) -> ContentDigest:
     """Digest of the names below `root` and the contents of existing files."""
-    paths = list(files)
-    names = [os.path.relpath(path, root).replace(os.sep, "/") for path in paths]
-    contents = digest_files([str(path) for path in paths])
-    content = digest_json([list(pair) for pair in zip(names, contents, strict=True)])
-    return ContentDigest(content, lambda: listing_digest(root, paths))
+    paths = Texts(map(str, files))
+    names = (os.path.relpath(path, root).replace(os.sep, "/") for path in paths)
+    content = digest_list([name, digest] for name, digest in zip(names, digest_files(paths), strict=True))
+    return ContentDigest(content, lambda: listing_digest(root, map(Path, paths)))

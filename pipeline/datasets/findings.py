@@ -5,11 +5,14 @@ Reads no files.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.datasets.manifest import QUERY_SPLITS, SPLITS, ImageSet, Manifest, known_datasets, load_manifest
-from pipeline.datasets.records import LEVELS, Finding, Found, ImageRecord
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import LEVELS, Finding, Found
 from pipeline.errors import first_names
 
 NO_OTHER_CAMERA = "have no image by another camera in"  # in the finding about queries that are skipped
@@ -28,9 +31,7 @@ def errors_first(findings: list[Finding]) -> list[Finding]:
 
 def _expected_counts(manifest: Manifest, found: Found) -> list[Finding]:
     by_set = found.by_set()
-    ids: dict[str, set[int]] = defaultdict(set)
-    for record in found.records:
-        ids[record.split].add(record.pid)
+    ids = {split: len(np.unique(found.records.of_split(split).pid)) for split in manifest.expected_ids}
     findings = []
     deviating = set()
     for image_set in manifest.set:
@@ -41,15 +42,13 @@ def _expected_counts(manifest: Manifest, found: Found) -> list[Finding]:
             findings.append(finding)
             deviating.add(image_set.split)
     for split, expected in manifest.expected_ids.items():
-        if split not in deviating and ids[split] and len(ids[split]) != expected:
-            wrong = f"{split} has {len(ids[split]):,} identities, expected {expected:,}"
+        if split not in deviating and ids[split] and ids[split] != expected:
+            wrong = f"{split} has {ids[split]:,} identities, expected {expected:,}"
             findings.append(Finding("warning", wrong, "Compare the file names with another copy of the dataset."))
     return findings
 
 
-def _expected_images(
-    manifest: Manifest, image_set: ImageSet, folder: Path, records: list[ImageRecord]
-) -> Finding | None:
+def _expected_images(manifest: Manifest, image_set: ImageSet, folder: Path, records: RecordTable) -> Finding | None:
     """Finding about a set with another number of images than expected; else None."""
     got, expected = len(records), image_set.images or 0
     other = _looks_like(manifest, image_set, got) if got != expected else ""
@@ -68,7 +67,7 @@ def _expected_images(
             wrong = f"{folder} holds {expected:,}+{negative:,} images: junk is kept"
             return Finding("error", wrong, "Set junk_pids = [-1] in the manifest.")
         return Finding("error" if other else "warning", wrong + other, "Compare it with another copy of the dataset.")
-    cameras = {str(camid): count for camid, count in sorted(Counter(record.camid for record in records).items())}
+    cameras = {str(camid): count for camid, count in zip(*np.unique(records.camid, return_counts=True), strict=True)}
     if image_set.per_camera and cameras != image_set.per_camera:
         wrong = f"{folder} has {_cameras(cameras)} images by camera, expected {_cameras(image_set.per_camera)}"
         return Finding("warning", wrong, "Compare the file names with another copy of the dataset.")
@@ -90,60 +89,59 @@ def _cameras(counts: dict[str, int]) -> str:
 
 def _usable(manifest: Manifest, found: Found) -> list[Finding]:
     """Findings that prevent training or scoring."""
-    by_split = {split: [record for record in found.records if record.split == split] for split in SPLITS}
+    by_split = {split: found.records.of_split(split) for split in SPLITS}
     findings = []
-    if not found.records and not found.findings:
+    if not len(found.records) and not found.findings:
         findings.append(Finding("error", f"{found.root}: no image was found", "Copy the dataset there again."))
     for query, gallery in QUERY_SPLITS.items():
-        if by_split[query] or by_split[gallery]:
+        if len(by_split[query]) or len(by_split[gallery]):
             findings += _scorable(query, by_split[query], gallery, by_split[gallery], found)
     train = by_split["train"]
-    people = {record.pid for record in train}
-    if train and len(people) < 2:
+    people = set(train.pid.tolist())
+    if len(train) and len(people) < 2:
         findings.append(Finding("error", f"{found.root}: train has one identity only", "Training needs two or more."))
-    elif train and len({record.camid for record in train}) == 1:
+    elif len(train) and len(set(train.camid.tolist())) == 1:
         wrong = f"train has one camera only, {found.names.camera(train[0].camid)}"
         findings.append(Finding("warning", wrong, "What is learnt may not carry to a second camera."))
     for split in (*QUERY_SPLITS, *QUERY_SPLITS.values()):
-        both = people & {record.pid for record in by_split[split]} - set(manifest.distractor_pids)
+        both = people & set(by_split[split].pid.tolist()) - set(manifest.distractor_pids)
         if both and not _said(both, split, by_split):
             wrong = f"{len(both):,} of {len(people):,} identities of train are in {split} too: {_first(both, found)}"
             findings.append(Finding("warning", wrong, "Scores on people seen in training say little about others."))
     return findings
 
 
-def _said(people: set[int], split: str, by_split: dict[str, list[ImageRecord]]) -> bool:
+def _said(people: set[int], split: str, by_split: dict[str, RecordTable]) -> bool:
     """Whether a gallery's people are those of its queries, of whom a finding says the same."""
     queries = [query for query, gallery in QUERY_SPLITS.items() if gallery == split]
-    return bool(queries) and people <= {record.pid for record in by_split[queries[0]]}
+    return bool(queries) and people <= set(by_split[queries[0]].pid.tolist())
 
 
-def _scorable(
-    query: str, queries: list[ImageRecord], gallery: str, items: list[ImageRecord], found: Found
-) -> list[Finding]:
-    if not queries or not items:
-        empty, other = (query, gallery) if items else (gallery, query)
+def _scorable(query: str, queries: RecordTable, gallery: str, items: RecordTable, found: Found) -> list[Finding]:
+    if not len(queries) or not len(items):
+        empty, other = (query, gallery) if len(items) else (gallery, query)
         wrong = f"{found.root}: {other} has images, but {empty} has none"
         return [Finding("error", wrong, f"Add images to {empty}: queries are ranked against the gallery.")]
     cameras: dict[int, set[int]] = defaultdict(set)
-    for record in items:
-        cameras[record.pid].add(record.camid)
-    absent = {record.pid for record in queries if record.pid not in cameras}
+    for pid, camid in np.unique(np.stack([items.pid, items.camid]), axis=1).T.tolist():
+        cameras[pid].add(camid)
+    absent = set(queries.pid.tolist()) - cameras.keys()
     if absent:
         wrong = f"{len(absent):,} identities of {query} are not in {gallery}: {_first(absent, found)}"
         remedy = f"Add a gallery image of each, by another camera, or take their images out of {query}."
         return [Finding("error", f"{found.root}: {wrong}", remedy)]
-    used = {record.camid for record in queries} | {record.camid for record in items}
+    used = set(queries.camid.tolist()) | set(items.camid.tolist())
     if len(used) == 1:
         wrong = f"{found.root}: {query} and {gallery} have one camera only, {found.names.camera(used.pop())}"
         remedy = (
             "A gallery image of the query's own camera does not count. No cameras known? Use 0 in query, 1 in gallery."
         )
         return [Finding("error", wrong, remedy)]
-    alone = [record for record in queries if cameras[record.pid] <= {record.camid}]
+    ids = zip(queries.pid.tolist(), queries.camid.tolist(), strict=True)
+    alone = [number for number, (pid, camid) in enumerate(ids) if cameras[pid] <= {camid}]
     if alone:
         wrong = f"{len(alone):,} of {len(queries):,} images of {query} {NO_OTHER_CAMERA} {gallery}: "
-        wrong += f"{alone[0].name}{', ...' if len(alone) > 1 else ''}"
+        wrong += f"{queries[alone[0]].name}{', ...' if len(alone) > 1 else ''}"
         level = "error" if len(alone) == len(queries) else "warning"
         return [Finding(level, wrong, "They are skipped and counted; check the camera numbers.")]
     return []

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.errors import UserError
 from pipeline.io.digests import ContentDigest, digest_files
+from pipeline.io.texts import Texts
 
 # Left by file managers in copies of datasets. Names that begin with a dot are left alone as quietly.
 LEFTOVERS = ("thumbs.db", "desktop.ini")
@@ -56,10 +57,10 @@ def locate(manifest: Manifest, data_root: Path) -> DatasetFolder:
 
 def content_digest(manifest: Manifest, place: DatasetFolder) -> ContentDigest:
     """sha256 over names and contents of all images and lists."""
-    listed = list(_listed(manifest, place))
-    contents = iter(digest_files([os.path.join(folder, name) for folder, names in listed for name in names]))
+    listed = [(folder, Texts(names)) for folder, names in _listed(manifest, place)]
+    contents = iter(digest_files(Texts(os.path.join(folder, name) for folder, names in listed for name in names)))
     content = _digest(place, listed, lambda _: next(contents))
-    return ContentDigest(content, lambda: _digest(place, listed, file_state))
+    return ContentDigest(content, lambda: _digest(place, _listed(manifest, place), file_state))
 
 
 def _listed(manifest: Manifest, place: DatasetFolder) -> Iterator[tuple[Path, list[str]]]:
@@ -72,7 +73,7 @@ def _listed(manifest: Manifest, place: DatasetFolder) -> Iterator[tuple[Path, li
         yield folder, list_images(folder, folders[folder], extensions)[0]
 
 
-def _digest(place: DatasetFolder, listed: list[tuple[Path, list[str]]], state: Callable[[str], str]) -> str:
+def _digest(place: DatasetFolder, listed: Iterable[tuple[Path, Sequence[str]]], state: Callable[[str], str]) -> str:
     digest = hashlib.sha256()
     for folder, names in listed:
         digest.update(f"{folder.relative_to(place.root) if folder != place.lists else ''}\n".encode())
@@ -120,17 +121,18 @@ def _walk(folder: str, prefix: str, nested: bool, read: list[str]) -> Iterable[s
     A link to a folder is a folder, unless that is read anyway or the link leads back to where it comes from.
     """
     with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
-    for entry in entries:
-        if not entry.is_dir():
-            yield prefix + entry.name
-        elif nested and not entry.is_symlink():
-            yield from _walk(entry.path, f"{prefix}{entry.name}/", nested, read)
+        entries = sorted((entry.is_symlink(), entry.name, entry.is_dir()) for entry in found)
+    for is_link, name, is_folder in entries:
+        path = os.path.join(folder, name)
+        if not is_folder:
+            yield prefix + name
+        elif nested and not is_link:
+            yield from _walk(path, f"{prefix}{name}/", nested, read)
         elif nested:
-            target, here = os.path.realpath(entry.path), os.path.realpath(folder)
+            target, here = os.path.realpath(path), os.path.realpath(folder)
             if not _is_inside(here, target) and not any(_is_inside(target, known) for known in read):
                 read.append(target)
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", nested, read)
+                yield from _walk(path, f"{prefix}{name}/", nested, read)
 
 
 def _is_inside(path: str, folder: str) -> bool:

@@ -14,7 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.datasets.records import Finding, ImageRecord
+import numpy as np
+
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import Finding
 from pipeline.errors import first_names
 
 GROUPS = (("train",), ("val_query", "val_gallery"), ("labeler",), ("query", "gallery"))
@@ -50,15 +53,14 @@ class EarlierNumbers:
     trained: frozenset[str]
 
     @classmethod
-    def of(cls, records: Iterable[ImageRecord], field: str, names: Mapping[int, str]) -> EarlierNumbers:
+    def of(cls, records: RecordTable, field: str, names: Mapping[int, str]) -> EarlierNumbers:
         """Those of stored records.
 
         field: "pid" or "camid". names: number -> id as written.
         """
-        found = [(record.split, int(getattr(record, field))) for record in records]
-        written = {number: names.get(number, str(number)) for _, number in found}
-        trained = frozenset(written[number] for split, number in found if split == "train")
-        return cls({text: number for number, text in written.items()}, trained)
+        found, learnt = (np.unique(getattr(part, field)).tolist() for part in (records, records.of_split("train")))
+        written = {number: names.get(number, str(number)) for number in found}
+        return cls({text: number for number, text in written.items()}, frozenset(written[n] for n in learnt))
 
 
 NOTHING_EARLIER = EarlierNumbers({}, frozenset())

@@ -6,12 +6,12 @@ Reads images, in parallel; writes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.datasets.records import Finding, ImageFile, ImageRecord
+from pipeline.datasets.records import Finding, ImageFile
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file
 from pipeline.io.images import (
@@ -24,6 +24,7 @@ from pipeline.io.images import (
     require_file,
     unreadable,
 )
+from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import progress
 
 Result = TypeVar("Result")
@@ -79,27 +80,26 @@ def file_length(path: Path) -> int:
 
 
 def read_all(
-    read: Callable[[Path], Result], records: list[ImageRecord], label: str, workers: int
+    read: Callable[[Path], Result], paths: Sequence[str], label: str, workers: int
 ) -> Iterator[Result | UserError]:
-    """Result of `read` for each record's file, in order, with progress.
+    """Result of `read` for each file, in order, with progress.
 
     A file that cannot be read gives its error instead.
     """
 
-    def attempt(record: ImageRecord) -> Result | UserError:
+    def attempt(path: str) -> Result | UserError:
         try:
-            return read(record.path)
+            return read(Path(path))
         except UserError as error:
             return error
 
     # Threads are enough: Pillow and hashlib leave the interpreter lock while they work.
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        yield from progress(pool.map(attempt, records), len(records), label)
+    with closing(ahead(attempt, ((path,) for path in paths), max(1, workers))) as results:
+        yield from progress(results, len(paths), label)
 
 
-def broken_files(results: Iterable[object]) -> list[Finding]:
+def broken_files(errors: Sequence[UserError]) -> list[Finding]:
     """One finding for all files that could not be read."""
-    errors = [result for result in results if isinstance(result, UserError)]
     if not errors:
         return []
     more = f" (and {len(errors) - 1:,} more files)" if len(errors) > 1 else ""

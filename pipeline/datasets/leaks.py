@@ -6,13 +6,14 @@ A file is its content: its path, its camera and its person may differ. Reads no 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+
+import numpy as np
 
 from pipeline.datasets.manifest import QUERY_SPLITS
-from pipeline.datasets.records import Finding, ImageRecord
+from pipeline.datasets.record_table import RecordTable, RecordValues
+from pipeline.datasets.records import Finding
 
-Digested = tuple[ImageRecord, str]  # with the sha256 of its file
-Pair = tuple[ImageRecord, ImageRecord]
+Pair = tuple[RecordValues, RecordValues]
 
 EXAMPLES = 3
 VALIDATED = ("val_query", "val_gallery")
@@ -21,14 +22,13 @@ LEARNT = (*(("train", split) for split in (*TESTED, *VALIDATED)), *((a, b) for a
 # A split that decides about the weights, and one that they are measured on.
 
 
-def leaks(images: Iterable[Digested]) -> list[Finding]:
+def leaks(images: RecordTable) -> list[Finding]:
     """Warnings about files in two splits, with their number and names.
 
-    A gallery image with the file, the person and the camera of a query is no leak: the filter drops it.
+    images: with their files. A gallery image with the file, the person and the camera of a query is no leak: the filter
+    drops it.
     """
-    splits: dict[str, list[Digested]] = defaultdict(list)
-    for image in images:
-        splits[image[0].split].append(image)
+    splits = {split: images.of_split(split) for pair in (*QUERY_SPLITS.items(), *LEARNT) for split in pair}
     found = []
     for query, gallery in QUERY_SPLITS.items():
         pairs = [pair for pair in shared(splits[query], splits[gallery]) if not _dropped(*pair)]
@@ -44,32 +44,39 @@ def leaks(images: Iterable[Digested]) -> list[Finding]:
     return found
 
 
-def shared(first: Iterable[Digested], second: Iterable[Digested]) -> list[Pair]:
+def shared(first: RecordTable, second: RecordTable) -> list[Pair]:
     """Pairs of images with one file, in the order of the first."""
-    places: dict[str, list[ImageRecord]] = defaultdict(list)
-    for record, digest in second:
-        places[digest].append(record)
-    return [(record, other) for record, digest in first for other in places.get(digest, ())]
+    if not len(first) or not len(second):
+        return []
+    keys, others = (np.fromiter(map(hash, table.digests), np.int64, len(table)) for table in (first, second))
+    places: dict[str, list[int]] = defaultdict(list)
+    for number in np.flatnonzero(np.isin(others, keys)).tolist():  # the others need not be held
+        places[second.file_values(number).sha256].append(number)
+    return [
+        (first.values(number), second.values(other))
+        for number in np.flatnonzero(np.isin(keys, others)).tolist()
+        for other in places.get(first.file_values(number).sha256, ())
+    ]
 
 
-def trained_on(images: Iterable[Digested], run: str, training: Iterable[Digested]) -> list[Finding]:
+def trained_on(images: RecordTable, run: str, training: RecordTable) -> list[Finding]:
     """Warning about query and gallery images that another run has learnt.
 
     run: its name. training: images of that run. Without such images the list is empty.
     """
-    asked = [image for image in images if image[0].split in TESTED]
-    pairs = shared(asked, [image for image in training if image[0].split == "train"])
+    asked = images.of_split(*TESTED)
+    pairs = shared(asked, training.of_split("train"))
     if not pairs:
         return []
     wrong = f"{_counted(pairs, asked, 'query and gallery')} were training images of {run}: {_examples(pairs)}"
     return [Finding("warning", wrong, "The network has learnt these images: take them out of query and gallery.")]
 
 
-def _dropped(query: ImageRecord, gallery: ImageRecord) -> bool:
+def _dropped(query: RecordValues, gallery: RecordValues) -> bool:
     return (query.pid, query.camid) == (gallery.pid, gallery.camid)
 
 
-def _counted(pairs: list[Pair], images: list[Digested], where: str = "") -> str:
+def _counted(pairs: list[Pair], images: RecordTable, where: str = "") -> str:
     number = len({record.name for record, _ in pairs})
     return f"{number:,} of {len(images):,} images of {where or pairs[0][0].split}"
 

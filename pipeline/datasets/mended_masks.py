@@ -6,17 +6,16 @@ file of COCO annotations.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.datasets.coco.part_masks import DrawnMask, read_part_masks
 from pipeline.datasets.label_maps import exact_mask
 from pipeline.datasets.mask_files import read_values
-from pipeline.datasets.records import ImageRecord
+from pipeline.datasets.records_file import stem, twins
 from pipeline.errors import LostFile, UserError, first_names
 from pipeline.io.images import BROKEN, open_image, resize_mask
 from sorn.parts import CLASSES, COLOURS
@@ -67,11 +66,11 @@ class MendedMasks:
         return said
 
 
-def find_mended(place: Path, records: Iterable[ImageRecord]) -> MendedMasks:
+def find_mended(place: Path, images: Sequence[str]) -> MendedMasks:
     """Mended masks of labelled images.
 
     place: a folder of PNG files, a JSON file of COCO annotations, or a folder with either as `sorn masks export` writes
-    it. records: of the images. A mask has the name of its image, train/a.jpg.png or train/a.png. Raises LostFile for a
+    it. images: their names. A mask has the name of its image, train/a.jpg.png or train/a.png. Raises LostFile for a
     missing place, UserError for one without a mask of any image or with both kinds.
     """
     if not place.exists():
@@ -83,10 +82,10 @@ def find_mended(place: Path, records: Iterable[ImageRecord]) -> MendedMasks:
         raise UserError(wrong, f"Name those that count: --set masks.overrides={annotations}, or {root}.")
     if annotations.is_file() and root == place:
         drawn = read_part_masks(annotations)
-        used = _matched(place, list(drawn), records)
+        used = _matched(place, list(drawn), images)
         return MendedMasks(drawn={name: drawn[file] for name, file in used.items()}, strange=_others(drawn, used))
     there = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.png"))}
-    used = _matched(place, list(there), records)
+    used = _matched(place, list(there), images)
     return MendedMasks({name: there[file] for name, file in used.items()}, strange=_others(there, used))
 
 
@@ -100,16 +99,15 @@ def _others(there: Iterable[str], used: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in there if name not in taken)
 
 
-def _matched(place: Path, there: Collection[str], records: Iterable[ImageRecord]) -> dict[str, str]:
+def _matched(place: Path, there: Collection[str], names: Sequence[str]) -> dict[str, str]:
     """Name of an image -> name of its mask.
 
     Annotations may name the image itself. A mask without the suffix of its image belongs to one image alone.
     """
-    names = [record.name for record in records]
-    stems = Counter(_stem(name) for name in names)
+    shared = {stem(name) for name in twins(names)}
     known, found = set(there), {}
     for name in names:
-        own = [f"{name}.png", name] + ([f"{_stem(name)}.png"] if stems[_stem(name)] == 1 else [])
+        own = [f"{name}.png", name] + ([f"{stem(name)}.png"] if stem(name) not in shared else [])
         mask = next((one for one in own if one in known), None)
         if mask is not None:
             found[name] = mask
@@ -124,11 +122,7 @@ def mask_name(name: str, shared: bool) -> str:
 
     shared: another image has this name with another suffix.
     """
-    return f"{name if shared else _stem(name)}.png"
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).with_suffix("").as_posix()
+    return f"{name if shared else stem(name)}.png"
 
 
 def _from_colours(path: Path) -> np.ndarray:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.datasets.manifest import SPLITS, Manifest, Protocol
-from pipeline.datasets.records import Finding, Found, IdNames, ImageFile, ImageRecord, content_digest
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import Finding, Found, IdNames
+from pipeline.datasets.records_file import content_digest
 from pipeline.datasets.tracks import track_of, tracks_digest
 from pipeline.errors import UserError
 from pipeline.io import documents
@@ -89,10 +92,8 @@ def write_summary(path: Path, summary: DataSummary) -> None:
     write_json(path, documents.to_json(summary), ensure_ascii=False)
 
 
-def summarise(
-    manifest: Manifest, found: Found, findings: list[Finding], rows: list[tuple[ImageRecord, ImageFile]]
-) -> DataSummary:
-    records = found.records
+def summarise(manifest: Manifest, found: Found, findings: list[Finding], records: RecordTable) -> DataSummary:
+    """records: those found, with their files."""
     return DataSummary(
         name=manifest.name,
         title=manifest.title,
@@ -102,17 +103,17 @@ def summarise(
         root=str(found.root),
         source=found.source,
         masks=manifest.masks,
-        evaluation_only=all(record.split != "train" for record in records),
-        splits={split: _counts([r for r in records if r.split == split], found.names) for split in SPLITS},
+        evaluation_only=not len(records.of_split("train")),
+        splits={split: _counts(records.of_split(split), found.names) for split in SPLITS},
         expected_images={s.prefix: s.images for s in manifest.set if s.images is not None},
         expected_ids=manifest.expected_ids,
         junk_dropped=found.junk,
-        distractors_kept=sum(record.pid in manifest.distractor_pids for record in records),
+        distractors_kept=int(np.isin(records.pid, manifest.distractor_pids).sum()),
         findings=tuple(findings),
         protocols=manifest.protocol,
         pid_labels={str(number): label for number, label in found.pid_labels.items()},
         camid_labels={str(number): label for number, label in found.camid_labels.items()},
-        content=content_digest(rows),
+        content=content_digest(records),
         tracks=tracks_digest(track_of(records)),
     )
 
@@ -121,10 +122,10 @@ def _by_number(labels: dict[str, str]) -> dict[int, str]:
     return {int(number): label for number, label in labels.items() if number.isdecimal()}
 
 
-def _counts(records: list[ImageRecord], names: IdNames) -> SplitCounts:
-    cameras = Counter(record.camid for record in records)
-    per_camera = {names.camera(camid): cameras[camid] for camid in sorted(cameras)}
-    return SplitCounts(len(records), len({record.pid for record in records}), per_camera)
+def _counts(records: RecordTable, names: IdNames) -> SplitCounts:
+    cameras, images = (values.tolist() for values in np.unique(records.camid, return_counts=True))
+    per_camera = dict(zip(map(names.camera, cameras), images, strict=True))
+    return SplitCounts(len(records), len(np.unique(records.pid)), per_camera)
 
 
 def tell(summary: DataSummary) -> None:

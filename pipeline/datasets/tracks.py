@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.datasets.records import Finding, ImageRecord
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import Finding
 from pipeline.errors import first_names
 from pipeline.io.files import digest_json
 
@@ -16,19 +15,21 @@ REMEDY = (
 )
 
 
-def track_findings(path: Path, records: Iterable[ImageRecord]) -> list[Finding]:
+def track_findings(path: Path, records: RecordTable) -> list[Finding]:
     """Findings about the tracks of a list.
 
     Errors about tracks of several persons, cameras or splits; or a note that there are tracks.
     path: of the list, for the message.
     """
-    tracks: dict[str, list[ImageRecord]] = defaultdict(list)
-    for record in records:
-        if record.track:
-            tracks[record.track].append(record)
+    tracks: dict[str, tuple[set[int], set[int], set[str]]] = {}
+    for track, record in records.tracks():
+        pids, camids, splits = tracks.setdefault(track, (set(), set(), set()))
+        pids.add(record.pid)
+        camids.add(record.camid)
+        splits.add(record.split)
     findings = []
-    for what, field in (("persons", "pid"), ("cameras", "camid"), ("splits", "split")):
-        wrong = sorted(name for name, own in tracks.items() if len({getattr(one, field) for one in own}) > 1)
+    for number, what in enumerate(("persons", "cameras", "splits")):
+        wrong = sorted(name for name, known in tracks.items() if len(known[number]) > 1)
         if wrong:
             count = f"{len(wrong):,} of {len(tracks):,} tracks are of several {what}: {first_names(wrong)}"
             findings.append(Finding("error", f"{path}: {count}", REMEDY))
@@ -41,9 +42,9 @@ def track_findings(path: Path, records: Iterable[ImageRecord]) -> list[Finding]:
     return findings
 
 
-def track_of(records: Iterable[ImageRecord]) -> dict[str, str]:
+def track_of(records: RecordTable) -> dict[str, str]:
     """Name of an image -> its track, for the images that have one."""
-    return {record.name: record.track for record in records if record.track}
+    return {record.name: track for track, record in records.tracks()}
 
 
 def tracks_digest(tracks: dict[str, str]) -> str:

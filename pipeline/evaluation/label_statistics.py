@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.evaluation.label_report import Foreground, LabelStatistics, MaskAgreement, PartShare
+from pipeline.io.texts import Texts
+from pipeline.shards.format import ShardReader
 from pipeline.shards.index import open_shards, read_index
 from sorn.parts import CLASSES
 from sorn.sample import NOT_COUNTED, Sample, Status
@@ -21,22 +23,33 @@ DECILES = np.linspace(0, 1, 11)
 class StoredLabels:
     """N images of some splits, in the order of the shards.
 
-    name, split: [N] str. status: [N] uint8. pid, camid, people: [N] int64. Raises UserError as `open_shards` does.
+    names: N texts. split: [N] str. splits: in their order. status: [N] uint8. pid, camid, people: [N] int64. Raises
+    UserError as `open_shards` does.
     """
 
     def __init__(self, index_path: Path, splits: Iterable[str] | None = None) -> None:
         self.index = read_index(index_path)
         chosen = self.index.splits if splits is None else splits
         opened = [(split, reader) for split in chosen for reader in open_shards(index_path, split)[1]]
-        self._place = [(reader, row) for _, reader in opened for row in range(len(reader))]
-        self.split = np.array([split for split, reader in opened for _ in range(len(reader))], str)
-        self.name, self.status, self.pid, self.camid, self.people = (
-            np.concatenate([getattr(reader, field) for _, reader in opened])
-            for field in ("name", "status", "pid", "camid", "people")
+        self.splits = list(dict.fromkeys(split for split, _ in opened))
+        self._readers = [reader for _, reader in opened]
+        lengths = np.array([len(reader) for reader in self._readers], np.int64)
+        self._ends = lengths.cumsum()
+        self.split = np.repeat(np.array([split for split, _ in opened], str), lengths)
+        self.names = Texts(name for reader in self._readers for name in reader.names)
+        self.status, self.pid, self.camid, self.people = (
+            np.concatenate([getattr(reader, field) for reader in self._readers])
+            for field in ("status", "pid", "camid", "people")
         )
 
     def __len__(self) -> int:
-        return len(self._place)
+        return len(self.names)
+
+    def _place(self, number: int) -> tuple[ShardReader, int]:
+        """Shard of an image, and its row there."""
+        shard = int(np.searchsorted(self._ends, number, side="right"))
+        reader = self._readers[shard]
+        return reader, int(number - self._ends[shard]) + len(reader)
 
     @property
     def seen(self) -> np.ndarray:
@@ -50,11 +63,11 @@ class StoredLabels:
         return used
 
     def mask(self, number: int) -> np.ndarray:
-        reader, row = self._place[number]
+        reader, row = self._place(number)
         return reader.mask(row)
 
     def sample(self, number: int) -> Sample:
-        reader, row = self._place[number]
+        reader, row = self._place(number)
         return reader.sample(row)
 
     def pixels(self) -> np.ndarray:
@@ -85,7 +98,7 @@ def statistics(
         seen=int(seen.sum()),
         status=status_counts(status),
         named={
-            kind.name.lower(): tuple(labels.name[chosen & (labels.status == kind)][:NAMED].tolist())
+            kind.name.lower(): tuple(labels.names.at(np.flatnonzero(chosen & (labels.status == kind))[:NAMED]))
             for kind in Status
             if kind not in (Status.OK, Status.UNLABELED) and (status == kind).any()
         },

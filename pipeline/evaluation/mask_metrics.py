@@ -6,7 +6,7 @@ share of foreground in stripe p of the feature map (Eq. 11), visible where v_p >
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -94,11 +94,11 @@ class Agreement:
         """Positions by agreeing stripes, then by mIoU, rising, int64 [n]."""
         return np.lexsort((self.image_iou(), self.stripe_agreement()))
 
-    def worst(self, names: np.ndarray, count: int) -> tuple[DifferingImage, ...]:
-        """The first `count` of those that differ at all; names [n] str."""
+    def worst(self, names: Sequence[str], count: int) -> tuple[DifferingImage, ...]:
+        """The first `count` of those that differ at all. names: of the n images."""
         iou, same = self.image_iou(), self.stripe_agreement()
         first = [i for i in self.worst_first().tolist() if iou[i] < 1][:count]
-        return tuple(DifferingImage(str(names[i]), float(iou[i]), float(same[i])) for i in first)
+        return tuple(DifferingImage(names[i], float(iou[i]), float(same[i])) for i in first)
 
     def figures(self) -> MaskAgreement:
         """Of all images together."""

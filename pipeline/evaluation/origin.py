@@ -100,15 +100,14 @@ def _warned(summary: DataSummary) -> list[Finding]:
 
 def _leaks(run: Run, source: Run) -> list[Finding]:
     """Files on two sides of the evaluation; also those that another run was trained on, while its data is known."""
-    images = [(record, file.sha256) for record, file in run.rows]
-    found = leaks(images)
+    found = leaks(run.records)
     if source is run:
         return found
     try:
-        training = [(record, file.sha256) for record, file in source.rows]
+        training = source.records
     except UserError:
         return found
-    return found + trained_on(images, run.paths.trained_on or "", training)
+    return found + trained_on(run.records, run.paths.trained_on or "", training)
 
 
 def training_labels(paths: Paths) -> TrainingLabels | None:

@@ -81,16 +81,20 @@ def deviation(manifest: Manifest, records: Sequence[ImageRecord], training: bool
     training: whether the training images count too.
     """
     splits = ("train", "query", "gallery") if training else ("query", "gallery")
+    images: dict[str, Counter[int]] = defaultdict(Counter)  # prefix of a set -> camera -> images
+    people: dict[str, set[int]] = defaultdict(set)
+    for record in records:
+        people[record.split].add(record.pid)
+        for image_set in manifest.set:
+            if record.name.startswith(image_set.prefix):
+                images[image_set.prefix][record.camid] += 1
     for image_set in manifest.set:
-        cameras = Counter(record.camid for record in records if record.name.startswith(image_set.prefix))
+        cameras = images[image_set.prefix]
         by_camera = {str(camid): count for camid, count in sorted(cameras.items())}
         if image_set.split in splits and image_set.images not in (None, cameras.total()):
             return f"{image_set.prefix} has {cameras.total():,} images, not {image_set.images:,}"
         if image_set.split in splits and image_set.per_camera and image_set.per_camera != by_camera:
             return f"{image_set.prefix} has other numbers of images by camera"
-    people: dict[str, set[int]] = defaultdict(set)
-    for record in records:
-        people[record.split].add(record.pid)
     for split, expected in manifest.expected_ids.items():
         if split in splits and len(people[split]) != expected:
             return f"{split} has {len(people[split]):,} identities, not {expected:,}"

@@ -7,7 +7,6 @@ semicolons or tabs, quotes, blanks around values, blank lines, any order of colu
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ Row = tuple[int, dict[str, str]]  # line number and the value of each column
 DELIMITERS = (",", ";", "\t")
 SEPARATOR = re.compile(r"sep=(.)\r?\n", re.I)  # first line for Excel, which is no header
 WHOLE = re.compile(r"(-?\d+)\.0*", re.ASCII)  # how pandas and spreadsheets write whole numbers
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 BLANKS_AFTER_QUOTE = re.compile(r'"[ \t]+(?=[,;\r\n]|\Z)')
 
 
@@ -29,6 +29,14 @@ def read_table(path: Path, columns: Sequence[str], remedy: str, optional: Sequen
     columns: in lower case; upper case in the file makes no difference. optional: columns whose value is "" where the
     file or the row lacks them. A row without any value is left out. Raises
     FileNotFoundError for a missing file, UserError with `remedy` for a file that is no such table.
+    """
+    return list(stream_table(path, columns, remedy, optional))
+
+
+def stream_table(path: Path, columns: Sequence[str], remedy: str, optional: Sequence[str] = ()) -> Iterator[Row]:
+    """Rows of `read_table`, one by one.
+
+    It raises when the first row, or a bad one, is asked for.
     """
     try:
         text = read_text(path)
@@ -41,7 +49,7 @@ def read_table(path: Path, columns: Sequence[str], remedy: str, optional: Sequen
         lines = _parsed(text[marked.end() :], marked[1], 1) if marked else _parsed(text, _delimiter(text, columns))
     except csv.Error as error:
         raise UserError(f"{path} is not a CSV: {error}", remedy) from error
-    return list(_rows(path, lines, columns, remedy, optional))
+    yield from _rows(path, lines, columns, remedy, optional)
 
 
 def whole(text: str) -> str:
@@ -67,24 +75,30 @@ def _name(heading: str) -> str:
     return heading.strip().lower()
 
 
-def _parsed(text: str, delimiter: str, before: int = 0) -> list[tuple[int, list[str]]]:
+def _parsed(text: str, delimiter: str, before: int = 0) -> Iterator[tuple[int, list[str]]]:
     """Line number and values of every line that has any. before: lines of the file before them. Raises csv.Error."""
     try:
-        table = _lines(text, delimiter)
+        for _ in _lines(text, delimiter):
+            pass
     except csv.Error:
-        table = _lines(BLANKS_AFTER_QUOTE.sub('"', text), delimiter)
-    return [(line + before, values) for line, values in table if any(values)]
+        text = BLANKS_AFTER_QUOTE.sub('"', text)
+        for _ in _lines(text, delimiter):
+            pass
+    stripped = ((line + before, [value.strip() for value in values]) for line, values in _lines(text, delimiter))
+    return ((line, values) for line, values in stripped if any(values))
 
 
-def _lines(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    table = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True)
-    return [(table.line_num, [value.strip() for value in values]) for values in table]
+def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    # Lines by their ends: a StringIO takes four bytes per letter.
+    lines = (found[0] for found in LINE.finditer(text))
+    table = csv.reader(lines, strict=True, delimiter=delimiter, skipinitialspace=True)
+    return ((table.line_num, values) for values in table)
 
 
 def _rows(
-    path: Path, lines: list[tuple[int, list[str]]], columns: Sequence[str], remedy: str, optional: Sequence[str]
+    path: Path, lines: Iterator[tuple[int, list[str]]], columns: Sequence[str], remedy: str, optional: Sequence[str]
 ) -> Iterator[Row]:
-    header = [_name(heading) for heading in lines[0][1]] if lines else []
+    header = [_name(heading) for heading in next(lines, (0, []))[1]]
     missing = [column for column in columns if column not in header]
     if missing:
         has = ", ".join(header) or "none"
@@ -92,9 +106,13 @@ def _rows(
     twice = [column for column in (*columns, *optional) if header.count(column) > 1]
     if twice:
         raise UserError(f"{path} has the column {twice[0]} twice", f"Rename or remove one of them. {remedy}")
-    last = max(map(header.index, columns))
-    for line, values in lines[1:]:
+    places = [(column, header.index(column)) for column in columns]
+    further = [(name, header.index(name) if name in header else len(header)) for name in optional]
+    last = max(place for _, place in places)
+    for line, values in lines:
         if len(values) <= last:
             raise UserError(f"{path}, line {line}: {len(values)} values for {len(header)} columns", remedy)
-        row = dict(zip(header, values, strict=False))
-        yield line, {column: row[column] for column in columns} | {name: row.get(name, "") for name in optional}
+        row = {column: values[place] for column, place in places}
+        for name, place in further:
+            row[name] = values[place] if place < min(len(values), len(header)) else ""
+        yield line, row

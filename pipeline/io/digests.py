@@ -11,26 +11,29 @@ import contextlib
 import errno
 import functools
 import hashlib
-import json
 import os
 import stat
+import threading
 import time
-import uuid
+from array import array
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.io.cache import cache_folder
+from pipeline.io.digest_table import DigestTable, Key, place_of, read_table, remove_unused, write_table
+from pipeline.io.texts import BLOCK, Texts
+from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import progress
 
 SETTLED = 2.0  # seconds since the change of a file; FAT has the coarsest times
 MISSING = "missing"  # in place of the digest of a file that cannot be read
 READERS = 8  # threads: hashlib leaves the interpreter lock, and a network file system answers several at a time
-UNUSED = 90 * 24 * 3600.0  # seconds after which a cached file is removed
+PIECE = 64  # files that a thread reads at a time
+FEW = 1000  # recent digests, beside a share of the table
 MANY = 2000  # unread files from which on their reading is shown
-
-Key = tuple[int, int, int, int]  # bytes, time of writing in ns, time of change in ns, inode
 
 
 class ContentDigest(str):
@@ -66,43 +69,75 @@ class FilePlace(str):
         return isinstance(stored, str)
 
 
-@dataclass
 class DigestStore:
     """Computed digests, in memory and, with a path, in a file.
 
-    known: absolute path of a file -> its key and its sha256. new: paths computed since the file was read.
+    table: those of the file and of this process. recent: place of a file -> its key and digest, of files that were read
+    since; they are taken into the table when they are many.
     """
 
-    path: Path | None = None
-    known: dict[str, tuple[Key, str]] = field(default_factory=dict)
-    new: set[str] = field(default_factory=set)
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.table = DigestTable.of({}) if path is None else read_table(path)
+        self.recent: dict[int, tuple[Key, bytes]] = {}
+        self._changed = False
+        self._lock = threading.Lock()
 
     def find(self, path: str, key: Key) -> str | None:
         """Known digest of a file with this key."""
-        entry = self.known.get(path)
-        return entry[1] if entry and entry[0] == key else None
+        place = place_of(path)
+        recent = self.recent.get(place)
+        if recent is not None:
+            return recent[1].hex() if recent[0] == key else None
+        found, (row,) = self.find_all(np.array([place], np.uint64), np.array([key], np.int64))
+        return found[0].tobytes().hex() if row else None
+
+    def find_all(self, places: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Digests in the table, uint8 [n, 32], and which of them are known, bool [n].
+
+        places: uint64 [n]. keys: int64 [n, 4].
+        """
+        table = self.table
+        rows = table.rows(places, keys)
+        known = rows >= 0
+        digests = np.zeros((len(rows), 32), np.uint8)
+        digests[known] = table.digest[rows[known]]
+        self._changed |= table.use(rows[known])
+        return digests, known
 
     def compute(self, path: str, key: Key) -> str:
         """Digest of a file that is read now. Raises OSError."""
         start = time.time()
         with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").digest()
         if _key(path) == key and start - key[2] / 1e9 > SETTLED:
-            self.known[path] = (key, digest)
-            self.new.add(path)
-        return digest
+            with self._lock:
+                self.recent[place_of(path)] = (key, digest)
+                self._changed = True
+                if len(self.recent) > FEW + len(self.table) // 8:
+                    self._settle()
+        return digest.hex()
+
+    def settle(self) -> None:
+        """Take the recent digests into the table."""
+        with self._lock:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self.recent:
+            self.table = DigestTable.of(self.recent).over(self.table)
+            self.recent = {}
 
     def save(self) -> None:
         """Write the file where it can be written: it only spares work."""
-        if self.path is None or not self.new:
+        if self.path is None or not self._changed:
             return
-        known = _read(self.path) | self.known  # another process may have written it
-        there = {path: entry for path, entry in known.items() if path in self.new or os.path.lexists(path)}
+        self.settle()
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _write(self.path, there)
-            self.new.clear()
-            _remove_unused(self.path.parent)
+            write_table(self.path, self.table.over(read_table(self.path)))  # another process may have written it
+            self._changed = False
+            remove_unused(self.path.parent)
 
 
 FOLDER = "digests"  # in the cache
@@ -123,7 +158,9 @@ def remembered(name: str) -> Iterator[None]:
     if path is None or outer.path == path:
         yield
         return
-    _in_use = _stores.setdefault(path, DigestStore(path, _read(path)))
+    if path not in _stores:
+        _stores[path] = DigestStore(path)
+    _in_use = _stores[path]
     try:
         yield
     finally:
@@ -141,24 +178,47 @@ def digest_file(path: Path) -> str:
     return _in_use.find(name, key) or _in_use.compute(name, key)
 
 
-def digest_files(paths: Sequence[str]) -> list[str]:
+def digest_files(paths: Sequence[str]) -> Texts:
     """sha256 of each file; MISSING for one that cannot be read."""
-    names = [path if os.path.isabs(path) else os.path.abspath(path) for path in paths]
-    keys = [_key_or_none(name) for name in names]
-    found = {name: _in_use.find(name, key) if key else MISSING for name, key in zip(names, keys, strict=True)}
-    unread = list(dict.fromkeys(name for name in names if found[name] is None))
-    with ThreadPoolExecutor(READERS) as pool:
-        digests = pool.map(_digest_or_missing, unread)
-        shown = progress(digests, len(unread), "reading", "files") if len(unread) >= MANY else digests
-        found |= dict(zip(unread, shown, strict=True))
-    return [found[name] or MISSING for name in names]
+    _in_use.settle()
+    count = len(paths)
+    digests, there, unread = np.zeros((count, 32), np.uint8), np.zeros(count, bool), array("q")
+    for first in range(0, count, BLOCK):
+        names = [_absolute(path) for path in paths[first : first + BLOCK]]
+        keys = [_key_or_none(name) for name in names]
+        rows = [row for row, key in enumerate(keys) if key]
+        places = np.fromiter((place_of(names[row]) for row in rows), np.uint64, len(rows))
+        numbers = np.array([keys[row] for row in rows], np.int64).reshape(len(rows), 4)
+        found, known = _in_use.find_all(places, numbers)
+        places_of_rows = first + np.array(rows, np.int64)
+        digests[places_of_rows], there[places_of_rows] = found, known
+        unread.extend(places_of_rows[~known].tolist())
+    pieces = ((paths, unread[first : first + PIECE]) for first in range(0, len(unread), PIECE))
+    with contextlib.closing(ahead(_read_files, pieces, READERS)) as read:
+        results = chain.from_iterable(read)
+        for row, digest in progress(results, len(unread), "reading", "files") if len(unread) >= MANY else results:
+            there[row] = digest is not None
+            digests[row] = np.frombuffer(digest or bytes(32), np.uint8)
+    if there.all():
+        return Texts.of_bytes(digests)
+    return Texts(row.tobytes().hex() if good else MISSING for row, good in zip(digests, there, strict=True))
 
 
-def _digest_or_missing(name: str) -> str:
+def _read_files(paths: Sequence[str], rows: Sequence[int]) -> list[tuple[int, bytes | None]]:
+    """Digests of some files; None for one that cannot be read."""
+    return [(row, _digest_or_none(_absolute(paths[row]))) for row in rows]
+
+
+def _digest_or_none(name: str) -> bytes | None:
     try:
-        return _in_use.compute(name, _key(name))
+        key = _key(name)
+        return bytes.fromhex(_in_use.find(name, key) or _in_use.compute(name, key))
     except OSError:
-        return MISSING
+        return None
+
+
+def _absolute(path: str) -> str:
+    return path if os.path.isabs(path) else os.path.abspath(path)
 
 
 def _key(path: str) -> Key:
@@ -167,7 +227,8 @@ def _key(path: str) -> Key:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
         raise OSError(errno.EINVAL, "it is no ordinary file", path)
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    inode = status.st_ino if status.st_ino < 2**63 else status.st_ino - 2**64  # as 64 bits with a sign
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
 def _key_or_none(path: str) -> Key | None:
@@ -175,43 +236,3 @@ def _key_or_none(path: str) -> Key | None:
         return _key(path)
     except OSError:
         return None
-
-
-def _read(path: Path) -> dict[str, tuple[Key, str]]:
-    """Content of a file of digests; empty where it is missing or damaged."""
-    try:
-        os.utime(path)  # so that `_remove_unused` sees that it is used
-        checksum, _, text = path.read_text(encoding="utf-8", errors="surrogateescape").partition("\n")
-        if checksum != _checksum(text):
-            return {}
-        return {
-            f"{folder}{os.sep}{name}": ((size, written, changed, inode), digest)
-            for folder, files in json.loads(text).items()
-            for name, (size, written, changed, inode, digest) in files.items()
-        }
-    except (OSError, ValueError):
-        return {}
-
-
-def _write(path: Path, known: dict[str, tuple[Key, str]]) -> None:
-    folders: dict[str, dict[str, list[int | str]]] = {}
-    for name, (key, digest) in sorted(known.items()):
-        folder, base = os.path.split(name)
-        folders.setdefault(folder, {})[base] = [*key, digest]
-    text = json.dumps(folders, separators=(",", ":"))
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # several processes may write at a time
-    try:
-        temporary.write_text(f"{_checksum(text)}\n{text}", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _remove_unused(folder: Path) -> None:
-    for path in folder.iterdir():
-        if time.time() - path.stat().st_mtime > UNUSED:
-            path.unlink(missing_ok=True)
-
-
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -69,13 +69,13 @@ class Labeler(Protocol):
         the labeler's framework.
         """
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         """Digests of the files, besides the images, that the labels come from.
 
         name -> digest, for these records.
         """
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         """Preparation, once per process, before labelling starts.
 
         Imports the framework, loads weights onto the device, looks whether all files are there. Raises UserError for

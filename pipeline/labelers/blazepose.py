@@ -7,7 +7,7 @@ beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,10 @@ class BlazePose:
         """Without the folder: the files in it are known by their content."""
         return describe(self.name, self.version, self.options, self.files.digests(), NOT_THE_RESULT)
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         return {}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         folder = Path(self.options.folder) if self.options.folder else default_folder()
         self.pool = NetworkPool(folder, self.files)
 

@@ -5,7 +5,7 @@ Reads its checkpoint (danet.safetensors).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -81,10 +81,10 @@ class DANetLabeler:
         """
         return describe(self.name, self.version, self.options, self._digest, ("weights", "batch"))
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         return {}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         import torch
 
         from pipeline.io import checkpoints

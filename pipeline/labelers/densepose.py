@@ -6,7 +6,7 @@ them, densepose_model.py has the networks and the collapse to classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -119,11 +119,11 @@ class DensePose:
     def describe(self) -> Mapping[str, object]:
         return describe(self.name, self.version, self.options, self._digest, NOT_THE_RESULT)
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         own = self.options.model not in densepose_zoo.WEIGHTS
         return {"model configuration": digest_file(Path(self.options.model))} if own else {}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         from pipeline.labelers.densepose_model import build, fill
         from pipeline.runtime.device import pick_device
 

@@ -6,7 +6,7 @@ Reads index PNGs or .npy.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from pipeline.datasets.label_maps import exact_mask
 from pipeline.datasets.manifest import mask_path
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
+from pipeline.io.texts import Texts
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
 from pipeline.runs.config import Runtime
 
@@ -56,19 +57,18 @@ class GroundTruth:
     def path(self, record: ImageRecord) -> Path:
         return mask_path(self.manifest, self.root, record)
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
-        paths = [self.path(record) for record in records]
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
+        paths = map(self.path, records)
         return {"mask files": files_digest(self.root, (path for path in paths if path.is_file()))}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
-        paths = [self.path(record) for record in records]
-        missing = [path for path in paths if not path.is_file()]
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
+        missing = [path for path in map(self.path, records) if not path.is_file()]
         if missing:
             raise UserError(
                 f"{len(missing)} of {len(records)} images of {self.manifest.name} have no mask, first {missing[0]}",
                 "Put the masks there, say where they are (--set masks.options.pattern=...), or choose another labeler.",
             )
-        require_own(records, paths)
+        require_own(records, Texts(str(self.path(record)) for record in records))
 
     def label(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[Labeled]:
         return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from pipeline.datasets.label_maps import LabelMaps, setting
 from pipeline.datasets.mask_files import bits_per_pixel
 from pipeline.datasets.table_fit import IdStatistics, better
 from pipeline.errors import UserError
+from pipeline.io.texts import Texts, first_equal
 from sorn.parts import BACKGROUND
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,32 @@ logger = logging.getLogger(__name__)
 SAMPLE = 40  # maps that are looked at
 Pair = tuple[Path, Path]  # image, label map
 Item = TypeVar("Item")
+
+
+class MapPairs(Sequence[Pair]):
+    """Images, each with its label map, as texts: a Path takes ten times the memory."""
+
+    def __init__(self) -> None:
+        self.images, self.maps = Texts(), Texts()
+
+    def add(self, image: Path, path: Path | None) -> bool:
+        """Add a pair. Returns whether there is one."""
+        if path is not None:
+            self.images.append(str(image))
+            self.maps.append(str(path))
+        return path is not None
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @overload
+    def __getitem__(self, number: int) -> Pair: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Pair]: ...
+    def __getitem__(self, number: int | slice) -> Pair | list[Pair]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        return Path(self.images[number]), Path(self.maps[number])
 
 
 def check_maps(maps: LabelMaps, pairs: Sequence[Pair]) -> None:
@@ -34,12 +61,12 @@ def check_maps(maps: LabelMaps, pairs: Sequence[Pair]) -> None:
     """
     _check_shared(pairs)
     if not maps.layered:
-        _warn_of_cut_ids(maps, [path for _, path in pairs])
+        _warn_of_cut_ids(maps, pairs)
     sample = evenly(pairs, SAMPLE)
     statistics = IdStatistics()
     seen = [_shows_person(maps, pair, statistics) for pair in sample]
     if False in seen and True not in seen:
-        _require_person(maps, [pair for pair in pairs if pair not in sample], len(pairs))
+        _require_person(maps, (pair for pair in pairs if pair not in sample), len(pairs))
     name, reason = ("", "") if maps.layered else better(maps.table, maps.lookup, statistics)
     if name:
         logger.warning(
@@ -78,12 +105,12 @@ def _require_person(maps: LabelMaps, pairs: Iterable[Pair], total: int) -> None:
     raise UserError(wrong, "See what they hold, and in which channel: sorn masks probe FOLDER")
 
 
-def _check_shared(pairs: Iterable[Pair]) -> None:
+def _check_shared(pairs: Sequence[Pair]) -> None:
     """Images whose names differ in the suffix alone may have one map, which shows one of them; others may not."""
-    users: dict[Path, Path] = {}
+    first = first_equal(Texts(str(path) for _, path in pairs))
     warned = False
-    for image, path in pairs:
-        other = users.setdefault(path, image)
+    for number in np.flatnonzero(first != np.arange(len(pairs))).tolist():
+        (other, _), (image, path) = pairs[int(first[number])], pairs[number]
         if other == image:
             continue
         if other.with_suffix("") != image.with_suffix(""):
@@ -95,14 +122,14 @@ def _check_shared(pairs: Iterable[Pair]) -> None:
             warned = True
 
 
-def _warn_of_cut_ids(maps: LabelMaps, found: list[Path]) -> None:
+def _warn_of_cut_ids(maps: LabelMaps, pairs: Sequence[Pair]) -> None:
     """Tools that save a palette of few colours cut larger ids without a word, Pillow among them."""
     largest = len(maps.lookup) - 1
-    small = [(path, bits) for path in found if 0 < (bits := bits_per_pixel(path)) < largest.bit_length()]
+    small = [(path, bits) for _, path in pairs if 0 < (bits := bits_per_pixel(path)) < largest.bit_length()]
     if small:
         path, bits = small[0]
         logger.warning(
-            f"masks: {len(small)} of {len(found)} label maps have too few bits for the ids of "
+            f"masks: {len(small)} of {len(pairs)} label maps have too few bits for the ids of "
             f"table {maps.table}, first {path}: {bits} bits hold 0 to {2**bits - 1}, it goes to {largest}. "
             "If larger ids were cut when they were saved, save them with a palette of 256 colours."
         )

@@ -6,7 +6,7 @@ Reads PNG, .npy or .npz, and the table.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from pipeline.errors import LostFile, UserError
 from pipeline.io.digests import FilePlace
 from pipeline.io.files import digest_json
 from pipeline.labelers.base import Labeled, Source, describe, labeled, read_options
-from pipeline.labelers.import_checks import check_maps
+from pipeline.labelers.import_checks import MapPairs, check_maps
 from pipeline.labelers.map_names import NAME, PATH, MapNames, is_pattern
 from pipeline.runs.config import Runtime
 from sorn.config import check, check_choice
@@ -100,7 +100,7 @@ class ImportMasks:
         )
         return describe(self.name, self.version, placed, without=unset)
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         self._require_folder()
         paths = map(self.names.find, records)
         maps = files_digest(self.folder, (path for path in paths if path is not None))
@@ -112,14 +112,14 @@ class ImportMasks:
             remedy = "Name the label maps: --set masks.options.folder=FOLDER"
             raise LostFile(f"there is no folder '{self.folder}'", remedy)
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         self._require_folder()
         self.names.clear()
-        found = [(record, self.names.find(record)) for record in records]
-        missing = [record for record, path in found if path is None]
+        pairs = MapPairs()
+        missing = [record for record in records if not pairs.add(record.path, self.names.find(record))]
         if missing and (self.options.missing == "error" or len(missing) == len(records)):
             raise self._missing(missing, len(records))
-        check_maps(self.maps, [(record.path, path) for record, path in found if path is not None])
+        check_maps(self.maps, pairs)
 
     def _missing(self, missing: list[ImageRecord], total: int) -> UserError:
         expected = self.names.expected(missing[0])

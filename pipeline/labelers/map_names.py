@@ -26,11 +26,13 @@ class MapNames:
     def __init__(self, folder: Path, root: Path, patterns: tuple[str, ...]) -> None:
         self.folder, self.root, self.patterns = folder, root, patterns
         self.listed: dict[Path, list[str]] = {}
-        self.spelled: dict[Path, dict[str, str]] = {}
+        self.names: dict[Path, frozenset[str]] = {}
+        self.spelled: dict[Path, dict[str, str]] = {}  # name with its suffix in small letters -> name with capitals
 
     def clear(self) -> None:
         """Forget the listings of the folders."""
         self.listed.clear()
+        self.names.clear()
         self.spelled.clear()
 
     def find(self, record: ImageRecord) -> Path | None:
@@ -92,9 +94,10 @@ class MapNames:
         folder, name = path.parent, path.name
         if folder not in self.spelled:
             there = self._listing(folder)
-            self.spelled[folder] = {_quiet(one): one for one in there} | {one: one for one in there}
-        spelled = self.spelled[folder]
-        found = spelled.get(name) or spelled.get(_quiet(name))
+            self.names[folder] = frozenset(there)
+            self.spelled[folder] = {_quiet(one): one for one in there if _quiet(one) != one}
+        names, spelled, quiet = self.names[folder], self.spelled[folder], _quiet(name)
+        found = name if name in names else spelled.get(name) or (quiet if quiet in names else spelled.get(quiet))
         return folder / found if found and (folder / found).is_file() else None
 
     def _listing(self, folder: Path) -> list[str]:

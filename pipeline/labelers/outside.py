@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,18 +79,18 @@ class OutsidePlugin:
             raise UserError(wrong, self.origin.mend)
         return {"version": self.version, **own, "name": self.name, "plugin": dict(self.origin.identity)}
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         """Its own, under names that no other input has."""
         with self.origin.told("in inputs()"):
-            said = self.made.inputs(list(records))
+            said = self.made.inputs(records)
         if not isinstance(said, dict) or not all(isinstance(text, str) for pair in said.items() for text in pair):
             wrong = f"{self.origin.title}: inputs() returns {_kind(said)}, not a dict of texts"
             raise UserError(wrong, self.origin.mend)
         return {f"{self.origin.word} {self.name}: {name}": digest for name, digest in said.items()}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         with self.origin.told("in prepare()"):
-            self.made.prepare(list(records), runtime)
+            self.made.prepare(records, runtime)
 
     def _ask(self, method: str, records: list[ImageRecord], images: list[np.ndarray]) -> list[Any]:
         """One answer per image. It gets copies of the images: what it does to them is not stored."""

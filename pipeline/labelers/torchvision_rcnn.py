@@ -7,7 +7,7 @@ the parts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,10 +75,10 @@ class TorchvisionRCNN:
         weights = f"{self.mask_weights.identity}, {self.keypoint_weights.identity}"
         return describe(self.name, self.version, self.options, weights, NOT_THE_RESULT)
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         return {}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         from pipeline.runtime.device import pick_device
 
         device, options = pick_device(runtime.device), self.options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.id_numbers import EarlierNumbers
-from pipeline.datasets.records import read_rows
+from pipeline.datasets.records_file import read_records
 from pipeline.datasets.summary import read_summary
 from pipeline.errors import UserError
 from pipeline.runs.layout import Paths
@@ -16,7 +16,7 @@ def earlier_ids(paths: Paths) -> EarlierIds:
     """Numbers of the last records.csv; none without it and its summary."""
     try:
         names = read_summary(paths.data_summary, MAKE).names
-        records = [record for record, _ in read_rows(paths.records, MAKE)]
+        records = read_records(paths.records, MAKE)
     except UserError:
         return EarlierIds()
     pid, camid = (EarlierNumbers.of(records, *of) for of in (("pid", names.pids), ("camid", names.camids)))

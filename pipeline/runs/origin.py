@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.datasets.discovery import find_records, find_root
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.records import ImageFile, content_digest
+from pipeline.datasets.records_file import content_digest
 from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError
 from pipeline.io.digests import digest_files
@@ -168,8 +168,7 @@ def _is_copy(known: DatasetOrigin, here: DatasetOrigin, manifest: Manifest, path
 def _present_records(manifest: Manifest, paths: Paths) -> str:
     """Digest of images, ids and splits as they are now."""
     found = find_records(manifest, paths.data_root, earlier_ids(paths)).records
-    digests = digest_files([str(record.path) for record in found])
-    return content_digest(zip(found, (ImageFile(0, 0, digest, 0, 0) for digest in digests), strict=True))
+    return content_digest(found, digest_files(found.paths))
 
 
 def _same_place(known: str, here: str, known_origin: DatasetOrigin, here_origin: DatasetOrigin) -> bool:

@@ -11,7 +11,9 @@ from typing import Any
 
 from pipeline.datasets.discovery import find_root
 from pipeline.datasets.manifest import Manifest, known_datasets, load_manifest
-from pipeline.datasets.records import IdNames, ImageFile, ImageRecord, moved, read_rows
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import IdNames
+from pipeline.datasets.records_file import read_records
 from pipeline.datasets.summary import DataSummary, read_summary
 from pipeline.errors import UserError
 from pipeline.runs import stamp
@@ -123,19 +125,15 @@ class Run:
         return load_manifest(self.paths.dataset)
 
     @cached_property
-    def rows(self) -> list[tuple[ImageRecord, ImageFile]]:
-        """Rows of records.csv.
+    def records(self) -> RecordTable:
+        """Images of records.csv with their files.
 
         Paths are those of now. Raises UserError if the file is missing or damaged.
         """
-        rows = read_rows(self.paths.records, self.make("data"))
+        records = read_records(self.paths.records, self.make("data"))
         with contextlib.suppress(UserError):  # without the summary nobody knows where they lay
-            return moved(rows, Path(self.summary.root), self.root)
-        return rows
-
-    @property
-    def records(self) -> list[ImageRecord]:
-        return [record for record, _ in self.rows]
+            return records.moved(Path(self.summary.root), self.root)
+        return records
 
     @cached_property
     def summary(self) -> DataSummary:

@@ -8,11 +8,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.io.files import digest_json
+from pipeline.io.texts import digest_list
 from sorn.sample import Sample, Status
+
+SIZE = hashlib.sha256().digest_size
+
+
+class SampleDigests:
+    """sha256 of many samples, 32 bytes each."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._bytes) // SIZE
+
+    def __iter__(self) -> Iterator[str]:
+        """Hexadecimal texts."""
+        return (self._bytes[first : first + SIZE].hex() for first in range(0, len(self._bytes), SIZE))
+
+    def append(self, digest: bytes) -> None:
+        self._bytes += digest
+
+    def extend(self, other: SampleDigests) -> None:
+        self._bytes += other._bytes
 
 
 class ShardContent:
@@ -24,8 +47,8 @@ class ShardContent:
     """
 
     def __init__(self) -> None:
-        self.items: list[str] = []
-        self.detections: list[str] = []
+        self.items = SampleDigests()
+        self.detections = SampleDigests()
         self.unreadable: list[str] = []
         self.status: Counter[str] = Counter()
         self.foreground = 0.0  # sum over labelled images of the share of pixels that are not background
@@ -35,29 +58,29 @@ class ShardContent:
         digest = hashlib.sha256(json.dumps(facts, separators=(",", ":")).encode())
         digest.update(sample.image.data)
         digest.update(sample.mask.data)
-        self.items.append(digest.hexdigest())
+        self.items.append(digest.digest())
         seen = np.array([sample.people, *sample.box, sample.score], np.float32)
-        self.detections.append(hashlib.sha256(seen.tobytes() + sample.keypoints.tobytes()).hexdigest())
+        self.detections.append(hashlib.sha256(seen.tobytes() + sample.keypoints.tobytes()).digest())
         self.status[sample.status.name.lower()] += 1
         if sample.status == Status.UNREADABLE:
             self.unreadable.append(sample.name)
         self.foreground += np.count_nonzero(sample.mask) / sample.mask.size
 
     def extend(self, other: ShardContent) -> None:
-        self.items += other.items
-        self.detections += other.detections
+        self.items.extend(other.items)
+        self.detections.extend(other.detections)
         self.unreadable += other.unreadable
         self.status += other.status
         self.foreground += other.foreground
 
     @property
     def digest(self) -> str:
-        return digest_json(self.items)
+        return digest_list(self.items)
 
     @property
     def detection_digest(self) -> str:
         """Digest of people, box, score and keypoints."""
-        return digest_json(self.detections)
+        return digest_list(self.detections)
 
     @property
     def foreground_share(self) -> float:

@@ -26,8 +26,9 @@ from pipeline.io import hdf5
 from pipeline.io.disk import reserve, told_when_full
 from pipeline.io.files import publish, temporary_path
 from pipeline.io.text import parse_json
+from pipeline.io.texts import Texts
 from pipeline.runs.made_by import MadeBy
-from pipeline.shards.change import Change
+from pipeline.shards.change import Change, read_changes, write_changes
 from pipeline.shards.digest import ShardContent
 from sorn.parts import CLASSES
 from sorn.sample import JOINTS, Sample, Status
@@ -44,7 +45,7 @@ SMALL_FIELDS = {  # stored as they are in a Sample, beside its name
     "score": np.float32,
     "keypoints": np.float32,
 }
-CHANGE_FIELDS = ("found_status", "mended")  # uint8, only in shards with marked or mended images
+JOINTS_BYTES = len(JOINTS) * 3 * 4  # of the keypoints of an image
 SMALL_BYTES = 4096  # more than these fields take per image, and more than the file's own header
 
 
@@ -139,21 +140,17 @@ class ShardWriter:
             for field, dtype in SMALL_FIELDS.items():
                 file.create_dataset(field, data=np.array(self._small[field], dtype), dtype=dtype, track_times=False)
             file.create_dataset("name", data=hdf5.texts(self._small["name"]), track_times=False)
-            found = [int(change.found) for change in self._changes]
-            mended = [change.mended for change in self._changes]
-            if any(mended) or found != [int(status) for status in self._small["status"]]:
-                for field, values in zip(CHANGE_FIELDS, (found, mended), strict=True):
-                    file.create_dataset(field, data=np.array(values, np.uint8), track_times=False)
+            write_changes(file, self._changes, list(map(int, self._small["status"])))
             digests = {"content_digest": self.content.digest, "detection_digest": self.content.detection_digest}
             hdf5.set_attributes(file, self.attributes | digests)
         publish(self.temporary, self.path)
 
 
 class ShardReader:
-    """Finished shard: small fields in memory, pixels read on demand.
+    """Finished shard: small fields in memory, pixels and keypoints read on demand.
 
-    pid, camid, people: [N] int64. status: [N] uint8. name: [N] str. box: [N, 4], score: [N], keypoints: [N, 17, 3]
-    float32, as in a Sample. The pixels come from a plain file handle. It is opened at first use and dropped when the
+    pid, camid, people: [N] int64. status: [N] uint8. names: N texts. box: [N, 4], score: [N] float32, as in a Sample.
+    The pixels come from a plain file handle. It is opened at first use and dropped when the
     reader is pickled. Every read gives its offset and moves no position, so threads and forked workers may share the
     handle. Raises UserError for a file that is missing, truncated, no shard, or of another schema version.
     """
@@ -199,34 +196,40 @@ class ShardReader:
         if name.dtype.kind != "S":
             raise ValueError(f"its name is {name.dtype}")
         self.pid, self.camid, self.status = (small[field][:] for field in ("pid", "camid", "status"))
-        self.people, self.box, self.score, self.keypoints = (
-            small[field][:] for field in ("people", "box", "score", "keypoints")
-        )
-        self.name = name.asstr()[:].astype(str)
+        self.people, self.box, self.score = (small[field][:] for field in ("people", "box", "score"))
+        self.names = Texts(name.asstr()[:].tolist())
         if not np.isin(self.status, list(Status)).all():
             raise ValueError("it has a status that is none")
-        if self.box.shape != (n, 4) or self.keypoints.shape != (n, len(JOINTS), 3):
+        if self.box.shape != (n, 4) or small["keypoints"].shape != (n, len(JOINTS), 3):
             raise ValueError("its boxes or keypoints have another shape")
-        self._changes = self._read_changes(file)
-        offsets = image.id.get_offset(), mask.id.get_offset()
+        self._found, self._mended = read_changes(file, self.status)
+        offsets = [found.id.get_offset() for found in (image, mask, small["keypoints"])]
         if None in offsets:
-            raise ValueError("its images are not stored contiguous")
-        self._image_offset, self._mask_offset = offsets
+            raise ValueError("its images or keypoints are not stored contiguous")
+        self._image_offset, self._mask_offset, self._keypoints_offset = offsets
         self._area = int(height) * int(width)
-        if os.path.getsize(self.path) < max(offsets[0] + 3 * n * height * width, offsets[1] + n * height * width):
+        sizes = (3 * n * height * width, n * height * width, n * JOINTS_BYTES)
+        if os.path.getsize(self.path) < max(offset + size for offset, size in zip(offsets, sizes, strict=True)):
             raise ValueError("the file ends before its last image")
 
-    def _read_changes(self, file: h5py.File) -> list[Change]:
-        if CHANGE_FIELDS[0] not in file:
-            return [Change(Status(status)) for status in self.status.tolist()]
-        found, mended = (hdf5.dataset(file, field)[:] for field in CHANGE_FIELDS)
-        if len(found) != len(self.status) or len(mended) != len(self.status) or not np.isin(found, list(Status)).all():
-            raise ValueError("its changes are not those of its images")
-        return [Change(Status(status), bool(new)) for status, new in zip(found.tolist(), mended.tolist(), strict=True)]
+    @property
+    def name(self) -> np.ndarray:
+        """Names of the images, [N] str."""
+        return np.array(self.names[:], str)
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """Joints, [N, 17, 3] float32, read now."""
+        return self._joints(0, len(self))
+
+    def _joints(self, first: int, count: int) -> np.ndarray:
+        joints = np.empty((count, len(JOINTS), 3), np.float32)
+        self._read(0, joints.data.cast("B"), self._keypoints_offset + first * JOINTS_BYTES, joints.nbytes)
+        return joints
 
     def change(self, row: int) -> Change:
         """Change of an image's label after the labeler."""
-        return self._changes[row]
+        return Change(Status(self._found[row]), bool(self._mended[row]))
 
     def __len__(self) -> int:
         return len(self.pid)
@@ -270,12 +273,12 @@ class ShardReader:
             mask,
             int(self.pid[row]),
             int(self.camid[row]),
-            str(self.name[row]),
+            self.names[row],
             Status(self.status[row]),
             int(self.people[row]),
             (left, top, right, bottom),
             float(self.score[row]),
-            self.keypoints[row],
+            self._joints(row, 1)[0],
         )
 
     def verified_content(self) -> ShardContent:

@@ -24,6 +24,7 @@ from resource import RUSAGE_SELF, getrusage
 import numpy as np
 
 from pipeline import labelers
+from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageRecord
 from pipeline.io.images import decode, resize_image, resize_mask
 from pipeline.labelers import keypoints
@@ -105,7 +106,7 @@ class Labeling:
         if self.finished is None:
             return None
         place = self.finished / shard.path.relative_to(self.index.parent)
-        found = finished_shard(place, self.fingerprint, [record.name for record in shard.records])
+        found = finished_shard(place, self.fingerprint, shard.records.names)
         usable = found is not None and self.mending.may_start_from(found) and not self.mending.is_in(found)
         return found if usable else None
 
@@ -151,12 +152,12 @@ class ShardLabeler:
         self.unlabeled = labelers.create("none", {}, work.source)
         self.finder = keypoints.create(work.keypoints, work.keypoint_options, work.source)
 
-    def prepare(self, records: list[ImageRecord]) -> None:
+    def prepare(self, records: RecordTable) -> None:
         """Preparation for the images that will follow.
 
         records: their records. Raises UserError for an error that would stop the work halfway.
         """
-        self.labeler.prepare([record for record in records if record.split in self.work.splits], self.work.runtime)
+        self.labeler.prepare(records.of_split(*self.work.splits), self.work.runtime)
         if self.finder is not None:
             self.finder.prepare(records, self.work.runtime)
 
@@ -184,7 +185,7 @@ class ShardLabeler:
         labeler, pose = self.labeler.describe(), self.describe_pose()
         size, fingerprint = self.work.image_size, self.work.fingerprint
         former = {shard.path: found for shard in shards if (found := self.work.former(shard))}
-        batches = [(shard, batch) for shard in shards if shard.path not in former for batch in cut(shard.records)]
+        batches = ((shard, batch) for shard in shards if shard.path not in former for batch in cut(shard.records))
         with self._running(batches) as samples:
             for shard in shards:
                 with ShardWriter(shard.path, len(shard.records), size, fingerprint, labeler, pose) as writer:
@@ -250,14 +251,13 @@ def _stored(shard: ShardReader) -> Iterator[tuple[Sample, Change | None]]:
     return ((shard.sample(row), shard.change(row)) for row in range(len(shard)))
 
 
-def cut(records: list[ImageRecord]) -> list[list[ImageRecord]]:
+def cut(records: RecordTable) -> Iterator[list[ImageRecord]]:
     """Batches of a shard, smaller and smaller towards its end.
 
     So all threads finish at about the same time.
     """
-    batches, first = [], 0
+    first = 0
     while first < len(records):
         size = min(LARGEST_BATCH, max(SMALLEST_BATCH, (len(records) - first) // 8))
-        batches.append(records[first : first + size])
+        yield list(records[first : first + size])
         first += size
-    return batches

@@ -15,10 +15,11 @@ import numpy as np
 from pipeline.datasets.file_digests import files_digest
 from pipeline.datasets.marks import Marks, read_marks
 from pipeline.datasets.mended_masks import MendedMasks, annotation_file, find_mended
-from pipeline.datasets.records import ImageRecord
+from pipeline.datasets.record_table import RecordTable
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
+from pipeline.io.texts import Texts
 from pipeline.runs.config import MasksConfig
 from pipeline.shards.change import Change
 from pipeline.shards.format import ShardReader
@@ -33,7 +34,7 @@ class Mending:
     masks: MendedMasks = field(default_factory=MendedMasks)
 
     @staticmethod
-    def of(config: MasksConfig, records: list[ImageRecord]) -> Mending:
+    def of(config: MasksConfig, records: RecordTable) -> Mending:
         """Mending that the options ask for.
 
         records: of the labelled images. Raises LostFile for a file or a folder that is not there, UserError for one
@@ -41,9 +42,9 @@ class Mending:
         """
         marks, masks = Marks(), MendedMasks()
         if config.leave_out:
-            marks = read_marks(Path(config.leave_out), {record.name for record in records})
+            marks = read_marks(Path(config.leave_out), set(records.names))
         if config.overrides:
-            masks = find_mended(Path(config.overrides), records)
+            masks = find_mended(Path(config.overrides), records.names)
         return Mending(marks, masks)
 
     def inputs(self, config: MasksConfig) -> dict[str, str]:
@@ -84,7 +85,7 @@ class Mending:
 
     def is_in(self, shard: ShardReader) -> bool:
         """Whether a finished shard has everything that is wanted."""
-        for row, name in enumerate(shard.name.tolist()):
+        for row, name in enumerate(shard.names):
             if shard.status[row] == Status.UNREADABLE:
                 continue
             if (shard.status[row] == Status.LEFT_OUT) != (name in self.marks.reasons):
@@ -101,11 +102,11 @@ class Mending:
 
         They cannot if a mask has to be the labeler's own again.
         """
-        mended = [name for row, name in enumerate(shard.name.tolist()) if shard.change(row).mended]
+        mended = [name for row, name in enumerate(shard.names) if shard.change(row).mended]
         return all(name in self.masks for name in mended)
 
 
-def finished_shard(path: Path, fingerprint: str, names: list[str]) -> ShardReader | None:
+def finished_shard(path: Path, fingerprint: str, names: Texts) -> ShardReader | None:
     """Whole shard of these images and labels; None without one.
 
     It may be mended. Raises OutOfReach for a file that may be whole and cannot be opened.
@@ -114,7 +115,7 @@ def finished_shard(path: Path, fingerprint: str, names: list[str]) -> ShardReade
         return None
     try:
         shard = ShardReader(path)
-        if (shard.fingerprint, shard.name.tolist()) != (fingerprint, names):
+        if (shard.fingerprint, shard.names) != (fingerprint, names):
             return None
         shard.verified_content()
     except OutOfReach:

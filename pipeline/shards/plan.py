@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.datasets.manifest import SPLITS
-from pipeline.datasets.records import ImageRecord
+from pipeline.datasets.record_table import RecordTable
 from pipeline.errors import UserError
 from pipeline.io.disk import require_space
 from pipeline.io.files import digest_file
@@ -40,13 +42,14 @@ class PlannedShard:
 
     path: Path
     split: str
-    records: list[ImageRecord]
+    records: RecordTable
 
 
 def readable_again(shard: PlannedShard, content: ShardContent) -> list[str]:
     """Images stored as unreadable in a shard that can be decoded now."""
     missed = set(content.unreadable)
-    return [record.name for record in shard.records if record.name in missed and decode(record.path) is not None]
+    back = (record.name for record in shard.records if record.name in missed and decode(record.path) is not None)
+    return list(back) if missed else []
 
 
 class ShardPlan:
@@ -60,7 +63,7 @@ class ShardPlan:
     def __init__(
         self,
         paths: Paths,
-        records: list[ImageRecord],
+        records: RecordTable,
         config: MasksConfig,
         fingerprint: str,
         mending: Mending | None = None,
@@ -69,10 +72,11 @@ class ShardPlan:
         self.mending = mending or Mending()
         self.folder = paths.folder("masks")
         self.contents: dict[Path, ShardContent] = {}
+        self.records = records.of_split(*STORED_SPLITS)
         step = config.shard_images
         self.shards = []
         for split in STORED_SPLITS:
-            chosen = sorted((record for record in records if record.split == split), key=lambda record: record.name)
+            chosen = records.of_split(split).by_name()
             for number, first in enumerate(range(0, len(chosen), step)):
                 self.shards.append(PlannedShard(paths.shard(split, number), split, chosen[first : first + step]))
         if not self.shards:
@@ -80,9 +84,6 @@ class ShardPlan:
 
     def missing(self, shards: list[PlannedShard]) -> list[PlannedShard]:
         return [shard for shard in shards if shard.path not in self.contents]
-
-    def records(self, splits: set[str]) -> list[ImageRecord]:
-        return [record for shard in self.shards if shard.split in splits for record in shard.records]
 
     def link_finished(self, shards: list[PlannedShard]) -> None:
         """Second names for finished shards that have all that is wanted.
@@ -92,7 +93,7 @@ class ShardPlan:
         for shard in shards:
             finished = self.former(shard)
             if finished != shard.path and not shard.path.exists():
-                whole = finished_shard(finished, self.fingerprint, [record.name for record in shard.records])
+                whole = finished_shard(finished, self.fingerprint, shard.records.names)
                 if whole is not None and self.mending.is_in(whole):
                     link(finished, shard.path)
 
@@ -116,8 +117,7 @@ class ShardPlan:
             return None
         try:
             reader = ShardReader(shard.path)
-            names = [record.name for record in shard.records]
-            if (reader.fingerprint, reader.name.tolist()) != (self.fingerprint, names):
+            if (reader.fingerprint, reader.names) != (self.fingerprint, shard.records.names):
                 return None
             content = reader.verified_content()
             if not self.mending.is_in(reader):
@@ -169,7 +169,7 @@ class ShardPlan:
             labeler=MadeBy.of(labeler),
             pose=None if pose is None else MadeBy.of(pose),
             image_size=self.config.image_size,
-            pids=tuple(sorted({record.pid for record in self.records({"train"})})),
+            pids=tuple(np.unique(self.records.of_split("train").pid).tolist()),
             splits={
                 split: SplitEntry(
                     len(content.items),

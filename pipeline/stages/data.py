@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.datasets.discovery import find_records, look
 from pipeline.datasets.findings import errors_first, judge
 from pipeline.datasets.image_files import broken_files, read_all, read_file
 from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest, mask_path
-from pipeline.datasets.records import Finding, ImageFile, ImageRecord, moved, read_rows, write_records
+from pipeline.datasets.record_table import FileValues, RecordTable
+from pipeline.datasets.records import Finding, ImageFile
+from pipeline.datasets.records_file import read_records, write_records
 from pipeline.datasets.summary import read_summary, summarise, tell, write_summary
 from pipeline.errors import UserError
 from pipeline.io.digests import digest_files
 from pipeline.io.files import digest_json
+from pipeline.io.texts import Texts, first_equal
 from pipeline.runs.earlier_ids import earlier_ids
 from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
@@ -63,11 +69,10 @@ def run(run: Run, fingerprint: str) -> Path:
     found = find_records(manifest, paths.data_root, earlier_ids(paths))
     findings = judge(manifest, found)
     _refuse(findings, paths)
-    files = _read_files(found.records, run, workers)
-    rows = list(zip(found.records, files, strict=True))
-    findings = errors_first([*findings, *leaks((record, file.sha256) for record, file in rows)])
-    write_records(paths.records, rows)
-    summary = summarise(manifest, found, findings, rows)
+    records = _read_files(found.records, run, workers)
+    findings = errors_first([*findings, *leaks(records)])
+    write_records(paths.records, records)
+    summary = summarise(manifest, found, findings, records)
     write_summary(paths.data_summary, summary)
     tell(summary)
     if manifest.rendered:
@@ -139,24 +144,26 @@ def _rendered_inputs(run: Run) -> dict[str, str]:
 def _damaged(manifest: Manifest, root: Path, paths: Paths) -> int:
     """Number of images that changed since they were read, or have no mask."""
     known = _known(paths, root)
-    contents = digest_files([str(record.path) for record, _ in known])
+    if known is None:
+        return 0
+    contents = zip(known.digests, digest_files(known.paths), strict=True)
     return sum(
-        not (content == file.sha256 and mask_path(manifest, root, record).is_file())
-        for (record, file), content in zip(known, contents, strict=True)
+        not (then == now and mask_path(manifest, root, record).is_file())
+        for record, (then, now) in zip(known, contents, strict=True)
         if record.path.is_relative_to(root)
     )
 
 
-def _known(paths: Paths, root: Path) -> list[tuple[ImageRecord, ImageFile]]:
-    """Rows of the last records.csv, with the paths of now; none if it or the summary is missing or damaged.
+def _known(paths: Paths, root: Path) -> RecordTable | None:
+    """Images of the last records.csv, with the paths of now; None if it or the summary is missing or damaged.
 
     root: folder of the dataset.
     """
     try:
-        rows = read_rows(paths.records, MAKE)
-        return moved(rows, Path(read_summary(paths.data_summary, MAKE).root), root)
+        records = read_records(paths.records, MAKE)
+        return records.moved(Path(read_summary(paths.data_summary, MAKE).root), root)
     except UserError:
-        return []
+        return None
 
 
 def _refuse(findings: list[Finding], paths: Paths) -> None:
@@ -172,19 +179,53 @@ def _mendable(finding: Finding, manifest: Manifest) -> Finding:
     return dataclasses.replace(finding, remedy=again) if manifest.rendered else finding
 
 
-def _read_files(records: list[ImageRecord], run: Run, workers: int) -> list[ImageFile]:
-    """Properties of all images. New contents are read and decoded, the others keep their known properties."""
-    known = {file.sha256: file for _, file in _known(run.paths, run.root)}
-    contents = digest_files([str(record.path) for record in records])
-    files = {
-        r.path: dataclasses.replace(known[content], mtime_ns=r.path.stat().st_mtime_ns)
-        for r, content in zip(records, contents, strict=True)
-        if content in known
-    }
-    unread = list({record.path: record for record in records if record.path not in files}.values())
-    results = list(read_all(read_file, unread, "data", workers))
-    _refuse([_mendable(finding, run.manifest) for finding in broken_files(results)], run.paths)
-    for record, result in zip(unread, results, strict=True):
-        assert isinstance(result, ImageFile)
-        files[record.path] = result
-    return [files[record.path] for record in records]
+def _read_files(records: RecordTable, run: Run, workers: int) -> RecordTable:
+    """The images with their files. New contents are read and decoded, the others keep their known properties."""
+    known, paths = _known(run.paths, run.root), records.paths
+    rows = _rows_of(digest_files(paths), known)
+    unread = np.flatnonzero(rows < 0)
+    first = unread[first_equal(paths.at(unread))]  # of the images in one file
+    results = iter(read_all(read_file, paths.at(unread[first == unread]), "data", workers))
+    shared = {row: FileValues(0, 0, "", 0, 0) for row in first[first != unread].tolist()}
+    errors: list[UserError] = []
+
+    def values() -> Iterator[FileValues]:
+        firsts = map(int, first)
+        for number, row in enumerate(map(int, rows)):
+            if row >= 0:
+                assert known is not None
+                yield known.file_values(row)._replace(mtime_ns=os.stat(paths[number]).st_mtime_ns)
+                continue
+            source = next(firsts)
+            file = shared[source] if source != number else _file_values(next(results), errors)
+            if number in shared:
+                shared[number] = file
+            yield file
+
+    found = records.with_files(values())
+    _refuse([_mendable(finding, run.manifest) for finding in broken_files(errors)], run.paths)
+    return found
+
+
+def _file_values(result: ImageFile | UserError, errors: list[UserError]) -> FileValues:
+    """Values of a file that was read; an error is added to the others."""
+    if isinstance(result, UserError):
+        errors.append(result)
+        return FileValues(0, 0, "", 0, 0)
+    return FileValues(*dataclasses.astuple(result))
+
+
+def _rows_of(contents: Texts, known: RecordTable | None) -> np.ndarray:
+    """Row of each content among known files, int [N]; -1 for a new content."""
+    rows = np.full(len(contents), -1)
+    if known is None or not len(known):
+        return rows
+    digests = known.digests
+    keys = np.fromiter(map(hash, digests), np.int64, len(digests))
+    order = np.argsort(keys)
+    wanted = np.fromiter(map(hash, contents), np.int64, len(contents))
+    places = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)]
+    for number in np.flatnonzero(keys[places] == wanted).tolist():
+        if digests[int(places[number])] == contents[number]:
+            rows[number] = places[number]
+    return rows

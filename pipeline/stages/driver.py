@@ -113,7 +113,7 @@ def _made_from(stage: Stage, run: Run) -> tuple[dict[str, str], Mapping[str, obj
 def _known_digests(run: Run) -> str:
     """Name of the digests of a dataset and of all outputs of its runs."""
     runs = digest_json(str(run.paths.runs.absolute()))[:16]
-    return f"{run.paths.dataset_name}-{runs}.json"
+    return f"{run.paths.dataset_name}-{runs}"
 
 
 def _remedy(name: str, run: Run) -> str:

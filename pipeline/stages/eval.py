@@ -124,7 +124,8 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     _require_size(run, trained, query.image_size)
     protocol = _protocol(run)
     check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
-    sizes = {record.name: (file.height, file.width) for record, file in run.rows} if options.place else {}
+    every = zip(run.records.names, run.records.sizes[:, ::-1].tolist(), strict=True) if options.place else ()
+    sizes = {name: (height, width) for name, (height, width) in every}
     banks = Extraction(run.paths, trained, query, gallery, options, device, sizes).banks()
     val, splits = None, _val_splits(options, query.index.splits)
     if splits:
@@ -134,7 +135,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     if banks is None:
         return trained, None
     assert banks.examples is not None, "the extraction writes examples into every feature bank"
-    masks, where = ExactMasks(run.manifest, run.root, run.rows), pick_device(device)
+    masks, where = ExactMasks(run.manifest, run.root, run.records), pick_device(device)
     pair = select_pair(banks, protocol, options.visibility)
     if options.tracks:
         tracks = track_of(run.records)

@@ -61,7 +61,7 @@ def provides(run: Run) -> dict[str, str]:
 
 def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
     """Images of the split and their masks. Raises UserError if there are none."""
-    records = [record for record in run.records if record.split == SPLIT]
+    records = list(run.records.of_split(SPLIT))
     if not records:
         raise UserError(
             f"{run.paths.dataset} has no split '{SPLIT}', and so no part masks to train DANet on",
@@ -75,5 +75,5 @@ def _pairs(run: Run) -> tuple[list[ImageRecord], list[Path]]:
             f"{len(missing)} of {len(records)} images of the split '{SPLIT}' have no mask, first {missing[0]}",
             "Put the masks there, or give their place in the manifest (masks = ...).",
         )
-    require_own(records, masks)
+    require_own(records, list(map(str, masks)))
     return records, masks

@@ -65,10 +65,10 @@ def settings(run: Run) -> Mapping[str, object]:
 def inputs(run: Run) -> list[Input]:
     records = Input("data", "records", run.finished("data").provided("records"))
     splits, finder = _labelled_splits(run.config.masks), _finder(run)
-    labelled = [record for record in run.records if record.split in splits]
+    labelled = run.records.of_split(*splits)
     files = _labeler(run).inputs(labelled)
     if finder is not None:
-        files = files | finder.inputs([record for record in run.records if record.split in STORED_SPLITS])
+        files = files | finder.inputs(run.records.of_split(*STORED_SPLITS))
     files = files | _mending(run).inputs(run.config.masks)
     return [records, *(Input(OUTSIDE, name, digest) for name, digest in files.items())]
 
@@ -93,7 +93,7 @@ def run(run: Run, fingerprint: str) -> WrittenShards:
         distributed.say(f"masks: {finished} of {len(own)} shards are finished already")
     missing = plan.missing(own)
     plan.require_space(missing)
-    labeler.prepare(plan.records(set(STORED_SPLITS)))
+    labeler.prepare(plan.records)
     total, left = (sum(len(shard.records) for shard in shards) for shards in (own, missing))
     with Progress(total, "masks", done=total - left, quiet=distributed.here().number > 0) as shown:
         for path, content in write_all(labeler, missing, shown.advance):
@@ -169,7 +169,7 @@ def _labeler(run: Run) -> Labeler:
 
 def _mending(run: Run) -> Mending:
     splits = _labelled_splits(run.config.masks)
-    return Mending.of(run.config.masks, [record for record in run.records if record.split in splits])
+    return Mending.of(run.config.masks, run.records.of_split(*splits))
 
 
 def _fingerprint_of_labels(run: Run, fingerprint: str) -> str:

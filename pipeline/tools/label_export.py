@@ -41,7 +41,7 @@ def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Pat
     index = find_index(runs, given)
     labels = StoredLabels(index)
     folder = out or runs / f"masks-of-{label_name(index)}"
-    names = labels.name.tolist()
+    names = list(labels.names)
     numbers = np.flatnonzero(labels.seen).tolist()
     if only is not None:
         marked = read_marks(only, {names[number] for number in numbers}).reasons

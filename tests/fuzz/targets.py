@@ -17,7 +17,7 @@ from figures import SIZE, joints, packed, parts, person, runs
 from PIL import Image
 from sample_report import REPORT
 
-from pipeline.datasets import csv_list, records
+from pipeline.datasets import csv_list, records, records_file
 from pipeline.datasets.class_tables import load_table
 from pipeline.datasets.coco.entries import read_entries
 from pipeline.datasets.coco.outlines import decode as decode_outline
@@ -27,6 +27,7 @@ from pipeline.datasets.label_maps import LabelMaps
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.marks import read_marks
 from pipeline.datasets.mask_files import read_label_map
+from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.table_fit import IdStatistics, fit_shipped
 from pipeline.errors import UserError
 from pipeline.evaluation.figures import KEYS
@@ -226,7 +227,7 @@ def index(folder: Path) -> list[bytes]:
 def rows(folder: Path) -> list[bytes]:
     path, file = folder / "seed.csv", records.ImageFile(100, 5, "s" * 64, 6, 12)
     found = [records.ImageRecord(f"train/{i}.png", folder / f"{i}.png", i, 1, "train") for i in range(3)]
-    records.write_records(path, [(record, file) for record in found])
+    records_file.write_records(path, RecordTable.of_pairs((record, file) for record in found))
     return [path.read_bytes()]
 
 
@@ -270,7 +271,7 @@ def read_masks(path: Path) -> object:
 
 def as_records(path: Path) -> object:
     """path: runs/x/data/records.csv."""
-    return records.read_rows(path, "make data")
+    return records_file.read_records(path, "make data")
 
 
 TARGETS = {

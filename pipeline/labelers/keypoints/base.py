@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -25,13 +25,13 @@ class KeypointFinder(Protocol):
     def describe(self) -> Mapping[str, object]:
         """JSON of what decides the keypoints, as a labeler's."""
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         """Digests of the files, besides the images, that the keypoints come from.
 
         name -> digest, for these records.
         """
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         """Called once per process before the work, as a labeler's."""
 
     def find(self, records: list[ImageRecord], images: list[np.ndarray]) -> list[np.ndarray]:

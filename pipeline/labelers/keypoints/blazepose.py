@@ -5,7 +5,7 @@ Reads the networks that `make weights-blazepose` fetches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,10 @@ class BlazePoseKeypoints:
         """Without the folder: the files in it are known by their content."""
         return describe(self.name, self.version, self.options, self.files.digests(), ("folder",))
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         return {}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         folder = Path(self.options.folder) if self.options.folder else default_folder()
         self.pool = NetworkPool(folder, self.files)
 

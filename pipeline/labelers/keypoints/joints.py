@@ -6,7 +6,7 @@ the 17 joints of `sorn.sample` <joint>_x, <joint>_y in pixels of the image and <
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -55,11 +55,11 @@ class Joints:
     def path(self, split: str) -> Path:
         return self.root / self.options.pattern.format(split=split)
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         files = {split: self.path(split) for split in sorted({record.split for record in records})}
         return {f"joints of {split}": digest_file(path) for split, path in files.items() if path.is_file()}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         self.tables = {split: read_joints(self.path(split)) for split in {record.split for record in records}}
         missing = [record for record in records if self._joints(record) is None]
         if missing:

@@ -5,7 +5,7 @@ Reads its weights file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,10 +58,10 @@ class KeypointRCNN:
         """
         return describe(self.name, self.version, self.options, self.weights.identity, ("weights", "batch"))
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         return {}
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         from pipeline.runtime.device import pick_device
 
         options = self.options

@@ -121,11 +121,11 @@ class Limbs:
         )
         return describe(self.name, self.version, placed)
 
-    def inputs(self, records: list[ImageRecord]) -> dict[str, str]:
+    def inputs(self, records: Sequence[ImageRecord]) -> dict[str, str]:
         silhouettes = self.silhouettes.inputs(records) if self.silhouettes else {}
         return self.joints.inputs(records) | silhouettes
 
-    def prepare(self, records: list[ImageRecord], runtime: Runtime) -> None:
+    def prepare(self, records: Sequence[ImageRecord], runtime: Runtime) -> None:
         self._warn(self.joints.prepare(records), records, "joints", "")
         if self.silhouettes:
             remedy = ""
@@ -134,7 +134,7 @@ class Limbs:
             self._warn(self.silhouettes.prepare(records), records, "silhouette", remedy)
             self._try(records)
 
-    def _warn(self, missing: list[ImageRecord], records: list[ImageRecord], what: str, remedy: str) -> None:
+    def _warn(self, missing: Sequence[ImageRecord], records: Sequence[ImageRecord], what: str, remedy: str) -> None:
         if missing:
             empty = "" if what == "silhouette" and self.options.outline == LIMBS else " and are empty"
             logger.warning(

@@ -46,18 +46,18 @@ def write_label_report(run: Run, marks: Marks = NO_MARKS) -> list[Path]:
     Raises UserError for a ground-truth mask that cannot be one of its image.
     """
     config, paths, manifest = run.config, run.paths, run.manifest
-    exact = ExactMasks(manifest, run.root, run.rows)
+    exact = ExactMasks(manifest, run.root, run.records)
     stored = read_index(paths.shard_index).splits
     labelled = [split for split in SPLITS if split in stored and split in config.masks.splits]
     labels = StoredLabels(paths.shard_index, labelled or list(stored))
-    available = [number for number in np.flatnonzero(labels.used) if exact.path(str(labels.name[number]))]
-    compared = np.sort(np.random.default_rng(SEED).permutation(np.array(available, np.int64))[:COMPARED])
+    available = np.array([n for n in np.flatnonzero(labels.used) if exact.path(labels.names[int(n)])], np.int64)
+    compared = np.sort(np.random.default_rng(SEED).permutation(available)[:COMPARED])
     stripes = Stripes.of(config)
     agreement = against_exact(labels, exact, compared, stripes, config.runtime.workers) if len(compared) else None
     pixels = labels.pixels()
     shown = _sections(labels, pixels, compared, agreement)
     total, by_split = _statistics(labels, pixels, compared, agreement)
-    worst = agreement.worst(labels.name[compared], NAMED_WORST) if agreement is not None else ()
+    worst = agreement.worst(labels.names.at(compared), NAMED_WORST) if agreement is not None else ()
     report = LabelReport(
         dataset=LabelledDataset(manifest.name, manifest.title, manifest.licence, manifest.notice),
         labeler=labels.index.labeler,
@@ -68,7 +68,7 @@ def write_label_report(run: Run, marks: Marks = NO_MARKS) -> list[Path]:
         exact=ExactSample(len(compared), len(available), SEED, worst),
         left_out=marks.counts(),
         marks_gone=marks.gone,
-        shown={heading: tuple(labels.name[numbers].tolist()) for heading, numbers in shown.items()},
+        shown={heading: tuple(labels.names.at(numbers)) for heading, numbers in shown.items()},
     )
     pictures = _draw(paths, labels, exact, shown, stripes)
     where = pictures[0].relative_to(paths.label_report_md.parent).as_posix() if pictures else ""
@@ -89,7 +89,7 @@ def against_exact(
     """
 
     def read(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        references = [exact.read(str(labels.name[number]), labels.index.image_size) for number in numbers]
+        references = [exact.read(labels.names[int(number)], labels.index.image_size) for number in numbers]
         assert all(reference is not None for reference in references), "they were there a moment ago"
         return np.stack([labels.mask(number) for number in numbers]), np.stack(references)  # type: ignore[arg-type]
 
@@ -107,7 +107,10 @@ def _statistics(
         exact = agreement.of(rows).figures() if agreement is not None and rows.any() else None
         return statistics(labels, pixels, chosen, exact)
 
-    splits = {str(split): of(labels.split == split) for split in dict.fromkeys(labels.split.tolist())}
+    splits = {
+        str(split): of(labels.split == split)
+        for split in labels.split[np.sort(np.unique(labels.split, return_index=True)[1])]
+    }
     return of(np.ones(len(labels), bool)), splits
 
 

@@ -78,7 +78,7 @@ def compare_labels(config: Config, indices: tuple[Path, Path], files: Comparison
         images=len(pairs),
         status=_cross_table(a.status[pairs[:, 0]], b.status[pairs[:, 1]]),
         agreement=agreement.figures(),
-        worst=agreement.worst(a.name[both[:, 0]], NAMED_WORST),
+        worst=agreement.worst(a.names.at(both[:, 0]), NAMED_WORST),
     )
     _draw(files, a, b, both, agreement)
     write_json(files.json, report.to_json())
@@ -93,8 +93,8 @@ def common_images(a: StoredLabels, b: StoredLabels, names: list[str]) -> np.ndar
 
     They are in the order of A. names: of the two runs. Raises UserError if they are not labels of the same images.
     """
-    in_b = {name: number for number, name in enumerate(b.name.tolist())}
-    common = [(number, in_b[name]) for number, name in enumerate(a.name.tolist()) if name in in_b]
+    in_b = {name: number for number, name in enumerate(b.names)}
+    common = [(number, in_b[name]) for number, name in enumerate(a.names) if name in in_b]
     pairs = np.array(common, np.int64).reshape(-1, 2)
     different = _different(a, b, pairs)
     if len(pairs) == 0 or different:
@@ -111,11 +111,11 @@ def _different(a: StoredLabels, b: StoredLabels, pairs: np.ndarray) -> str:
     rows, columns = pairs[:, 0], pairs[:, 1]
     other = np.flatnonzero((a.pid[rows] != b.pid[columns]) | (a.camid[rows] != b.camid[columns]))
     if len(other):
-        return str(a.name[rows[other[0]]])
+        return a.names[int(rows[other[0]])]
     if a.index.image_size == b.index.image_size:
         for row, column in pairs[:: max(1, len(pairs) // PROBED)].tolist():
             if not np.array_equal(a.sample(row).image, b.sample(column).image):
-                return str(a.name[row])
+                return a.names[int(row)]
     return ""
 
 
@@ -141,7 +141,7 @@ def _described(name: str, index: Path, labels: StoredLabels) -> ComparedLabels:
 def _unmatched(labels: StoredLabels, matched: np.ndarray) -> UnmatchedImages:
     rest = np.ones(len(labels), bool)
     rest[matched] = False
-    return UnmatchedImages(int(rest.sum()), tuple(labels.name[rest][:NAMED].tolist()))
+    return UnmatchedImages(int(rest.sum()), tuple(labels.names.at(np.flatnonzero(rest)[:NAMED])))
 
 
 def _cross_table(a: np.ndarray, b: np.ndarray) -> dict[str, dict[str, int]]:

@@ -115,7 +115,7 @@ def _write_sheets(
 def _reasons(run: Run, source: LabelsSource) -> Mapping[str, str]:
     """Reasons of the marks that the run was made with; none where their file is gone."""
     file = Path(run.config.masks.leave_out)
-    return read_marks(file, set(source.labels.name.tolist())).reasons if file.is_file() else {}
+    return read_marks(file, set(source.labels.names)).reasons if file.is_file() else {}
 
 
 def _view(run: Run, source: LabelsSource, columns: LabelColumns) -> LabelsPage:

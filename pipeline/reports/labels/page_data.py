@@ -162,7 +162,7 @@ def label_columns(
         colours=["rgb({}, {}, {})".format(*colour) for colour in COLOURS.tolist()],
         statuses=[status.name.lower().replace("_", " ") for status in Status],
         stripes=run.config.model.stripes,
-        names=labels.name[rows].tolist(),
+        names=list(labels.names.at(rows)),
         splits=splits,
         split=split,
         cameras=cameras,
@@ -172,7 +172,7 @@ def label_columns(
         layers=[_layer_columns(layer, place, measured) for place, layer in enumerate(source.layers)],
         pairs=_pair_columns(source.layers, measured),
         marks=[
-            (row, reasons.get(str(labels.name[rows[row]]), LEFT_OUT))
+            (row, reasons.get(labels.names[int(rows[row])], LEFT_OUT))
             for row in np.flatnonzero(labels.status[rows] == Status.LEFT_OUT).tolist()
         ],
     )

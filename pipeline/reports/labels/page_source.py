@@ -72,7 +72,7 @@ class LabelsSource:
         titles = labelers if len(set(labelers)) == len(labelers) else names
         size = first.index.image_size
         layers = [_of_run(*made, size) for made in zip("ab", titles, opened, chosen.T, strict=False)]
-        exact = [] if "ground_truth" in labelers else _of_ground_truth(run, first.name[chosen[:, 0]].tolist(), size)
+        exact = [] if "ground_truth" in labelers else _of_ground_truth(run, list(first.names.at(chosen[:, 0])), size)
         alone = sum(int(np.isin(labels.split, splits).sum()) - len(chosen) for labels in opened)
         return LabelsSource(names, first, chosen[:, 0], [*layers, *exact], alone)
 
@@ -109,7 +109,7 @@ def _of_ground_truth(run: Run, names: Sequence[str], size: tuple[int, int]) -> l
     """Ground truth; none where the dataset's file is unknown now, and where no image has any."""
     if run.paths.dataset.startswith(UNKNOWN_FILE):
         return []
-    exact = ExactMasks(run.manifest, run.root, run.rows)
+    exact = ExactMasks(run.manifest, run.root, run.records)
     if not any(exact.path(name) for name in names):
         return []
     return [MaskLayer("exact", GROUND_TRUTH, lambda number: exact.read(names[number], size), None)]

@@ -74,11 +74,11 @@ def _of_run(given: str, runs: Path, data_root: Path, stripes: Stripes, workers: 
     """Scores of the splits of one run."""
     index = find_index(runs, given)
     run, labels = Run.find(index.absolute().parents[1], runs, data_root), StoredLabels(index)
-    exact = ExactMasks(run.manifest, run.root, run.rows)
+    exact = ExactMasks(run.manifest, run.root, run.records)
     rows = []
     for split in labels.index.splits:
         inside = np.flatnonzero((labels.split == split) & np.isin(labels.status, NOT_ASKED, invert=True)).tolist()
-        known = np.array([number for number in inside if exact.path(str(labels.name[number]))], np.int64)
+        known = np.array([number for number in inside if exact.path(labels.names[number])], np.int64)
         if len(known):
             scored = known[np.isin(labels.status[known], NOBODY, invert=True)]
             found = against_exact(labels, exact, scored, stripes, workers).figures() if len(scored) else None

@@ -10,6 +10,7 @@ from pipeline.evaluation.per_query import agree, read_query_results
 from pipeline.evaluation.report import Report, read_report
 from pipeline.features.store import SIDES, Banks, read_banks
 from pipeline.io.text import parse_json
+from pipeline.io.texts import Texts
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
@@ -17,7 +18,7 @@ from pipeline.runs.run import Run
 from pipeline.runs.stamp import Stamp
 from pipeline.runs.stored_options import as_json
 from pipeline.tools.verify.checks import Checks
-from pipeline.tools.verify.stages import Images
+from pipeline.tools.verify.stages import Images, SplitImages
 
 
 def evaluation(
@@ -59,7 +60,7 @@ def _bank(
         for side, split in zip(SIDES, (asked, QUERY_SPLITS.get(asked, "")), strict=True):
             if readable is not None and split in readable:
                 bank = getattr(banks, side)
-                ours = (bank.name.tolist(), bank.pid.tolist(), bank.camid.tolist())
+                ours = SplitImages(Texts(bank.name.tolist()), bank.pid, bank.camid)
                 wrong = f"{path}: {side} is of other images or ids than the shards of {split}"
                 checks.must(ours == readable[split], wrong, path)
         return banks

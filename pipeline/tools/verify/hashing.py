@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import UserError
 from pipeline.io import hdf5
+from pipeline.io.texts import first_equal
 from pipeline.runtime.prefetch import ahead
-from pipeline.runtime.progress import Progress
+from pipeline.runtime.progress import Progress, progress
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import ShardReader
 
@@ -62,6 +65,37 @@ def read_files(paths: Iterable[Path], shards: set[Path], threads: int) -> dict[P
             if whole:
                 shown.advance(whole, path.name)
     return seen
+
+
+@dataclass(frozen=True)
+class ComparedFiles:
+    """Files that were compared with their digests.
+
+    compared, changed: number of digests, and of those that are not the ones of their files. first: the first such file.
+    files, bytes: number of files and bytes that were read.
+    """
+
+    compared: int = 0
+    changed: int = 0
+    first: str = ""
+    files: int = 0
+    bytes: int = 0
+
+
+def compare_files(paths: Sequence[str], digests: Sequence[str], threads: int) -> ComparedFiles:
+    """Comparison of files with their sha256; each is read once."""
+    first = first_equal(paths)
+    own = first == np.arange(len(paths))
+    tasks = ((Path(paths[number]), False) for number in np.flatnonzero(own).tolist())
+    good, size = np.zeros(len(paths), bool), 0
+    with closing(ahead(_see, tasks, threads)) as states:
+        read = progress(states, int(own.sum()), "verify", "images")
+        for number, state in zip(np.flatnonzero(own).tolist(), read, strict=True):
+            good[number], size = state.sha256 == digests[number], size + state.bytes
+    for number in np.flatnonzero(~own).tolist():
+        good[number] = good[first[number]] and digests[number] == digests[int(first[number])]
+    bad = np.flatnonzero(~good).tolist()
+    return ComparedFiles(len(paths), len(bad), paths[bad[0]] if bad else "", int(own.sum()), size)
 
 
 def _size(path: Path) -> int:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.datasets.records import content_digest, read_rows
+from pipeline.datasets.records_file import content_digest, read_records
 from pipeline.datasets.summary import DataSummary
 from pipeline.evaluation.label_report import read_label_report
 from pipeline.io.text import read_json
+from pipeline.io.texts import Texts, ascending
 from pipeline.io.weights_metadata import read_metadata
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.layout import Paths
@@ -30,8 +31,33 @@ from pipeline.tools.verify.checks import Checks
 from pipeline.tools.verify.hashing import FileState
 from sorn.sample import Status
 
-Images = dict[str, tuple[list[str], list[int], list[int]]]  # split -> names, pids, camids, in the order of the names
 CLOSE = 1e-9  # largest difference of shares that were summed in another order
+
+
+@dataclass(frozen=True)
+class SplitImages:
+    """N images of a split, in the order of their names.
+
+    pids, camids: int64 [N].
+    """
+
+    names: Texts
+    pids: np.ndarray
+    camids: np.ndarray
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SplitImages):
+            return NotImplemented
+        ids = ((self.pids, other.pids), (self.camids, other.camids))
+        return self.names == other.names and all(np.array_equal(*pair) for pair in ids)
+
+    @property
+    def sorted(self) -> bool:
+        """Whether the names are sorted, and no two the same."""
+        return ascending(self.names)
+
+
+Images = dict[str, SplitImages]  # split -> its images
 
 
 @dataclass(frozen=True)
@@ -54,17 +80,12 @@ def data(paths: Paths, made: Stamp, checks: Checks) -> Images | None:
     if not checks.sound(paths.records):
         return None
     with checks.reading(paths.records):
-        rows = read_rows(paths.records, "make data")
-        names = [record.name for record, _ in rows]
-        images: Images = {}
-        for record, _ in sorted(rows, key=lambda row: row[0].name):
-            of_split = images.setdefault(record.split, ([], [], []))
-            of_split[0].append(record.name)
-            of_split[1].append(record.pid)
-            of_split[2].append(record.camid)
+        records = read_records(paths.records, "make data")
         unsorted = f"{paths.records}: its names are not sorted, or not unique"
-        checks.must(names == sorted(set(names)), unsorted, paths.records)
-        content = content_digest(rows)
+        checks.must(ascending(records.names), unsorted, paths.records)
+        by_split = {split: records.of_split(split).by_name() for split in records.splits}
+        images = {split: SplitImages(found.names, found.pid, found.camid) for split, found in by_split.items()}
+        content = content_digest(records)
         wrong = f"{paths.records} does not hold the images that {paths.stamp('data')} provides to later stages"
         checks.must(content == made.provides.get("records"), wrong, paths.records)
         if checks.sound(paths.records, paths.data_summary):
@@ -79,7 +100,7 @@ def _summary(path: Path, content: str, images: Images, checks: Checks) -> None:
         checks.must(summary.content == content, f"{path} is of other images than records.csv", path)
         for split in dict.fromkeys((*summary.splits, *images)):
             counted = summary.splits[split].images if split in summary.splits else 0
-            found = len(images.get(split, ([],))[0])
+            found = len(images[split].names) if split in images else 0
             wrong = f"{path} counts {counted} images of {split}, the records {found}"
             checks.must(counted == found, wrong, path)
 
@@ -155,8 +176,7 @@ def masks(
             if split not in index.splits or not entries:
                 checks.must(False, f"{path} has no count or no shards of split {split}", path)
             elif len(whole) == len(entries):
-                images[split] = _images([reader for reader, _ in whole], readable_only=False)
-                readable[split] = _images([reader for reader, _ in whole], readable_only=True)
+                images[split], readable[split] = _images([reader for reader, _ in whole])
                 _split(path, split, index, [content for _, content in whole], images[split], made, checks)
                 if records is not None:
                     wrong = f"{path.parent / split} holds other images or ids of {split} than {paths.records}"
@@ -196,7 +216,7 @@ def _split(
     split: str,
     index: ShardIndex,
     contents: list[ShardContent],
-    images: tuple[list[str], list[int], list[int]],
+    images: SplitImages,
     made: Stamp,
     checks: Checks,
 ) -> None:
@@ -208,11 +228,10 @@ def _split(
     checks.must(ours == (entry.count, entry.digest, entry.detection_digest, entry.status), wrong, path)
     wrong = f"{path} gives another share of foreground in split {split} than its shards"
     checks.must(abs(whole.foreground_share - entry.foreground_share) <= CLOSE, wrong, path)
-    names, pids, _ = images
-    checks.must(names == sorted(set(names)), f"{path}: the names of split {split} are not sorted, or not unique", path)
+    checks.must(images.sorted, f"{path}: the names of split {split} are not sorted, or not unique", path)
     if split == "train":
         wrong = f"{path} gives other training persons than its shards"
-        checks.must(list(index.pids) == sorted(set(pids)), wrong, path)
+        checks.must(list(index.pids) == np.unique(images.pids).tolist(), wrong, path)
 
 
 def _label_report(paths: Paths, index: ShardIndex, checks: Checks) -> None:
@@ -228,11 +247,15 @@ def _label_report(paths: Paths, index: ShardIndex, checks: Checks) -> None:
             checks.must((statistics.images, status) == (entry.count, entry.status), wrong, path)
 
 
-def _images(shards: list[ShardReader], readable_only: bool) -> tuple[list[str], list[int], list[int]]:
-    """Names, pids, camids of some shards, in their order."""
-    kept = [shard.status != Status.UNREADABLE if readable_only else np.ones(len(shard), bool) for shard in shards]
-    names, pids, camids = (
-        [value for shard, keep in zip(shards, kept, strict=True) for value in getattr(shard, field)[keep].tolist()]
-        for field in ("name", "pid", "camid")
+def _images(shards: list[ShardReader]) -> tuple[SplitImages, SplitImages]:
+    """Images of some shards in their order: all, and those that can be read."""
+    every = SplitImages(
+        Texts(name for shard in shards for name in shard.names),
+        np.concatenate([shard.pid for shard in shards]),
+        np.concatenate([shard.camid for shard in shards]),
     )
-    return names, pids, camids
+    readable = np.concatenate([shard.status != Status.UNREADABLE for shard in shards])
+    if readable.all():
+        return every, every
+    names = Texts(name for name, good in zip(every.names, readable.tolist(), strict=True) if good)
+    return every, SplitImages(names, every.pids[readable], every.camids[readable])

@@ -12,12 +12,12 @@ The present options are not compared with those of the stamps: `sorn status` doe
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import CheckpointInfo
@@ -32,7 +32,7 @@ from pipeline.tools.verify import extras
 from pipeline.tools.verify import stages as verify_stages
 from pipeline.tools.verify.evaluation import evaluation
 from pipeline.tools.verify.folders import VerifiedFolder, find_places
-from pipeline.tools.verify.hashing import FileState, read_files
+from pipeline.tools.verify.hashing import ComparedFiles, FileState, compare_files, read_files
 
 SHARD = ".h5"
 GOOD = ("whole", "not run")
@@ -81,7 +81,7 @@ class Verification:
     run: Run
     images: bool = False
     seen: dict[Path, FileState] = field(default_factory=dict)
-    rows: list[tuple[ImageRecord, ImageFile]] = field(default_factory=list)
+    pictures: ComparedFiles = field(default_factory=ComparedFiles)  # images of the dataset, if they are read
     records: verify_stages.Images | None = None
     stored: verify_stages.Stored | None = None
     trained: dict[Path, CheckpointInfo] = field(default_factory=dict)  # folder -> config.json, of whole ones
@@ -98,17 +98,19 @@ class Verification:
             self._read_stamp(place)
             outputs[place.folder] = self._outputs(place)
         exported = [file for place in places if place.stage == EXPORT for file in extras.exported_files(_export(place))]
-        pictures = self._pictures(places[0]) if self.images else []
         shards = {file for place in places if place.stage == "masks" for file in outputs[place.folder]}
         shards = {file for file in shards if file.suffix == SHARD}
-        files = dict.fromkeys([file for found in outputs.values() for file in found] + exported + pictures)
+        files = dict.fromkeys([file for found in outputs.values() for file in found] + exported)
         self.seen = read_files(files, shards, distributed.cores())
+        if self.images:
+            self._read_pictures(places[0])
         for place in places:
             self._stale(place)
             self._bytes(place, outputs[place.folder])
             self._contents(place)
         stamps = sum(place.stamp is not None for place in places)
-        return Verified(places, len(files) + stamps, sum(one.bytes for one in self.seen.values()))
+        count = len(files) + stamps + self.pictures.files
+        return Verified(places, count, sum(one.bytes for one in self.seen.values()) + self.pictures.bytes)
 
     def _read_stamp(self, place: VerifiedFolder) -> None:
         if place.stage not in STAGES:
@@ -202,22 +204,21 @@ class Verification:
             checkpoint = training.provides.get("checkpoint") if training else None
             place.stale += extras.exported(file, checkpoint, self.seen, place.checks)
 
-    def _pictures(self, data: VerifiedFolder) -> list[Path]:
-        try:
-            self.rows = data.run.rows
-        except UserError:  # reported when records.csv is checked
-            return []
-        return [record.path for record, _ in self.rows]
+    def _read_pictures(self, data: VerifiedFolder) -> None:
+        """Read the images of the dataset."""
+        with contextlib.suppress(UserError):  # reported when records.csv is checked
+            records = data.run.records
+            self.pictures = compare_files(records.paths, records.digests, distributed.cores())
 
     def _compare_pictures(self, data: VerifiedFolder) -> None:
         """Compare the images of the dataset with records.csv."""
-        if not self.rows:
+        found = self.pictures
+        if not found.compared:
             return
-        bad = [record.path for record, file in self.rows if self.seen[record.path].sha256 != file.sha256]
-        data.checks.count += len(self.rows) - 1
-        some = f", first {bad[0]}; copy again what is damaged" if bad else ""
-        wrong = f"{len(bad)} of {len(self.rows)} images are missing or differ from {data.paths.records}{some}"
-        data.checks.must(not bad, wrong, data.paths.records)
+        data.checks.count += found.compared - 1
+        some = f", first {found.first}; copy again what is damaged" if found.changed else ""
+        wrong = f"{found.changed} of {found.compared} images are missing or differ from {data.paths.records}{some}"
+        data.checks.must(not found.changed, wrong, data.paths.records)
 
 
 def _foreign_stamp(folder: Path) -> Stamp | None:

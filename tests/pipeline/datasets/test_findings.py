@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.datasets.findings import judge
 from pipeline.datasets.manifest import ImageSet, Manifest
+from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import Found, ImageRecord
 
 ROOT = Path("/d")
@@ -19,7 +20,7 @@ def found(*images: tuple[str, int, int]) -> Found:
         for number, (split, pid, camid) in enumerate(images)
     ]
     folders = {f"{split}/": ROOT / split for split, _, _ in images}
-    return Found(ROOT, "folders", records, folders, {}, [])
+    return Found(ROOT, "folders", RecordTable.of(records), folders, {}, [])
 
 
 def said(manifest: Manifest, what: Found) -> list[str]:

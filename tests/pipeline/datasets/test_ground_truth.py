@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.images import resize_mask
@@ -28,7 +29,7 @@ def exact(root: Path, values: np.ndarray | None) -> ExactMasks:
     if values is not None:
         path.parent.mkdir(parents=True)
         Image.fromarray(values).save(path)
-    return ExactMasks(MANIFEST, root, [(RECORD, ImageFile(1, 1, "s", WIDTH, HEIGHT))])
+    return ExactMasks(MANIFEST, root, RecordTable.of_pairs([(RECORD, ImageFile(1, 1, "s", WIDTH, HEIGHT))]))
 
 
 def test_a_mask_is_the_one_that_ground_truth_stores(tmp_path: Path) -> None:
@@ -67,8 +68,8 @@ def twins(root: Path, masks: dict[str, int]) -> tuple[list[ImageRecord], GroundT
     for name, value in masks.items():
         Image.fromarray(np.full((HEIGHT, WIDTH), value, np.uint8)).save(root / "masks/train" / name)
     file = ImageFile(1, 1, "s", WIDTH, HEIGHT)
-    rows = [(record, file) for record in records]
-    return records, GroundTruth({}, Source(manifest, root)), ExactMasks(manifest, root, rows)
+    table = RecordTable.of_pairs((record, file) for record in records)
+    return records, GroundTruth({}, Source(manifest, root)), ExactMasks(manifest, root, table)
 
 
 def test_images_that_differ_in_their_suffix_have_masks_of_their_own(tmp_path: Path) -> None:

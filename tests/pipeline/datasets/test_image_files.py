@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets.image_files import broken_files, read_all, read_file, read_size
-from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.images import decode
 
@@ -66,16 +65,16 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_results_keep_the_order_of_records_whatever_the_workers(tmp_path: Path, make_images, workers: int) -> None:
+def test_results_keep_the_order_of_files_whatever_the_workers(tmp_path: Path, make_images, workers: int) -> None:
     names = [f"{number}.png" for number in range(30)]
     make_images(tmp_path, names)
     (tmp_path / "7.png").write_bytes(b"")
-    records = [ImageRecord(f"train/{name}", tmp_path / name, 1, 1, "train") for name in names]
-    results = list(read_all(read_file, records, "test", workers))
+    paths = [str(tmp_path / name) for name in names]
+    results = list(read_all(read_file, paths, "test", workers))
     assert [isinstance(result, UserError) for result in results] == [number == 7 for number in range(30)]
     good = [result.sha256 for result in results if not isinstance(result, UserError)]
-    assert good == [hashlib.sha256(r.path.read_bytes()).hexdigest() for r in records if r.path.name != "7.png"]
-    (finding,) = broken_files(results)
+    assert good == [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in names if name != "7.png"]
+    (finding,) = broken_files([result for result in results if isinstance(result, UserError)])
     assert finding.level == "error" and "7.png" in finding.wrong
 
 

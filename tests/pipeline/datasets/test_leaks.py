@@ -6,12 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.leaks import Digested, leaks, trained_on
-from pipeline.datasets.records import ImageRecord
+from pipeline.datasets import leaks as module
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import Finding, ImageFile, ImageRecord
+
+Digested = tuple[ImageRecord, ImageFile]
 
 
 def image(name: str, digest: str, pid: int = 1, camid: int = 1) -> Digested:
-    return ImageRecord(name, Path("/d") / name, pid, camid, name.partition("/")[0]), digest
+    record = ImageRecord(name, Path("/d") / name, pid, camid, name.partition("/")[0])
+    return record, ImageFile(1, 1, digest, 1, 1)
+
+
+def leaks(images: list[Digested]) -> list[Finding]:
+    return module.leaks(RecordTable.of_pairs(images))
+
+
+def trained_on(images: list[Digested], run: str, training: list[Digested]) -> list[Finding]:
+    return module.trained_on(RecordTable.of_pairs(images), run, RecordTable.of_pairs(training))
 
 
 APART = [image("train/a", "1"), image("query/b", "2", 5), image("gallery/c", "3", 5, 2), image("gallery/d", "4", 6, 2)]

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.datasets.manifest import load_manifest, mask_path
-from pipeline.datasets.records import Found, ImageFile, ImageRecord, content_digest, read_rows, write_records
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import Found, ImageFile, ImageRecord
+from pipeline.datasets.records_file import content_digest, read_records, write_records
 from pipeline.errors import UserError
 
 SMALL = r"""
@@ -159,37 +161,40 @@ def paths(folder: Path) -> SimpleNamespace:
 
 
 def test_records_come_back_sorted_by_name(tmp_path: Path) -> None:
-    write_records(tmp_path / "records.csv", rows())
-    assert read_rows(paths(tmp_path).records, "make data") == [rows()[1], rows()[0]]  # type: ignore[arg-type]
+    write_records(tmp_path / "records.csv", RecordTable.of_pairs(rows()))
+    assert list(read_records(paths(tmp_path).records, "make data").pairs()) == [rows()[1], rows()[0]]
     assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_missing_or_damaged_records_name_the_command(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has not run. Run: make data"):
-        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
-    write_records(tmp_path / "records.csv", rows())
+        read_records(paths(tmp_path).records, "make data")
+    write_records(tmp_path / "records.csv", RecordTable.of_pairs(rows()))
     text = (tmp_path / "records.csv").read_text()
     (tmp_path / "records.csv").write_text(text[:-20])
     with pytest.raises(UserError, match=r"line 3: .*make data"):
-        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
+        read_records(paths(tmp_path).records, "make data")
     (tmp_path / "records.csv").write_text("name,path\n")
     with pytest.raises(UserError, match=r"does not have the columns"):
-        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
+        read_records(paths(tmp_path).records, "make data")
     (tmp_path / "records.csv").write_bytes(text.encode() + b"\x97")
     with pytest.raises(UserError, match=r"cannot be read: .*Delete it. Run: make data"):
-        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
+        read_records(paths(tmp_path).records, "make data")
     (tmp_path / "records.csv").write_text(text + "a" * 200_000)  # longer than csv lets a field be
     with pytest.raises(UserError, match=r"line 4: .*make data"):
-        read_rows(paths(tmp_path).records, "make data")  # type: ignore[arg-type]
+        read_records(paths(tmp_path).records, "make data")
 
 
 def test_content_digest_sees_content_and_ids_but_neither_place_nor_time() -> None:
     (b, file_b), (a, file_a) = rows()
-    digest = content_digest(rows())
+    digest = content_digest(RecordTable.of_pairs(rows()))
     moved = ImageRecord(a.name, Path("/elsewhere/a.jpg"), a.pid, a.camid, a.split)
-    assert content_digest([(moved, ImageFile(20, 99, "aa", 5, 9)), (b, file_b)]) == digest
-    assert content_digest([(a, ImageFile(20, 21, "changed", 5, 9)), (b, file_b)]) != digest
-    assert content_digest([(ImageRecord(a.name, a.path, 7, a.camid, a.split), file_a), (b, file_b)]) != digest
+    assert content_digest(RecordTable.of_pairs([(moved, ImageFile(20, 99, "aa", 5, 9)), (b, file_b)])) == digest
+    assert content_digest(RecordTable.of_pairs([(a, ImageFile(20, 21, "changed", 5, 9)), (b, file_b)])) != digest
+    assert (
+        content_digest(RecordTable.of_pairs([(ImageRecord(a.name, a.path, 7, a.camid, a.split), file_a), (b, file_b)]))
+        != digest
+    )
 
 
 def test_records_fall_into_sets_by_name() -> None:
@@ -198,7 +203,7 @@ def test_records_fall_into_sets_by_name() -> None:
         ImageRecord("query/occluded/1.jpg", Path("1"), 1, 0, "query"),
     ]
     folders = {"query/occluded/": Path("o"), "query/partial/": Path("p"), "gallery/": Path("g")}
-    sets = Found(Path("r"), "folders", records, folders, {}, []).by_set()
+    sets = Found(Path("r"), "folders", RecordTable.of(records), folders, {}, []).by_set()
     assert {key: len(value) for key, value in sets.items()} == {
         "query/occluded/": 1,
         "query/partial/": 0,

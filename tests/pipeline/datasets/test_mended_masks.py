@@ -9,11 +9,10 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets.mended_masks import find_mended, mask_name
-from pipeline.datasets.records import ImageRecord
 from pipeline.errors import LostFile, UserError
 from sorn.parts import COLOURS
 
-RECORDS = [ImageRecord(f"train/{name}", Path(name), 1, 1, "train") for name in ("a.jpg", "b.jpg", "b.png", "c.jpg")]
+IMAGES = [f"train/{name}" for name in ("a.jpg", "b.jpg", "b.png", "c.jpg")]
 
 
 def save(folder: Path, name: str, pixels: np.ndarray) -> None:
@@ -26,7 +25,7 @@ def test_a_mask_belongs_to_one_image(tmp_path: Path) -> None:
     ids = np.arange(8, dtype=np.uint8).reshape(4, 2)
     for name in ("train/a.png", "train/b.png", "train/b.jpg.png", "train/z.png"):
         save(tmp_path, name, ids)
-    found = find_mended(tmp_path, RECORDS)
+    found = find_mended(tmp_path, IMAGES)
     # b.png is the name of an image: the mask of that image, and not of b.jpg, which has its own.
     assert {name: path.name for name, path in found.files.items()} == {
         "train/a.jpg": "a.png",
@@ -41,7 +40,7 @@ def test_ids_colours_and_sizes(tmp_path: Path) -> None:
     ids = np.arange(8, dtype=np.uint8).reshape(4, 2)
     save(tmp_path, "train/a.png", ids)
     save(tmp_path, "train/c.png", COLOURS[ids])
-    found = find_mended(tmp_path, RECORDS)
+    found = find_mended(tmp_path, IMAGES)
     for name in ("train/a.jpg", "train/c.jpg"):
         assert np.array_equal(found.read(name, (4, 2)), ids)
         assert np.array_equal(found.read(name, (8, 4)), ids.repeat(2, axis=0).repeat(2, axis=1))
@@ -49,8 +48,8 @@ def test_ids_colours_and_sizes(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(LostFile, match=r"masks\.overrides = .*gone: no such folder"):
-        find_mended(tmp_path / "gone", RECORDS)
+        find_mended(tmp_path / "gone", IMAGES)
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nhalf")
     with pytest.raises(UserError, match=r"mended mask .*a\.png cannot be read"):
-        find_mended(tmp_path, RECORDS).read("train/a.jpg", (4, 2))
+        find_mended(tmp_path, IMAGES).read("train/a.jpg", (4, 2))

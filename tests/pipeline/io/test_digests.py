@@ -1,7 +1,6 @@
 """Remembered digests: contents decide, and nothing that changed is taken for what it was."""
 
 import hashlib
-import json
 import os
 import pickle
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io import digests
+from pipeline.io import digest_table, digests
 from pipeline.io.cache import cache_folder
 from pipeline.io.digests import MISSING, ContentDigest, digest_file, digest_files, remembered
 
@@ -89,13 +88,21 @@ def test_a_file_that_has_just_changed_is_read_every_time(folder: Path, reads: li
     assert reads == ["a", "a"]
 
 
-@pytest.mark.parametrize("spoil", [lambda text: text[:-9], lambda text: text.replace(sha256(b"content"), "0" * 64)])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content[:-9],
+        lambda content: content.replace(bytes.fromhex(sha256(b"content")), bytes(32)),
+        lambda _: b"",
+        lambda _: b'{"folder": {}}',
+    ],
+)
 def test_a_damaged_cache_is_no_cache(folder: Path, settled: None, spoil) -> None:
     with remembered("own.json"):
         digest_file(folder / "a")
     (cached,) = (folder.parent / "cache/sorn/digests").iterdir()
-    assert sha256(b"content") in cached.read_text()
-    cached.write_text(spoil(cached.read_text()))
+    assert bytes.fromhex(sha256(b"content")) in cached.read_bytes()
+    cached.write_bytes(spoil(cached.read_bytes()))
     next_process()
     with remembered("own.json"):
         assert digest_file(folder / "a") == sha256(b"content")
@@ -118,17 +125,46 @@ def test_a_user_without_a_home(folder: Path, settled: None, monkeypatch: pytest.
         assert digest_file(folder / "a") == sha256(b"content")
 
 
-def test_two_caches_are_merged_and_removed_files_are_forgotten(folder: Path, settled: None) -> None:
+def test_two_caches_are_merged(folder: Path, settled: None, reads: list[str]) -> None:
     (folder / "b").write_bytes(b"other")
-    with remembered("own.json"):
+    with remembered("own"):
         digest_file(folder / "a")
-    digests._stores.clear()
-    with remembered("own.json"):
-        (folder / "a").unlink()
-        digest_file(folder / "b")
-    (cached,) = (folder.parent / "cache/sorn/digests").iterdir()
-    ((_, names),) = json.loads(cached.read_text().partition("\n")[2]).items()
-    assert list(names) == ["b"]
+        mine = dict(digests._stores)
+        next_process()
+        with remembered("elsewhere"), remembered("own"):  # another process, which has not seen a
+            digest_file(folder / "b")
+        digests._stores.update(mine)
+    next_process()
+    with remembered("own"):
+        assert list(digest_files([str(folder / "a"), str(folder / "b")])) == [sha256(b"content"), sha256(b"other")]
+    assert reads == ["a", "b"]
+
+
+def test_digests_that_nobody_asked_for_are_forgotten(
+    folder: Path, settled: None, reads: list[str], monkeypatch
+) -> None:
+    (folder / "b").write_bytes(b"other")
+    for day, name in ((0, "a"), (0, "b"), (60, "b"), (120, "b"), (120, "c"), (120, "a")):
+        (folder / name).exists() or (folder / name).write_bytes(b"new")
+        monkeypatch.setattr(digest_table, "today", lambda day=day: 20_000 + day)
+        next_process()
+        with remembered("own"):
+            digest_file(folder / name)
+    assert reads == ["a", "b", "c", "a"], "b was asked for all the time"
+
+
+def test_many_digests_are_found_again(folder: Path, settled: None, reads: list[str], monkeypatch) -> None:
+    monkeypatch.setattr(digests, "FEW", 3)
+    names = [str(folder / f"{number}") for number in range(200)]
+    for name in names:
+        Path(name).write_text(name)
+    expected = [sha256(name.encode()) for name in names]
+    for _ in range(2):
+        with remembered("own"):
+            assert list(digest_files(names)) == expected
+            assert [digest_file(Path(name)) for name in names] == expected
+        next_process()
+    assert sorted(reads) == sorted(map(os.path.basename, names))
 
 
 def test_caches_that_nobody_used_for_long_are_removed(folder: Path, settled: None) -> None:
@@ -149,12 +185,12 @@ def test_many_files_and_names_that_are_no_text(folder: Path, settled: None) -> N
     for _ in range(2):
         next_process()
         with remembered("own.json"):
-            assert digest_files(names) == [sha256(b"content"), sha256(b"odd"), MISSING, sha256(b"content")]
+            assert list(digest_files(names)) == [sha256(b"content"), sha256(b"odd"), MISSING, sha256(b"content")]
 
 
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    assert digest_files([str(folder / "pipe"), str(folder)]) == [MISSING, MISSING]
+    assert list(digest_files([str(folder / "pipe"), str(folder)])) == [MISSING, MISSING]
 
 
 def test_a_digest_agrees_with_the_one_that_was_recorded_before_contents_counted() -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipeline.cli.app import main
 from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
@@ -72,9 +73,9 @@ def labeling(folder: Path, runs: Path, threads: int = 1, **runtime: object) -> L
 def shards(folder: Path, runs: Path) -> list[PlannedShard]:
     planned = []
     for split, count in IMAGES.items():
-        records = [
+        records = RecordTable.of(
             ImageRecord(f"{split}/{i}", folder / f"{split}-{i:02d}.jpg", i % 3, 1 + i % 2, split) for i in range(count)
-        ]
+        )
         for number, first in enumerate(range(0, count, 13)):
             path = runs / split / f"shard-{number}.h5"
             planned.append(PlannedShard(path, split, records[first : first + 13]))
@@ -89,7 +90,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def written(folder: Path, runs: Path, threads: int) -> dict[str, bytes]:
     labeler = ShardLabeler(labeling(folder, runs, threads))
     planned = shards(folder, runs)
-    labeler.prepare([record for shard in planned for record in shard.records])
+    labeler.prepare(RecordTable.of(record for shard in planned for record in shard.records))
     assert [path for path, _ in labeler.write(planned)] == [shard.path for shard in planned]
     return tree(runs)
 
@@ -183,12 +184,12 @@ def test_a_process_that_is_killed_is_told_in_words(
 
 def test_batches_get_smaller_and_depend_on_the_shard_alone() -> None:
     records = [ImageRecord(str(i), Path(), 0, 0, "train") for i in range(1000)]
-    batches = cut(records)
+    batches = list(cut(records))
     assert [record for batch in batches for record in batch] == records
     sizes = [len(batch) for batch in batches]
     assert sizes[:8] == [64, 64, 64, 64, 64, 64, 64, 64] and sizes[8] == (1000 - 8 * 64) // 8
     assert sizes == sorted(sizes, reverse=True) and sizes[-2] == shard_labeling.SMALLEST_BATCH
-    assert cut([]) == [] and [len(batch) for batch in cut(records[:11])] == [8, 3]
+    assert list(cut(records[:0])) == [] and [len(batch) for batch in cut(records[:11])] == [8, 3]
 
 
 def test_ranks_are_what_torchrun_says(monkeypatch: pytest.MonkeyPatch) -> None:

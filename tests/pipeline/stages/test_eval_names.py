@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from eval_runs import GALLERY, QUERY, run, write_run
 
-from pipeline.datasets.records import read_rows, write_records
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records_file import read_records, write_records
 from pipeline.evaluation.per_query import read_query_results
 from pipeline.runs.layout import Paths
 
@@ -26,9 +27,10 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     write_run(paths, {"query": QUERY, "gallery": GALLERY})
     labels = {"pid_labels": NAMES, "camid_labels": CAMERAS}
     paths.data_summary.write_text(json.dumps(json.loads(paths.data_summary.read_text()) | labels))
-    rows = read_rows(paths.records, "make data")
+    rows = read_records(paths.records, "make data").pairs()
     same = {"query/0001_c1.jpg", "gallery/0001_c2.jpg"}
-    write_records(paths.records, [(r, dataclasses.replace(f, sha256="0") if r.name in same else f) for r, f in rows])
+    changed = ((r, dataclasses.replace(f, sha256="0") if r.name in same else f) for r, f in rows)
+    write_records(paths.records, RecordTable.of_pairs(changed))
     trained = json.loads(paths.train_config.read_text()) | {"pids": [1, 2, 3]}
     paths.train_config.write_text(json.dumps(trained))
     run(paths)

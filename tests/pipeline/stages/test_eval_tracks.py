@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from eval_runs import GALLERY, QUERY, evaluated, run, write_run
 
-from pipeline.datasets.records import read_rows, write_records
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records_file import read_records, write_records
 from pipeline.errors import UserError
 from pipeline.runs import stamp
 from pipeline.runs.layout import Paths
@@ -25,9 +26,9 @@ def paths(tmp_path: Path) -> Paths:
 
 def test_a_track_is_one_gallery_image(paths: Paths) -> None:
     """The two pictures of each person without a query become a track."""
-    rows = read_rows(paths.records, "make data")
+    rows = read_records(paths.records, "make data").pairs()
     tracked = [(dataclasses.replace(r, track=f"t{r.pid}" if 8 < r.pid < 50 else ""), file) for r, file in rows]
-    write_records(paths.records, tracked)
+    write_records(paths.records, RecordTable.of_pairs(tracked))
     provided = {"records": "r" * 64, "manifest": "m" * 64, "tracks": "t" * 64}
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.data_summary], provided)
     report = run(paths, evaluated(tracks=True, colour=None))

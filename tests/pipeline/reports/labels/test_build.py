@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.records import ImageFile, ImageRecord, write_records
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import ImageFile, ImageRecord
+from pipeline.datasets.records_file import write_records
 from pipeline.errors import UserError
 from pipeline.io.files import digest_file, write_text
 from pipeline.reports.labels import build as report
@@ -64,7 +66,7 @@ def write_labels(paths: Paths, splits: dict[str, list[Sample]], fingerprint: str
     write_index(
         paths.shard_index, ShardIndex(fingerprint, MadeBy.of(LABELER), None, SIZE, (1,), entries, tuple(shards))
     )
-    write_records(paths.records, rows)
+    write_records(paths.records, RecordTable.of_pairs(rows))
     write_text(paths.data_summary, json.dumps({"root": str(paths.data_root)}))
 
 
