@@ -47,7 +47,7 @@ class Checks:
         return good
 
     def add(self, other: Checks) -> None:
-        """Take over the checks of a part of the folder, whose files another command makes."""
+        """Takeover of the checks of a part of the folder."""
         self.count += other.count
         self.faults += other.faults
         self.broken |= other.broken
