@@ -92,10 +92,10 @@ def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_hei
 @click.argument("folder", type=FOLDER)
 @click.option("--out", required=True, type=FOLDER, help="Folder for crops, joints and the list.")
 def data_posetrack(folder: Path, out: Path) -> None:
-    """Convert Occluded-PoseTrack-ReID: PoseTrack21 in FOLDER, with KPR's lists of samples, into crops and a list.
+    """Convert PoseTrack21 in FOLDER into the dataset Occluded-PoseTrack-ReID.
 
-    FOLDER has images, posetrack_data, and occluded_posetrack_reid with train_dataset_sampling.json and
-    val_dataset_sampling.json. The joints are for KEYPOINTS=joints.
+    FOLDER has images, posetrack_data and, from KPR, occluded_posetrack_reid with train_dataset_sampling.json and
+    val_dataset_sampling.json. The output has a crop per sample, a list of them, and their joints for KEYPOINTS=joints.
     """
     from pipeline.datasets.posetrack import convert
 

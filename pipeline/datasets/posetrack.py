@@ -84,7 +84,7 @@ class Converted:
 
 
 def convert(root: Path, out: Path) -> Converted:
-    """Crops that are missing, written to `out`, then joints and the list of all.
+    """Missing crops, written to `out`, then joints and the list.
 
     root: folder of PoseTrack21. Raises UserError for files that are missing or of another form.
     """
@@ -188,7 +188,7 @@ def _write_crops(root: Path, out: Path, same: list[Detection]) -> dict[str, tupl
 
 
 def crop_box(box: tuple[float, float, float, float], width: int, height: int) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom in whole pixels of a frame, cut as KPR cuts it.
+    """Left, top, right, bottom in whole pixels, as KPR cuts.
 
     box: left, top, width, height. width, height: of the frame, whose last column and row are never inside.
     """
