@@ -24,11 +24,13 @@ def similarity(
     paper, which leave part groups out.
     """
     terms, counts = [], []
+    kinds = [("local", "visibility", tau)]
+    kinds += [] if part_tau is None else [("part_features", "part_shares", part_tau)]
     if "global" in query and query["global"].shape[1]:
         terms.append(unit(query["global"]) @ unit(gallery["global"]).T)  # Eq. 13
         counts.append(np.ones_like(terms[0]))
-    for name, scores, least in (("local", "visibility", tau), ("part_features", "part_shares", part_tau)):
-        for k in range(query[name].shape[1] if name in query and least is not None else 0):
+    for name, scores, least in kinds:
+        for k in range(query[name].shape[1] if name in query else 0):
             terms.append(unit(query[name][:, k]) @ unit(gallery[name][:, k]).T)  # Eq. 14
             seen = [shown(images, name, scores, least)[:, k] for images in (query, gallery)]
             counts.append(np.outer(*seen).astype(np.float32))
