@@ -18,7 +18,7 @@ class UserError(Exception):
     """
 
     def __init__(self, wrong: str, remedy: str) -> None:
-        super().__init__(f"{wrong.rstrip('.')}. {remedy}")
+        super().__init__(f"{wrong if wrong.endswith('...') else wrong.rstrip('.') + '.'} {remedy}")
         self.wrong = wrong
         self.remedy = remedy
 

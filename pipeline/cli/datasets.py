@@ -88,6 +88,20 @@ def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_hei
     click.echo(convert(annotations, images, out, options, workers).text())
 
 
+@data.command("posetrack", epilog=examples("sorn data posetrack PoseTrack21 --out occluded_posetrack"))
+@click.argument("folder", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER, help="Folder for crops, joints and the list.")
+def data_posetrack(folder: Path, out: Path) -> None:
+    """Convert PoseTrack21 in FOLDER into the dataset Occluded-PoseTrack-ReID.
+
+    FOLDER has images, posetrack_data and, from KPR, occluded_posetrack_reid with train_dataset_sampling.json and
+    val_dataset_sampling.json. The output has a crop per sample, a list of them, and their joints for KEYPOINTS=joints.
+    """
+    from pipeline.datasets.posetrack import convert
+
+    click.echo(convert(folder, out).text())
+
+
 pattern_option = click.option(
     "--pattern", default="", help="Form of the names, a regular expression with named groups: pid, camid, track."
 )

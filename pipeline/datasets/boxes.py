@@ -99,6 +99,10 @@ class BoxedFrames(PictureFolder):
         return self.source
 
     @property
+    def remedy(self) -> str:
+        return f"Correct {self.source}: boxes in pixels of their frames, paths of frames relative to its own folder."
+
+    @property
     def attrs(self) -> dict[str, str]:
         return {"boxes": self.source.name}
 

@@ -59,6 +59,11 @@ class PictureFolder:
         return self.root
 
     @property
+    def remedy(self) -> str:
+        """Remedy where none of the pictures can be read."""
+        return "Give a folder of pictures that a viewer opens."
+
+    @property
     def attrs(self) -> dict[str, str]:
         """Further attributes of its bank."""
         return {}
@@ -144,7 +149,7 @@ def read_pictures(folder: PictureFolder, names: Sequence[str], size: tuple[int, 
         try:
             return Read(name, resize_image(folder.pixels(name), size))
         except BROKEN as error:
-            return Read(name, None, unreadable(Path(name), error).wrong.partition("an image: ")[2])
+            return Read(name, None, unreadable(folder.path(name), error).wrong.partition("an image: ")[2])
 
     # Pillow leaves the interpreter lock while it decodes.
     with closing(ahead(read, ((name,) for name in names), distributed.cores())) as results:

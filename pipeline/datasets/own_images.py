@@ -126,11 +126,13 @@ def read_names(folder: Path, pattern: str = "", cameras: bool = True) -> OwnImag
         if track and not cameras:
             track = f"{camera}-{track}"  # tracks are numbered by camera
         images.append(OwnImage(name, groups["pid"], camera if cameras else "", track))
-    assumed = [f"names tell the person by this form: {form}"]
     junk = sum(image.person in JUNK for image in images)
+    assumed = []
     if junk:
         assumed.append(f"left out: {junk:,} pictures of the person {JUNK[0]}, which show nobody")
     kept = [image for image in images if image.person not in JUNK]
+    persons = first_names(sorted({image.person for image in kept}))
+    assumed.insert(0, f"names tell the person by this form: {form}; persons: {persons}")
     return _assembled(pictures, kept, [*assumed, *_left_out(pictures)])
 
 
@@ -162,7 +164,8 @@ def _require_folders(folder: Path, below: list[str]) -> None:
     if not below:
         raise UserError(
             f"{folder} has pictures, and no folders with pictures in it, of which each would be one person",
-            f"If the names tell the person: sorn data from-names {shlex.quote(str(folder))}",
+            f"If it is the folder of one person: sorn data from-folders {shlex.quote(str(_above(folder)))}; "
+            f"if the names tell the person: sorn data from-names {shlex.quote(str(folder))}",
         )
     tops = sorted({name.partition("/")[0] for name in below})
     if len(tops) > 1 and {top.lower() for top in tops} <= SPLIT_FOLDERS:
@@ -170,6 +173,10 @@ def _require_folders(folder: Path, below: list[str]) -> None:
             f"the folders of {folder} are named like splits ({', '.join(tops)}), not like persons",
             f"Give one of them: sorn data from-folders {shlex.quote(str(folder / tops[0]))}.",
         )
+
+
+def _above(folder: Path) -> Path:
+    return folder / ".." if folder.name in ("", "..") else folder.parent
 
 
 def _compiled(pattern: str, command: str) -> re.Pattern[str]:

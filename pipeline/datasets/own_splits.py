@@ -79,7 +79,8 @@ def divide(found: OwnImages, options: SplitOptions) -> tuple[list[ListRow], list
     if len(persons) < LEAST:
         raise UserError(
             f"{found.folder} has pictures of one person only, {found.persons[0]}",
-            "Give the folder above the folders of several persons; one person alone is always found.",
+            "One person alone is always found. Give the folder above the folders of several persons; or, if the names "
+            r"tell the persons, their form: --pattern '(?P<pid>\d+)_c(?P<camid>\d+)'",
         )
     testable = [person for person, images in persons.items() if _queries(images, found.has_cameras)]
     if len(testable) < LEAST:

@@ -163,14 +163,19 @@ def read_calibration(path: Path) -> Calibration:
         raise UserError(f"{path} is no calibration: {reason(error)}", measure(path.parent)) from error
 
 
-def measure(network: Path) -> str:
-    """Remedy for a network without a calibration. network: its folder."""
-    place = place_of(network)
+def measure(network: Path, options: tuple[str, ...] = ()) -> str:
+    """Remedy for a network without a calibration.
+
+    network: its folder. options: those of the evaluation, as for --set.
+    """
+    place, words = place_of(network), "".join(f" --set {option.lower()}" for option in options)
     if (network / STAMP).is_file() and not ships(network) and not place.evaluated:
-        return f"Measure it: sorn eval {shlex.quote(place.full_name)} --runs {shlex.quote(str(place.runs))} --force"
+        command = f"sorn eval {shlex.quote(place.full_name)} --runs {shlex.quote(str(place.runs))}{words} --force"
+        return f"Measure it: {command}"
     name = network.name if ships(network) else "RUN"
+    given = f" ARGS='{words.strip()}'" if words else ""
     return (
-        f"Evaluate it on pictures of known people, make eval DATASET=mine.csv TRAINED_ON={name}, and name the "
+        f"Evaluate it on pictures of known people, make eval DATASET=mine.csv TRAINED_ON={name}{given}, and name the "
         f"{CALIBRATION} in the folder of that report: --calibration FILE"
     )
 

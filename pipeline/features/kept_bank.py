@@ -189,7 +189,7 @@ def _joined(
 def _some(bank: FeatureBank | None, folder: PictureFolder, left_out: dict[str, str]) -> FeatureBank:
     """The bank. Raises UserError where there is none, as no picture can be read."""
     if bank is None:
-        raise UserError(f"no picture in {folder.place} can be read: {counted(left_out)}", "Give other pictures.")
+        raise UserError(f"no picture in {folder.place} can be read: {counted(left_out)}", folder.remedy)
     return bank
 
 

@@ -14,8 +14,12 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.evaluation.calibration import Calibration, RuleCalibration, measure, read_calibration
+from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import CALIBRATION
 from sorn.matching import Rule
+
+USUAL = {name: getattr(EvalConfig(), name) for name in ("tau", "part_tau", "flip")}
+# Options of an evaluation that a search has too.
 
 LOWEST, HIGHEST = -1.0, 1.0
 # Of a similarity.
@@ -133,25 +137,34 @@ def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: b
     )
     if not needed and not path.is_file():
         return None
+    own: Mapping[str, object] = {"tau": rule.tau, "part_tau": rule.part_tau, "flip": flip}
+    again = measure(network, tuple(f"eval.{name}={value}" for name, value in own.items() if value != USUAL[name]))
     try:
         found = read_calibration(path)
-    except UserError:
+    except UserError as error:
         if needed:
-            raise
+            raise UserError(error.wrong, again) from error
         return None
-    own: Mapping[str, object] = {"tau": rule.tau, "part_tau": rule.part_tau, "flip": flip}
-    wrong = next(
-        (f"{name} = {getattr(found, name)}" for name, value in own.items() if getattr(found, name) != value), ""
-    )
+    other = [name for name, value in own.items() if getattr(found, name) != value]
+    wrong, remedy = ", ".join(f"{name} = {getattr(found, name)}" for name in other), again
     if found.checkpoint_sha256 != sha256:
         wrong = "another checkpoint"
     elif rule.variant not in found.rules:
         wrong = f"the variants {', '.join(found.rules)}"
     elif not found.plain:
         wrong = "features that no search has (eval.place, eval.adapt_norms or eval.visibility)"
+    elif other:
+        remedy = f"Search {' and '.join(_with(name, getattr(found, name)) for name in other)}. Or else: {again}"
     if not wrong:
         return found
     if needed:
         own_text = f"a search with {rule.variant}, tau {rule.tau:g}{' and --flip' if flip else ''}"
-        raise UserError(f"{path} is of {wrong}; it does not fit {own_text}", measure(network))
+        raise UserError(f"{path} is of {wrong}; it does not fit {own_text}", remedy)
     return None
+
+
+def _with(name: str, value: float | bool) -> str:
+    """Words for an option of the search with this value."""
+    if name == "flip":
+        return "with --flip" if value else "without --flip"
+    return f"with --{name.replace('_', '-')} {value:g}"

@@ -29,7 +29,10 @@ OPEN_CAPTION = (
     "the threshold, FPIR the share that gets any answer when the person is taken out of the gallery. FPIR grows with "
     "the gallery: in one of another size, measure it again."
 )
-NOWHERE = "How sure: {why}, so no rates of errors are known."
+NOWHERE = (
+    "How sure: {why}, so no rates of errors are known. They need two persons or more, and a query and a gallery image "
+    "of one person under two cameras."
+)
 
 
 def caption(found: Certainty) -> str:

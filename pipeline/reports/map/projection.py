@@ -14,6 +14,7 @@ METHODS = ("auto", "pca", *PACKAGES)
 TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 NEIGHBOURS = 30  # perplexity of t-SNE and neighbours of UMAP, at most
 FEWEST = 4  # images: fewer have no map
+LEAST_SPREAD = 1e-6  # of unit vectors in any direction: with less, all images lie in one place
 
 
 def choose_method(given: str) -> str:
@@ -45,6 +46,8 @@ def project(features: np.ndarray, method: str, seed: int) -> np.ndarray:
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     units = features / np.maximum(lengths, 1e-12)
     near = min(NEIGHBOURS, (len(units) - 1) // 3)
+    if not np.ptp(units, axis=0).max() > LEAST_SPREAD:
+        method = "pca"  # t-SNE divides by the spread
     if method == "tsne":
         from sklearn.manifold import TSNE
 

@@ -155,6 +155,7 @@ def _facts(source: Exportable, tau: float) -> Facts:
         "outputs": {name: ["batch", *value.shape[1:]] for name, value in source.original.items()},
         "matching": "similarity by Eq. 13-15, as in match.py: cosine of each feature; a stripe counts where both "
         "scores reach tau",
+        "options": ["--tau", f"{tau:g}"],
         **origin_facts(source, tau),
     }
 

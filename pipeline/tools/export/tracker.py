@@ -117,5 +117,6 @@ def _facts(source: Exportable, options: TrackerOptions, width: int) -> Facts:
         "vector": made,
         "matching": "cosine similarity, which is the dot product: the vectors have length 1",
         "read_by": READ_BY["onnx"],
+        "options": ["--vector", options.vector, "--tau", f"{options.tau:g}"],
         **origin_facts(source, options.tau),
     }

@@ -46,6 +46,12 @@ class Checks:
             self.broken.add(file)
         return good
 
+    def add(self, other: Checks) -> None:
+        """Takeover of the checks of a part of the folder."""
+        self.count += other.count
+        self.faults += other.faults
+        self.broken |= other.broken
+
     def sound(self, *files: Path) -> bool:
         """Whether the files have no faults so far.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.io.text import read_json
 from pipeline.labelers import needs_training
-from pipeline.runs.command import OWN, assigned
+from pipeline.runs.command import OWN, RUNS, assigned
 from pipeline.runs.layout import EXPORT, TABLES, Paths
 from pipeline.runs.lock import LOCK
 from pipeline.runs.output_folders import OutputFolder, output_folders
@@ -94,7 +94,9 @@ def _again(output: OutputFolder) -> str:
     """The command that makes it."""
     if output.stage == EXPORT:
         paths = output.run.paths
-        return f"sorn export {shlex.quote(paths.folder('train').parent.relative_to(paths.runs).as_posix())}"
+        name = paths.folder("train").parent.relative_to(paths.runs).as_posix()
+        runs = "" if paths.runs == Path(RUNS) else f" --runs {shlex.quote(str(paths.runs))}"
+        return f"sorn export {shlex.quote(name)}{runs}"
     return output.run.make(output.stage)
 
 

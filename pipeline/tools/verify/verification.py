@@ -23,16 +23,17 @@ from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.inputs import OUTSIDE
 from pipeline.runs.layout import EXPORT, STAMP, TABLES
-from pipeline.runs.result_paths import Exported, TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.run import STAGES, Run
 from pipeline.runs.stamp import Stamp
 from pipeline.runtime import distributed
 from pipeline.stages import driver
-from pipeline.tools.verify import extras
 from pipeline.tools.verify import stages as verify_stages
 from pipeline.tools.verify.evaluation import evaluation
+from pipeline.tools.verify.exports import NetworkFiles, compare_network, exported_networks
 from pipeline.tools.verify.folders import VerifiedFolder, find_places
 from pipeline.tools.verify.hashing import ComparedFiles, FileState, compare_files, read_files
+from pipeline.tools.verify.tables import tables
 
 SHARD = ".h5"
 GOOD = ("whole", "not run")
@@ -60,9 +61,8 @@ class Verified:
     @property
     def guessed(self) -> bool:
         """Whether the command of a broken or stale folder is unknown."""
-        return any(
-            place.stamp is None or place.stamp.command is None for place in self.places if place.said not in GOOD
-        )
+        bad = [place for place in self.places if place.said not in GOOD and place.stage != EXPORT]
+        return any(place.stamp is None or place.stamp.command is None for place in bad)
 
     def verdict(self) -> str:
         """`whole`, or the number of folders in every other state."""
@@ -86,6 +86,7 @@ class Verification:
     stored: verify_stages.Stored | None = None
     trained: dict[Path, CheckpointInfo] = field(default_factory=dict)  # folder -> config.json, of whole ones
     stamps: dict[Path, Stamp | None] = field(default_factory=dict)  # folder -> its stamp
+    exported: dict[Path, list[NetworkFiles]] = field(default_factory=dict)  # folder -> its networks
 
     def verify(self) -> Verified:
         """Result of the verification. Raises UserError if nothing of the run exists."""
@@ -97,7 +98,9 @@ class Verification:
         for place in places:
             self._read_stamp(place)
             outputs[place.folder] = self._outputs(place)
-        exported = [file for place in places if place.stage == EXPORT for file in extras.exported_files(_export(place))]
+            if place.stage == EXPORT:
+                self.exported[place.folder] = exported_networks(place)
+        exported = [file for found in self.exported.values() for network in found for file in network.files]
         shards = {file for place in places if place.stage == "masks" for file in outputs[place.folder]}
         shards = {file for file in shards if file.suffix == SHARD}
         files = dict.fromkeys([file for found in outputs.values() for file in found] + exported)
@@ -172,7 +175,7 @@ class Verification:
         made, checks = place.stamp, place.checks
         if place.stage == TABLES:
             paths = self.run.paths
-            extras.tables(TablesPaths.of(paths), paths.runs / paths.run_name, checks)
+            tables(TablesPaths.of(paths), paths.runs / paths.run_name, checks)
         elif place.stage == EXPORT:
             self._exported(place)
         elif made is None or checks.broken & {place.folder / STAMP} or made.version != self.stages[place.stage].VERSION:
@@ -198,11 +201,14 @@ class Verification:
             evaluation(place.paths, made, trained, readable, checks)
 
     def _exported(self, place: VerifiedFolder) -> None:
-        folder = place.paths.folder("train")
-        training = self.stamps.get(folder)
-        for file in extras.exported_files(_export(place)):
-            checkpoint = training.provides.get("checkpoint") if training else None
-            place.stale += extras.exported(file, checkpoint, self.seen, place.checks)
+        training = self.stamps.get(place.paths.folder("train"))
+        checkpoint = training.provides.get("checkpoint") if training else None
+        again = []
+        for network in self.exported[place.folder]:
+            stale = compare_network(network, checkpoint, self.seen, place.checks)
+            place.stale += stale
+            again += [network.again] if stale else []
+        place.checks.again = ", then: ".join(again)
 
     def _read_pictures(self, data: VerifiedFolder) -> None:
         """Read the images of the dataset."""
@@ -227,7 +233,3 @@ def _foreign_stamp(folder: Path) -> Stamp | None:
         return stamp.read(folder)
     except UserError:
         return None
-
-
-def _export(place: VerifiedFolder) -> Exported:
-    return Exported(place.folder)

@@ -62,6 +62,12 @@ def test_names_tell_the_person(tmp_path: Path, make_images, names, persons, came
     assert [image.camera for image in images] == cameras
 
 
+def test_the_persons_that_names_tell_are_shown(tmp_path: Path, make_images) -> None:
+    """For one who has names such as c1_0.jpg, whose first word is no person."""
+    make_images(tmp_path, ["c1_0.jpg", "c2_0.jpg", "c2_1.jpg"])
+    assert read_names(tmp_path).assumed[0].endswith("; persons: c1, c2")
+
+
 def test_junk_is_left_out_and_counted(tmp_path: Path, make_images) -> None:
     make_images(tmp_path, ["0002_c1s1_0.jpg", "-1_c2s1_0.jpg", "0002_c2s1_0.jpg"])
     assert any("left out: 1 pictures of the person -1" in text for text in read_names(tmp_path).assumed)
@@ -69,6 +75,7 @@ def test_junk_is_left_out_and_counted(tmp_path: Path, make_images) -> None:
 
 REFUSED_FOLDERS = [
     (["anna_1.jpg", "bo_1.jpg"], "", "no folders with pictures", "sorn data from-names "),
+    (["anna_1.jpg"], "", "no folders with pictures", "If it is the folder of one person: sorn data from-folders "),
     (["train/1/a.jpg", "query/1/b.jpg"], "", "named like splits (query, train)", "/query"),
     (["a/c1_0.jpg", "b/x.jpg"], "", "1 of 2 names do not tell their camera: b/x.jpg", "--no-cameras"),
     (["a/1.jpg"], "k(?P<camid>[0-9]+)", "1 of 1 names do not tell their camera by --pattern", "--no-cameras"),

@@ -98,7 +98,7 @@ def test_tracks_are_not_divided() -> None:
 @pytest.mark.parametrize(
     ("cameras", "wrong", "remedy"),
     [
-        (("abab",), "pictures of one person only, 0", "folder above"),
+        (("abab",), "pictures of one person only, 0", "--pattern '(?P<pid>"),
         (("ab", "a", "b"), "1 of 3 persons in people can be seen by two cameras", "--no-cameras"),
         ((" ", " "), "0 of 2 persons in people can be seen in two pictures", "second picture"),
     ],

@@ -107,6 +107,24 @@ def test_a_rate_needs_a_calibration_that_fits(network, change, said):
     assert decided(network, **change).rates is None  # without a rate it is not needed
 
 
+@pytest.mark.parametrize(
+    ("change", "fitting", "evaluated"),
+    [
+        ({"rule": Rule("sorn", 0.2)}, "Search with --tau 0.15.", "--set eval.tau=0.2'"),
+        ({"flip": True}, "Search without --flip.", "--set eval.flip=true'"),
+        (
+            {"rule": Rule("sorn", 0.15, 0.1), "flip": True},
+            "Search with --part-tau 0.005 and without --flip.",
+            "=0.1 --",
+        ),
+    ],
+)
+def test_the_remedy_names_the_options_that_fit(network, change, fitting, evaluated):
+    with pytest.raises(UserError) as refused:
+        decided(network, None, 0.01, **change)
+    assert refused.value.remedy.startswith(fitting) and evaluated in refused.value.remedy
+
+
 def test_a_rate_without_a_calibration_or_below_what_it_tells_is_refused(network):
     with pytest.raises(UserError, match=r"there is no calibration .*make eval DATASET=mine\.csv TRAINED_ON=RUN"):
         decided(network / "none", None, 0.01)

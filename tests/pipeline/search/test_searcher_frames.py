@@ -55,6 +55,11 @@ def test_frames_are_searched_from_the_command_line(tmp_path, model, folder, fram
     (first, _) = found["queries"][0]["hits"]
     assert first["own"] and first["box"] == [64, 0, 32, 64] and first["false_match_rate"] is None
     assert (out / "search.html").read_text().count("the query&#39;s own picture") == 1
+    outside = tmp_path / "outside.csv"
+    outside.write_text("path,x,y,w,h\nframe.png,500,0,9,9\ngone.png,0,0,9,9\n")
+    said = run("search", "--model", model, "--gallery", outside, "--query", wanted, "--out", out, code=1)
+    assert "lies outside the frame" in said and "(No such file or directory)" in said.replace("[Errno 2] ", "")
+    assert f"Correct {outside}: boxes in pixels of their frames" in said and str(tmp_path / "gone.png") not in said
     wanted.write_text("path,x,y,w,h\nframe.png,64,0,0,64\n")
     said = run("search", "--model", model, "--gallery", boxes, "--query", wanted, "--out", out, code=1)
     assert "line 2: its box 64,0,0,64 has no size" in said

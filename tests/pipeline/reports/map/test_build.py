@@ -15,6 +15,7 @@ from random_banks import bank
 
 from pipeline.errors import UserError
 from pipeline.reports.map.build import MapOptions, choose_images, write_map
+from pipeline.reports.map.projection import PACKAGES, TITLES
 from pipeline.runs import stamp
 from pipeline.runs.inputs import as_stored
 from pipeline.runs.layout import Paths
@@ -85,6 +86,15 @@ def test_every_image_is_on_the_map(finished: Run, page: Path) -> None:
     assert page.read_text(encoding="utf-8").count("data:image/jpeg;base64,") == -(-len(found["name"]) // 32)
     places = np.array([found["x"], found["y"]]).T
     assert len(np.unique(places, axis=0)) > 1
+
+
+@pytest.mark.parametrize("method", PACKAGES)
+def test_a_map_by_each_method(finished: Run, tmp_path: Path, method: str) -> None:
+    pytest.importorskip(PACKAGES[method][0])
+    page = write_map(finished, MapOptions(method, out=tmp_path / "map.html"))
+    found = columns(page)
+    assert f"onto a plane by {TITLES[method]}" in page.read_text(encoding="utf-8")
+    assert len(found["x"]) == len(QUERY) + len(GALLERY) and np.isfinite([found["x"], found["y"]]).all()
 
 
 def test_persons_are_whole_where_not_all_fit() -> None:

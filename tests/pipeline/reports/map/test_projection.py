@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.reports.map import projection
-from pipeline.reports.map.projection import choose_method, project
+from pipeline.reports.map.projection import PACKAGES, TITLES, choose_method, project
 
 
 def test_pca_keeps_the_two_directions_of_the_largest_spread() -> None:
@@ -21,16 +21,27 @@ def test_pca_keeps_the_two_directions_of_the_largest_spread() -> None:
     assert abs(np.corrcoef(plane[:, 0], far)[0, 1]) > 0.99 and abs(np.corrcoef(plane[:, 1], near)[0, 1]) > 0.9
 
 
-def test_equal_features_lie_in_one_place() -> None:
-    assert project(np.ones((5, 8), np.float32), "pca", 0) == pytest.approx(np.full((5, 2), 0.5))
-    assert np.isfinite(project(np.zeros((5, 8), np.float32), "pca", 0)).all()
+@pytest.mark.parametrize("method", TITLES)
+def test_equal_features_lie_in_one_place(method: str) -> None:
+    """Without the packages of the others: those divide by the spread."""
+    assert project(np.ones((5, 8), np.float32), method, 0) == pytest.approx(np.full((5, 2), 0.5))
+    assert np.isfinite(project(np.zeros((5, 8), np.float32), method, 0)).all()
 
 
-def test_tsne_brings_neighbours_together_and_repeats() -> None:
-    pytest.importorskip("sklearn")
+@pytest.mark.parametrize("method", PACKAGES)
+@pytest.mark.parametrize("images", [4, 7])
+def test_few_images_have_a_map(method: str, images: int) -> None:
+    pytest.importorskip(PACKAGES[method][0])
+    plane = project(np.random.default_rng(0).normal(size=(images, 16)).astype(np.float32), method, 0)
+    assert plane.shape == (images, 2) and np.isfinite(plane).all() and np.ptp(plane, axis=0).max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", PACKAGES)
+def test_neighbours_come_together_and_it_repeats(method: str) -> None:
+    pytest.importorskip(PACKAGES[method][0])
     groups = np.repeat(np.eye(3, 16), 10, axis=0)
     features = (groups + np.random.default_rng(0).normal(0, 0.05, groups.shape)).astype(np.float32)
-    plane, again = project(features, "tsne", 0), project(features, "tsne", 0)
+    plane, again = project(features, method, 0), project(features, method, 0)
     assert plane.tolist() == again.tolist()
     nearest = [np.argsort(np.linalg.norm(plane - place, axis=1))[1] // 10 for place in plane]
     assert nearest == [number // 10 for number in range(30)]

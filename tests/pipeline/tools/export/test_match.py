@@ -11,23 +11,33 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from pipeline.features.store import write_bank, write_banks
 from pipeline.runs.result_paths import Exported
 from pipeline.tools.export import match
 from pipeline.tools.export.export import write_match
+from sorn.batch import Batch
+from sorn.config import SORNConfig
+from sorn.engine import extract_features
+from sorn.export import ExportedNetwork
 from sorn.features import FeatureBank
 from sorn.matching import Rule, similarity_blocks
+from sorn.network import SORN
 
 FORMATS = Path(__file__).parents[4] / "docs" / "formats.md"
 
 
-def bank(count: int, seed: int) -> FeatureBank:
+def bank(count: int, seed: int, parts: bool = False) -> FeatureBank:
     rng = np.random.default_rng(seed)
     ids = np.arange(count)
     whole, local = (rng.normal(size=shape).astype(np.float32) for shape in ((count, 48), (count, 3, 32)))
     visibility = rng.choice(np.array([0, 0.15, 0.3, 1], np.float32), (count, 3))  # 0.15: just visible
-    return FeatureBank(whole, local, visibility, ids, ids, ids.astype(str))
+    if not parts:
+        return FeatureBank(whole, local, visibility, ids, ids, ids.astype(str))
+    groups, shares = rng.normal(size=(count, 4, 16)), rng.choice([0, 0.005, 0.02], (count, 4))
+    more = groups.astype(np.float32), shares.astype(np.float32)
+    return FeatureBank(whole, local, visibility, ids, ids, ids.astype(str), None, None, *more)
 
 
 def outputs(own: FeatureBank) -> dict[str, np.ndarray]:
@@ -55,6 +65,48 @@ def test_it_gives_the_similarities_of_an_evaluation(tau: float, off: str) -> Non
     found = match.similarity(outputs(query), outputs(gallery), tau)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     assert (off == "global" and tau > 0) == bool((found == -1).any())  # pairs with nothing in common
+
+
+@pytest.mark.parametrize(
+    ("variant", "left_out", "options"),
+    [
+        ("global", {"local"}, {}),
+        ("global+local", set(), {"tau": 0.0}),
+        ("sorn", set(), {"tau": 0.15}),
+        ("parts", {"local"}, {"part_tau": 0.005}),
+        ("sorn+parts", set(), {"tau": 0.15, "part_tau": 0.005}),
+    ],
+)
+def test_every_variant_of_a_network_with_a_part_branch(
+    tmp_path: Path, variant: str, left_out: set[str], options: dict[str, float]
+) -> None:
+    """From the features.h5 of an evaluation, which has the features of the part groups."""
+    query, gallery = bank(20, 7, parts=True), bank(30, 8, parts=True)
+    for name, own in (("q", query), ("g", gallery)):
+        write_bank(tmp_path / f"{name}.h5", own, {})
+    with h5py.File(tmp_path / "q.h5") as one, h5py.File(tmp_path / "g.h5") as other:
+        sides = [
+            {name: array[()] for name, array in file["images"].items() if name not in left_out} for file in (one, other)
+        ]
+    found = match.similarity(*sides, **options)
+    np.testing.assert_allclose(found, of_the_program(query, gallery, Rule(variant, 0.15, 0.005)), rtol=0, atol=1e-6)
+
+
+def test_means_over_mirror_images_give_the_similarities_of_an_evaluation_with_flip() -> None:
+    torch.manual_seed(0)
+    network = SORN(SORNConfig(backbone="resnet18", stripes=2, set_channels=8, semantic_channels=8)).eval()
+    images = torch.randint(0, 256, (6, 64, 32, 3), dtype=torch.uint8)
+    exported = ExportedNetwork(network)
+    with torch.inference_mode():
+        plain, mirrored = exported(images), exported(images.flip(2))
+    means = {name: ((plain[name] + mirrored[name]) / 2).numpy() for name in plain}
+    ids = torch.arange(6)
+    batch = Batch(images, torch.zeros(images.shape[:3], dtype=torch.uint8), ids, ids, ids < 0)
+    features = extract_features(network, [batch], torch.device("cpu"), "fp32", flip=True)
+    own = FeatureBank.of(features, ids.numpy(), ids.numpy(), ids.numpy().astype(str))
+    found = match.similarity(means, means)
+    np.testing.assert_allclose(found, of_the_program(own, own, Rule("sorn", 0.15)), rtol=0, atol=1e-6)
+    np.testing.assert_raises(AssertionError, np.testing.assert_allclose, plain["global"], means["global"], atol=1e-3)
 
 
 def test_it_reads_a_feature_bank(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_onnx(training: Path, vector: str) -> None:
     assert json.loads(said["input"])["mean"] == [0.485, 0.456, 0.406] and "any size" in said["preprocessing"].lower()
     about = json.loads((path.parent / "sorn-tracker.onnx.json").read_text())
     assert about["sha256"] == digest_file(path) and about["parity"]["outputs"][0]["output"] == "vector"
+    assert about["options"] == ["--vector", vector, "--tau", "0.15"]
     assert about["outputs"] == {"vector": ["batch", found.shape[1]]} and out.name == "vector"
 
 

@@ -232,10 +232,48 @@ def test_an_exported_network_is_held_against_its_description_and_checkpoint(run)
         "checkpoint_sha256": hashlib.sha256(checkpoint).hexdigest(),
     }
     (folder / "sorn.onnx.json").write_text(json.dumps(about))
+    again = f"sorn export mine-import --runs {run.runs} --format onnx"
     assert run.verify().exit_code == 0
     (folder / "sorn.onnx.json").write_text(json.dumps(about | {"checkpoint_sha256": "0" * 64}))
-    run.broken(f"stale       {folder}", "sorn.onnx is of another checkpoint", "-> Run: sorn export mine-import\n")
+    run.broken(f"stale       {folder}", "sorn.onnx is of another checkpoint", f"-> Run: {again}\n")
     (folder / "sorn.onnx").write_bytes(b"netwark")
     run.broken("sorn.onnx is not the network that sorn.onnx.json describes")
     (folder / "sorn.onnx.json").unlink()
     run.broken("sorn.onnx.json is damaged: FileNotFoundError")
+
+
+@pytest.mark.parametrize(
+    ("network", "names", "words"),
+    [
+        ("sorn-tracker.onnx", [], "--tracker --format onnx"),
+        ("sorn-tracker_openvino_model", ["sorn-tracker.bin", "sorn-tracker.xml"], "--tracker --format openvino"),
+    ],
+)
+def test_a_network_for_trackers_is_held_against_its_description(run, network, names, words):
+    path, checkpoint = run.file("export") / network, run.file("train/model.safetensors").read_bytes()
+    files = [path / name for name in names] or [path]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(file.name.encode())
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    about = {
+        "sha256": digests if names else digests[network],
+        "checkpoint_sha256": hashlib.sha256(checkpoint).hexdigest(),
+        "options": ["--vector", "global", "--tau", "0.3"],
+    }
+    said = path.with_name(f"{network}.json")
+    said.write_text(json.dumps(about))
+    again = f"sorn export mine-import --runs {run.runs} {words} --vector global --tau 0.3\n"
+    assert run.verify().exit_code == 0
+
+    said.write_text(json.dumps(about | {"checkpoint_sha256": "0" * 64}))
+    text = run.broken(f"stale       {run.file('export')}", f"{network} is of another checkpoint", f"-> Run: {again}")
+    assert "CONFIG" not in text, "the command has all its options"
+    said.write_text(json.dumps(about))
+    files[0].write_bytes(b"changed")
+    run.broken(f"{path} is not the network that {said.name} describes", f"Delete {path}, then run: {again}")
+    files[0].unlink()
+    run.broken(f"{files[0]} is missing", again)
+    said.unlink()
+    if names:
+        run.broken(f"{said.name} is damaged: FileNotFoundError", words)

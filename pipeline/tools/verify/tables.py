@@ -1,22 +1,20 @@
-"""Consistency of the tables and exported networks of a run.
+"""Consistency of the tables of a run.
 
-Reads tables.json, attempts.csv and the JSON files of the networks.
+Reads tables.json, attempts.csv and the reports that they show.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.evaluation.report import Report, read_report
 from pipeline.io.text import read_json
 from pipeline.runs.layout import EXPERIMENTS, REPORT
-from pipeline.runs.result_paths import Exported, TablesPaths
+from pipeline.runs.result_paths import TablesPaths
 from pipeline.tools.tables.grid import Grid
 from pipeline.tools.tables.runner import COLUMNS
 from pipeline.tools.verify.checks import Checks
-from pipeline.tools.verify.hashing import FileState
 
 CLOSE = 1e-9  # between a figure of tables.json and the one of a report that it was read from
 
@@ -61,25 +59,3 @@ def _reports(experiment: Path, checks: Checks) -> list[Report]:
         with checks.reading(path):
             found.append(read_report(path))
     return found
-
-
-def exported_files(files: Exported) -> list[Path]:
-    """Existing networks of an export."""
-    return [file for file in map(files.file, ("torch", "onnx")) if file.exists() or files.about(file).exists()]
-
-
-def exported(file: Path, checkpoint: str | None, seen: Mapping[Path, FileState], checks: Checks) -> list[str]:
-    """Compare an exported network with the JSON beside it.
-
-    checkpoint: digest of the checkpoint of the training, None without one. Returns the reasons why the file is stale.
-    """
-    about = Exported.about(file)
-    if not checks.must(not seen[file].wrong, seen[file].wrong, file):
-        return []
-    with checks.reading(about):
-        said = read_json(about)
-        wrong = f"{file} is not the network that {about.name} describes"
-        checks.must(said["sha256"] == seen[file].sha256, wrong, file)
-        if said["checkpoint_sha256"] != checkpoint:
-            return [f"{file.name} is of another checkpoint than the one that is there"]
-    return []
