@@ -127,7 +127,10 @@ def main() -> None:
             for stage in costs:
                 cost = run(stage, dataset, config, runs)
                 costs[stage].append(cost)
-                print(f"{count:>9,} {stage:12} {cost.seconds:8.1f} s {cost.cpu:8.2f} CPU s {cost.megabytes:8.0f} MB", flush=True)
+                print(
+                    f"{count:>9,} {stage:12} {cost.seconds:8.1f} s {cost.cpu:8.2f} CPU s {cost.megabytes:8.0f} MB",
+                    flush=True,
+                )
                 rows[f"{stage}, {count:,}"] = [cost.cpu]
         span = (counts[-1] - counts[0]) / 100_000
         for stage, measured in costs.items():
