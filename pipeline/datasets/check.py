@@ -14,11 +14,12 @@ import numpy as np
 
 from pipeline.datasets.discovery import find_records
 from pipeline.datasets.findings import errors_first, judge
+from pipeline.datasets.found import Found
 from pipeline.datasets.image_files import broken_files, file_length, read_all, read_digest, read_file, read_size
 from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.record_table import FileValues, RecordTable
-from pipeline.datasets.records import Finding, Found
+from pipeline.datasets.records import Finding
 from pipeline.errors import UserError
 
 Size = tuple[int, int]  # width and height in pixels

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from pipeline.datasets.folders import file_state
+from pipeline.datasets.found import Found
 from pipeline.datasets.id_numbers import (
     NOTHING_EARLIER,
     EarlierNumbers,
@@ -24,7 +25,7 @@ from pipeline.datasets.id_numbers import (
 )
 from pipeline.datasets.manifest import SPLITS, Manifest
 from pipeline.datasets.record_table import RecordTable, RecordValues
-from pipeline.datasets.records import Finding, Found
+from pipeline.datasets.records import Finding
 from pipeline.datasets.spelling import find_spelled
 from pipeline.datasets.tracks import track_findings
 from pipeline.errors import UserError

@@ -17,9 +17,10 @@ from pathlib import Path, PurePosixPath
 from pipeline.datasets import csv_list
 from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.folders import content_digest, list_images, locate, set_folder
+from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.datasets.record_table import RecordColumns, RecordTable, RecordValues
-from pipeline.datasets.records import Finding, Found
+from pipeline.datasets.records import Finding
 from pipeline.datasets.records_file import twins
 from pipeline.errors import first_names
 from pipeline.io.digests import ContentDigest

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import QUERY_SPLITS, SPLITS, ImageSet, Manifest, known_datasets, load_manifest
 from pipeline.datasets.record_table import RecordTable
-from pipeline.datasets.records import LEVELS, Finding, Found
+from pipeline.datasets.records import LEVELS, Finding
 from pipeline.errors import first_names
 
 NO_OTHER_CAMERA = "have no image by another camera in"  # in the finding about queries that are skipped

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import SPLITS, Manifest, Protocol
 from pipeline.datasets.record_table import RecordTable
-from pipeline.datasets.records import Finding, Found, IdNames
+from pipeline.datasets.records import Finding, IdNames
 from pipeline.datasets.records_file import content_digest
 from pipeline.datasets.tracks import track_of, tracks_digest
 from pipeline.errors import UserError

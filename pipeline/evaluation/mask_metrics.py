@@ -95,7 +95,10 @@ class Agreement:
         return np.lexsort((self.image_iou(), self.stripe_agreement()))
 
     def worst(self, names: Sequence[str], count: int) -> tuple[DifferingImage, ...]:
-        """The first `count` of those that differ at all. names: of the n images."""
+        """The first `count` of those that differ at all.
+
+        names: of the n images.
+        """
         iou, same = self.image_iou(), self.stripe_agreement()
         first = [i for i in self.worst_first().tolist() if iou[i] < 1][:count]
         return tuple(DifferingImage(names[i], float(iou[i]), float(same[i])) for i in first)

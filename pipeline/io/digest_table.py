@@ -48,11 +48,9 @@ class DigestTable:
         return len(self.place)
 
     def rows(self, places: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Rows of files, int [n]; -1 for a file that is not in it.
+        """Rows of files, int [n]; -1 for one that is missing.
 
-        A file with another key is not in it.
-
-        places: uint64 [n]. keys: int64 [n, 4].
+        A file with another key is missing too. places: uint64 [n]. keys: int64 [n, 4].
         """
         if not len(self):
             return np.full(len(places), -1)
@@ -88,7 +86,7 @@ def place_of(path: str) -> int:
 
 
 def read_table(path: Path) -> DigestTable:
-    """Content of a file of digests; empty where it is missing or damaged."""
+    """Content of a file of digests; empty if missing or damaged."""
     try:
         os.utime(path)  # so that `remove_unused` sees that it is used
         content = path.read_bytes()

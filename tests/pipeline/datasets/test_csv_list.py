@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.discovery import find_records
+from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import load_manifest
-from pipeline.datasets.records import Found
 from pipeline.errors import UserError
 
 HEADER = "path,pid,camid,split\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.discovery import find_records, look
+from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import Manifest, load_manifest
-from pipeline.datasets.records import Found
 from pipeline.errors import UserError
 
 

@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from pipeline.datasets.findings import judge
+from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.datasets.record_table import RecordTable
-from pipeline.datasets.records import Found, ImageRecord
+from pipeline.datasets.records import ImageRecord
 
 ROOT = Path("/d")
 

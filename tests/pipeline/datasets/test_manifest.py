@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import load_manifest, mask_path
 from pipeline.datasets.record_table import RecordTable
-from pipeline.datasets.records import Found, ImageFile, ImageRecord
+from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.datasets.records_file import content_digest, read_records, write_records
 from pipeline.errors import UserError
 
