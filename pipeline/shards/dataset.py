@@ -53,6 +53,8 @@ class ShardDataset(Dataset[Sample]):
             np.concatenate([getattr(reader, field)[keep] for reader, keep in zip(self._readers, readable, strict=True)])
             for field in ("pid", "camid", "status", "name", "keypoints")
         )
+        for reader in self._readers:  # a file is opened again when its first image is read
+            reader.close()
         left_out = [reader.name[~keep] for reader, keep in zip(self._readers, readable, strict=True)]
         self.unreadable = [str(name) for names in left_out for name in names]
         pids = np.array(self.index.pids, np.int64)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.discovery import find_records
+from pipeline.datasets.found import Found as FoundImages
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.record_table import RecordTable
-from pipeline.datasets.records import Found as FoundImages
 from pipeline.datasets.records import ImageFile
 from pipeline.datasets.records_file import read_records, write_records
 from pipeline.datasets.tracks import track_of, tracks_digest
