@@ -1,0 +1,242 @@
+"""Extraction in int8 by ONNX Runtime and OpenVINO, beside our fp32 and bf16.
+
+Static quantisation of the exported network, calibrated on training pictures: images per CPU second with one thread, by
+turns. With --pictures also rank-1, mAP and the visible stripes, on the queries and gallery of `synped_demo`. Needs
+packages that the program does not: pip install openvino==2026.4.1 nncf==3.4.0 onnxruntime==1.32.0 onnx==1.23.2.
+Run: python benchmarks/bench_int8.py [--quick] [--rounds N] [--pictures data/synped_demo/images]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from report import Figure, emit, median
+
+from pipeline.datasets.image_folder import look, read_pictures
+from pipeline.features.network import load_network
+from pipeline.runs.checkpoint_info import describe
+from pipeline.runs.layout import WEIGHTS
+from pipeline.runtime.memory import keep_freed_memory
+from pipeline.tools.export.writers import WRITERS, Graph
+from sorn.batch import to_input
+from sorn.config import SORNConfig
+from sorn.engine import autocast
+from sorn.export import ExportedNetwork, named, output_names, traced, trimmed
+from sorn.features import FeatureBank
+from sorn.fused import fused
+from sorn.matching import Rule, indicators, similarity_blocks
+from sorn.metrics import evaluate, relevance
+from sorn.network import SORN
+
+PACKAGES = ("onnx", "onnxruntime", "openvino", "nncf")
+STARTER = Path(__file__).parents[1] / "weights" / "starter"
+LARGE = (384, 128)  # height and width of the ResNet-50, whose weights are random
+BATCH, CALIBRATION, TAU = 16, 304, 0.15
+TELLING = ("ours fp32", "ours bf16", "ONNX Runtime int8", "OpenVINO int8, rest fp32", "OpenVINO int8, rest bf16")
+# Ways whose accuracy is measured: those that differ from the first one by more than its last bits.
+CPU = torch.device("cpu")
+Outputs = dict[str, np.ndarray]
+Way = Callable[[np.ndarray], Outputs]  # images [B, H, W, 3] uint8 -> its outputs by name
+
+
+def of_torch(network: SORN, precision: str) -> Way:
+    """Our extraction: norms folded, channels_last, without the part branch, which the exported network lacks too."""
+    ready, names = fused(network, precision), output_names(network.config)
+
+    @torch.inference_mode()
+    def way(images: np.ndarray) -> Outputs:
+        with autocast(CPU, precision):
+            output = ready(to_input(torch.from_numpy(images), network.normalisation))
+        return {name: value.float().numpy() for name, value in named(output, names).items()}
+
+    return way
+
+
+def of_onnxruntime(file: Path) -> Way:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(names, {"image": images}), strict=True))
+
+
+def of_openvino(model: Any, precision: str) -> Way:
+    """precision: "f32" or "bf16", of what is not quantised."""
+    import openvino
+
+    asked = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    compiled = openvino.Core().compile_model(model, "CPU", asked)
+
+    def way(images: np.ndarray) -> Outputs:
+        found = compiled([images])
+        return {output.get_any_name(): found[output].copy() for output in compiled.outputs}
+
+    return way
+
+
+def quantised_onnx(file: Path, images: np.ndarray) -> Path:
+    """int8 by ONNX Runtime: QDQ, a scale per channel of the weights, ranges by the least and largest value."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left: Iterator[np.ndarray] = (images[i : i + BATCH] for i in range(0, len(images), BATCH))
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            batch = next(self.left, None)
+            return None if batch is None else {"image": batch}
+
+    prepared, made = file.with_suffix(".prepared.onnx"), file.with_suffix(".int8.onnx")
+    quant_pre_process(str(file), str(prepared))
+    kinds = {"quant_format": QuantFormat.QDQ, "activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+    quantize_static(str(prepared), str(made), Reader(), per_channel=True, **kinds)
+    return made
+
+
+def quantised_openvino(file: Path, images: np.ndarray) -> Any:
+    """int8 by NNCF, with its own choice of ranges and its correction of biases."""
+    import nncf
+    import openvino
+
+    batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+    model = openvino.convert_model(str(file))
+    kinds = {"preset": nncf.QuantizationPreset.MIXED, "target_device": nncf.TargetDevice.CPU}
+    return nncf.quantize(model, nncf.Dataset(batches), subset_size=len(batches), fast_bias_correction=True, **kinds)
+
+
+def all_ways(network: SORN, calibration: np.ndarray, folder: Path) -> dict[str, Way]:
+    """Every way of computing the features of a network."""
+    import openvino
+
+    network, file = trimmed(network).eval(), folder / "network.onnx"
+    shapes = {name: [] for name in output_names(network.config)}
+    facts = {"input": {"name": "image"}, "outputs": shapes}
+    save = WRITERS["onnx"][0]
+    save(file, Graph(traced(ExportedNetwork(network), calibration.shape[1:3]), facts, {0: "batch"}))
+    plain, int8 = openvino.convert_model(str(file)), quantised_openvino(file, calibration)
+    return {
+        "ours fp32": of_torch(network, "fp32"),
+        "ours bf16": of_torch(network, "bf16"),
+        "ONNX Runtime fp32": of_onnxruntime(file),
+        "ONNX Runtime int8": of_onnxruntime(quantised_onnx(file, calibration)),
+        "OpenVINO fp32": of_openvino(plain, "f32"),
+        "OpenVINO bf16": of_openvino(plain, "bf16"),
+        "OpenVINO int8, rest fp32": of_openvino(int8, "f32"),
+        "OpenVINO int8, rest bf16": of_openvino(int8, "bf16"),
+    }
+
+
+def rates(ways: dict[str, Way], images: np.ndarray, rounds: int) -> dict[str, list[float]]:
+    """Images per CPU second of every way, by turns; the first round warms up."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(-1, rounds):
+        for name, way in ways.items():
+            start = time.process_time()
+            way(images)
+            if number >= 0:
+                found[name].append(len(images) / (time.process_time() - start))
+    return found
+
+
+def read(folder: Path, size: tuple[int, int], most: int = 0) -> tuple[np.ndarray, list[str]]:
+    """Pictures [n, H, W, 3] uint8 of a folder, and their names. most: so many of them, evenly; 0 is all."""
+    pictures = look(folder)
+    names = pictures.names[:: -(-len(pictures.names) // most)] if most else pictures.names
+    return np.stack([one.image for one in read_pictures(pictures, names, size) if one.image is not None]), list(names)
+
+
+def bank(way: Way, images: np.ndarray, names: list[str]) -> FeatureBank:
+    """Features of all images in batches of one size. names: pid, camera and number, as SynPed writes them."""
+    fill = -len(images) % BATCH
+    padded = np.concatenate([images, np.zeros((fill, *images.shape[1:]), np.uint8)])
+    found = [way(padded[i : i + BATCH]) for i in range(0, len(padded), BATCH)]
+    joined = {name: np.concatenate([one[name] for one in found])[: len(images)] for name in found[0]}
+    ids = [Path(name).stem.split("_") for name in names]
+    pid, camid = (np.array([int(one[k].lstrip("c")) for one in ids]) for k in (0, 1))
+    flat = joined["global"].reshape(len(images), -1)
+    return FeatureBank(flat, joined["local"], joined["visibility"], pid, camid, np.array(names))
+
+
+def accuracy(ways: dict[str, Way], sides: list[tuple[np.ndarray, list[str]]]) -> dict[str, Figure]:
+    """Rank-1 and mAP of every way, and what it changes in features and visible stripes of the first one.
+
+    sides: query and gallery, images and names.
+    """
+    figures: dict[str, Figure] = {}
+    first: list[np.ndarray] = []
+    for name in TELLING:
+        print(f"features: {name}", flush=True)
+        query, gallery = (bank(ways[name], *side) for side in sides)
+        relevant = relevance(query.pid, query.camid, gallery.pid, gallery.camid)
+        for variant in ("global+local", "sorn"):
+            blocks = similarity_blocks(query, gallery, [Rule(variant, TAU)])
+            metrics = evaluate(((rows, one[0]) for rows, one in blocks), relevant)
+            figures[f"{name}, {variant}, rank-1 %"] = Figure(100 * metrics.rank(1))
+            figures[f"{name}, {variant}, mAP %"] = Figure(100 * metrics.mean_ap)
+        both = [np.concatenate([query.visibility, gallery.visibility]), np.concatenate([query.local, gallery.local])]
+        first = first or both
+        changed = indicators(both[0], TAU) != indicators(first[0], TAU)
+        apart = np.linalg.norm(both[1] - first[1], axis=2) / np.linalg.norm(first[1], axis=2)
+        figures[f"{name}, visible stripes that change, of {changed.size}"] = Figure(int(changed.sum()))
+        figures[f"{name}, distance of stripe features, share of their length, median"] = Figure(float(np.median(apart)))
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="starter alone, two rounds, 16 pictures for calibration")
+    parser.add_argument("--rounds", type=int, help="[7]")
+    parser.add_argument("--network", choices=("starter", "ResNet-50"), help="one of the two alone")
+    parser.add_argument("--pictures", type=Path, help="folder of train, query, gallery; else speed alone")
+    given = parser.parse_args()
+    lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if lacking:
+        print(f"int8 is not measured: this environment lacks {', '.join(lacking)}")
+        return
+    os.environ.setdefault("CI", "true")  # OpenVINO then reports nothing to its makers
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    rounds, count = given.rounds or (2 if given.quick else 7), BATCH if given.quick else CALIBRATION
+    size = describe(STARTER).image_size
+    noise = np.random.default_rng(0).integers(0, 256, (count, *LARGE, 3), dtype=np.uint8)
+    calibration, sides = noise[:, : size[0], : size[1]].copy(), []
+    if given.pictures:
+        sides = [read(given.pictures / split, size) for split in ("query", "gallery")]
+        calibration = read(given.pictures / "train", size, count)[0]
+    networks = {}
+    if given.network != "ResNet-50":
+        networks["starter"] = (load_network(STARTER / WEIGHTS, describe(STARTER).model, CPU), calibration)
+    if given.network == "ResNet-50" or not (given.quick or given.network):
+        torch.manual_seed(0)
+        networks["ResNet-50"] = (SORN(SORNConfig(identities=0)).eval(), noise[: 2 * BATCH])
+    rows, figures = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for title, (network, images) in networks.items():
+            place = Path(folder) / title
+            place.mkdir()
+            ways = all_ways(network, images, place)
+            found = rates(ways, images[:BATCH], rounds)
+            rows |= {f"{title}, {name}": values for name, values in found.items()}
+            for name, values in found.items():
+                print(f"{title}, {name}: {median(values):.1f} images per CPU second", flush=True)
+                figures[f"{title}, {name} over ours fp32"] = Figure(median(values) / median(found["ours fp32"]))
+            if sides and title == "starter":
+                figures |= accuracy(ways, sides)
+    emit("int8", rows, figures, "images per CPU second")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
