@@ -47,7 +47,7 @@ REMEDY = (
 
 
 @dataclass(frozen=True)
-class Detection:
+class TrackedPerson:
     """One person in a frame, as a sample of the dataset.
 
     frame: path of the frame below PoseTrack21. name: of the crop, below images/. box: left, top, width, height in
@@ -63,7 +63,7 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConvertedTracks:
     """Result of a conversion.
 
     dataset: the value for DATASET. images: split -> number of crops. persons: split -> number of persons. empty: number
@@ -83,13 +83,13 @@ class Converted:
         return "\n".join([*lines, f"  {LICENCE}", f"  -> make eval DATASET={self.dataset} TRAINED_ON=starter"])
 
 
-def convert(root: Path, out: Path) -> Converted:
+def convert(root: Path, out: Path) -> ConvertedTracks:
     """Missing crops, written to `out`, then joints and the list.
 
     root: folder of PoseTrack21. Raises UserError for files that are missing or of another form.
     """
     found = [one for part in PARTS for one in read_detections(root, part)]
-    frames: dict[str, list[Detection]] = defaultdict(list)
+    frames: dict[str, list[TrackedPerson]] = defaultdict(list)
     for one in found:
         frames[one.frame].append(one)
     boxes: dict[str, tuple[int, int, int, int]] = {}
@@ -99,10 +99,10 @@ def convert(root: Path, out: Path) -> Converted:
     dataset = _write_list(out, kept, boxes)
     splits = {split: [one for one in kept if one.split == split] for split in CAMERA}
     persons = {split: len({one.person for one in own}) for split, own in splits.items()}
-    return Converted(dataset, {split: len(own) for split, own in splits.items()}, persons, len(found) - len(kept))
+    return ConvertedTracks(dataset, {split: len(own) for split, own in splits.items()}, persons, len(found) - len(kept))
 
 
-def read_detections(root: Path, part: str) -> list[Detection]:
+def read_detections(root: Path, part: str) -> list[TrackedPerson]:
     """Samples of one part of PoseTrack21, in the order of its files.
 
     part: of PARTS. Raises UserError for a missing file, one of another form, and a split without samples.
@@ -139,7 +139,7 @@ def _read_sampling(path: Path, part: str) -> dict[str, str]:
     return {number: split for number, split in splits.items() if split in PARTS[part]}
 
 
-def _of_video(document: Any, chosen: Mapping[str, str], part: str) -> Iterator[Detection]:
+def _of_video(document: Any, chosen: Mapping[str, str], part: str) -> Iterator[TrackedPerson]:
     """Samples of one video. Raises KeyError, TypeError, ValueError or IndexError for another form."""
     images = {image["id"]: image for image in document["images"]}
     names = [str(name) for name in document["categories"][0]["keypoints"]]
@@ -156,7 +156,7 @@ def _of_video(document: Any, chosen: Mapping[str, str], part: str) -> Iterator[D
         joints = np.array(one["keypoints"], np.float64).reshape(len(names), 3)
         joints = np.where(np.array(order)[:, None] >= 0, joints[order], 0)
         name = f"{part}/{video}/{person}_{video}_{int(image['id'])}.jpg"
-        yield Detection(split, person, frame, name, (left, top, width, height), joints)
+        yield TrackedPerson(split, person, frame, name, (left, top, width, height), joints)
 
 
 def _inside(path: str) -> bool:
@@ -164,7 +164,7 @@ def _inside(path: str) -> bool:
     return bool(path) and not pure.is_absolute() and ".." not in pure.parts and "\\" not in path
 
 
-def _write_crops(root: Path, out: Path, same: list[Detection]) -> dict[str, tuple[int, int, int, int]]:
+def _write_crops(root: Path, out: Path, same: list[TrackedPerson]) -> dict[str, tuple[int, int, int, int]]:
     """Crops of one frame that are missing. Returns left, top, right, bottom of all that have pixels."""
     path = root / same[0].frame
     try:
@@ -197,7 +197,7 @@ def crop_box(box: tuple[float, float, float, float], width: int, height: int) ->
     return int(left), int(top), int(left) + int(across), int(top) + int(down)
 
 
-def _write_list(out: Path, kept: list[Detection], boxes: Mapping[str, tuple[int, int, int, int]]) -> Path:
+def _write_list(out: Path, kept: list[TrackedPerson], boxes: Mapping[str, tuple[int, int, int, int]]) -> Path:
     """Joints per split, the list of all crops, and a manifest with their terms."""
     for split in CAMERA:
         rows = [
@@ -215,7 +215,7 @@ def _write_list(out: Path, kept: list[Detection], boxes: Mapping[str, tuple[int,
     return path
 
 
-def _joints_in(one: Detection, box: tuple[int, int, int, int]) -> list[float]:
+def _joints_in(one: TrackedPerson, box: tuple[int, int, int, int]) -> list[float]:
     """x, y in pixels of the crop and visible, of each joint; zeros for a joint that is hidden or outside."""
     left, top, right, bottom = box
     x, y, seen = one.joints.T

@@ -149,9 +149,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(UserError, match="not a folder of SynPed"):
         write_dataset(tmp_path, TINY, seed=0, workers=1)
-    with pytest.raises(UserError, match="Known: demo, small, full, test"):
+    with pytest.raises(UserError, match="Known: demo, small, full, large, test"):
         write_dataset(tmp_path, "huge", seed=0, workers=1)
-    with pytest.raises(UserError, match=r"unknown style of SynPed 'mars'\. Known: home, abroad"):
+    with pytest.raises(UserError, match=r"unknown style of SynPed 'mars'\. Known: home, street, abroad"):
         write_dataset(tmp_path, TINY, seed=0, workers=1, style="mars")
 
 
