@@ -18,7 +18,7 @@ from pipeline.tools.verify.hashing import FileState
 
 
 @dataclass(frozen=True)
-class ExportedNetwork:
+class ExportFiles:
     """One exported network: a file, or a folder of files.
 
     path: of the file or folder. files: those that are there or that the JSON names. again: the command that writes it.
@@ -33,7 +33,7 @@ class ExportedNetwork:
         return Exported.about(self.path)
 
 
-def exported_networks(place: VerifiedFolder) -> list[ExportedNetwork]:
+def exported_networks(place: VerifiedFolder) -> list[ExportFiles]:
     """Networks of an export folder of which anything exists."""
     files = Exported(place.folder)
     plain = [(files.file(name), ["--format", name]) for name in ("torch", "onnx")]
@@ -45,7 +45,7 @@ def _exists(path: Path) -> bool:
     return path.exists() or Exported.about(path).exists()
 
 
-def _network(place: VerifiedFolder, path: Path, words: list[str]) -> ExportedNetwork:
+def _network(place: VerifiedFolder, path: Path, words: list[str]) -> ExportFiles:
     """Network with its files and its command, both as its JSON names them.
 
     words: options of the command that say which network it is.
@@ -59,11 +59,11 @@ def _network(place: VerifiedFolder, path: Path, words: list[str]) -> ExportedNet
     there = set(path.iterdir()) if path.is_dir() else set()
     files = tuple(sorted({path / name for name in names} | there)) or (path,)
     more = map(str, options) if isinstance(options, list) else ()
-    return ExportedNetwork(path, files, f"{place.checks.again} {shlex.join([*words, *more])}")
+    return ExportFiles(path, files, f"{place.checks.again} {shlex.join([*words, *more])}")
 
 
 def compare_network(
-    network: ExportedNetwork, checkpoint: str | None, seen: Mapping[Path, FileState], checks: Checks
+    network: ExportFiles, checkpoint: str | None, seen: Mapping[Path, FileState], checks: Checks
 ) -> list[str]:
     """Compare an exported network with the JSON beside it.
 

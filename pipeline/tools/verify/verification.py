@@ -30,7 +30,7 @@ from pipeline.runtime import distributed
 from pipeline.stages import driver
 from pipeline.tools.verify import stages as verify_stages
 from pipeline.tools.verify.evaluation import evaluation
-from pipeline.tools.verify.exports import ExportedNetwork, compare_network, exported_networks
+from pipeline.tools.verify.exports import ExportFiles, compare_network, exported_networks
 from pipeline.tools.verify.folders import VerifiedFolder, find_places
 from pipeline.tools.verify.hashing import ComparedFiles, FileState, compare_files, read_files
 from pipeline.tools.verify.tables import tables
@@ -86,7 +86,7 @@ class Verification:
     stored: verify_stages.Stored | None = None
     trained: dict[Path, CheckpointInfo] = field(default_factory=dict)  # folder -> config.json, of whole ones
     stamps: dict[Path, Stamp | None] = field(default_factory=dict)  # folder -> its stamp
-    exported: dict[Path, list[ExportedNetwork]] = field(default_factory=dict)  # folder -> its networks
+    exported: dict[Path, list[ExportFiles]] = field(default_factory=dict)  # folder -> its networks
 
     def verify(self) -> Verified:
         """Result of the verification. Raises UserError if nothing of the run exists."""
