@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -32,7 +33,7 @@ from pipeline.errors import UserError
 from pipeline.io.csv_table import Row, stream_table, whole
 from pipeline.io.digests import MISSING, ContentDigest, digest_files
 from pipeline.io.files import digest_file, digest_json
-from pipeline.io.texts import Texts, digest_list
+from pipeline.io.texts import Texts, digest_list, first_equal
 
 COLUMNS = ("path", "pid", "camid", "split")
 TRACK = "track"  # further column, of lists of tracks
@@ -94,29 +95,32 @@ def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Foun
     junk: dict[str, int] = {}
     pid_texts, camid_texts = _IdTexts(), _IdTexts()
 
+    lines = array("q")
+
     def values() -> Iterator[RecordValues]:
-        files: set[str] = set()
         for line, row in _read(path):
             row["file"] = _on_disk(row["path"], path.parent)
             if not _acceptable(line, row, path.parent, complaints):
                 continue
-            split, file = row["split"], f"{row['split']}/{row['file']}"
+            split = row["split"]
             camid = camid_texts.add(split, row["camid"])
             if row["pid"] == JUNK:
                 junk[f"{split}/"] = junk.get(f"{split}/", 0) + 1
                 continue
             pid = pid_texts.add(split, row["pid"])
-            if file in files:
-                twice.add(line, f"is in {split} a second time", row["path"], "Remove one of the rows.")
-                continue
-            files.add(file)
+            lines.append(line)
             place = os.path.join(path.parent, row["file"])
             yield RecordValues(f"{split}/{row['path']}", str(Path(place)), pid, camid, split, row[TRACK])
 
     places = RecordTable.of_values(values())
+    keys = (f"{one.split} {one.path}" for one in map(places.values, range(len(places))))
+    own = first_equal(Texts(keys)) == np.arange(len(places))
+    for number in np.flatnonzero(~own).tolist():
+        name, _, _, _, split, _ = places.values(number)
+        twice.add(lines[number], f"is in {split} a second time", name[len(split) + 1 :], "Remove one of the rows.")
     pids = _numbering(path, "pid", pid_texts, earlier.pid)
     camids = _numbering(path, "camid", camid_texts, earlier.camid)
-    table = places.with_ids(pid_texts.numbers(pids), camid_texts.numbers(camids))
+    table = places.part(own).with_ids(pid_texts.numbers(pids), camid_texts.numbers(camids))
     findings = [*complaints.findings(), *twice.findings()]
     findings += _names("pid", pids) + _names("camid", camids) + track_findings(path, table)
     folders = {f"{split}/": path.parent for split in SPLITS if split in table.splits}
@@ -127,7 +131,9 @@ def find_records(manifest: Manifest, earlier: EarlierIds = EarlierIds()) -> Foun
 def content_digest(manifest: Manifest) -> ContentDigest:
     """sha256 over the contents of the CSV and of its images."""
     path = manifest.csv_path
-    images = Texts(os.path.join(path.parent, row["path"]) for _, row in _read(path))
+    folder = os.path.join(path.parent, "")
+    names = (row["path"] for _, row in _read(path))
+    images = Texts(name if name.startswith("/") else folder + name for name in names)
     contents = digest_files(images)
     if MISSING in contents:  # perhaps the disk spells their names in another way
         contents = digest_files(_images(path))

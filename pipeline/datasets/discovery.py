@@ -121,7 +121,7 @@ class _Search:
                 yield RecordValues(image_set.prefix + relative, place(relative), pid, camid, image_set.split)
 
         for block in blocks(values()):
-            self.columns.extend(block)
+            self.columns.extend(*zip(*block, strict=True))
         if unparsed:
             wrong = f"{len(unparsed):,} of {len(images):,} names in {folder} do not parse: {first_names(unparsed)}"
             hints = [h.text for h in self.manifest.hint if any(_matches(h.pattern, name) for name in unparsed)]

@@ -47,9 +47,16 @@ class RecordColumns:
         self.pid, self.camid, self.split = array("q"), array("q"), array("H")
         self.splits: dict[str, int] = {}  # split -> its number in the column
 
-    def extend(self, block: Sequence[tuple[Any, ...]]) -> None:
-        """Further rows, with the values of RecordValues."""
-        name, path, pid, camid, split, track = zip(*block, strict=True)
+    def extend(
+        self,
+        name: Sequence[str],
+        path: Sequence[str],
+        pid: Iterable[int],
+        camid: Iterable[int],
+        split: Iterable[str],
+        track: Sequence[str],
+    ) -> None:
+        """Further rows, as columns of RecordValues."""
         if any(track) and not len(self.track):
             self.track.extend([""] * len(self.name))
         if any(track) or len(self.track):
@@ -79,9 +86,15 @@ class FileColumns:
         self.sha256 = Texts()
         self.bytes, self.mtime_ns, self.width, self.height = array("q"), array("q"), array("q"), array("q")
 
-    def extend(self, block: Sequence[tuple[Any, ...]]) -> None:
-        """Further rows, with the values of FileValues."""
-        size, mtime_ns, sha256, width, height = zip(*block, strict=True)
+    def extend(
+        self,
+        size: Iterable[int],
+        mtime_ns: Iterable[int],
+        sha256: Iterable[str],
+        width: Iterable[int],
+        height: Iterable[int],
+    ) -> None:
+        """Further rows, as columns of FileValues."""
         self.bytes.extend(size)
         self.mtime_ns.extend(mtime_ns)
         self.width.extend(width)
@@ -109,7 +122,7 @@ class RecordTable(Sequence[ImageRecord]):
         """Table of RecordValues in their order."""
         columns = RecordColumns()
         for block in blocks(values):
-            columns.extend(block)
+            columns.extend(*zip(*block, strict=True))
         return cls(columns)
 
     @classmethod
@@ -127,7 +140,7 @@ class RecordTable(Sequence[ImageRecord]):
         """The same images, with the FileValues of their files in this order."""
         columns = FileColumns()
         for block in blocks(files):
-            columns.extend(block)
+            columns.extend(*zip(*block, strict=True))
         made = RecordTable(self._columns, columns)
         made._rows, made._file_rows = self._rows, np.arange(len(columns.sha256), dtype=np.int32)
         assert len(made._rows) == len(made._file_rows), "a file for every image"

@@ -15,7 +15,6 @@ from pipeline.io.texts import Texts, ascending, blocks, digest_list, first_equal
 
 COLUMNS = ("name", "path", "pid", "camid", "split", "bytes", "mtime_ns", "sha256", "width", "height")
 TRACK = "track"  # further column, where a record has a track
-DAMAGE = (TypeError, ValueError, OverflowError, csv.Error)
 
 
 def read_records(path: Path, make: str) -> RecordTable:
@@ -32,49 +31,41 @@ def read_records(path: Path, make: str) -> RecordTable:
             header = tuple(next(table, ()))
             if header not in (COLUMNS, (*COLUMNS, TRACK)):
                 raise UserError(f"{path} does not have the columns {', '.join(COLUMNS)}", again)
-            for lines in blocks((table.line_num, row) for row in table):
-                _extend(records, files, lines, len(header))
+            for rows in blocks(table):
+                _extend(records, files, rows, len(header))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: the data stage has not run", again) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}", f"Delete it. {again}") from error
-    except _Damaged as error:
-        raise UserError(f"{path}, line {error.line}: {error}", again) from error
-    except csv.Error as error:
-        raise UserError(f"{path}, line {table.line_num}: {error}", again) from error
+    except (ValueError, OverflowError, csv.Error) as error:
+        line, reason = _damage(path, len(header))
+        raise UserError(f"{path}, line {line}: {reason}", again) from error
     return RecordTable(records, files)
 
 
-class _Damaged(Exception):
-    """Reason why a line cannot be read."""
+def _extend(records: RecordColumns, files: FileColumns, rows: list[list[str]], columns: int) -> None:
+    """Add rows of the file. Raises ValueError or OverflowError for a row that is none."""
+    if any(len(row) != columns for row in rows):
+        raise ValueError
+    name, path, pid, camid, split, size, mtime_ns, sha256, width, height, *track = zip(*rows, strict=True)
+    records.extend(name, path, map(int, pid), map(int, camid), split, track[0] if track else [""] * len(rows))
+    files.extend(map(int, size), map(int, mtime_ns), sha256, map(int, width), map(int, height))
 
-    def __init__(self, line: int, reason: object) -> None:
-        super().__init__(str(reason))
-        self.line = line
 
-
-def _extend(records: RecordColumns, files: FileColumns, lines: list[tuple[int, list[str]]], columns: int) -> None:
-    """Rows of some lines. Raises _Damaged for the first line that is no row."""
-    try:
-        if any(len(row) != columns for _, row in lines):
-            raise ValueError
-        name, path, pid, camid, split, size, mtime_ns, sha256, width, height, *track = zip(
-            *(row for _, row in lines), strict=True
-        )
-        of_records = name, path, map(int, pid), map(int, camid), split, track[0] if track else [""] * len(lines)
-        of_files = map(int, size), map(int, mtime_ns), sha256, map(int, width), map(int, height)
-        records.extend(list(zip(*of_records, strict=True)))
-        files.extend(list(zip(*of_files, strict=True)))
-    except (ValueError, OverflowError) as error:
-        for line, row in lines:
-            if len(row) != columns:
-                raise _Damaged(line, f"{len(row)} values for {columns} columns") from error
-            for value in (*row[2:4], *row[5:7], *row[8:10]):
-                try:
+def _damage(path: Path, columns: int) -> tuple[int, object]:
+    """The first line of a damaged file that is no row, and the reason."""
+    with open(path, encoding="utf-8", newline="") as file:
+        table = csv.reader(file)
+        try:
+            next(table)
+            for row in table:
+                if len(row) != columns:
+                    return table.line_num, f"{len(row)} values for {columns} columns"
+                for value in (*row[2:4], *row[5:7], *row[8:10]):
                     np.int64(int(value))
-                except (ValueError, OverflowError) as reason:
-                    raise _Damaged(line, reason) from reason
-        raise
+        except (ValueError, OverflowError, csv.Error) as error:
+            return table.line_num, error
+    raise AssertionError(path)
 
 
 def write_records(path: Path, table: RecordTable) -> None:

@@ -35,7 +35,7 @@ class StoredLabels:
         self._readers = [reader for _, reader in opened]
         lengths = np.array([len(reader) for reader in self._readers], np.int64)
         self._ends = lengths.cumsum()
-        self.split = np.repeat(np.array([split for split, _ in opened], str), lengths)
+        self._split = np.repeat(np.array([self.splits.index(split) for split, _ in opened], np.uint8), lengths)
         self.names = Texts(name for reader in self._readers for name in reader.names)
         self.status, self.pid, self.camid, self.people = (
             np.concatenate([getattr(reader, field) for reader in self._readers])
@@ -50,6 +50,11 @@ class StoredLabels:
         shard = int(np.searchsorted(self._ends, number, side="right"))
         reader = self._readers[shard]
         return reader, int(number - self._ends[shard]) + len(reader)
+
+    @property
+    def split(self) -> np.ndarray:
+        """Split of each image, [N] str."""
+        return np.array(self.splits, str)[self._split]
 
     @property
     def seen(self) -> np.ndarray:

@@ -47,9 +47,9 @@ def stream_table(path: Path, columns: Sequence[str], remedy: str, optional: Sequ
     marked = SEPARATOR.match(text)
     try:
         lines = _parsed(text[marked.end() :], marked[1], 1) if marked else _parsed(text, _delimiter(text, columns))
+        yield from _rows(path, lines, columns, remedy, optional)
     except csv.Error as error:
         raise UserError(f"{path} is not a CSV: {error}", remedy) from error
-    yield from _rows(path, lines, columns, remedy, optional)
 
 
 def whole(text: str) -> str:
@@ -76,14 +76,13 @@ def _name(heading: str) -> str:
 
 
 def _parsed(text: str, delimiter: str, before: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Line number and values of every line that has any. before: lines of the file before them. Raises csv.Error."""
-    try:
-        for _ in _lines(text, delimiter):
-            pass
-    except csv.Error:
-        text = BLANKS_AFTER_QUOTE.sub('"', text)
-        for _ in _lines(text, delimiter):
-            pass
+    """Line number and values of every line that has any. before: lines of the file before them."""
+    if BLANKS_AFTER_QUOTE.search(text):
+        try:
+            for _ in _lines(text, delimiter):
+                pass
+        except csv.Error:
+            text = BLANKS_AFTER_QUOTE.sub('"', text)
     stripped = ((line + before, [value.strip() for value in values]) for line, values in _lines(text, delimiter))
     return ((line, values) for line, values in stripped if any(values))
 

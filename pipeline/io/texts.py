@@ -31,7 +31,8 @@ class Texts(Sequence[str]):
     def of_bytes(cls, values: np.ndarray) -> Texts:
         """Hexadecimal texts of N rows of bytes, [N, B] uint8."""
         made = cls()
-        made._letters = bytearray(values.tobytes().hex(), "ascii")
+        for first in range(0, len(values), BLOCK):
+            made._letters += values[first : first + BLOCK].tobytes().hex().encode()
         made._ends = array("q", np.arange(len(values) + 1, dtype=np.int64) * (2 * values.shape[1]))
         return made
 
