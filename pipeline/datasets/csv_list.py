@@ -31,7 +31,7 @@ from pipeline.datasets.spelling import find_spelled
 from pipeline.datasets.tracks import track_findings
 from pipeline.errors import UserError
 from pipeline.io.csv_table import Row, stream_table, whole
-from pipeline.io.digests import MISSING, ContentDigest, digest_files
+from pipeline.io.digests import ContentDigest, digest_files
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.texts import Texts, digest_list, first_equal
 
@@ -135,7 +135,7 @@ def content_digest(manifest: Manifest) -> ContentDigest:
     names = (row["path"] for _, row in _read(path))
     images = Texts(name if name.startswith("/") else folder + name for name in names)
     contents = digest_files(images)
-    if MISSING in contents:  # perhaps the disk spells their names in another way
+    if contents.others:  # perhaps the disk spells their names in another way
         contents = digest_files(_images(path))
     content = digest_list(contents, f'["{digest_file(path)}",', "]")
     return ContentDigest(content, lambda: digest_json([digest_file(path), list(map(file_state, _images(path)))]))

@@ -48,7 +48,7 @@ def shared(first: RecordTable, second: RecordTable) -> list[Pair]:
     """Pairs of images with one file, in the order of the first."""
     if not len(first) or not len(second):
         return []
-    keys, others = (np.fromiter(map(hash, table.digests), np.int64, len(table)) for table in (first, second))
+    keys, others = first.digests.keys, second.digests.keys
     places: dict[str, list[int]] = defaultdict(list)
     for number in np.flatnonzero(np.isin(others, keys)).tolist():  # the others need not be held
         places[second.file_values(number).sha256].append(number)

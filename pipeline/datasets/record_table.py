@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from pipeline.datasets.records import ImageFile, ImageRecord
+from pipeline.io.digest_column import DigestColumn
 from pipeline.io.texts import Texts, ascending, blocks
 
 
@@ -83,7 +84,7 @@ class FileColumns:
     """Columns of files."""
 
     def __init__(self) -> None:
-        self.sha256 = Texts()
+        self.sha256 = DigestColumn()
         self.bytes, self.mtime_ns, self.width, self.height = array("q"), array("q"), array("q"), array("q")
 
     def extend(
@@ -208,7 +209,7 @@ class RecordTable(Sequence[ImageRecord]):
         return self._columns.path.at(self._rows)
 
     @property
-    def digests(self) -> Texts:
+    def digests(self) -> DigestColumn:
         """sha256 of the files."""
         assert self._files is not None, "a table without files"
         return self._files.sha256.at(self._file_rows)

@@ -81,7 +81,7 @@ def write_records(path: Path, table: RecordTable) -> None:
             writer.writerow((*fields, *state, track) if tracks else (*fields, *state))
 
 
-def content_digest(table: RecordTable, digests: Texts | None = None) -> str:
+def content_digest(table: RecordTable, digests: Sequence[str] | None = None) -> str:
     """sha256 over all facts that later stages depend on.
 
     It does not include the paths and modification times of the files. digests: sha256 of the files, where the table
@@ -94,7 +94,7 @@ def content_digest(table: RecordTable, digests: Texts | None = None) -> str:
     return digest_list(_facts(table, contents, number) for number in order)
 
 
-def _facts(table: RecordTable, contents: Texts, number: int) -> list[object]:
+def _facts(table: RecordTable, contents: Sequence[str], number: int) -> list[object]:
     of = table.values(number)
     return [of.name, of.pid, of.camid, of.split, contents[number]]
 

@@ -34,15 +34,18 @@ class DigestTable:
     day: np.ndarray
 
     @classmethod
-    def of(cls, entries: dict[int, tuple[Key, bytes]]) -> DigestTable:
-        """Table of digests computed today.
+    def of(cls, place: np.ndarray, key: np.ndarray, digest: np.ndarray) -> DigestTable:
+        """Table of digests computed today. The arguments are columns in any order."""
+        order = np.unique(place, return_index=True)[1]
+        return cls(place[order], key[order], digest[order], np.full(len(order), today(), np.uint32))
 
-        entries: place of a file -> its key and digest.
-        """
-        order, count = sorted(entries), len(entries)
-        key = np.array([entries[place][0] for place in order], np.int64).reshape(count, 4)
-        digest = np.frombuffer(b"".join(entries[place][1] for place in order), np.uint8).reshape(count, 32)
-        return cls(np.array(order, np.uint64), key, digest, np.full(count, today(), np.uint32))
+    @classmethod
+    def of_entries(cls, entries: dict[int, tuple[Key, bytes]]) -> DigestTable:
+        """The same of single files. entries: place of a file -> its key and digest."""
+        count = len(entries)
+        key = np.array([key for key, _ in entries.values()], np.int64).reshape(count, 4)
+        digest = np.frombuffer(b"".join(digest for _, digest in entries.values()), np.uint8).reshape(count, 32)
+        return cls.of(np.fromiter(entries, np.uint64, count), key, digest)
 
     def __len__(self) -> int:
         return len(self.place)
@@ -72,9 +75,11 @@ class DigestTable:
 
     def over(self, older: DigestTable) -> DigestTable:
         """Both tables in one. Where both have a file, this one counts."""
+        if not len(self) or not len(older):
+            return self if len(self) else older
+        order = np.unique(np.concatenate([self.place, older.place]), return_index=True)[1]
         pairs = ((getattr(self, field.name), getattr(older, field.name)) for field in fields(self))
-        both = DigestTable(*(np.concatenate(pair) for pair in pairs))
-        return both.part(np.unique(both.place, return_index=True)[1])
+        return DigestTable(*(np.concatenate(pair)[order] for pair in pairs))  # one column after the other: less memory
 
 
 def place_of(path: str) -> int:
@@ -95,7 +100,7 @@ def read_table(path: Path) -> DigestTable:
     start = len(FORM) + hashlib.sha256().digest_size
     body = memoryview(content)[start:]
     if not content.startswith(FORM) or content[len(FORM) : start] != hashlib.sha256(body).digest():
-        return DigestTable.of({})
+        return NOTHING
     count = len(body) // ROW
     place, key, digest, day = (
         np.frombuffer(body, kind, count * width, offset * count)
@@ -106,7 +111,8 @@ def read_table(path: Path) -> DigestTable:
 
 def write_table(path: Path, table: DigestTable) -> None:
     """File of digests, without those that were not used lately. Raises OSError."""
-    kept = table.part(table.day + UNUSED >= today())
+    used = table.day + UNUSED >= today()
+    kept = table if used.all() else table.part(used)
     columns = [np.ascontiguousarray(column).data for column in (kept.place, kept.key, kept.digest, kept.day)]
     checksum = hashlib.sha256()
     for column in columns:
@@ -131,3 +137,6 @@ def remove_unused(folder: Path) -> None:
 def today() -> int:
     """Days since 1970."""
     return int(time.time() // (24 * 3600))
+
+
+NOTHING = DigestTable.of_entries({})

@@ -19,12 +19,14 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.io.cache import cache_folder
-from pipeline.io.digest_table import DigestTable, Key, place_of, read_table, remove_unused, write_table
-from pipeline.io.texts import BLOCK, Texts
+from pipeline.io.digest_column import DigestColumn
+from pipeline.io.digest_table import NOTHING, DigestTable, Key, place_of, read_table, remove_unused, write_table
+from pipeline.io.texts import BLOCK
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import progress
 
@@ -78,10 +80,14 @@ class DigestStore:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self.table = DigestTable.of({}) if path is None else read_table(path)
+        self.table = NOTHING if path is None else read_table(path)
+        self._read = self._state()  # after reading, which notes the use of the file in its time
         self.recent: dict[int, tuple[Key, bytes]] = {}
         self._changed = False
         self._lock = threading.Lock()
+
+    def _state(self) -> Key | None:
+        return None if self.path is None else _key_or_none(str(self.path))
 
     def find(self, path: str, key: Key) -> str | None:
         """Known digest of a file with this key."""
@@ -105,38 +111,44 @@ class DigestStore:
         self._changed |= table.use(rows[known])
         return digests, known
 
-    def compute(self, path: str, key: Key) -> str:
-        """Digest of a file that is read now. Raises OSError."""
-        start = time.time()
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-        if _key(path) == key and start - key[2] / 1e9 > SETTLED:
-            with self._lock:
-                self.recent[place_of(path)] = (key, digest)
-                self._changed = True
-                if len(self.recent) > FEW + len(self.table) // 8:
-                    self._settle()
-        return digest.hex()
+    def add(self, path: str, key: Key, digest: bytes) -> None:
+        """Remember the digest of one file."""
+        with self._lock:
+            self.recent[place_of(path)] = (key, digest)
+            many = len(self.recent) > FEW + len(self.table) // 8
+        if many:
+            self.settle()
 
     def settle(self) -> None:
         """Take the recent digests into the table."""
         with self._lock:
-            self._settle()
+            recent, self.recent = self.recent, {}
+            self._take(DigestTable.of_entries(recent))
 
-    def _settle(self) -> None:
-        if self.recent:
-            self.table = DigestTable.of(self.recent).over(self.table)
-            self.recent = {}
+    def add_all(self, places: np.ndarray, keys: np.ndarray, digests: np.ndarray) -> None:
+        """Remember the digests of n files.
+
+        places: uint64 [n]. keys: int64 [n, 4]. digests: uint8 [n, 32].
+        """
+        with self._lock:
+            self._take(DigestTable.of(places, keys, digests))
+
+    def _take(self, newer: DigestTable) -> None:
+        if len(newer):
+            self.table = newer.over(self.table)
+            self._changed = True
 
     def save(self) -> None:
         """Write the file where it can be written: it only spares work."""
+        self.settle()
         if self.path is None or not self._changed:
             return
-        self.settle()
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_table(self.path, self.table.over(read_table(self.path)))  # another process may have written it
-            self._changed = False
+            if self._state() != self._read:  # another process has written it
+                self.table = self.table.over(read_table(self.path))
+            write_table(self.path, self.table)
+            self._read, self._changed = self._state(), False
             remove_unused(self.path.parent)
 
 
@@ -175,44 +187,92 @@ def digest_file(path: Path) -> str:
     """
     name = os.path.abspath(path)
     key = _key(name)
-    return _in_use.find(name, key) or _in_use.compute(name, key)
+    known = _in_use.find(name, key)
+    if known is not None:
+        return known
+    digest, lasting = read_digest(name, key)
+    if lasting:
+        _in_use.add(name, key, digest)
+    return digest.hex()
 
 
-def digest_files(paths: Sequence[str]) -> Texts:
+def read_digest(path: str, key: Key) -> tuple[bytes, bool]:
+    """sha256 of a file that is read now, and whether it may be remembered. Raises OSError."""
+    start = time.time()
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return digest, _key(path) == key and start - key[2] / 1e9 > SETTLED
+
+
+def digest_files(paths: Sequence[str]) -> DigestColumn:
     """sha256 of each file; MISSING for one that cannot be read."""
     _in_use.settle()
     count = len(paths)
-    digests, there, unread = np.zeros((count, 32), np.uint8), np.zeros(count, bool), array("q")
+    digests, there = np.zeros((count, 32), np.uint8), np.zeros(count, bool)
+    unread, unread_places = array("q"), array("Q")
     for first in range(0, count, BLOCK):
         names = [_absolute(path) for path in paths[first : first + BLOCK]]
         keys = [_key_or_none(name) for name in names]
-        rows = [row for row, key in enumerate(keys) if key]
-        places = np.fromiter((place_of(names[row]) for row in rows), np.uint64, len(rows))
-        numbers = np.array([keys[row] for row in rows], np.int64).reshape(len(rows), 4)
+        chosen = [row for row, key in enumerate(keys) if key]
+        places = np.fromiter((place_of(names[row]) for row in chosen), np.uint64, len(chosen))
+        numbers = np.array([keys[row] for row in chosen], np.int64).reshape(len(chosen), 4)
         found, known = _in_use.find_all(places, numbers)
-        places_of_rows = first + np.array(rows, np.int64)
-        digests[places_of_rows], there[places_of_rows] = found, known
-        unread.extend(places_of_rows[~known].tolist())
-    pieces = ((paths, unread[first : first + PIECE]) for first in range(0, len(unread), PIECE))
-    with contextlib.closing(ahead(_read_files, pieces, READERS)) as read:
-        results = chain.from_iterable(read)
-        for row, digest in progress(results, len(unread), "reading", "files") if len(unread) >= MANY else results:
-            there[row] = digest is not None
-            digests[row] = np.frombuffer(digest or bytes(32), np.uint8)
-    if there.all():
-        return Texts.of_bytes(digests)
-    return Texts(row.tobytes().hex() if good else MISSING for row, good in zip(digests, there, strict=True))
+        rows = first + np.array(chosen, np.int64)
+        digests[rows], there[rows] = found, known
+        unread.extend(rows[~known].tolist())
+        unread_places.extend(places[~known].tolist())
+    if unread:
+        rows, firsts = np.array(unread), _firsts(np.array(unread_places))
+        own = firsts == np.arange(len(rows))  # a list may name a file several times
+        read, good = _read_all(paths, rows[own])
+        numbers_of_read = (own.cumsum() - 1)[firsts]
+        digests[rows], there[rows] = read[numbers_of_read], good[numbers_of_read]
+    return DigestColumn.of_bytes(digests, there, MISSING)
 
 
-def _read_files(paths: Sequence[str], rows: Sequence[int]) -> list[tuple[int, bytes | None]]:
-    """Digests of some files; None for one that cannot be read."""
-    return [(row, _digest_or_none(_absolute(paths[row]))) for row in rows]
+def _firsts(places: np.ndarray) -> np.ndarray:
+    """Position of the first place that is equal to each, int [n]."""
+    _, firsts, groups = np.unique(places, return_index=True, return_inverse=True)
+    return firsts[groups]
 
 
-def _digest_or_none(name: str) -> bytes | None:
+def _read_all(paths: Sequence[str], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Digests of the files at n positions, uint8 [n, 32], and which can be read, bool [n]. They are remembered."""
+    count = len(rows)
+    digests, places, keys = np.zeros((count, 32), np.uint8), np.zeros(count, np.uint64), np.zeros((count, 4), np.int64)
+    good, lasting = np.zeros(count, bool), np.zeros(count, bool)
+    pieces = ((paths, rows[first : first + PIECE].tolist()) for first in range(0, count, PIECE))
+    try:
+        with contextlib.closing(ahead(_read_files, pieces, READERS)) as read:
+            found = chain.from_iterable(read)
+            for number, file in enumerate(progress(found, count, "reading", "files") if count >= MANY else found):
+                if file is not None:
+                    digests[number] = np.frombuffer(file.digest, np.uint8)
+                    places[number], keys[number], lasting[number] = file.place, file.key, file.lasting
+                    good[number] = True
+    finally:  # what was read before an interruption need not be read again
+        _in_use.add_all(places[lasting], keys[lasting], digests[lasting])
+    return digests, good
+
+
+class _ReadFile(NamedTuple):
+    """File that was read. lasting: whether its digest may be remembered."""
+
+    place: int
+    key: Key
+    digest: bytes
+    lasting: bool
+
+
+def _read_files(paths: Sequence[str], rows: Sequence[int]) -> list[_ReadFile | None]:
+    """Some files; None for one that cannot be read."""
+    return [_read_file(_absolute(paths[row])) for row in rows]
+
+
+def _read_file(name: str) -> _ReadFile | None:
     try:
         key = _key(name)
-        return bytes.fromhex(_in_use.find(name, key) or _in_use.compute(name, key))
+        return _ReadFile(place_of(name), key, *read_digest(name, key))
     except OSError:
         return None
 

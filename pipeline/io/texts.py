@@ -27,15 +27,6 @@ class Texts(Sequence[str]):
         self._ends = array("q", [0])
         self.extend(texts)
 
-    @classmethod
-    def of_bytes(cls, values: np.ndarray) -> Texts:
-        """Hexadecimal texts of N rows of bytes, [N, B] uint8."""
-        made = cls()
-        for first in range(0, len(values), BLOCK):
-            made._letters += values[first : first + BLOCK].tobytes().hex().encode()
-        made._ends = array("q", np.arange(len(values) + 1, dtype=np.int64) * (2 * values.shape[1]))
-        return made
-
     def append(self, text: str) -> None:
         self._letters += _encoded(text)
         self._ends.append(len(self._letters))

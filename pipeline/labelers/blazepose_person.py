@@ -79,7 +79,9 @@ def find_person(networks: Networks, image: np.ndarray, min_score: float, person_
 def detect(network: Network, image: np.ndarray, min_score: float) -> list[Detection]:
     """People whom the detector sees, by falling score."""
     region = Region.of_image(image.shape).around(1.0)
-    pixels = cut(image, region, DETECTOR_SIDE).astype(np.float32) / 127.5 - 1  # [-1, 1], as it was trained
+    pixels = cut(image, region, DETECTOR_SIDE).astype(np.float32)
+    pixels /= 127.5
+    pixels -= 1  # [-1, 1], as it was trained
     raw, logits = network.run(pixels)
     return detections(raw, logits[:, 0], region, min_score)
 
@@ -104,7 +106,9 @@ def whole_square(image: np.ndarray) -> Region:
 
 def as_input(image: np.ndarray, region: Region) -> np.ndarray:
     """Region of an image as these networks see it: float32 [256, 256, 3] in [0, 1]."""
-    return cut(image, region, SIDE).astype(np.float32) / 255
+    pixels = cut(image, region, SIDE).astype(np.float32)
+    pixels /= 255
+    return pixels
 
 
 def _regions(image: np.ndarray, found: list[Detection], choice: Choice | None) -> Iterator[Region]:

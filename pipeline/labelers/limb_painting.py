@@ -8,8 +8,6 @@ Control of Human Movement", Fig. 4.1, and rounded: clothes are wider than bodies
 
 from __future__ import annotations
 
-import functools
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,89 +210,59 @@ def distances_from(limbs: list[Limb], rows: slice, columns: slice, height: float
 
     height: the stature in pixels.
     """
-    x, y = _centres(rows, columns)
-    return np.stack([_distance(x, y, limb, height) for limb in limbs])
+    x, y = _middles(rows, columns)
+    distances = np.empty((len(limbs), len(y), len(x)))
+    for limb, found in zip(limbs, distances, strict=True):
+        _fill_distances(x, y, limb, height, found)
+    return distances
 
 
 def nearest_of(limbs: list[Limb], rows: slice, columns: slice, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Number of the nearest limb, int [h, w], and distance from it, as in `distances_from`, of a window's pixels.
+    """Number of the nearest limb, int64 [h, w], and distance from it, as in `distances_from`, of a window's pixels.
 
     Of limbs at the same distance the first counts.
     """
-    x, y = _centres(rows, columns)
-    least = _distance(x, y, limbs[0], height)
-    nearest = np.zeros(least.shape, np.intp)
+    from pipeline.labelers.limb_kernels import take_nearer
+
+    x, y = _middles(rows, columns)
+    least, distances = np.empty((2, len(y), len(x)))
+    nearest = np.zeros(least.shape, np.int64)
+    _fill_distances(x, y, limbs[0], height, least)
     for number, limb in enumerate(limbs[1:], 1):
-        distance = _distance(x, y, limb, height)
-        np.copyto(nearest, number, where=distance < least)
-        np.minimum(least, distance, out=least)
+        _fill_distances(x, y, limb, height, distances)
+        take_nearer(distances, number, least, nearest)
     return nearest, least
 
 
 def confidences_in(limbs: list[Limb], numbers: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
     """Confidence of the pixels of a window, each in its limb, float64 [h, w].
 
-    It is that of the nearest place on the limb's axis. numbers: int [h, w], the limb of each pixel.
+    It is that of the nearest place on the limb's axis. numbers: int64 [h, w], the limb of each pixel.
     """
-    x, y = (np.broadcast_to(centres, numbers.shape).ravel() for centres in _centres(rows, columns))
-    found = np.empty(numbers.size)
-    for number, limb in enumerate(limbs):
-        pixels = np.flatnonzero(numbers == number)
-        found[pixels] = _confidence(x[pixels], y[pixels], limb)
-    return found.reshape(numbers.shape)
+    from pipeline.labelers.limb_kernels import axis_confidences
+
+    found: np.ndarray = axis_confidences(*_middles(rows, columns), numbers, np.stack([limb.axis for limb in limbs]))
+    return found
 
 
-def _centres(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of pixels: x [1, w], y [h, 1]."""
+def _middles(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of pixels: x [w], y [h]."""
     x, y = (np.arange(span.start, span.stop) + 0.5 for span in (columns, rows))
-    return x[None, :], y[:, None]
+    return x, y
 
 
-def _distance(x: np.ndarray, y: np.ndarray, limb: Limb, height: float) -> np.ndarray:
-    edges = list(itertools.pairwise([*limb.points, limb.points[0]]))
+def _fill_distances(x: np.ndarray, y: np.ndarray, limb: Limb, height: float, out: np.ndarray) -> None:
+    """Distances of a window's pixels from one limb, written to `out`, float64 [h, w]."""
+    from pipeline.labelers.limb_kernels import (
+        clear_inside,
+        in_half_widths,
+        squared_distances,
+    )  # numba is slow to import
+
+    edges = np.concatenate([limb.points, np.roll(limb.points, -1, axis=0)], axis=1)
     if len(edges) == 2:  # there and back
         edges = edges[:1]
-    distance: np.ndarray = functools.reduce(np.minimum, (_squared(x, y, start, end) for start, end in edges))
-    np.sqrt(distance, out=distance)
+    squared_distances(x, y, edges, out)
     if len(edges) > 2:
-        distance[_inside(x, y, edges)] = 0
-    distance /= HALF_WIDTH[limb.part] * height
-    if limb.part == TORSO:
-        distance += BEHIND
-    return distance
-
-
-def _squared(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Squared distance of pixels from the line between two points."""
-    share, along = _share(x, y, start, end), end - start
-    right: np.ndarray = share * along[0]
-    np.square(np.subtract(x - start[0], right, out=right), out=right)
-    share *= along[1]
-    np.subtract(y - start[1], share, out=share)
-    right += np.square(share, out=share)
-    return right
-
-
-def _share(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Place on a line that is nearest to each pixel, from 0 (start) to 1 (end), in the shape of x and y together."""
-    along = end - start
-    length = float(along @ along) or 1.0
-    share: np.ndarray = (x - start[0]) * (along[0] / length) + (y - start[1]) * (along[1] / length)
-    np.clip(share, 0, 1, out=share)
-    return share
-
-
-def _confidence(x: np.ndarray, y: np.ndarray, limb: Limb) -> np.ndarray:
-    """Confidence of the place on the limb's axis that is nearest to each pixel, in the shape of x and y together."""
-    start, end = limb.axis
-    confidence: np.ndarray = start[2] + (end[2] - start[2]) * _share(x, y, start[:2], end[:2])
-    return confidence
-
-
-def _inside(x: np.ndarray, y: np.ndarray, edges: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Whether a ray to the right crosses the polygon's edges an odd number of times. bool [h, w]."""
-    odd = np.zeros((y.size, x.size), bool)
-    for (x0, y0), (x1, y1) in edges:
-        if y0 != y1:
-            odd ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
-    return odd
+        clear_inside(x, y, edges, out)
+    in_half_widths(out, HALF_WIDTH[limb.part] * height, BEHIND if limb.part == TORSO else 0.0)

@@ -8,34 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.io.digest_column import DigestColumn
 from pipeline.io.texts import digest_list
 from sorn.sample import Sample, Status
-
-SIZE = hashlib.sha256().digest_size
-
-
-class SampleDigests:
-    """sha256 of many samples, 32 bytes each."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-
-    def __len__(self) -> int:
-        return len(self._bytes) // SIZE
-
-    def __iter__(self) -> Iterator[str]:
-        """Hexadecimal texts."""
-        return (self._bytes[first : first + SIZE].hex() for first in range(0, len(self._bytes), SIZE))
-
-    def append(self, digest: bytes) -> None:
-        self._bytes += digest
-
-    def extend(self, other: SampleDigests) -> None:
-        self._bytes += other._bytes
 
 
 class ShardContent:
@@ -47,8 +25,8 @@ class ShardContent:
     """
 
     def __init__(self) -> None:
-        self.items = SampleDigests()
-        self.detections = SampleDigests()
+        self.items = DigestColumn()
+        self.detections = DigestColumn()
         self.unreadable: list[str] = []
         self.status: Counter[str] = Counter()
         self.foreground = 0.0  # sum over labelled images of the share of pixels that are not background

@@ -25,9 +25,10 @@ from pipeline.datasets.records import Finding, ImageFile
 from pipeline.datasets.records_file import read_records, write_records
 from pipeline.datasets.summary import read_summary, summarise, tell, write_summary
 from pipeline.errors import UserError
+from pipeline.io.digest_column import DigestColumn
 from pipeline.io.digests import digest_files
 from pipeline.io.files import digest_json
-from pipeline.io.texts import Texts, first_equal
+from pipeline.io.texts import first_equal
 from pipeline.runs.earlier_ids import earlier_ids
 from pipeline.runs.inputs import OUTSIDE, Input
 from pipeline.runs.layout import Paths
@@ -215,15 +216,14 @@ def _file_values(result: ImageFile | UserError, errors: list[UserError]) -> File
     return FileValues(*dataclasses.astuple(result))
 
 
-def _rows_of(contents: Texts, known: RecordTable | None) -> np.ndarray:
+def _rows_of(contents: DigestColumn, known: RecordTable | None) -> np.ndarray:
     """Row of each content among known files, int [N]; -1 for a new content."""
     rows = np.full(len(contents), -1)
     if known is None or not len(known):
         return rows
     digests = known.digests
-    keys = np.fromiter(map(hash, digests), np.int64, len(digests))
+    keys, wanted = digests.keys, contents.keys
     order = np.argsort(keys)
-    wanted = np.fromiter(map(hash, contents), np.int64, len(contents))
     places = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)]
     for number in np.flatnonzero(keys[places] == wanted).tolist():
         if digests[int(places[number])] == contents[number]:

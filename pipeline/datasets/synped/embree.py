@@ -17,8 +17,8 @@ import numpy as np
 from llvmlite import binding
 from numba import types
 
-from pipeline.datasets.synped.compiled import compiled
 from pipeline.errors import UserError
+from pipeline.runtime.compiled import compiled
 
 # Constants of embree4/rtcore.h.
 _TRIANGLES, _INDICES, _VERTICES, _FLOAT3, _UINT3, _ROBUST = 0, 0, 1, 0x9003, 0x5003, 4

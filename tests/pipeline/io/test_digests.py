@@ -33,13 +33,13 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read."""
     read: list[str] = []
-    compute = digests.DigestStore.compute
+    read_digest = digests.read_digest
 
-    def counted(self: digests.DigestStore, path: str, key: digests.Key) -> str:
+    def counted(path: str, key: digests.Key) -> tuple[bytes, bool]:
         read.append(os.path.basename(path))
-        return compute(self, path, key)
+        return read_digest(path, key)
 
-    monkeypatch.setattr(digests.DigestStore, "compute", counted)
+    monkeypatch.setattr(digests, "read_digest", counted)
     return read
 
 
@@ -165,6 +165,39 @@ def test_many_digests_are_found_again(folder: Path, settled: None, reads: list[s
             assert [digest_file(Path(name)) for name in names] == expected
         next_process()
     assert sorted(reads) == sorted(map(os.path.basename, names))
+
+
+def test_a_file_that_a_list_names_twice_is_read_once(folder: Path, settled: None, reads: list[str]) -> None:
+    (folder / "b").write_bytes(b"other")
+    names = [str(folder / name) for name in ("b", "a", "gone", "b", "a", "b", "gone")]
+    texts = {"a": sha256(b"content"), "b": sha256(b"other"), "gone": MISSING}
+    assert list(digest_files(names)) == [texts[os.path.basename(name)] for name in names]
+    assert sorted(reads) == ["a", "b"]
+
+
+def test_what_was_read_before_an_interruption_is_kept(
+    folder: Path, settled: None, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "PIECE", 1)
+    monkeypatch.setattr(digests, "READERS", 1)
+    for name in "bcd":
+        (folder / name).write_bytes(name.encode())
+    read_digest = digests.read_digest
+
+    def interrupted(path: str, key: digests.Key) -> tuple[bytes, bool]:
+        if path.endswith("d"):
+            raise KeyboardInterrupt
+        return read_digest(path, key)
+
+    names = [str(folder / name) for name in "abcd"]
+    monkeypatch.setattr(digests, "read_digest", interrupted)
+    with pytest.raises(KeyboardInterrupt), remembered("own"):
+        digest_files(names)
+    monkeypatch.setattr(digests, "read_digest", read_digest)
+    next_process()
+    with remembered("own"):
+        digest_files(names)
+    assert len(reads) == len(set(reads)) == 4
 
 
 def test_caches_that_nobody_used_for_long_are_removed(folder: Path, settled: None) -> None:

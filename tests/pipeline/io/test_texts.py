@@ -2,7 +2,6 @@
 
 import sys
 
-import numpy as np
 import pytest
 
 from pipeline.io.files import digest_json
@@ -22,11 +21,6 @@ def test_texts_come_out_as_they_went_in() -> None:
     for outside in (len(texts), -len(texts) - 1):
         with pytest.raises(IndexError):
             texts[outside]
-
-
-def test_bytes_become_hexadecimal_texts() -> None:
-    assert list(Texts.of_bytes(np.array([[0, 255], [16, 1]], np.uint8))) == ["00ff", "1001"]
-    assert list(Texts.of_bytes(np.empty((0, 32), np.uint8))) == []
 
 
 def test_a_text_takes_little_more_than_its_letters() -> None:

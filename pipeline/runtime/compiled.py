@@ -1,8 +1,8 @@
-"""Compilation of kernels: loops over rays, faces and texels as machine code.
+"""Compilation of kernels: loops over rays, faces and pixels as machine code.
 
 A kernel computes in the order and the precision that its source says: no fast mathematics, no fused multiply-add, one
 thread. So its results have the same bits on every CPU. Sines and exponentials stay in numpy: those of a compiler come
-from the system's library.
+from the system's library. numba takes half a second to import: modules with kernels are imported where one is called.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import sys
 import numba
 import numpy as np
 
-from pipeline.datasets.synped import compiled as module
-from pipeline.datasets.synped.compiled import compiled
+from pipeline.runtime import compiled as module
+from pipeline.runtime.compiled import compiled
 
 PRODUCTS = """
 import numpy as np
