@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import overload
+from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline.io.texts import BLOCK, blocks
+from pipeline.io.column import Column
+from pipeline.io.texts import blocks
 
 SIZE = hashlib.sha256().digest_size
 
 
-class DigestColumn(Sequence[str]):
+class DigestColumn(Column[str]):
     """Sequence of sha256 digests, hexadecimal where one is asked for.
 
     Texts that are no digest, such as one for a file that cannot be read, are kept beside it: `others`, position ->
@@ -75,21 +74,9 @@ class DigestColumn(Sequence[str]):
     def __len__(self) -> int:
         return len(self._bytes) // SIZE
 
-    @overload
-    def __getitem__(self, number: int) -> str: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[str]: ...
-    def __getitem__(self, number: int | slice) -> str | list[str]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        if not -len(self) <= number < len(self):
-            raise IndexError(number)
-        first = number % len(self)
-        other = self.others.get(first)
-        return self._bytes[first * SIZE : (first + 1) * SIZE].hex() if other is None else other
-
-    def __iter__(self) -> Iterator[str]:
-        return chain.from_iterable(self[first : first + BLOCK] for first in range(0, len(self), BLOCK))
+    def item(self, row: int) -> str:
+        other = self.others.get(row)
+        return self._bytes[row * SIZE : (row + 1) * SIZE].hex() if other is None else other
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DigestColumn):

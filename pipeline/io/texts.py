@@ -6,17 +6,19 @@ import hashlib
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
-from typing import TypeVar, overload
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
+
+from pipeline.io.column import Column
 
 Item = TypeVar("Item")
 
 BLOCK = 4096  # texts handled at a time: few calls, and little memory
 
 
-class Texts(Sequence[str]):
+class Texts(Column[str]):
     """Sequence of texts that takes 8 bytes per text beyond their letters.
 
     A list takes some 60. Texts may be added at the end. Names of files that are no text are kept as they are.
@@ -48,20 +50,8 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, number: int) -> str: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[str]: ...
-    def __getitem__(self, number: int | slice) -> str | list[str]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        if not -len(self) <= number < len(self):
-            raise IndexError(number)
-        first = number % len(self)
-        return self._letters[self._ends[first] : self._ends[first + 1]].decode(errors="surrogateescape")
-
-    def __iter__(self) -> Iterator[str]:
-        return chain.from_iterable(self[first : first + BLOCK] for first in range(0, len(self), BLOCK))
+    def item(self, row: int) -> str:
+        return self._letters[self._ends[row] : self._ends[row + 1]].decode(errors="surrogateescape")
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Texts):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from pipeline.datasets.label_maps import LabelMaps, setting
 from pipeline.datasets.mask_files import bits_per_pixel
 from pipeline.datasets.table_fit import IdStatistics, better
 from pipeline.errors import UserError
+from pipeline.io.column import Column
 from pipeline.io.texts import Texts, first_equal
 from sorn.parts import BACKGROUND
 
@@ -27,7 +28,7 @@ Pair = tuple[Path, Path]  # image, label map
 Item = TypeVar("Item")
 
 
-class MapPairs(Sequence[Pair]):
+class MapPairs(Column[Pair]):
     """Images, each with its label map, as texts: a Path takes ten times the memory."""
 
     def __init__(self) -> None:
@@ -43,14 +44,8 @@ class MapPairs(Sequence[Pair]):
     def __len__(self) -> int:
         return len(self.maps)
 
-    @overload
-    def __getitem__(self, number: int) -> Pair: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[Pair]: ...
-    def __getitem__(self, number: int | slice) -> Pair | list[Pair]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        return Path(self.images[number]), Path(self.maps[number])
+    def item(self, row: int) -> Pair:
+        return Path(self.images[row]), Path(self.maps[row])
 
 
 def check_maps(maps: LabelMaps, pairs: Sequence[Pair]) -> None:
