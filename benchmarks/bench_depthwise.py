@@ -1,26 +1,47 @@
 """Training step of backbones with depthwise convolutions, with our gradients and with torch's own.
 
-CPU time of forward and backward of the bare backbone: one thread, batch 16 at 288x96, layers before stride 8 frozen as
-in CONFIG=synped, round after round in one process. Ratios are of the medians. Opens no file. Run: python
-benchmarks/bench_depthwise.py [--quick] [--rounds N]
+CPU time of forward and backward of the bare backbone: one thread, round after round in one process. Of SORN batch 16 at
+288x96, layers before stride 8 frozen as in CONFIG=synped; of DANet batch 8 at 128x64, dilated. bf16 only where the CPU
+has a unit for it. Ratios are of the medians. Opens no file. Run: python benchmarks/bench_depthwise.py [--quick]
+[--rounds N]
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from unittest import mock
 
 import torch
 from report import Figure, emit, median
 
+from pipeline.runtime.arithmetic import bf16_unit
 from sorn import depthwise
 from sorn.backbone import Backbone
 from sorn.backbones import build_backbone
+from sorn.config import STRIDE as SORN_STRIDE
+from sorn.danet import STRIDE as DANET_STRIDE
 from sorn.engine import DTYPES
 
-BACKBONES, PRECISIONS = ("efficientnet_lite0", "mobilenet_v2"), ("bf16", "fp32")
-BATCH, SIZE = 16, (288, 96)
+
+@dataclass(frozen=True)
+class Case:
+    """Backbone of a network, its output stride, and a batch of crops."""
+
+    network: str
+    backbone: str
+    stride: int
+    batch: int
+    size: tuple[int, int]
+    frozen: bool
+
+
+CASES = (
+    Case("sorn", "efficientnet_lite0", SORN_STRIDE, 16, (288, 96), True),
+    Case("sorn", "mobilenet_v2", SORN_STRIDE, 16, (288, 96), True),
+    Case("danet", "efficientnet_lite0", DANET_STRIDE, 8, (128, 64), False),
+)
 
 
 def seconds(backbone: Backbone, image: torch.Tensor, precision: str) -> float:
@@ -33,12 +54,13 @@ def seconds(backbone: Backbone, image: torch.Tensor, precision: str) -> float:
     return time.process_time() - start
 
 
-def measure(name: str, precision: str, rounds: int) -> tuple[list[float], list[float]]:
+def measure(case: Case, precision: str, rounds: int) -> tuple[list[float], list[float]]:
     """Seconds of each round, with our gradients and with torch's."""
     torch.manual_seed(0)
-    backbone = build_backbone(name).to(memory_format=torch.channels_last)
-    backbone.freeze_early()
-    image = torch.randn(BATCH, 3, *SIZE).contiguous(memory_format=torch.channels_last)
+    backbone = build_backbone(case.backbone, case.stride).to(memory_format=torch.channels_last)
+    if case.frozen:
+        backbone.freeze_early()
+    image = torch.randn(case.batch, 3, *case.size).contiguous(memory_format=torch.channels_last)
     ours, others = [], []
     for _ in range(rounds + 1):
         ours.append(seconds(backbone, image, precision))
@@ -54,11 +76,12 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows, figures = {}, {}
-    for name in BACKBONES:
-        for precision in PRECISIONS:
-            ours, others = measure(name, precision, 2 if args.quick else args.rounds)
-            rows[f"{name} {precision}, ours"], rows[f"{name} {precision}, torch's"] = ours, others
-            figures[f"torch_over_ours_{name}_{precision}"] = Figure(median(others) / median(ours))
+    for case in CASES:
+        for precision in ("bf16", "fp32") if bf16_unit() else ("fp32",):
+            ours, others = measure(case, precision, 2 if args.quick else args.rounds)
+            name = f"{case.network} {case.backbone} {precision}"
+            rows[f"{name}, ours"], rows[f"{name}, torch's"] = ours, others
+            figures[f"torch_over_ours_{name.replace(' ', '_')}"] = Figure(median(others) / median(ours))
     emit("depthwise", rows, figures, "CPU s per step")
 
 

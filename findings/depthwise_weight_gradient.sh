@@ -2,8 +2,11 @@
 # The weight gradient of a 5x5 depthwise convolution with stride 1 takes torch on a CPU far more than its operations ask
 # for: 25 weights per channel cost 5 times as much in float32, and 50 to 200 times as much in bfloat16, as the 9 of a 3x3
 # one (2.8 would be in proportion). Four 3x3 weight gradients of shifted inputs hold the same numbers in a fraction of the
-# time. Here sorn/depthwise.py computes them so. Observed 2026-11-29 with torch 2.14.1, channels_last, one thread of an AMD
-# EPYC with avx512_bf16; only machines with that instruction set are asked about bfloat16.
+# time. Worse, in any precision: once the map has fewer rows than the kernel, as in small crops and in dilated stages whose
+# maps are taken apart, the gradient costs 6 to 50 times as much, though there is less to compute; at the same number of
+# rows it is back to normal. Here sorn/depthwise.py computes both from 3x3 gradients. Observed with torch 2.14.1,
+# channels_last, one thread: 2026-11-29 on an AMD EPYC with avx512_bf16 (only machines with that instruction set are asked
+# about bfloat16); 2026-11-30, rows, on an AMD EPYC with AVX2 (5x5 on 4x4 maps 64 ms, on 5x5 maps of the same kind 14 ms).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -61,8 +64,19 @@ def ratios(dtype):
     return five / three, five / four
 
 
+def few_rows():
+    """Time of one row too few over that of just enough rows, per pixel of the map."""
+    times = {}
+    for rows in (4, 5):
+        image, grad = (torch.randn(32, CHANNELS, rows, 5).contiguous(**layout) for _ in range(2))
+        times[rows] = seconds(lambda image=image, grad=grad: weight_gradient(5, image, grad, 2))
+    print(f"5x5 on maps of 4x5 {1e3 * times[4]:.1f} ms, of 5x5 {1e3 * times[5]:.1f} ms")
+    return (times[4] / 4) / (times[5] / 5)
+
+
 print(torch.__version__)
-there = ratios(torch.float32)[0] > 4
+to_three, _ = ratios(torch.float32)
+there = to_three > 4 and few_rows() > 3
 flags = Path("/proc/cpuinfo")
 if flags.is_file() and "avx512_bf16" in flags.read_text():
     to_three, to_four = ratios(torch.bfloat16)

@@ -1,8 +1,9 @@
 """Depthwise convolution with gradients that are fast on CPUs.
 
 In bfloat16 the kernels of oneDNN are fast for the gradients of 3x3 weights with stride 1. The weight gradient of 5x5
-takes a hundred times as long, and the input gradient with stride 2 eight times as long as in float32. So the weight
-gradient is put together from those of 3x3 windows, and the input gradient with a stride is computed in float32.
+takes a hundred times as long, and the input gradient with stride 2 eight times as long as in float32. In any precision
+the weight gradient takes six to fifty times as long for a map with fewer rows than the kernel. So the weight gradient
+is put together from those of 3x3 windows, and the input gradient with a stride is computed in float32.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ def depthwise(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int, p
     """Depthwise convolution without dilation, float [B, C, H', W'].
 
     input: float [B, C, H, W]. weight: float [C, 1, k, k], k odd. bias: float [C]. The result is that of `conv2d`; its
-    gradients, where a CPU computes them in bfloat16, differ in the last bits. Under autocast it is of that type.
+    gradients, where torch's own are slow on a CPU, differ in the last bits. Under autocast it is of that type.
     """
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
-    slow = dtype == torch.bfloat16 and (stride > 1 or weight.shape[-1] > WINDOW)
+    size = weight.shape[-1]
+    slow = input.shape[2] < size or (dtype == torch.bfloat16 and (stride > 1 or size > WINDOW))
     if not slow or not _learns_on_cpu(input, weight):
         return F.conv2d(input, weight, bias, stride, padding, groups=len(weight))
     out: Tensor = _Depthwise.apply(input.to(dtype), weight.to(dtype), stride, padding)

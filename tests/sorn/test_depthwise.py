@@ -79,6 +79,23 @@ def test_where_torch_is_fast_its_gradients_stay(
     assert depthwise(*parts, stride, 1).requires_grad
 
 
+@pytest.mark.parametrize(("rows", "size", "own"), [(4, 5, True), (5, 5, False), (2, 3, True), (3, 3, False)])
+def test_a_map_with_fewer_rows_than_the_kernel_has_a_gradient_of_its_own(
+    rows: int, size: int, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    gradient = module._weight_gradient
+    monkeypatch.setattr(module, "_weight_gradient", lambda *given: asked.append(given[2]) or gradient(*given))
+    image, weight, bias = inputs(size)
+    image = image[:, :, :rows].detach().requires_grad_()
+    parts, padding = [image, weight, bias], size // 2
+    found, expected = depthwise(*parts, 1, padding), F.conv2d(*parts, 1, padding, groups=CHANNELS)
+    torch.testing.assert_close(found, expected)
+    for mine, torchs in zip(gradients(found, parts), gradients(expected, parts), strict=True):
+        torch.testing.assert_close(mine, torchs, rtol=1e-4, atol=1e-4)
+    assert asked == [size] * own
+
+
 def test_a_network_keeps_its_values_and_the_names_of_its_parameters() -> None:
     torch.manual_seed(0)
     plain = nn.Conv2d(4, 4, 3)
