@@ -133,8 +133,7 @@ class TrainConfig:
     jitter: float = 0.0
     # Brightness, gamma, contrast, saturation are scaled within [1 - j, 1 + j], colours against each other by less.
     init: str = "imagenet"
-    # Weights to start from: "imagenet" (see sorn models), "none", a backbone's .pth, the .safetensors of a training, or
-    # the name of a network that ships.
+    # "imagenet" (see sorn models), "none", a backbone's .pth, the .safetensors of a training, or a network that ships.
     precision: str = choice("auto", PRECISIONS)
     # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. Another precision is another result.
     weight_decay: float = 0.0
@@ -237,8 +236,7 @@ class EvalConfig:
     # confidence of a keypoint inside the stripe; needs masks.keypoints), or "segmenter" ("+S": another network's
     # semantic branch).
     segmenter: str = ""
-    # That network: a folder with its model.safetensors and config.json, e.g. runs/market1501-densepose/train, or the
-    # name of a network that ships.
+    # That network: the folder of its training, e.g. runs/market1501-densepose/train, or the name of one that ships.
 
     def __post_init__(self) -> None:
         check_fields("eval", self)
