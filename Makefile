@@ -57,7 +57,8 @@ help: ## show this help
 	@echo "       TRAINED_ON take by their names"
 	@echo "  EXPERIMENT=name of a training and evaluation that is kept beside others on the same shards"
 	@echo "  NPROC=processes that share the work of masks, train and eval, e.g. one per GPU"
-	@echo "  KEYPOINTS=who finds joints for the row +P: joints, keypoint_rcnn, none; make tables takes SynPed's own (POSE= is the same)"
+	@echo "  KEYPOINTS=who finds joints for the row +P: joints, keypoint_rcnn, blazepose, none; make tables takes SynPed's own (POSE= is the same)"
+	@echo "  VENV=.venv  folder of the environment that make setup creates and the other targets use"
 	@echo "  LOCKED=1  make setup installs the exact versions of requirements.lock"
 	@echo "  SEEDS=3  trainings of each row of make tables   GRID=\"--only sorn --part 1/4\": a share of them"
 	@echo "  FUZZ=\"shard --runs 100000\": one reader, so many files"
@@ -101,7 +102,8 @@ tables: POSE ?= $(if $(filter synped%,$(DATASET)),joints)
 tables: masks ## all rows of the paper's tables, and Figure 8 -> runs/<dataset>-<labeler>/tables/tables.html
 	@$(SORN) tables run $(COMMON) --seeds $(call quoted,$(SEEDS)) $(GRID)
 
-# What ships: the commands by which its networks are trained and packed, in this one place. The cards name them.
+# What ships: the commands by which its networks are trained and packed, in this one place. The command
+# on a card has the same options; the name of its experiment may be another.
 weights: ## train and pack the networks that ship (hours on a CPU) -> weights/
 	@$(MAKE) --no-print-directory labeler DATASET=synped CONFIG=synped
 	@$(SORN) weights pack synped --labeler --name starter-danet --replace $(PLACES)
@@ -131,7 +133,7 @@ test-minimal: ## run tests of files, stages and the network with the lowest vers
 	OMP_NUM_THREADS=1 $(MINIMAL)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slow" \
 	  tests/sorn $(addprefix tests/pipeline/,io runs shards features stages)
 
-fuzz: $(ENVIRONMENT) ## a million damaged and hostile files to every reader, with atheris; findings in runs/fuzz
+fuzz: $(ENVIRONMENT) ## 50,000 damaged and hostile files to every reader, with atheris; findings in runs/fuzz
 	@$(PY) -c "import atheris" 2> /dev/null || $(PY) -m pip install --quiet atheris
 	OMP_NUM_THREADS=1 $(PY) tests/fuzz/fuzz.py $(FUZZ)
 

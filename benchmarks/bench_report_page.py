@@ -2,7 +2,8 @@
 
     python benchmarks/bench_report_page.py runs/synped-danet/eval --queries 50
 
-Needs chromium. The page measures itself in real time and tells a server of this program.
+Needs chromium and a finished evaluation; without them nothing is measured. The page measures itself in real time and
+tells a server of this program.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ import threading
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from report import emit
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MEASURE = """<script>
 const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 addEventListener("load", async () => {
@@ -41,8 +45,20 @@ addEventListener("load", async () => {
 </script></body>"""
 
 
+def lacking(folder: Path | None) -> str:
+    """What is missing for a measurement, and the remedy; "" if nothing is."""
+    if BROWSER is None:
+        return "no chromium here: apt-get install chromium"
+    if folder is None:
+        return "no evaluation is named: python benchmarks/bench_report_page.py runs/synped_demo-danet/eval"
+    if not (folder / "report.html").is_file() or not (folder / "lists").is_dir():
+        return f"{folder} has no report.html with its folder lists/: name an evaluation that make eval has finished"
+    return ""
+
+
 def measure(folder: Path, queries: int) -> dict[str, list[float]]:
     """Milliseconds until the page was painted, and until each list was. folder: with report.html and lists."""
+    assert BROWSER is not None
     said: dict[str, list[float]] = {}
     told = threading.Event()
 
@@ -62,12 +78,11 @@ def measure(folder: Path, queries: int) -> dict[str, list[float]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     script = MEASURE.replace("COUNT", str(queries)).replace("PORT", str(server.server_port))
     page = folder / "measured.html"
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--window-size=1280,900"]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         page.write_text((folder / "report.html").read_text(encoding="utf-8").replace("</body>", script))
         started = subprocess.Popen(
-            [browser, *options, f"--user-data-dir={profile}", page.absolute().as_uri()], stderr=subprocess.DEVNULL
+            [BROWSER, *options, f"--user-data-dir={profile}", page.absolute().as_uri()], stderr=subprocess.DEVNULL
         )
         try:
             if not told.wait(300):
@@ -82,9 +97,13 @@ def measure(folder: Path, queries: int) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="an evaluation: the folder of report.html")
+    parser.add_argument("folder", type=Path, nargs="?", help="an evaluation: the folder of report.html")
     parser.add_argument("--queries", type=int, default=50, help="lists that are opened")
     given = parser.parse_args()
+    if missing := lacking(given.folder):
+        print(missing)
+        emit("report_page", {}, {})
+        return
     said = measure(given.folder, given.queries)
     lists = sum(path.stat().st_size for path in (given.folder / "lists").iterdir())
     print(f"report.html {(given.folder / 'report.html').stat().st_size / 1e6:.2f} MB, lists/ {lists / 1e6:.2f} MB")

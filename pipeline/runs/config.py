@@ -43,7 +43,7 @@ class MasksConfig:
     # The labeler's own options, e.g. {"table": "lip20", "hands": "lower_arm"}; the labeler rejects unknown ones.
     keypoints: str = "none"
     # Keypoint finder for the images of all splits, for eval.visibility = "pose": "none", "joints" (a CSV beside the
-    # images; SynPed has it), "keypoint_rcnn", or one from outside (docs/labelers.md).
+    # images; SynPed has it), "keypoint_rcnn", "blazepose", or one from outside (docs/labelers.md).
     keypoint_options: dict[str, object] = field(default_factory=dict)
     # The keypoint finder's own options.
     leave_out: str = ""
@@ -90,7 +90,7 @@ class DanetConfig:
     jitter: float = 0.4
     # Brightness, contrast, saturation and each colour channel are scaled within [1 - j, 1 + j].
     init: str = "imagenet"
-    # Backbone weights: "imagenet" (see sorn models), "none", or a file.
+    # Backbone weights: "imagenet" (see sorn models), "none", a file, or the name of a network that ships.
     seed: int = any_seed(largest=2**43)
     # Of initial weights, shuffling and the changes of crops.
     precision: str = choice("auto", PRECISIONS)
@@ -133,7 +133,7 @@ class TrainConfig:
     jitter: float = 0.0
     # Brightness, gamma, contrast, saturation are scaled within [1 - j, 1 + j], colours against each other by less.
     init: str = "imagenet"
-    # Weights to start from: "imagenet" (see sorn models), "none", a backbone's .pth, or the .safetensors of a training.
+    # "imagenet" (see sorn models), "none", a backbone's .pth, the .safetensors of a training, or a network that ships.
     precision: str = choice("auto", PRECISIONS)
     # auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. Another precision is another result.
     weight_decay: float = 0.0
@@ -236,7 +236,7 @@ class EvalConfig:
     # confidence of a keypoint inside the stripe; needs masks.keypoints), or "segmenter" ("+S": another network's
     # semantic branch).
     segmenter: str = ""
-    # That network: a folder with its model.safetensors and config.json, e.g. runs/market1501-densepose/train.
+    # That network: the folder of its training, e.g. runs/market1501-densepose/train, or the name of one that ships.
 
     def __post_init__(self) -> None:
         check_fields("eval", self)
@@ -244,7 +244,7 @@ class EvalConfig:
             (self.visibility == "segmenter") == bool(self.segmenter),
             "eval.segmenter",
             self.segmenter,
-            'a training folder with eval.visibility = "segmenter", and nothing without',
+            'a training folder or a network that ships, with eval.visibility = "segmenter", and nothing without',
         )
         by_network = not self.place or self.visibility == "network"
         check(by_network, "eval.place", self.place, 'false, unless eval.visibility = "network"')

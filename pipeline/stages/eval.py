@@ -66,7 +66,8 @@ def check(run: Run) -> None:
     if options.visibility == "pose" and run.config.masks.keypoints == "none":
         raise UserError(
             "eval.visibility = pose needs keypoints, and masks.keypoints = none",
-            "Find them with --set masks.keypoints=joints or keypoint_rcnn, or use --set eval.visibility=network.",
+            "Find them with --set masks.keypoints=joints, keypoint_rcnn or blazepose, or use "
+            "--set eval.visibility=network.",
         )
     if options.visibility == "segmenter" and not run.paths.trained_on and not run.config.model.local_branch:
         raise UserError(
@@ -92,7 +93,7 @@ def inputs(run: Run) -> list[Input]:
         if POSE not in masks.provides:
             wrong = f"eval.visibility = pose needs keypoints, and the shards in {run.paths.folder('masks')} have none"
             again = run.command.adding(("masks.keypoints=joints",)).make("eval")
-            raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn in place of joints.")
+            raise UserError(wrong, f"Run: {again}; or with keypoint_rcnn or blazepose in place of joints.")
         found.append(Input("masks", POSE, masks.provides[POSE]))
     if options.tracks:
         found.append(Input("data", "tracks", _tracks_digest(run, data)))
