@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline.io.column import Column
+from pipeline.io.packed import Packed
 from pipeline.io.texts import blocks
 
 SIZE = hashlib.sha256().digest_size
 
 
-class DigestColumn(Column[str]):
+class DigestColumn(Packed[str]):
     """Sequence of sha256 digests, hexadecimal where one is asked for.
 
     Texts that are no digest, such as one for a file that cannot be read, are kept beside it: `others`, position ->

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.io.column import Column
+from pipeline.io.packed import Packed
 
 
-class Squares(Column[int]):
+class Squares(Packed[int]):
     def __init__(self) -> None:
         self.made: list[int] = []
 
