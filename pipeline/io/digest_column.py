@@ -27,7 +27,10 @@ class DigestColumn(Packed[str]):
 
     @classmethod
     def of_bytes(cls, digests: np.ndarray, known: np.ndarray, other: str) -> DigestColumn:
-        """Column of N digests, uint8 [N, 32]; `other` where one is not known. known: bool [N]."""
+        """Column of N digests from their bytes.
+
+        digests: uint8 [N, 32]. known: bool [N]; elsewhere the column has `other`.
+        """
         made = cls()
         made._bytes += digests.data
         made.others = dict.fromkeys(np.flatnonzero(~known).tolist(), other)

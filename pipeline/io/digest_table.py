@@ -41,7 +41,10 @@ class DigestTable:
 
     @classmethod
     def of_entries(cls, entries: dict[int, tuple[Key, bytes]]) -> DigestTable:
-        """The same of single files. entries: place of a file -> its key and digest."""
+        """Table of single files, computed today.
+
+        entries: place of a file -> its key and digest.
+        """
         count = len(entries)
         key = np.array([key for key, _ in entries.values()], np.int64).reshape(count, 4)
         digest = np.frombuffer(b"".join(digest for _, digest in entries.values()), np.uint8).reshape(count, 32)

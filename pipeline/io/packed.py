@@ -9,8 +9,8 @@ from typing import TypeVar, overload
 Item = TypeVar("Item", covariant=True)
 
 
-class Column(Sequence[Item]):
-    """Sequence of items that are held in another form, which takes less memory."""
+class Packed(Sequence[Item]):
+    """Sequence of items held in a smaller form."""
 
     @abstractmethod
     def item(self, row: int) -> Item:

@@ -1,4 +1,4 @@
-"""Column: a list in every respect, of items made when one is asked for."""
+"""Packed sequence: a list in every respect, of items made when one is asked for."""
 
 import pytest
 
