@@ -48,7 +48,7 @@ def shared(first: RecordTable, second: RecordTable) -> list[Pair]:
     """Pairs of images with one file, in the order of the first."""
     if not len(first) or not len(second):
         return []
-    keys, others = first.digests.keys, second.digests.keys
+    keys, others = first.digests.numbers, second.digests.numbers
     places: dict[str, list[int]] = defaultdict(list)
     for number in np.flatnonzero(np.isin(others, keys)).tolist():  # the others need not be held
         places[second.file_values(number).sha256].append(number)

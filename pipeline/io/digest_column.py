@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline.io.packed import Packed
+from pipeline.io.packed import PackedSequence
 from pipeline.io.texts import blocks
 
 SIZE = hashlib.sha256().digest_size
 
 
-class DigestColumn(Packed[str]):
+class DigestColumn(PackedSequence[str]):
     """Sequence of sha256 digests, hexadecimal where one is asked for.
 
     Texts that are no digest, such as one for a file that cannot be read, are kept beside it: `others`, position ->
@@ -37,12 +37,15 @@ class DigestColumn(Packed[str]):
         return made
 
     @property
-    def keys(self) -> np.ndarray:
-        """Numbers of the digests, int64 [N]: equal digests have equal ones, others hardly ever."""
-        keys = np.frombuffer(self._bytes, np.int64)[:: SIZE // 8].copy()
+    def numbers(self) -> np.ndarray:
+        """Numbers of the digests, int64 [N].
+
+        Equal digests have equal numbers, others hardly ever.
+        """
+        numbers = np.frombuffer(self._bytes, np.int64)[:: SIZE // 8].copy()
         for position, text in self.others.items():
-            keys[position] = hash(text)
-        return keys
+            numbers[position] = hash(text)
+        return numbers
 
     def append(self, digest: bytes) -> None:
         self._bytes += digest

@@ -9,7 +9,7 @@ from typing import TypeVar, overload
 Item = TypeVar("Item", covariant=True)
 
 
-class Packed(Sequence[Item]):
+class PackedSequence(Sequence[Item]):
     """Sequence of items held in a smaller form."""
 
     @abstractmethod

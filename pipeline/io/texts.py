@@ -11,14 +11,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.io.packed import Packed
+from pipeline.io.packed import PackedSequence
 
 Item = TypeVar("Item")
 
 BLOCK = 4096  # texts handled at a time: few calls, and little memory
 
 
-class Texts(Packed[str]):
+class Texts(PackedSequence[str]):
     """Sequence of texts that takes 8 bytes per text beyond their letters.
 
     A list takes some 60. Texts may be added at the end. Names of files that are no text are kept as they are.

@@ -17,7 +17,7 @@ from pipeline.datasets.label_maps import LabelMaps, setting
 from pipeline.datasets.mask_files import bits_per_pixel
 from pipeline.datasets.table_fit import IdStatistics, better
 from pipeline.errors import UserError
-from pipeline.io.packed import Packed
+from pipeline.io.packed import PackedSequence
 from pipeline.io.texts import Texts, first_equal
 from sorn.parts import BACKGROUND
 
@@ -28,7 +28,7 @@ Pair = tuple[Path, Path]  # image, label map
 Item = TypeVar("Item")
 
 
-class MapPairs(Packed[Pair]):
+class MapPairs(PackedSequence[Pair]):
     """Images, each with its label map, as texts: a Path takes ten times the memory."""
 
     def __init__(self) -> None:

@@ -222,7 +222,7 @@ def _rows_of(contents: DigestColumn, known: RecordTable | None) -> np.ndarray:
     if known is None or not len(known):
         return rows
     digests = known.digests
-    keys, wanted = digests.keys, contents.keys
+    keys, wanted = digests.numbers, contents.numbers
     order = np.argsort(keys)
     places = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)]
     for number in np.flatnonzero(keys[places] == wanted).tolist():

@@ -40,9 +40,9 @@ def test_bytes_become_digests() -> None:
     assert list(DigestColumn.of_bytes(np.empty((0, 32), np.uint8), np.empty(0, bool), "missing")) == []
 
 
-def test_equal_digests_have_equal_keys() -> None:
-    keys = DigestColumn([*DIGESTS, "missing", "", *DIGESTS, "missing"]).keys
-    assert keys.tolist() == [*keys[:8], *keys[:7]] and len(set(keys.tolist())) == 8
+def test_equal_digests_have_equal_numbers() -> None:
+    numbers = DigestColumn([*DIGESTS, "missing", "", *DIGESTS, "missing"]).numbers
+    assert numbers.tolist() == [*numbers[:8], *numbers[:7]] and len(set(numbers.tolist())) == 8
 
 
 def test_a_digest_takes_its_bytes() -> None:

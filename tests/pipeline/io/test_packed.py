@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.io.packed import Packed
+from pipeline.io.packed import PackedSequence
 
 
-class Squares(Packed[int]):
+class Squares(PackedSequence[int]):
     def __init__(self) -> None:
         self.made: list[int] = []
 
