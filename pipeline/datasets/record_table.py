@@ -15,6 +15,8 @@ from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.io.digest_column import DigestColumn
 from pipeline.io.texts import Texts, ascending, blocks
 
+MOST_SPLITS = 2**16  # that a column of 16 bits tells apart
+
 
 class RecordValues(NamedTuple):
     """Values of an ImageRecord, its path as text."""
