@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline.datasets.manifest import load_manifest, mask_path
 from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import ImageFile
 from pipeline.datasets.records_file import read_records, write_records
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
@@ -136,6 +137,27 @@ def test_only_new_contents_are_decoded_again(paths: Paths, make_images, monkeypa
     make_images(paths.data_root / "mine" / "train", ["1_1.jpg"])
     run(paths)
     assert read == ["1_1.jpg"]
+
+
+def test_the_last_image_is_counted(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(paths)
+    assert "data: 5/5 images" in capsys.readouterr().err
+
+
+def test_reading_ends_with_an_error(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    def read_all(read: Callable[[Path], ImageFile], files: Sequence[str], label: str, workers: int) -> Iterator[object]:
+        try:
+            yield from (read(Path(path)) for path in files)
+        finally:
+            ended.append(label)
+
+    monkeypatch.setattr(data, "read_all", read_all)
+    monkeypatch.setattr(data, "_file_values", lambda result, errors: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as error:
+        run(paths)
+    assert ended == ["data"] and error.tb
 
 
 def test_workers_change_nothing(paths: Paths) -> None:
