@@ -32,7 +32,7 @@ from pipeline.io.texts import blocks
 UNPARSED, NO_TEXT = "do not parse", "are no UTF-8 text"
 NO_NUMBER, TOO_LARGE = "have a person or a camera that is no number", "have a number of 2^63 or more"
 REMEDIES = {
-    NO_NUMBER: r"Write \d+ for both into the manifest's pattern; or list the images in a CSV: ids there may be any text.",
+    NO_NUMBER: r"Write \d+ for both into the pattern; or list the images in a CSV: ids there may be any text.",
     TOO_LARGE: "Rename them, with smaller numbers; or list the images in a CSV: ids there may be any text.",
     NO_TEXT: "Rename them: lists and results are kept as UTF-8 text, and would not find them again.",
 }
