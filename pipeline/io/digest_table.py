@@ -106,7 +106,8 @@ def read_table(path: Path) -> DigestTable:
         np.frombuffer(body, kind, count * width, offset * count)
         for kind, width, offset in ((np.uint64, 1, 0), (np.int64, 4, 8), (np.uint8, 32, 40), (np.uint32, 1, 72))
     )
-    return DigestTable(place, key.reshape(count, 4), digest.reshape(count, 32), day.copy())
+    # A copy, because every search would copy places that are not aligned.
+    return DigestTable(place.copy(), key.reshape(count, 4), digest.reshape(count, 32), day.copy())
 
 
 def write_table(path: Path, table: DigestTable) -> None:
