@@ -282,7 +282,10 @@ def _absolute(path: str) -> str:
 
 
 def _key(path: str) -> Key:
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except ValueError as error:  # it has a NUL byte, or what no file system can spell
+        raise FileNotFoundError(errno.ENOENT, str(error), path) from error
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for

@@ -274,6 +274,12 @@ def as_records(path: Path) -> object:
     return records_file.read_records(path, "make data")
 
 
+def content(path: Path) -> object:
+    """Digests of today and of before contents counted."""
+    digest = csv_list.content_digest(load_manifest(str(path)))
+    return digest, digest.former()
+
+
 TARGETS = {
     target.name: target
     for target in (
@@ -286,6 +292,7 @@ TARGETS = {
         ),
         Target("manifest", "mine.toml", lambda path: load_manifest(str(path)), texts("data_manifests/*.toml")),
         Target("csv", "mine.csv", lambda path: csv_list.find_records(load_manifest(str(path))), given(CSV)),
+        Target("csv_content", "mine.csv", content, given(CSV)),
         Target("stamp", "stamp.json", lambda path: stamp.read(path.parent), given(json.dumps(STAMP))),
         Target("index", "index.json", read_index, index),
         Target("records", "runs/x/data/records.csv", as_records, rows),

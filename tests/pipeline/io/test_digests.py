@@ -221,6 +221,21 @@ def test_many_files_and_names_that_are_no_text(folder: Path, settled: None) -> N
             assert list(digest_files(names)) == [sha256(b"content"), sha256(b"odd"), MISSING, sha256(b"content")]
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_missing(name: str, folder: Path) -> None:
+    assert list(digest_files([str(folder / name), str(folder / "a")])) == [MISSING, sha256(b"content")]
+    with pytest.raises(FileNotFoundError):
+        digest_file(folder / name)
+
+
+def test_the_places_of_a_table_are_aligned(folder: Path, settled: None) -> None:
+    """Else each search copies all of them."""
+    with remembered("own.json"):
+        digest_file(folder / "a")
+    table = digest_table.read_table(cache_folder() / digests.FOLDER / "own.json")
+    assert len(table) == 1 and table.place.flags.aligned
+
+
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     assert list(digest_files([str(folder / "pipe"), str(folder)])) == [MISSING, MISSING]
