@@ -62,7 +62,7 @@ class DigestTable:
         return np.where(known, rows, -1)
 
     def use(self, rows: np.ndarray) -> bool:
-        """Note that some rows were asked for.
+        """Record of a use of some rows today.
 
         Returns whether that has to be written.
         """
@@ -128,7 +128,7 @@ def write_table(path: Path, table: DigestTable) -> None:
 
 
 def remove_unused(folder: Path) -> None:
-    """Remove the files that were not used lately."""
+    """Removal of the files that were not used lately."""
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another process removes them too
             if time.time() - path.stat().st_mtime > UNUSED * 24 * 3600:

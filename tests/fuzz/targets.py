@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from figures import SIZE, joints, packed, parts, person, runs
 from PIL import Image
+from record_tables import table_of_pairs
 from sample_report import REPORT
 
 from pipeline.datasets import csv_list, records, records_file
@@ -27,7 +28,6 @@ from pipeline.datasets.label_maps import LabelMaps
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.marks import read_marks
 from pipeline.datasets.mask_files import read_label_map
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.table_fit import IdStatistics, fit_shipped
 from pipeline.errors import UserError
 from pipeline.evaluation.figures import KEYS
@@ -227,7 +227,7 @@ def index(folder: Path) -> list[bytes]:
 def rows(folder: Path) -> list[bytes]:
     path, file = folder / "seed.csv", records.ImageFile(100, 5, "s" * 64, 6, 12)
     found = [records.ImageRecord(f"train/{i}.png", folder / f"{i}.png", i, 1, "train") for i in range(3)]
-    records_file.write_records(path, RecordTable.of_pairs((record, file) for record in found))
+    records_file.write_records(path, table_of_pairs((record, file) for record in found))
     return [path.read_bytes()]
 
 

@@ -33,13 +33,13 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read."""
     read: list[str] = []
-    read_digest = digests.read_digest
+    hash_file = digests.hash_file
 
     def counted(path: str, key: digests.Key) -> tuple[bytes, bool]:
         read.append(os.path.basename(path))
-        return read_digest(path, key)
+        return hash_file(path, key)
 
-    monkeypatch.setattr(digests, "read_digest", counted)
+    monkeypatch.setattr(digests, "hash_file", counted)
     return read
 
 
@@ -182,18 +182,18 @@ def test_what_was_read_before_an_interruption_is_kept(
     monkeypatch.setattr(digests, "READERS", 1)
     for name in "bcd":
         (folder / name).write_bytes(name.encode())
-    read_digest = digests.read_digest
+    hash_file = digests.hash_file
 
     def interrupted(path: str, key: digests.Key) -> tuple[bytes, bool]:
         if path.endswith("d"):
             raise KeyboardInterrupt
-        return read_digest(path, key)
+        return hash_file(path, key)
 
     names = [str(folder / name) for name in "abcd"]
-    monkeypatch.setattr(digests, "read_digest", interrupted)
+    monkeypatch.setattr(digests, "hash_file", interrupted)
     with pytest.raises(KeyboardInterrupt), remembered("own"):
         digest_files(names)
-    monkeypatch.setattr(digests, "read_digest", read_digest)
+    monkeypatch.setattr(digests, "hash_file", hash_file)
     next_process()
     with remembered("own"):
         digest_files(names)
