@@ -48,8 +48,12 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def first_names(names: Sequence[str], most: int = 3) -> str:
-    """Names for a message: the first `most`, and dots for the others."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    """Names for a message: the first `most`, and dots for the others.
+
+    Bytes that are no text become `?`.
+    """
+    listed = ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    return listed.encode(errors="replace").decode()
 
 
 def _plain(name: str) -> str:

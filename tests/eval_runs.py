@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from record_tables import table_of_pairs
 
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.datasets.records_file import write_records
 from pipeline.io import checkpoints
@@ -94,9 +94,7 @@ def write_run(paths: Paths, splits: dict[str, list[Sample]], model: SORNConfig =
     write_text(paths.data_summary, json.dumps({"root": str(paths.runs / "dataset"), "findings": findings}))
     everything = [(split, item) for split, samples in splits.items() for item in samples]
     rows = [ImageRecord(item.name, Path(item.name), item.pid, item.camid, split) for split, item in everything]
-    write_records(
-        paths.records, RecordTable.of_pairs((row, ImageFile(1, 1, row.name, SIZE[1], SIZE[0])) for row in rows)
-    )
+    write_records(paths.records, table_of_pairs((row, ImageFile(1, 1, row.name, SIZE[1], SIZE[0])) for row in rows))
     provided = {"records": "r" * 64, "manifest": "m" * 64}
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.data_summary], provided)
     write_shards(paths, splits)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from record_tables import table_of_pairs
 
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.datasets.records_file import write_records
 from pipeline.io.files import digest_file, write_text
@@ -61,7 +61,7 @@ def write_labels(paths: Paths, samples: Sequence[Sample], shard_images: int = 10
         rows.append((record, ImageFile(1, 1, "s", SIZE[1], SIZE[0])))
     index = ShardIndex(paths.run_name, MadeBy.of(labeler), None, SIZE, (1,), splits, tuple(shards))
     write_index(paths.shard_index, index)
-    write_records(paths.records, RecordTable.of_pairs(rows))
+    write_records(paths.records, table_of_pairs(rows))
     write_text(paths.data_summary, json.dumps({"root": str(paths.data_root / paths.dataset), "title": "Mine <b>"}))
 
 

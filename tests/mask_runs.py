@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from record_tables import table_of_pairs
 
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.datasets.records_file import write_records
 from pipeline.io.files import write_text
@@ -41,7 +41,7 @@ def make_dataset(tmp_path: Path, counts: dict[str, int] = COUNTS) -> Paths:
                 Image.fromarray(pixels).save(file)
             rows.append((ImageRecord(name, path, 40 - i % 5, i % 2, split), ImageFile(1, 1, "s", 32, 64)))
     paths = Paths("mine", "ground_truth", tmp_path / "data", tmp_path / "runs")
-    write_records(paths.records, RecordTable.of_pairs(rows))
+    write_records(paths.records, table_of_pairs(rows))
     write_text(paths.data_summary, json.dumps({"root": str(root)}))
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.records], {"records": "r"})
     return paths

@@ -90,7 +90,9 @@ def data_coco(annotations: Path, images: Path, out: Path, margin: float, min_hei
 
 @data.command("posetrack", epilog=examples("sorn data posetrack PoseTrack21 --out occluded_posetrack"))
 @click.argument("folder", type=FOLDER)
-@click.option("--out", required=True, type=FOLDER, help="Folder for crops, joints and the list.")
+@click.option(
+    "--out", required=True, type=FOLDER, help="Folder for crops, joints and the list: a new one, or an unfinished one."
+)
 def data_posetrack(folder: Path, out: Path) -> None:
     """Convert PoseTrack21 in FOLDER into the dataset Occluded-PoseTrack-ReID.
 

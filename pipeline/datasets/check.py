@@ -5,8 +5,10 @@ It is the screen of `sorn data check`. Reads images.
 
 from __future__ import annotations
 
+import hashlib
 import textwrap
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +28,7 @@ Size = tuple[int, int]  # width and height in pixels
 
 WIDTH = 120
 UNREADABLE = (0, 0)
+UNKNOWN = "0" * 64  # in place of a digest that nobody asks for; a text that is none would take more memory
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def check(manifest: Manifest, data_root: Path, decode: bool = False, workers: in
         for size in read_all(read, found.records.paths, "check", workers):
             if isinstance(size, UserError):
                 errors.append(size)
-            yield FileValues(0, 0, "", *(UNREADABLE if isinstance(size, UserError) else size))
+            yield FileValues(0, 0, UNKNOWN, *(UNREADABLE if isinstance(size, UserError) else size))
 
     records = found.records.with_files(read_sizes())
     found = replace(found, records=records)
@@ -113,14 +116,21 @@ def _leaks(records: RecordTable, workers: int) -> list[Finding]:
     of_splits = [np.unique(lengths[records.is_of(split)]) for split in records.splits]
     several, splits = np.unique(np.concatenate([*of_splits, np.empty(0, np.int64)]), return_counts=True)
     doubtful = np.isin(lengths, several[splits > 1])
-    results = read_all(read_digest, records.part(doubtful).paths, "compare", workers)
 
     def digests() -> Iterator[FileValues]:
         for name, is_doubtful in zip(records.names, doubtful.tolist(), strict=True):
             digest = next(results) if is_doubtful else None
-            yield FileValues(0, 0, digest if isinstance(digest, str) else f"unlike all others: {name}", 0, 0)
+            yield FileValues(0, 0, digest if isinstance(digest, str) else _unlike_others(name), 0, 0)
 
-    return leaks(records.with_files(digests()))
+    with closing(read_all(read_digest, records.part(doubtful).paths, "compare", workers)) as results:
+        with_digests = records.with_files(digests())
+        next(results, None)  # so that the last image is counted
+    return leaks(with_digests)
+
+
+def _unlike_others(name: str) -> str:
+    """Digest for a file that no other one can equal."""
+    return hashlib.sha256(f"unlike all others: {name}".encode(errors="surrogateescape")).hexdigest()
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -188,10 +188,18 @@ def _on_disk(path: str, folder: Path) -> str:
 def _relative(path: PurePosixPath, folder: Path) -> str:
     """Path relative to the CSV's folder, where it is inside."""
     straight = PurePosixPath(os.path.normpath(path))
-    if ".." in path.parts and (folder / straight).resolve() == (folder / path).resolve():  # not so behind some links
+    if ".." in path.parts and _place(folder / straight) == _place(folder / path):  # not so behind some links
         path = straight
     inside = path.is_absolute() and path.is_relative_to(folder.absolute().as_posix())
     return (path.relative_to(folder.absolute().as_posix()) if inside else path).as_posix()
+
+
+def _place(path: Path) -> str:
+    """Path without links; as it is where no file can have that name."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # it has a NUL byte
+        return str(path)
 
 
 def _acceptable(line: int, row: dict[str, str], folder: Path, complaints: _Complaints) -> bool:

@@ -18,20 +18,33 @@ from pipeline.datasets import csv_list
 from pipeline.datasets.csv_list import EarlierIds
 from pipeline.datasets.folders import content_digest, list_images, locate, set_folder
 from pipeline.datasets.found import Found
+from pipeline.datasets.id_numbers import LARGEST_ID
+from pipeline.datasets.image_folder import is_text, shown
 from pipeline.datasets.manifest import ImageSet, Manifest
 from pipeline.datasets.record_table import RecordColumns, RecordTable, RecordValues
 from pipeline.datasets.records import Finding
 from pipeline.datasets.records_file import twins
-from pipeline.errors import first_names
+from pipeline.errors import UserError, first_names
 from pipeline.io.digests import ContentDigest
 from pipeline.io.texts import blocks
+
+# What is wrong with names.
+UNPARSED, NO_TEXT = "do not parse", "are no UTF-8 text"
+NO_NUMBER, TOO_LARGE = "have a person or a camera that is no number", "have a number of 2^63 or more"
+REMEDIES = {
+    NO_NUMBER: r"Write \d+ for both into the pattern; or list the images in a CSV: ids there may be any text.",
+    TOO_LARGE: "Rename them, with smaller numbers; or list the images in a CSV: ids there may be any text.",
+    NO_TEXT: "Rename them: lists and results are kept as UTF-8 text, and would not find them again.",
+}
 
 
 def find_records(manifest: Manifest, data_root: Path, earlier: EarlierIds | None = None) -> Found:
     """All images of a dataset.
 
-    earlier: numbers that the run gave to the names of a CSV before. Raises UserError where there is no dataset at all.
+    earlier: numbers that the run gave to the names of a CSV before. Raises UserError where there is no dataset at all,
+    and for a folder whose path is no text.
     """
+    _require_text(find_root(manifest, data_root))
     if manifest.csv:
         return csv_list.find_records(manifest, earlier or EarlierIds())
     place = locate(manifest, data_root)
@@ -104,29 +117,41 @@ class _Search:
     def _add(self, image_set: ImageSet, folder: Path, images: list[str], place: Callable[[str], str]) -> None:
         """Records for images given as relative names. place: path of one."""
         self.folders[image_set.prefix] = folder
-        unparsed = []
+        refused: dict[str, list[str]] = {}
 
         def values() -> Iterator[RecordValues]:
             for relative in images:
-                stem, extension = os.path.splitext(relative.rpartition("/")[2])
-                match = self.manifest.name_pattern.fullmatch(stem + extension.lower())
-                if match is None:
-                    unparsed.append(relative)
-                    continue
-                pid = int(match["pid"])
-                if pid in self.manifest.junk_pids:
+                ids = self._ids(image_set, relative)
+                if isinstance(ids, str):
+                    refused.setdefault(ids, []).append(relative)
+                elif ids[0] in self.manifest.junk_pids:
                     self.junk[image_set.prefix] = self.junk.get(image_set.prefix, 0) + 1
-                    continue
-                camid = int(match["camid"]) if image_set.camera is None else image_set.camera
-                yield RecordValues(image_set.prefix + relative, place(relative), pid, camid, image_set.split)
+                else:
+                    yield RecordValues(image_set.prefix + relative, place(relative), *ids, image_set.split)
 
         for block in blocks(values()):
             self.columns.extend(*zip(*block, strict=True))
-        if unparsed:
-            wrong = f"{len(unparsed):,} of {len(images):,} names in {folder} do not parse: {first_names(unparsed)}"
-            hints = [h.text for h in self.manifest.hint if any(_matches(h.pattern, name) for name in unparsed)]
-            remedy = "; ".join(hints) or f"Rename or remove them; names must match {self.manifest.pattern}"
-            self._say("error", wrong, remedy + ".")
+        for reason, names in refused.items():
+            wrong = f"{len(names):,} of {len(images):,} names in {folder} {reason}: {first_names(names)}"
+            self._say("error", wrong, REMEDIES.get(reason) or self._name_remedy(names))
+
+    def _ids(self, image_set: ImageSet, name: str) -> tuple[int, int] | str:
+        """Person and camera of an image, or why there are none."""
+        stem, extension = os.path.splitext(name.rpartition("/")[2])
+        match = self.manifest.name_pattern.fullmatch(stem + extension.lower())
+        if match is None:
+            return UNPARSED
+        try:
+            pid, camid = int(match["pid"]), int(match["camid"]) if image_set.camera is None else image_set.camera
+        except (TypeError, ValueError):
+            return NO_NUMBER
+        if max(abs(pid), abs(camid)) > LARGEST_ID:
+            return TOO_LARGE
+        return (pid, camid) if is_text(name) else NO_TEXT
+
+    def _name_remedy(self, unparsed: list[str]) -> str:
+        hints = [h.text for h in self.manifest.hint if any(_matches(h.pattern, name) for name in unparsed)]
+        return ("; ".join(hints) or f"Rename or remove them; names must match {self.manifest.pattern}") + "."
 
     def _judge_listing(self, folder: Path, names: list[str], others: list[str]) -> None:
         """Findings about a folder: no image, one image twice, files of another kind."""
@@ -154,6 +179,11 @@ class _Search:
     def _found(self) -> Found:
         records = RecordTable(self.columns).by_name()
         return Found(self.root, self.source, records, self.folders, self.junk, self.findings)
+
+
+def _require_text(root: Path) -> None:
+    if not is_text(str(root)):
+        raise UserError(f"the path {shown(str(root))} is no UTF-8 text", "Rename the folder: records.csv holds paths.")
 
 
 def _in_one_of(folder: Path, fallback: Path, own: set[str], name: str) -> str:

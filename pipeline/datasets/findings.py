@@ -63,7 +63,7 @@ def _expected_images(manifest: Manifest, image_set: ImageSet, folder: Path, reco
         return Finding("error", wrong, remedy + "and subset = true, and give its path as DATASET.")
     if got > expected:
         wrong = f"{folder} holds {got:,} images, {got - expected:,} more than expected"
-        negative = sum(record.pid < 0 for record in records)
+        negative = int((records.pid < 0).sum())
         if negative and got - negative == expected:
             wrong = f"{folder} holds {expected:,}+{negative:,} images: junk is kept"
             return Finding("error", wrong, "Set junk_pids = [-1] in the manifest.")

@@ -86,7 +86,7 @@ def file_state(path: str) -> str:
     """Size and modification time of a file, as text."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: it has a NUL byte
         return "missing"
     return f"{status.st_size} {status.st_mtime_ns}"
 

@@ -6,7 +6,7 @@ Reads images, in parallel; writes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -81,10 +81,10 @@ def file_length(path: Path) -> int:
 
 def read_all(
     read: Callable[[Path], Result], paths: Sequence[str], label: str, workers: int
-) -> Iterator[Result | UserError]:
+) -> Generator[Result | UserError, None, None]:
     """Result of `read` for each file, in order, with progress.
 
-    A file that cannot be read gives its error instead.
+    A file that cannot be read gives its error instead. Close the generator (`closing`) where the loop may end early.
     """
 
     def attempt(path: str) -> Result | UserError:

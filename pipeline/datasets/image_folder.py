@@ -130,7 +130,7 @@ def look(folder: Path) -> PictureFolder:
     named, strays = sorted([*named, *bare]), sorted({*strays} - {*bare})
     others = {name: "its name does not end like a picture's" for name in strays}
     # HDF5 and JSON hold text in UTF-8; what is no text there could be written, and not found again.
-    others |= {name: "its name is no UTF-8 text" for name in named if not _is_text(name)}
+    others |= {name: "its name is no UTF-8 text" for name in named if not is_text(name)}
     names = tuple(name for name in named if name not in others)
     if not names:
         beside = f" but {counted(others)}" if others else ""
@@ -201,7 +201,8 @@ def shown(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether the name of a file can be written as UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -279,6 +279,8 @@ def _validate(manifest: Manifest) -> None:
         where = f"set '{image_set.prefix}'"
         must(image_set.split in SPLITS, f"{where} is of no known split", f"Known splits: {', '.join(SPLITS)}.")
         must(bool(image_set.folders), f"{where} names no folders", 'Add folders = ["..."].')
+        large = f"{where} has a camera of 2^63 or more"
+        must(abs(image_set.camera or 0) < 2**63, large, "Write a smaller number, e.g. camera = 0.")
     try:
         groups = manifest.name_pattern.groupindex
     except re.error as error:

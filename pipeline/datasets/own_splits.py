@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -72,16 +73,12 @@ def divide(found: OwnImages, options: SplitOptions) -> tuple[list[ListRow], list
     """Rows of a list, sorted by path, and sentences about the division.
 
     No person is in two of train, val and test. A person of the test has one query per camera, if a gallery picture of
-    another camera remains for each; without cameras it has one query. Raises UserError for one person only, and if
-    fewer than two persons can be searched.
+    another camera remains for each; without cameras it has one query. Raises UserError for fewer than two persons, and
+    if fewer than two can be searched.
     """
     persons = _by_person(found)
     if len(persons) < LEAST:
-        raise UserError(
-            f"{found.folder} has pictures of one person only, {found.persons[0]}",
-            "One person alone is always found. Give the folder above the folders of several persons; or, if the names "
-            r"tell the persons, their form: --pattern '(?P<pid>\d+)_c(?P<camid>\d+)'",
-        )
+        raise _too_few_persons(found)
     testable = [person for person, images in persons.items() if _queries(images, found.has_cameras)]
     if len(testable) < LEAST:
         raise _nobody_to_search(found, len(testable), len(persons))
@@ -163,6 +160,18 @@ def _said(parts: _Parts, testable: set[str], cameras: bool) -> list[str]:
     if not parts.val:
         said.append("no val: the share --val is less than two persons")
     return said
+
+
+def _too_few_persons(found: OwnImages) -> UserError:
+    form = rf"sorn data from-names {shlex.quote(str(found.folder))} --pattern '(?P<pid>\d+)_c(?P<camid>\d+)'"
+    names = f"if the names tell the persons, write their form, such as: {form}"
+    if not found.images:
+        return UserError(
+            f"{found.folder} has no picture of a person ({'; '.join(found.assumed)})", f"Add pictures; or, {names}"
+        )
+    wrong = f"{found.folder} has pictures of one person only, {found.persons[0]}"
+    above = "One person alone is always found. Give the folder above the folders of several persons"
+    return UserError(wrong, f"{above}; or, {names}")
 
 
 def _nobody_to_search(found: OwnImages, testable: int, persons: int) -> UserError:

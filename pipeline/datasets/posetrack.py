@@ -5,6 +5,7 @@ Reads PoseTrack21's annotations and frames, and the samples that the re-ID datas
     images/<part>/<video>/<person>_<video>_<frame>.jpg    one person, JPEG of quality 95, named as KPR names it
     joints/<split>.csv                                    its joints, for the keypoint finder `joints`
     occluded_posetrack.csv, occluded_posetrack.toml       the list of the images, and its terms; written last
+    occluded_posetrack.json                               what the crops are made from
 
 A file that exists is finished, because it is renamed last: an interrupted run continues where it stopped. Sources:
 README and occluded_posetrack21.py of VlSomers/keypoint_promptable_reidentification, README of anDoer/PoseTrack21.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,15 +26,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.conversion import claim, told_when_unwritable
 from pipeline.datasets.csv_list import COLUMNS
+from pipeline.datasets.image_files import read_size
+from pipeline.datasets.image_folder import is_text
 from pipeline.errors import UserError
-from pipeline.io.files import atomic, write_text
+from pipeline.io.files import atomic, digest_file, write_text
 from pipeline.io.images import BROKEN, read_content, read_rgb, unreadable
 from pipeline.io.text import read_json
 from pipeline.runtime.progress import progress
 from sorn.sample import JOINTS
 
 NAME = "occluded_posetrack"
+VERSION = 1  # of the crops: another one makes none of the old fit
 QUALITY = 95
 PARTS = {"train": ("train",), "val": ("query", "gallery")}  # of PoseTrack21 -> splits of this dataset
 CAMERA = {"train": "0", "query": "0", "gallery": "1"}  # its evaluation drops no gallery image
@@ -44,6 +50,8 @@ REMEDY = (
     f"Give the folder of PoseTrack21 with images/, {ANNOTATIONS}/ and, from KPR, {SAMPLING}/ with "
     "train_dataset_sampling.json and val_dataset_sampling.json."
 )
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom of a crop in whole pixels
 
 
 @dataclass(frozen=True)
@@ -80,35 +88,53 @@ class ConvertedTracks:
         lines += [f"  {split:8}{n:8,} images {self.persons[split]:7,} persons" for split, n in self.images.items()]
         if self.empty:
             lines.append(f"  left out: {self.empty:,} samples whose box lies outside the frame")
-        return "\n".join([*lines, f"  {LICENCE}", f"  -> make eval DATASET={self.dataset} TRAINED_ON=starter"])
+        own = shlex.quote(str(self.dataset))
+        return "\n".join([*lines, f"  {LICENCE}", f"  -> make eval DATASET={own} TRAINED_ON=starter"])
 
 
 def convert(root: Path, out: Path) -> ConvertedTracks:
     """Missing crops, written to `out`, then joints and the list.
 
-    root: folder of PoseTrack21. Raises UserError for files that are missing or of another form.
+    root: folder of PoseTrack21. Raises UserError for files that are missing or of another form, for a folder with other
+    crops and for a full disk.
     """
-    found = [one for part in PARTS for one in read_detections(root, part)]
+    found = [one for part in PARTS for one in read_persons(root, part)]
     frames: dict[str, list[TrackedPerson]] = defaultdict(list)
     for one in found:
         frames[one.frame].append(one)
-    boxes: dict[str, tuple[int, int, int, int]] = {}
-    for crops in progress((_write_crops(root, out, same) for same in frames.values()), len(frames), "posetrack"):
-        boxes |= crops
-    kept = [one for one in found if one.name in boxes]
-    dataset = _write_list(out, kept, boxes)
+    boxes: dict[str, Box] = {}
+    with told_when_unwritable(out):
+        claim(out / f"{NAME}.json", _state(root), "annotations or samples")
+        for crops in progress((_write_crops(root, out, same) for same in frames.values()), len(frames), "posetrack"):
+            boxes |= crops
+        kept = [one for one in found if one.name in boxes]
+        dataset = _write_list(out, kept, boxes)
     splits = {split: [one for one in kept if one.split == split] for split in CAMERA}
     persons = {split: len({one.person for one in own}) for split, own in splits.items()}
     return ConvertedTracks(dataset, {split: len(own) for split, own in splits.items()}, persons, len(found) - len(kept))
 
 
-def read_detections(root: Path, part: str) -> list[TrackedPerson]:
+def _state(root: Path) -> dict[str, object]:
+    """What the crops are made from."""
+    files = [path for part in PARTS for path in (_sampling_file(root, part), *_annotation_files(root, part))]
+    return {"version": VERSION, "files": {path.relative_to(root).as_posix(): digest_file(path) for path in files}}
+
+
+def _sampling_file(root: Path, part: str) -> Path:
+    return root / SAMPLING / f"{part}_dataset_sampling.json"
+
+
+def _annotation_files(root: Path, part: str) -> list[Path]:
+    return sorted((root / ANNOTATIONS / part).glob("*.json"))
+
+
+def read_persons(root: Path, part: str) -> list[TrackedPerson]:
     """Samples of one part of PoseTrack21, in the order of its files.
 
     part: of PARTS. Raises UserError for a missing file, one of another form, and a split without samples.
     """
-    chosen = _read_sampling(root / SAMPLING / f"{part}_dataset_sampling.json", part)
-    files = sorted((root / ANNOTATIONS / part).glob("*.json"))
+    chosen = _read_sampling(_sampling_file(root, part), part)
+    files = _annotation_files(root, part)
     if not files:
         raise UserError(f"{root / ANNOTATIONS / part} has no annotations (*.json)", REMEDY)
     found = []
@@ -151,7 +177,7 @@ def _of_video(document: Any, chosen: Mapping[str, str], part: str) -> Iterator[T
         image = images[one["image_id"]]
         frame, video, person = str(image["file_name"]), str(image["vid_id"]), str(int(one["person_id"]))
         if not all(_inside(text) for text in (frame, video)) or "/" in video:
-            raise ValueError(f"a name leaves the folder: {frame}")
+            raise ValueError(f"a name leaves the folder, or is no text: {frame!a}")
         left, top, width, height = map(float, one["bbox"])
         joints = np.array(one["keypoints"], np.float64).reshape(len(names), 3)
         joints = np.where(np.array(order)[:, None] >= 0, joints[order], 0)
@@ -161,33 +187,38 @@ def _of_video(document: Any, chosen: Mapping[str, str], part: str) -> Iterator[T
 
 def _inside(path: str) -> bool:
     pure = PurePosixPath(path)
+    if not is_text(path) or "\0" in path:
+        return False
     return bool(path) and not pure.is_absolute() and ".." not in pure.parts and "\\" not in path
 
 
-def _write_crops(root: Path, out: Path, same: list[TrackedPerson]) -> dict[str, tuple[int, int, int, int]]:
-    """Crops of one frame that are missing. Returns left, top, right, bottom of all that have pixels."""
+def _write_crops(root: Path, out: Path, same: list[TrackedPerson]) -> dict[str, Box]:
+    """Crops of one frame that are missing. Returns the boxes of all that have pixels."""
     path = root / same[0].frame
+    if not path.is_file():
+        raise UserError(f"there is no frame {path}", REMEDY)
+    width, height = read_size(path)
+    boxes = {one.name: crop_box(one.box, width, height) for one in same}
+    boxes = {name: box for name, box in boxes.items() if box[0] < box[2] and box[1] < box[3]}
+    missing = [name for name in boxes if not (out / "images" / name).is_file()]
+    if missing:
+        pixels = _read_frame(path)
+    for name in missing:
+        left, top, right, bottom = boxes[name]
+        with atomic(out / "images" / name) as temporary, open(temporary, "wb") as written:
+            crop = Image.fromarray(pixels[top:bottom, left:right])
+            crop.save(written, format="JPEG", quality=QUALITY, subsampling=0)
+    return boxes
+
+
+def _read_frame(path: Path) -> np.ndarray:
     try:
-        pixels = read_rgb(read_content(path))
-    except FileNotFoundError as error:
-        raise UserError(f"there is no frame {path}", REMEDY) from error
+        return read_rgb(read_content(path))
     except BROKEN as error:
         raise unreadable(path, error) from error
-    found = {}
-    for one in same:
-        left, top, right, bottom = box = crop_box(one.box, pixels.shape[1], pixels.shape[0])
-        if left >= right or top >= bottom:
-            continue
-        found[one.name] = box
-        file = out / "images" / one.name
-        if not file.is_file():
-            with atomic(file) as temporary, open(temporary, "wb") as written:
-                crop = Image.fromarray(pixels[top:bottom, left:right])
-                crop.save(written, format="JPEG", quality=QUALITY, subsampling=0)
-    return found
 
 
-def crop_box(box: tuple[float, float, float, float], width: int, height: int) -> tuple[int, int, int, int]:
+def crop_box(box: tuple[float, float, float, float], width: int, height: int) -> Box:
     """Left, top, right, bottom in whole pixels, as KPR cuts.
 
     box: left, top, width, height. width, height: of the frame, whose last column and row are never inside.
@@ -197,7 +228,7 @@ def crop_box(box: tuple[float, float, float, float], width: int, height: int) ->
     return int(left), int(top), int(left) + int(across), int(top) + int(down)
 
 
-def _write_list(out: Path, kept: list[TrackedPerson], boxes: Mapping[str, tuple[int, int, int, int]]) -> Path:
+def _write_list(out: Path, kept: list[TrackedPerson], boxes: Mapping[str, Box]) -> Path:
     """Joints per split, the list of all crops, and a manifest with their terms."""
     for split in CAMERA:
         rows = [
@@ -215,7 +246,7 @@ def _write_list(out: Path, kept: list[TrackedPerson], boxes: Mapping[str, tuple[
     return path
 
 
-def _joints_in(one: TrackedPerson, box: tuple[int, int, int, int]) -> list[float]:
+def _joints_in(one: TrackedPerson, box: Box) -> list[float]:
     """x, y in pixels of the crop and visible, of each joint; zeros for a joint that is hidden or outside."""
     left, top, right, bottom = box
     x, y, seen = one.joints.T

@@ -15,6 +15,8 @@ from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.io.digest_column import DigestColumn
 from pipeline.io.texts import Texts, ascending, blocks
 
+MOST_SPLITS = 2**16  # that a column of 16 bits tells apart
+
 
 class RecordValues(NamedTuple):
     """Values of an ImageRecord, its path as text."""
@@ -126,17 +128,6 @@ class RecordTable(Sequence[ImageRecord]):
             columns.extend(*zip(*block, strict=True))
         return cls(columns)
 
-    @classmethod
-    def of(cls, records: Iterable[ImageRecord]) -> RecordTable:
-        return cls.of_values((r.name, str(r.path), r.pid, r.camid, r.split, r.track) for r in records)
-
-    @classmethod
-    def of_pairs(cls, pairs: Iterable[tuple[ImageRecord, ImageFile]]) -> RecordTable:
-        """Table of records with their files."""
-        pairs = list(pairs)
-        files = [FileValues(file.bytes, file.mtime_ns, file.sha256, file.width, file.height) for _, file in pairs]
-        return cls.of(record for record, _ in pairs).with_files(files)
-
     def with_files(self, files: Iterable[tuple[Any, ...]]) -> RecordTable:
         """The same images, with the FileValues of their files in this order."""
         columns = FileColumns()
@@ -193,10 +184,6 @@ class RecordTable(Sequence[ImageRecord]):
     def file(self, number: int) -> ImageFile:
         """File of one image."""
         return ImageFile(*self.file_values(number))
-
-    def pairs(self) -> Iterator[tuple[ImageRecord, ImageFile]]:
-        """Records with their files."""
-        return ((self[number], self.file(number)) for number in range(len(self)))
 
     @property
     def names(self) -> Texts:

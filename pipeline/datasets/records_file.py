@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.record_table import FileColumns, RecordColumns, RecordTable
+from pipeline.datasets.record_table import MOST_SPLITS, FileColumns, RecordColumns, RecordTable
 from pipeline.errors import UserError
 from pipeline.io.files import atomic
 from pipeline.io.texts import Texts, ascending, blocks, digest_list, first_equal
@@ -38,7 +38,7 @@ def read_records(path: Path, make: str) -> RecordTable:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}", f"Delete it. {again}") from error
     except (ValueError, OverflowError, csv.Error) as error:
-        line, reason = _damage(path, len(header))
+        line, reason = _damage(path)
         raise UserError(f"{path}, line {line}: {reason}", again) from error
     return RecordTable(records, files)
 
@@ -52,17 +52,21 @@ def _extend(records: RecordColumns, files: FileColumns, rows: list[list[str]], c
     files.extend(map(int, size), map(int, mtime_ns), sha256, map(int, width), map(int, height))
 
 
-def _damage(path: Path, columns: int) -> tuple[int, object]:
-    """The first line of a damaged file that is no row, and the reason."""
+def _damage(path: Path) -> tuple[int, object]:
+    """The first line of a damaged file that cannot be read, and the reason."""
     with open(path, encoding="utf-8", newline="") as file:
         table = csv.reader(file)
+        splits: set[str] = set()
         try:
-            next(table)
+            columns = len(next(table))
             for row in table:
                 if len(row) != columns:
                     return table.line_num, f"{len(row)} values for {columns} columns"
                 for value in (*row[2:4], *row[5:7], *row[8:10]):
                     np.int64(int(value))
+                splits.add(row[4])
+                if len(splits) > MOST_SPLITS:
+                    return table.line_num, f"'{row[4]}' is one of too many splits, more than {MOST_SPLITS:,}"
         except (ValueError, OverflowError, csv.Error) as error:
             return table.line_num, error
     raise AssertionError(path)

@@ -168,7 +168,7 @@ def measure(network: Path, options: tuple[str, ...] = ()) -> str:
 
     network: its folder. options: those of the evaluation, as for --set.
     """
-    place, words = place_of(network), "".join(f" --set {option.lower()}" for option in options)
+    place, words = place_of(network), "".join(f" --set {option}" for option in options)
     if (network / STAMP).is_file() and not ships(network) and not place.evaluated:
         command = f"sorn eval {shlex.quote(place.full_name)} --runs {shlex.quote(str(place.runs))}{words} --force"
         return f"Measure it: {command}"

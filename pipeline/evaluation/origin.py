@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.datasets.leaks import leaks, trained_on
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.records import Finding, IdNames, ImageRecord
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import Finding, IdNames
 from pipeline.datasets.summary import DataSummary
 from pipeline.errors import UserError
 from pipeline.evaluation.label_report import read_label_report
@@ -34,7 +34,7 @@ class Origin:
     """
 
     manifest: Manifest
-    records: Sequence[ImageRecord]
+    records: RecordTable
     findings: tuple[Finding, ...]
     labels: TrainingLabels | None
     model: SORNConfig

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.datasets.manifest import Manifest, Protocol
-from pipeline.datasets.records import ImageRecord
+from pipeline.datasets.record_table import RecordTable
 from pipeline.runs.config import EvalConfig
 
 Row = dict[str, str | int | float]
@@ -24,7 +24,7 @@ class Measured:
     manifest: Manifest
     protocol: Protocol
     options: EvalConfig
-    records: Sequence[ImageRecord]
+    records: RecordTable
     trained_on: str
     unreadable: int = 0
 
@@ -75,27 +75,26 @@ def _protocols(measured: Measured) -> list[Row]:
     return [row for row in measured.manifest.paper if find(str(row.get("protocol", "default"))) == used]
 
 
-def deviation(manifest: Manifest, records: Sequence[ImageRecord], training: bool) -> str:
+def deviation(manifest: Manifest, records: RecordTable, training: bool) -> str:
     """The first difference from the published counts; "" for none.
 
     training: whether the training images count too.
     """
     splits = ("train", "query", "gallery") if training else ("query", "gallery")
-    images: dict[str, Counter[int]] = defaultdict(Counter)  # prefix of a set -> camera -> images
-    people: dict[str, set[int]] = defaultdict(set)
-    for record in records:
-        people[record.split].add(record.pid)
-        for image_set in manifest.set:
-            if record.name.startswith(image_set.prefix):
-                images[image_set.prefix][record.camid] += 1
+    by_split = {split: records.of_split(split) for split in splits}
     for image_set in manifest.set:
-        cameras = images[image_set.prefix]
-        by_camera = {str(camid): count for camid, count in sorted(cameras.items())}
-        if image_set.split in splits and image_set.images not in (None, cameras.total()):
-            return f"{image_set.prefix} has {cameras.total():,} images, not {image_set.images:,}"
-        if image_set.split in splits and image_set.per_camera and image_set.per_camera != by_camera:
+        own = by_split.get(image_set.split)
+        if own is None:
+            continue
+        inside = np.fromiter((name.startswith(image_set.prefix) for name in own.names), bool, len(own))
+        images = int(inside.sum())
+        if image_set.images not in (None, images):
+            return f"{image_set.prefix} has {images:,} images, not {image_set.images:,}"
+        cameras = zip(*np.unique(own.camid[inside], return_counts=True), strict=True)
+        if image_set.per_camera and image_set.per_camera != {str(camid): count for camid, count in cameras}:
             return f"{image_set.prefix} has other numbers of images by camera"
     for split, expected in manifest.expected_ids.items():
-        if split in splits and len(people[split]) != expected:
-            return f"{split} has {len(people[split]):,} identities, not {expected:,}"
+        people = len(np.unique(by_split[split].pid)) if split in by_split else expected
+        if people != expected:
+            return f"{split} has {people:,} identities, not {expected:,}"
     return ""

@@ -65,7 +65,7 @@ class MappedBank:
             records = Run.find(place.full_name, place.runs, Path(DATA_ROOT)).records
         except UserError:
             return {}
-        return {record.name: record.path for record in records}
+        return dict(zip(records.names, map(Path, records.paths), strict=True))
 
 
 def open_bank(path: Path) -> MappedBank:

@@ -65,7 +65,7 @@ class DigestTable:
         return np.where(known, rows, -1)
 
     def use(self, rows: np.ndarray) -> bool:
-        """Note that some rows were asked for.
+        """Record of a use of some rows today.
 
         Returns whether that has to be written.
         """
@@ -109,7 +109,8 @@ def read_table(path: Path) -> DigestTable:
         np.frombuffer(body, kind, count * width, offset * count)
         for kind, width, offset in ((np.uint64, 1, 0), (np.int64, 4, 8), (np.uint8, 32, 40), (np.uint32, 1, 72))
     )
-    return DigestTable(place, key.reshape(count, 4), digest.reshape(count, 32), day.copy())
+    # A copy, because every search would copy places that are not aligned.
+    return DigestTable(place.copy(), key.reshape(count, 4), digest.reshape(count, 32), day.copy())
 
 
 def write_table(path: Path, table: DigestTable) -> None:
@@ -130,7 +131,7 @@ def write_table(path: Path, table: DigestTable) -> None:
 
 
 def remove_unused(folder: Path) -> None:
-    """Remove the files that were not used lately."""
+    """Removal of the files that were not used lately."""
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another process removes them too
             if time.time() - path.stat().st_mtime > UNUSED * 24 * 3600:

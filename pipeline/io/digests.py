@@ -112,7 +112,7 @@ class DigestStore:
         return digests, known
 
     def add(self, path: str, key: Key, digest: bytes) -> None:
-        """Remember the digest of one file."""
+        """Entry for one file that was read."""
         with self._lock:
             self.recent[place_of(path)] = (key, digest)
             many = len(self.recent) > FEW + len(self.table) // 8
@@ -120,13 +120,13 @@ class DigestStore:
             self.settle()
 
     def settle(self) -> None:
-        """Take the recent digests into the table."""
+        """Move of the recent digests into the table."""
         with self._lock:
             recent, self.recent = self.recent, {}
             self._take(DigestTable.of_entries(recent))
 
     def add_all(self, places: np.ndarray, keys: np.ndarray, digests: np.ndarray) -> None:
-        """Remember the digests of n files.
+        """Entries for n files that were read.
 
         places: uint64 [n]. keys: int64 [n, 4]. digests: uint8 [n, 32].
         """
@@ -139,7 +139,7 @@ class DigestStore:
             self._changed = True
 
     def save(self) -> None:
-        """Write the file where it can be written: it only spares work."""
+        """Writing of the file, where possible: it only spares work."""
         self.settle()
         if self.path is None or not self._changed:
             return
@@ -190,13 +190,13 @@ def digest_file(path: Path) -> str:
     known = _in_use.find(name, key)
     if known is not None:
         return known
-    digest, lasting = read_digest(name, key)
+    digest, lasting = hash_file(name, key)
     if lasting:
         _in_use.add(name, key, digest)
     return digest.hex()
 
 
-def read_digest(path: str, key: Key) -> tuple[bytes, bool]:
+def hash_file(path: str, key: Key) -> tuple[bytes, bool]:
     """sha256 of a file that is read now, and whether it may be remembered. Raises OSError."""
     start = time.time()
     with open(path, "rb") as file:
@@ -272,7 +272,7 @@ def _read_files(paths: Sequence[str], rows: Sequence[int]) -> list[_ReadFile | N
 def _read_file(name: str) -> _ReadFile | None:
     try:
         key = _key(name)
-        return _ReadFile(place_of(name), key, *read_digest(name, key))
+        return _ReadFile(place_of(name), key, *hash_file(name, key))
     except OSError:
         return None
 
@@ -282,7 +282,10 @@ def _absolute(path: str) -> str:
 
 
 def _key(path: str) -> Key:
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except ValueError as error:  # it has a NUL byte, or what no file system can spell
+        raise FileNotFoundError(errno.ENOENT, str(error), path) from error
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for

@@ -35,7 +35,7 @@ class MapPairs(PackedSequence[Pair]):
         self.images, self.maps = Texts(), Texts()
 
     def add(self, image: Path, path: Path | None) -> bool:
-        """Add a pair. Returns whether there is one."""
+        """One more pair, if the image has a map. Returns whether it has."""
         if path is not None:
             self.images.append(str(image))
             self.maps.append(str(path))

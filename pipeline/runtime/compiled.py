@@ -1,8 +1,9 @@
 """Compilation of kernels: loops over rays, faces and pixels as machine code.
 
 A kernel computes in the order and the precision that its source says: no fast mathematics, no fused multiply-add, one
-thread. So its results have the same bits on every CPU. Sines and exponentials stay in numpy: those of a compiler come
-from the system's library. numba takes half a second to import: modules with kernels are imported where one is called.
+thread. So its results have the same bits on every CPU. It leaves the interpreter lock, so that several threads can each
+run one: it touches its arrays only. Sines and exponentials stay in numpy: those of a compiler come from the system's
+library. numba takes half a second to import: modules with kernels are imported where one is called.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """
 
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
-        options: dict[str, Any] = {"fastmath": False, "error_model": "numpy"}
+        options: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True}
         try:
             return numba.njit(signature, cache=True, **options)(function)
         except (RuntimeError, OSError):  # no folder for the cache, or no room in it

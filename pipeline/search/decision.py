@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.calibration import Calibration, RuleCalibration, measure, read_calibration
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import CALIBRATION
+from sorn.config import spelled
 from sorn.matching import Rule
 
 USUAL = {name: getattr(EvalConfig(), name) for name in ("tau", "part_tau", "flip")}
@@ -138,7 +139,8 @@ def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: b
     if not needed and not path.is_file():
         return None
     own: Mapping[str, object] = {"tau": rule.tau, "part_tau": rule.part_tau, "flip": flip}
-    again = measure(network, tuple(f"eval.{name}={value}" for name, value in own.items() if value != USUAL[name]))
+    unusual = tuple(f"eval.{name}={spelled(value)}" for name, value in own.items() if value != USUAL[name])
+    again = measure(network, unusual)
     try:
         found = read_calibration(path)
     except UserError as error:

@@ -38,7 +38,7 @@ def read_changes(file: h5py.File, status: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def write_changes(file: h5py.File, changes: list[Change], status: list[int]) -> None:
-    """Store the changes of a shard, if there are any.
+    """Writing of the changes of a shard, if there are any.
 
     status: of the images now.
     """

@@ -55,8 +55,8 @@ class ShardDataset(Dataset[Sample]):
         )
         for reader in self._readers:  # a file is opened again when its first image is read
             reader.close()
-        left_out = [reader.name[~keep] for reader, keep in zip(self._readers, readable, strict=True)]
-        self.unreadable = [str(name) for names in left_out for name in names]
+        left_out = zip(self._readers, readable, strict=True)
+        self.unreadable = [name for reader, keep in left_out for name in reader.names.at(np.flatnonzero(~keep))]
         pids = np.array(self.index.pids, np.int64)
         position = np.searchsorted(pids, self.pid)
         known = np.isin(self.pid, pids)

@@ -224,7 +224,7 @@ class ShardReader:
 
     def _joints(self, first: int, count: int) -> np.ndarray:
         joints = np.empty((count, len(JOINTS), 3), np.float32)
-        self._read(0, joints.data.cast("B"), self._keypoints_offset + first * JOINTS_BYTES, joints.nbytes)
+        self._read(first, joints.data.cast("B"), self._keypoints_offset, JOINTS_BYTES)
         return joints
 
     def change(self, row: int) -> Change:
@@ -252,7 +252,10 @@ class ShardReader:
         return mask
 
     def _read(self, row: int, buffer: memoryview, offset: int, size: int) -> None:
-        """Read of one image or mask. It is on the hot path: bench_loader shows one more call here."""
+        """Fill a buffer from the place of one row on. It is on the hot path: bench_loader shows one more call here.
+
+        offset: of row 0. size: bytes of a row.
+        """
         try:
             file = self._file
             if file is None:  # of two threads that come first both may open the file; each keeps its own while it reads
@@ -260,8 +263,8 @@ class ShardReader:
             read = os.preadv(file.fileno(), (buffer,), offset + row * size)
         except OSError as error:
             raise UserError(f"shard {self.path} can no longer be read: {error}", REMEDY) from error
-        if read != size:
-            raise UserError(f"shard {self.path} was cut off while it was read, at image {row}", REMEDY)
+        if read != buffer.nbytes:
+            raise UserError(f"shard {self.path} was cut off while it was read, at image {row + read // size}", REMEDY)
 
     def sample(self, row: int) -> Sample:
         image = np.empty((*self.image_size, 3), np.uint8)

@@ -11,6 +11,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,6 @@ def _read_files(records: RecordTable, run: Run, workers: int) -> RecordTable:
     rows = _rows_of(digest_files(paths), known)
     unread = np.flatnonzero(rows < 0)
     first = unread[first_equal(paths.at(unread))]  # of the images in one file
-    results = iter(read_all(read_file, paths.at(unread[first == unread]), "data", workers))
     shared = {row: FileValues(0, 0, "", 0, 0) for row in first[first != unread].tolist()}
     errors: list[UserError] = []
 
@@ -203,7 +203,9 @@ def _read_files(records: RecordTable, run: Run, workers: int) -> RecordTable:
                 shared[number] = file
             yield file
 
-    found = records.with_files(values())
+    with closing(read_all(read_file, paths.at(unread[first == unread]), "data", workers)) as results:
+        found = records.with_files(values())
+        next(results, None)  # so that the last image is counted
     _refuse([_mendable(finding, run.manifest) for finding in broken_files(errors)], run.paths)
     return found
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from PIL import Image
 from pipeline.datasets.coco import rle
 from pipeline.datasets.marks import read_marks
 from pipeline.datasets.mended_masks import ANNOTATIONS, FOLDER, MendedMasks, mask_name
+from pipeline.datasets.records_file import twins
 from pipeline.errors import UserError, first_names
 from pipeline.evaluation.label_statistics import StoredLabels
 from pipeline.io.files import atomic, write_text
@@ -49,8 +49,8 @@ def export_labels(given: str, runs: Path, kind: str, only: Path | None, out: Pat
     if not numbers:
         wrong = f"'{label_name(index)}' has no label to export{f' among the images of {only}' if only else ''}"
         raise UserError(wrong, "Label images first, or mark some on the labels page: sorn masks page RUN")
-    stems = Counter(PurePosixPath(name).with_suffix("").as_posix() for name in names)
-    files = [mask_name(name, stems[PurePosixPath(name).with_suffix("").as_posix()] > 1) for name in names]
+    alike = twins(names)
+    files = [mask_name(name, name in alike) for name in names]
     _require_no_others(folder, kind, {files[number]: number for number in numbers}, labels)
     annotations: list[dict[str, Any]] = []
     for number in progress(numbers, len(numbers), "export"):

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from figures import SIZE, joints, packed, parts, person, runs
 from PIL import Image
+from record_tables import table_of_pairs
 from sample_report import REPORT
 
 from pipeline.datasets import csv_list, records, records_file
@@ -27,7 +28,6 @@ from pipeline.datasets.label_maps import LabelMaps
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.marks import read_marks
 from pipeline.datasets.mask_files import read_label_map
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.table_fit import IdStatistics, fit_shipped
 from pipeline.errors import UserError
 from pipeline.evaluation.figures import KEYS
@@ -227,7 +227,7 @@ def index(folder: Path) -> list[bytes]:
 def rows(folder: Path) -> list[bytes]:
     path, file = folder / "seed.csv", records.ImageFile(100, 5, "s" * 64, 6, 12)
     found = [records.ImageRecord(f"train/{i}.png", folder / f"{i}.png", i, 1, "train") for i in range(3)]
-    records_file.write_records(path, RecordTable.of_pairs((record, file) for record in found))
+    records_file.write_records(path, table_of_pairs((record, file) for record in found))
     return [path.read_bytes()]
 
 
@@ -274,6 +274,12 @@ def as_records(path: Path) -> object:
     return records_file.read_records(path, "make data")
 
 
+def content(path: Path) -> object:
+    """Digests of today and of before contents counted."""
+    digest = csv_list.content_digest(load_manifest(str(path)))
+    return digest, digest.former()
+
+
 TARGETS = {
     target.name: target
     for target in (
@@ -286,6 +292,7 @@ TARGETS = {
         ),
         Target("manifest", "mine.toml", lambda path: load_manifest(str(path)), texts("data_manifests/*.toml")),
         Target("csv", "mine.csv", lambda path: csv_list.find_records(load_manifest(str(path))), given(CSV)),
+        Target("csv_content", "mine.csv", content, given(CSV)),
         Target("stamp", "stamp.json", lambda path: stamp.read(path.parent), given(json.dumps(STAMP))),
         Target("index", "index.json", read_index, index),
         Target("records", "runs/x/data/records.csv", as_records, rows),

@@ -15,6 +15,7 @@ annotations: DensePose, doc/DENSEPOSE_DATASETS.md.
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,11 +29,11 @@ from PIL import Image
 from pipeline.datasets.class_tables import HANDS, load_table
 from pipeline.datasets.coco import rle
 from pipeline.datasets.coco.annotations import GRID, Instance, read_instances
+from pipeline.datasets.conversion import claim, told_when_unwritable
 from pipeline.datasets.csv_list import COLUMNS
 from pipeline.errors import UserError
-from pipeline.io.files import atomic, digest_file, write_json, write_text
+from pipeline.io.files import atomic, digest_file, write_text
 from pipeline.io.images import BROKEN, read_content, read_rgb, unreadable
-from pipeline.io.text import read_json
 from pipeline.runtime.progress import progress
 from sorn.config import check
 from sorn.parts import COLOURS
@@ -84,7 +85,7 @@ class Converted:
         if self.points:
             share = self.agreeing / self.points
             lines.append(f"  {share:.1%} of {self.points:,} surface points agree with the mask at their place")
-        return "\n".join([*lines, f"  {LICENCE}", f"  -> make labeler DATASET={self.dataset}"])
+        return "\n".join([*lines, f"  {LICENCE}", f"  -> make labeler DATASET={shlex.quote(str(self.dataset))}"])
 
 
 def convert(annotations: Path, images: Path, out: Path, options: CropOptions, workers: int = 2) -> Converted:
@@ -101,15 +102,10 @@ def convert(annotations: Path, images: Path, out: Path, options: CropOptions, wo
         raise UserError(f"{annotations} has no person with part masks ({what or 'no annotation'})", remedy)
     by_image = [list(group) for _, group in groupby(instances, key=lambda instance: instance.image)]
     _require_images(images, [group[0].file_name for group in by_image])
-    try:
-        _claim(out, annotations, options)
+    with told_when_unwritable(out):
+        claim(out / f"{NAME}.json", _state(annotations, options), "annotations or options")
         points, agreeing = _write_crops(images, out, by_image, options.margin, workers)
         dataset = _write_list(out, instances)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or out} cannot be written: {error.strerror or error}",
-            "Make room or choose another --out, then run the same command again; finished crops are kept.",
-        ) from error
     return Converted(dataset, len(instances), len(by_image), skipped, points, agreeing)
 
 
@@ -239,25 +235,14 @@ def _require_images(folder: Path, names: list[str]) -> None:
         raise UserError(wrong, "Give the folder of COCO's images of this split: --images train2014")
 
 
-def _claim(out: Path, annotations: Path, options: CropOptions) -> None:
-    """Mark of the folder as made from these annotations; refuses other crops."""
-    state = {
+def _state(annotations: Path, options: CropOptions) -> dict[str, object]:
+    """What the crops are made from."""
+    return {
         "version": VERSION,
         "annotations": digest_file(annotations),
         "margin": options.margin,
         "min_height": options.min_height,
     }
-    path = out / f"{NAME}.json"
-    try:
-        known = read_json(path)
-    except FileNotFoundError:
-        known = None if out.is_dir() and any(out.iterdir()) else state
-    except ValueError:
-        known = None
-    if known != state:
-        wrong = f"{out} holds other files, or crops of other annotations or options"
-        raise UserError(wrong, "Choose another folder: --out FOLDER, or delete that one.")
-    write_json(path, state)
 
 
 def _write_list(out: Path, instances: list[Instance]) -> Path:

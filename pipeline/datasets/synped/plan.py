@@ -61,8 +61,8 @@ class Size:
 SIZES = {
     "demo": Size(100, 10, 20, 2, 3, 60, 2, 4, 20, 3, 80, 5),
     "small": Size(200, 7, 30, 2, 4, 100, 4, 6, 50, 4, 200, 5, train_cameras=12),
-    # Every row of the paper's tables, three times, within some hours on two cores.
     "full": Size(1000, 8, 100, 2, 5, 200, 4, 7, 100, 6, 300, 5, train_cameras=24),
+    # Every row of the paper's tables, three times, within some hours on two cores.
     "large": Size(4000, 6, 100, 2, 5, 100, 4, 6, 50, 4, 0, 0, train_cameras=48, train_occluded=0.2),
     # For networks that shall serve elsewhere: more people in more places, and more of them hidden, as in streets.
     "test": Size(0, 0, 0, 0, 0, 200, 4, 7, 100, 6, 0, 0),

@@ -107,11 +107,7 @@ def _statistics(
         exact = agreement.of(rows).figures() if agreement is not None and rows.any() else None
         return statistics(labels, pixels, chosen, exact)
 
-    splits = {
-        str(split): of(labels.split == split)
-        for split in labels.split[np.sort(np.unique(labels.split, return_index=True)[1])]
-    }
-    return of(np.ones(len(labels), bool)), splits
+    return of(np.ones(len(labels), bool)), {split: of(labels.split == split) for split in labels.splits}
 
 
 def _sections(

@@ -98,7 +98,7 @@ def write_map(run: Run, options: MapOptions) -> Path:
         wrong = f"{paths.features} has features of {count} images; a map needs {FEWEST}"
         raise UserError(wrong, "Evaluate more images.")
     features = np.concatenate([_whole(bank) for bank in sides])
-    places = project(features, method, options.seed)
+    places, method = project(features, method, options.seed)
     sheets, size = _draw(run, sides)
     page = MapPage(
         f"Map of {run.summary.title or paths.dataset_name}",

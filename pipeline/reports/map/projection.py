@@ -38,10 +38,11 @@ def _installed(method: str) -> bool:
     return importlib.util.find_spec(PACKAGES[method][0]) is not None
 
 
-def project(features: np.ndarray, method: str, seed: int) -> np.ndarray:
-    """Places of n images on a plane, float64 [n, 2], from 0 to 1.
+def project(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, str]:
+    """Places of n images on a plane, float64 [n, 2], from 0 to 1, and the method that was used.
 
-    features: float32 [n, D], of which only the directions count. method: pca, tsne or umap. seed: of t-SNE and UMAP.
+    features: float32 [n, D], of which only the directions count. method: pca, tsne or umap; for equal features PCA is
+    used instead. seed: of t-SNE and UMAP.
     """
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     units = features / np.maximum(lengths, 1e-12)
@@ -61,7 +62,7 @@ def project(features: np.ndarray, method: str, seed: int) -> np.ndarray:
         centred = units - units.mean(axis=0)
         vectors, values, _ = np.linalg.svd(centred, full_matrices=False)
         plane = vectors[:, :2] * values[:2]
-    return _unit_square(np.asarray(plane, np.float64))
+    return _unit_square(np.asarray(plane, np.float64)), method
 
 
 def _unit_square(plane: np.ndarray) -> np.ndarray:

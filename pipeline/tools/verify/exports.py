@@ -65,7 +65,7 @@ def _network(place: VerifiedFolder, path: Path, words: list[str]) -> ExportFiles
 def compare_network(
     network: ExportFiles, checkpoint: str | None, seen: Mapping[Path, FileState], checks: Checks
 ) -> list[str]:
-    """Compare an exported network with the JSON beside it.
+    """Comparison of an exported network with the JSON beside it.
 
     checkpoint: digest of the checkpoint of the training, None without one. checks: of the export folder. Returns the
     reasons why the network is stale.

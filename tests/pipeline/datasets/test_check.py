@@ -3,10 +3,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
+from pipeline.datasets import check as module
 from pipeline.datasets.check import check
+from pipeline.datasets.leaks import leaks
 from pipeline.datasets.manifest import load_manifest
+from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import Finding
 
 
 def partial_reid(tmp_path: Path, make_images):
@@ -90,3 +95,29 @@ def test_a_query_that_is_in_the_gallery_too_is_a_warning(tmp_path: Path, make_im
 def test_cameras_are_shown_by_their_names(tmp_path: Path, make_images) -> None:
     make_images(tmp_path, ["a.png", "b.png"])
     assert " door " in listed(tmp_path, "a.png,0042,door,query", "b.png,0042,yard,gallery")
+
+
+def test_the_last_image_is_counted(tmp_path: Path, make_images, capsys: pytest.CaptureFixture[str]) -> None:
+    check(partial_reid(tmp_path, make_images), tmp_path)
+    progress = [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()]
+    assert progress == ["check: 6/6 images", "compare: 6/6 images"]
+
+
+def test_images_that_are_not_read_have_a_digest_of_their_own(
+    tmp_path: Path, make_images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that is no digest takes more memory."""
+    asked: list[list[str]] = []
+
+    def remembered(records: RecordTable) -> list[Finding]:
+        assert not records.digests.others
+        asked.append(list(records.digests))
+        return leaks(records)
+
+    monkeypatch.setattr(module, "leaks", remembered)
+    make_images(tmp_path, ["a.png", "b.png"])
+    for name, extra in (("c.png", 10), ("d.png", 20)):
+        (tmp_path / name).write_bytes((tmp_path / "a.png").read_bytes() + bytes(extra))
+    listed(tmp_path, "c.png,1,1,query", "d.png,1,2,gallery")
+    ((first, second),) = asked
+    assert first != second

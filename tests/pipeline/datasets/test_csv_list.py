@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.datasets.csv_list import content_digest
 from pipeline.datasets.discovery import find_records
 from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import load_manifest
@@ -127,6 +128,14 @@ def test_rows_that_cannot_be_used(tmp_path: Path, rows: str, expected: str) -> N
     (finding,) = find(tmp_path, HEADER + rows).findings
     assert finding.level == "error" and str(tmp_path / "mine.csv") in finding.wrong
     assert expected in f"{finding.wrong} -> {finding.remedy}"
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "../a\0.jpg", "sub/../a\0.jpg", "/a\0.jpg"])
+def test_a_name_with_a_nul_byte_is_a_missing_file(tmp_path: Path, name: str) -> None:
+    (finding,) = find(tmp_path, f"{HEADER}{name},1,1,train\n").findings
+    assert finding.level == "error" and "line 2: " in finding.wrong
+    digest = content_digest(load_manifest(str(tmp_path / "mine.csv")))
+    assert digest.agrees(digest.former())
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,49 @@ def test_a_name_must_parse_from_end_to_end(tmp_path: Path, make_images) -> None:
     assert "1 of 1 names" in errors(find_records(manifest, tmp_path))[0]
 
 
+@pytest.mark.parametrize("name", [f"{2**63}_1.jpg", f"1_{2**63}.jpg"])
+def test_a_number_that_no_file_holds_is_told(name: str, tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "small" / "train", [f"{2**63 - 1}_1.jpg", name])
+    found = find_records(small(tmp_path), tmp_path)
+    (text,) = errors(found)
+    assert f"1 of 2 names in {tmp_path}/small/train have a number of 2^63 or more: {name} -> Rename them" in text
+    assert [record.pid for record in found.records] == [2**63 - 1]
+
+
+def test_a_camera_of_a_set_that_no_file_holds_is_refused(tmp_path: Path) -> None:
+    manifest = small(tmp_path)
+    (tmp_path / "small.toml").write_text((tmp_path / "small.toml").read_text() + f"camera = {10**19}\n")
+    with pytest.raises(UserError, match=r"camera of 2\^63 or more.*camera = 0") as error:
+        load_manifest(str(tmp_path / "small.toml"))
+    assert manifest.set[0].prefix in error.value.wrong
+
+
+@pytest.mark.parametrize("pattern", [r"(?P<pid>.+)_(?P<camid>\d+)\.jpg", r"(?P<pid>\d)?.*_(?P<camid>\d+)\.jpg"])
+def test_a_person_that_is_no_number_is_told(pattern: str, tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "small" / "train", ["1_1.jpg", "anna_1.jpg"])
+    (text,) = errors(find_records(small(tmp_path, pattern=pattern), tmp_path))
+    assert "1 of 2 names in" in text and r"is no number: anna_1.jpg -> Write \d+" in text
+
+
+def test_a_name_that_is_no_text_is_told(tmp_path: Path, make_images) -> None:
+    manifest = small(tmp_path, pattern=r"(?P<pid>\d+)_(?P<camid>\d+).*\.jpg")
+    make_images(tmp_path / "small" / "train", ["1_1.jpg", os.fsdecode(b"2_1\xff.jpg")])
+    found = find_records(manifest, tmp_path)
+    (text,) = errors(found)
+    assert "1 of 2 names in" in text and "are no UTF-8 text: 2_1?.jpg -> Rename them" in text
+    assert listed(found) == [("train/1_1.jpg", 1, 1)]
+
+
+@pytest.mark.parametrize("manifest", ["small.toml", "mine.csv"])
+def test_a_folder_whose_path_is_no_text_is_refused(manifest: str, tmp_path: Path, make_images) -> None:
+    place = tmp_path / os.fsdecode(b"data\xff")
+    make_images(place / "small" / "train", ["1_1.jpg"])
+    small(place)
+    (place / "mine.csv").write_text("path,pid,camid,split\nsmall/train/1_1.jpg,1,1,train\n")
+    with pytest.raises(UserError, match=r"data\?.* is no UTF-8 text\. Rename the folder"):
+        find_records(load_manifest(str(place / manifest)), place)
+
+
 def test_a_folder_that_may_not_be_read(tmp_path: Path, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path / "small" / "train", ["1_1.jpg"])
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from record_tables import table_of
+
 from pipeline.datasets.findings import judge
 from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import ImageSet, Manifest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageRecord
 
 ROOT = Path("/d")
@@ -21,7 +22,7 @@ def found(*images: tuple[str, int, int]) -> Found:
         for number, (split, pid, camid) in enumerate(images)
     ]
     folders = {f"{split}/": ROOT / split for split, _, _ in images}
-    return Found(ROOT, "folders", RecordTable.of(records), folders, {}, [])
+    return Found(ROOT, "folders", table_of(records), folders, {}, [])
 
 
 def said(manifest: Manifest, what: Found) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from record_tables import table_of_pairs
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.errors import UserError
 from pipeline.io.images import resize_mask
@@ -29,7 +29,7 @@ def exact(root: Path, values: np.ndarray | None) -> ExactMasks:
     if values is not None:
         path.parent.mkdir(parents=True)
         Image.fromarray(values).save(path)
-    return ExactMasks(MANIFEST, root, RecordTable.of_pairs([(RECORD, ImageFile(1, 1, "s", WIDTH, HEIGHT))]))
+    return ExactMasks(MANIFEST, root, table_of_pairs([(RECORD, ImageFile(1, 1, "s", WIDTH, HEIGHT))]))
 
 
 def test_a_mask_is_the_one_that_ground_truth_stores(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def twins(root: Path, masks: dict[str, int]) -> tuple[list[ImageRecord], GroundT
     for name, value in masks.items():
         Image.fromarray(np.full((HEIGHT, WIDTH), value, np.uint8)).save(root / "masks/train" / name)
     file = ImageFile(1, 1, "s", WIDTH, HEIGHT)
-    table = RecordTable.of_pairs((record, file) for record in records)
+    table = table_of_pairs((record, file) for record in records)
     return records, GroundTruth({}, Source(manifest, root)), ExactMasks(manifest, root, table)
 
 

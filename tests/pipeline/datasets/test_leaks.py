@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from record_tables import table_of_pairs
 
 from pipeline.datasets import leaks as module
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import Finding, ImageFile, ImageRecord
 
 Digested = tuple[ImageRecord, ImageFile]
@@ -19,11 +19,11 @@ def image(name: str, digest: str, pid: int = 1, camid: int = 1) -> Digested:
 
 
 def leaks(images: list[Digested]) -> list[Finding]:
-    return module.leaks(RecordTable.of_pairs(images))
+    return module.leaks(table_of_pairs(images))
 
 
 def trained_on(images: list[Digested], run: str, training: list[Digested]) -> list[Finding]:
-    return module.trained_on(RecordTable.of_pairs(images), run, RecordTable.of_pairs(training))
+    return module.trained_on(table_of_pairs(images), run, table_of_pairs(training))
 
 
 APART = [image("train/a", "1"), image("query/b", "2", 5), image("gallery/c", "3", 5, 2), image("gallery/d", "4", 6, 2)]

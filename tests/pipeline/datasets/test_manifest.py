@@ -4,10 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from record_tables import pairs_of, table_of, table_of_pairs
 
 from pipeline.datasets.found import Found
 from pipeline.datasets.manifest import load_manifest, mask_path
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.datasets.records_file import content_digest, read_records, write_records
 from pipeline.errors import UserError
@@ -162,15 +162,15 @@ def paths(folder: Path) -> SimpleNamespace:
 
 
 def test_records_come_back_sorted_by_name(tmp_path: Path) -> None:
-    write_records(tmp_path / "records.csv", RecordTable.of_pairs(rows()))
-    assert list(read_records(paths(tmp_path).records, "make data").pairs()) == [rows()[1], rows()[0]]
+    write_records(tmp_path / "records.csv", table_of_pairs(rows()))
+    assert list(pairs_of(read_records(paths(tmp_path).records, "make data"))) == [rows()[1], rows()[0]]
     assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_missing_or_damaged_records_name_the_command(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has not run. Run: make data"):
         read_records(paths(tmp_path).records, "make data")
-    write_records(tmp_path / "records.csv", RecordTable.of_pairs(rows()))
+    write_records(tmp_path / "records.csv", table_of_pairs(rows()))
     text = (tmp_path / "records.csv").read_text()
     (tmp_path / "records.csv").write_text(text[:-20])
     with pytest.raises(UserError, match=r"line 3: .*make data"):
@@ -188,12 +188,12 @@ def test_missing_or_damaged_records_name_the_command(tmp_path: Path) -> None:
 
 def test_content_digest_sees_content_and_ids_but_neither_place_nor_time() -> None:
     (b, file_b), (a, file_a) = rows()
-    digest = content_digest(RecordTable.of_pairs(rows()))
+    digest = content_digest(table_of_pairs(rows()))
     moved = ImageRecord(a.name, Path("/elsewhere/a.jpg"), a.pid, a.camid, a.split)
-    assert content_digest(RecordTable.of_pairs([(moved, ImageFile(20, 99, "aa", 5, 9)), (b, file_b)])) == digest
-    assert content_digest(RecordTable.of_pairs([(a, ImageFile(20, 21, "changed", 5, 9)), (b, file_b)])) != digest
+    assert content_digest(table_of_pairs([(moved, ImageFile(20, 99, "aa", 5, 9)), (b, file_b)])) == digest
+    assert content_digest(table_of_pairs([(a, ImageFile(20, 21, "changed", 5, 9)), (b, file_b)])) != digest
     assert (
-        content_digest(RecordTable.of_pairs([(ImageRecord(a.name, a.path, 7, a.camid, a.split), file_a), (b, file_b)]))
+        content_digest(table_of_pairs([(ImageRecord(a.name, a.path, 7, a.camid, a.split), file_a), (b, file_b)]))
         != digest
     )
 
@@ -204,7 +204,7 @@ def test_records_fall_into_sets_by_name() -> None:
         ImageRecord("query/occluded/1.jpg", Path("1"), 1, 0, "query"),
     ]
     folders = {"query/occluded/": Path("o"), "query/partial/": Path("p"), "gallery/": Path("g")}
-    sets = Found(Path("r"), "folders", RecordTable.of(records), folders, {}, []).by_set()
+    sets = Found(Path("r"), "folders", table_of(records), folders, {}, []).by_set()
     assert {key: len(value) for key, value in sets.items()} == {
         "query/occluded/": 1,
         "query/partial/": 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+import pasted
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,6 +108,15 @@ def test_what_cannot_be_divided(cameras: tuple[str, ...], wrong: str, remedy: st
     with pytest.raises(UserError) as refused:
         divide(people(*cameras), SplitOptions())
     assert wrong in refused.value.wrong and remedy in refused.value.remedy
+
+
+@pytest.mark.parametrize("images", [[OwnImage("a/1.jpg", "a")], []])
+def test_too_few_persons_get_a_command_for_names(images: list[OwnImage]) -> None:
+    with pytest.raises(UserError) as refused:
+        divide(OwnImages(Path("/my people"), images, ["left out: 2 pictures"]), SplitOptions())
+    command = r"sorn data from-names '/my people' --pattern '(?P<pid>\d+)_c(?P<camid>\d+)'"
+    assert list(pasted.commands(str(refused.value))) == [command]
+    assert images or "/my people has no picture of a person (left out: 2 pictures)" in refused.value.wrong
 
 
 @pytest.mark.parametrize("options", [{"test": 0}, {"test": 1.1}, {"val": 1}, {"val": -0.1}, {"seed": -1}])

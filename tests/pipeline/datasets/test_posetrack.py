@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pipeline.cli.app import main
+from pipeline.datasets import posetrack
 from pipeline.datasets.discovery import find_records
 from pipeline.datasets.manifest import load_manifest
 from pipeline.datasets.posetrack import convert, crop_box
 from pipeline.errors import UserError
+from pipeline.io.images import read_content
 from pipeline.labelers.keypoints.joints import read_joints
 
 NAMES = ["nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow"]
@@ -84,18 +88,79 @@ def test_crops_joints_and_a_list(root: Path, tmp_path: Path) -> None:
     assert joints[0].tolist() == [5, 2, 1] and joints[1:].sum() == 0, "neck and top of the head are no joints of COCO"
 
 
-def test_it_continues_and_leaves_out_boxes_outside(root: Path, tmp_path: Path) -> None:
+def test_it_continues(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = convert(root, tmp_path / "out")
-    file = tmp_path / "out/images/val/000002/200_000002_10000020.jpg"
-    file.write_bytes(b"kept")
+    crops = sorted((tmp_path / "out/images").rglob("*.jpg"))
+    crops[0].unlink()
+    crops[1].write_bytes(b"kept")
+    decoded: list[str] = []
+    monkeypatch.setattr(posetrack, "read_content", lambda path: (decoded.append(path.name), read_content(path))[1])
+    again = convert(root, tmp_path / "out")
+    assert again == first and crops[0].is_file() and crops[1].read_bytes() == b"kept"
+    assert decoded == ["000000.jpg"], "a frame whose crops are there is not decoded"
+
+
+def test_boxes_outside_are_left_out(root: Path, tmp_path: Path) -> None:
     outside = annotation(202, 200, 10000022, [100.0, 0.0, 9.0, 9.0])
-    people = [annotation(200, 200, 10000020), annotation(201, 200, 10000021), outside]
-    write(root, "val", annotations=people)
+    write(root, "val", annotations=[annotation(200, 200, 10000020), annotation(201, 200, 10000021), outside])
     path = root / "occluded_posetrack_reid" / "val_dataset_sampling.json"
     path.write_text(path.read_text().replace("null", '"gallery"'))
-    again = convert(root, tmp_path / "out")
-    assert first.empty == 0 and again.empty == 1 and again.images == first.images and file.read_bytes() == b"kept"
-    assert "left out: 1 samples" in again.text()
+    made = convert(root, tmp_path / "out")
+    assert made.empty == 1 and made.images == {"train": 2, "query": 1, "gallery": 1}
+    assert "left out: 1 samples" in made.text()
+
+
+@pytest.mark.parametrize("changed", ["annotations", "samples", "version", "no state"])
+def test_crops_of_other_sources_are_refused(
+    changed: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(root, tmp_path / "out")
+    if changed == "annotations":
+        moved = annotation(200, 200, 10000020, [11.0, 4.0, 12.0, 30.0])
+        write(root, "val", annotations=[moved, annotation(201, 200, 10000021)])
+    elif changed == "samples":
+        path = root / "occluded_posetrack_reid" / "train_dataset_sampling.json"
+        path.write_text(path.read_text().replace("none", "train"))
+    elif changed == "version":
+        monkeypatch.setattr(posetrack, "VERSION", 0)
+    else:
+        (tmp_path / "out" / "occluded_posetrack.json").unlink()
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"out holds other files, or crops of other annotations or samples\. Choose"):
+        convert(root, tmp_path / "out")
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "file", ["occluded_posetrack.json", "images/val", "joints/query.csv", "occluded_posetrack.csv"]
+)
+def test_what_cannot_be_written_is_told(file: str, root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if file == "occluded_posetrack.json":
+        out.write_text("no folder")
+    else:
+        convert(root, out)
+        shutil.rmtree(out / file) if (out / file).is_dir() else (out / file).unlink()
+        temporary = out / file if file == "images/val" else out / f"{file}.tmp"  # a file for a folder, and the reverse
+        temporary.write_text("no folder") if file == "images/val" else temporary.mkdir()
+    with pytest.raises(UserError, match=r"out.* cannot be written: .*\. Make room or choose another --out"):
+        convert(root, out)
+
+
+def test_the_command_can_be_pasted(root: Path, tmp_path: Path) -> None:
+    text = convert(root, tmp_path / "my people").text()
+    (command,) = [line.removeprefix("  -> ") for line in text.splitlines() if "->" in line]
+    assert shlex.split(command)[2] == f"DATASET={tmp_path}/my people/occluded_posetrack.toml"
+
+
+@pytest.mark.parametrize("video", ["a\0b", "\udcff"])
+def test_a_name_that_no_file_can_have_is_refused(video: str, root: Path, tmp_path: Path) -> None:
+    image = {"id": 10000020, "vid_id": video, "file_name": "images/val/000002_x/000000.jpg"}
+    write(root, "val", annotations=[annotation(200, 200, 10000020)])
+    path = root / "posetrack_data/val/000002_x.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"images": [image]}))
+    with pytest.raises(UserError, match="or is no text"):
+        convert(root, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from record_tables import pairs_of, table_of, table_of_pairs
 
 from pipeline.datasets.record_table import FileValues, RecordTable, RecordValues
 from pipeline.datasets.records import ImageFile, ImageRecord
@@ -22,11 +23,11 @@ PAIRS = list(zip(RECORDS, FILES, strict=True))
 
 @pytest.fixture
 def table() -> RecordTable:
-    return RecordTable.of_pairs(PAIRS)
+    return table_of_pairs(PAIRS)
 
 
 def test_records_and_files_come_out_as_they_went_in(table: RecordTable) -> None:
-    assert list(table.pairs()) == PAIRS and list(table) == RECORDS and len(table) == 4
+    assert list(pairs_of(table)) == PAIRS and list(table) == RECORDS and len(table) == 4
     assert table[1] == RECORDS[1] and list(table[1:3]) == RECORDS[1:3] and table.file(2) == FILES[2]
     assert list(table.names) == [record.name for record in RECORDS]
     assert list(table.paths) == [str(record.path) for record in RECORDS]
@@ -38,7 +39,7 @@ def test_records_and_files_come_out_as_they_went_in(table: RecordTable) -> None:
 
 def test_a_part_has_its_own_rows_of_everything(table: RecordTable) -> None:
     part = table.by_name().of_split("train", "gallery")
-    assert list(part.pairs()) == [PAIRS[3], PAIRS[0], PAIRS[2]]
+    assert list(pairs_of(part)) == [PAIRS[3], PAIRS[0], PAIRS[2]]
     assert part.splits == ["train", "gallery"] and part.pid.tolist() == [5, 2**62, 7]
     assert list(part.digests) == [FILES[3].sha256, FILES[0].sha256, FILES[2].sha256]
     assert list(part.part(np.array([2, 0]))) == [RECORDS[2], RECORDS[3]]
@@ -46,10 +47,10 @@ def test_a_part_has_its_own_rows_of_everything(table: RecordTable) -> None:
 
 
 def test_files_follow_the_order_of_a_sorted_table() -> None:
-    table = RecordTable.of(RECORDS).by_name()
+    table = table_of(RECORDS).by_name()
     files = [FileValues(n, 0, str(n), 1, 1) for n in range(4)]
     with_files = table.with_files(files)
-    assert [(r.name, f.sha256) for r, f in with_files.pairs()] == [(r.name, str(n)) for n, r in enumerate(table)]
+    assert [(r.name, f.sha256) for r, f in pairs_of(with_files)] == [(r.name, str(n)) for n, r in enumerate(table)]
 
 
 def test_names_are_found_in_a_sorted_table(table: RecordTable) -> None:
@@ -62,7 +63,7 @@ def test_names_are_found_in_a_sorted_table(table: RecordTable) -> None:
 
 def test_tracks_are_those_of_the_images_that_have_one(table: RecordTable) -> None:
     assert [(track, record.name) for track, record in table.tracks()] == [("street", "query/c.jpg")]
-    assert list(RecordTable.of(RECORDS[2:]).tracks()) == []
+    assert list(table_of(RECORDS[2:]).tracks()) == []
 
 
 def test_a_moved_dataset_has_other_paths_inside_its_folder_alone(table: RecordTable) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from record_tables import table_of_pairs
 
 from pipeline.datasets.discovery import find_records
 from pipeline.datasets.found import Found as FoundImages
 from pipeline.datasets.manifest import load_manifest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile
 from pipeline.datasets.records_file import read_records, write_records
 from pipeline.datasets.tracks import track_of, tracks_digest
@@ -32,13 +32,13 @@ def test_tracks_are_kept_in_the_records(tmp_path: Path) -> None:
     found = find(tmp_path, "a.jpg,1,1,query,t 1", "b.jpg,1,1,query,t 1", "c.jpg,1,2,gallery,", "d.jpg,1,2,gallery")
     assert track_of(found.records) == {"query/a.jpg": "t 1", "query/b.jpg": "t 1"}
     assert [finding.level for finding in found.findings] == ["note"] and "eval.tracks" in found.findings[0].remedy
-    write_records(tmp_path / "records.csv", RecordTable.of_pairs((record, FILE) for record in found.records))
+    write_records(tmp_path / "records.csv", table_of_pairs((record, FILE) for record in found.records))
     assert read_records(tmp_path / "records.csv", "make data") == found.records
 
 
 def test_records_without_tracks_are_written_as_before(tmp_path: Path) -> None:
     found = find(tmp_path, "a.jpg,1,1,query,", "b.jpg,1,2,gallery,")
-    write_records(tmp_path / "records.csv", RecordTable.of_pairs((record, FILE) for record in found.records))
+    write_records(tmp_path / "records.csv", table_of_pairs((record, FILE) for record in found.records))
     assert "track" not in (tmp_path / "records.csv").read_text().splitlines()[0]
     assert tracks_digest(track_of(found.records)) == "" and not found.findings
 

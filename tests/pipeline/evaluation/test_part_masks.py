@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from record_tables import table_of_pairs
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.evaluation.part_masks import PartReference, part_scores
 from pipeline.features.store import Examples
@@ -26,7 +26,7 @@ def labelled(status: Status) -> Sample:
 def reference(tmp_path: Path, status: Status, labels: int) -> PartReference:
     """The image query/0.jpg, of 8x8 pixels, in a dataset without exact masks as long as nobody writes any."""
     record = ImageRecord("query/0.jpg", tmp_path / "0.jpg", 1, 1, "query")
-    exact = ExactMasks(Manifest("mine", "Mine"), tmp_path, RecordTable.of_pairs([(record, ImageFile(1, 1, "s", 8, 8))]))
+    exact = ExactMasks(Manifest("mine", "Mine"), tmp_path, table_of_pairs([(record, ImageFile(1, 1, "s", 8, 8))]))
     return PartReference(lambda name: labelled(status), exact, "danet", labels)
 
 

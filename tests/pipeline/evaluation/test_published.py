@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from record_tables import table_of
 
 from pipeline.datasets.manifest import Manifest, Protocol, load_manifest
 from pipeline.datasets.records import ImageRecord
@@ -33,7 +34,7 @@ def whole(name: str) -> list[ImageRecord]:
 
 def of(name: str, trained_on: str = "", protocol: str = "default", options: EvalConfig = TEST) -> Measured:
     manifest = load_manifest(name)
-    return Measured(manifest, manifest.find_protocol(protocol), options, whole(name), trained_on or name)
+    return Measured(manifest, manifest.find_protocol(protocol), options, table_of(whole(name)), trained_on or name)
 
 
 @pytest.mark.parametrize(
@@ -100,17 +101,17 @@ def test_a_row_that_names_its_protocol_is_of_that_one() -> None:
 def test_a_missing_or_further_image_is_another_dataset(split: str) -> None:
     one = of("market1501")
     lost = next(record for record in one.records if record.split == split)
-    fewer = [record for record in one.records if record is not lost]
+    fewer = [record for record in one.records if record != lost]
     more = [*one.records, dataclasses.replace(lost, name=f"{split}/new.jpg")]
     for records in (fewer, more):
-        found = published(dataclasses.replace(one, records=records))
+        found = published(dataclasses.replace(one, records=table_of(records)))
         assert not found.rows and f"here {split}/ has {'3,36' if split == 'query' else '1'}" in found.left_out
 
 
 def test_training_images_count_for_their_own_network_alone() -> None:
     """Of a network from elsewhere, only the test split matters."""
     manifest, records = load_manifest("market1501"), whole("market1501")
-    tested = [record for record in records if record.split != "train"]
+    tested = table_of(record for record in records if record.split != "train")
     assert deviation(manifest, tested, training=True).startswith("train/ has 0 images") and not deviation(
         manifest, tested, training=False
     )
@@ -118,7 +119,7 @@ def test_training_images_count_for_their_own_network_alone() -> None:
 
 def test_other_people_or_cameras_are_another_dataset() -> None:
     records = whole("market1501")
-    same = [dataclasses.replace(record, pid=0) if record.split == "query" else record for record in records]
+    same = table_of(dataclasses.replace(record, pid=0) if record.split == "query" else record for record in records)
     assert deviation(load_manifest("market1501"), same, training=True) == "query has 1 identities, not 750"
-    records = [dataclasses.replace(record, camid=1) for record in whole("occluded_duke")]
-    assert "by camera" in deviation(load_manifest("occluded_duke"), records, training=False)
+    moved = table_of(dataclasses.replace(record, camid=1) for record in whole("occluded_duke"))
+    assert "by camera" in deviation(load_manifest("occluded_duke"), moved, training=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from record_tables import table_of
 from sample_report import LABELS
 
 from pipeline.datasets.findings import NO_OTHER_CAMERA
@@ -31,7 +32,7 @@ TRAINING: dict[str, Any] = {
 }
 ORIGIN = Origin(
     manifest=Manifest("mine", "Mine"),
-    records=(),
+    records=table_of([]),
     findings=(),
     labels=TrainingLabels(MadeBy("danet"), LABELS),
     model=SORNConfig(),

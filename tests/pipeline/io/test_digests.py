@@ -33,13 +33,13 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read."""
     read: list[str] = []
-    read_digest = digests.read_digest
+    hash_file = digests.hash_file
 
     def counted(path: str, key: digests.Key) -> tuple[bytes, bool]:
         read.append(os.path.basename(path))
-        return read_digest(path, key)
+        return hash_file(path, key)
 
-    monkeypatch.setattr(digests, "read_digest", counted)
+    monkeypatch.setattr(digests, "hash_file", counted)
     return read
 
 
@@ -182,18 +182,18 @@ def test_what_was_read_before_an_interruption_is_kept(
     monkeypatch.setattr(digests, "READERS", 1)
     for name in "bcd":
         (folder / name).write_bytes(name.encode())
-    read_digest = digests.read_digest
+    hash_file = digests.hash_file
 
     def interrupted(path: str, key: digests.Key) -> tuple[bytes, bool]:
         if path.endswith("d"):
             raise KeyboardInterrupt
-        return read_digest(path, key)
+        return hash_file(path, key)
 
     names = [str(folder / name) for name in "abcd"]
-    monkeypatch.setattr(digests, "read_digest", interrupted)
+    monkeypatch.setattr(digests, "hash_file", interrupted)
     with pytest.raises(KeyboardInterrupt), remembered("own"):
         digest_files(names)
-    monkeypatch.setattr(digests, "read_digest", read_digest)
+    monkeypatch.setattr(digests, "hash_file", hash_file)
     next_process()
     with remembered("own"):
         digest_files(names)
@@ -219,6 +219,21 @@ def test_many_files_and_names_that_are_no_text(folder: Path, settled: None) -> N
         next_process()
         with remembered("own.json"):
             assert list(digest_files(names)) == [sha256(b"content"), sha256(b"odd"), MISSING, sha256(b"content")]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_missing(name: str, folder: Path) -> None:
+    assert list(digest_files([str(folder / name), str(folder / "a")])) == [MISSING, sha256(b"content")]
+    with pytest.raises(FileNotFoundError):
+        digest_file(folder / name)
+
+
+def test_the_places_of_a_table_are_aligned(folder: Path, settled: None) -> None:
+    """Else each search copies all of them."""
+    with remembered("own.json"):
+        digest_file(folder / "a")
+    table = digest_table.read_table(cache_folder() / digests.FOLDER / "own.json")
+    assert len(table) == 1 and table.place.flags.aligned
 
 
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:

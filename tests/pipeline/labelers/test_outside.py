@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from plugin_package import LABELER
+from record_tables import table_of
 
 from pipeline import labelers
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.labelers.base import Labeled, Source
@@ -172,7 +172,7 @@ def work(folder: Path, labeler: str, backend: str) -> tuple[Labeling, list[Plann
     splits, size, index = frozenset({"train"}), (16, 16), folder / "masks" / "index.json"
     source = Source(Manifest("mine", "Mine"), folder)
     job = Labeling(source, labeler, {}, "none", {}, splits, size, "f", index, runtime, 1)
-    return job, [PlannedShard(folder / "masks" / "train" / "shard-00000.h5", "train", RecordTable.of(records))]
+    return job, [PlannedShard(folder / "masks" / "train" / "shard-00000.h5", "train", table_of(records))]
 
 
 def test_a_class_that_no_worker_process_can_import(tmp_path: Path, module: str) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from record_tables import table_of_pairs
 from sample_report import LABELS, REPORT, with_provenance
 
 from pipeline.datasets.ground_truth import ExactMasks
 from pipeline.datasets.manifest import Manifest, Protocol
-from pipeline.datasets.record_table import RecordTable
 from pipeline.evaluation import scores
 from pipeline.evaluation.evaluate import curves
 from pipeline.evaluation.label_report import MaskAgreement
@@ -123,9 +123,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     options = EvalConfig(ranked_queries=4, ranked_gallery=5, tau=TAU, tau_sweep=(0.0, 0.4, 0.8))
     found = scores.score(RankingTask(query, gallery, Protocol("default", "All."), options), HOSTILE)
     shown = shown_queries(found, sample_of, TAU)
-    reference = PartReference(
-        sample_of, ExactMasks(Manifest("mine", "Mine"), folder, RecordTable.of_pairs([])), "danet", 8
-    )
+    reference = PartReference(sample_of, ExactMasks(Manifest("mine", "Mine"), folder, table_of_pairs([])), "danet", 8)
     examples = Examples(np.array(HOSTILE), np.full((3, 3, 12, 4), 0.5, np.float16), np.full((3, 12, 4), 2, np.uint8))
     illustrator = Illustrator(folder / "pictures", reference, TAU, 5, 0, "network")
     report, path = report_of(found), folder / "report.html"

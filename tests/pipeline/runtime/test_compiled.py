@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import threading
+import time
 
 import numba
 import numpy as np
+import pytest
 
 from pipeline.runtime import compiled as module
 from pipeline.runtime.compiled import compiled
@@ -19,6 +22,12 @@ print(found.tobytes().hex())
 """
 
 
+@pytest.fixture(autouse=True)
+def no_kept_code(monkeypatch, tmp_path):
+    """Kernels of this file are compiled anew: numba keeps machine code when only the options of a kernel change."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
+
+
 def test_sums_are_not_contracted_or_reordered():
     @compiled("f4(f4, f4, f4)")
     def product_and_sum(a, b, c):
@@ -28,6 +37,25 @@ def test_sums_are_not_contracted_or_reordered():
     exact, rounded = float(a) * float(a), float(np.float32(a * a))
     assert exact != rounded
     assert product_and_sum(a, a, np.float32(-1)) == np.float32(rounded - 1)
+
+
+def test_other_threads_run_beside_a_kernel():
+    @compiled("f8(i8)")
+    def slow(turns):
+        value = 1.0
+        for _ in range(turns):
+            value = value * 0.5 + 1.0
+        return value
+
+    start = time.perf_counter()
+    slow(10**7)
+    turns = int(10**7 * 0.5 / (time.perf_counter() - start))  # half a second
+    kernel, ticks = threading.Thread(target=slow, args=(turns,)), 0
+    kernel.start()
+    while kernel.is_alive():
+        time.sleep(0.001)
+        ticks += 1
+    assert ticks > 20
 
 
 def test_bits_are_those_of_a_cpu_without_vector_units(monkeypatch, tmp_path):

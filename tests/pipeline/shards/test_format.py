@@ -144,6 +144,20 @@ def test_a_truncated_shard_is_refused(tmp_path: Path, kept: int) -> None:
         ShardReader(path)
 
 
+def test_joints_that_are_cut_while_they_are_read(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "shard.h5").path
+    reader = ShardReader(path)
+    with h5py.File(path) as file:
+        offset = file["keypoints"].id.get_offset()
+    with open(path, "r+b") as cut:
+        cut.truncate(offset + 2 * 17 * 3 * 4 + 5)
+    assert np.array_equal(reader.sample(1).keypoints, make_sample(1).keypoints)
+    with pytest.raises(UserError, match="was cut off while it was read, at image 2"):
+        _ = reader.keypoints
+    with pytest.raises(UserError, match="was cut off while it was read, at image 3"):
+        reader.sample(3)
+
+
 def test_a_shard_that_is_cut_while_it_is_read(tmp_path: Path) -> None:
     reader = ShardReader(write_shard(tmp_path / "shard.h5").path)
     with open(reader.path, "r+b") as file:

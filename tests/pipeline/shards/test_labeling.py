@@ -14,10 +14,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from record_tables import table_of
 
 from pipeline.cli.app import main
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageRecord
 from pipeline.errors import UserError
 from pipeline.io import checkpoints
@@ -73,7 +73,7 @@ def labeling(folder: Path, runs: Path, threads: int = 1, **runtime: object) -> L
 def shards(folder: Path, runs: Path) -> list[PlannedShard]:
     planned = []
     for split, count in IMAGES.items():
-        records = RecordTable.of(
+        records = table_of(
             ImageRecord(f"{split}/{i}", folder / f"{split}-{i:02d}.jpg", i % 3, 1 + i % 2, split) for i in range(count)
         )
         for number, first in enumerate(range(0, count, 13)):
@@ -90,7 +90,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def written(folder: Path, runs: Path, threads: int) -> dict[str, bytes]:
     labeler = ShardLabeler(labeling(folder, runs, threads))
     planned = shards(folder, runs)
-    labeler.prepare(RecordTable.of(record for shard in planned for record in shard.records))
+    labeler.prepare(table_of(record for shard in planned for record in shard.records))
     assert [path for path, _ in labeler.write(planned)] == [shard.path for shard in planned]
     return tree(runs)
 

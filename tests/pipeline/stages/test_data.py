@@ -6,14 +6,15 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from record_tables import pairs_of, table_of_pairs
 
 from pipeline.datasets.manifest import load_manifest, mask_path
-from pipeline.datasets.record_table import RecordTable
+from pipeline.datasets.records import ImageFile
 from pipeline.datasets.records_file import read_records, write_records
 from pipeline.errors import UserError
 from pipeline.runs.config import Config
@@ -70,7 +71,7 @@ def test_what_it_writes(paths: Paths, capsys: pytest.CaptureFixture[str]) -> Non
     root = paths.data_root / "mine"
     assert [
         (record.name, record.path, record.pid, record.camid, record.split)
-        for record, _ in read_records(paths.records, "make data").pairs()
+        for record, _ in pairs_of(read_records(paths.records, "make data"))
     ] == [
         ("gallery/0_1.jpg", root / "gallery/0_1.jpg", 0, 1, "gallery"),
         ("gallery/3_2.jpg", root / "gallery/3_2.jpg", 3, 2, "gallery"),
@@ -136,6 +137,27 @@ def test_only_new_contents_are_decoded_again(paths: Paths, make_images, monkeypa
     make_images(paths.data_root / "mine" / "train", ["1_1.jpg"])
     run(paths)
     assert read == ["1_1.jpg"]
+
+
+def test_the_last_image_is_counted(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(paths)
+    assert "data: 5/5 images" in capsys.readouterr().err
+
+
+def test_reading_ends_with_an_error(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    def read_all(read: Callable[[Path], ImageFile], files: Sequence[str], label: str, workers: int) -> Iterator[object]:
+        try:
+            yield from (read(Path(path)) for path in files)
+        finally:
+            ended.append(label)
+
+    monkeypatch.setattr(data, "read_all", read_all)
+    monkeypatch.setattr(data, "_file_values", lambda result, errors: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as error:
+        run(paths)
+    assert ended == ["data"] and error.tb
 
 
 def test_workers_change_nothing(paths: Paths) -> None:
@@ -222,7 +244,7 @@ def named(folder: Path, runs: Path, make_images, **more: tuple[str, str]) -> Pat
 
 
 def trained(paths: Paths) -> list[tuple[int, int]]:
-    return [(r.pid, r.camid) for r, _ in read_records(paths.records, "make data").pairs() if r.split == "train"]
+    return [(r.pid, r.camid) for r, _ in pairs_of(read_records(paths.records, "make data")) if r.split == "train"]
 
 
 def test_one_more_name_in_the_gallery_leaves_the_numbers_of_training(tmp_path: Path, make_images) -> None:
@@ -240,10 +262,10 @@ def test_names_that_0_1_numbered_otherwise_keep_their_numbers(tmp_path: Path, ma
     own = named(tmp_path / "own", tmp_path / "runs", make_images)
     run(own)
     old = {"xena": 1, "yann": 2, "zoe": 3}
-    rows = read_records(own.records, "make data").pairs()
+    rows = pairs_of(read_records(own.records, "make data"))
     names = {int(number): name for number, name in summary(own)["pid_labels"].items()}
     renumbered = ((dataclasses.replace(r, pid=old[names[r.pid]]), file) for r, file in rows)
-    write_records(own.records, RecordTable.of_pairs(renumbered))
+    write_records(own.records, table_of_pairs(renumbered))
     labels = {str(number): name for name, number in old.items()}
     own.data_summary.write_text(json.dumps(summary(own) | {"pid_labels": labels}))
     named(tmp_path / "own", tmp_path / "runs", make_images, e=("aaron", "gallery"))
@@ -303,7 +325,7 @@ def test_synped_is_rendered_once(tmp_path: Path, renders: list[str]) -> None:
     assert run(synped) and not run(synped)
     assert renders == ["demo 3 2 home"]
     assert synped.contact_sheet.read_text() == "train query"
-    records = [record for record, _ in read_records(synped.records, "make data").pairs()]
+    records = [record for record, _ in pairs_of(read_records(synped.records, "make data"))]
     manifest, root = load_manifest("synped_demo"), tmp_path / "data" / "synped_demo"
     assert len(records) == 12 and all(mask_path(manifest, root, record).is_file() for record in records)
 
@@ -312,7 +334,7 @@ def test_another_style_has_no_training_and_a_sheet_of_what_it_has(tmp_path: Path
     abroad = Paths("synped_abroad", "none", tmp_path / "data", tmp_path / "runs")
     assert run(abroad) and not run(abroad)
     assert renders == ["test 1 2 abroad"]
-    assert {record.split for record, _ in read_records(abroad.records, "make data").pairs()} == {"query", "gallery"}
+    assert {record.split for record, _ in pairs_of(read_records(abroad.records, "make data"))} == {"query", "gallery"}
     assert abroad.contact_sheet.read_text() == "query gallery"
 
 
@@ -320,7 +342,7 @@ def test_cut_people_are_in_the_folder_of_synped_itself(tmp_path: Path, renders: 
     cut = Paths("synped_cut", "none", tmp_path / "data", tmp_path / "runs")
     assert run(cut) and not run(cut)
     assert renders == ["full 0 2 home"]
-    rows = list(read_records(cut.records, "make data").pairs())
+    rows = list(pairs_of(read_records(cut.records, "make data")))
     names = {record.name.rpartition("/")[0] for record, _ in rows}
     assert names == {"val_query/cut", "val_gallery", "query/cut", "gallery"}
     manifest, root = load_manifest("synped_cut"), tmp_path / "data" / "synped"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from eval_runs import GALLERY, QUERY, run, write_run
+from record_tables import pairs_of, table_of_pairs
 
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records_file import read_records, write_records
 from pipeline.evaluation.per_query import read_query_results
 from pipeline.runs.layout import Paths
@@ -27,10 +27,10 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     write_run(paths, {"query": QUERY, "gallery": GALLERY})
     labels = {"pid_labels": NAMES, "camid_labels": CAMERAS}
     paths.data_summary.write_text(json.dumps(json.loads(paths.data_summary.read_text()) | labels))
-    rows = read_records(paths.records, "make data").pairs()
+    rows = pairs_of(read_records(paths.records, "make data"))
     same = {"query/0001_c1.jpg", "gallery/0001_c2.jpg"}
     changed = ((r, dataclasses.replace(f, sha256="0") if r.name in same else f) for r, f in rows)
-    write_records(paths.records, RecordTable.of_pairs(changed))
+    write_records(paths.records, table_of_pairs(changed))
     trained = json.loads(paths.train_config.read_text()) | {"pids": [1, 2, 3]}
     paths.train_config.write_text(json.dumps(trained))
     run(paths)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from eval_runs import GALLERY, QUERY, evaluated, run, write_run
+from record_tables import pairs_of, table_of_pairs
 
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records_file import read_records, write_records
 from pipeline.errors import UserError
 from pipeline.runs import stamp
@@ -26,9 +26,9 @@ def paths(tmp_path: Path) -> Paths:
 
 def test_a_track_is_one_gallery_image(paths: Paths) -> None:
     """The two pictures of each person without a query become a track."""
-    rows = read_records(paths.records, "make data").pairs()
+    rows = pairs_of(read_records(paths.records, "make data"))
     tracked = [(dataclasses.replace(r, track=f"t{r.pid}" if 8 < r.pid < 50 else ""), file) for r, file in rows]
-    write_records(paths.records, RecordTable.of_pairs(tracked))
+    write_records(paths.records, table_of_pairs(tracked))
     provided = {"records": "r" * 64, "manifest": "m" * 64, "tracks": "t" * 64}
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.data_summary], provided)
     report = run(paths, evaluated(tracks=True, colour=None))

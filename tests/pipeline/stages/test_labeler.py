@@ -14,11 +14,11 @@ import pytest
 import torch
 from option_space import Row, Space, covering, space, usual_row
 from PIL import Image
+from record_tables import table_of_pairs
 
 from pipeline import labelers
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.mask_files import listing_digest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.datasets.records_file import write_records
 from pipeline.errors import UserError
@@ -52,7 +52,7 @@ def make_dataset(tmp_path: Path, count: int = 9, split: str = "labeler") -> Path
             Image.fromarray(pixels).save(path)
         rows.append((ImageRecord(name, root / "images" / name, i, 1, split), ImageFile(1, 1, "s", 20, 40)))
     paths = Paths("mine", "danet", tmp_path / "data", tmp_path / "runs")
-    write_records(paths.records, RecordTable.of_pairs(rows))
+    write_records(paths.records, table_of_pairs(rows))
     write_text(paths.data_summary, json.dumps({"root": str(root)}))
     stamp.write(paths.folder("data"), "data", 1, {}, {}, [paths.records], {"records": "r"})
     return paths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,12 @@ def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, monkeypatch: pyt
     assert files == {path.relative_to(others): path.read_bytes() for path in others.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="out holds other files, or crops of other annotations or options"):
         convert(annotations, coco, out, CropOptions(margin=0.2))
+
+
+def test_the_command_can_be_pasted(coco: Path, tmp_path: Path) -> None:
+    text = convert(write(tmp_path, person(5)), coco, tmp_path / "my people", CropOptions()).text()
+    (command,) = [line.removeprefix("  -> ") for line in text.splitlines() if "->" in line]
+    assert shlex.split(command) == ["make", "labeler", f"DATASET={tmp_path}/my people/densepose_coco.toml"]
 
 
 def test_the_list_is_a_dataset_whose_masks_are_found(coco: Path, tmp_path: Path) -> None:

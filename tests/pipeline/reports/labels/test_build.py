@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from record_tables import table_of_pairs
 
 from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.record_table import RecordTable
 from pipeline.datasets.records import ImageFile, ImageRecord
 from pipeline.datasets.records_file import write_records
 from pipeline.errors import UserError
@@ -66,7 +66,7 @@ def write_labels(paths: Paths, splits: dict[str, list[Sample]], fingerprint: str
     write_index(
         paths.shard_index, ShardIndex(fingerprint, MadeBy.of(LABELER), None, SIZE, (1,), entries, tuple(shards))
     )
-    write_records(paths.records, RecordTable.of_pairs(rows))
+    write_records(paths.records, table_of_pairs(rows))
     write_text(paths.data_summary, json.dumps({"root": str(paths.data_root)}))
 
 

@@ -14,6 +14,7 @@ from eval_runs import CONFIG, GALLERY, QUERY, SIZE, write_run
 from random_banks import bank
 
 from pipeline.errors import UserError
+from pipeline.reports.map import build
 from pipeline.reports.map.build import MapOptions, choose_images, write_map
 from pipeline.reports.map.projection import PACKAGES, TITLES
 from pipeline.runs import stamp
@@ -86,6 +87,14 @@ def test_every_image_is_on_the_map(finished: Run, page: Path) -> None:
     assert page.read_text(encoding="utf-8").count("data:image/jpeg;base64,") == -(-len(found["name"]) // 32)
     places = np.array([found["x"], found["y"]]).T
     assert len(np.unique(places, axis=0)) > 1
+
+
+def test_the_method_that_was_used_is_told(finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal features have no map by t-SNE."""
+    monkeypatch.setattr(build, "choose_method", lambda given: "tsne")
+    monkeypatch.setattr(build, "_whole", lambda bank: np.ones((len(bank), 4), np.float32))
+    page = write_map(finished, MapOptions("tsne", out=tmp_path / "map.html"))
+    assert "onto a plane by PCA" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("method", PACKAGES)
