@@ -10,7 +10,7 @@ Item = TypeVar("Item", covariant=True)
 
 
 class Column(Sequence[Item]):
-    """Sequence of items held in another form, which takes less memory."""
+    """Sequence of items that are held in another form, which takes less memory."""
 
     @abstractmethod
     def item(self, row: int) -> Item:
