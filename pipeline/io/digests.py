@@ -61,10 +61,7 @@ class ContentDigest(str):
 
 
 class FilePlace(str):
-    """Path of files whose contents are recorded as well.
-
-    So another place alone changes nothing.
-    """
+    """Path of files whose contents count: another place changes nothing."""
 
     def agrees(self, stored: object) -> bool:
         """Whether the stored value is a path too."""

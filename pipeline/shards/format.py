@@ -252,10 +252,7 @@ class ShardReader:
         return mask
 
     def _read(self, row: int, buffer: memoryview, offset: int, size: int) -> None:
-        """Fill a buffer from the place of one row on. It is on the hot path: bench_loader shows one more call here.
-
-        offset: of row 0. size: bytes of a row.
-        """
+        """Read from one row on. offset: of row 0. It is on the hot path: bench_loader shows one more call here."""
         try:
             file = self._file
             if file is None:  # of two threads that come first both may open the file; each keeps its own while it reads

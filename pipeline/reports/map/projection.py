@@ -39,7 +39,9 @@ def _installed(method: str) -> bool:
 
 
 def project(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, str]:
-    """Places of n images on a plane, float64 [n, 2], from 0 to 1, and the method that was used.
+    """Places of n images on a plane, and the method that made them.
+
+    The places are float64 [n, 2], from 0 to 1.
 
     features: float32 [n, D], of which only the directions count. method: pca, tsne or umap; for equal features PCA is
     used instead. seed: of t-SNE and UMAP.
