@@ -16,13 +16,15 @@ import numpy as np
 from pipeline.labelers.blazepose_detector import CIRCLE, Detection, detections
 from pipeline.labelers.blazepose_detector import SIDE as DETECTOR_SIDE
 from pipeline.labelers.blazepose_networks import Network, Networks
-from pipeline.labelers.blazepose_region import Region, cut
+from pipeline.labelers.blazepose_region import Region, cut_levels
 from pipeline.labelers.limb_painting import HIPS, SHOULDERS
 from pipeline.labelers.person_choice import Choice, choose
 from sorn.sample import NO_SCORE, WHOLE
 
 SIDE = 256  # pixels of the input of the pose network and of selfie segmentation
 LANDMARKS, VALUES = 39, 5  # x, y, z, logit of visibility, logit of presence
+FROM_0 = np.arange(256, dtype=np.float32) / np.float32(255)  # levels of pixels in [0, 1], for these two
+AROUND_0 = np.arange(256, dtype=np.float32) / np.float32(127.5) - np.float32(1)  # in [-1, 1], for the detector
 # BlazePose's landmark of each of the 17 joints.
 JOINTS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
@@ -79,10 +81,7 @@ def find_person(networks: Networks, image: np.ndarray, min_score: float, person_
 def detect(network: Network, image: np.ndarray, min_score: float) -> list[Detection]:
     """People whom the detector sees, by falling score."""
     region = Region.of_image(image.shape).around(1.0)
-    pixels = cut(image, region, DETECTOR_SIDE).astype(np.float32)
-    pixels /= 127.5
-    pixels -= 1  # [-1, 1], as it was trained
-    raw, logits = network.run(pixels)
+    raw, logits = network.run(cut_levels(image, region, DETECTOR_SIDE, AROUND_0))
     return detections(raw, logits[:, 0], region, min_score)
 
 
@@ -106,9 +105,7 @@ def whole_square(image: np.ndarray) -> Region:
 
 def as_input(image: np.ndarray, region: Region) -> np.ndarray:
     """Region of an image as these networks see it: float32 [256, 256, 3] in [0, 1]."""
-    pixels = cut(image, region, SIDE).astype(np.float32)
-    pixels /= 255
-    return pixels
+    return cut_levels(image, region, SIDE, FROM_0)
 
 
 def _regions(image: np.ndarray, found: list[Detection], choice: Choice | None) -> Iterator[Region]:

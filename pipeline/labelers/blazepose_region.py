@@ -50,6 +50,14 @@ def cut(image: np.ndarray, region: Region, side: int) -> np.ndarray:
     return _resample(image, Region.of_image(image.shape), region, (side, side))
 
 
+def cut_levels(image: np.ndarray, region: Region, side: int, levels: np.ndarray) -> np.ndarray:
+    """The same with a network's value for each level of a pixel.
+
+    levels: float32 [256]. The result is float32 [side, side, 3].
+    """
+    return _resample(image, Region.of_image(image.shape), region, (side, side), levels)
+
+
 def put_back(values: np.ndarray, region: Region, image_size: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
     """Values of a network over its region [n, n] float32 -> over the image, [h, w] float32; 0 outside the region.
 
@@ -58,20 +66,25 @@ def put_back(values: np.ndarray, region: Region, image_size: tuple[int, int], si
     return _resample(values, region, Region.of_image(image_size), size)
 
 
-def _resample(source: np.ndarray, source_region: Region, region: Region, size: tuple[int, int]) -> np.ndarray:
+def _resample(
+    source: np.ndarray, source_region: Region, region: Region, size: tuple[int, int], levels: np.ndarray | None = None
+) -> np.ndarray:
     """Bilinear copy of what `source` shows of another region of the same image.
 
-    Only whole pixels of the copy are filled: one that `source` covers in part stays 0.
+    Only whole pixels of the copy are filled: one that `source` covers in part stays 0. levels: what to write for each
+    value of a copy in whole numbers.
     """
     height, width = source.shape[:2]
     columns = _overlap(source_region.left, source_region.width, width, region.left, region.width, size[1])
     rows = _overlap(source_region.top, source_region.height, height, region.top, region.height, size[0])
-    result = np.zeros((*size, *source.shape[2:]), source.dtype)
+    empty = np.zeros(1, source.dtype) if levels is None else levels
+    result = np.full((*size, *source.shape[2:]), empty[0])
     if columns is None or rows is None:
         return result
     box = (columns.first, rows.first, columns.last, rows.last)
     shape = (columns.pixels.stop - columns.pixels.start, rows.pixels.stop - rows.pixels.start)
-    result[rows.pixels, columns.pixels] = Image.fromarray(source).resize(shape, Image.Resampling.BILINEAR, box=box)
+    copied = np.asarray(Image.fromarray(source).resize(shape, Image.Resampling.BILINEAR, box=box))
+    result[rows.pixels, columns.pixels] = copied if levels is None else levels[copied]
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.labelers.blazepose_region import Region, cut, put_back
+from pipeline.labelers.blazepose_region import Region, cut, cut_levels, put_back
 
 
 def test_a_square_around_a_crop_keeps_its_proportions() -> None:
@@ -22,6 +22,14 @@ def test_a_region_within_the_image_and_beyond_it() -> None:
     beyond = cut(image, Region(-2, 8, 4, 4), 4)
     assert np.array_equal(beyond[:2, 2:], image[8:, :2]) and not beyond[2:].any() and not beyond[:, :2].any()
     assert not cut(image, Region(20, 0, 5, 5), 4).any() and not cut(image, Region(0, -9, 5, 5), 4).any()
+
+
+def test_levels_are_what_a_network_sees_of_the_same_pixels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (30, 12, 3), dtype=np.uint8)
+    levels = np.linspace(-1, 1, 256, dtype=np.float32)
+    for region in (Region.of_image(image.shape).around(1.0), Region(3, 4, 5, 5), Region(20, 0, 5, 5)):
+        found = cut_levels(image, region, 32, levels)
+        assert found.dtype == np.float32 and np.array_equal(found, levels[cut(image, region, 32)])
 
 
 def test_what_a_network_says_goes_back_to_the_pixels_that_it_saw() -> None:
