@@ -143,11 +143,14 @@ def answered(process: subprocess.Popen[str], build: Build, name: str) -> str:
 def measure(
     builds: Sequence[Build], script: Path, name: str, rounds: int, variables: Mapping[str, str]
 ) -> list[Rounds]:
-    """Rounds of each build. One more round, the first, warms caches and is not counted."""
+    """Rounds of each build.
+
+    One more round, the first, warms caches and is not counted. The demo, which takes minutes, goes without.
+    """
     found = [Rounds() for _ in builds]
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(worker(build, script, name, variables)) for build in builds]
-        for number in range(-1, rounds):
+        for number in range(0 if name == "demo" else -1, rounds):
             order = list(zip(workers, builds, found, strict=True))
             for process, build, own in order if number % 2 else reversed(order):
                 assert process.stdin is not None
