@@ -74,7 +74,7 @@ def test_a_dataset_that_the_paper_does_not_have_needs_no_word() -> None:
         (of("partial_reid", "market1501", "occluded_single_shot"), "not of protocol occluded_single_shot"),
         (dataclasses.replace(of("market1501"), unreadable=2), "here 2 unreadable images are left out"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else value.manifest.name,
 )
 def test_what_the_paper_did_not_measure_stands_alone(measured: Measured, why: str) -> None:
     found = published(measured)
