@@ -194,7 +194,10 @@ def digest_file(path: Path) -> str:
 
 
 def hash_file(path: str, key: Key) -> tuple[bytes, bool]:
-    """sha256 of a file that is read now, and whether it may be remembered. Raises OSError."""
+    """sha256 of a file, and whether it may be remembered.
+
+    The file is read now. Raises OSError.
+    """
     start = time.time()
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()

@@ -39,7 +39,7 @@ def _installed(method: str) -> bool:
 
 
 def project(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, str]:
-    """Places of n images on a plane, and the method that made them.
+    """Places of n images on a plane, and their method.
 
     The places are float64 [n, 2], from 0 to 1.
 
