@@ -194,10 +194,7 @@ def digest_file(path: Path) -> str:
 
 
 def hash_file(path: str, key: Key) -> tuple[bytes, bool]:
-    """sha256 of a file, and whether it may be remembered.
-
-    The file is read now. Raises OSError.
-    """
+    """sha256 of a file, and whether it may be kept. Raises OSError."""
     start = time.time()
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
