@@ -32,7 +32,7 @@ from pipeline.io.images import decode
 from pipeline.labelers.base import Source
 from pipeline.labelers.blazepose_detector import CIRCLE
 from pipeline.labelers.blazepose_detector import SIDE as DETECTOR_SIDE
-from pipeline.labelers.blazepose_person import as_input, whole_square
+from pipeline.labelers.blazepose_person import AROUND_0, as_input, whole_square
 from pipeline.labelers.blazepose_region import Region, cut
 from pipeline.runs.config import Config, MasksConfig, Runtime
 from pipeline.runs.layout import Paths
@@ -76,7 +76,7 @@ def bare_networks(config: Config, crops: list[np.ndarray], images: int) -> Calla
     inputs: Inputs = []
     for crop in crops:
         square = whole_square(crop)
-        detector = cut(crop, square, DETECTOR_SIDE).astype(np.float32) / 127.5 - 1
+        detector = cut(crop, square, DETECTOR_SIDE, AROUND_0)
         pose = as_input(crop, Region.of_image(crop.shape).around(CIRCLE))
         inputs.append((detector, pose, as_input(crop, square)))
 

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.labelers.blazepose_detector import CIRCLE, Detection, detections
 from pipeline.labelers.blazepose_detector import SIDE as DETECTOR_SIDE
 from pipeline.labelers.blazepose_networks import Network, Networks
-from pipeline.labelers.blazepose_region import Region, cut_levels
+from pipeline.labelers.blazepose_region import Region, cut
 from pipeline.labelers.limb_painting import HIPS, SHOULDERS
 from pipeline.labelers.person_choice import Choice, choose
 from sorn.sample import NO_SCORE, WHOLE
@@ -81,7 +81,7 @@ def find_person(networks: Networks, image: np.ndarray, min_score: float, person_
 def detect(network: Network, image: np.ndarray, min_score: float) -> list[Detection]:
     """People whom the detector sees, by falling score."""
     region = Region.of_image(image.shape).around(1.0)
-    raw, logits = network.run(cut_levels(image, region, DETECTOR_SIDE, AROUND_0))
+    raw, logits = network.run(cut(image, region, DETECTOR_SIDE, AROUND_0))
     return detections(raw, logits[:, 0], region, min_score)
 
 
@@ -105,7 +105,7 @@ def whole_square(image: np.ndarray) -> Region:
 
 def as_input(image: np.ndarray, region: Region) -> np.ndarray:
     """Region of an image as these networks see it: float32 [256, 256, 3] in [0, 1]."""
-    return cut_levels(image, region, SIDE, FROM_0)
+    return cut(image, region, SIDE, FROM_0)
 
 
 def _regions(image: np.ndarray, found: list[Detection], choice: Choice | None) -> Iterator[Region]:

@@ -45,15 +45,10 @@ class Region:
         return found
 
 
-def cut(image: np.ndarray, region: Region, side: int) -> np.ndarray:
-    """A square region of an image [h, w, 3] uint8 -> [side, side, 3] uint8."""
-    return _resample(image, Region.of_image(image.shape), region, (side, side))
+def cut(image: np.ndarray, region: Region, side: int, levels: np.ndarray) -> np.ndarray:
+    """A square region of an image [h, w, 3] uint8, as a network sees it: [side, side, 3].
 
-
-def cut_levels(image: np.ndarray, region: Region, side: int, levels: np.ndarray) -> np.ndarray:
-    """The same with a network's value for each level of a pixel.
-
-    levels: float32 [256]. The result is float32 [side, side, 3].
+    levels: [256], what stands for each level of a pixel; the type of the result is theirs.
     """
     return _resample(image, Region.of_image(image.shape), region, (side, side), levels)
 
