@@ -26,7 +26,7 @@ import numpy as np
 from pipeline.io.cache import cache_folder
 from pipeline.io.digest_column import DigestColumn
 from pipeline.io.digest_table import NOTHING, DigestTable, Key, place_of, read_table, remove_unused, write_table
-from pipeline.io.texts import BLOCK
+from pipeline.io.texts import BLOCK, first_equal_number
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import progress
 
@@ -219,18 +219,12 @@ def digest_files(paths: Sequence[str]) -> DigestColumn:
         unread.extend(rows[~known].tolist())
         unread_places.extend(places[~known].tolist())
     if unread:
-        rows, firsts = np.array(unread), _firsts(np.array(unread_places))
+        rows, firsts = np.array(unread), first_equal_number(np.array(unread_places))
         own = firsts == np.arange(len(rows))  # a list may name a file several times
         read, good = _read_all(paths, rows[own])
         numbers_of_read = (own.cumsum() - 1)[firsts]
         digests[rows], there[rows] = read[numbers_of_read], good[numbers_of_read]
     return DigestColumn.of_bytes(digests, there, MISSING)
-
-
-def _firsts(places: np.ndarray) -> np.ndarray:
-    """Position of the first place that is equal to each, int [n]."""
-    _, firsts, groups = np.unique(places, return_index=True, return_inverse=True)
-    return firsts[groups]
 
 
 def _read_all(paths: Sequence[str], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

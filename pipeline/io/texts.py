@@ -80,12 +80,17 @@ def ascending(texts: Iterable[str]) -> bool:
 
 def first_equal(texts: Sequence[str]) -> np.ndarray:
     """Position of the first text that is equal to each, int [N]."""
-    keys = np.fromiter(map(hash, texts), np.int64, len(texts))
-    _, firsts, groups = np.unique(keys, return_index=True, return_inverse=True)
-    first = firsts[groups]
+    first = first_equal_number(np.fromiter(map(hash, texts), np.int64, len(texts)))
     for number in np.flatnonzero(first != np.arange(len(texts))).tolist():
         if texts[int(first[number])] != texts[number]:  # by chance
             first[number] = texts.index(texts[number])
+    return first
+
+
+def first_equal_number(numbers: np.ndarray) -> np.ndarray:
+    """Position of the first number that is equal to each, int [N]."""
+    _, firsts, groups = np.unique(numbers, return_index=True, return_inverse=True)
+    first: np.ndarray = firsts[groups]
     return first
 
 
