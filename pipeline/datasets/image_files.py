@@ -47,7 +47,8 @@ def read_file(path: Path) -> ImageFile:
 def read_size(path: Path) -> tuple[int, int]:
     """Width and height of an image from its header, in pixels.
 
-    They are those of `read_file`: of the image turned as its orientation tag says. Raises UserError where the header shows no usable image.
+    They are those of `read_file`: of the image turned as its orientation tag says. Raises UserError where the header
+    shows no usable image.
     """
     try:
         require_file(path)
