@@ -21,7 +21,8 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """Decorator that compiles a function for one numba signature.
 
     The machine code is kept beside the source, or in the user's cache folder (or NUMBA_CACHE_DIR) where that cannot be
-    written. Where nothing can be written, every process compiles for itself.
+    written. Where nothing can be written, every process compiles for itself. The cache does not see a change of the
+    options below: remove its files then (findings/numba_cache_options.sh).
     """
 
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
