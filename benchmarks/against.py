@@ -119,8 +119,8 @@ def worker(build: Build, script: Path, name: str, variables: Mapping[str, str]) 
     """Process of a build that has prepared a measurement and waits for orders."""
     given = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     command = [str(build.python), str(script), name]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=build.root, env=given | dict(variables), text=True, **pipes) as process:
+    pipe, env = subprocess.PIPE, given | dict(variables)
+    with subprocess.Popen(command, cwd=build.root, env=env, text=True, stdin=pipe, stdout=pipe) as process:
         try:
             answered(process, build, name)
             yield process
@@ -200,7 +200,8 @@ def main(arguments: Sequence[str] | None = None, script: Path = SCRIPT, names: S
     titles = f"this: {builds[0].title}; other: {builds[1].title}"
     print(f"{titles}; {given.rounds} rounds, {os.cpu_count()} cores, {variables or 'no variables'}")
     print(f"{'':15}  {'this':>10}  {'other':>10}  {'times as fast, clock':24}  times as fast, CPU seconds")
-    found, load = {}, [os.getloadavg()[0]]
+    found: dict[str, dict[str, object]] = {}
+    load = [os.getloadavg()[0]]
     for name in given.only or [name for name in names if name != "demo"]:
         this, other = measure(builds, script, name, given.rounds, variables)
         print(row(name, this, other), flush=True)

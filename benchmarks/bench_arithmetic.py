@@ -102,7 +102,8 @@ def main() -> None:
     small = (*SMALL[:2], given.images)
     rounds, shapes = given.rounds or (2 if given.quick else 5), [small] if given.quick else [small, LARGE]
     flags = arithmetic.cpu_flags()
-    rows, figures = {}, {}
+    rows: dict[str, list[float]] = {}
+    figures: dict[str, Figure] = {}
     for limit in (limit for limit, flag in NEEDS.items() if not flag or flag in flags):
         with mock.patch.dict(os.environ, {arithmetic.LIMITS[0]: limit}):
             precision, rates = in_own_process(measure, shapes if limit != SLOW else [small], rounds)

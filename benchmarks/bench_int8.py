@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +33,10 @@ from sorn.engine import autocast
 from sorn.export import ExportedNetwork, named, output_names, traced, trimmed
 from sorn.features import FeatureBank
 from sorn.fused import fused
-from sorn.matching import Rule, indicators, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import evaluate, relevance
 from sorn.network import SORN
+from sorn.rules import Rule, indicators
 
 PACKAGES = ("onnx", "onnxruntime", "openvino", "nncf")
 STARTER = Path(__file__).parents[1] / "weights" / "starter"
@@ -91,7 +91,7 @@ def quantised_onnx(file: Path, images: np.ndarray) -> Path:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self.left: Iterator[np.ndarray] = (images[i : i + BATCH] for i in range(0, len(images), BATCH))
 
@@ -122,7 +122,7 @@ def all_ways(network: SORN, calibration: np.ndarray, folder: Path) -> dict[str, 
     import openvino
 
     network, file = trimmed(network).eval(), folder / "network.onnx"
-    shapes = {name: [] for name in output_names(network.config)}
+    shapes: dict[str, list[int]] = {name: [] for name in output_names(network.config)}
     facts = {"input": {"name": "image"}, "outputs": shapes}
     save = WRITERS["onnx"][0]
     save(file, Graph(traced(ExportedNetwork(network), calibration.shape[1:3]), facts, {0: "batch"}))
@@ -216,13 +216,14 @@ def main() -> None:
     if given.pictures:
         sides = [read(given.pictures / split, size) for split in ("query", "gallery")]
         calibration = read(given.pictures / "train", size, count)[0]
-    networks = {}
+    networks: dict[str, tuple[SORN, np.ndarray]] = {}
     if given.network != "ResNet-50":
         networks["starter"] = (load_network(STARTER / WEIGHTS, describe(STARTER).model, CPU), calibration)
     if given.network == "ResNet-50" or not (given.quick or given.network):
         torch.manual_seed(0)
         networks["ResNet-50"] = (SORN(SORNConfig(identities=0)).eval(), noise[: 2 * BATCH])
-    rows, figures = {}, {}
+    rows: dict[str, list[float]] = {}
+    figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory() as folder:
         for title, (network, images) in networks.items():
             place = Path(folder) / title
@@ -239,4 +240,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

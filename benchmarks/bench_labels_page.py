@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from report import Figure, emit
@@ -83,8 +84,8 @@ def write_run(folder: Path, images: int) -> Path:
     return write_labels_page([paths.run_name], paths.runs, paths.data_root, LabelsPageOptions()).parent
 
 
-def look(page: Path, width: int, scheme: str) -> dict[str, float]:
-    """Milliseconds of what was timed in a window of that width."""
+def look(page: Path, width: int, scheme: str) -> dict[str, Any]:
+    """Milliseconds of what was timed in a window of that width, and `images` as the page says it."""
     assert BROWSER is not None
     words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr"]
     words += ["--window-size=1800,900", f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}"]
@@ -101,7 +102,7 @@ def look(page: Path, width: int, scheme: str) -> dict[str, float]:
         try:
             for line in process.stderr:
                 if said := re.search(r"FOUND (\{.*?\})", line.replace('\\"', '"')):
-                    found: dict[str, float] = json.loads(said[1])
+                    found: dict[str, Any] = json.loads(said[1])
                     return found
         finally:
             process.terminate()

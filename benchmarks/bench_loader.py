@@ -187,7 +187,7 @@ def figures(rows: dict[str, list[float]], growth: float) -> dict[str, Figure]:
 
     def smallest(ours: str, others: str) -> float:
         """Ours over the fastest of the others, round by round, at the number of workers where that is least."""
-        ratios = []
+        ratios: list[float] = []
         for n in WORKERS:
             fastest = max((way for way in rate if way.startswith(others) and f", {n} " in way), key=rate.__getitem__)
             ratios.append(median(map(truediv, rows[f"{ours}, {n} workers"], rows[fastest])))

@@ -115,7 +115,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset = write_dataset(folder, images)
-        options = {"weights": str(write_danet(folder))}
+        options: dict[str, object] = {"weights": str(write_danet(folder))}
         config = Config(masks=MasksConfig(options=options), runtime=Runtime(device=given.device))
         paths = Paths(str(dataset), "danet", folder, folder / "runs", name=load_manifest(str(dataset)).name)
         stage = whole_stage(config, paths)

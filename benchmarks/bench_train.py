@@ -48,6 +48,7 @@ ALLOWED, FASTER, WAITING = 0.9, 2.2, 0.03
 # runs) and 3.54 (bpbreid's network with its losses, 3 steps) images/s against 3.70 (9 steps of 3 runs), 384x128, batch
 # 16, Adam included, on 2 cores with AVX512-BF16.
 TORCHREID_PCB, BPBREID = 3.71 / 3.70, 3.54 / 3.70
+LARGE_IMAGES = 160  # of the training whose loop is measured
 SMALL, SMALL_IMAGES = (128, 64), 1024  # of the trainings whose memory is measured
 MEMORY_MIB = 24.0  # keeping the pixels of three epochs would add 96; the same training twice differs by up to 13
 
@@ -96,7 +97,7 @@ def plain_step(fast: bool) -> Step:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             loss = model.loss(image, batch.label)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
@@ -126,7 +127,7 @@ def our_network_their_way(config: SORNConfig) -> Step:
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        sorn_loss(model(image), batch.label, parts, LossConfig())["total"].backward()
+        sorn_loss(model(image), batch.label, parts, LossConfig())["total"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
@@ -136,8 +137,9 @@ def gflop_per_image(loss: Callable[[Batch], Tensor]) -> float:
     """Of forward and backward, multiplications and additions counted apart."""
     batch = random_batch(2)  # batch normalisation needs two
     with FlopCounterMode(display=False) as counter:
-        loss(batch).backward()
-    return counter.get_total_flops() / len(batch) / 1e9
+        loss(batch).backward()  # type: ignore[no-untyped-call]
+    operations: int = counter.get_total_flops()
+    return operations / len(batch) / 1e9
 
 
 def gflops(config: SORNConfig) -> tuple[float, float]:
@@ -178,9 +180,9 @@ def step_figures(rates: dict[str, list[float]], config: SORNConfig) -> dict[str,
     }
 
 
-def run_figures(folder: Path, config: SORNConfig, images: int, bare: float) -> dict[str, Figure]:
+def run_figures(folder: Path, config: SORNConfig, bare: float) -> dict[str, Figure]:
     """Of whole trainings. bare: images/s of the step alone."""
-    run = write_run(folder / "large", images, SIZE)
+    run = write_run(folder / "large", LARGE_IMAGES, SIZE)
     epochs = in_own_process(speeds, run, config, 3)[1:]  # the first one warms caches and allocators
     waiting = median(epoch.waiting for epoch in epochs)
     speed = median(epoch.images_per_second for epoch in epochs)
@@ -202,15 +204,11 @@ def run_figures(folder: Path, config: SORNConfig, images: int, bare: float) -> d
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer steps and images: within four minutes")
-    parser.add_argument("--rounds", type=int, help="default 5, or 3 with --quick")
+    parser.add_argument("--quick", action="store_true", help="one round, no whole trainings: within two minutes")
+    parser.add_argument("--rounds", type=int, help="default 5, or 1 with --quick")
     parser.add_argument("--semantic-channels", type=int, default=SORNConfig().semantic_channels)
     given = parser.parse_args()
-    rounds, steps, images = (
-        given.rounds or (3 if given.quick else 5),
-        2 if given.quick else 4,
-        48 if given.quick else 160,
-    )
+    rounds, steps = given.rounds or (1 if given.quick else 5), 1 if given.quick else 4
     config = SORNConfig(identities=IDENTITIES, semantic_channels=given.semantic_channels)
     pcb = SORNConfig(identities=IDENTITIES, stripes=6, local_head="pcb", global_branch=False, semantic_branch=False)
     ways = {
@@ -224,8 +222,10 @@ def main() -> None:
     for number in range(rounds):
         for name in ways if number % 2 else reversed(ways):
             rates[name].append(in_own_process(step_rate, ways[name], steps))
-    with tempfile.TemporaryDirectory() as folder:
-        figures = step_figures(rates, config) | run_figures(Path(folder), config, images, median(rates[OURS]))
+    figures = step_figures(rates, config)
+    if not given.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            figures |= run_figures(Path(folder), config, median(rates[OURS]))
     print(
         f"384x128, batch {BATCH}, {rounds} rounds of {steps} steps, {os.cpu_count()} cores, "
         f"{torch.get_num_threads()} threads, semantic branch of {config.semantic_channels} channels"

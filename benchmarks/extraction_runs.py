@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +11,8 @@ import torch
 
 from pipeline.features.network import Inference, load_network
 from pipeline.io import checkpoints
-from pipeline.runs.layout import DESCRIPTION, WEIGHTS
+from pipeline.runs.checkpoint_info import describe
+from pipeline.runs.layout import WEIGHTS
 from pipeline.shards.dataset import ShardDataset
 from sorn import engine, matching, metrics
 from sorn.batch import Batch, to_input
@@ -21,6 +20,7 @@ from sorn.config import SORNConfig
 from sorn.features import FeatureBank
 from sorn.fused import fused
 from sorn.network import SORN
+from sorn.rules import Rule, variants
 
 IMAGES, BATCHES, SIZE = 16, 4, (384, 128)
 CPU = torch.device("cpu")
@@ -49,7 +49,7 @@ def extraction_rate(way: str) -> float:
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / WEIGHTS
             checkpoints.save_weights(weights, network.state_dict(), {})
-            inference = Inference(weights, dataclasses.asdict(config), "cpu", way)
+            inference = Inference(weights, config, "cpu", way)
         batches = [whole(image) for image in images]
 
         def look(batch: Batch) -> object:
@@ -73,15 +73,15 @@ def whole(image: torch.Tensor) -> Batch:
 
 def precision_effect(run: Path) -> dict[str, float]:
     """rank-1 and mAP of the run's test split (fullest variant, its tau of 0.15) in fp32, bf16 and their difference."""
-    about = json.loads((run / "train" / DESCRIPTION).read_text())
-    network = load_network(run / "train" / WEIGHTS, about["model"], CPU)
+    training = run / "train"
+    network = load_network(training / WEIGHTS, describe(training).model, CPU)
     query, gallery = (ShardDataset(run / "masks" / "index.json", split) for split in ("query", "gallery"))
     figures: dict[str, float] = {}
     for precision in ("fp32", "bf16"):
-        banks = [features(fused(network, precision), data, precision) for data in (query, gallery)]
-        rule = matching.Rule(matching.variants(banks[0])[-1], 0.15)
+        asked, searched = (features(fused(network, precision), data, precision) for data in (query, gallery))
+        rule = Rule(variants(asked)[-1], 0.15)
         relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
-        blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(*banks, [rule]))
+        blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(asked, searched, [rule]))
         found = metrics.evaluate(blocks, relevant)
         figures |= {f"{precision}_rank-1": found.rank(1), f"{precision}_mAP": found.mean_ap}
     changes = {f"bf16_changes_{name}": figures[f"bf16_{name}"] - figures[f"fp32_{name}"] for name in ("rank-1", "mAP")}

@@ -35,8 +35,10 @@ def pieces(side: str, images: int, seed: int) -> Iterator[FeatureBank]:
 def write(path: Path, gallery: int) -> None:
     from pipeline.features.store import BankRows, join_banks
 
-    rows = (BankRows(count, pieces(side, count, 1)) for side, count in (("query", QUERIES), ("gallery", gallery)))
-    join_banks(path, *rows, {"config": "{}", "checkpoint_sha256": "", "fingerprint": ""})
+    asked, searched = (
+        BankRows(count, pieces(side, count, 1)) for side, count in (("query", QUERIES), ("gallery", gallery))
+    )
+    join_banks(path, asked, searched, {"config": "{}", "checkpoint_sha256": "", "fingerprint": ""})
 
 
 def evaluate(path: Path) -> tuple[float, float, float]:

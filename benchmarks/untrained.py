@@ -22,9 +22,9 @@ from sorn.backbone import Backbone
 from sorn.backbones import build_backbone
 from sorn.batch import to_input
 from sorn.features import FeatureBank
-from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, relevance
 from sorn.ranking import rank
+from sorn.rules import Rule
 
 BACKBONE = "efficientnet_lite0"  # whose weights come with the requirements
 

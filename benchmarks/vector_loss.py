@@ -16,8 +16,9 @@ import numpy as np
 
 from pipeline.features.store import read_banks
 from sorn.features import FeatureBank
-from sorn.matching import Rule, indicators, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import Metrics, evaluate, relevance
+from sorn.rules import Rule, indicators
 
 ROW = "| {name} | {numbers} | {rank1:.1f} | {mean_ap:.1f} | {correlation} |"
 
@@ -38,7 +39,8 @@ def joined(bank: FeatureBank, tau: float, weight: float = 1) -> np.ndarray:
 def units(vectors: np.ndarray) -> np.ndarray:
     """Vectors of length 1 over the last axis, float64; a zero vector stays zero."""
     wide = vectors.astype(np.float64)
-    return wide / np.maximum(np.linalg.norm(wide, axis=-1, keepdims=True), 1e-12)
+    found: np.ndarray = wide / np.maximum(np.linalg.norm(wide, axis=-1, keepdims=True), 1e-12)
+    return found
 
 
 def rows(query: FeatureBank, gallery: FeatureBank, tau: float) -> Iterator[tuple[str, int | None, np.ndarray]]:

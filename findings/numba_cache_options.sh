@@ -3,7 +3,7 @@
 # compiled with. Where the options come from another module, as from a decorator that a project shares, a changed option
 # has no effect as long as the function's own file stays: here a division by 0 goes on to raise ZeroDivisionError after
 # error_model was changed from "python" to "numpy", which gives inf. The same holds for nogil and fastmath. An empty cache
-# folder is the remedy. In this project pipeline/runtime/compiled.py is such a decorator: after a change of its options,
+# folder is the remedy. In this project sorn/compiled.py is such a decorator: after a change of its options,
 # remove the files *.nbi and *.nbc, or the folder that NUMBA_CACHE_DIR names. Observed 2026-11-30 with numba 0.68.1.
 set -euo pipefail
 work=$(mktemp -d)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sorn.matching import Rule, largest
+from sorn.matching import largest
+from sorn.rules import Rule
 from sorn.walk import SimilarityTile
 
 NOBODY = -1

@@ -31,6 +31,9 @@ OF_PAPER = ("global", "global+local", "sorn")
 OF_PARTS = ("parts", "sorn+parts")
 # Variants beside the paper's. "parts": Eq. 15 with the part groups in place of the stripes. "sorn+parts": with both.
 
+OF_STRIPES = ("global+local", "sorn", "sorn+parts")
+# Variants that compare stripes.
+
 VARIANTS = OF_PAPER + OF_PARTS
 
 

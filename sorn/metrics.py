@@ -7,18 +7,20 @@ numbers; no torch, no files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from sorn.threads import share_rows
 
 SKIPPED = 0
 # First-hit rank of a query that has no match left.
 
 NO_RANKS = np.empty(0, np.int64)
 
-FEW = 4096
-# Similarities that are faster sorted than compared with each match.
+ROWS_OF_THREAD = 16
+# Queries whose ranks are worth a thread.
 
 RANKS = (1, 3, 5, 10)
 # The rank-k figures that papers print; rank-3 for the single-shot sets.
@@ -172,10 +174,7 @@ class Evaluation:
         if rows.start != expected or similarity.shape != (rows.stop - rows.start, gallery):
             shape = f"similarities {similarity.shape} for queries {rows.start}:{rows.stop}"
             raise ValueError(f"{shape}, expected query {expected} and {gallery} gallery images")
-        for number, row in zip(range(rows.start, rows.stop), similarity, strict=True):
-            if not np.isfinite(row.sum()):
-                raise ValueError(f"similarities of query {number} are not finite")
-            self.ranks.append(self._ranked(number, row) if len(self.relevant.matches[number]) else NO_RANKS)
+        self.ranks += self._ranked(rows, similarity)
 
     def add_ranks(self, ranks: list[np.ndarray]) -> None:
         """Ranks of the next queries' matches, from 1; NO_RANKS without a match."""
@@ -187,8 +186,9 @@ class Evaluation:
             raise ValueError(f"similarities of {len(self.ranks)} queries, expected {len(self.relevant.matches)}")
         return self._metrics()
 
-    def _ranked(self, number: int, row: np.ndarray) -> np.ndarray:
-        return match_ranks(row, self.relevant.matches[number], self.relevant.dropped[number])
+    def _ranked(self, rows: slice, similarity: np.ndarray) -> list[np.ndarray]:
+        """Ranks per query; NO_RANKS without a match."""
+        return match_ranks(similarity, self.relevant.matches[rows], self.relevant.dropped[rows], rows.start)
 
     def _metrics(self) -> Metrics:
         """Metrics of all queries; the ranks of each query are rising."""
@@ -221,32 +221,36 @@ def evaluate(blocks: Iterable[tuple[slice, np.ndarray]], relevant: Relevance, fo
     return evaluation.metrics()
 
 
-def match_ranks(row: np.ndarray, matches: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """Ranks of the matches of one query, int64, from 1.
+def match_ranks(
+    similarity: np.ndarray, matches: Sequence[np.ndarray], dropped: Sequence[np.ndarray], first: int = 0
+) -> list[np.ndarray]:
+    """Ranks of the matches of b queries, int64, from 1.
 
-    They have the order of the matches. row: similarities [Ng]. dropped: positions that do not count. Equal similarities
-    rank in gallery order. The row is not sorted: only images at least as similar as the worst match are counted.
+    They have the order of the matches. similarity: [b, Ng], float32 or float64. matches, dropped: per query int64;
+    dropped positions do not count. Equal similarities rank in gallery order. Nothing is sorted: per match, the images
+    before it are counted. first: number of the first query, for the ValueError of similarities that are not finite.
     """
-    values = row[matches]
-    ranks, ahead = counts(row, values, values)
-    for i in np.flatnonzero(ranks - ahead > 1):  # ranks are those of the last of equal ones
-        ranks[i] -= np.count_nonzero(row[matches[i] + 1 :] == values[i])
-    for position in dropped:
-        ranks -= (row[position] > values) | ((row[position] == values) & (position < matches))
-    return ranks
+    from sorn.rank_kernels import MATCH_RANKS
+
+    kernel, similarity = MATCH_RANKS[similarity.dtype.type], np.ascontiguousarray(similarity)
+    (places, ends), (removed, removed_ends) = _end_to_end(matches), _end_to_end(dropped)
+    ranks, wrong = np.empty(len(places), np.int64), []
+
+    def some(start: int, stop: int) -> None:
+        row = kernel(similarity, places, ends, removed, removed_ends, ranks, start, stop)
+        if row >= 0:
+            wrong.append(row)
+
+    share_rows(some, len(similarity), ROWS_OF_THREAD)
+    if wrong:
+        raise ValueError(f"similarities of query {first + min(wrong)} are not finite")
+    return np.split(ranks, ends[1:-1])
 
 
-def counts(row: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of values at or above `low` and above `high`, int64 [m] each.
-
-    For each of m pairs: how many values of row [n] are at least `low`, and how many exceed `high`.
-    """
-    near = row[row >= low.min()]
-    if len(near) <= FEW:
-        near.sort()
-        return len(near) - near.searchsorted(low, "left"), len(near) - near.searchsorted(high, "right")
-    at_least = [np.count_nonzero(near >= value) for value in low]
-    return np.array(at_least), np.array([np.count_nonzero(near > value) for value in high])
+def _end_to_end(positions: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All positions one after the other, and where those of each query begin and end, int64 [b + 1]."""
+    ends = np.concatenate([[0], np.cumsum([len(own) for own in positions], dtype=np.int64)])
+    return np.concatenate([NO_RANKS, *positions]), ends
 
 
 def ranking(row: np.ndarray, relevant: Relevance, number: int, length: int) -> np.ndarray:

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
+from sorn.rules import Rule
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 from sorn.config import OF_PARTS
 from sorn.error_rates import BINS, STEPS, PairCounts, bins
 from sorn.features import FeatureBank
-from sorn.matching import Rule, indicators
 from sorn.metrics import Relevance
+from sorn.rules import Rule, indicators
 from sorn.walk import Pairs, SecondOfTile, SimilarityTile
 
 BAND = 1 << 19

@@ -6,6 +6,7 @@ equal rows have equal products wherever they stand.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,15 +18,25 @@ TERMS = 512
 # a sum, and so how it is rounded.
 
 
+def filled(rows: int) -> int:
+    """The next multiple of ROWS."""
+    return rows + -rows % ROWS
+
+
 def filled_up(vectors: Tensor) -> Tensor:
     """[n, D] -> [m, D], the next multiple of ROWS; the rows beyond n are zero."""
-    more = -len(vectors) % ROWS
+    more = filled(len(vectors)) - len(vectors)
     return functional.pad(vectors, (0, 0, 0, more)) if more else vectors
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b.T of [m, D] and [n, D], m and n multiples of ROWS."""
-    total: Tensor = a[:, :TERMS] @ b[:, :TERMS].T
+def product(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """a @ b.T of [m, D] and [n, D], m and n multiples of ROWS, written to `out` [m, n].
+
+    `out` may be on another device.
+    """
+    total = out if a.device == out.device else torch.empty(out.shape, device=a.device)
+    torch.mm(a[:, :TERMS], b[:, :TERMS].T, out=total)
     for first in range(TERMS, a.shape[1], TERMS):
         total.addmm_(a[:, first : first + TERMS], b[:, first : first + TERMS].T)
-    return total
+    if total is not out:
+        out.copy_(total)

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks, similarity_tiles
-from sorn.metrics import NO_RANKS, Evaluation, Relevance, counts
+from sorn.matching import similarity_blocks, similarity_tiles
+from sorn.metrics import NO_RANKS, Evaluation, Relevance
 from sorn.products import ROWS
+from sorn.rank_kernels import count_beyond
 from sorn.rerank import Reranked, reranked_blocks
+from sorn.rules import Rule
 from sorn.walk import Consumer, SimilarityTile, walk
 
 MARGINS = (4e-6, 1e-3)
@@ -137,7 +139,8 @@ class _Query:
         self.exact[here] = row[self.matches[here] - columns.start]
         dropped = _inside(self.dropped, columns)
         self.left_out[dropped] = row[self.dropped[dropped] - columns.start]
-        at_least, above = counts(row, self.low, self.high)
+        at_least, above = np.zeros((2, len(self.matches)), np.int64)
+        count_beyond(row, self.low, self.high, at_least, above)
         self.ahead += above
         near = at_least - above
         near[here] -= 1  # a match is near itself, and not before itself

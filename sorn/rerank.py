@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule, block_size, largest, similarity_blocks
+from sorn.matching import block_size, largest, similarity_blocks
+from sorn.rules import Rule
 
 NO_IMAGE = -1  # fills the rows of neighbour lists that are shorter than others
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sorn.metrics import Evaluation, Metrics, Relevance, nothing
+from sorn.metrics import NO_RANKS, Evaluation, Metrics, Relevance, nothing
 
 
 class SingleShotEvaluation(Evaluation):
@@ -23,12 +23,20 @@ class SingleShotEvaluation(Evaluation):
         super().__init__(relevant, formula)
         self._shown, self._order = _draws(relevant.group, trials, seed)
 
-    def _ranked(self, number: int, row: np.ndarray) -> np.ndarray:
+    def _ranked(self, rows: slice, similarity: np.ndarray) -> list[np.ndarray]:
+        numbers = range(rows.start, rows.stop)
+        return [self._ranked_in_draws(*query) for query in zip(numbers, similarity, strict=True)]
+
+    def _ranked_in_draws(self, number: int, row: np.ndarray) -> np.ndarray:
         """Ranks of the shown matches of one query in each draw.
 
         An image that the filter removes is not shown; a match represents its identity.
         """
+        if not np.isfinite(row.sum()):
+            raise ValueError(f"similarities of query {number} are not finite")
         matches = self.relevant.matches[number]
+        if not len(matches):
+            return NO_RANKS
         own = matches[self._order[:, matches].argmin(axis=1)][:, None]  # [trials, 1]
         others = np.delete(self._shown, self.relevant.group[matches[0]], axis=1)  # [trials, persons - 1]
         similarity, target = row[others], row[own]

@@ -16,8 +16,9 @@ import torch
 
 from sorn import matching
 from sorn.features import FeatureBank
-from sorn.matching import Rule, SecondWins, similarity_tiles
+from sorn.matching import SecondWins, similarity_tiles
 from sorn.metrics import Relevance
+from sorn.rules import Rule
 
 FEWEST, WIDEST = 128, 1 << 16
 # Whole rows of similarities are worth while for so many queries at least, and for so many gallery images at most.

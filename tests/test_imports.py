@@ -13,7 +13,7 @@ from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "sorn").rglob("*.py"), *(ROOT / "pipeline").rglob("*.py")])
-SORN_MAY_IMPORT = {"sorn", "torch", "torchvision", "numpy"}
+SORN_MAY_IMPORT = {"sorn", "torch", "torchvision", "numpy", "numba"}
 TORCH_FREE = ["cli", "runs", "stages", "io"]  # whose modules import no torch before a function needs it
 QUICK_IN_SORN = [f"sorn.{name}" for name in ("parts", "sample", "features", "config", "metrics")]
 ROOMS = [  # from the top to the foundation: each may import from itself downwards

@@ -16,7 +16,7 @@ from pipeline.runtime.progress import Progress
 from pipeline.shards.dataset import ShardDataset
 from sorn.colour import BINS, VARIANTS, bin_table, colour_histograms, stripes_for
 from sorn.features import FeatureBank
-from sorn.matching import Rule
+from sorn.rules import Rule
 
 IMAGES = 64  # read at a time
 

@@ -57,7 +57,7 @@ class Stripes:
 
     def indicators(self, scores: np.ndarray) -> np.ndarray:
         """I_p: scores v_p [B, P] float32 -> bool [B, P]."""
-        from sorn.matching import indicators
+        from sorn.rules import indicators
 
         return indicators(scores, self.tau) > 0
 

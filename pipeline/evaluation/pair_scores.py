@@ -28,12 +28,11 @@ from pipeline.evaluation.certainty import (
 from pipeline.evaluation.person_intervals import PairRates, measured_rates, query_rate
 from pipeline.runs.config import EvalConfig
 from pipeline.runtime.progress import counted
-from sorn import matching
 from sorn.error_rates import BINS, FEWEST, STEPS, OpenSet, PairCounts, edge
 from sorn.features import FeatureBank
-from sorn.matching import Rule
 from sorn.metrics import Relevance, relevance
 from sorn.pairs import NearestTally, PairTally, PersonTally
+from sorn.rules import Rule, of_paper, variants
 from sorn.walk import Consumer, walk
 
 WIDE = STEPS // 64  # bins of the grid in a bar of a histogram, and between two points of a curve
@@ -66,11 +65,11 @@ class PairTask:
     def rules(self) -> dict[str, Rule]:
         """Rule of each variant that the features allow."""
         options = self.options
-        return {name: Rule(name, options.tau, options.part_tau) for name in matching.variants(self.query)}
+        return {name: Rule(name, options.tau, options.part_tau) for name in variants(self.query)}
 
     @property
     def fullest(self) -> str:
-        return matching.of_paper(self.query)
+        return of_paper(self.query)
 
     def wrong(self) -> str:
         """Why the pairs tell no rates, "" if they do."""

@@ -19,7 +19,7 @@ from pipeline.evaluation.warnings import EvaluationWarning, few_persons
 from pipeline.runs.config import EvalConfig
 from sorn.colour import VARIANTS as COLOURS
 from sorn.config import OF_PAPER
-from sorn.matching import indicators
+from sorn.rules import indicators
 
 FEW_STEPS = 100
 FEW_DRAWS = 10

@@ -17,15 +17,15 @@ from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
 from pipeline.runs.config import EvalConfig
 from pipeline.runtime.progress import counted
 from pipeline.shards.dataset import ShardDataset
-from sorn import matching, metrics
+from sorn import metrics
 from sorn.answers import NOBODY, Answers, AnswerTally
 from sorn.chance import chance, chance_cmc
 from sorn.config import OF_PAPER, OF_PARTS
 from sorn.features import FeatureBank
-from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, Relevance
 from sorn.ranking import Ranks, rank
 from sorn.rerank import Reranked, Reranking
+from sorn.rules import Rule, of_paper, variants
 from sorn.single_shot import SingleShotEvaluation
 from sorn.walk import Consumer
 
@@ -201,9 +201,9 @@ def score(
     floor = colour_rules(query.local.shape[1], options.tau) if colours else {}
     by_chance = chance(task.relevant, options.average_precision, single_shot=single_shot)
     curve_by_chance = chance_cmc(task.relevant, single_shot=single_shot)
-    rules = {variant: Rule(variant, options.tau, options.part_tau) for variant in matching.variants(query)}
+    rules = {variant: Rule(variant, options.tau, options.part_tau) for variant in variants(query)}
     taus = {tau: Rule("sorn", tau, options.part_tau) for tau in options.tau_sweep if "sorn" in rules}
-    last = matching.of_paper(query)
+    last = of_paper(query)
     again = {f"{last}+rerank": Reranked(rules[last], _reranking(options))} if options.rerank else {}
     exact = {EXACT_STRIPES: Rule("sorn", options.tau, exact=True)} if query.exact is not None else {}
     lists = _Lists(task, rules)

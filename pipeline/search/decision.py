@@ -17,7 +17,7 @@ from pipeline.evaluation.calibration import Calibration, RuleCalibration, measur
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import CALIBRATION
 from sorn.config import spelled
-from sorn.matching import Rule
+from sorn.rules import Rule
 
 USUAL = {name: getattr(EvalConfig(), name) for name in ("tau", "part_tau", "flip")}
 # Options of an evaluation that a search has too.

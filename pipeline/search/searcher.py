@@ -35,16 +35,10 @@ from pipeline.search.decision import Decision, Demand, decide, rate_of
 from pipeline.search.queries import Query, is_own, name_of, pixels_of
 from sorn.config import OF_PARTS
 from sorn.features import FeatureBank
-from sorn.matching import (
-    Rule,
-    indicators,
-    largest,
-    of_paper,
-    similarity_blocks,
-    variants,
-)
+from sorn.matching import largest, similarity_blocks
 from sorn.pair_details import pair_details
 from sorn.pairs import compared, in_common
+from sorn.rules import Rule, indicators, of_paper, variants
 
 Ranked = tuple[np.ndarray, np.ndarray, float]
 # Positions of the best gallery images and their similarities, best first; similarity of the most similar one.

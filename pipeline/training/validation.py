@@ -17,6 +17,7 @@ from pipeline.shards.dataset import ShardDataset
 from sorn import engine, matching, metrics
 from sorn.features import FeatureBank
 from sorn.network import SORN
+from sorn.rules import Rule, of_paper
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Validation:
             logger.warning(UNUSABLE)
             return {"mAP": math.nan, "rank-1": math.nan}
         relevant = metrics.relevance(query.pid, query.camid, gallery.pid, gallery.camid)
-        rule = matching.Rule(matching.of_paper(query), self.config.tau)
+        rule = Rule(of_paper(query), self.config.tau)
         blocks = ((rows, similarity) for rows, (similarity,) in matching.similarity_blocks(query, gallery, [rule]))
         scores = metrics.evaluate(blocks, relevant, self.config.average_precision)
         return {"mAP": scores.mean_ap, "rank-1": scores.rank(1)}

@@ -9,8 +9,9 @@ import torch
 from random_banks import bank, relevance
 from vector_loss import joined, similarities, table
 
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import evaluate
+from sorn.rules import Rule
 from sorn.tracking import one_vector
 
 TAU = 0.15

@@ -9,8 +9,9 @@ from random_banks import bank, relevance
 from sorn import metrics, walk
 from sorn.answers import NOBODY, Answers, AnswerTally
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import Evaluation
+from sorn.rules import Rule
 
 RULES = [Rule("global"), Rule("global+local"), Rule("sorn", 0.15)]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from sorn import matching
+from sorn import matching, vectors
 from sorn.branches import visibility_scores
 from sorn.config import OF_PAPER, OF_PARTS
 from sorn.features import FeatureBank
-from sorn.matching import Rule
+from sorn.rules import Rule, indicators, of_paper, variants
 
 
 def bank(
@@ -55,7 +55,7 @@ def test_eq_11_visibility_is_the_share_of_foreground_per_stripe() -> None:
 
 def test_eq_12_threshold_is_included() -> None:
     scores = np.array([[0.1499999, 0.15, 0.2]], dtype=np.float32)
-    assert matching.indicators(scores, 0.15).tolist() == [[0, 1, 1]]
+    assert indicators(scores, 0.15).tolist() == [[0, 1, 1]]
 
 
 def test_eq_13_global() -> None:
@@ -86,7 +86,7 @@ def test_no_global_feature_drops_the_global_term() -> None:
     assert similarity(query, gallery, "global+local") == pytest.approx(np.array([[(1 - 0.8) / 2]]), abs=1e-6)
     assert similarity(query, gallery, "sorn", 0.15) == pytest.approx(np.array([[1.0]]))
     assert similarity(query, gallery, "sorn", 0.45).tolist() == [[matching.NOTHING_IN_COMMON]]
-    assert matching.variants(query) == ("global+local", "sorn")
+    assert variants(query) == ("global+local", "sorn")
     with pytest.raises(ValueError, match="no global branch"):
         similarity(query, gallery, "global")
 
@@ -95,7 +95,7 @@ def test_no_stripes_leave_the_global_similarity() -> None:
     query, gallery = (bank(b.global_, np.zeros((1, 0, 2)), np.zeros((1, 0))) for b in (QUERY, GALLERY))
     for variant in OF_PAPER:
         assert similarity(query, gallery, variant) == pytest.approx(np.array([[0.6]]))
-    assert matching.variants(query) == ("global",)
+    assert variants(query) == ("global",)
 
 
 def test_zero_vector_is_similar_to_nothing() -> None:
@@ -151,11 +151,11 @@ def test_part_groups_agree_with_a_loop_over_pairs(variant: str, stripes: bool, w
 
 def test_part_groups_are_compared_where_a_network_has_them() -> None:
     with_parts, without = random_bank(0, 2, groups=2), random_bank(0, 2)
-    assert matching.variants(with_parts) == ("global", "global+local", "sorn", "parts", "sorn+parts")
-    assert matching.variants(without) == OF_PAPER
+    assert variants(with_parts) == ("global", "global+local", "sorn", "parts", "sorn+parts")
+    assert variants(without) == OF_PAPER
     alone = dataclasses.replace(with_parts, local=with_parts.local[:, :0], visibility=with_parts.visibility[:, :0])
-    assert matching.variants(alone) == ("global", "parts")
-    assert [matching.of_paper(one) for one in (with_parts, without, alone)] == ["sorn", "sorn", "global"]
+    assert variants(alone) == ("global", "parts")
+    assert [of_paper(one) for one in (with_parts, without, alone)] == ["sorn", "sorn", "global"]
     for variant in OF_PAPER:
         assert (similarity(with_parts, with_parts, variant) == similarity(without, without, variant)).all()
     with pytest.raises(ValueError, match="no part branch"):
@@ -197,7 +197,7 @@ def test_several_rules_in_one_pass_are_each_rule_alone() -> None:
 def test_gallery_in_chunks_is_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
     query, gallery = random_bank(0, 9), random_bank(1, 200)
     whole = similarity(query, gallery, "sorn")
-    monkeypatch.setattr(matching, "CHUNK", 1)  # the least number of rows
+    monkeypatch.setattr(vectors, "CHUNK", 1)  # the least number of rows
     np.testing.assert_allclose(similarity(query, gallery, "sorn"), whole, atol=1e-6)
 
 
@@ -213,14 +213,17 @@ def test_blocks_fill_the_memory_and_no_more(queries: int, gallery: int, rules: i
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("width", [24, 300, 2048])
-def test_equal_features_have_equal_similarities_wherever_they_stand(width: int, threads: int) -> None:
+def test_equal_features_have_equal_similarities_wherever_they_stand(
+    width: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A query alone and among others, a gallery image in any place of galleries of any size, all rules: one number."""
     rng, before = np.random.default_rng(width), torch.get_num_threads()
     kinds = [rng.standard_normal(shape) for shape in ((2, width), (2, 2, width))]
     seen, of_parts = np.array([[0.5, 0.9], [0.4, 0.1]]), rng.standard_normal((2, 1, width))
     everything = (*kinds, seen, of_parts, np.array([[0.1], [0.2]]))
     rules = [Rule("global"), Rule("global+local"), *(Rule(name, 0.15) for name in ("sorn", "parts", "sorn+parts"))]
-    chunk = max(64, matching.CHUNK // (4 * 4 * width))
+    monkeypatch.setattr(vectors, "CHUNK", 1 << 14)  # so that threads share several of them
+    chunk = 64
     found: dict[tuple[str, int], set[float]] = {}
     torch.set_num_threads(threads)
     try:

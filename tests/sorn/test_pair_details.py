@@ -9,8 +9,8 @@ import pytest
 from random_banks import bank
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule
 from sorn.pair_details import pair_details
+from sorn.rules import Rule
 
 RULE = Rule("sorn", 0.15)
 

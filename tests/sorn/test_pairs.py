@@ -8,9 +8,10 @@ import pytest
 from sorn import pairs, walk
 from sorn.error_rates import bins
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import relevance
 from sorn.pairs import InCommon, NearestTally, PairTally, PersonTally, compared, in_common
+from sorn.rules import Rule
 
 RULES = [Rule(variant, 0.5, 0.5) for variant in ("global", "global+local", "sorn", "parts", "sorn+parts")]
 

@@ -8,9 +8,9 @@ from random_banks import bank, relevance
 
 from sorn import matching, metrics, ranking, walk
 from sorn.features import FeatureBank
-from sorn.matching import Rule
 from sorn.metrics import Evaluation, Metrics, Relevance
 from sorn.rerank import Reranked, Reranking, reranked_blocks
+from sorn.rules import Rule
 from sorn.single_shot import SingleShotEvaluation
 
 RULES = [Rule("global"), Rule("global+local"), Rule("sorn", 0.15), Rule("sorn", 0.5)]

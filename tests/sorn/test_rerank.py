@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.rerank import Reranking, reranked_blocks
+from sorn.rules import Rule
 
 RULE = Rule("sorn", 0.15)
 

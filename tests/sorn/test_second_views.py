@@ -11,11 +11,12 @@ from sorn import pairs, walk
 from sorn.answers import AnswerTally
 from sorn.error_rates import bins
 from sorn.features import FeatureBank, Features, Views
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import Evaluation, relevance
 from sorn.pair_details import pair_details
 from sorn.pairs import NearestTally, PairTally, PersonTally
 from sorn.ranking import rank
+from sorn.rules import Rule
 
 RULES = [Rule(variant, 0.5, 0.5) for variant in ("global", "global+local", "sorn", "parts", "sorn+parts")]
 MOVED = np.array([1, 2, 7, 11])

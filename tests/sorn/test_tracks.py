@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
+from sorn.rules import Rule
 from sorn.tracks import track_bank
 
 

@@ -7,7 +7,8 @@ import pytest
 from random_banks import bank, relevance
 
 from sorn import matching, walk
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
+from sorn.rules import Rule
 from sorn.walk import SimilarityTile
 
 RULES = Rule("global"), Rule("sorn", 0.3)

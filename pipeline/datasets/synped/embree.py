@@ -18,7 +18,7 @@ from llvmlite import binding
 from numba import types
 
 from pipeline.errors import UserError
-from pipeline.runtime.compiled import compiled
+from sorn.compiled import compiled
 
 # Constants of embree4/rtcore.h.
 _TRIANGLES, _INDICES, _VERTICES, _FLOAT3, _UINT3, _ROBUST = 0, 0, 1, 0x9003, 0x5003, 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.runtime.compiled import compiled
+from sorn.compiled import compiled
 
 
 @compiled("Tuple((i8[:, ::1], i8[::1], i8[::1], i8[::1]))(i4[:, ::1], b1[::1])")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.runtime.compiled import compiled
+from sorn.compiled import compiled
 
 
 @compiled("void(f8, f8, f8, f8, f8, f8, f8[::1])")

@@ -27,9 +27,9 @@ from pipeline.runtime.progress import Progress
 from sorn.answers import NOBODY
 from sorn.config import OF_PARTS
 from sorn.features import FeatureBank
-from sorn.matching import Rule
 from sorn.pair_details import pair_details
 from sorn.parts import PART_TAU, group_names
+from sorn.rules import Rule
 from sorn.sample import Sample
 
 HEIGHT = 160  # of a thumbnail, pixels at most

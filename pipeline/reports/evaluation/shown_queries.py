@@ -10,9 +10,9 @@ import numpy as np
 from pipeline.evaluation.per_query import per_query
 from pipeline.evaluation.scores import Scores, fullest
 from sorn.config import OF_PARTS
-from sorn.matching import Rule, indicators
 from sorn.pair_details import PairDetails, pair_details
 from sorn.parts import PART_TAU, group_names
+from sorn.rules import Rule, indicators
 from sorn.sample import Sample
 
 KINDS = ("random", "worst", "best")

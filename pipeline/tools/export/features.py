@@ -22,7 +22,7 @@ from pipeline.runs.find import find_output
 from pipeline.runs.layout import EXPORT
 from pipeline.runs.result_paths import Exported
 from sorn.features import FeatureBank
-from sorn.matching import indicators
+from sorn.rules import indicators
 
 logger = logging.getLogger(__name__)
 

@@ -22,8 +22,9 @@ from sorn.batch import Batch
 from sorn.config import LossConfig, ScheduleConfig, SORNConfig
 from sorn.features import FeatureBank, Features
 from sorn.fused import fused
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.network import SORN
+from sorn.rules import Rule
 from sorn.schedule import build_optimizer
 
 COSINE = {"fp32": 0.99999, "fp16": 0.9995, "bf16": 0.99}  # least, of a feature with the CPU's in fp32

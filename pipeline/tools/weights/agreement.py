@@ -25,7 +25,8 @@ from pipeline.shards.index import read_index
 from sorn import engine
 from sorn.batch import Batch
 from sorn.features import FeatureBank
-from sorn.matching import Rule, of_paper, similarity_blocks
+from sorn.matching import similarity_blocks
+from sorn.rules import Rule, of_paper
 
 COUNT, BATCH = 128, 16  # images that are compared, and of one pass
 LARGEST = 0.01  # difference of a similarity: rankings whose similarities lie closer together are decided by less

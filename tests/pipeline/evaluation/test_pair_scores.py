@@ -10,9 +10,10 @@ from pipeline.evaluation.person_intervals import measured_rates, query_rate
 from pipeline.runs.config import EvalConfig
 from sorn.error_rates import EqualError
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import relevance
 from sorn.pairs import PersonTally, compared, in_common
+from sorn.rules import Rule
 from sorn.walk import walk
 
 OPTIONS = EvalConfig(tau=0.4)

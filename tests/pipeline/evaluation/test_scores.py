@@ -15,7 +15,8 @@ from pipeline.evaluation.scores import RankingTask
 from pipeline.runs.config import EvalConfig
 from sorn import metrics
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
+from sorn.rules import Rule
 
 ALL = Protocol("default", "All.")
 ONE_SHOT = dataclasses.replace(ALL, shots=1, trials=6)

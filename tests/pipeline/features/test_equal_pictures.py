@@ -23,8 +23,9 @@ from pipeline.shards.dataset import ShardDataset
 from pipeline.shards.format import ShardWriter
 from pipeline.shards.index import ShardEntry, ShardIndex, SplitEntry, write_index
 from sorn.config import SORNConfig
-from sorn.matching import Rule, similarity_blocks, variants
+from sorn.matching import similarity_blocks
 from sorn.network import SORN
+from sorn.rules import Rule, variants
 from sorn.sample import Sample, Status
 
 SIZE = (64, 32)

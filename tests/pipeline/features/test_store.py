@@ -25,7 +25,8 @@ from pipeline.features.store import (
     write_banks,
 )
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
+from sorn.rules import Rule
 
 ATTRS = {"fingerprint": "f", "checkpoint_sha256": "c" * 64, "config": '{"parts": 3}'}
 

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.search.candidates import FLAT, candidates
 from sorn.features import FeatureBank
-from sorn.matching import Rule, largest, similarity_blocks
+from sorn.matching import largest, similarity_blocks
+from sorn.rules import Rule
 
 pytest.importorskip("faiss")
 

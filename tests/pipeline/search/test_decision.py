@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.evaluation.calibration import Calibration, RateTable, RuleCalibration, write_calibration
 from pipeline.search.decision import Demand, decide, percentage, rate_of
-from sorn.matching import Rule
+from sorn.rules import Rule
 
 ALL = RateTable(500, 10_000, 80, (0.5, 0.1, 0.01, 0.001), (0.1, 0.2, 0.3, 0.4), (0.0, 0.1, 0.2, 0.3))
 OWN = dataclasses.replace(ALL, thresholds=(0.2, 0.4, 0.6, 0.8))

@@ -17,7 +17,8 @@ from searches import run
 from pipeline.errors import UserError
 from pipeline.features import store
 from pipeline.search.searcher import Searcher
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
+from sorn.rules import Rule
 
 ROOT = Path(__file__).parents[3]
 

@@ -17,8 +17,9 @@ from pipeline.reports.evaluation.list_files import script_value
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.layout import Paths
 from sorn.batch import Batch
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.metrics import Evaluation, relevance
+from sorn.rules import Rule
 
 CUT = [0, 3, 4, 7]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.reports.evaluation.list_files import RankedQueries, script_value, write_lists
 from pipeline.reports.sheets import SHEET
 from sorn import matching, metrics
-from sorn.matching import Rule
+from sorn.rules import Rule
 
 if TYPE_CHECKING:
     from conftest import Evaluated

@@ -14,6 +14,7 @@ from pipeline.evaluation import figures
 from pipeline.evaluation.per_query import per_query
 from pipeline.reports.evaluation import sections
 from sorn import matching, metrics
+from sorn.rules import Rule, indicators
 
 if TYPE_CHECKING:
     from conftest import Evaluated
@@ -113,7 +114,7 @@ def test_lists_hold_what_was_measured(evaluated: Evaluated) -> None:
     for query in evaluated.shown:
         number = numbers[query.name]
         for row in query.lists:
-            rule = matching.Rule(row.variant, evaluated.report.provenance.config.tau)
+            rule = Rule(row.variant, evaluated.report.provenance.config.tau)
             asked = found.query.take(slice(number, number + 1))
             ((_, (similarity,)),) = matching.similarity_blocks(asked, found.gallery, [rule])
             order = metrics.ranking(similarity[0], found.relevant, number, len(found.gallery))
@@ -135,7 +136,7 @@ def test_what_counts_adds_up_to_the_similarity(evaluated: Evaluated) -> None:
                 assert (answer.counted == expected).all()
                 total = answer.whole + answer.stripes[answer.counted].sum()
                 assert answer.similarity == pytest.approx(total / (1 + answer.counted.sum()), abs=1e-5)
-    visible = matching.indicators(evaluated.scores.query.visibility, 0.4) > 0
+    visible = indicators(evaluated.scores.query.visibility, 0.4) > 0
     numbers = {str(name): number for number, name in enumerate(evaluated.scores.query.name)}
     assert all((query.visible == visible[numbers[query.name]]).all() for query in evaluated.shown)
 

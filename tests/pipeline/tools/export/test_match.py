@@ -22,8 +22,9 @@ from sorn.config import SORNConfig
 from sorn.engine import extract_features
 from sorn.export import ExportedNetwork
 from sorn.features import FeatureBank
-from sorn.matching import Rule, similarity_blocks
+from sorn.matching import similarity_blocks
 from sorn.network import SORN
+from sorn.rules import Rule
 
 FORMATS = Path(__file__).parents[4] / "docs" / "formats.md"
 

@@ -9,8 +9,8 @@ import numba
 import numpy as np
 import pytest
 
-from pipeline.runtime import compiled as module
-from pipeline.runtime.compiled import compiled
+from sorn import compiled as module
+from sorn.compiled import compiled
 
 PRODUCTS = """
 import numpy as np
