@@ -43,7 +43,8 @@ from sorn.schedule import build_optimizer
 SIZE, IDENTITIES = (384, 128), 702  # 702: Occluded-DukeMTMC
 PLAIN, PLAIN_FP32 = "plain ResNet-50, bf16 channels_last", "plain ResNet-50, fp32 NCHW"
 OURS, OURS_FP32, PCB = "SORN", "SORN, fp32 NCHW", "PCB"
-ALLOWED, FASTER, WAITING = 0.9, 2.2, 0.03
+ALLOWED, WAITING = 0.9, 0.03
+FASTER, FASTER_FP32 = 2.2, 1.15  # than peers, where `auto` is bf16; than torchreid's PCB, where it is fp32
 # Their default step, fp32, against plain ResNet-50 in fp32 NCHW on one machine: 3.71 (torchreid's pcb_p6, 6 steps of 2
 # runs) and 3.54 (bpbreid's network with its losses, 3 steps) images/s against 3.70 (9 steps of 3 runs), 384x128, batch
 # 16, Adam included, on 2 cores with AVX512-BF16.
@@ -165,18 +166,22 @@ def step_figures(rates: dict[str, list[float]], config: SORNConfig) -> dict[str,
         """How many times as fast, in the median round."""
         return median(a / b for a, b in zip(rates[one], rates[other], strict=True))
 
+    unit = pick_precision("auto", torch.device("cpu")) == "bf16"
     goals = {
         "sorn_over_allowed": (over(OURS, fastest) * ours / plain, ALLOWED),
-        "sorn_over_fp32": (over(OURS, OURS_FP32), FASTER),
-        "pcb_over_torchreid": (over(PCB, PLAIN_FP32) / TORCHREID_PCB, FASTER),
-        "sorn_over_torchreid_pcb": (over(OURS, PLAIN_FP32) / TORCHREID_PCB, FASTER),
-        "sorn_over_bpbreid": (over(OURS, PLAIN_FP32) / BPBREID, FASTER),
+        "pcb_over_torchreid": (over(PCB, PLAIN_FP32) / TORCHREID_PCB, FASTER if unit else FASTER_FP32),
+        "sorn_over_fp32": (over(OURS, OURS_FP32), FASTER if unit else None),
+        "sorn_over_torchreid_pcb": (over(OURS, PLAIN_FP32) / TORCHREID_PCB, FASTER if unit else None),
+        "sorn_over_bpbreid": (over(OURS, PLAIN_FP32) / BPBREID, FASTER if unit else None),
     }
     return {
         "plain_gflop_per_image": Figure(plain),
         "sorn_gflop_per_image": Figure(ours),
         "best_plain_gflop_per_second": Figure(median(rates[fastest]) * plain),
-        **{name: Figure(value, f">={goal}", value >= goal) for name, (value, goal) in goals.items()},
+        **{
+            name: Figure(value) if goal is None else Figure(value, f">={goal}", value >= goal)
+            for name, (value, goal) in goals.items()
+        },
     }
 
 
