@@ -106,7 +106,7 @@ def _fill(
     """Similarities of some queries with the gallery images `columns`, chunk by chunk in several threads."""
     from sorn.similarity_kernels import combine
 
-    size = ranked.chunk(len(asked))
+    size = ranked.chunk(len(asked), columns.stop - columns.start)
     slices = list(_slices(columns.start, columns.stop, size))
     rest = iter(slices)
 
@@ -116,10 +116,11 @@ def _fill(
             lengths, shown = ranked.inverse_lengths(chunk), ranked.shown(chunk, rules)
             place = slice(chunk.start - columns.start, chunk.stop - columns.start)
             vectors = [one.to(device) for one in ranked.rows(chunk)]
-            combine(asked.products(vectors, memory), asked.lengths, lengths, asked.seen, shown, tile, place.start)
+            products = asked.products(vectors, memory)
+            combine(products, asked.lengths, lengths, asked.seen, shown, tile, place.start)
             if second:
                 found = np.empty((len(rules), len(second.of), place.stop - place.start), np.float32)
-                products = second.asked.products(vectors, torch.empty(0))
+                products = second.asked.products(vectors, memory)  # no more of them than of first views
                 combine(products, second.asked.lengths, lengths, second.asked.seen, shown, found, 0)
                 second.compete(tile, place, found)
             read += (chunk.stop - chunk.start) * ranked.bytes_of_image

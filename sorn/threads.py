@@ -29,8 +29,13 @@ def share(work: Callable[[], None], parts: int) -> None:
     if threads <= 1:
         work()
         return
-    for done in [_threads().submit(work) for _ in range(threads)]:
-        done.result()
+    torch = sys.modules["torch"]
+    before = torch.get_num_threads()
+    try:
+        for done in [_threads().submit(work) for _ in range(threads)]:
+            done.result()
+    finally:
+        torch.set_num_threads(before)  # a thread that is new has set what threads of others begin with
 
 
 def share_rows(work: Callable[[int, int], None], rows: int, fewest: int = 1) -> None:
@@ -51,15 +56,19 @@ def share_rows(work: Callable[[int, int], None], rows: int, fewest: int = 1) -> 
 def _threads() -> ThreadPoolExecutor:
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "sorn", _one_torch_thread)
+        _pool = ThreadPoolExecutor(max(64, os.cpu_count() or 1), "sorn", _one_torch_thread)  # started when needed
     return _pool
 
 
 def _one_torch_thread() -> None:
-    """OpenMP keeps its number of threads per thread."""
-    torch = sys.modules.get("torch")
-    if torch:
-        torch.set_num_threads(1)
+    """Initializer of a thread that computes with one torch thread.
+
+    OpenMP keeps its number of threads per thread. Torch gives a thread the number that any thread has set last when it
+    first asks; so it asks first (findings/torch_threads_of_a_worker.sh).
+    """
+    torch = sys.modules["torch"]
+    torch.get_num_threads()
+    torch.set_num_threads(1)
 
 
 def _forget() -> None:

@@ -15,9 +15,16 @@ from sorn.config import OF_PARTS, OF_STRIPES
 from sorn.features import FeatureBank
 from sorn.products import ROWS, filled, filled_up, product
 from sorn.rules import Rule
+from sorn.threads import count
 
-CHUNK = 4 << 20
-# Bytes of products that a thread has at a time, so that they stay in its core's cache.
+CHUNK = 16 << 20
+# Bytes of products that a thread has at a time. BLAS puts its factors in order for each of them, so not too few.
+
+FEWEST = 64
+# Gallery images that a thread has at a time, at least.
+
+PIECES = 8
+# Chunks per thread of a tile, where there are enough images: so that all threads end at about the same time.
 
 FEATURES = 16 << 20
 # Bytes of gallery features that are read before those mapped from a file are let go.
@@ -65,10 +72,11 @@ class Vectors:
     def bytes_of_image(self) -> int:
         return 4 * sum(one.shape[1] for one in self.features)
 
-    def chunk(self, queries: int) -> int:
-        """Number of images at a time."""
-        least = min(CHUNK // (4 * filled(queries) * len(self)), FEATURES // self.bytes_of_image)
-        return max(64, least // ROWS * ROWS)
+    def chunk(self, queries: int, images: int) -> int:
+        """Number of images at a time: as many as fit into CHUNK with some queries, and several for each thread."""
+        room = CHUNK // (4 * filled(queries) * len(self))
+        most = min(room, FEATURES // self.bytes_of_image, images // (PIECES * count()))
+        return max(FEWEST, most // ROWS * ROWS)
 
     def rows(self, chunk: slice) -> list[Tensor]:
         """Vectors of some images [m, D], filled up."""
@@ -126,9 +134,9 @@ class Asked:
         return count
 
     def products(self, vectors: list[Tensor], memory: Tensor) -> np.ndarray:
-        """Products with the vectors of some gallery images, float32 [V, m, n]. memory: used if it is large enough."""
+        """Products with the vectors of some gallery images, float32 [V, m, n], written to the beginning of `memory`."""
         shape = len(vectors), len(self.vectors[0]), len(vectors[0])
-        out = memory[: math.prod(shape)].view(shape) if len(memory) >= math.prod(shape) else torch.empty(shape)
+        out = memory[: math.prod(shape)].view(shape)
         for one, a, b in zip(out, self.vectors, vectors, strict=True):
             product(a, b, one)
         return out.numpy()

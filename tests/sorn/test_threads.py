@@ -1,0 +1,62 @@
+"""Threads that share work: all of it is done, errors arrive, and a forked process has threads of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from sorn import threads
+
+
+@pytest.fixture(params=[1, 3])
+def count(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("rows", "fewest"), [(0, 1), (1, 1), (7, 1), (100, 16), (100, 1000)])
+def test_slices_make_up_all_rows(count: int, rows: int, fewest: int) -> None:
+    met: list[int] = []
+    threads.share_rows(lambda first, last: met.extend(range(first, last)), rows, fewest)
+    assert sorted(met) == list(range(rows))
+
+
+def test_every_thread_takes_parts_with_one_torch_thread(count: int) -> None:
+    parts, together, found = iter(range(12)), threading.Barrier(count), set()
+
+    def some() -> None:
+        together.wait(30)
+        for part in parts:
+            found.add((part, torch.get_num_threads()))
+
+    threads.share(some, 12)
+    assert found == {(part, 1) for part in range(12)}
+    assert torch.get_num_threads() == count
+
+
+def test_an_error_of_a_thread_arrives(count: int) -> None:
+    def fail() -> None:
+        raise ValueError("broken part")
+
+    with pytest.raises(ValueError, match="broken part"):
+        threads.share(fail, 3)
+
+
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        threads.share(lambda: None, 2)  # these do not come along
+        child = os.fork()
+        if child == 0:
+            threads.share(lambda: None, 2)
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    finally:
+        torch.set_num_threads(before)
