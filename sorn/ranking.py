@@ -21,6 +21,7 @@ from sorn.products import ROWS
 from sorn.rank_kernels import count_beyond
 from sorn.rerank import Reranked, reranked_blocks
 from sorn.rules import Rule
+from sorn.threads import share_rows
 from sorn.walk import Consumer, SimilarityTile, walk
 
 MARGINS = (4e-6, 1e-3)
@@ -192,12 +193,16 @@ class _Block:
 
     def meet(self, columns: slice, similarities: Sequence[np.ndarray]) -> None:
         """Counts of one tile. similarities: per rule, with the gallery images `columns`."""
-        for queries, similarity in zip(self.known, similarities, strict=True):
-            for number, one, row in zip(self.numbers, queries, similarity, strict=True):
-                if not np.isfinite(row.sum()):
-                    raise ValueError(f"similarities of query {number} are not finite")
-                if one is not None:
-                    one.meet(row, columns)
+
+        def some(first: int, last: int) -> None:
+            for queries, similarity in zip(self.known, similarities, strict=True):
+                for line in range(first, last):
+                    if not np.isfinite(similarity[line].sum()):
+                        raise ValueError(f"similarities of query {self.numbers[line]} are not finite")
+                    if one := queries[line]:
+                        one.meet(similarity[line], columns)
+
+        share_rows(some, len(self.numbers))
 
     def ranks(self) -> list[list[np.ndarray]]:
         """Per rule and query the ranks of its matches; NO_RANKS without a match."""
