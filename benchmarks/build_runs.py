@@ -144,12 +144,11 @@ def danet_labels(images: int) -> Round:
 def rendering() -> Round:
     """Pictures of synped_demo in the order of its plan, without writing them."""
     places = ("pipeline.datasets.synped", "pipeline.synped")
-    make_plan, sizes, render, warm_up = (
-        of_build(*(f"{place}.{name}" for place in places))
-        for name in ("plan:make_plan", "plan:SIZES", "render:render", "people:warm_up")
+    make_plan, sizes, render = (
+        of_build(*(f"{place}.{name}" for place in places)) for name in ("plan:make_plan", "plan:SIZES", "render:render")
     )
-    warm_up()
     plan = make_plan(sizes["demo"], 0)
+    render(plan, len(plan.images) - 1)  # loads what every person needs
     following = iter(range(len(plan.images)))
 
     def run() -> int:

@@ -17,8 +17,8 @@ import numba
 # cache at once.
 
 
-def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator that compiles a function for one numba signature.
+def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator that compiles a function for one numba signature or more.
 
     The machine code is kept beside the source, or in the user's cache folder (or NUMBA_CACHE_DIR) where that cannot be
     written. Where nothing can be written, every process compiles for itself. The cache does not see a change of the
@@ -28,8 +28,8 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
         options: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True}
         try:
-            return numba.njit(signature, cache=True, **options)(function)
+            return numba.njit(list(signatures), cache=True, **options)(function)
         except (RuntimeError, OSError):  # no folder for the cache, or no room in it
-            return numba.njit(signature, **options)(function)
+            return numba.njit(list(signatures), **options)(function)
 
     return compile_

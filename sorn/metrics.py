@@ -230,9 +230,9 @@ def match_ranks(
     dropped positions do not count. Equal similarities rank in gallery order. Nothing is sorted: per match, the images
     before it are counted. first: number of the first query, for the ValueError of similarities that are not finite.
     """
-    from sorn.rank_kernels import MATCH_RANKS
+    from sorn import rank_kernels
 
-    kernel, similarity = MATCH_RANKS[similarity.dtype.type], np.ascontiguousarray(similarity)
+    kernel, similarity = rank_kernels.match_ranks(similarity.dtype.str[1:]), np.ascontiguousarray(similarity)
     (places, ends), (removed, removed_ends) = _end_to_end(matches), _end_to_end(dropped)
     ranks, wrong = np.empty(len(places), np.int64), []
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 
 from sorn.compiled import compiled
@@ -50,11 +53,10 @@ def _match_ranks(similarity, matches, starts, dropped, ends, ranks, first, last)
     return -1
 
 
-_OTHERS = "i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8"
-MATCH_RANKS = {
-    np.float32: compiled(f"i8(f4[:, ::1], {_OTHERS})")(_match_ranks),
-    np.float64: compiled(f"i8(f8[:, ::1], {_OTHERS})")(_match_ranks),
-}
+@cache
+def match_ranks(kind: str) -> Callable[..., int]:
+    """`_match_ranks` for similarities of a type, "f4" or "f8"; compiled when it is asked for."""
+    return compiled(f"i8({kind}[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8)")(_match_ranks)
 
 
 @compiled("void(f4[::1], f4[::1], f4[::1], i8[::1], i8[::1])")

@@ -1,4 +1,4 @@
-"""Vectors of a feature bank that matching rules compare, with their lengths and visibility."""
+"""Vectors that matching rules compare, with lengths and visibility."""
 
 from __future__ import annotations
 

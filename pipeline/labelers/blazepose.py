@@ -68,7 +68,7 @@ class BlazePose:
     """Labels one person per crop, one image at a time."""
 
     name = "blazepose"
-    version = 1
+    version = 2  # distances in float32
 
     def __init__(self, options: Mapping[str, Any], source: Source) -> None:
         self.options = read_options(BlazePoseOptions, self.name, options)

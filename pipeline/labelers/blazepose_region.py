@@ -46,11 +46,20 @@ class Region:
 
 
 def cut(image: np.ndarray, region: Region, side: int, levels: np.ndarray) -> np.ndarray:
-    """A square region of an image [h, w, 3] uint8, as a network sees it: [side, side, 3].
+    """A square region of an image [h, w, 3] uint8, as a network sees it: float32 [side, side, 3].
 
-    levels: [256], what stands for each level of a pixel; the type of the result is theirs.
+    levels: float32 [256], what stands for each value of a pixel.
     """
-    return _resample(image, Region.of_image(image.shape), region, (side, side), levels)
+    from pipeline.labelers.blazepose_kernels import write_levels
+
+    result = np.empty((side, side, image.shape[2]), np.float32)
+    found = _resampled(image, Region.of_image(image.shape), region, (side, side))
+    if found is None:
+        result[:] = levels[0]
+    else:
+        pixels, (rows, columns) = found
+        write_levels(pixels, levels, result, rows.start, columns.start)
+    return result
 
 
 def put_back(values: np.ndarray, region: Region, image_size: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
@@ -58,29 +67,29 @@ def put_back(values: np.ndarray, region: Region, image_size: tuple[int, int], si
 
     image_size: (h, w) of the image, in whose pixels the region is. size: (h, w) of the result.
     """
-    return _resample(values, region, Region.of_image(image_size), size)
+    result = np.zeros(size, np.float32)
+    found = _resampled(values, region, Region.of_image(image_size), size)
+    if found is not None:
+        result[found[1]] = found[0]
+    return result
 
 
-def _resample(
-    source: np.ndarray, source_region: Region, region: Region, size: tuple[int, int], levels: np.ndarray | None = None
-) -> np.ndarray:
-    """Bilinear copy of what `source` shows of another region of the same image.
+def _resampled(
+    source: np.ndarray, source_region: Region, region: Region, size: tuple[int, int]
+) -> tuple[np.ndarray, tuple[slice, slice]] | None:
+    """Bilinear copy of what `source` shows of another region of the same image, and its rows and columns there.
 
-    Only whole pixels of the copy are filled: one that `source` covers in part stays 0. levels: what to write for each
-    value of a copy in whole numbers.
+    Only whole pixels of the copy: none that `source` covers in part. None where the regions do not meet.
     """
     height, width = source.shape[:2]
     columns = _overlap(source_region.left, source_region.width, width, region.left, region.width, size[1])
     rows = _overlap(source_region.top, source_region.height, height, region.top, region.height, size[0])
-    empty = np.zeros(1, source.dtype) if levels is None else levels
-    result = np.full((*size, *source.shape[2:]), empty[0])
     if columns is None or rows is None:
-        return result
+        return None
     box = (columns.first, rows.first, columns.last, rows.last)
     shape = (columns.pixels.stop - columns.pixels.start, rows.pixels.stop - rows.pixels.start)
-    copied = np.asarray(Image.fromarray(source).resize(shape, Image.Resampling.BILINEAR, box=box))
-    result[rows.pixels, columns.pixels] = copied if levels is None else levels[copied]
-    return result
+    copied = np.array(Image.fromarray(source).resize(shape, Image.Resampling.BILINEAR, box=box))
+    return copied, (rows.pixels, columns.pixels)
 
 
 @dataclass(frozen=True)

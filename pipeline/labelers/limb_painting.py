@@ -65,7 +65,7 @@ class Limb:
 class LimbMap:
     """The nearest limb of every pixel of an image, [h, w] each.
 
-    parts: uint8, its body part. distance: float64, in half widths of that limb. confidence: float64, that of the
+    parts: uint8, its body part. distance: float32, in half widths of that limb. confidence: float32, that of the
     nearest place on its axis: between the confidences of the joints at its ends.
     """
 
@@ -90,8 +90,8 @@ def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndar
     if not limbs:
         return mask
     within = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    nearest, distance = nearest_of(limbs, *within, height)
-    parts = np.where(distance > FAR, TORSO, parts_of(limbs)[nearest])
+    nearest, distance, _ = nearest_of(limbs, *within, height)
+    parts = np.where(distance > FAR, np.uint8(TORSO), nearest)
     mask[within] = np.where(silhouette[within], parts, BACKGROUND)
     return mask
 
@@ -105,9 +105,7 @@ def map_limbs(size: tuple[int, int], keypoints: np.ndarray) -> LimbMap:
     known, places = np.ones(len(keypoints), bool), keypoints[:, :2]
     height = stature(places, known, float(np.ptp(places[:, 1])))
     limbs = find_limbs(keypoints, known, height)
-    rows, columns = slice(0, size[0]), slice(0, size[1])
-    nearest, distance = nearest_of(limbs, rows, columns, height)
-    return LimbMap(parts_of(limbs)[nearest], distance, confidences_in(limbs, nearest, rows, columns))
+    return LimbMap(*nearest_of(limbs, slice(0, size[0]), slice(0, size[1]), height, "f4"))
 
 
 def parts_of(limbs: list[Limb]) -> np.ndarray:
@@ -210,28 +208,29 @@ def distances_from(limbs: list[Limb], rows: slice, columns: slice, height: float
 
     height: the stature in pixels.
     """
+    from pipeline.labelers.limb_kernels import limb_distances
+
     x, y = _middles(rows, columns)
     distances = np.empty((len(limbs), len(y), len(x)))
-    for limb, found in zip(limbs, distances, strict=True):
-        _fill_distances(x, y, limb, height, found)
+    limb_distances(x, y, *_shapes(limbs, height, "f8"), distances)
     return distances
 
 
-def nearest_of(limbs: list[Limb], rows: slice, columns: slice, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Number of the nearest limb, int64 [h, w], and distance from it, as in `distances_from`, of a window's pixels.
+def nearest_of(
+    limbs: list[Limb], rows: slice, columns: slice, height: float, kind: str = "f8"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nearest limbs of the pixels of a window, [h, w] each.
 
-    Of limbs at the same distance the first counts.
+    Part of the limb, uint8; distance from it, as in `distances_from`; confidence of the nearest place on its axis.
+    Of limbs at the same distance the first counts. kind: type of the last two, "f4" or "f8".
     """
-    from pipeline.labelers.limb_kernels import take_nearer
+    from pipeline.labelers.limb_kernels import nearest_limbs
 
-    x, y = _middles(rows, columns)
-    least, distances = np.empty((2, len(y), len(x)))
-    nearest = np.zeros(least.shape, np.int64)
-    _fill_distances(x, y, limbs[0], height, least)
-    for number, limb in enumerate(limbs[1:], 1):
-        _fill_distances(x, y, limb, height, distances)
-        take_nearer(distances, number, least, nearest)
-    return nearest, least
+    x, y = (middles.astype(kind) for middles in _middles(rows, columns))
+    axes = np.stack([limb.axis for limb in limbs]).astype(kind)
+    parts, (least, confidence) = np.empty((len(y), len(x)), np.uint8), np.empty((2, len(y), len(x)), kind)
+    nearest_limbs(x, y, *_shapes(limbs, height, kind), axes, parts_of(limbs), parts, least, confidence)
+    return parts, least, confidence
 
 
 def confidences_in(limbs: list[Limb], numbers: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
@@ -251,18 +250,18 @@ def _middles(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _fill_distances(x: np.ndarray, y: np.ndarray, limb: Limb, height: float, out: np.ndarray) -> None:
-    """Distances of a window's pixels from one limb, written to `out`, float64 [h, w]."""
-    from pipeline.labelers.limb_kernels import (
-        clear_inside,
-        in_half_widths,
-        squared_distances,
-    )  # numba is slow to import
+def _shapes(limbs: list[Limb], height: float, kind: str) -> tuple[np.ndarray, ...]:
+    """Edges, where those of each limb begin and end, half widths, and what is added to distances: see limb_kernels."""
+    edges = [
+        np.concatenate([limb.points, np.roll(limb.points, -1, axis=0)], axis=1)[: _sides(len(limb.points))]
+        for limb in limbs
+    ]
+    starts = np.concatenate([[0], np.cumsum([len(own) for own in edges])])
+    half_widths: np.ndarray = np.array([HALF_WIDTH[limb.part] * height for limb in limbs], kind)
+    behind: np.ndarray = np.array([BEHIND if limb.part == TORSO else 0.0 for limb in limbs], kind)
+    return np.concatenate(edges).astype(kind), starts, half_widths, behind
 
-    edges = np.concatenate([limb.points, np.roll(limb.points, -1, axis=0)], axis=1)
-    if len(edges) == 2:  # there and back
-        edges = edges[:1]
-    squared_distances(x, y, edges, out)
-    if len(edges) > 2:
-        clear_inside(x, y, edges, out)
-    in_half_widths(out, HALF_WIDTH[limb.part] * height, BEHIND if limb.part == TORSO else 0.0)
+
+def _sides(points: int) -> int:
+    """Number of edges: that between two points is not gone there and back."""
+    return points if points > 2 else 1

@@ -13,6 +13,7 @@ A file that exists is finished (it got its name by os.replace), so an interrupte
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 from collections.abc import Iterator
@@ -39,6 +40,16 @@ STATE = "synped.json"
 OWN_NAME = re.compile(r"\d{4,}_c\d{2,}_\d{6,}\.(jpg|png)(\.tmp)?")
 CHUNK = 16  # pictures a worker renders before it reports
 CUT_QUALITY = 95  # JPEG of cut pictures, which were compressed as whole ones before
+# Modules with kernels, the slowest to compile first. Each is compiled by one worker, the others take it from the cache.
+KERNELS = (
+    "mesh_kernels",
+    "shade_kernels",
+    "embree",
+    "piece_kernels",
+    "image_kernels",
+    "sky_kernels",
+    "solid_kernels",
+)
 KEPT = 2 << 30  # bytes that a worker may keep in places, people and obstacles that come again
 
 
@@ -126,11 +137,7 @@ def _clear(root: Path) -> None:
 def _render_all(root: Path, plan: DatasetPlan, missing: list[int], workers: int) -> None:
     if not missing:
         return
-    from pipeline.datasets.synped.render import (
-        warm_up,
-    )  # brings kernels and bodies: not wanted where nothing is rendered
-
-    warm_up()
+    Parallel(n_jobs=workers)(delayed(_compile)(name) for name in KERNELS)
     for split in SPLITS:
         for kind in ("images", "masks"):
             (root / kind / split).mkdir(parents=True, exist_ok=True)
@@ -139,6 +146,10 @@ def _render_all(root: Path, plan: DatasetPlan, missing: list[int], workers: int)
     done: Iterator[None] = Parallel(n_jobs=workers, return_as="generator")(jobs)
     for _ in progress(done, len(missing), "render SynPed", step=CHUNK):
         pass
+
+
+def _compile(name: str) -> None:
+    importlib.import_module(f"pipeline.datasets.synped.{name}")
 
 
 def _render_chunk(root: Path, size: Size, seed: int, style: str, indices: list[int]) -> None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.datasets.synped import carried, garments
-from pipeline.datasets.synped.body import SEGMENT, Phenotype, group, rest, template
+from pipeline.datasets.synped.body import SEGMENT, Phenotype, group, rest
 from pipeline.datasets.synped.carried import Bag, draw_bag
 from pipeline.datasets.synped.drape import Frame, Tube, drape
 from pipeline.datasets.synped.fashion import Fashion
@@ -35,7 +35,7 @@ from pipeline.datasets.synped.piece import Piece, compact
 from pipeline.datasets.synped.pose import Pose, Skinned, bind, skin, transforms
 from pipeline.datasets.synped.wardrobe import Outfit, draw_outfit, draw_shoes, draw_top
 
-__all__ = ["Identity", "Person", "Pose", "build", "draw_identity", "draw_pose", "look_alike", "warm_up"]
+__all__ = ["Identity", "Person", "Pose", "build", "draw_identity", "draw_pose", "look_alike"]
 
 # COCO keypoints: joints of the rig, or (head coordinates) for nose, eyes and ears.
 _COCO_HEAD = ((0.0, -0.125, -0.03), (0.031, -0.1, 0.0), (-0.031, -0.1, 0.0), (0.075, 0.0, -0.01), (-0.075, 0.0, -0.01))
@@ -64,14 +64,6 @@ class Person:
 
     mesh: Mesh
     joints: np.ndarray
-
-
-def warm_up() -> None:
-    """Assets that every person needs, loaded in half a second.
-
-    Targets of single shapes are read when they are first used.
-    """
-    template()
 
 
 def draw_identity(rng: np.random.Generator, fashion: Fashion) -> Identity:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.datasets.synped import light as lighting
-from pipeline.datasets.synped import people
 from pipeline.datasets.synped.camera import Camera
 from pipeline.datasets.synped.light import Light
 from pipeline.datasets.synped.photo import develop
@@ -42,14 +41,6 @@ class Rendered:
     joints: np.ndarray
     hidden: float
     quality: int
-
-
-def warm_up() -> None:
-    """Assets that every person needs.
-
-    Importing this module has compiled all kernels, before several workers do.
-    """
-    people.warm_up()
 
 
 def render(plan: DatasetPlan, index: int) -> Rendered:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.labelers.blazepose_region import Region, cut, put_back
 
-SAME = np.arange(256, dtype=np.uint8)  # levels that leave pixels as they are
+SAME = np.arange(256, dtype=np.float32)  # levels that leave pixels as they are
 
 
 def test_a_square_around_a_crop_keeps_its_proportions() -> None:
@@ -31,7 +31,7 @@ def test_levels_are_what_a_network_sees_of_the_same_pixels() -> None:
     levels = np.linspace(-1, 1, 256, dtype=np.float32)
     for region in (Region.of_image(image.shape).around(1.0), Region(3, 4, 5, 5), Region(20, 0, 5, 5)):
         found = cut(image, region, 32, levels)
-        assert found.dtype == np.float32 and np.array_equal(found, levels[cut(image, region, 32, SAME)])
+        assert found.dtype == np.float32 and np.array_equal(found, levels[cut(image, region, 32, SAME).astype(int)])
 
 
 def test_what_a_network_says_goes_back_to_the_pixels_that_it_saw() -> None:

@@ -1,17 +1,15 @@
 """Kernels of limbs, against the same distances computed one pixel at a time."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
-from pipeline.labelers.limb_kernels import (
-    axis_confidences,
-    clear_inside,
-    in_half_widths,
-    squared_distances,
-    take_nearer,
-)
+from pipeline.labelers.limb_kernels import axis_confidences, limb_distances, nearest_limbs
 
 X, Y = np.arange(12) + 0.5, np.arange(9) + 0.5
+LINE, POINT = [[3, 2, 8, 7]], [[4, 4, 4, 4]]
+SQUARE = [[2, 3, 6, 3], [6, 3, 6, 7], [6, 7, 2, 7], [2, 7, 2, 3]]
 
 
 def distance(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:
@@ -20,37 +18,47 @@ def distance(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:
     return float(np.linalg.norm(places - point, axis=1).min())
 
 
-@pytest.mark.parametrize(
-    "edges", [[[3, 2, 8, 7]], [[4, 4, 4, 4]], [[-5, 20, 30, -4]], [[1, 1, 9, 1], [9, 1, 5, 8], [5, 8, 1, 1]]]
-)
-def test_squared_distances(edges: list[list[float]]) -> None:
-    lines, found = np.array(edges, np.float64), np.empty((len(Y), len(X)))
-    squared_distances(X, Y, lines, found)
-    for row, column in ((0, 0), (4, 5), (8, 11), (3, 3)):
+def shapes(*limbs: list[list[float]], kind: type = np.float64) -> tuple[np.ndarray, ...]:
+    """Edges, starts, half widths 2, and 0.5 behind for the last limb."""
+    starts = np.concatenate([[0], np.cumsum([len(edges) for edges in limbs])])
+    behind = np.zeros(len(limbs), kind)
+    behind[-1] = 0.5
+    return np.array([edge for edges in limbs for edge in edges], kind), starts, np.full(len(limbs), 2, kind), behind
+
+
+@pytest.mark.parametrize("edges", [LINE, POINT, [[-5, 20, 30, -4]], [[1, 1, 9, 1], [9, 1, 5, 8], [5, 8, 1, 1]]])
+def test_distances_are_those_from_the_nearest_edge(edges: list[list[float]]) -> None:
+    lines, found = np.array(edges, np.float64), np.empty((2, len(Y), len(X)))
+    limb_distances(X, Y, *shapes(POINT, edges), found)
+    for row, column in ((0, 0), (4, 11), (8, 11), (3, 0)):  # outside of the polygon
         point = np.array([X[column], Y[row]])
         expected = min(distance(point, line[:2], line[2:]) for line in lines)
-        assert np.sqrt(found[row, column]) == pytest.approx(expected, abs=0.002)
+        assert found[1, row, column] == pytest.approx(expected / 2 + 0.5, abs=0.002)
 
 
-def test_the_inside_of_a_polygon() -> None:
-    square = np.array([[2, 3, 6, 3], [6, 3, 6, 7], [6, 7, 2, 7], [2, 7, 2, 3]], np.float64)
-    found = np.ones((len(Y), len(X)))
-    clear_inside(X, Y, square, found)
-    expected = np.ones_like(found)
-    expected[3:7, 2:6] = 0
-    assert (found == expected).all()
+def test_inside_a_polygon_the_distance_is_none_but_what_is_behind() -> None:
+    found = np.empty((1, len(Y), len(X)))
+    limb_distances(X, Y, *shapes(SQUARE), found)
+    inside = found[0] == 0.5
+    assert inside[3:7, 2:6].all() and inside.sum() == 16
 
 
-def test_half_widths() -> None:
-    squared = np.array([[0.0, 9.0], [16.0, 0.25]])
-    in_half_widths(squared, 2.0, 0.5)
-    assert squared.tolist() == [[0.5, 2.0], [2.5, 0.75]]
-
-
-def test_of_equal_distances_the_first_counts() -> None:
-    least, nearest = np.array([[1.0, 2.0, 3.0]]), np.zeros((1, 3), np.int64)
-    take_nearer(np.array([[1.0, 1.5, 4.0]]), 7, least, nearest)
-    assert least.tolist() == [[1.0, 1.5, 3.0]] and nearest.tolist() == [[0, 7, 0]]
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_nearest_limb_with_its_distance_and_confidence(kind: type) -> None:
+    axes = np.array([[[3, 2, 0.2], [8, 7, 0.8]], [[4, 4, 0.3], [4, 4, 0.9]], [[3, 2, 0.4], [8, 7, 0.4]]], kind)
+    given = shapes(LINE, POINT, LINE, kind=kind)
+    every = np.empty((3, len(Y), len(X)))
+    limb_distances(X, Y, *shapes(LINE, POINT, LINE), every)
+    size = len(Y), len(X)
+    nearest, least, confidence = np.empty(size, np.uint8), np.empty(size, kind), np.empty(size, kind)
+    parts = np.array([5, 7, 9], np.uint8)
+    nearest_limbs(X.astype(kind), Y.astype(kind), *given, axes, parts, nearest, least, confidence)
+    assert least == pytest.approx(every.min(axis=0), abs=1e-5)
+    apart = np.abs(every[0] - every[1]) > 1e-5
+    assert (nearest == np.where(every[0] < every[1], 5, 7))[apart].all() and not (nearest == 9).any()
+    assert confidence[nearest == 7] == pytest.approx(0.3), "an axis without length has the confidence of its start"
+    assert (nearest[2, 3], nearest[6, 7]) == (5, 5)
+    assert confidence[2, 3] == pytest.approx(0.2 + 0.6 * 0.1) and confidence[6, 7] == pytest.approx(0.2 + 0.6 * 0.9)
 
 
 def test_confidences_run_from_end_to_end() -> None:

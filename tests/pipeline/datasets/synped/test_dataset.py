@@ -3,11 +3,13 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets.synped import dataset
 from pipeline.datasets.synped.cut import cut_box, find_cuts
 from pipeline.datasets.synped.dataset import STATE, cut_files, files_of, write_dataset
 from pipeline.datasets.synped.plan import RENDERER_VERSION, Size, make_plan
@@ -15,6 +17,7 @@ from pipeline.datasets.synped.sheet import contact_sheet
 from pipeline.errors import UserError
 from sorn.parts import COLOURS
 
+FOLDER = Path(dataset.__file__).parent
 TINY = Size(1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 1, 1)
 
 
@@ -170,3 +173,8 @@ def test_the_contact_sheet_shows_pictures_over_masks(rendered, tmp_path):
         assert sheet.size == (3 * 99 - 3, 4 * 259 - 3)
     with pytest.raises(UserError, match="no pictures of train"):
         contact_sheet(tmp_path, tmp_path / "none.png")
+
+
+def test_every_module_with_kernels_is_compiled_by_one_worker():
+    with_kernels = {path.stem for path in FOLDER.glob("*.py") if "import compiled" in path.read_text(encoding="utf-8")}
+    assert sorted(with_kernels) == sorted(dataset.KERNELS)
