@@ -30,9 +30,9 @@ def filled_up(vectors: Tensor) -> Tensor:
 
 
 def product(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """a @ b.T of [m, D] and [n, D], m and n multiples of ROWS, written to `out` [m, n].
+    """a @ b.T of [m, D] and [n, D], written to `out` [m, n].
 
-    `out` may be on another device.
+    m, n: multiples of ROWS. `out` may be on another device.
     """
     total = out if a.device == out.device else torch.empty(out.shape, device=a.device)
     torch.mm(a[:, :TERMS], b[:, :TERMS].T, out=total)

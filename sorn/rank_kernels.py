@@ -55,7 +55,10 @@ def _match_ranks(similarity, matches, starts, dropped, ends, ranks, first, last)
 
 @cache
 def match_ranks(kind: str) -> Callable[..., int]:
-    """`_match_ranks` for similarities of a type, "f4" or "f8"; compiled when it is asked for."""
+    """Kernel `_match_ranks` for similarities of one type, "f4" or "f8".
+
+    It is compiled when it is first asked for.
+    """
     return compiled(f"i8({kind}[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8)")(_match_ranks)
 
 

@@ -1,4 +1,4 @@
-"""Kernels over the products of a chunk: similarities of Eq. 15 under several rules."""
+"""Kernel over the products of a chunk: similarities of Eq. 15."""
 
 from __future__ import annotations
 

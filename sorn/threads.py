@@ -1,6 +1,6 @@
-"""Threads that share the work of one step, with one torch thread each.
+"""Threads that share the work of one step.
 
-They compute side by side and do not wait for each other inside an operation, so that a busy core slows its own thread
+Each has one torch thread. They compute side by side and do not wait for each other inside an operation, so that a busy core slows its own thread
 only. Each has its own products: their sums do not depend on the number of threads.
 """
 

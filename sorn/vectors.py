@@ -43,9 +43,9 @@ class Kinds(NamedTuple):
 
 @dataclass(frozen=True)
 class Vectors:
-    """Vectors of a bank that some rules compare, in the order in which similarities add them up.
+    """Vectors of a bank that some rules compare.
 
-    features: [N, D] each; the first `whole` are global, then `stripes` of stripes, then those of part groups.
+    They are in the order in which similarities add them up. features: [N, D] each; the first `whole` are global, then `stripes` of stripes, then those of part groups.
     known: 1 / length of each vector, float32 [V, N]; NaN where nobody has asked yet.
     """
 
