@@ -64,7 +64,10 @@ def match_ranks(kind: str) -> Callable[..., int]:
 
 @compiled("void(f4[::1], f4[::1], f4[::1], i8[::1], i8[::1])")
 def count_beyond(row, low, high, at_least, above):  # type: ignore[no-untyped-def]
-    """Numbers of values of a row [n] that are at least `low`, and above `high`; of m pairs, added to int64 [m]."""
+    """Numbers of values that are at least `low`, and above `high`.
+
+    row: [n]. low, high: of m pairs. The numbers are added to at_least and above, int64 [m].
+    """
     for left in range(0, len(row), BLOCK):
         some = row[left : min(left + BLOCK, len(row))]
         for k in range(len(low)):

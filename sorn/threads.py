@@ -1,7 +1,7 @@
 """Threads that share the work of one step.
 
-Each has one torch thread. They compute side by side and do not wait for each other inside an operation, so that a busy core slows its own thread
-only. Each has its own products: their sums do not depend on the number of threads.
+Each has one torch thread. They compute side by side and do not wait for each other inside an operation, so that a busy
+core slows its own thread only. Each has its own products: their sums do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ _pool: ThreadPoolExecutor | None = None
 
 
 def count() -> int:
-    """Number of threads that share work: that of torch, 1 where torch is not imported."""
+    """Number of threads that share work.
+
+    It is that of torch, and 1 where torch is not imported.
+    """
     torch = sys.modules.get("torch")
     return torch.get_num_threads() if torch else 1
 
