@@ -24,9 +24,9 @@ def count() -> int:
 
 
 def share(work: Callable[[], None], parts: int) -> None:
-    """Run `work` in every thread at once; it takes parts of the work until none is left.
+    """Run `work` in every thread at once.
 
-    parts: how many there are; with one, only the calling thread works. Raises what a thread raised.
+    It takes parts of the work until none is left. parts: how many there are; with one, only the calling thread works. Raises what a thread raised.
     """
     threads = min(count(), parts)
     if threads <= 1:

@@ -114,9 +114,9 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Asked:
-    """Vectors of some queries on a device, filled up, and what the rules compare of them.
+    """Vectors of some queries on a device, and what is compared.
 
-    lengths: 1 / length of each vector, float32 [V, b]. seen: bool [R, V, b].
+    vectors: filled up. lengths: 1 / length of each vector, float32 [V, b]. seen: bool [R, V, b].
     """
 
     vectors: list[Tensor]
