@@ -26,7 +26,8 @@ def count() -> int:
 def share(work: Callable[[], None], parts: int) -> None:
     """Run `work` in every thread at once.
 
-    It takes parts of the work until none is left. parts: how many there are; with one, only the calling thread works. Raises what a thread raised.
+    It takes parts of the work until none is left. parts: how many there are; with one, only the calling thread works.
+    Raises what a thread raised.
     """
     threads = min(count(), parts)
     if threads <= 1:
@@ -42,7 +43,7 @@ def share(work: Callable[[], None], parts: int) -> None:
 
 
 def share_rows(work: Callable[[int, int], None], rows: int, fewest: int = 1) -> None:
-    """Run `work(first, last)` for slices that make up all rows, one per thread.
+    """Run `work(first, last)` for slices of all rows, one per thread.
 
     fewest: rows that are worth a thread.
     """

@@ -45,8 +45,8 @@ class Kinds(NamedTuple):
 class Vectors:
     """Vectors of a bank that some rules compare.
 
-    They are in the order in which similarities add them up. features: [N, D] each; the first `whole` are global, then `stripes` of stripes, then those of part groups.
-    known: 1 / length of each vector, float32 [V, N]; NaN where nobody has asked yet.
+    They are in the order in which similarities add them up. features: [N, D] each; the first `whole` are global, then
+    `stripes` of stripes, then those of part groups. known: 1 / length of each vector, float32 [V, N]; NaN where nobody has asked yet.
     """
 
     bank: FeatureBank
@@ -134,7 +134,10 @@ class Asked:
         return count
 
     def products(self, vectors: list[Tensor], memory: Tensor) -> np.ndarray:
-        """Products with the vectors of some gallery images, float32 [V, m, n], written to the beginning of `memory`."""
+        """Products with the vectors of some gallery images, float32 [V, m, n].
+
+        They are written to the beginning of `memory`.
+        """
         shape = len(vectors), len(self.vectors[0]), len(vectors[0])
         out = memory[: math.prod(shape)].view(shape)
         for one, a, b in zip(out, self.vectors, vectors, strict=True):
