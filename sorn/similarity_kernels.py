@@ -14,10 +14,10 @@ BLOCK = 512
 def combine(products, of_query, of_gallery, seen, shown, out, start):  # type: ignore[no-untyped-def]
     """Similarities under R rules.
 
-    They are written to the columns of `out` from `start` on. products: of V features, float32 [V, m, n]; m and n may be larger than the numbers of images. of_query, of_gallery:
-    1 / length of each vector, [V, b], [V, c]. seen, shown: whether a rule compares a
-    feature of an image, bool [R, V, b] and float32 [R, V, c]. out: float32 [R, b, columns]. A similarity is the mean
-    over the features that are compared in both images, within -1 and 1; -1 without one.
+    They are written to the columns of `out` from `start` on. products: of V features, float32 [V, m, n]; m and n may be
+    larger than the numbers of images. of_query, of_gallery: 1 / length of each vector, [V, b], [V, c]. seen, shown:
+    whether a rule compares a feature of an image, bool [R, V, b] and float32 [R, V, c]. out: float32 [R, b, columns]. A
+    similarity is the mean over the features that are compared in both images, within -1 and 1; -1 without one.
     """
     one, none = np.float32(1.0), np.float32(0.0)
     cosine = np.empty((len(products), BLOCK), np.float32)

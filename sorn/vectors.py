@@ -46,7 +46,8 @@ class Vectors:
     """Vectors of a bank that some rules compare.
 
     They are in the order in which similarities add them up. features: [N, D] each; the first `whole` are global, then
-    `stripes` of stripes, then those of part groups. known: 1 / length of each vector, float32 [V, N]; NaN where nobody has asked yet.
+    `stripes` of stripes, then those of part groups. known: 1 / length of each vector, float32 [V, N]; NaN where nobody
+    has asked yet.
     """
 
     bank: FeatureBank
@@ -73,7 +74,10 @@ class Vectors:
         return 4 * sum(one.shape[1] for one in self.features)
 
     def chunk(self, queries: int, images: int) -> int:
-        """Number of images at a time: as many as fit into CHUNK with some queries, and several for each thread."""
+        """Number of images at a time.
+
+        As many as fit into CHUNK with some queries, and several for each thread.
+        """
         room = CHUNK // (4 * filled(queries) * len(self))
         most = min(room, FEATURES // self.bytes_of_image, images // (PIECES * count()))
         return max(FEWEST, most // ROWS * ROWS)
