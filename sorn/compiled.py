@@ -1,4 +1,4 @@
-"""Compilation of kernels: loops over rays, faces and pixels as machine code.
+"""Compilation of kernels: loops over rays, pixels and similarities as machine code.
 
 A kernel computes in the order and the precision that its source says: no fast mathematics, no fused multiply-add, one
 thread. So its results have the same bits on every CPU. It leaves the interpreter lock, so that several threads can each
@@ -13,7 +13,7 @@ from typing import Any
 
 import numba
 
-# Signatures are written out: every process compiles the same kernels in the same order, so that several may fill the
+# Signatures are written out: every process compiles those of a kernel in the same order, so that several may fill the
 # cache at once.
 
 

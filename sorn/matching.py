@@ -8,7 +8,7 @@ variants of the paper there are those that compare part groups.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ NOTHING_IN_COMMON = -1.0
 
 MEMORY = 192 << 20
 # Bytes of similarities in memory at a time: as many queries as fit, against the whole gallery.
+
+THREADS_OF_GPU = 4
+# Threads that use one GPU together: each has memory of its own there.
 
 SecondWins = tuple[np.ndarray, list[np.ndarray]]
 # Lines of the queries of a tile that have two views, int64 [m], and per rule where the second one is more similar, bool
@@ -43,12 +46,12 @@ def similarity_blocks(
     Yields (slice of queries, per rule similarities [b, Ng] float32) in the order of the queries. The arrays are valid
     until the next block is asked for.
 
-    The products D_global, D_1 ... D_P of unit vectors (Eq. 13, 14), and those of the part groups, are computed once,
-    chunk by chunk of the gallery, and every rule combines them (Eq. 15). All variants and a sweep of tau then need the
-    operations of one product of the concatenated features. A zero vector has similarity 0 to everything. Without
-    stripes (P = 0) every variant of the paper is Eq. 13. Without global features (Dg = 0, "Local+Semantic" of Table I)
-    the global term and its 1 leave Eq. 15; a pair without a common visible stripe or part group then gets
-    NOTHING_IN_COMMON. A query with two views has the larger similarity of the two.
+    The products D_global, D_1 ... D_P (Eq. 13, 14), and those of the part groups, are computed once, chunk by chunk of
+    the gallery, are divided by the lengths of the vectors, and every rule combines them (Eq. 15). All variants and a
+    sweep of tau then need the operations of one product of the concatenated features. A zero vector has similarity 0 to
+    everything. Without stripes (P = 0) every variant of the paper is Eq. 13. Without global features (Dg = 0,
+    "Local+Semantic" of Table I) the global term and its 1 leave Eq. 15; a pair without a common visible stripe or part
+    group then gets NOTHING_IN_COMMON. A query with two views has the larger similarity of the two.
 
     device: where the products are computed; the features stay where they are. block: number of queries at a time; 0 for
     as many as MEMORY allows. Raises ValueError for "global" without global features, for a variant of part groups
@@ -78,6 +81,7 @@ def similarity_tiles(
         any(rule.variant not in ("global", "parts") for rule in rules),
         any(rule.variant in OF_PARTS for rule in rules),
     )
+    device = torch.empty(0, device=device).device  # with its number: the threads have a current GPU each
     ranked = Vectors.of(gallery, kinds)
     memory = np.empty(len(rules) * height * width, np.float32)
     for rows in _slices(0, len(query), height):
@@ -101,18 +105,18 @@ def _fill(
     second: _Second | None,
     ranked: Vectors,
     rules: Sequence[Rule],
-    device: torch.device | str,
+    device: torch.device,
 ) -> None:
     """Similarities of some queries with the gallery images `columns`, chunk by chunk in several threads."""
     from sorn.similarity_kernels import combine
 
     size = ranked.chunk(len(asked), columns.stop - columns.start)
-    slices = list(_slices(columns.start, columns.stop, size))
-    rest = iter(slices)
 
-    def some() -> None:
+    def begin() -> Callable[[slice], None]:
         memory, read = torch.empty(len(ranked) * filled(len(asked)) * filled(size)), 0
-        for chunk in rest:
+
+        def fill(chunk: slice) -> None:
+            nonlocal read
             lengths, shown = ranked.inverse_lengths(chunk), ranked.shown(chunk, rules)
             place = slice(chunk.start - columns.start, chunk.stop - columns.start)
             vectors = [one.to(device) for one in ranked.rows(chunk)]
@@ -128,7 +132,9 @@ def _fill(
                 ranked.bank.forget()
                 read = 0
 
-    share(some, len(slices))
+        return fill
+
+    share(begin, list(_slices(columns.start, columns.stop, size)), 0 if device.type == "cpu" else THREADS_OF_GPU)
     ranked.bank.forget()
 
 

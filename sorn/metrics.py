@@ -232,19 +232,19 @@ def match_ranks(
     """
     from sorn import rank_kernels
 
-    kernel, similarity = rank_kernels.match_ranks(similarity.dtype.str[1:]), np.ascontiguousarray(similarity)
+    similarity = np.require(similarity, requirements=["C", "W"])
     (places, ends), (removed, removed_ends) = _end_to_end(matches), _end_to_end(dropped)
     ranks, wrong = np.empty(len(places), np.int64), []
 
     def some(start: int, stop: int) -> None:
-        row = kernel(similarity, places, ends, removed, removed_ends, ranks, start, stop)
+        row = rank_kernels.match_ranks(similarity, places, ends, removed, removed_ends, ranks, start, stop)
         if row >= 0:
             wrong.append(row)
 
     share_rows(some, len(similarity), ROWS_OF_THREAD)
     if wrong:
         raise ValueError(f"similarities of query {first + min(wrong)} are not finite")
-    return np.split(ranks, ends[1:-1])
+    return np.split(ranks, ends[1:-1]) if len(matches) else []
 
 
 def _end_to_end(positions: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Products of unit vectors whose sums do not depend on their shape.
+"""Products of vectors whose sums do not depend on their shape.
 
 BLAS chooses how it sums by the shape of its factors. Here entry i, j of a product depends on row i and row j alone, so
 equal rows have equal products wherever they stand.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 
 from sorn.compiled import compiled
@@ -14,12 +11,14 @@ BLOCK = 2048
 # many values at a time as those of 64.
 
 
-def _match_ranks(similarity, matches, starts, dropped, ends, ranks, first, last):  # type: ignore[no-untyped-def]
-    """Ranks of the matches of the queries `first` to `last`, from 1; the number of the first row not finite, or -1.
+@compiled(*(f"i8({kind}[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8)" for kind in ("f4", "f8")))
+def match_ranks(similarity, matches, starts, dropped, ends, ranks, first, last):  # type: ignore[no-untyped-def]
+    """Ranks of the matches of the queries `first` to `last`, from 1.
 
-    similarity: [b, Ng]. matches, dropped: positions of all queries one after the other, int64; those of query i are
-    starts[i] to starts[i + 1], and ends[i] to ends[i + 1]. Written to `ranks`, in the order of the matches. An image is
-    before a match if it is more similar, or as similar and earlier in the gallery.
+    Returns the number of the first row that is not finite, or -1. similarity: [b, Ng]. matches, dropped: positions of
+    all queries one after the other, int64; those of query i are starts[i] to starts[i + 1], and ends[i] to ends[i + 1].
+    Written to `ranks`, in the order of the matches. An image is before a match if it is more similar, or as similar and
+    earlier in the gallery.
     """
     width = similarity.shape[1]
     for i in range(first, last):
@@ -51,15 +50,6 @@ def _match_ranks(similarity, matches, starts, dropped, ends, ranks, first, last)
                 if value > other or (value == other and place < matches[k]):
                     ranks[k] -= 1
     return -1
-
-
-@cache
-def match_ranks(kind: str) -> Callable[..., int]:
-    """Kernel `_match_ranks` for similarities of one type, "f4" or "f8".
-
-    It is compiled when it is first asked for.
-    """
-    return compiled(f"i8({kind}[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8)")(_match_ranks)
 
 
 @compiled("void(f4[::1], f4[::1], f4[::1], i8[::1], i8[::1])")

@@ -18,7 +18,6 @@ from sorn.features import FeatureBank
 from sorn.matching import similarity_blocks, similarity_tiles
 from sorn.metrics import NO_RANKS, Evaluation, Relevance
 from sorn.products import ROWS
-from sorn.rank_kernels import count_beyond
 from sorn.rerank import Reranked, reranked_blocks
 from sorn.rules import Rule
 from sorn.threads import share_rows
@@ -140,6 +139,8 @@ class _Query:
         self.exact[here] = row[self.matches[here] - columns.start]
         dropped = _inside(self.dropped, columns)
         self.left_out[dropped] = row[self.dropped[dropped] - columns.start]
+        from sorn.rank_kernels import count_beyond
+
         at_least, above = np.zeros((2, len(self.matches)), np.int64)
         count_beyond(row, self.low, self.high, at_least, above)
         self.ahead += above

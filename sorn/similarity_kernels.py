@@ -43,7 +43,7 @@ def combine(products, of_query, of_gallery, seen, shown, out, start):  # type: i
                     if seen[r, v, i]:
                         weights, cosines = shown[r, v, first:last], cosine[v]
                         for j in range(len(weights)):
-                            total[j] += cosines[j] * weights[j]
+                            total[j] += cosines[j] if weights[j] > none else none
                             common[j] += weights[j]
                 for j in range(len(written)):
                     value = -one if common[j] == none else total[j] / max(common[j], one)

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
-_pool: ThreadPoolExecutor | None = None
+Part = TypeVar("Part")
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+# By their number of threads.
+
+_own = threading.local()
+# Whether this thread has its one torch thread.
 
 
 def count() -> int:
@@ -23,23 +32,38 @@ def count() -> int:
     return torch.get_num_threads() if torch else 1
 
 
-def share(work: Callable[[], None], parts: int) -> None:
-    """Run `work` in every thread at once.
+def share(begin: Callable[[], Callable[[Part], None]], parts: Sequence[Part], most: int = 0) -> None:
+    """Work on all parts in several threads.
 
-    It takes parts of the work until none is left. parts: how many there are; with one, only the calling thread works.
-    Raises what a thread raised.
+    begin: called once in each thread; returns what is called for every part that the thread takes. most: threads at the
+    most; 0 for no other limit than `count`. With one thread it is the calling one. After an error or an interrupt no
+    further part is begun, and it is raised when all threads have ended.
     """
-    threads = min(count(), parts)
+    rest = iter(parts)
+    threads = min(count(), len(parts), most or len(parts))
+
+    def some() -> None:
+        try:
+            work = begin()
+            for part in rest:
+                work(part)
+        except BaseException:
+            deque(rest, maxlen=0)
+            raise
+
     if threads <= 1:
-        work()
+        some()
         return
-    torch = sys.modules["torch"]
-    before = torch.get_num_threads()
+    before, pool = count(), _pools.setdefault(threads, ThreadPoolExecutor(threads, "sorn"))
+    running = [pool.submit(_with_one_torch_thread, some) for _ in range(threads)]
     try:
-        for done in [_threads().submit(work) for _ in range(threads)]:
-            done.result()
+        wait(running)
     finally:
-        torch.set_num_threads(before)  # a thread that is new has set what threads of others begin with
+        deque(rest, maxlen=0)
+        wait(running)
+        sys.modules["torch"].set_num_threads(before)
+    for one in running:
+        one.result()
 
 
 def share_rows(work: Callable[[int, int], None], rows: int, fewest: int = 1) -> None:
@@ -48,37 +72,23 @@ def share_rows(work: Callable[[int, int], None], rows: int, fewest: int = 1) -> 
     fewest: rows that are worth a thread.
     """
     pieces = max(1, min(count(), rows // max(1, fewest)))
-    slices = iter([(rows * k // pieces, rows * (k + 1) // pieces) for k in range(pieces)])
-
-    def some() -> None:
-        for first, last in slices:
-            work(first, last)
-
-    share(some, pieces)
+    share(lambda: lambda one: work(*one), [(rows * k // pieces, rows * (k + 1) // pieces) for k in range(pieces)])
 
 
-def _threads() -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(max(64, os.cpu_count() or 1), "sorn", _one_torch_thread)  # started when needed
-    return _pool
-
-
-def _one_torch_thread() -> None:
-    """Initializer of a thread that computes with one torch thread.
+def _with_one_torch_thread(work: Callable[[], None]) -> None:
+    """The work, in a thread of a pool.
 
     OpenMP keeps its number of threads per thread. Torch gives a thread the number that any thread has set last when it
-    first asks; so it asks first (findings/torch_threads_of_a_worker.sh).
+    first asks; so it asks first (findings/torch_threads_of_a_worker.sh). What is set holds for threads that begin
+    later, too: `share` sets it back when its threads have ended.
     """
-    torch = sys.modules["torch"]
-    torch.get_num_threads()
-    torch.set_num_threads(1)
+    if not getattr(_own, "set", False):
+        torch = sys.modules["torch"]
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+        _own.set = True
+    work()
 
 
-def _forget() -> None:
-    """A forked process has no threads."""
-    global _pool
-    _pool = None
-
-
-os.register_at_fork(after_in_child=_forget)
+# A forked process has no threads.
+os.register_at_fork(after_in_child=_pools.clear)

@@ -21,7 +21,7 @@ CHUNK = 16 << 20
 # Bytes of products that a thread has at a time. BLAS puts its factors in order for each of them, so not too few.
 
 FEWEST = 64
-# Gallery images that a thread has at a time, at least.
+# Gallery images that a thread has at a time, at least, where they fit.
 
 PIECES = 8
 # Chunks per thread of a tile, where there are enough images: so that all threads end at about the same time.
@@ -62,7 +62,7 @@ class Vectors:
         whole = [found.global_] if found.global_.shape[1] else []
         stripes = [found.local[:, p] for p in range(found.local.shape[1] if kinds.stripes else 0)]
         parts = [found.part_features[:, k] for k in range(found.part_features.shape[1] if kinds.parts else 0)]
-        features = [torch.from_numpy(one) for one in (*whole, *stripes, *parts)]
+        features = [torch.from_numpy(one).float() for one in (*whole, *stripes, *parts)]
         known = np.full((len(features), len(bank)), np.nan, np.float32)
         return Vectors(bank, features, len(whole), len(stripes), known)
 
@@ -78,9 +78,9 @@ class Vectors:
 
         As many as fit into CHUNK with some queries, and several for each thread.
         """
-        room = CHUNK // (4 * filled(queries) * len(self))
-        most = min(room, FEATURES // self.bytes_of_image, images // (PIECES * count()))
-        return max(FEWEST, most // ROWS * ROWS)
+        room = CHUNK // (4 * filled(max(1, queries)) * max(1, len(self)))
+        most = min(room, FEATURES // max(1, self.bytes_of_image), max(FEWEST, images // (PIECES * count())))
+        return max(1, most // ROWS) * ROWS
 
     def rows(self, chunk: slice) -> list[Tensor]:
         """Vectors of some images [m, D], filled up."""

@@ -1,4 +1,4 @@
-"""Kernels over the pixels of a window: distances from limbs, the nearest limb, and confidences along axes."""
+"""Kernels over the pixels of a window: distances from limbs, confidences."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FLOATS = ("f4", "f8")
 
 @compiled(*(f"void({f}[::1], {f}, {f}[:, ::1], {f}, {f}, {f}[::1], b1[::1])" for f in FLOATS))
 def _row_distances(x, y, edges, half_width, behind, out, odd):  # type: ignore[no-untyped-def]
-    """Distances of one row of pixels from a limb in half widths, and `behind` more.
+    """Distances of one row of pixels from a limb.
 
-    Inside a polygon the distance is `behind`: where a ray to the right crosses its edges an odd number of times. odd:
-    [w], room.
+    They are in half widths, and `behind` more. Inside a polygon the distance is `behind`: where a ray to the right
+    crosses its edges an odd number of times. odd: [w], room.
     """
     none, whole = half_width - half_width, half_width / half_width
     out[:] = np.inf
@@ -51,9 +51,10 @@ def _row_distances(x, y, edges, half_width, behind, out, odd):  # type: ignore[n
 
 @compiled("void(f8[::1], f8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[:, :, ::1])")
 def limb_distances(x, y, edges, starts, half_widths, behind, out):  # type: ignore[no-untyped-def]
-    """Distance of every pixel from each limb in half widths, written to `out`, [limbs, h, w].
+    """Distance of every pixel from each limb in half widths.
 
-    edges: of all limbs, those of limb i are starts[i] to starts[i + 1]. behind: [limbs], added to the distances.
+    Written to `out`, [limbs, h, w]. edges: of all limbs, those of limb i are starts[i] to starts[i + 1]. behind:
+    [limbs], added to the distances.
     """
     odd = np.empty(len(x), np.bool_)
     for limb in range(len(half_widths)):
@@ -70,16 +71,17 @@ def limb_distances(x, y, edges, starts, half_widths, behind, out):  # type: igno
     )
 )
 def nearest_limbs(x, y, edges, starts, half_widths, behind, axes, parts, nearest, least, confidence):  # type: ignore[no-untyped-def]
-    """Part of the nearest limb of every pixel, its distance, and the confidence of the nearest place on its axis.
+    """Nearest limb of every pixel.
 
-    The first arguments are those of `limb_distances`. axes: [limbs, 2, 3], x, y and confidence of both ends. parts:
-    [limbs]. The last three, [h, w] each, are written to. Of limbs at the same distance the first counts.
+    Its part, its distance, and the confidence of the nearest place on its axis. The first arguments are those of
+    `limb_distances`. axes: [limbs, 2, 3], x, y and confidence of both ends. parts: [limbs]. The last three, [h, w]
+    each, are written to. Of limbs at the same distance the first counts.
     """
     distances, odd = np.empty(len(x), x.dtype), np.empty(len(x), np.bool_)
     none, whole = half_widths[0] - half_widths[0], half_widths[0] / half_widths[0]
     for row in range(len(y)):
         found, closest, sure = nearest[row], least[row], confidence[row]
-        closest[:] = np.inf
+        found[:], closest[:], sure[:] = parts[0], np.inf, axes[0, 0, 2]
         for limb in range(len(half_widths)):
             own = edges[starts[limb] : starts[limb + 1]]
             _row_distances(x, y[row], own, half_widths[limb], behind[limb], distances, odd)
@@ -103,9 +105,10 @@ def nearest_limbs(x, y, edges, starts, half_widths, behind, axes, parts, nearest
 
 @compiled("f8[:, ::1](f8[::1], f8[::1], i8[:, ::1], f8[:, :, ::1])")
 def axis_confidences(x, y, numbers, axes):  # type: ignore[no-untyped-def]
-    """Confidence of the place that is nearest to each pixel on the axis of its limb, float64 [h, w].
+    """Confidences of all pixels, float64 [h, w].
 
-    numbers: [h, w], the limb of each pixel. axes: [limbs, 2, 3], x, y and confidence of both ends.
+    That of a pixel is the confidence of the nearest place on the axis of its limb. numbers: [h, w], the limb of each
+    pixel. axes: [limbs, 2, 3], x, y and confidence of both ends.
     """
     found = np.empty(numbers.shape)
     for row in range(len(y)):

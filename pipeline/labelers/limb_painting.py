@@ -251,7 +251,10 @@ def _middles(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shapes(limbs: list[Limb], height: float, kind: str) -> tuple[np.ndarray, ...]:
-    """Edges, where those of each limb begin and end, half widths, and what is added to distances: see limb_kernels."""
+    """Shapes of limbs as limb_kernels takes them.
+
+    Edges, where those of each limb begin and end, half widths, and what is added to distances.
+    """
     edges = [
         np.concatenate([limb.points, np.roll(limb.points, -1, axis=0)], axis=1)[: _sides(len(limb.points))]
         for limb in limbs

@@ -196,8 +196,9 @@ def test_several_rules_in_one_pass_are_each_rule_alone() -> None:
 
 def test_gallery_in_chunks_is_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
     query, gallery = random_bank(0, 9), random_bank(1, 200)
+    monkeypatch.setattr(vectors, "FEWEST", 1024)
     whole = similarity(query, gallery, "sorn")
-    monkeypatch.setattr(vectors, "CHUNK", 1)  # the least number of rows
+    monkeypatch.setattr(vectors, "CHUNK", 1)  # the least number of rows: 16
     np.testing.assert_allclose(similarity(query, gallery, "sorn"), whole, atol=1e-6)
 
 
@@ -211,10 +212,10 @@ def test_blocks_fill_the_memory_and_no_more(queries: int, gallery: int, rules: i
     assert size == queries or 4 * 2 * (size + 1) * gallery * rules > matching.MEMORY
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("threads", "chunk"), [(1, 64), (2, 64), (2, 256)])
 @pytest.mark.parametrize("width", [24, 300, 2048])
 def test_equal_features_have_equal_similarities_wherever_they_stand(
-    width: int, threads: int, monkeypatch: pytest.MonkeyPatch
+    width: int, threads: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A query alone and among others, a gallery image in any place of galleries of any size, all rules: one number."""
     rng, before = np.random.default_rng(width), torch.get_num_threads()
@@ -222,8 +223,7 @@ def test_equal_features_have_equal_similarities_wherever_they_stand(
     seen, of_parts = np.array([[0.5, 0.9], [0.4, 0.1]]), rng.standard_normal((2, 1, width))
     everything = (*kinds, seen, of_parts, np.array([[0.1], [0.2]]))
     rules = [Rule("global"), Rule("global+local"), *(Rule(name, 0.15) for name in ("sorn", "parts", "sorn+parts"))]
-    monkeypatch.setattr(vectors, "CHUNK", 1 << 14)  # so that threads share several of them
-    chunk = 64
+    monkeypatch.setattr(vectors, "FEWEST", chunk)
     found: dict[tuple[str, int], set[float]] = {}
     torch.set_num_threads(threads)
     try:
