@@ -14,6 +14,7 @@ ROOMS = (
     "pipeline/evaluation",
     "pipeline/datasets",
     "pipeline/shards",
+    "pipeline/labelers",
     "pipeline/io",
     "pipeline/runtime",
     "pipeline/cli",

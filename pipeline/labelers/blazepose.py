@@ -125,7 +125,10 @@ class BlazePose:
 
 
 def painted_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width of an image's mask as it is painted, in the image's proportions."""
+    """Height and width of a mask as it is painted.
+
+    They are in the proportions of its image.
+    """
     scale = min(1.0, DETAIL / max(shape[:2]))
     height, width = (max(1, round(side * scale)) for side in shape[:2])
     return height, width

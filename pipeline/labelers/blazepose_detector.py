@@ -34,7 +34,10 @@ class Detection:
 
     @property
     def upright(self) -> bool:
-        """Whether the torso is within 45 degrees of upright. The others are mostly upside down."""
+        """Whether the torso is within 45 degrees of upright.
+
+        The others are mostly upside down.
+        """
         right, down = self.points[SHOULDERS] - self.points[HIPS]
         return bool(down < 0 and abs(right) <= -down)
 
@@ -49,7 +52,10 @@ class Detection:
         return Region.square(x, y, 2 * CIRCLE * max(self.radius, 1.0))
 
     def box(self, size: tuple[int, ...]) -> np.ndarray:
-        """Box of the body's circle, [4] in fractions of an image of size (h, w)."""
+        """Box of the body's circle, [4] in fractions of an image.
+
+        size: (h, w) of the image.
+        """
         (x, y), radius = self.points[HIPS], self.radius
         edges = np.array([x - radius, y - radius, x + radius, y + radius])
         fractions: np.ndarray = edges / np.array([size[1], size[0]] * 2)
@@ -77,7 +83,10 @@ def detections(raw: np.ndarray, logits: np.ndarray, region: Region, min_score: f
 
 @functools.cache
 def anchors() -> np.ndarray:
-    """Middle of every anchor's cell, float64 [2254, 2] x, y in fractions of the input."""
+    """Middles of the cells of all anchors, float64 [2254, 2].
+
+    x, y in fractions of the input.
+    """
     found = []
     for cells, count in GRIDS:
         middles = (np.arange(cells) + 0.5) / cells

@@ -29,7 +29,10 @@ class Network:
         self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
 
     def run(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """Outputs of the network in its order, float32, without the axis of the batch. pixels: float32 [n, n, 3]."""
+        """Outputs of the network in its order.
+
+        float32, without the axis of the batch. pixels: float32 [n, n, 3].
+        """
         self._interpreter.set_tensor(self._input, pixels[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
@@ -37,7 +40,10 @@ class Network:
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """Files of a set of networks. selfie: None where no silhouette is asked for."""
+    """Files of a set of networks.
+
+    selfie: None where no silhouette is asked for.
+    """
 
     pose: NetworkFile
     detector: NetworkFile
@@ -61,7 +67,9 @@ class Networks:
 
 
 class NetworkPool:
-    """Networks for every thread at work: an interpreter serves one thread at a time.
+    """Networks for every thread at work.
+
+    An interpreter serves one thread at a time.
 
     Raises UserError where LiteRT is not installed or a file is missing or damaged.
     """

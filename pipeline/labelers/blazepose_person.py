@@ -31,7 +31,7 @@ JOINTS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
 @dataclass(frozen=True)
 class SeenPose:
-    """What the pose network says of a region.
+    """Answer of the pose network for a region.
 
     score: that there is a person, in [0, 1]. joints: float64 [17, 3] x, y in pixels of the image, visibility in [0, 1].
     silhouette: float32 [256, 256], the person's probability over the region. It runs through obstacles.
@@ -94,7 +94,10 @@ def see_pose(network: Network, image: np.ndarray, region: Region) -> SeenPose:
 
 
 def see_selfie(network: Network, image: np.ndarray) -> np.ndarray:
-    """Probability of people over the crop's square, float32 [256, 256]. Mostly it ends where an obstacle begins."""
+    """Probability of people over the crop's square, float32 [256, 256].
+
+    Mostly it ends where an obstacle begins.
+    """
     (found,) = network.run(as_input(image, whole_square(image)))
     return found[:, :, 0]
 

@@ -35,7 +35,10 @@ class Region:
         return Region(0, 0, size[1], size[0])
 
     def around(self, scale: float) -> Region:
-        """Square with the middle of this region, `scale` times as large as its longer side."""
+        """Square with the middle of this region.
+
+        `scale` times as large as its longer side.
+        """
         side = scale * max(self.width, self.height)
         return Region.square(self.left + self.width / 2, self.top + self.height / 2, side)
 
@@ -46,9 +49,10 @@ class Region:
 
 
 def cut(image: np.ndarray, region: Region, side: int, levels: np.ndarray) -> np.ndarray:
-    """A square region of an image [h, w, 3] uint8, as a network sees it: float32 [side, side, 3].
+    """A square region of an image, as a network sees it.
 
-    levels: float32 [256], what stands for each value of a pixel.
+    image: uint8 [h, w, 3]. Returns float32 [side, side, 3]. levels: float32 [256], what stands for each value of a
+    pixel.
     """
     from pipeline.labelers.blazepose_kernels import write_levels
 
@@ -63,9 +67,10 @@ def cut(image: np.ndarray, region: Region, side: int, levels: np.ndarray) -> np.
 
 
 def put_back(values: np.ndarray, region: Region, image_size: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """Values of a network over its region [n, n] float32 -> over the image, [h, w] float32; 0 outside the region.
+    """Values of a network over its region -> over the image.
 
-    image_size: (h, w) of the image, in whose pixels the region is. size: (h, w) of the result.
+    values: float32 [n, n]. Returns float32 [h, w], 0 outside the region. image_size: (h, w) of the image, in whose
+    pixels the region is. size: (h, w) of the result.
     """
     result = np.zeros(size, np.float32)
     found = _resampled(values, region, Region.of_image(image_size), size)

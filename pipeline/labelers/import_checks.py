@@ -29,13 +29,19 @@ Item = TypeVar("Item")
 
 
 class MapPairs(PackedSequence[Pair]):
-    """Images, each with its label map, as texts: a Path takes ten times the memory."""
+    """Images, each with its label map.
+
+    They are texts: a Path takes ten times the memory.
+    """
 
     def __init__(self) -> None:
         self.images, self.maps = Texts(), Texts()
 
     def add(self, image: Path, path: Path | None) -> bool:
-        """One more pair, if the image has a map. Returns whether it has."""
+        """One more pair, if the image has a map.
+
+        Returns whether it has.
+        """
         if path is not None:
             self.images.append(str(image))
             self.maps.append(str(path))

@@ -97,10 +97,10 @@ def paint(silhouette: np.ndarray, keypoints: np.ndarray, sure: float) -> np.ndar
 
 
 def map_limbs(size: tuple[int, int], keypoints: np.ndarray) -> LimbMap:
-    """Map of all limbs of a person over an image of size (h, w).
+    """Map of all limbs of a person over an image.
 
-    keypoints: [17, 3] x, y in pixels, confidence. All of them count, the doubtful ones as well: a limb that is hidden
-    keeps its pixels, so that no other limb is painted there.
+    size: (h, w). keypoints: [17, 3] x, y in pixels, confidence. All of them count, the doubtful ones as well: a limb
+    that is hidden keeps its pixels, so that no other limb is painted there.
     """
     known, places = np.ones(len(keypoints), bool), keypoints[:, :2]
     height = stature(places, known, float(np.ptp(places[:, 1])))
@@ -204,9 +204,9 @@ def _direction(vector: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
 
 
 def distances_from(limbs: list[Limb], rows: slice, columns: slice, height: float) -> np.ndarray:
-    """Distance of the pixels of a window from each limb, in half widths of that limb, float64 [limbs, h, w].
+    """Distances of the pixels of a window from each limb.
 
-    height: the stature in pixels.
+    In half widths of that limb, float64 [limbs, h, w]. height: the stature in pixels.
     """
     from pipeline.labelers.limb_kernels import limb_distances
 

@@ -94,7 +94,10 @@ class Skeleton:
         self.limbs = [_shaped(limb, known) for limb in find_limbs(placed, seen, self.height)]
 
     def distances(self, rows: slice, columns: slice) -> np.ndarray:
-        """Of the pixels of a window from each limb, in half widths, float64 [limbs, h, w]."""
+        """Distances of the pixels of a window from each limb.
+
+        In half widths, float64 [limbs, h, w].
+        """
         return distances_from(self.limbs, rows, columns, self.height)
 
 

@@ -75,6 +75,11 @@ class Hdf5Answer:
 
 
 @dataclass(frozen=True)
+class NumbaAnswer:
+    version: str
+
+
+@dataclass(frozen=True)
 class PillowAnswer:
     """missing: formats that Pillow was built without."""
 

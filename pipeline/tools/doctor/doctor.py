@@ -29,6 +29,7 @@ from pipeline.tools.doctor.answers import (
     Faulty,
     Hdf5Answer,
     ImagenetAnswer,
+    NumbaAnswer,
     PillowAnswer,
     PluginAnswer,
     SynpedAnswer,
@@ -54,7 +55,18 @@ TORCHVISION_AHEAD = 15  # torchvision 0.N goes with torch 2.(N - 15)
 
 TORCH_PAIR = "Install both from one place: pip install --force-reinstall torch torchvision"
 WHEELS = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu{}"
-QUESTIONS = ("torch", "torchvision", "hdf5", "pillow", "synped", "densepose", "blazepose", "imagenet", "backends")
+QUESTIONS = (
+    "torch",
+    "torchvision",
+    "hdf5",
+    "numba",
+    "pillow",
+    "synped",
+    "densepose",
+    "blazepose",
+    "imagenet",
+    "backends",
+)
 AT_ONCE = 4  # processes at a time: each imports torch, and mostly waits for the disk
 
 
@@ -73,6 +85,7 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield _gpu(torch, graphics_cards())
         yield _toolkit(torch, toolkit_version())
         yield _hdf5(read_answer(Hdf5Answer, answers["hdf5"].result()))
+        yield _numba(read_answer(NumbaAnswer, answers["numba"].result()))
         yield _pillow(read_answer(PillowAnswer, answers["pillow"].result()))
         yield _synped(read_answer(SynpedAnswer, answers["synped"].result()))
         yield optional.densepose(torch, read_answer(DenseposeAnswer, answers["densepose"].result()))
@@ -214,6 +227,14 @@ def _hdf5(hdf5: Hdf5Answer | Faulty) -> Diagnosis:
     if isinstance(hdf5, Faulty):
         return Diagnosis("h5py", "problem", f"cannot be imported: {hdf5.why}", install(["h5py"]))
     return Diagnosis("h5py", "ok", f"HDF5 {hdf5.hdf5}")
+
+
+def _numba(numba: NumbaAnswer | Faulty) -> Diagnosis:
+    """Numba compiles the kernels of matching, of labelers with joints and of SynPed."""
+    if isinstance(numba, Faulty):
+        why = f"cannot be imported: {numba.why}; nothing can be evaluated or searched without it"
+        return Diagnosis("numba", "problem", why, install(["numba"]))
+    return Diagnosis("numba", "ok", f"{numba.version} compiles")
 
 
 def _pillow(pillow: PillowAnswer | Faulty) -> Diagnosis:

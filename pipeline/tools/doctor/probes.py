@@ -25,6 +25,7 @@ from pipeline.tools.doctor.answers import (
     Failed,
     Hdf5Answer,
     ImagenetAnswer,
+    NumbaAnswer,
     PillowAnswer,
     PluginAnswer,
     SynpedAnswer,
@@ -103,6 +104,14 @@ def probe_hdf5() -> Hdf5Answer:
     import h5py
 
     return Hdf5Answer(h5py.version.hdf5_version)
+
+
+def probe_numba() -> NumbaAnswer:
+    """Version of numba, which has compiled something."""
+    import numba
+
+    numba.njit("i8(i8)")(lambda number: number + 1)(1)
+    return NumbaAnswer(numba.__version__)
 
 
 def probe_pillow() -> PillowAnswer:
@@ -246,6 +255,7 @@ PROBES: dict[str, Callable[..., object]] = {
     "torch": probe_torch,
     "torchvision": probe_torchvision,
     "hdf5": probe_hdf5,
+    "numba": probe_numba,
     "pillow": probe_pillow,
     "synped": probe_synped,
     "densepose": probe_densepose,

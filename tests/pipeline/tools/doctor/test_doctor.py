@@ -23,6 +23,7 @@ from pipeline.tools.doctor.answers import (
     BackendsAnswer,
     Failed,
     Hdf5Answer,
+    NumbaAnswer,
     PillowAnswer,
     TorchAnswer,
     TorchvisionAnswer,
@@ -38,6 +39,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "torch": CUDA,
     "torchvision": {"version": "0.29.1+cu130"},
     "hdf5": {"hdf5": "2.0.0"},
+    "numba": {"version": "0.68.1"},
     "pillow": {"missing": []},
     "synped": {},
     "densepose": {"version": "0.6", "cuda": "not available"},
@@ -89,6 +91,14 @@ def test_json(answers: dict[str, Any], tmp_path: Path) -> None:
     assert told["usable"] is False
     (line,) = [check for check in told["checks"] if check["name"] == "h5py"]
     assert line["level"] == "problem" and "libhdf5.so" in line["found"] and "requirements.txt" in line["remedy"]
+
+
+def test_without_numba_nothing_can_be_evaluated(answers: dict[str, Any], tmp_path: Path) -> None:
+    answers["numba"] = {"error": "ImportError: Numba needs NumPy 2.4 or less"}
+    told = json.loads(run(tmp_path, "--json", code=1))
+    (line,) = [check for check in told["checks"] if check["name"] == "numba"]
+    assert line["level"] == "problem" and "NumPy 2.4" in line["found"] and "evaluated" in line["found"]
+    assert line["remedy"]
 
 
 def test_without_torch_everything_else_is_still_told(answers: dict[str, Any], tmp_path: Path) -> None:
@@ -234,6 +244,7 @@ def test_this_environment_answers(capsys: pytest.CaptureFixture[str]) -> None:
     torch = read_answer(TorchAnswer, probed(capsys, "torch"))
     vision = read_answer(TorchvisionAnswer, probed(capsys, "torchvision"))
     assert doctor._torch(torch).level == "ok" and doctor._torchvision(torch, vision).level == "ok"
+    assert doctor._numba(read_answer(NumbaAnswer, probed(capsys, "numba"))).level == "ok"
     assert doctor._hdf5(read_answer(Hdf5Answer, probed(capsys, "hdf5"))).level == "ok"
     assert optional.backends(read_answer(BackendsAnswer, probed(capsys, "backends"))).level == "ok"
 
