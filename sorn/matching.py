@@ -18,7 +18,7 @@ from sorn.features import FeatureBank
 from sorn.products import filled
 from sorn.rules import Rule
 from sorn.threads import share
-from sorn.vectors import FEATURES, Asked, Kinds, Vectors
+from sorn.vectors import MAPPED, Asked, Kinds, Vectors
 
 NOTHING_IN_COMMON = -1.0
 # Similarity of a pair without a common visible stripe or part group and without global features: the lowest cosine.
@@ -128,7 +128,7 @@ def _fill(
                 combine(products, second.asked.lengths, lengths, second.asked.seen, shown, found, 0)
                 second.compete(tile, place, found)
             read += (chunk.stop - chunk.start) * ranked.bytes_of_image
-            if read > FEATURES:
+            if read >= MAPPED:
                 ranked.bank.forget()
                 read = 0
 

@@ -27,7 +27,10 @@ PIECES = 8
 # Chunks per thread of a tile, where there are enough images: so that all threads end at about the same time.
 
 FEATURES = 16 << 20
-# Bytes of gallery features that are read before those mapped from a file are let go.
+# Bytes of gallery features that a thread multiplies at a time, at the most.
+
+MAPPED = 4 << 20
+# Bytes of gallery features that a thread reads before those mapped from a file are let go.
 
 
 LEAST = np.float32(1e-12)

@@ -171,4 +171,4 @@ def tile_size(queries: int, gallery: int, rules: int, whole: bool) -> tuple[int,
     if whole or (height >= min(FEWEST, queries) and gallery <= WIDEST):
         return height, gallery
     height = min(queries, 2 * FEWEST)
-    return height, max(1, matching.MEMORY // (16 * rules * height))  # a quarter: galleries so large need the rest
+    return height, max(1, matching.MEMORY // (32 * rules * height))  # an eighth: galleries so large need the rest

@@ -27,6 +27,7 @@ from pipeline.evaluation.certainty import (
 )
 from pipeline.evaluation.person_intervals import PairRates, measured_rates, query_rate
 from pipeline.runs.config import EvalConfig
+from pipeline.runtime.memory import giving_back
 from pipeline.runtime.progress import counted
 from sorn.error_rates import BINS, FEWEST, STEPS, OpenSet, PairCounts, edge
 from sorn.features import FeatureBank
@@ -136,7 +137,7 @@ def count_pairs(task: PairTask) -> CountedPairs:
 
 def _walked(task: PairTask, consumers: Sequence[Consumer], label: str) -> None:
     done = walk(task.query, task.gallery, consumers, task.relevant, task.device)
-    counted(done, len(task.query), label, "queries")
+    counted(giving_back(done), len(task.query), label, "queries")
 
 
 def certainty(found: CountedPairs, sources: Sequence[Calibration]) -> Certainty:

@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.colour_baseline import colour_rules
 from pipeline.evaluation.oracle_stripes import VARIANT as EXACT_STRIPES
 from pipeline.runs.config import EvalConfig
+from pipeline.runtime.memory import giving_back
 from pipeline.runtime.progress import counted
 from pipeline.shards.dataset import ShardDataset
 from sorn import metrics
@@ -258,7 +259,7 @@ def _evaluated(
     """Every rule, in one walk."""
     evaluations = {rule: _new_evaluation(task) for rule in rules}
     done = rank(task.query, task.gallery, evaluations, task.device, beside)
-    counted(done, len(task.query), "matching", "queries")
+    counted(giving_back(done), len(task.query), "matching", "queries")
     return {rule: evaluation.metrics() for rule, evaluation in evaluations.items()}
 
 
