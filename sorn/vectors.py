@@ -145,7 +145,8 @@ class Asked:
 
         They are written to the beginning of `memory`.
         """
-        shape = len(vectors), len(self.vectors[0]), len(vectors[0])
+        asked, ranked = (len(one[0]) if one else 0 for one in (self.vectors, vectors))
+        shape = len(vectors), asked, ranked
         out = memory[: math.prod(shape)].view(shape)
         for one, a, b in zip(out, self.vectors, vectors, strict=True):
             product(a, b, one)

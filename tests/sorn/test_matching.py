@@ -164,6 +164,20 @@ def test_part_groups_are_compared_where_a_network_has_them() -> None:
         similarity(with_parts, without, "sorn")
 
 
+def test_without_a_rule_nothing_is_compared() -> None:
+    query, gallery = (bank(np.zeros((3, 0)), np.ones((3, 2, 4)), np.ones((3, 2))) for _ in range(2))
+    assert [similarities for _, similarities in matching.similarity_blocks(query, gallery, [])] == [[]]
+
+
+def test_features_of_64_bits_are_compared_as_those_of_32() -> None:
+    query, gallery = random_bank(0, 9), random_bank(1, 13)
+    wide = [
+        dataclasses.replace(one, global_=one.global_.astype(np.float64), visibility=one.visibility.astype(np.float64))
+        for one in (query, gallery)
+    ]
+    assert np.array_equal(similarity(*wide, "sorn"), similarity(query, gallery, "sorn"))
+
+
 def test_blocks_come_in_query_order_and_cover_all() -> None:
     rules = [Rule("sorn", 0.15)]
     slices = [rows for rows, _ in matching.similarity_blocks(random_bank(0, 9), random_bank(1, 3), rules, block=4)]
