@@ -15,7 +15,7 @@ DRAWS = 10_000
 LEVEL = 0.95
 SEED = 0
 AT_ONCE = 500  # draws in memory at a time: 12 MB for 3,000 persons
-MOST = 3000 * AT_ONCE  # persons in the draws of sums, at a time
+MOST = 400 * AT_ONCE  # persons in the draws of sums, at a time: 2 MB per array
 
 
 @dataclass(frozen=True)
