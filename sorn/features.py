@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+AT_ONCE = 64
+# Rows of a mapped array that are copied at a time.
+
 
 class Features(NamedTuple):
     """Features of n images as the network returns them, all float32.
@@ -145,7 +148,8 @@ class FeatureBank:
             field.name: getattr(self, field.name) for field in fields(self) if field.name != "second"
         }
         second = self.second and self.second.take(np.arange(len(self))[rows])
-        return FeatureBank(**{name: array[rows] for name, array in arrays.items() if array is not None}, second=second)
+        taken = {name: _taken(array, rows) for name, array in arrays.items() if array is not None}
+        return FeatureBank(**taken, second=second)
 
     def forget(self) -> None:
         """Free the memory of features that are mapped from a file.
@@ -153,9 +157,8 @@ class FeatureBank:
         They are read again when they are used next. Arrays in memory stay.
         """
         for array in (self.global_, self.local, self.part_features):
-            pages = getattr(array, "_mmap", None)  # of np.memmap
-            if pages is not None:
-                pages.madvise(mmap.MADV_DONTNEED)
+            if array is not None:
+                _forget(array)
         if self.second is not None:
             self.second.bank.forget()
 
@@ -180,3 +183,21 @@ class FeatureBank:
         wrong = [field for field, good in shapes.items() if not good]
         if wrong:
             raise ValueError(f"feature bank of {n} images has fields of another shape: {', '.join(wrong)}")
+
+
+def _taken(array: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+    """Rows of an array; of one that is mapped, some at a time: the kernel maps sixteen pages for each that is read."""
+    if isinstance(rows, slice) or not hasattr(array, "_mmap"):
+        return array[rows]
+    numbers = np.arange(len(array))[rows]
+    taken = np.empty((len(numbers), *array.shape[1:]), array.dtype)
+    for first in range(0, len(numbers), AT_ONCE):
+        taken[first : first + AT_ONCE] = array[numbers[first : first + AT_ONCE]]
+        _forget(array)
+    return taken
+
+
+def _forget(array: np.ndarray) -> None:
+    pages = getattr(array, "_mmap", None)  # of np.memmap
+    if pages is not None:
+        pages.madvise(mmap.MADV_DONTNEED)

@@ -312,6 +312,9 @@ def test_features_of_an_evaluation_stay_on_the_disk(tmp_path: Path) -> None:
     part.forget()
     assert resident(mapped.global_) == 0
     assert np.array_equal(mapped.global_, bank.global_), "read again"
+    every_third = np.arange(0, 4000, 3)
+    for rows in (every_third, np.isin(np.arange(4000), every_third)):
+        assert np.array_equal(mapped.take(rows).global_, bank.global_[::3]) and resident(mapped.global_) == 0
     for _ in similarity_blocks(query, mapped, [Rule("global")]):
         assert resident(mapped.global_) == 0
 
