@@ -23,6 +23,9 @@ from sorn.rules import Rule
 FEWEST, WIDEST = 128, 1 << 16
 # Whole rows of similarities are worth while for so many queries at least, and for so many gallery images at most.
 
+BROADEST = 12_288
+# Gallery images of a tile that does not hold whole rows, at most: consumers make arrays of its size.
+
 Pairs = tuple[np.ndarray, np.ndarray]
 # Lines and columns of some pairs in a tile, int64 [n] each.
 
@@ -171,4 +174,4 @@ def tile_size(queries: int, gallery: int, rules: int, whole: bool) -> tuple[int,
     if whole or (height >= min(FEWEST, queries) and gallery <= WIDEST):
         return height, gallery
     height = min(queries, 2 * FEWEST)
-    return height, max(1, matching.MEMORY // (32 * rules * height))  # an eighth: galleries so large need the rest
+    return height, max(1, min(BROADEST, matching.MEMORY // (32 * rules * height)))  # galleries so large need the rest
