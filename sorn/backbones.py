@@ -11,6 +11,7 @@ from sorn.backbone import Backbone, Stages, keep_resolution
 from sorn.config import STRIDE, TIMM
 from sorn.depthwise import use_depthwise
 from sorn.efficientnet_lite import EfficientNetLite0
+from sorn.narrow_maps import use_strided
 from sorn.timm_backbone import TimmBackbone
 
 
@@ -77,6 +78,12 @@ def build_backbone(name: str, stride: int = STRIDE) -> Backbone:
     block 4 keeps the resolution of block 3, or 8 for DANet, where both see further by dilation instead. Raises
     ValueError for a network of timm that is not known or has no such maps, and without the package timm.
     """
+    backbone = _backbone(name, stride)
+    use_strided(backbone)
+    return backbone
+
+
+def _backbone(name: str, stride: int) -> Backbone:
     if name.startswith(TIMM):
         return TimmBackbone(name.removeprefix(TIMM), stride)
     if name == "efficientnet_lite0":

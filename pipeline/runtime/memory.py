@@ -41,7 +41,7 @@ def keep_freed_memory() -> None:
 
 
 def giving_back(steps: Iterable[Step]) -> Iterator[Step]:
-    """The steps, before and after each of which freed memory is given back.
+    """The steps; freed memory is given back between them.
 
     glibc keeps what several threads have freed, up to a hundred megabytes of small arrays. Changes nothing on another C
     library.
