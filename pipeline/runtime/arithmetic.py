@@ -20,6 +20,7 @@ BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # the first ones are faster; t
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # the first one counts
 WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 WITHOUT_AMX = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512", "AVX10_2_512")
+NARROW = 32  # pixels
 NO_UNIT = "no unit for bf16"
 
 
@@ -47,6 +48,17 @@ def pick_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if gpu_computes_bf16(device) else "fp16"
     return "bf16" if bf16_unit() else "fp32"
+
+
+def training_precision(name: str, device: torch.device, width: int) -> str:
+    """Precision in which a network learns from images of a width.
+
+    As `pick_precision`, but fp32 in place of bf16 for images of fewer than NARROW columns on a CPU with AMX: there the
+    gradients of narrow maps may be nan (findings/amx_nan_of_narrow_maps.sh shows it of results).
+    """
+    precision = pick_precision(name, device)
+    narrow = precision == "bf16" and device.type == "cpu" and width < NARROW and bf16_unit() == "amx_bf16"
+    return "fp32" if narrow else precision
 
 
 def described(precision: str, device: torch.device) -> str:

@@ -28,7 +28,7 @@ from pipeline.runs.checkpoint_info import DanetInfo
 from pipeline.runs.config import Config
 from pipeline.runs.layout import Paths
 from pipeline.runtime import signals
-from pipeline.runtime.arithmetic import described, pick_precision
+from pipeline.runtime.arithmetic import described, training_precision
 from pipeline.runtime.core_share import CoreShare
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
@@ -69,7 +69,7 @@ class LabelerTraining:
                 "Use a smaller batch: --set danet.batch_size=...",
             )
         self.device = pick_device(config.runtime.device)
-        self.precision = pick_precision(options.precision, self.device)
+        self.precision = training_precision(options.precision, self.device, options.image_size[1])
         if self.device.type == "cpu":
             keep_freed_memory()
         self.share = CoreShare("labeler", self.device)

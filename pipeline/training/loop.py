@@ -25,7 +25,7 @@ from pipeline.io.weights_metadata import described_normalisation
 from pipeline.runs.run import Run
 from pipeline.runs.stored_options import as_json
 from pipeline.runtime import distributed, signals
-from pipeline.runtime.arithmetic import described, pick_precision
+from pipeline.runtime.arithmetic import described, training_precision
 from pipeline.runtime.core_share import CoreShare
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
@@ -67,7 +67,7 @@ class Training:
         self.steps = self.order.steps
         self.validation = Validation(run) if config.train.validate_every else None
         self.device = pick_device(config.runtime.device)
-        self.precision = pick_precision(config.train.precision, self.device)
+        self.precision = training_precision(config.train.precision, self.device, self.data.image_size[1])
         self.model_config = dataclasses.replace(config.model, identities=self.data.identities)
         self.augmentation = Augmentation(
             **{field.name: getattr(config.train, field.name) for field in dataclasses.fields(Augmentation)}

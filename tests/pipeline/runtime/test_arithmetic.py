@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.runtime import arithmetic
-from pipeline.runtime.arithmetic import bf16_unit, cpu_text, described, pick_precision
+from pipeline.runtime.arithmetic import bf16_unit, cpu_text, described, pick_precision, training_precision
 
 CPU = torch.device("cpu")
 AVX512 = "fpu sse sse2 avx avx2 avx512f avx512_vnni"
@@ -131,3 +131,12 @@ def test_the_precision_is_that_of_the_gpu_asked_for_and_not_of_the_current_one(m
     monkeypatch.setattr(torch.cuda, "device", Within)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[-1].index == 1)
     assert [pick_precision("auto", torch.device("cuda", index)) for index in (0, 1)] == ["fp16", "bf16"]
+
+
+def test_networks_learn_in_fp32_from_narrow_images_on_a_cpu_with_amx(cpu) -> None:
+    names, widths = ("auto", "bf16", "fp32"), (16, 32)
+    for flags, narrow in ((AVX512 + " avx512_bf16 amx_bf16", "fp32"), (AVX512 + " avx512_bf16", "bf16")):
+        cpu(flags)
+        found = {(name, width): training_precision(name, CPU, width) for name in names for width in widths}
+        assert {found["auto", 16], found["bf16", 16]} == {narrow} and {found["auto", 32], found["bf16", 32]} == {"bf16"}
+        assert {found["fp32", 16], found["fp32", 32]} == {"fp32"}
