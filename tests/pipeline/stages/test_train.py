@@ -86,11 +86,11 @@ def test_it_goes_on_in_another_precision_as_on_another_device(
     """`auto` is fp32 on one machine and fp16 on another; a state of fp32 holds no scale of gradients."""
     config = tiny.config("train.precision=auto", "schedule.epochs=1")
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "pick_precision", lambda name, device: precisions[0])
+        patch.setattr(loop, "training_precision", lambda name, device, width: precisions[0])
         stop_at(patch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(SystemExit):
             driver.work(train, Run.of(config, paths), PRINT)
-    monkeypatch.setattr(loop, "pick_precision", lambda name, device: precisions[1])
+    monkeypatch.setattr(loop, "training_precision", lambda name, device, width: precisions[1])
     driver.work(train, Run.of(config, paths), PRINT)
     assert json.loads(paths.train_config.read_text())["precision"] == precisions[1]
 
