@@ -33,9 +33,9 @@ from pipeline.runs.config import Config, MasksConfig, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runs.run import Run
 from pipeline.runtime import distributed
-from pipeline.runtime.threads import use_one_torch_thread
 from pipeline.stages import driver
 from sorn.danet import DANet
+from sorn.threads import use_one_torch_thread
 
 STAGE, IN_TURN, SIDE_BY_SIDE = "make masks", "forward, one batch on all cores", "forward, one batch per core"
 GOAL = 1.10

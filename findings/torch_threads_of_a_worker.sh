@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # torch.set_num_threads in a worker thread, for instance by the initializer of a ThreadPoolExecutor, holds for that thread
 # only if the thread has asked torch for its number of threads before. Otherwise the next call in another thread undoes
-# it. And it sets the number of every thread that starts later. Here sorn/threads.py and pipeline/runtime/threads.py ask
+# it. And it sets the number of every thread that starts later. Here sorn/threads.py asks
 # first, and the number of before is set again in the thread that shares its work. Observed 2026-11-30 with torch 2.14.1.
 set -euo pipefail
 work=$(mktemp -d)

@@ -54,7 +54,9 @@ def share(begin: Callable[[], Callable[[Part], None]], parts: Sequence[Part], mo
     if threads <= 1:
         some()
         return
-    before, pool = count(), _pools.setdefault(threads, ThreadPoolExecutor(threads, "sorn"))
+    if threads not in _pools:
+        _pools[threads] = ThreadPoolExecutor(threads, "sorn")
+    before, pool = count(), _pools[threads]
     running = [pool.submit(_with_one_torch_thread, some) for _ in range(threads)]
     try:
         wait(running)
@@ -78,16 +80,24 @@ def share_rows(work: Callable[[int, int], None], rows: int, fewest: int = 1) -> 
 def _with_one_torch_thread(work: Callable[[], None]) -> None:
     """The work, in a thread of a pool.
 
-    OpenMP keeps its number of threads per thread. Torch gives a thread the number that any thread has set last when it
-    first asks; so it asks first (findings/torch_threads_of_a_worker.sh). What is set holds for threads that begin
-    later, too: `share` sets it back when its threads have ended.
+    The number of torch threads that it sets holds for threads that begin later, too: `share` sets it back when its
+    threads have ended.
     """
     if not getattr(_own, "set", False):
-        torch = sys.modules["torch"]
-        torch.get_num_threads()
-        torch.set_num_threads(1)
+        use_one_torch_thread()
         _own.set = True
     work()
+
+
+def use_one_torch_thread() -> None:
+    """Initializer of a pool's threads that sets one torch thread each.
+
+    OpenMP keeps its number of threads per thread. Torch gives a thread the number that any thread has set last when it
+    first asks; so it asks first (findings/torch_threads_of_a_worker.sh).
+    """
+    if torch := sys.modules.get("torch"):
+        torch.get_num_threads()
+        torch.set_num_threads(1)
 
 
 # A forked process has no threads.

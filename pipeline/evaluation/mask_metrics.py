@@ -14,9 +14,10 @@ import numpy as np
 
 from pipeline.evaluation.label_report import DifferingImage, MaskAgreement, StripeAgreement
 from pipeline.runs.config import Config
-from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
+from pipeline.runtime.threads import single_torch_thread
 from sorn import metrics
 from sorn.parts import CLASSES
+from sorn.threads import use_one_torch_thread
 
 STRIDE = 16  # of the backbone: the feature map is H/16 x W/16
 BATCH = 16  # masks compared at a time: enough for torch, and what they become stays in the cache

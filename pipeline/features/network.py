@@ -20,12 +20,13 @@ from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import progress
-from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
+from pipeline.runtime.threads import single_torch_thread
 from sorn.adaptation import Moments, adapt_norms, batch_moments
 from sorn.batch import Batch
 from sorn.config import SORNConfig
 from sorn.fused import fused
 from sorn.network import SORN
+from sorn.threads import use_one_torch_thread
 
 Result = TypeVar("Result")
 

@@ -34,19 +34,6 @@ def single_torch_thread(needed: bool = False) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def use_one_torch_thread() -> None:
-    """Initializer of a pool's threads that sets one torch thread each.
-
-    OpenMP stores its number of threads per thread. Torch gives a thread the number that any thread has set last when it
-    first asks; so it asks first.
-    """
-    if "torch" in sys.modules:
-        import torch
-
-        torch.get_num_threads()
-        torch.set_num_threads(1)
-
-
 def use_all_cores() -> None:
     """All cores of the machine for torch in process 0.
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.runtime.threads import use_one_torch_thread
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.labeling import Labeling, ShardLabeler
 from pipeline.shards.plan import PlannedShard
+from sorn.threads import use_one_torch_thread
 
 PACKAGES = {"dask": ("dask", "distributed"), "ray": ("ray",)}
 STREAMING = ("loky", "dask")  # backends that give results while others are computed; ray's gives all at the end

@@ -34,13 +34,14 @@ from pipeline.runs.config import Config, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
 from pipeline.runtime.prefetch import ahead
-from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
+from pipeline.runtime.threads import single_torch_thread
 from pipeline.shards.change import Change
 from pipeline.shards.digest import ShardContent
 from pipeline.shards.format import ShardReader, ShardWriter
 from pipeline.shards.mending import Mending, finished_shard
 from pipeline.shards.plan import PlannedShard
 from sorn.sample import Sample, Status, no_keypoints
+from sorn.threads import use_one_torch_thread
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 8  # images decoded and labelled at a time: enough for a GPU, little memory
 RSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10  # of getrusage: bytes there, KB elsewhere

@@ -25,7 +25,8 @@ from pipeline.runs.result_paths import LabelsPagePaths
 from pipeline.runs.run import Run
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import Progress
-from pipeline.runtime.threads import single_torch_thread, use_one_torch_thread
+from pipeline.runtime.threads import single_torch_thread
+from sorn.threads import use_one_torch_thread
 
 logger = logging.getLogger(__name__)
 
