@@ -57,17 +57,22 @@ def training_precision(name: str, device: torch.device, width: int) -> str:
     gradients of narrow maps may be nan (findings/amx_nan_of_narrow_maps.sh shows it of results).
     """
     precision = pick_precision(name, device)
-    narrow = precision == "bf16" and device.type == "cpu" and width < NARROW and bf16_unit() == "amx_bf16"
-    return "fp32" if narrow else precision
+    return "fp32" if precision == "bf16" and _too_narrow(device, width) else precision
 
 
-def described(precision: str, device: torch.device) -> str:
+def _too_narrow(device: torch.device, width: int) -> bool:
+    return device.type == "cpu" and width < NARROW and bf16_unit() == "amx_bf16"
+
+
+def described(precision: str, device: torch.device, width: int = NARROW) -> str:
     """Precision and device in words, with what the device has for bf16.
 
     "bf16 on cpu (unit for bf16: avx512_bf16)", "fp32 on cpu (no unit for bf16)", "bf16 on cuda". A precision that the
-    user chose and the device emulates is told in the same way.
+    user chose and the device emulates is told in the same way. width: of the images that a network learns from.
     """
     shown = f"{precision} on {device}"
+    if _too_narrow(device, width) and precision == "fp32":
+        return f"{shown} ({cpu_text()}, not used for images of fewer than {NARROW} columns)"
     if device.type == "cpu":
         return f"{shown} ({cpu_text()})"
     return f"{shown} ({NO_UNIT})" if precision == "bf16" and not gpu_computes_bf16(device) else shown

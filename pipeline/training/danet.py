@@ -91,7 +91,7 @@ class LabelerTraining:
         total = self.options.epochs * self.steps
         logger.info(
             f"labeler: {len(self.data)} images, {self.options.epochs} epochs of {self.steps} steps, "
-            f"DANet on {self.options.backbone} in {described(self.precision, self.device)}"
+            f"DANet on {self.options.backbone} in {described(self.precision, self.device, self.options.image_size[1])}"
         )
         self.saved = time.monotonic()
         self.model.train()

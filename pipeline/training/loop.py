@@ -100,7 +100,7 @@ class Training:
         self._resume()
         epochs = self.config.schedule.epochs
         shared = f", shared by {self.process.world} processes" if self.process.world > 1 else ""
-        computed = f"{self.model_config.backbone} in {described(self.precision, self.device)}"
+        computed = f"{self.model_config.backbone} in {described(self.precision, self.device, self.data.image_size[1])}"
         distributed.say(
             f"train: {len(self.data)} images of {self.data.identities} pids, {epochs} epochs of {self.steps} steps of "
             f"{self.config.train.batch_size}, {computed}{shared}"

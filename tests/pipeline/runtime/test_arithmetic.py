@@ -140,3 +140,5 @@ def test_networks_learn_in_fp32_from_narrow_images_on_a_cpu_with_amx(cpu) -> Non
         found = {(name, width): training_precision(name, CPU, width) for name in names for width in widths}
         assert {found["auto", 16], found["bf16", 16]} == {narrow} and {found["auto", 32], found["bf16", 32]} == {"bf16"}
         assert {found["fp32", 16], found["fp32", 32]} == {"fp32"}
+        assert ("not used for images of fewer than 32 columns" in described(narrow, CPU, 16)) == (narrow == "fp32")
+        assert "not used" not in described("bf16", CPU, 32)
