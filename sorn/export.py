@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sorn.batch import to_input
 from sorn.config import SORNConfig
 from sorn.network import SORN, SORNOutput
+from sorn.unfilled import unfilled
 
 FEATURE_TOLERANCE = 1e-4
 # Of |f - f'| / |f| per feature vector: two cosines then differ by less than 2e-4. Float32 kernels differ by 1e-6.
@@ -60,7 +61,7 @@ def named(output: SORNOutput, names: tuple[str, ...]) -> dict[str, Tensor]:
 
 def trimmed(network: SORN) -> SORN:
     """Copy of the network without its identity classifiers and its part branch."""
-    with torch.device("meta"):
+    with unfilled():
         bare = SORN(replace(network.config, identities=0, part_branch=False))
     weights = network.state_dict()
     kept = {name: weights[name].clone(memory_format=torch.contiguous_format) for name in bare.state_dict()}

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from pipeline.io import checkpoints
 from pipeline.io.networks import require_trained_normalisation, sorn_network
@@ -27,6 +25,7 @@ from sorn.config import SORNConfig
 from sorn.fused import fused
 from sorn.network import SORN
 from sorn.threads import use_one_torch_thread
+from sorn.unfilled import unfilled
 
 Result = TypeVar("Result")
 
@@ -41,24 +40,12 @@ def load_network(weights: Path, model: SORNConfig, device: torch.device) -> SORN
     model: options of the network, from config.json beside the weights. Raises UserError for weights that are missing,
     damaged, of another network or of another normalisation.
     """
-    with torch.device("meta"), _Unfilled():
+    with unfilled():
         network = sorn_network(model)
     checkpoints.load_weights(weights, network)
     require_trained_normalisation(weights, network.normalisation)
     ready: SORN = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ready
-
-
-class _Unfilled(TorchFunctionMode):
-    """Weights that are not drawn, because those of a file replace them.
-
-    On the device "meta" PyTorch would import its compiler for that, which takes longer than PyTorch itself.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (nn.init.normal_, nn.init.kaiming_normal_):
-            return kwargs["tensor"]
-        return args[0] if func == torch.Tensor.normal_ else func(*args, **(kwargs or {}))
 
 
 class Inference:

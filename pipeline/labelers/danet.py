@@ -89,6 +89,7 @@ class DANetLabeler:
 
         from pipeline.io import checkpoints
         from pipeline.runtime.device import pick_device
+        from sorn.unfilled import unfilled
 
         self._require_file()
         try:
@@ -103,7 +104,7 @@ class DANetLabeler:
         self.device = pick_device(runtime.device)
         self.precision = pick_precision(self.options.precision, self.device)
         distributed.say(f"masks: DANet in {described(self.precision, self.device)}")
-        with torch.device("meta"):
+        with unfilled():
             model = danet_network(made.backbone, made.width)
         checkpoints.load_weights(self.path, model)
         require_trained_normalisation(self.path, model.normalisation)

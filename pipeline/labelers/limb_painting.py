@@ -255,16 +255,15 @@ def _shapes(limbs: list[Limb], height: float, kind: str) -> tuple[np.ndarray, ..
 
     Edges, where those of each limb begin and end, half widths, and what is added to distances.
     """
-    edges = [
-        np.concatenate([limb.points, np.roll(limb.points, -1, axis=0)], axis=1)[: _sides(len(limb.points))]
-        for limb in limbs
-    ]
+    edges = [_edges(limb.points) for limb in limbs]
     starts = np.concatenate([[0], np.cumsum([len(own) for own in edges])])
     half_widths: np.ndarray = np.array([HALF_WIDTH[limb.part] * height for limb in limbs], kind)
     behind: np.ndarray = np.array([BEHIND if limb.part == TORSO else 0.0 for limb in limbs], kind)
     return np.concatenate(edges).astype(kind), starts, half_widths, behind
 
 
-def _sides(points: int) -> int:
-    """Number of edges: that between two points is not gone there and back."""
-    return points if points > 2 else 1
+def _edges(points: np.ndarray) -> np.ndarray:
+    """Edges of a shape, x and y of their starts and ends: one of a capsule, and of a disc one without length."""
+    if len(points) <= 2:
+        return points[[0, -1]].reshape(1, 4)
+    return np.concatenate([points, np.concatenate([points[1:], points[:1]])], axis=1)

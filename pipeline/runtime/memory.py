@@ -1,8 +1,8 @@
 """Errors of a full memory, and reuse of freed memory.
 
-In each step torch frees every activation and allocates it anew. glibc returns large blocks to the kernel at once, and
-the kernel clears their pages before it hands them out again: 100,000 page faults and a tenth of a core per step of
-ResNet-50. Opens no file.
+torch frees every activation in each step, and LiteRT for each image, and allocates it anew. glibc returns large blocks
+to the kernel at once, and the kernel clears their pages before it hands them out again: 100,000 page faults and a tenth
+of a core per step of ResNet-50. Opens no file.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from pipeline.labelers.keypoints.base import KeypointFinder
 from pipeline.runs.config import Config, Runtime
 from pipeline.runs.layout import Paths
 from pipeline.runtime import distributed
+from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.threads import single_torch_thread
 from pipeline.shards.change import Change
@@ -158,6 +159,7 @@ class ShardLabeler:
 
         records: their records. Raises UserError for an error that would stop the work halfway.
         """
+        keep_freed_memory()
         self.labeler.prepare(records.of_split(*self.work.splits), self.work.runtime)
         if self.finder is not None:
             self.finder.prepare(records, self.work.runtime)

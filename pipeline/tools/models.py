@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from pipeline.errors import UserError
 from pipeline.io.networks import install_timm, told_of_backbone
 from pipeline.io.weights_metadata import read_metadata
@@ -23,6 +21,7 @@ from pipeline.runs.shipped import ShippedNetwork, again, find_shipped, shipped_n
 from pipeline.training.weight_sources import PackageFile, WeightSource, sources_of
 from sorn.backbones import build_backbone
 from sorn.config import BACKBONES, DANET_BACKBONES, OPEN, TIMM, check_choice
+from sorn.unfilled import unfilled
 
 MILLION = 10**6
 
@@ -167,7 +166,7 @@ def entry(name: str) -> BackboneEntry:
         check_choice("backbone", name, tuple(dict.fromkeys(BACKBONES + DANET_BACKBONES)))
     except ValueError as error:
         raise UserError(str(error), "See them all: sorn models") from error
-    with told_of_backbone("model.backbone", name), torch.device("meta"):
+    with told_of_backbone("model.backbone", name), unfilled():
         backbone = build_backbone(name)
     return BackboneEntry(
         name,
