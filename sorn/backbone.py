@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from sorn.config import STRIDE
 from sorn.depthwise import depthwise
+from sorn.folding import fold_frozen
 from sorn.normalisation import IMAGENET, Normalisation
 
 SHOWN = 3  # names in a message
@@ -66,6 +67,8 @@ class Backbone(nn.Module):
         for module in self._frozen:
             module.requires_grad_(False)
         self.train(self.training)
+        if self.folds:
+            fold_frozen(self, self._frozen)
 
     def _parameters_of_block2(self) -> set[nn.Parameter]:
         """Parameters that its map depends on: those with a gradient."""

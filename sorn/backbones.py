@@ -12,6 +12,7 @@ from sorn.config import STRIDE, TIMM
 from sorn.depthwise import use_depthwise
 from sorn.efficientnet_lite import EfficientNetLite0
 from sorn.narrow_maps import use_strided
+from sorn.relu import use_relu
 from sorn.timm_backbone import TimmBackbone
 
 
@@ -80,6 +81,7 @@ def build_backbone(name: str, stride: int = STRIDE) -> Backbone:
     """
     backbone = _backbone(name, stride)
     use_strided(backbone)
+    use_relu(backbone)
     return backbone
 
 

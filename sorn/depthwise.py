@@ -28,8 +28,9 @@ def depthwise(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int, p
     slow = input.shape[2] < size or (dtype == torch.bfloat16 and (stride > 1 or size > WINDOW))
     if not slow or not _learns_on_cpu(input, weight):
         return F.conv2d(input, weight, bias, stride, padding, groups=len(weight))
-    out: Tensor = _Depthwise.apply(input.to(dtype), weight.to(dtype), stride, padding)
-    return out if bias is None else out + bias.to(dtype)[:, None, None]
+    bias = None if bias is None else bias.to(dtype)
+    out: Tensor = _Depthwise.apply(input.to(dtype), weight.to(dtype), bias, stride, padding)
+    return out
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -65,13 +66,13 @@ class _Depthwise(torch.autograd.Function):
     """The convolution, with gradients of its own."""
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(input, weight)
         ctx.stride, ctx.padding = stride, padding
-        return F.conv2d(input, weight, None, stride, padding, groups=len(weight))
+        return F.conv2d(input, weight, bias, stride, padding, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         input, weight = ctx.saved_tensors
         stride, padding = ctx.stride, ctx.padding
         grad = grad.contiguous(memory_format=torch.channels_last)
@@ -80,7 +81,8 @@ class _Depthwise(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             framed = F.pad(input, (padding,) * 4) if padding else input
             for_weight = _weight_gradient(framed, grad, weight.shape[-1], stride)
-        return for_input, for_weight, None, None
+        for_bias = grad.sum((0, 2, 3), dtype=torch.float32).to(grad.dtype) if ctx.needs_input_grad[2] else None
+        return for_input, for_weight, for_bias, None, None
 
 
 def _input_gradient(grad: Tensor, input: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:

@@ -14,6 +14,7 @@ from sorn.backbone import Backbone, Stages, keep_resolution
 from sorn.config import STRIDE
 from sorn.depthwise import depthwise
 from sorn.normalisation import TENSORFLOW
+from sorn.relu import relu6
 
 STEM, HEAD = 32, 1280  # channels; the Lite variants scale neither
 STAGES = (  # expansion, channels, blocks, stride of the first, kernel: those of EfficientNet-B0
@@ -61,8 +62,8 @@ class LiteBlock(nn.Module):
         self._project_conv, self._bn2 = SameConv2d(inner, outputs, 1), _norm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expands else x
-        inner = F.relu6(self._bn1(self._depthwise_conv(inner)), inplace=True)
+        inner = relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        inner = relu6(self._bn1(self._depthwise_conv(inner)))
         projected: Tensor = self._bn2(self._project_conv(inner))
         return x + projected if self.adds else projected
 
@@ -95,13 +96,13 @@ class EfficientNetLite0(Backbone):
         keep_resolution(self._blocks[second + 1 : third + 1], self._blocks[third + 1 :], stride)
 
     def forward(self, image: Tensor) -> Stages:
-        x, maps = F.relu6(self._bn0(self._conv_stem(image)), inplace=True), []
+        x, maps = relu6(self._bn0(self._conv_stem(image))), []
         for number, block in enumerate(self._blocks):
             x = block(x)
             if number in ENDS:
                 maps.append(x)
         block2, block3 = maps
-        return Stages(block2, block3, F.relu6(self._bn1(self._conv_head(x)), inplace=True))
+        return Stages(block2, block3, relu6(self._bn1(self._conv_head(x))))
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

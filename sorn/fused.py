@@ -1,7 +1,6 @@
 """Trained SORN for inference, with batch norms folded into other layers.
 
-In evaluation mode a BatchNorm is a scale and a shift per channel. The layer before it can include both. That saves a
-pass over every map. The weights are also rounded once, and not in every batch as by autocast.
+That saves a pass over every map. The weights are also rounded once, and not in every batch as by autocast.
 """
 
 from __future__ import annotations
@@ -14,10 +13,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from sorn.engine import DTYPES
+from sorn.folding import Layer, Norm, pairs
 from sorn.network import SORN
-
-Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
-LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 @torch.no_grad()
@@ -46,18 +43,14 @@ def fused(model: SORN, precision: str) -> SORN:
     return copied.requires_grad_(False)
 
 
-def _fold(module: nn.Module) -> None:
-    """Every batch norm folded into the layer registered before it, which feeds it (`Backbone.folds`)."""
-    before, layer = "", nn.Module()
-    for name, child in list(module.named_children()):
-        if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)) and isinstance(layer, LAYERS):
-            setattr(module, before, _folded(layer, child))
-            setattr(module, name, nn.Identity())
-        _fold(child)
-        before, layer = name, child
+def _fold(network: nn.Module) -> None:
+    """Every batch norm folded into the layer that feeds it."""
+    for pair in list(pairs(network)):
+        setattr(pair.module, pair.layer_name, _folded(pair.layer, pair.norm))
+        setattr(pair.module, pair.norm_name, nn.Identity())
 
 
-def _folded(layer: Layer, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
+def _folded(layer: Layer, norm: Norm) -> nn.Module:
     if isinstance(layer, nn.Linear):
         return fuse_linear_bn_eval(layer, norm)
     return fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))

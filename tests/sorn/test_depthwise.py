@@ -33,7 +33,7 @@ def test_values_and_gradients_are_those_of_torch(
 ) -> None:
     parts = inputs(size, layout=layout)[:2]
     expected = F.conv2d(*parts, None, stride, padding, groups=CHANNELS)
-    found = module._Depthwise.apply(*parts, stride, padding)
+    found = module._Depthwise.apply(*parts, None, stride, padding)
     torch.testing.assert_close(found, expected)
     for mine, torchs in zip(gradients(found, parts), gradients(expected, parts), strict=True):
         torch.testing.assert_close(mine, torchs, rtol=1e-4, atol=1e-4)
