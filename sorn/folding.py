@@ -19,7 +19,10 @@ Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
 class Pair(NamedTuple):
-    """Layer and the norm that it feeds, with their names in a module."""
+    """Layer and the norm that it feeds.
+
+    Both with their names in a module.
+    """
 
     module: nn.Module
     layer_name: str
@@ -29,7 +32,10 @@ class Pair(NamedTuple):
 
 
 def pairs(network: nn.Module) -> Iterator[Pair]:
-    """Every layer with the batch norm registered next to it, which it must feed (`sorn.backbone.Backbone.folds`)."""
+    """Every layer with the batch norm registered next to it.
+
+    It must feed that norm (`sorn.backbone.Backbone.folds`).
+    """
     for module in network.modules():
         children = list(module.named_children())
         for (layer_name, layer), (norm_name, norm) in itertools.pairwise(children):
@@ -38,10 +44,10 @@ def pairs(network: nn.Module) -> Iterator[Pair]:
 
 
 def fold_frozen(network: nn.Module, norms: Collection[nn.Module]) -> None:
-    """Convolutions that include the norm they feed, where it is one of `norms`, which do not learn any more.
+    """Change of the convolutions before frozen norms: they include them.
 
-    All parameters and buffers stay where they are, with their names and values: a convolution multiplies its weights
-    in every step, and they learn as before. Once for each norm.
+    norms: those that do not learn any more. All parameters and buffers stay where they are, with their names and
+    values: a convolution multiplies its weights in every step, and they learn as before. Once for each norm.
     """
     for pair in pairs(network):
         if pair.norm in norms and isinstance(pair.layer, nn.Conv2d) and pair.layer.bias is None:

@@ -15,7 +15,10 @@ NEGATIVE = np.uint16(0x8000)
 
 @compiled("void(u2[::1], u2)")
 def cut(values, top):  # type: ignore[no-untyped-def]
-    """Values below 0 become 0, those above `top` become `top`, in place. What is not a number stays."""
+    """Values cut at 0 and at `top`, in place.
+
+    What is not a number stays.
+    """
     for i in range(len(values)):
         value = values[i]
         found = top if value > top else value

@@ -16,7 +16,10 @@ from torch.overrides import TorchFunctionMode
 
 @contextmanager
 def unfilled() -> Iterator[None]:
-    """Networks built within have weights on the device "meta", which hold no values."""
+    """Context in which networks are built without values.
+
+    Their weights are on the device "meta".
+    """
     with torch.device("meta"), _NotDrawn():
         yield
 
