@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # On a CPU torch's in-place ReLU, ReLU6 and clamp of a bfloat16 tensor take longer than those of a float32 tensor of as
 # many numbers, which has twice the bytes: every number is widened and rounded, even where the CPU has a unit for
-# bfloat16. An int16 clamp of the same memory gives the same bits for all numbers that are not nan, because the bits of
+# bfloat16. An int16 clamp of the same memory gives equal results for all numbers that are not nan, because the bits of
 # bfloat16 numbers that are not negative rise with them. Here sorn/relu.py works on the bits. Observed 2026-12-01 with
 # torch 2.14.1: 1.5 to 2.3 times float32, and three to five times int16.
 set -euo pipefail

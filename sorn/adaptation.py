@@ -27,6 +27,7 @@ def batch_moments(model: SORN, image: Tensor, precision: str) -> Moments:
     image: uint8 [B, H, W, 3], B >= 2, on the device of the network, which stays as it is. Each norm normalises by the
     batch, as in training; variances are unbiased. Several threads may call it with one network.
     """
+    assert not model.backbone.frozen, "frozen norms may see no maps"
     copied = copy.deepcopy(model).eval()
     for norm in _norms(copied):
         norm.reset_running_stats()

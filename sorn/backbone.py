@@ -37,14 +37,14 @@ class Backbone(nn.Module):
 
     channels: of blocks 2, 3 and 4. normalisation: of its input. head: beginnings of the names of the classifier's
     weights in published files. folds: whether every batch norm follows, in order of registration, the layer that feeds
-    it (`sorn.fused`).
+    it (`sorn.folding`). frozen: modules that do not learn any more.
     """
 
     channels: tuple[int, int, int]
     normalisation: Normalisation = IMAGENET
     head: ClassVar[tuple[str, ...]] = ()
     folds: ClassVar[bool] = True
-    _frozen: tuple[nn.Module, ...] = ()
+    frozen: tuple[nn.Module, ...] = ()
 
     def freeze_norms(self) -> None:
         """Batch norms whose statistics and weights do not learn from now on."""
@@ -58,17 +58,17 @@ class Backbone(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
-        for module in self._frozen:
+        for module in self.frozen:
             module.eval()
         return self
 
     def _freeze(self, modules: Iterable[nn.Module]) -> None:
-        self._frozen = (*self._frozen, *modules)
-        for module in self._frozen:
+        self.frozen = (*self.frozen, *modules)
+        for module in self.frozen:
             module.requires_grad_(False)
         self.train(self.training)
         if self.folds:
-            fold_frozen(self, self._frozen)
+            fold_frozen(self, self.frozen)
 
     def _parameters_of_block2(self) -> set[nn.Parameter]:
         """Parameters that its map depends on: those with a gradient."""

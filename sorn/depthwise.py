@@ -81,7 +81,10 @@ class _Depthwise(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             framed = F.pad(input, (padding,) * 4) if padding else input
             for_weight = _weight_gradient(framed, grad, weight.shape[-1], stride)
-        for_bias = grad.sum((0, 2, 3), dtype=torch.float32).to(grad.dtype) if ctx.needs_input_grad[2] else None
+        for_bias = None
+        if ctx.needs_input_grad[2]:
+            summed = torch.promote_types(grad.dtype, torch.float32)
+            for_bias = grad.sum((0, 2, 3), dtype=summed).to(grad.dtype)
         return for_input, for_weight, for_bias, None, None
 
 

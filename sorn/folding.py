@@ -49,7 +49,7 @@ def fold_frozen(network: nn.Module, norms: Collection[nn.Module]) -> None:
     norms: those that do not learn any more. All parameters and buffers stay where they are, with their names and
     values: a convolution multiplies its weights in every step, and they learn as before. Once for each norm.
     """
-    for pair in pairs(network):
+    for pair in list(pairs(network)):
         if pair.norm in norms and isinstance(pair.layer, nn.Conv2d) and pair.layer.bias is None:
             kind = type(pair.layer)
             pair.layer.__class__ = type(f"Folded{kind.__name__}", (FoldedConv2d, kind), {})

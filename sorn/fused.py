@@ -27,6 +27,7 @@ def fused(model: SORN, precision: str) -> SORN:
     network must be in evaluation mode.
     """
     assert not model.training, "only the norms of evaluation mode can be folded"
+    assert not model.backbone.frozen, "frozen norms may be folded already"
     copied = copy.deepcopy(model)
     copied.config = dataclasses.replace(model.config, identities=0)
     if copied.local is not None:

@@ -1,7 +1,7 @@
 """ReLU and ReLU6 that are fast in bfloat16 on CPUs.
 
-torch widens and rounds every number, which takes three to five times as long as to read and write it. The bits of the
-results are those of torch.
+torch widens and rounds every number, which takes three to five times as long as to read and write it. The results are
+equal: what is not a number stays so.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ def _rectified(input: Tensor, top: int) -> Tensor:
     if torch.is_grad_enabled() and input.requires_grad:
         found: Tensor = _Rectified.apply(input, top)
         return found
+    torch.autograd.graph.increment_version(input)  # what has kept the former numbers for a gradient must notice
     return _cut(input, top)
 
 

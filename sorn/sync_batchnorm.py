@@ -5,7 +5,7 @@ torch.nn.SyncBatchNorm does this on a GPU and refuses tensors of a CPU. SyncNorm
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -15,14 +15,19 @@ from torch.distributed import ProcessGroup
 from torch.nn.functional import batch_norm
 
 
-def synchronised(module: nn.Module, process_group: ProcessGroup | None = None) -> nn.Module:
+def synchronised(
+    module: nn.Module, process_group: ProcessGroup | None = None, kept: Collection[nn.Module] = ()
+) -> nn.Module:
     """The network with synchronised batch norms.
 
     Every BatchNorm1d and BatchNorm2d is replaced by one that uses the whole batch; the network may itself be such a
     norm. Parameters and buffers are the same tensors under the same names, so that a checkpoint fits both. Call it when
-    the network is on its device, and before DistributedDataParallel. process_group: None means all processes. Raises
-    ValueError for a norm that does more, as those of timm that hold an activation.
+    the network is on its device, and before DistributedDataParallel. process_group: None means all processes. kept:
+    norms that stay, because they are frozen. Raises ValueError for a norm that does more, as those of timm that hold an
+    activation.
     """
+    if module in kept:
+        return module
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         if type(module) not in (nn.BatchNorm1d, nn.BatchNorm2d):
             raise ValueError(f"{type(module).__name__} does more than normalise, and cannot be synchronised")
@@ -31,7 +36,7 @@ def synchronised(module: nn.Module, process_group: ProcessGroup | None = None) -
             return convert(module, process_group)
         return SyncNorm(module, process_group)
     for name, child in module.named_children():
-        module.add_module(name, synchronised(child, process_group))
+        module.add_module(name, synchronised(child, process_group, kept))
     return module
 
 

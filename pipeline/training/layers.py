@@ -21,11 +21,9 @@ def prepare_layers(model: SORN, options: TrainConfig, processes: int) -> None:
         model.backbone.freeze_norms()
     if options.batch_norm == "local" or processes == 1:
         return
-    for name, branch in model.named_children():
-        if name == "backbone" and started and options.norms == "frozen":
-            continue
+    for branch in model.children():
         try:
-            synchronised(branch)
+            synchronised(branch, kept=model.backbone.frozen)
         except ValueError as error:
             wrong = f"train.batch_norm = sync, and in {model.config.backbone} {error}"
             raise UserError(wrong, "Use --set train.batch_norm=local, or another backbone.") from error

@@ -1,8 +1,8 @@
-"""ReLU and ReLU6 in bfloat16: values and gradients have the bits of torch's own."""
+"""ReLU and ReLU6 in bfloat16: values and gradients equal torch's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -18,9 +18,12 @@ BOTH = [(relu, F.relu), (relu6, F.relu6)]
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Where torch has many threads, it is as fast."""
-    assert torch.get_num_threads() <= module.MOST_THREADS, "run the tests with OMP_NUM_THREADS=1"
+def one_thread() -> Iterator[None]:
+    """Where torch has many threads, it is as fast, and computes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def everything() -> Tensor:
@@ -50,15 +53,26 @@ def test_every_number_becomes_what_it_becomes_in_torch(
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(("own", "torchs"), BOTH)
-def test_gradients_are_those_of_torch(own: Rectifier, torchs: Rectifier, layout: torch.memory_format) -> None:
+def test_gradients_are_those_of_torch(
+    own: Rectifier, torchs: Rectifier, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
+    asked = counted(monkeypatch)
     image = (4 * torch.randn(2, 64, 16, 16)).bfloat16().contiguous(memory_format=layout)
     image[0, 0, 0, :4] = torch.tensor([6.0, 0.0, float("inf"), -float("inf")])
     weights, gradients = torch.randn(image.shape).bfloat16(), []
     for rectify in (own, torchs):
         leaf = image.clone().requires_grad_()
         gradients += torch.autograd.grad((rectify(leaf * 1) * weights).sum(), [leaf])
-    assert torch.equal(*gradients) and gradients[0].any()
+    assert torch.equal(*gradients) and gradients[0].any() and len(asked) == 1
+
+
+def test_a_map_that_is_kept_for_a_gradient_must_not_change() -> None:
+    kept, weight = torch.randn(2, 64, 16, 16).bfloat16(), torch.ones(1, dtype=torch.bfloat16, requires_grad=True)
+    product = (kept * weight).sum()
+    relu(kept)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.backward()
 
 
 def test_small_wide_and_cut_out_maps_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:

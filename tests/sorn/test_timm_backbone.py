@@ -66,3 +66,12 @@ def test_norms_that_hold_an_activation_stay() -> None:
         expected, found = model(image), fused(model, "fp32")(image)
     torch.testing.assert_close(found.local_features, expected.local_features, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.part_logits, expected.part_logits, rtol=1e-4, atol=1e-5)
+
+
+def test_frozen_norms_that_hold_an_activation_stay_where_they_are() -> None:
+    pytest.importorskip("timm")
+    torch.manual_seed(0)
+    backbone, image = build_backbone("timm:mobilenetv3_small_100"), torch.randn(2, 3, 64, 32)
+    expected = backbone.eval()(image).block4
+    backbone.freeze_norms()
+    assert torch.equal(backbone.train()(image).block4, expected)

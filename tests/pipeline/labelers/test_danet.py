@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from pipeline.labelers.danet import DANetLabeler, joined, window_tops
 from pipeline.runs.config import Runtime
 from sorn.danet import DANet
 from sorn.sample import Status
+
+ROOT = Path(__file__).parents[3]
 
 SIZE = (32, 16)
 
@@ -43,6 +47,18 @@ def images() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     sizes = [(120, 50), (64, 64), (32, 16), (300, 20), (1, 1), (47, 10)]
     return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+
+
+def test_a_network_is_made_without_torchs_compiler() -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline import labelers; "
+        "from pipeline.runs.config import Runtime; from pipeline.datasets.manifest import Manifest; "
+        "from pipeline.labelers.base import Source; source = Source(Manifest('name', 'Name'), Path()); "
+        "labelers.create('danet', {'weights': 'starter-danet'}, source).prepare([], Runtime(device='cpu')); "
+        "print([name for name in ('torch._dynamo', 'torchvision', 'sympy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_weights_with_narrow_heads_are_read_by_their_metadata(tmp_path: Path) -> None:
