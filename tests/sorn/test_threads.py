@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -79,3 +80,17 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc here")
+def test_threads_that_python_has_joined_end_before_the_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(part: int) -> int:
+        torch.ones(64, 64).mean()
+        return threading.get_native_id()
+
+    for _ in range(200):
+        monkeypatch.setattr(threads, "_begun", set())  # without those of pools that wait for work
+        with ThreadPoolExecutor(2, initializer=threads.use_one_torch_thread) as pool:
+            native = set(pool.map(work, range(8)))
+        threads.wait_for_ended()  # what the exit calls
+        assert not any(os.path.exists(f"/proc/self/task/{thread}") for thread in native)
