@@ -112,8 +112,9 @@ def use_one_torch_thread() -> None:
 def wait_for_ended() -> None:
     """Wait until the kernel has ended threads that Python has joined.
 
-    It takes LONGEST_END at the most. A thread frees what torch has kept in it after Python has joined it. If the interpreter ends meanwhile, the process
-    aborts: "terminate called without an active exception" (pytorch issue 117762).
+    It takes LONGEST_END at the most. A thread frees what torch has kept in it after Python has joined it. If the
+    interpreter ends meanwhile, the process aborts: "terminate called without an active exception" (pytorch issue
+    117762).
     """
     until = time.monotonic() + LONGEST_END
     while time.monotonic() < until and any(os.path.exists(f"/proc/self/task/{thread}") for thread in _begun):
