@@ -67,13 +67,14 @@ class FoldedConv2d(nn.Conv2d):
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
+        """Weights times the scale of the norm, float32 [outputs, inputs, k, k]."""
         weight = self._parameters["weight"]
         assert weight is not None
         return weight * self._scale()[:, None, None, None]
 
     @property
     def bias(self) -> Tensor:  # type: ignore[override]
-        """Shift of the norm."""
+        """Shift of the norm, float32 [outputs]."""
         mean, shift = self.norm.running_mean, self.norm.bias
         assert mean is not None
         return shift - mean * self._scale()

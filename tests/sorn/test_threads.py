@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 
 from sorn import threads
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=[1, 3])
@@ -94,3 +99,17 @@ def test_threads_that_python_has_joined_end_before_the_exit(monkeypatch: pytest.
             native = set(pool.map(work, range(8)))
         threads.wait_for_ended()  # what the exit calls
         assert not any(os.path.exists(f"/proc/self/task/{thread}") for thread in native)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc here")
+def test_the_exit_of_the_interpreter_waits_for_them() -> None:
+    code = """
+import atexit, os, time
+atexit.register(lambda: print(time.monotonic() - begin >= threads.LONGEST_END))  # called after the one of sorn.threads
+from sorn import threads
+threads.LONGEST_END = 0.2
+threads._begun.add(os.getpid())  # the main thread, which does not end before
+begin = time.monotonic()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "True", done.stdout + done.stderr
