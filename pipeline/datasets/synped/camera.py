@@ -6,11 +6,12 @@ Reads and writes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pipeline.datasets.synped.photo import Response, draw_response
-from pipeline.datasets.synped.raycast import unit
+from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.shade_kernels import view_rays
 from pipeline.datasets.synped.style import Style
 
@@ -69,13 +70,49 @@ class View:
     def project(self, points: np.ndarray) -> np.ndarray:
         """Points [n, 3] in front of the camera -> tangents [n, 2]: to the right, down."""
         offset = points - self.eye
-        depth = np.maximum(offset @ self.forward, 1e-3)
-        return np.stack([offset @ self.right / depth, -(offset @ self.up) / depth], axis=1)
+        depth = np.maximum(product(offset, self.forward), 1e-3)
+        return np.stack([product(offset, self.right) / depth, -product(offset, self.up) / depth], axis=1)
 
-    def rays(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Unit directions [len(y) * len(x), 3] through the tangents x (columns) and y (rows)."""
-        place = np.ascontiguousarray(x, np.float32), np.ascontiguousarray(y, np.float32)
-        return view_rays(*place, self.right, self.up, self.forward)  # type: ignore[no-any-return]
+    @cached_property
+    def axes(self) -> np.ndarray:
+        """Unit vectors to the right, up and forward, [3, 3] float32."""
+        return np.stack([self.right, self.up, self.forward])
+
+    def rays(self, x: np.ndarray, y: np.ndarray, shifts: np.ndarray | None = None) -> Rays:
+        """Rays through the tangents x (columns) and y (rows), evenly spaced. shifts: added to x in each row."""
+        if shifts is None:
+            shifts = np.zeros(len(y))
+        return Rays(self, *(np.ascontiguousarray(values, np.float32) for values in (x, y, shifts)))
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Evenly spaced rays of a view, row by row.
+
+    x: [columns], y: [rows], shifts: [rows], which are added to x in each row; float32 tangents.
+    """
+
+    view: View
+    x: np.ndarray
+    y: np.ndarray
+    shifts: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.y), len(self.x)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Metres along each ray to a metre along the view's axis, [rows * columns] float32."""
+        x = self.x + self.shifts[:, None]
+        lengths: np.ndarray = np.sqrt(x * x + (self.y * self.y)[:, None] + np.float32(1)).ravel()
+        return lengths
+
+    @cached_property
+    def directions(self) -> np.ndarray:
+        """Unit vectors [rows * columns, 3] float32."""
+        return view_rays(self.x, self.y, self.shifts, self.view.axes)  # type: ignore[no-any-return]
 
 
 def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
@@ -83,8 +120,8 @@ def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
 
     It is turned around the axis by `roll` radians.
     """
-    forward = unit((spot - eye)[None].astype(np.float32))[0]
-    right = unit(np.array([[forward[1], -forward[0], 0]], np.float32))[0]
+    forward = _unit((spot - eye)[None].astype(np.float32))[0]
+    right = _unit(np.array([[forward[1], -forward[0], 0]], np.float32))[0]
     up = np.array([right[i] * forward[j] - right[j] * forward[i] for i, j in ((1, 2), (2, 0), (0, 1))], np.float32)
     cos, sin = np.cos(roll), np.sin(roll)
     return View(
@@ -93,6 +130,13 @@ def look_at(eye: np.ndarray, spot: np.ndarray, roll: float) -> View:
         (up * cos - right * sin).astype(np.float32),
         forward,
     )
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [n, 3] scaled to length 1, float32; zero vectors stay zero."""
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    scaled: np.ndarray = (vectors / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
+    return scaled
 
 
 @dataclass(frozen=True)
@@ -114,9 +158,14 @@ class Box:
 
     def centres(self, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
         """Tangents of the pixel centres: x [columns], y [rows]."""
-        x = self.left + (np.arange(columns, dtype=np.float32) + 0.5) * np.float32(self.width / columns)
-        y = self.top + (np.arange(rows, dtype=np.float32) + 0.5) * np.float32(self.height / rows)
+        across, down = self.steps(rows, columns)
+        x = self.left + (np.arange(columns, dtype=np.float32) + 0.5) * np.float32(across)
+        y = self.top + (np.arange(rows, dtype=np.float32) + 0.5) * np.float32(down)
         return x, y
+
+    def steps(self, rows: int, columns: int) -> tuple[float, float]:
+        """Width and height of a pixel, tangents."""
+        return self.width / columns, self.height / rows
 
 
 def box_around(points: np.ndarray) -> Box:

@@ -16,6 +16,7 @@ from pipeline.datasets.synped.measures import measure
 from pipeline.datasets.synped.mesh import Mesh, Surface, join
 from pipeline.datasets.synped.piece import Piece, box, ellipsoid, rigid, strip
 from pipeline.datasets.synped.piece_kernels import nearest
+from pipeline.datasets.synped.products import norm, product
 from pipeline.datasets.synped.texture import Colour, Palette, draw_accent, draw_colour
 from sorn.parts import BACKGROUND
 
@@ -69,9 +70,9 @@ def _torso(phenotype: Phenotype) -> tuple[np.ndarray, np.ndarray]:
 
 def _belt(points: np.ndarray, origin: np.ndarray, first: np.ndarray, second: np.ndarray, gap: float) -> np.ndarray:
     """Closed path [COLUMNS, 3] round points [n, 3] in the plane of two unit vectors, `gap` metres off."""
-    flat = np.stack([(points - origin) @ first, (points - origin) @ second], axis=1)
+    flat = np.stack([product(points - origin, first), product(points - origin, second)], axis=1)
     unit = np.stack([np.sin(DIRECTIONS), -np.cos(DIRECTIONS)], axis=1)
-    radius = radii((flat @ unit.T).max(axis=0)[None] + gap)[0]
+    radius = radii(product(flat, unit.T).max(axis=0)[None] + gap)[0]
     ring = radius[:, None] * unit
     path: np.ndarray = (origin + ring[:, :1] * first + ring[:, 1:] * second).astype(np.float32)
     return path
@@ -123,16 +124,16 @@ def _shoulder_bag(bag: Bag, phenotype: Phenotype, ease: float) -> list[Piece]:
     sign = 1.0 if bag.side == "L" else -1.0
     shoulder = np.array([0.09 * sign, tape.centre, body.joints["joint-neck"][2] - 0.05])
     hip = np.array([-0.17 * sign, tape.centre, tape.hip + 0.05])
-    along = (shoulder - hip) / np.linalg.norm(shoulder - hip)
+    along = (shoulder - hip) / norm(shoulder - hip)
     ahead = np.array([0.0, -1.0, 0.0])
     normal = np.cross(along, ahead)
     origin = 0.5 * (shoulder + hip)
-    slab = np.abs((points - origin) @ normal) < 0.03
+    slab = np.abs(product(points - origin, normal)) < 0.03
     path = _belt(points[slab], origin, ahead, along, ease + 0.012)
     look = plain_surface(bag.colour, 0.12, 0.05)
     ribbon, faces = _strap(path, origin, 0.02 * normal)
     strap = _on_body(rigid(ribbon, faces, BACKGROUND, look, "chest"), points, weights)
-    end = path[np.argmin((path - origin) @ along)]
+    end = path[np.argmin(product(path - origin, along))]
     centre = end + np.array([-0.04 * sign, 0.03, -0.35 * bag.size])
     sack = rigid(*box(centre, (0.1, 1.25 * bag.size, bag.size), 0.4), BACKGROUND, look, "pelvis")
     return [strap, sack]

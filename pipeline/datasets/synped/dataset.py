@@ -44,11 +44,13 @@ CUT_QUALITY = 95  # JPEG of cut pictures, which were compressed as whole ones be
 KERNELS = (
     "mesh_kernels",
     "shade_kernels",
+    "raster_kernels",
     "embree",
     "piece_kernels",
     "image_kernels",
     "sky_kernels",
     "solid_kernels",
+    "products",
 )
 KEPT = 2 << 30  # bytes that a worker may keep in places, people and obstacles that come again
 

@@ -15,6 +15,7 @@ from pipeline.datasets.synped.drape import Tube
 from pipeline.datasets.synped.measures import Measures, measure
 from pipeline.datasets.synped.mesh import Surface
 from pipeline.datasets.synped.piece import Piece, clip, compact
+from pipeline.datasets.synped.products import norm, product
 from pipeline.datasets.synped.wardrobe import Bottom, Shoes, Top
 
 # Metres above the hip joints, at the armpits: above it a top is a shell, below it hangs as a tube.
@@ -211,9 +212,9 @@ def _push_out(
     points: np.ndarray, start: np.ndarray, end: np.ndarray, radius: np.ndarray, share: np.ndarray
 ) -> np.ndarray:
     """Points moved to at least `radius` [n] from the line start-end, weighted by `share` [n] in [0, 1]."""
-    axis = (end - start) / np.linalg.norm(end - start)
+    axis = (end - start) / norm(end - start)
     away = points - start
-    away = away - (away @ axis)[:, None] * axis
+    away = away - product(away, axis)[:, None] * axis
     distance = np.linalg.norm(away, axis=1)
     grow = share * np.maximum(0, radius - distance) / np.maximum(distance, 1e-6)
     moved: np.ndarray = points + away * grow[:, None]
@@ -255,14 +256,16 @@ def _sleeve_coords(body: Rest, tape: Measures, letter: str) -> np.ndarray:
     result = np.zeros_like(tape.points)
     for start, end, rows, way in (
         (shoulder, elbow, tape.arm < 1, 0.0),
-        (elbow, wrist, tape.arm >= 1, float(np.linalg.norm(elbow - shoulder))),
+        (elbow, wrist, tape.arm >= 1, norm(elbow - shoulder)),
     ):
-        axis = (end - start) / np.linalg.norm(end - start)
+        axis = (end - start) / norm(end - start)
         ahead = np.array([0.0, -1.0, 0.0]) - axis * -axis[1]
-        ahead /= np.linalg.norm(ahead)
+        ahead /= norm(ahead)
         outward = np.cross(ahead, axis)
         away = tape.points[rows] - start
-        result[rows] = np.stack([away @ outward, -(away @ ahead), -(away @ axis + way)], axis=1) * tape.scale
+        result[rows] = (
+            np.stack([product(away, outward), -product(away, ahead), -(product(away, axis) + way)], axis=1) * tape.scale
+        )
     return result
 
 

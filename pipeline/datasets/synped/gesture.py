@@ -5,6 +5,7 @@ Reads and writes nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -95,7 +96,7 @@ def _stepping(phase: float, stride: float, spread: float, turn: float) -> Leg:
 
     def bump(centre: float, width: float) -> float:
         distance = (phase - centre + 0.5) % 1.0 - 0.5
-        return float(np.exp(-((distance / width) ** 2)))
+        return math.exp(-((distance / width) ** 2))
 
     swing = np.radians(5 + 22 * stride * np.cos(2 * np.pi * phase))
     bend = np.radians(6 + 12 * bump(0.15, 0.09) + 52 * stride * bump(0.72, 0.13))

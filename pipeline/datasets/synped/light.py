@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.datasets.synped.noise import CELLS, smooth_table
+from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.raycast import NOTHING, Hits, Scene, blocked
 from pipeline.datasets.synped.shade_kernels import (
     face_viewer,
@@ -128,26 +129,23 @@ class Shaded:
 def shade(
     scenes: Sequence[Scene],
     hits: Hits,
-    origin: np.ndarray,
-    directions: np.ndarray,
     light: Light,
-    grid: tuple[int, int],
     rng: np.random.Generator,
 ) -> Shaded:
-    """Radiance of every ray from `origin` [3]; grid: (rows, columns)."""
+    """Radiance of every ray."""
+    rays, directions = hits.rays, hits.rays.directions
     found = np.flatnonzero(hits.layer != NOTHING)
     points = _surface_points(scenes, hits, directions, found)
-    start = np.ascontiguousarray(origin, np.float32)
-    position = off_surface(start, hits.distance, directions, points.flat, found, OFFSET)
-    sun_free, sky_free = _visibility(scenes, hits, found, position, points, light, grid, rng)
+    position = off_surface(rays.view.eye, hits.distance, directions, points.flat, found, OFFSET)
+    sun_free, sky_free = _visibility(scenes, hits, found, position, points, light, rays.shape, rng)
     mirror = np.zeros_like(points.albedo)
     shiny = np.flatnonzero(points.gloss > 0)
     if len(shiny):
         mirror[shiny] = _mirror(points, directions[found[shiny]], shiny, light, sky_free, sun_free)
     radiance = np.empty((len(directions), 3), np.float32)
     irradiance = np.ones(len(directions), np.float32)
-    side = 1 + light.side_share * (points.normals @ light.side)
-    facing = points.normals @ light.sun
+    side = 1 + light.side_share * product(points.normals, light.side)
+    facing = product(points.normals, light.sun)
     fade = np.exp(-hits.distance[found] / light.haze_length)
     colours = np.stack([light.sky, light.ground, light.sun_colour, light.haze])
     lighten(
@@ -190,7 +188,9 @@ def _surface_points(scenes: Sequence[Scene], hits: Hits, directions: np.ndarray,
             continue
         order, starts = sorted_by_surface(scene.mesh.surface, hits.face[found[here]], len(scene.mesh.surfaces))
         here = here[order]
-        mesh = (scene.faces, scene.mesh.smooth, scene.vertex_normals, scene.face_normals, scene.coords)
+        made = scene.prepared
+        even, rounded = made.normals
+        mesh = (made.faces, scene.mesh.smooth, rounded, even, made.coords)
         normal, even, place = interpolated(found[here], hits.face, hits.u, hits.v, *mesh)
         albedo, points.gloss[here] = _surfaces(scene, starts, place, normal)
         scatter(here, scene.turned(normal), scene.turned(even), albedo, points.normals, points.flat, points.albedo)
@@ -240,7 +240,7 @@ def _visibility(
     if light.sun_colour.max() > 0.02:
         hard = light.spread < 0.1
         ask = np.arange(len(found)) if hard else chosen
-        lit = ask[points.flat[ask] @ light.sun > 0]
+        lit = ask[product(points.flat[ask], light.sun) > 0]
         jitter = rng.random((len(lit), 3), dtype=np.float32) * 2 - 1
         towards_sun = light.sun + np.float32(light.spread) * jitter
         normalise(towards_sun)
@@ -261,7 +261,7 @@ def _mirror(
     mirrored = view - 2 * cos[:, None] * normal
     grazing = (1 - np.clip(-cos, 0, 1)) ** 4
     share = points.gloss[shiny] * (0.35 + 0.65 * grazing)
-    spot = np.clip(mirrored @ light.sun, 0, None) ** 60 * sun_free[shiny] * 3
+    spot = np.clip(product(mirrored, light.sun), 0, None) ** 60 * sun_free[shiny] * 3
     mirrored_light: np.ndarray = share[:, None] * (
         light.environment(mirrored) * (0.4 + 0.6 * sky_free[shiny, None]) + light.sun_colour * spot[:, None]
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.datasets.synped.body import SEGMENT, Phenotype, group, rest
 from pipeline.datasets.synped.mesh_kernels import normal_sums
+from pipeline.datasets.synped.products import product
 
 TORSO_LENGTH = 0.56  # metres from the hip joints to the neck joint on the body that all garments are cut for
 
@@ -83,8 +84,8 @@ def _along_arm(points: np.ndarray, joints: dict[str, np.ndarray], armness: np.nd
     points = np.abs(points * [1, 0, 0]) + points * [0, 1, 1]  # both arms folded onto the left one
     shoulder, elbow, wrist = (joints[f"joint-l-{name}"] for name in ("shoulder", "elbow", "hand"))
     upper, lower = elbow - shoulder, wrist - elbow
-    first = (points - shoulder) @ upper / (upper @ upper)
-    second = (points - elbow) @ lower / (lower @ lower)
+    first = product(points - shoulder, upper) / product(upper, upper)
+    second = product(points - elbow, lower) / product(lower, lower)
     place = np.where(first < 1, np.minimum(first, 1), 1 + np.maximum(second, 0))
     along: np.ndarray = (armness * place - (1 - armness)).astype(np.float32)
     return along

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.datasets.synped.products import product
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -51,7 +53,7 @@ class Mesh:
         """
         cos, sin = np.cos(yaw), np.sin(yaw)
         turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=np.float32)
-        return replace(self, vertices=self.vertices @ turn.T + np.asarray(position, dtype=np.float32))
+        return replace(self, vertices=product(self.vertices, turn.T) + np.asarray(position, dtype=np.float32))
 
     def as_background(self) -> Mesh:
         """The same thing, no longer the target: every face becomes background."""

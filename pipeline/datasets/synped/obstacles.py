@@ -5,6 +5,7 @@ Reads and writes nothing. The style defines which splits have which kinds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from pipeline.datasets.synped import abroad_things, furniture, greenery, structures, vehicles
 from pipeline.datasets.synped.mesh import Mesh, join
+from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.raycast import Scene
 
 NEAREST = 0.8  # metres in front of the camera that stay free
@@ -143,13 +145,13 @@ def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.r
     distance, view, right = _line_of_sight(eye, feet)
     gap = min(float(rng.uniform(*kind.gap)), 0.6 * distance)
     nearer = (distance - gap) / distance  # what is nearer looks larger: offsets shrink towards the camera
-    facing = float(np.arctan2(view[1], view[0]) - np.pi / 2)
+    facing = math.atan2(view[1], view[0]) - math.pi / 2
     yaw = facing + float(rng.uniform(-kind.turn, kind.turn))
     outline = _outline(thing, yaw)
-    if np.ptp(outline @ view) > distance - gap - NEAREST:  # a car would reach the camera: show its side
+    if np.ptp(product(outline, view)) > distance - gap - NEAREST:  # a car would reach the camera: show its side
         yaw = facing + np.pi / 2 + float(rng.uniform(-0.25, 0.25))
         outline = _outline(thing, yaw)
-    across, along = outline @ right, outline @ view
+    across, along = product(outline, right), product(outline, view)
     aside = float(rng.normal(0, 0.2)) * nearer
     if kind.stance == "side":
         edge = float(rng.uniform(-0.22, 0.12)) * nearer  # where the person's axis is cut
@@ -167,7 +169,7 @@ def place(kind: Kind, thing: Scene, eye: np.ndarray, feet: np.ndarray, rng: np.r
 def _outline(thing: Scene, yaw: float) -> np.ndarray:
     """The thing's vertices seen from above, turned by yaw: [V, 2]."""
     cos, sin = np.cos(yaw), np.sin(yaw)
-    turned: np.ndarray = thing.mesh.vertices[:, :2] @ np.array([[cos, sin], [-sin, cos]])
+    turned: np.ndarray = product(thing.mesh.vertices[:, :2], np.array([[cos, sin], [-sin, cos]]))
     return turned
 
 

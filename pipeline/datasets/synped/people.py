@@ -33,6 +33,7 @@ from pipeline.datasets.synped.measures import Measures, measure
 from pipeline.datasets.synped.mesh import Mesh, join
 from pipeline.datasets.synped.piece import Piece, compact
 from pipeline.datasets.synped.pose import Pose, Skinned, bind, skin, transforms
+from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.wardrobe import Outfit, draw_outfit, draw_shoes, draw_top
 
 __all__ = ["Identity", "Person", "Pose", "build", "draw_identity", "draw_pose", "look_alike"]
@@ -240,7 +241,7 @@ def _frame(segments: np.ndarray, joints: dict[str, np.ndarray], tape: Measures, 
 
 def _moved(segments: np.ndarray, segment: str, point: np.ndarray) -> np.ndarray:
     transform = segments[SEGMENT[segment]]
-    moved: np.ndarray = transform[:, :3] @ point + transform[:, 3]
+    moved: np.ndarray = product(transform[:, :3], point) + transform[:, 3]
     return moved
 
 

@@ -12,9 +12,11 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.synped.image_kernels import convolved
+from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.style import Optics
 
 SMALLEST = 84  # rows below which a picture is not degraded further
+DARKEST = np.float32(1e-12)  # linear light that is black in any display
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,14 @@ def develop(
 def _display(image: np.ndarray, response: Response, rng: np.random.Generator) -> np.ndarray:
     """Linear light -> display values: shoulder, gamma, veiling light, contrast, saturation."""
     image = np.where(image > 0.6, 0.6 + 0.4 * np.tanh((image - 0.6) / 0.5), np.maximum(image, 0))
-    image = image ** np.float32(1 / 2.2 * response.gamma * rng.normal(1, 0.03))
+    # Not `**`: numpy's powers differ from one kind of CPU to the next, its exponentials of float32 do not.
+    image = np.exp(np.float32(1 / 2.2 * response.gamma * rng.normal(1, 0.03)) * np.log(np.maximum(image, DARKEST)))
     veil = response.black * float(rng.uniform(0.3, 1.7))
     image = veil + (1 - veil) * image
     image = 0.45 + (image - 0.45) * np.float32(response.contrast * rng.normal(1, 0.04))
-    grey = image @ np.array([0.3, 0.59, 0.11], np.float32)
-    return grey[..., None] + (image - grey[..., None]) * np.float32(response.saturation * rng.normal(1, 0.06))
+    grey = product(image, np.array([0.3, 0.59, 0.11], np.float32))[..., None]
+    image = grey + (image - grey) * np.float32(response.saturation * rng.normal(1, 0.06))
+    return image
 
 
 def _noisy(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:

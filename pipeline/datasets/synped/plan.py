@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-RENDERER_VERSION = 4
+RENDERER_VERSION = 5
 # Raise it when pictures change: folders rendered by another version are rendered again.
 
 # Beyond any index of a picture, so that no two streams coincide.

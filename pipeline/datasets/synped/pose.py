@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.datasets.synped.body import PARENT, SEGMENT, SEGMENTS, SIDES, Rest, pivot_of
 from pipeline.datasets.synped.mesh_kernels import blend
 from pipeline.datasets.synped.piece_kernels import strongest
+from pipeline.datasets.synped.products import norm, product
 
 _BONES = 4  # segments that may pull at one vertex
 _STILL = np.eye(3)
@@ -85,11 +86,13 @@ def transforms(body: Rest, pose: Pose) -> np.ndarray:
     One rigid transform per segment, in the order of SEGMENTS.
     """
     rotation: dict[str, np.ndarray] = {}
-    rotation["pelvis"] = _about_x(0.4 * pose.lean) @ _about_y(0.5 * pose.bow) @ _about_z(-0.4 * pose.twist)
-    rotation["abdomen"] = _about_x(0.7 * pose.lean) @ _about_y(0.8 * pose.bow) @ _about_z(0.1 * pose.twist)
-    rotation["chest"] = _about_x(pose.lean) @ _about_y(pose.bow) @ _about_z(0.6 * pose.twist)
-    rotation["neck"] = _about_z(0.6 * pose.twist + 0.4 * pose.glance) @ _about_x(0.8 * pose.lean + 0.5 * pose.nod)
-    rotation["head"] = _about_z(0.6 * pose.twist + pose.glance) @ _about_x(0.5 * pose.lean + pose.nod)
+    rotation["pelvis"] = product(_about_x(0.4 * pose.lean), _about_y(0.5 * pose.bow), _about_z(-0.4 * pose.twist))
+    rotation["abdomen"] = product(_about_x(0.7 * pose.lean), _about_y(0.8 * pose.bow), _about_z(0.1 * pose.twist))
+    rotation["chest"] = product(_about_x(pose.lean), _about_y(pose.bow), _about_z(0.6 * pose.twist))
+    rotation["neck"] = product(
+        _about_z(0.6 * pose.twist + 0.4 * pose.glance), _about_x(0.8 * pose.lean + 0.5 * pose.nod)
+    )
+    rotation["head"] = product(_about_z(0.6 * pose.twist + pose.glance), _about_x(0.5 * pose.lean + pose.nod))
     for side, letter, sign in SIDES:
         rotation |= _arm(body, pose.arm(side), rotation["chest"], side, letter, sign)
         rotation |= _leg(body, pose.leg(side), rotation["pelvis"], side, letter, sign)
@@ -104,20 +107,20 @@ def _arm(body: Rest, arm: Arm, chest: np.ndarray, side: str, letter: str, sign: 
     )
     raised = arm.swing + arm.bend
     lower = np.array([0.6 * sign * np.sin(arm.spread), -np.sin(raised), -np.cos(raised)])
-    lower = _about_z(-sign * arm.inward) @ lower
-    upper_turn = chest @ _between(upper_rest, upper)
+    lower = product(_about_z(-sign * arm.inward), lower)
+    upper_turn = product(chest, _between(upper_rest, upper))
     # The lower arm is aimed from where the upper arm has brought it, so that it does not roll about its own axis.
-    lower_turn = _between(upper_turn @ lower_rest, chest @ lower) @ upper_turn
+    lower_turn = product(_between(product(upper_turn, lower_rest), product(chest, lower)), upper_turn)
     # The shoulder girdle follows a share of the arm, most of it when the arm is lifted.
-    shoulder = chest @ _power(_between(upper_rest, upper), 0.2)
+    shoulder = product(chest, _power(_between(upper_rest, upper), 0.2))
     axis = _cross(
         body.joints[f"joint-{letter}-finger-2-1"] - joint["hand"],
         body.joints[f"joint-{letter}-finger-5-1"] - joint["hand"],
     )
     fingers = body.joints[f"joint-{letter}-finger-3-2"] - body.joints[f"joint-{letter}-finger-3-1"]
     bend_axis = _cross(axis, fingers) * sign
-    knuckles = lower_turn @ _about(bend_axis, 0.8 * arm.curl)
-    fingertips = lower_turn @ _about(bend_axis, 1.9 * arm.curl)
+    knuckles = product(lower_turn, _about(bend_axis, 0.8 * arm.curl))
+    fingertips = product(lower_turn, _about(bend_axis, 1.9 * arm.curl))
     return {
         f"shoulder.{side}": shoulder,
         f"upperarm.{side}": upper_turn,
@@ -137,13 +140,13 @@ def _leg(body: Rest, leg: Leg, pelvis: np.ndarray, side: str, letter: str, sign:
     lower = np.array(
         [sign * np.sin(leg.spread), -np.sin(back) * np.cos(leg.spread), -np.cos(back) * np.cos(leg.spread)]
     )
-    upper_turn = _about_z(0.3 * sign * leg.turn) @ _between(knee - hip, upper)
-    lower_turn = _between(upper_turn @ (ankle - knee), lower) @ upper_turn
+    upper_turn = product(_about_z(0.3 * sign * leg.turn), _between(knee - hip, upper))
+    lower_turn = product(_between(product(upper_turn, ankle - knee), lower), upper_turn)
     # The rest pose has flat soles and toes pointing out a little: the foot is set in the world, not after the shin.
     heading = body.joints[f"joint-{letter}-foot-1"] - ankle
-    outward = np.arctan2(sign * heading[0], -heading[1])
-    foot_turn = _about_z(sign * (leg.turn - outward)) @ _about_x(-leg.pitch)
-    toes_turn = _about_z(sign * (leg.turn - outward)) @ _about_x(-max(leg.pitch, 0.4 * leg.pitch))
+    outward = math.atan2(sign * heading[0], -heading[1])
+    foot_turn = product(_about_z(sign * (leg.turn - outward)), _about_x(-leg.pitch))
+    toes_turn = product(_about_z(sign * (leg.turn - outward)), _about_x(-max(leg.pitch, 0.4 * leg.pitch)))
     return {
         f"upperleg.{side}": upper_turn,
         f"lowerleg.{side}": lower_turn,
@@ -161,9 +164,9 @@ def _chain(body: Rest, rotation: dict[str, np.ndarray]) -> np.ndarray:
         place = pivot
         if parent is not None:
             above = result[SEGMENT[parent]]
-            place = above[:, :3] @ pivot + above[:, 3]
+            place = product(above[:, :3], pivot) + above[:, 3]
         result[SEGMENT[name], :, :3] = rotation[name]
-        result[SEGMENT[name], :, 3] = place - rotation[name] @ pivot
+        result[SEGMENT[name], :, 3] = place - product(rotation[name], pivot)
     return result.astype(np.float32)
 
 
@@ -196,10 +199,6 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
-def _length(vector: np.ndarray) -> float:
-    return math.sqrt(vector @ vector)
-
-
 def _about_x(angle: float) -> np.ndarray:
     """Positive tips the top forward, towards -y."""
     return np.array([[1, 0, 0], [0, np.cos(angle), np.sin(angle) * -1], [0, np.sin(angle), np.cos(angle)]])
@@ -215,25 +214,25 @@ def _about_z(angle: float) -> np.ndarray:
 
 def _about(axis: np.ndarray, angle: float) -> np.ndarray:
     """Rodrigues' formula."""
-    x, y, z = axis / _length(axis)
+    x, y, z = axis / norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    rotation: np.ndarray = _STILL + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    rotation: np.ndarray = _STILL + np.sin(angle) * cross + product((1 - np.cos(angle)) * cross, cross)
     return rotation
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The smallest rotation that turns the direction `start` into the direction `end`."""
-    a, b = start / _length(start), end / _length(end)
+    a, b = start / norm(start), end / norm(end)
     axis = _cross(a, b)
-    length = _length(axis)
-    if length < 1e-6:
+    sine = norm(axis)
+    if sine < 1e-6:
         return _STILL
-    return _about(axis, float(np.arctan2(length, a @ b)))
+    return _about(axis, math.atan2(sine, product(a, b)))
 
 
 def _power(rotation: np.ndarray, share: float) -> np.ndarray:
     """A share of a rotation about its own axis."""
     axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
-    if _length(axis) < 1e-6:
+    if norm(axis) < 1e-6:
         return _STILL
-    return _about(axis, share * np.arctan2(_length(axis), np.trace(rotation) - 1))
+    return _about(axis, share * math.atan2(norm(axis), np.trace(rotation) - 1))

@@ -76,13 +76,11 @@ def _picture(
     shot: Shot, light: Light, rows: int, columns: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Radiance [rows, columns, 3], mean irradiance, and what is far behind the person [rows, columns] bool."""
-    grid = (rows * RAYS, columns)
     x, y = shot.box.centres(rows, columns)
-    quarter_x, quarter_y = 0.25 * shot.box.width / columns, 0.25 * shot.box.height / rows
-    pair = [shot.view.rays(x + k * quarter_x, y + k * quarter_y).reshape(rows, columns, 3) for k in (-1, 1)]
-    directions = np.stack(pair, axis=1).reshape(-1, 3)  # [rows, 2, columns, 3] -> rays
-    hits = trace(shot.scenes, shot.view.eye, directions)
-    shaded = lighting.shade(shot.scenes, hits, shot.view.eye, directions, light, grid, rng)
+    aside, down = (np.array([-0.25, 0.25], np.float32) * np.float32(step) for step in shot.box.steps(rows, columns))
+    rays = shot.view.rays(x, (y[:, None] + down).ravel(), np.tile(aside, rows))
+    hits = trace(shot.scenes, rays)
+    shaded = lighting.shade(shot.scenes, hits, light, rng)
     own = hits.layer == TARGET
     depth = float(np.median(hits.distance[own])) if own.any() else 8.0
     whole = float(shaded.irradiance.mean())
@@ -95,11 +93,11 @@ def _picture(
 
 def _target_hits(shot: Shot, rows: int, columns: int) -> Hits:
     """Hits of the pixel centres where the target is seen; no other ray has a hit."""
-    directions = shot.view.rays(*shot.box.centres(rows, columns))
-    hits = trace([shot.scenes[TARGET]], shot.view.eye, directions)
+    rays = shot.view.rays(*shot.box.centres(rows, columns))
+    hits = trace([shot.scenes[TARGET]], rays)
     met = np.flatnonzero(hits.layer == TARGET)
     others = [scene for number, scene in enumerate(shot.scenes) if number != TARGET]
-    hits.layer[met[covered(hits, met, others, shot.view.eye, directions)]] = NOTHING
+    hits.layer[met[covered(hits, met, others)]] = NOTHING
     return hits
 
 

@@ -204,18 +204,20 @@ def lighten(rays, albedo, normals, side, sky_free, facing, fade, sun_free, mirro
         irradiance[i] = total / np.float32(3)
 
 
-@compiled("f4[:, ::1](f4[::1], f4[::1], f4[::1], f4[::1], f4[::1])")
-def view_rays(x, y, right, up, forward):  # type: ignore[no-untyped-def]
+@compiled("f4[:, ::1](f4[::1], f4[::1], f4[::1], f4[:, ::1])")
+def view_rays(x, y, shifts, axes):  # type: ignore[no-untyped-def]
     """Unit directions of the rays of a view.
 
-    [len(y) * len(x), 3], through the tangents x (columns) and y (rows).
+    [len(y) * len(x), 3], through the tangents x (columns) and y (rows). shifts: added to x in each row. axes: [3, 3],
+    unit vectors to the right, up and forward.
     """
     rays = np.empty((len(y) * len(x), 3), np.float32)
     for row in range(len(y)):
         for column in range(len(x)):
             i = row * len(x) + column
+            along = x[column] + shifts[row]
             for axis in range(3):
-                rays[i, axis] = (forward[axis] + x[column] * right[axis]) - y[row] * up[axis]
+                rays[i, axis] = (axes[2, axis] + along * axes[0, axis]) - y[row] * axes[1, axis]
     normalise(rays)
     return rays
 

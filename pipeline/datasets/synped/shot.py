@@ -6,6 +6,7 @@ of their own and kept per process.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -110,7 +111,7 @@ def _camera(style: str, seed: int, camid: int) -> tuple[Camera, Place, Scene]:
     rng = np.random.default_rng([seed, CAMERA_STREAM, camid])
     camera = draw_camera(rng, camid, STYLES[style])
     place = STYLES[style].places[camera.place](rng)
-    return camera, place, Scene(place.mesh)
+    return camera, place, Scene(place.mesh, lasting=True)
 
 
 @lru_cache(maxsize=64)
@@ -156,7 +157,7 @@ def _stand(camera: Camera, place: Place, person: Person, upright: Scene, rng: np
     aside = min(SIDE * 0.8 * distance, place.half_width)
     feet = np.array([rng.uniform(-aside, aside), distance, 0.0])
     eye = np.array([rng.normal(0, 0.3), rng.normal(0, 0.3), camera.height * rng.normal(1, 0.03)])
-    towards = np.arctan2(eye[1] - feet[1], eye[0] - feet[0]) + np.pi / 2  # yaw that looks into the camera
+    towards = math.atan2(eye[1] - feet[1], eye[0] - feet[0]) + math.pi / 2  # yaw that looks into the camera
     turns, chances = zip(*FACING, strict=True)
     yaw = float(towards + camera.heading + rng.choice(turns, p=chances) + rng.normal(0, 0.45))
     target = upright.placed(yaw, feet.tolist())
@@ -192,7 +193,7 @@ def _obstacle(plan: DatasetPlan, spec: ImageSpec, stand: _Stand, rng: np.random.
         if attempt % 4 == 0:
             kind, thing = next(candidates)
         placed = obstacles.place(kind, thing, stand.eye, stand.feet, rng)
-        share = _share(look, [placed], stand.view)
+        share = _share(look, [placed])
         outside = not HIDDEN[0] + 0.03 < share < HIDDEN[1] - 0.03
         miss = abs(share - wanted) + outside
         if best is None or miss < best[0]:
@@ -222,7 +223,7 @@ def standing(
     rng = np.random.default_rng([seed, OBSTACLE_STREAM, camid, number])
     kind = _kind(tuple(name for name in kinds if obstacles.KINDS[name].stays), stances, rng)
     mesh = kind.build(rng, _nobody).mesh.placed(float(rng.uniform(-kind.turn, kind.turn)), (0, 0, 0))
-    return replace(kind, turn=STANDING_TURN), Scene(mesh)
+    return replace(kind, turn=STANDING_TURN), Scene(mesh, lasting=True)
 
 
 def _kind(names: tuple[str, ...], stances: tuple[tuple[str, float], ...], rng: np.random.Generator) -> Kind:
@@ -240,28 +241,27 @@ def _nobody() -> Scene:
 
 def hidden_share(target: Scene, others: Sequence[Scene], view: View, box: Box, rows: int = 72) -> float:
     """Share of the target's body in the box that `others` hide."""
-    return _share(_look(target, view, box, rows), others, view)
+    return _share(_look(target, view, box, rows), others)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """Rays [n, 3] of a view, their hits on the target alone, and which of them [m] meet its body."""
+    """Hits of rays on the target alone, and which of them [m] meet its body."""
 
-    directions: np.ndarray
     hits: Hits
     body: np.ndarray
 
 
 def _look(target: Scene, view: View, box: Box, rows: int = 72) -> _Look:
-    directions = view.rays(*box.centres(rows, max(8, round(rows * box.width / box.height))))
-    hits = trace([target], view.eye, directions)
-    return _Look(directions, hits, np.flatnonzero(_body(target, hits)))
+    rays = view.rays(*box.centres(rows, max(8, round(rows * box.width / box.height))))
+    hits = trace([target], rays)
+    return _Look(hits, np.flatnonzero(_body(target, hits)))
 
 
-def _share(look: _Look, others: Sequence[Scene], view: View) -> float:
+def _share(look: _Look, others: Sequence[Scene]) -> float:
     if not len(look.body):
         return 1.0
-    return float(covered(look.hits, look.body, others, view.eye, look.directions).mean())
+    return float(covered(look.hits, look.body, others).mean())
 
 
 def _body(target: Scene, hits: Hits) -> np.ndarray:
@@ -275,7 +275,7 @@ def _around_visible(stand: _Stand, obstacle: Scene) -> Box:
     """The box that a detector draws around what is left of a half-hidden person."""
     rows, columns, box = 72, 28, stand.box
     x, y = box.centres(rows, columns)
-    hits = trace([stand.target, obstacle], stand.view.eye, stand.view.rays(x, y))
+    hits = trace([stand.target, obstacle], stand.view.rays(x, y))
     seen = _body(stand.target, hits).reshape(rows, columns)
     if seen.mean() < 0.04:
         return box

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.datasets.synped.image_kernels import phases, texels
+from pipeline.datasets.synped.products import product
 
 Colour = tuple[float, float, float]
 
@@ -56,7 +57,7 @@ def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
             [-0.0041960863, -0.7034186147, 1.7076147010],
         ]
     )
-    red, green, blue = np.clip(to_rgb @ cone**3, 0.006, 0.9)
+    red, green, blue = np.clip(product(to_rgb, cone**3), 0.006, 0.9)
     return float(red), float(green), float(blue)
 
 

@@ -5,10 +5,13 @@ Reads and writes nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pipeline.datasets.synped.materials import Colour, paint, vary
 from pipeline.datasets.synped.mesh import Mesh, Surface, join
+from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.solids import box, extrude, hoop, lathe, panel, tube
 
 CAR_COLOURS: tuple[Colour, ...] = (
@@ -42,9 +45,7 @@ def _wheel(x: float, y: float, radius: float, width: float) -> Mesh:
     wheel = join([tyre, rim])
     flip = 1.0 if x > 0 else -1.0
     upright = np.array([[0, 0, flip], [0, 1, 0], [-flip, 0, 0]], dtype=np.float32)  # axle along x, hub outside
-    turned = Mesh(
-        wheel.vertices @ upright.T, wheel.faces, wheel.part, wheel.surface, wheel.coords, wheel.smooth, wheel.surfaces
-    )
+    turned = replace(wheel, vertices=product(wheel.vertices, upright.T))
     return turned.placed(0.0, (x, y, radius))
 
 

@@ -13,9 +13,20 @@ def test_a_ray_through_a_projected_point_points_at_it():
     tangents = view.project(points)
     assert tangents[0] == pytest.approx([0, 0], abs=1e-5)
     for point, (x, y) in zip(points, tangents, strict=True):
-        ray = view.rays(np.array([x], np.float32), np.array([y], np.float32))[0]
+        ray = view.rays(np.array([x]), np.array([y])).directions[0]
         towards = (point - view.eye) / np.linalg.norm(point - view.eye)
         assert ray == pytest.approx(towards, abs=1e-4)
+
+
+def test_rays_of_a_view_are_shifted_row_by_row_and_as_long_as_they_say():
+    view = look_at(np.array([0.3, -0.2, 3.0]), np.array([1.0, 8.0, 0.9]), 0.02)
+    x, y, shifts = np.linspace(-0.2, 0.3, 4), np.linspace(-0.4, 0.1, 3), np.array([0.01, -0.01, 0.02])
+    rays = view.rays(x, y, shifts)
+    assert rays.shape == (3, 4)
+    places = view.project(view.eye + 5 * rays.directions.astype(np.float64))
+    assert places[:, 0].reshape(3, 4) == pytest.approx(x + shifts[:, None], abs=1e-6)
+    assert places[:, 1].reshape(3, 4) == pytest.approx(np.tile(y[:, None], 4), abs=1e-6)
+    assert rays.lengths * (rays.directions @ view.forward) == pytest.approx(1, abs=1e-6)
 
 
 def test_right_is_right_and_down_is_down():

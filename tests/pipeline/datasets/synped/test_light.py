@@ -23,9 +23,7 @@ def seen_from_above(scenes, lamp):
     """Radiance [SIDE, SIDE] of x within +-2 (columns) from 10 m above."""
     view = look_at(np.array([0, -0.01, 10.0]), np.array([0, 0, 0.0]), 0.0)
     x, y = Box(-0.2, -0.2, 0.2, 0.2).centres(SIDE, SIDE)
-    directions = view.rays(x, y)
-    hits = trace(scenes, view.eye, directions)
-    shaded = shade(scenes, hits, view.eye, directions, lamp, (SIDE, SIDE), np.random.default_rng(0))
+    shaded = shade(scenes, trace(scenes, view.rays(x, y)), lamp, np.random.default_rng(0))
     return shaded.radiance.reshape(SIDE, SIDE, 3)
 
 

@@ -114,10 +114,12 @@ def test_radiance_is_light_times_albedo_behind_haze():
 
 
 def test_rays_of_a_view_are_unit_vectors_row_by_row():
-    x, y, right, up, forward = random(5), random(4, seed=1), *random(3, 3, seed=2)
-    expected = (forward + x[None, :, None] * right - y[:, None, None] * up).reshape(-1, 3)
+    x, y, shifts, axes = random(5), random(4, seed=1), random(4, seed=3), random(3, 3, seed=2)
+    right, up, forward = axes
+    along = (x + shifts[:, None])[..., None]
+    expected = (forward + along * right - y[:, None, None] * up).reshape(-1, 3)
     kernels.normalise(expected)
-    assert np.array_equal(kernels.view_rays(x, y, right, up, forward), expected)
+    assert np.array_equal(kernels.view_rays(x, y, shifts, axes), expected)
 
 
 def test_values_are_scattered_to_their_rows():
