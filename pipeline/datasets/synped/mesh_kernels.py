@@ -103,6 +103,27 @@ def blend(vertices, segments, weights, transforms):  # type: ignore[no-untyped-d
     return moved
 
 
+@compiled("f4[:, :, ::1](f8[:, :, ::1], f8[:, ::1], i8[::1])")
+def chained(rotations, pivots, parents):  # type: ignore[no-untyped-def]
+    """Transforms [S, 3, 4] float32 of segments, each hung on its parent.
+
+    rotations: [S, 3, 3]. pivots: [S, 3], which turn with the parent. parents: [S], before their children; -1 for none.
+    """
+    result = np.empty((len(rotations), 3, 4))
+    for s in range(len(rotations)):
+        x, y, z = pivots[s, 0], pivots[s, 1], pivots[s, 2]
+        for row in range(3):
+            place = pivots[s, row]
+            if parents[s] >= 0:
+                above = result[parents[s], row]
+                place = above[0] * x + above[1] * y + above[2] * z + above[3]
+            turn = rotations[s, row]
+            for column in range(3):
+                result[s, row, column] = turn[column]
+            result[s, row, 3] = place - (turn[0] * x + turn[1] * y + turn[2] * z)
+    return result.astype(np.float32)
+
+
 @compiled("f8[::1](u1[::1])")
 def numbers(text):  # type: ignore[no-untyped-def]
     """Decimal numbers of an ASCII text, float64, correctly rounded.

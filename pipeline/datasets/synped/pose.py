@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.datasets.synped.body import PARENT, SEGMENT, SEGMENTS, SIDES, Rest, pivot_of
-from pipeline.datasets.synped.mesh_kernels import blend
+from pipeline.datasets.synped.mesh_kernels import blend, chained
 from pipeline.datasets.synped.piece_kernels import strongest
 from pipeline.datasets.synped.products import norm, product
 
 _BONES = 4  # segments that may pull at one vertex
 _STILL = np.eye(3)
+_PIVOTS = tuple(pivot_of(name) for name in SEGMENTS)
+_PARENTS = np.array([-1 if parent is None else SEGMENT[parent] for parent in (PARENT[name] for name in SEGMENTS)])
 
 
 @dataclass(frozen=True)
@@ -157,17 +159,9 @@ def _leg(body: Rest, leg: Leg, pelvis: np.ndarray, side: str, letter: str, sign:
 
 def _chain(body: Rest, rotation: dict[str, np.ndarray]) -> np.ndarray:
     """Rotations in the world -> transforms, each segment hung on its parent at the joint they share."""
-    result = np.zeros((len(SEGMENTS), 3, 4))
-    for name in SEGMENTS:
-        pivot = body.joints[pivot_of(name)].astype(np.float64)
-        parent = PARENT[name]
-        place = pivot
-        if parent is not None:
-            above = result[SEGMENT[parent]]
-            place = product(above[:, :3], pivot) + above[:, 3]
-        result[SEGMENT[name], :, :3] = rotation[name]
-        result[SEGMENT[name], :, 3] = place - product(rotation[name], pivot)
-    return result.astype(np.float32)
+    rotations = np.stack([rotation[name] for name in SEGMENTS])
+    pivots = np.stack([body.joints[joint] for joint in _PIVOTS]).astype(np.float64)
+    return chained(rotations, pivots, _PARENTS)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,20 @@ def test_groups_are_numbered_by_their_first_members():
     assert (np.diff(first) > 0).all()
 
 
+def test_segments_hang_on_their_parents_at_the_joint_they_share():
+    rng = np.random.default_rng(4)
+    rotations = np.linalg.qr(rng.standard_normal((4, 3, 3)))[0]
+    pivots, parents = rng.standard_normal((4, 3)), np.array([-1, 0, 1, 0])
+    found = kernels.chained(rotations, pivots, parents)
+    assert found.dtype == np.float32 and np.array_equal(found[:, :, :3], rotations.astype(np.float32))
+    for segment, parent in enumerate(parents):
+        place = pivots[segment]
+        if parent >= 0:
+            place = found[parent, :, :3] @ pivots[segment] + found[parent, :, 3]
+        moved = found[segment, :, :3] @ pivots[segment] + found[segment, :, 3]
+        assert moved == pytest.approx(place, abs=1e-5)
+
+
 def test_blended_vertices_have_the_bits_of_written_out_sums():
     rng = np.random.default_rng(0)
     vertices, transforms = (rng.standard_normal(shape).astype(np.float32) for shape in ((50, 3), (5, 3, 4)))

@@ -12,7 +12,9 @@ from pipeline.datasets.synped.products import norm, product
 SOURCES = sorted(Path(synped.__file__).parent.glob("*.py"))
 
 
-@pytest.mark.parametrize("shapes", [((3,), (3,)), ((5, 3), (3,)), ((5, 3), (3, 4)), ((2, 6, 3), (3,)), ((3, 3), (3,))])
+@pytest.mark.parametrize(
+    "shapes", [((3,), (3,)), ((5, 3), (3,)), ((5, 3), (3, 4)), ((5, 4), (4, 2)), ((2, 6, 3), (3,)), ((3, 3), (3,))]
+)
 @pytest.mark.parametrize("types", [("f4", "f4"), ("f4", "f8"), ("f8", "f8")])
 def test_products_are_those_of_numpy(shapes, types):
     rng = np.random.default_rng(0)
@@ -25,6 +27,7 @@ def test_products_are_those_of_numpy(shapes, types):
 def test_products_add_from_the_first_column_to_the_last():
     """Another order, or one rounding for two operations, gives 0 or 1."""
     assert product(np.array([1e8, 1.0, -1e8], np.float32), np.ones(3, np.float32)) == 0
+    assert product(np.array([1e8, 1.0, -1e8, 0.5], np.float32), np.ones(4, np.float32)) == 0.5
     a = np.float32(1 + 2**-12)
     rounded = np.float32(a * a)
     assert product(np.array([rounded, a], np.float32), np.array([-1, a], np.float32)) == 0
