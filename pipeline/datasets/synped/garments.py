@@ -254,18 +254,15 @@ def _sleeve_coords(body: Rest, tape: Measures, letter: str) -> np.ndarray:
     """[V, 3]: across the arm (outward, forward negative) and minus the way from the shoulder, metres."""
     shoulder, elbow, wrist = (body.joints[f"joint-{letter}-{name}"] for name in ("shoulder", "elbow", "hand"))
     result = np.zeros_like(tape.points)
-    for start, end, rows, way in (
-        (shoulder, elbow, tape.arm < 1, 0.0),
-        (elbow, wrist, tape.arm >= 1, norm(elbow - shoulder)),
-    ):
+    upper, lower = (shoulder, elbow, tape.arm < 1, 0.0), (elbow, wrist, tape.arm >= 1, norm(elbow - shoulder))
+    for start, end, rows, way in (upper, lower):
         axis = (end - start) / norm(end - start)
         ahead = np.array([0.0, -1.0, 0.0]) - axis * -axis[1]
         ahead /= norm(ahead)
         outward = np.cross(ahead, axis)
         away = tape.points[rows] - start
-        result[rows] = (
-            np.stack([product(away, outward), -product(away, ahead), -(product(away, axis) + way)], axis=1) * tape.scale
-        )
+        place = [product(away, outward), -product(away, ahead), -(product(away, axis) + way)]
+        result[rows] = np.stack(place, axis=1) * tape.scale
     return result
 
 

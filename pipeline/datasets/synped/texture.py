@@ -15,7 +15,6 @@ from pipeline.datasets.synped.image_kernels import phases, texels
 from pipeline.datasets.synped.products import product
 
 Colour = tuple[float, float, float]
-
 TILE = 192  # texels per period: 2 mm at a period of 0.4 m, half a pixel of a 384-pixel person
 
 # Name of a family of colours -> its weight, then ranges of lightness, chroma and hue in degrees, OKLCH.
@@ -57,8 +56,8 @@ def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
             [-0.0041960863, -0.7034186147, 1.7076147010],
         ]
     )
-    red, green, blue = np.clip(product(to_rgb, cone**3), 0.006, 0.9)
-    return float(red), float(green), float(blue)
+    red, green, blue = np.clip(product(to_rgb, cone**3), 0.006, 0.9).tolist()
+    return red, green, blue
 
 
 def draw_colour(rng: np.random.Generator, palette: Palette, names: tuple[str, ...] | None = None) -> Colour:
