@@ -184,7 +184,9 @@ def main(arguments: Sequence[str] | None = None, script: Path = SCRIPT, names: S
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=BEFORE, help=f"the other build: a folder or a commit [{BEFORE}]")
     parser.add_argument("--this", default=str(ROOT), help="the build to compare with it [this checkout]")
-    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"of {', '.join(names)} [not demo]")
+    parser.add_argument(
+        "--only", nargs="+", action="extend", choices=names, metavar="NAME", help=f"of {', '.join(names)} [not demo]"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="[5]")
     parser.add_argument("--threads", type=int, help="threads of each process [all cores]")
     parser.add_argument("--isa", help="what oneDNN may use, to pretend an older CPU: AVX512_CORE, AVX2 ...")

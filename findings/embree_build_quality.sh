@@ -5,7 +5,7 @@
 # needed, and never learns it.
 # Observed 2026-12-01 with embreex 4.4.0.post1 (Embree 4.4.0), 20,000 triangles, one thread: 3.57 ms with neither, 3.52
 # with the scene's, 3.58 with the geometry's, 0.99 with both.
-# pipeline/datasets/synped/embree.py sets both for meshes that are seen in one picture.
+# pipeline/datasets/synped/embree.py sets both for meshes that do not come again.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

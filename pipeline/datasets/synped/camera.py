@@ -10,8 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import product
 from pipeline.datasets.synped.photo import Response, draw_response
-from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.shade_kernels import view_rays
 from pipeline.datasets.synped.style import Style
 
@@ -79,7 +79,10 @@ class View:
         return np.stack([self.right, self.up, self.forward])
 
     def rays(self, x: np.ndarray, y: np.ndarray, shifts: np.ndarray | None = None) -> Rays:
-        """Rays through the tangents x (columns) and y (rows), evenly spaced. shifts: added to x in each row."""
+        """Rays through tangents x (columns) and y (rows), ascending and evenly spaced.
+
+        shifts: added to x in each row.
+        """
         if shifts is None:
             shifts = np.zeros(len(y))
         return Rays(self, *(np.ascontiguousarray(values, np.float32) for values in (x, y, shifts)))
@@ -89,7 +92,7 @@ class View:
 class Rays:
     """Evenly spaced rays of a view, row by row.
 
-    x: [columns], y: [rows], shifts: [rows], which are added to x in each row; float32 tangents.
+    x: [columns], y: [rows], ascending; shifts: [rows], which are added to x in each row; float32 tangents.
     """
 
     view: View

@@ -12,11 +12,11 @@ import numpy as np
 from pipeline.datasets.synped.body import Phenotype, group, rest
 from pipeline.datasets.synped.cloth import plain_surface
 from pipeline.datasets.synped.drape import COLUMNS, DIRECTIONS, radii
+from pipeline.datasets.synped.elementary import norm, product
 from pipeline.datasets.synped.measures import measure
 from pipeline.datasets.synped.mesh import Mesh, Surface, join
 from pipeline.datasets.synped.piece import Piece, box, ellipsoid, rigid, strip
 from pipeline.datasets.synped.piece_kernels import nearest
-from pipeline.datasets.synped.products import norm, product
 from pipeline.datasets.synped.texture import Colour, Palette, draw_accent, draw_colour
 from sorn.parts import BACKGROUND
 

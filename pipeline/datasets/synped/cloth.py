@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from pipeline.datasets.synped import prints
+from pipeline.datasets.synped.elementary import arctan2
 from pipeline.datasets.synped.mesh import Surface
 from pipeline.datasets.synped.prints import Print
 from pipeline.datasets.synped.texture import Colour, Fabric, lookup, tile, waves
@@ -127,7 +128,7 @@ def _unroll(coords: np.ndarray, wrap: str) -> tuple[np.ndarray, np.ndarray]:
     if wrap == "legs":
         x = np.where(coords[:, 2] < -0.02, x - np.sign(x) * LEG_AXIS, x)
     front = y < 0
-    angle = np.arctan2(x, np.abs(y) + 1e-6)
+    angle = arctan2(x, np.abs(y) + 1e-6)
     return angle * _RADIUS[wrap] + np.where(front, 0.0, 0.57), front
 
 

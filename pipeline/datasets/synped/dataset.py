@@ -50,7 +50,7 @@ KERNELS = (
     "image_kernels",
     "sky_kernels",
     "solid_kernels",
-    "products",
+    "elementary",
 )
 KEPT = 2 << 30  # bytes that a worker may keep in places, people and obstacles that come again
 

@@ -33,7 +33,7 @@ def _library_path() -> str:
         files = []
     if not files:
         raise UserError(
-            "the Python package 'embreex' has no library embree4; SynPed casts its rays with it",
+            "the Python package 'embreex' has no library embree4; SynPed finds its shadows with it",
             'Install it again: pip install --force-reinstall "embreex>=4.4"',
         )
     return str(files[0].locate())
@@ -46,7 +46,6 @@ def _load() -> ctypes.CDLL:
     pointer, number, size = ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t
     for name, result, arguments in (
         ("rtcNewDevice", pointer, (ctypes.c_char_p,)),
-        ("rtcGetDeviceError", ctypes.c_int, (pointer,)),
         ("rtcNewScene", pointer, (pointer,)),
         ("rtcSetSceneFlags", None, (pointer, ctypes.c_int)),
         ("rtcSetSceneBuildQuality", None, (pointer, ctypes.c_int)),

@@ -5,6 +5,8 @@ Reads and writes nothing.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pipeline.datasets.synped.cloth import Cloth
@@ -99,7 +101,8 @@ def _draw_fabric(rng: np.random.Generator, palette: Palette, patterns: Chances, 
     if kind == "speckle":  # yarns of a melange are near in colour
         near = rng.uniform(0.1, 0.4)
         colours[1:] = [_mixed(ground, colour, near) for colour in colours[1:]]
-    period = float(np.exp(rng.uniform(*np.log(_PERIODS.get(kind, (0.15, 0.6))))))
+    shortest, longest = _PERIODS.get(kind, (0.15, 0.6))
+    period = math.exp(rng.uniform(math.log(shortest), math.log(longest)))
     heather = float(rng.choice([0.0, 0.02, 0.05]))
     return Fabric(kind, tuple(colours), period, int(rng.integers(1 << 31)), heather)
 

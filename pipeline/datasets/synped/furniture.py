@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import arctan2
 from pipeline.datasets.synped.materials import Colour, clutter, linear, paint, tiles, vary, wall_surface, wood
 from pipeline.datasets.synped.mesh import Mesh, Surface, join
 from pipeline.datasets.synped.noise import white
@@ -214,7 +215,7 @@ def umbrella(rng: np.random.Generator) -> Mesh:
     seam = 0.8 if rng.random() < 0.7 else 1.0
 
     def albedo(p: np.ndarray) -> np.ndarray:
-        angle = np.arctan2(p[:, 2], p[:, 0]) * ribs / (2 * np.pi)
+        angle = arctan2(p[:, 2], p[:, 0]) * ribs / (2 * np.pi)
         near_rib = np.abs(angle - np.round(angle)) < 0.04
         base = np.where(((np.floor(angle) % 2 == 0) & two)[:, None], second, colour)
         return (

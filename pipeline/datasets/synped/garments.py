@@ -12,10 +12,10 @@ import numpy as np
 from pipeline.datasets.synped.body import SIDES, Phenotype, Rest, group, rest
 from pipeline.datasets.synped.cloth import LEG_AXIS, Cloth, plain_surface, shoe_surface, stored, surface
 from pipeline.datasets.synped.drape import Tube
+from pipeline.datasets.synped.elementary import norm, power, product
 from pipeline.datasets.synped.measures import Measures, measure
 from pipeline.datasets.synped.mesh import Surface
 from pipeline.datasets.synped.piece import Piece, clip, compact
-from pipeline.datasets.synped.products import norm, product
 from pipeline.datasets.synped.wardrobe import Bottom, Shoes, Top
 
 # Metres above the hip joints, at the armpits: above it a top is a shell, below it hangs as a tube.
@@ -284,7 +284,7 @@ def _collar(top: Top, body: Rest, tape: Measures, neckline: np.ndarray) -> list[
         bulge, high, low = 0.04 + 0.008 * np.sin(5 * tape.around), 0.06, 0.04
     # Fullest in the middle; the lower edge lies on the garment, the upper one stands off the neck.
     place = np.clip((neckline + high) / (low + high), 0, 1)
-    full = np.where(place < 0.5, 0.45 + 1.1 * place, 4 * place * (1 - place)) ** 0.7
+    full = power(np.where(place < 0.5, 0.45 + 1.1 * place, 4 * place * (1 - place)), 0.7)
     points = tape.points + ((top.ease + 0.002 + bulge * full) / tape.scale)[:, None] * tape.normals
     cloth = Cloth(replace(top.cloth.fabric, kind="plain", colours=(top.collar_colour,)), seed=top.cloth.seed, bump=0.2)
     look = surface(top.cloth if top.collar == "hood" else cloth, "torso")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import power
 from pipeline.datasets.synped.materials import Colour, bark, leaf, paint, vary
 from pipeline.datasets.synped.mesh import Mesh, join
 from pipeline.datasets.synped.solids import box, lathe, leaves, solid, tube
@@ -60,7 +61,7 @@ def clumps(
 
     The balls have centres [k, 3] and half axes radii [k, 3]; larger balls have more leaves.
     """
-    share = radii.prod(axis=1) ** (2 / 3)
+    share = power(radii.prod(axis=1), 2 / 3)
     which = rng.choice(len(centres), count, p=share / share.sum())
     direction = rng.standard_normal((count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.datasets.synped.body import SEGMENT, SEGMENTS, Phenotype, Rest, group, rest, template
 from pipeline.datasets.synped.cloth import plain_surface
 from pipeline.datasets.synped.drape import COLUMNS, DIRECTIONS, outlines, radii
+from pipeline.datasets.synped.elementary import arctan2, power
 from pipeline.datasets.synped.mesh import Surface
 from pipeline.datasets.synped.piece import Piece, clip, ellipsoid, grid_faces, rigid
 from pipeline.datasets.synped.texture import Colour, Palette, draw_colour, from_oklch, waves
@@ -156,7 +157,7 @@ def _skin_albedo(face: Face, hair: Hair, coords: np.ndarray) -> np.ndarray:
 
 def _above_line(local: np.ndarray, fringe: float) -> np.ndarray:
     """Metres above the hairline, [n]."""
-    angle = np.abs(np.arctan2(local[:, 0], -local[:, 1]))
+    angle = np.abs(arctan2(local[:, 0], -local[:, 1]))
     line = np.interp(angle, *_LINE) - 0.04 * fringe * np.clip(1.1 - angle, 0, 1)
     metres: np.ndarray = (local[:, 2] - line).astype(np.float32)
     return metres
@@ -164,7 +165,7 @@ def _above_line(local: np.ndarray, fringe: float) -> np.ndarray:
 
 def _hair_albedo(hair: Hair, coords: np.ndarray) -> np.ndarray:
     """Strands run down and back; lighter and darker locks."""
-    angle = np.arctan2(coords[:, 0], -coords[:, 1])
+    angle = arctan2(coords[:, 0], -coords[:, 1])
     strands = np.sin(angle * 61 + 4 * waves(coords, 0.05, hair.seed)) * np.sin(angle * 143 + coords[:, 2] * 25)
     tone = 1 + 0.28 * strands + 0.18 * waves(coords, 0.04, hair.seed + 1)
     colours: np.ndarray = np.clip(np.asarray(hair.colour) * np.clip(tone, 0.4, 1.8)[:, None], 0, 1).astype(np.float32)
@@ -199,7 +200,7 @@ def _cap(body: Rest, look: Surface, hair: Hair, volume: float) -> Piece:
     above = _above_line(local, hair.fringe if hair.kind != "ponytail" else 0.0)
     direction = local / np.maximum(np.linalg.norm(local, axis=1, keepdims=True), 1e-6)
     rough = 1 + 0.25 * waves(direction, 0.5, hair.seed)
-    lift = (0.004 + volume * np.clip(above / 0.07, 0, 1) ** 0.7 * rough)[:, None]
+    lift = (0.004 + volume * power(np.clip(above / 0.07, 0, 1), 0.7) * rough)[:, None]
     scalp = (points[skin.faces, 2] > origin[2] - 0.12 * scale).all(axis=1) & (skin.part == HEAD)
     piece = Piece(
         vertices=(origin + (local + direction * lift) * scale).astype(np.float32),
@@ -258,7 +259,7 @@ def _curtain(body: Rest, look: Surface, hair: Hair, clothes: float) -> Piece:
         coords=points.astype(np.float32),
         surfaces=(look,),
     )
-    around = np.abs(np.arctan2(points[:, 0], -points[:, 1]))
+    around = np.abs(arctan2(points[:, 0], -points[:, 1]))
     rng = np.random.default_rng(hair.seed)
     opening = np.interp(points[:, 2], [-0.2, -0.1, 0.0, 0.06], [rng.uniform(1.4, 2.2), 1.35, 1.15, 1.1])
     # Tips end unevenly.
@@ -271,9 +272,8 @@ def _tail(body: Rest, look: Surface, hair: Hair) -> Piece:
     origin, scale = _head_frame(body)
     steps = np.linspace(0, 1, 9)
     length = 0.12 + 0.4 * hair.length
-    path = np.stack(
-        [0 * steps, 0.085 + 0.06 * np.sin(np.pi * np.minimum(1, 1.6 * steps)), 0.05 - length * steps**1.3], axis=1
-    )
+    back, down = 0.085 + 0.06 * np.sin(np.pi * np.minimum(1, 1.6 * steps)), 0.05 - length * power(steps, 1.3)
+    path = np.stack([0 * steps, back, down], axis=1)
     thick = 0.026 * (0.55 + 1.4 * steps) * (1.02 - steps) + 0.006
     angle = np.arange(10) * 2 * np.pi / 10
     ring = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
@@ -292,7 +292,7 @@ def make_hat(hat: Hat, phenotype: Phenotype) -> list[Piece]:
     pieces = [clip(crown, (local[:, 2] - (0.03 if hat.kind != "beanie" else 0.015)).astype(np.float32))]
     angle = np.linspace(-1.1, 1.1, 13) if hat.kind == "cap" else np.linspace(-np.pi, np.pi, 33)
     if hat.kind != "beanie":
-        reach = 0.075 * np.cos(angle / 1.1 * np.pi / 2) ** 0.5 if hat.kind == "cap" else 0.065 + 0 * angle
+        reach = 0.075 * np.sqrt(np.cos(angle / 1.1 * np.pi / 2)) if hat.kind == "cap" else 0.065 + 0 * angle
         inner = np.stack([0.08 * np.sin(angle), -0.1 * np.cos(angle), 0.048 + 0 * angle], axis=1)
         outer = inner + np.stack([reach * np.sin(angle), -reach * np.cos(angle), -0.25 * reach], axis=1)
         rim = np.concatenate([inner, outer])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import power, product
 from pipeline.datasets.synped.noise import CELLS, smooth_table
-from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.raycast import NOTHING, Hits, Scene, blocked
 from pipeline.datasets.synped.shade_kernels import (
     face_viewer,
@@ -189,8 +189,8 @@ def _surface_points(scenes: Sequence[Scene], hits: Hits, directions: np.ndarray,
         order, starts = sorted_by_surface(scene.mesh.surface, hits.face[found[here]], len(scene.mesh.surfaces))
         here = here[order]
         made = scene.prepared
-        even, rounded = made.normals
-        mesh = (made.faces, scene.mesh.smooth, rounded, even, made.coords)
+        of_faces, of_vertices = made.normals
+        mesh = (made.faces, scene.mesh.smooth, of_vertices, of_faces, made.coords)
         normal, even, place = interpolated(found[here], hits.face, hits.u, hits.v, *mesh)
         albedo, points.gloss[here] = _surfaces(scene, starts, place, normal)
         scatter(here, scene.turned(normal), scene.turned(even), albedo, points.normals, points.flat, points.albedo)
@@ -259,9 +259,9 @@ def _mirror(
     normal = points.normals[shiny]
     cos = np.einsum("ij,ij->i", normal, view)
     mirrored = view - 2 * cos[:, None] * normal
-    grazing = (1 - np.clip(-cos, 0, 1)) ** 4
+    grazing = ((1 - np.clip(-cos, 0, 1)) ** 2) ** 2
     share = points.gloss[shiny] * (0.35 + 0.65 * grazing)
-    spot = np.clip(product(mirrored, light.sun), 0, None) ** 60 * sun_free[shiny] * 3
+    spot = power(np.clip(product(mirrored, light.sun), 0, None), 60) * sun_free[shiny] * 3
     mirrored_light: np.ndarray = share[:, None] * (
         light.environment(mirrored) * (0.4 + 0.6 * sky_free[shiny, None]) + light.sun_colour * spot[:, None]
     )

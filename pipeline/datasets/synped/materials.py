@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import power
 from pipeline.datasets.synped.mesh import Surface
 from pipeline.datasets.synped.noise import fractal, white
 
@@ -21,7 +22,7 @@ Ground = Callable[[np.ndarray, np.ndarray], np.ndarray]  # x, y in metres -> lin
 def linear(colour: Colour) -> np.ndarray:
     """sRGB [0, 255] -> linear [3] float32."""
     value = np.asarray(colour, dtype=np.float64) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return np.where(value <= 0.04045, value / 12.92, power((value + 0.055) / 1.055, 2.4)).astype(np.float32)
 
 
 def vary(colour: Colour, rng: np.random.Generator, amount: float = 0.12) -> Colour:

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.datasets.synped.body import SEGMENT, Phenotype, group, rest
+from pipeline.datasets.synped.elementary import arctan2, product
 from pipeline.datasets.synped.mesh_kernels import normal_sums
-from pipeline.datasets.synped.products import product
 
 TORSO_LENGTH = 0.56  # metres from the hip joints to the neck joint on the body that all garments are cut for
 
@@ -61,7 +61,7 @@ def measure(phenotype: Phenotype, surface: str) -> Measures:
         leg=leg.astype(np.float32),
         armness=armness,
         neck=_from_neck(points, joints["joint-neck"], up, scale),
-        around=np.arctan2(points[:, 0], -(points[:, 1] - centre)).astype(np.float32),
+        around=arctan2(points[:, 0], -(points[:, 1] - centre)).astype(np.float32),
         normals=_normals(points, mesh.faces),
         scale=scale,
         centre=centre,

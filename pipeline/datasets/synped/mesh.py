@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.datasets.synped.products import product
+from pipeline.datasets.synped.elementary import product
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Mesh:
 
     vertices: [V, 3] float32 metres. faces: [F, 3] int32. part: [F] uint8, a class id of `sorn.parts` (0: not body).
     surface: [F] int16, index into `surfaces`. coords: [V, 3] float32, where textures are looked up: the vertex in the
-    rest pose, so that a pattern sticks to the cloth while the person walks. smooth: [F] bool, True where the ray caster
-    should interpolate vertex normals.
+    rest pose, so that a pattern sticks to the cloth while the person walks. smooth: [F] bool, True where shading
+    interpolates vertex normals.
     """
 
     vertices: np.ndarray

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import exp
+
 SIZE = 512  # table side, a power of two so that `& (SIZE - 1)` wraps
 CELLS = 16.0  # cells of the smooth table per bump
 
@@ -26,7 +28,7 @@ def smooth_table() -> np.ndarray:
 
     [SIZE, SIZE, 3] float32, mean 0, standard deviation 1.
     """
-    return _filtered(12, lambda radius: np.exp(-(((radius - 24.0) / 12.0) ** 2)), channels=3)
+    return _filtered(12, lambda radius: exp(-(((radius - 24.0) / 12.0) ** 2)), channels=3)
 
 
 @lru_cache(maxsize=1)

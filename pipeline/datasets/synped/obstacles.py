@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.datasets.synped import abroad_things, furniture, greenery, structures, vehicles
+from pipeline.datasets.synped.elementary import product
 from pipeline.datasets.synped.mesh import Mesh, join
-from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.raycast import Scene
 
 NEAREST = 0.8  # metres in front of the camera that stay free

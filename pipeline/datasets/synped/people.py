@@ -15,6 +15,7 @@ from pipeline.datasets.synped import carried, garments
 from pipeline.datasets.synped.body import SEGMENT, Phenotype, group, rest
 from pipeline.datasets.synped.carried import Bag, draw_bag
 from pipeline.datasets.synped.drape import Frame, Tube, drape
+from pipeline.datasets.synped.elementary import product
 from pipeline.datasets.synped.fashion import Fashion
 from pipeline.datasets.synped.gesture import draw_gesture
 from pipeline.datasets.synped.hair import (
@@ -33,7 +34,6 @@ from pipeline.datasets.synped.measures import Measures, measure
 from pipeline.datasets.synped.mesh import Mesh, join
 from pipeline.datasets.synped.piece import Piece, compact
 from pipeline.datasets.synped.pose import Pose, Skinned, bind, skin, transforms
-from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.wardrobe import Outfit, draw_outfit, draw_shoes, draw_top
 
 __all__ = ["Identity", "Person", "Pose", "build", "draw_identity", "draw_pose", "look_alike"]

@@ -6,13 +6,14 @@ taught a network to ignore colour, which is the main difference between people.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.synped.elementary import exp, product
 from pipeline.datasets.synped.image_kernels import convolved
-from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.style import Optics
 
 SMALLEST = 84  # rows below which a picture is not degraded further
@@ -70,7 +71,7 @@ def develop(
     well behind the person and may be out of focus.
     """
     stops = response.exposure + rng.normal(0, 0.18)
-    image = radiance * np.float32(2.0**stops / max(level, 1e-3) ** 0.9)
+    image = radiance * np.float32(math.pow(2.0, stops) / math.pow(max(level, 1e-3), 0.9))
     image = _out_of_focus(np.minimum(image, 3), far, float(rng.choice([0, 0.6, 1.2, 2.2], p=[0.4, 0.35, 0.2, 0.05])))
     image = blur(image, response.blur * rng.uniform(0.7, 1.4))
     if rng.random() < 0.08:
@@ -89,7 +90,7 @@ def develop(
 def _display(image: np.ndarray, response: Response, rng: np.random.Generator) -> np.ndarray:
     """Linear light -> display values: shoulder, gamma, veiling light, contrast, saturation."""
     image = np.where(image > 0.6, 0.6 + 0.4 * np.tanh((image - 0.6) / 0.5), np.maximum(image, 0))
-    # Not `**`: numpy's powers differ from one kind of CPU to the next, its exponentials of float32 do not.
+    # Not `**`: numpy's powers of float32 differ where there is AVX-512, its exponentials and logarithms do not.
     image = np.exp(np.float32(1 / 2.2 * response.gamma * rng.normal(1, 0.03)) * np.log(np.maximum(image, DARKEST)))
     veil = response.black * float(rng.uniform(0.3, 1.7))
     image = veil + (1 - veil) * image
@@ -148,6 +149,6 @@ def _resampled(image: np.ndarray, share: float) -> np.ndarray:
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur of [h, w, c] float32, sigma in pixels, edges repeated."""
     reach = max(1, int(np.ceil(2.5 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
+    kernel = exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
     return convolved(np.ascontiguousarray(image, np.float32), kernel)  # type: ignore[no-any-return]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.datasets.synped.body import SEGMENT, SEGMENTS
+from pipeline.datasets.synped.elementary import power
 from pipeline.datasets.synped.mesh import Mesh, Surface
 from pipeline.datasets.synped.mesh_kernels import grouped
 from pipeline.datasets.synped.piece_kernels import cut_faces
@@ -136,7 +137,7 @@ def box(
     sizes: full lengths. round_: 0 = sharp, 1 = ellipsoid.
     """
     vertices, faces = ellipsoid((0, 0, 0), (1, 1, 1), 17, 28)
-    vertices = np.sign(vertices) * np.abs(vertices) ** max(round_, 0.05)
+    vertices = np.sign(vertices) * power(np.abs(vertices), max(round_, 0.05))
     return (np.asarray(centre) + vertices * np.asarray(sizes) / 2).astype(np.float32), faces
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.datasets.synped.body import PARENT, SEGMENT, SEGMENTS, SIDES, Rest, pivot_of
+from pipeline.datasets.synped.elementary import norm, product
 from pipeline.datasets.synped.mesh_kernels import blend, chained
 from pipeline.datasets.synped.piece_kernels import strongest
-from pipeline.datasets.synped.products import norm, product
 
 _BONES = 4  # segments that may pull at one vertex
 _STILL = np.eye(3)

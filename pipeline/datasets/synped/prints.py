@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import arctan2
 from pipeline.datasets.synped.texture import Colour
 
 SIDE = 96  # texels of a print's longer side
@@ -92,7 +93,7 @@ def _lettering(rng: np.random.Generator, canvas: np.ndarray, colours: np.ndarray
 def _emblem(rng: np.random.Generator, canvas: np.ndarray, colours: np.ndarray) -> None:
     """Rings, discs and a star or bar within."""
     y, x = _plane()
-    radius, angle = np.hypot(x - 0.5, y - 0.5), np.arctan2(y - 0.5, x - 0.5)
+    radius, angle = np.hypot(x - 0.5, y - 0.5), arctan2(y - 0.5, x - 0.5)
     _fill(canvas, radius < 0.5, colours[0])
     _fill(canvas, radius < rng.uniform(0.3, 0.46), colours[rng.integers(len(colours))])
     points = int(rng.integers(3, 8))

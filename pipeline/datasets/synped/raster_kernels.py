@@ -45,7 +45,7 @@ def blocks_of(vertices, faces, size):  # type: ignore[no-untyped-def]
 def per_tangent(places):  # type: ignore[no-untyped-def]
     """Columns or rows per tangent.
 
-    places: [n], their tangents, evenly spaced; any number will do for a single one.
+    places: [n], their tangents, ascending and evenly spaced; any number will do for a single one.
     """
     if len(places) == 1:
         return 1.0
@@ -80,9 +80,9 @@ def in_view(boxes, placing, x, y, shifts, depth):  # type: ignore[no-untyped-def
     boxes: [B, 2, 3], of `blocks_of`. placing: [3, 4], of `placing_of`. x, y, shifts: as in camera.Rays. depth: metres
     along the view's axis beyond which nothing counts.
     """
-    aside, down = 1 / abs(per_tangent(x)), 1 / abs(per_tangent(y))
-    left, right = np.float64(x.min()) + shifts.min() - aside, np.float64(x.max()) + shifts.max() + aside
-    top, bottom = np.float64(y.min()) - down, np.float64(y.max()) + down
+    aside, down = 1 / per_tangent(x), 1 / per_tangent(y)
+    left, right = np.float64(x[0]) + shifts.min() - aside, np.float64(x[-1]) + shifts.max() + aside
+    top, bottom = np.float64(y[0]) - down, np.float64(y[-1]) + down
     planes = np.empty((6, 4))
     for k in range(4):
         planes[0, k], planes[1, k] = placing[0, k] - left * placing[2, k], right * placing[2, k] - placing[0, k]
@@ -106,7 +106,7 @@ def in_view(boxes, placing, x, y, shifts, depth):  # type: ignore[no-untyped-def
 def seen(vertices, members, wanted, placing, x, y):  # type: ignore[no-untyped-def]
     """Vertices as a view sees them, [V, 5] float32.
 
-    Metres to the right, down and forward; then column and row, as fractions: 0 for what is not before the eye.
+    Metres to the right, down and forward; then column and row, real numbers, which mean nothing nearer than NEAR.
 
     vertices: [V, 3]. members: [B, 2], of `blocks_of`; vertices of no `wanted` [B] block are left undefined. placing:
     [3, 4], of `placing_of`. x: [columns], y: [rows], evenly spaced tangents.

@@ -15,10 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.datasets.synped.camera import Rays
+from pipeline.datasets.synped.elementary import product
 from pipeline.datasets.synped.embree import Tree, shadows
 from pipeline.datasets.synped.mesh import Mesh
 from pipeline.datasets.synped.mesh_kernels import extent, mesh_normals
-from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.raster_kernels import blocks_of, draw, in_view, placing_of, seen
 
 NOTHING = -1
@@ -83,7 +83,7 @@ class Scene:
     def placed(self, yaw: float, position: Sequence[float]) -> Scene:
         """Scene turned by `yaw` radians around z, then moved to `position`.
 
-        The rays are moved instead of the mesh.
+        The mesh and its tree are shared: vertices are moved while they are drawn, shadow rays while they are cast.
         """
         other = copy(self)
         cos, sin = np.cos(yaw), np.sin(yaw)
@@ -142,8 +142,8 @@ class Scene:
 class Hits:
     """First hits of n rays.
 
-    layer [n] int16: which scene, -1 for none. face [n] int32. depth [n] float32: metres along the view's axis. u, v [n]
-    float32: weights of the triangle's second and third corner.
+    rays: which. layer [n] int16: which scene, -1 for none. face [n] int32. depth [n] float32: metres along the view's
+    axis. u, v [n] float32: weights of the triangle's second and third corner.
     """
 
     rays: Rays
@@ -181,7 +181,8 @@ def covered(hits: Hits, chosen: np.ndarray, others: Sequence[Scene]) -> np.ndarr
     """[m] bool: are the hits of the chosen rays [m] behind any other scene."""
     layer, depth = np.full_like(hits.layer, NOTHING), np.zeros_like(hits.depth)  # nothing is nearer than 0
     depth[chosen] = hits.depth[chosen]
-    best = Hits(hits.rays, layer, hits.face.copy(), depth, hits.u.copy(), hits.v.copy())
+    face, u, v = (np.empty_like(values) for values in (hits.face, hits.u, hits.v))  # written, not read
+    best = Hits(hits.rays, layer, face, depth, u, v)
     for number, scene in enumerate(others):
         scene.draw(hits.rays, number, best)
     nearer: np.ndarray = layer[chosen] != NOTHING

@@ -82,12 +82,12 @@ def _picture(
     hits = trace(shot.scenes, rays)
     shaded = lighting.shade(shot.scenes, hits, light, rng)
     own = hits.layer == TARGET
-    depth = float(np.median(hits.distance[own])) if own.any() else 8.0
+    away = float(np.median(hits.distance[own])) if own.any() else 8.0
     whole = float(shaded.irradiance.mean())
     level = 0.5 * (whole + (float(shaded.irradiance[own].mean()) if own.any() else whole))
     fine = (rows, RAYS, columns)
     radiance = np.minimum(shaded.radiance, BRIGHTEST).reshape(*fine, 3).mean(axis=1)
-    far = np.min(hits.distance.reshape(fine), axis=1) > depth + FAR_BEHIND
+    far = np.min(hits.distance.reshape(fine), axis=1) > away + FAR_BEHIND
     return radiance, level, far
 
 

@@ -148,7 +148,7 @@ def _walking(plan: DatasetPlan, pid: int) -> Scene:
     rng = np.random.default_rng([plan.seed, STRANGER_STREAM, pid])
     passer = identity(plan, pid)
     mesh = people.build(passer, people.draw_pose(rng, passer)).mesh
-    return Scene(simplified(mesh.as_background(), CELL))
+    return Scene(simplified(mesh.as_background(), CELL), lasting=True)
 
 
 def _stand(camera: Camera, place: Place, person: Person, upright: Scene, rng: np.random.Generator) -> _Stand:

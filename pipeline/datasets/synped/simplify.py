@@ -1,7 +1,7 @@
 """Meshes with only as many triangles as a camera can resolve.
 
 Reads and writes nothing. The body model spends most of its triangles on fingers and lips, a fraction of a pixel each;
-handing them to the ray caster costs more than tracing the picture.
+drawing them costs more than the rest of the picture.
 """
 
 from __future__ import annotations

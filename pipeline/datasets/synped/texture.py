@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import arctan2, power, product
 from pipeline.datasets.synped.image_kernels import phases, texels
-from pipeline.datasets.synped.products import product
 
 Colour = tuple[float, float, float]
 TILE = 192  # texels per period: 2 mm at a period of 0.4 m, half a pixel of a 384-pixel person
@@ -56,7 +56,7 @@ def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
             [-0.0041960863, -0.7034186147, 1.7076147010],
         ]
     )
-    red, green, blue = np.clip(product(to_rgb, cone**3), 0.006, 0.9).tolist()
+    red, green, blue = np.clip(product(to_rgb, cone * cone * cone), 0.006, 0.9).tolist()
     return red, green, blue
 
 
@@ -72,7 +72,7 @@ def draw_accent(rng: np.random.Generator, palette: Palette, ground: Colour) -> C
     """A second colour that is clearly different from the ground."""
     for _ in range(20):
         colour = draw_colour(rng, palette)
-        if np.abs(np.cbrt(colour) - np.cbrt(ground)).max() > 0.2:
+        if np.abs(np.diff(power(np.array([colour, ground]), 1 / 3), axis=0)).max() > 0.2:
             return colour
     return (0.85, 0.85, 0.85) if sum(ground) < 1.0 else (0.01, 0.01, 0.01)
 
@@ -192,7 +192,7 @@ def _flowers(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
         radius = largest * rng.uniform(0.4, 1.0)
         side = int(2 * radius) + 1
         y, x = np.mgrid[0:side, 0:side] - radius
-        angle = np.arctan2(y, x) + rng.uniform(0, 6.28)
+        angle = arctan2(y, x) + rng.uniform(0, 6.28)
         outline = radius * (0.65 + 0.35 * np.cos(int(rng.integers(3, 7)) * angle))
         place = rng.integers(TILE, size=2)
         _stamp(image, np.hypot(x, y) < outline, colours[1 + rng.integers(len(colours) - 1)], place[0], place[1])
@@ -269,7 +269,7 @@ def _quilted(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     """Down jacket: puffed bands, dark at the stitches."""
     y, _ = _grid()
     puff = np.abs(np.sin(np.pi * y * int(rng.integers(3, 7))))
-    cloth: np.ndarray = colours[0] * (0.55 + 0.5 * puff**0.5)[..., None]
+    cloth: np.ndarray = colours[0] * (0.55 + 0.5 * np.sqrt(puff))[..., None]
     return cloth
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.datasets.synped.elementary import product
 from pipeline.datasets.synped.materials import Colour, paint, vary
 from pipeline.datasets.synped.mesh import Mesh, Surface, join
-from pipeline.datasets.synped.products import product
 from pipeline.datasets.synped.solids import box, extrude, hoop, lathe, panel, tube
 
 CAR_COLOURS: tuple[Colour, ...] = (

@@ -66,7 +66,7 @@ def test_rays_around_a_turned_mesh_meet_what_turned_rays_meet(soup, rays):
     assert (dark == alone).mean() > 0.99  # rounding at the edges of triangles
 
 
-def test_dark_rays_stay_dark_and_are_not_asked(soup, rays):
+def test_dark_rays_stay_dark(soup, rays):
     vertices, faces, _ = soup
     dark = np.arange(333) % 2 == 0
     free = np.zeros(333, bool)

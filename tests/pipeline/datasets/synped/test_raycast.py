@@ -1,4 +1,4 @@
-"""The ray caster against scenes whose picture is known by hand."""
+"""First hits and shadows against scenes whose picture is known by hand."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def test_the_nearest_scene_wins_in_any_order():
     assert np.array_equal(first.distance, second.distance)
 
 
-def test_rays_moved_around_a_thing_see_what_a_moved_thing_shows():
+def test_a_scene_placed_elsewhere_looks_as_its_moved_mesh():
     _, _, rays = rays_from((0, 0, 1.5), (0.4, 5, 0.5))
     still = cube(centre=(0, 0, 0.5))
     yaw, position = 0.6, (0.4, 5.0, 0.0)
