@@ -87,7 +87,10 @@ def norm(vector: np.ndarray) -> float:
 
 
 def arctan2(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Angle of each (x, y), radians. y, x: of one shape, float32 or float64."""
+    """Angle of each (x, y), radians.
+
+    y, x: of one shape, float32 or float64.
+    """
     dtype = np.result_type(y, x)
     flat = (np.ascontiguousarray(values, dtype).ravel() for values in (y, x))
     return angles(*flat).reshape(y.shape)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Kernels of first hits: triangles drawn into the evenly spaced rays of a view.
+"""Kernels of first hits: triangles drawn into the rays of a view.
 
 Where the rays of a view meet a triangle follows from three linear functions of their tangents, one per edge (Olano and
 Greer, Triangle Scan Conversion using 2D Homogeneous Coordinates, 1997). Two triangles compute the function of a common
@@ -136,7 +136,7 @@ def seen(vertices, members, wanted, placing, x, y):  # type: ignore[no-untyped-d
     "f4[:, ::1], f4[:, ::1])"
 )
 def draw(number, corners, faces, size, wanted, x, y, shifts, layer, face, depth, u, v):  # type: ignore[no-untyped-def]
-    """First hits of the rays of a view on the triangles of one mesh.
+    """First hits of the rays of a view on one mesh.
 
     Written where they are nearer than what is known.
 

@@ -28,7 +28,7 @@ MARGIN = np.array([[-0.001], [0.001]], np.float32)  # metres around a mesh beyon
 
 
 class Prepared:
-    """A mesh and what rays need of it, each made when it is first asked for.
+    """Mesh with what rays need of it, made when asked for.
 
     An obstacle that is tried and left never casts a shadow. lasting: the mesh comes again in many pictures.
     """
@@ -134,8 +134,8 @@ class Scene:
         origins, unit directions: [n, 3] float32.
         """
         mesh = self.prepared
-        place = (self.turn, self._shift)
-        shadows(mesh.tree.address, mesh.bounds, mesh.ball, *place, origins, directions, reach, dark)
+        around = (mesh.bounds, mesh.ball)
+        shadows(mesh.tree.address, *around, self.turn, self._shift, origins, directions, reach, dark)
 
 
 @dataclass(frozen=True)
