@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # On a CPU with AMX, a strided convolution in bf16 whose results are one column wide is computed with what lies in freed
-# memory: where that is nan, the results are nan (3x3 and 5x5, few images). Two columns are right, and so is
+# memory: where that is nan, the results are nan (3x3, 5x5 and 7x7, few images). Of 14,256 convolutions of other sizes,
+# with and without a stride, none had a nan. Two columns are right, and so is
 # ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16. Images of 16 pixels' width have such maps: sorn/narrow_maps.py adds columns of
 # zeros. Ends with 2 on a CPU without AMX. Observed 2026-11-30 with torch 2.14.1 (oneDNN 3.12).
 set -euo pipefail

@@ -1,8 +1,9 @@
 """Strided convolutions of maps that are one or two columns wide.
 
-On a CPU with AMX, oneDNN 3.12 computes them in bf16 with numbers that it finds in freed memory: mostly they do not
-count, but where one is nan, the result is nan (findings/amx_nan_of_narrow_maps.sh). With two columns of results it does
-not, so the map gets columns of zeros, and the second column of results is left out.
+oneDNN 3.12 computes them in bf16 with numbers that it finds in freed memory: mostly they do not count, but where one is
+nan, the result is nan on a CPU with AMX (findings/amx_nan_of_narrow_maps.sh), and the weights' gradient on any with
+AVX-512 (findings/bf16_weight_gradient_of_one_column.sh). With two columns of results it does not, so the map gets
+columns of zeros, and the second column of results is left out.
 """
 
 from __future__ import annotations
