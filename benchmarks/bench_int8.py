@@ -152,9 +152,13 @@ def rates(ways: dict[str, Way], images: np.ndarray, rounds: int) -> dict[str, li
 
 
 def read(folder: Path, size: tuple[int, int], most: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Pictures [n, H, W, 3] uint8 of a folder, and their names. most: so many of them, evenly; 0 is all."""
+    """Pictures [n, H, W, 3] uint8 of a folder, and their names, but none of folders inside it (cut ones).
+
+    most: so many of them, evenly; 0 is all.
+    """
     pictures = look(folder)
-    names = pictures.names[:: -(-len(pictures.names) // most)] if most else pictures.names
+    names = [name for name in pictures.names if (folder / name).parent == folder]
+    names = names[:: -(-len(names) // most)] if most else names
     return np.stack([one.image for one in read_pictures(pictures, names, size) if one.image is not None]), list(names)
 
 
