@@ -1,9 +1,9 @@
 """Extraction in int8 by ONNX Runtime and OpenVINO, beside our fp32 and bf16.
 
 Static quantisation of the exported network, calibrated on training pictures: images per CPU second with one thread, by
-turns. With --pictures also rank-1, mAP and the visible stripes, on the queries and gallery of `synped_demo`. Needs
-packages that the program does not: pip install openvino==2026.4.1 nncf==3.4.0 onnxruntime==1.32.0 onnx==1.23.2.
-Run: python benchmarks/bench_int8.py [--quick] [--rounds N] [--pictures data/synped_demo/images]
+turns. With --pictures also rank-1, mAP and the visible stripes, on the queries and gallery of a SynPed. Needs packages
+that the program does not: pip install openvino==2026.4.1 nncf==3.4.0 onnxruntime==1.32.0 onnx==1.23.2.
+Run: python benchmarks/bench_int8.py [--quick] [--rounds N] [--network NAME] [--pictures data/synped_demo/images]
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="starter alone, two rounds, 16 pictures for calibration")
     parser.add_argument("--rounds", type=int, help="[7]")
-    parser.add_argument("--network", choices=("starter", "ResNet-50"), help="one of the two alone")
+    parser.add_argument("--network", help="starter, ResNet-50 (random weights) or the folder of a training, alone")
     parser.add_argument("--pictures", type=Path, help="folder of train, query, gallery; else speed alone")
     given = parser.parse_args()
     lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
@@ -214,7 +214,8 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     rounds, count = given.rounds or (2 if given.quick else 7), BATCH if given.quick else CALIBRATION
-    size = describe(STARTER).image_size
+    place = STARTER if given.network in (None, "starter", "ResNet-50") else Path(given.network)
+    size = describe(place).image_size
     noise = np.random.default_rng(0).integers(0, 256, (count, *LARGE, 3), dtype=np.uint8)
     calibration, sides = noise[:, : size[0], : size[1]].copy(), []
     if given.pictures:
@@ -222,7 +223,7 @@ def main() -> None:
         calibration = read(given.pictures / "train", size, count)[0]
     networks: dict[str, tuple[SORN, np.ndarray]] = {}
     if given.network != "ResNet-50":
-        networks["starter"] = (load_network(STARTER / WEIGHTS, describe(STARTER).model, CPU), calibration)
+        networks[place.name] = (load_network(place / WEIGHTS, describe(place).model, CPU), calibration)
     if given.network == "ResNet-50" or not (given.quick or given.network):
         torch.manual_seed(0)
         networks["ResNet-50"] = (SORN(SORNConfig(identities=0)).eval(), noise[: 2 * BATCH])
@@ -230,15 +231,15 @@ def main() -> None:
     figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory() as folder:
         for title, (network, images) in networks.items():
-            place = Path(folder) / title
-            place.mkdir()
-            ways = all_ways(network, images, place)
+            files = Path(folder) / title
+            files.mkdir()
+            ways = all_ways(network, images, files)
             found = rates(ways, images[:BATCH], rounds)
             rows |= {f"{title}, {name}": values for name, values in found.items()}
             for name, values in found.items():
                 print(f"{title}, {name}: {median(values):.1f} images per CPU second", flush=True)
                 figures[f"{title}, {name} over ours fp32"] = Figure(median(values) / median(found["ours fp32"]))
-            if sides and title == "starter":
+            if sides and title == place.name:
                 figures |= accuracy(ways, sides)
     emit("int8", rows, figures, "images per CPU second")
 

@@ -1,4 +1,4 @@
-"""ReLU in bfloat16 and frozen norms within convolutions, against torch's own layers.
+"""ReLU in bfloat16, and norms, ReLUs and sums within convolutions, against torch's own layers.
 
 Training step of SORN on EfficientNet-Lite0 at 288x96, batch 32, frozen as by CONFIG=finetune, and of ResNet-50 at
 384x128, batch 8, whose norms learn, on all cores. Features of both, and labels of DANet on EfficientNet-Lite0 at
@@ -19,6 +19,7 @@ import torch
 from report import Figure, emit, interleave, median
 
 from pipeline.runs.config import TrainConfig
+from pipeline.runtime.arithmetic import bf16_unit
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.training.layers import prepare_layers
 from sorn import engine
@@ -37,10 +38,12 @@ Work = Callable[[], object]
 
 
 def torchs() -> ExitStack:
-    """Context with torch's own ReLU, and with norms that stay where they are."""
+    """Context with torch's own ReLU, sums and deconvolutions, and with frozen norms that stay where they are."""
     stack = ExitStack()
     stack.enter_context(mock.patch("sorn.relu._fits", return_value=False))
     stack.enter_context(mock.patch("sorn.backbone.fold_frozen"))
+    stack.enter_context(mock.patch("sorn.fused.use_joined"))
+    stack.enter_context(mock.patch("sorn.fused.use_phases"))
     return stack
 
 
@@ -65,7 +68,7 @@ def training(backbone: str, size: tuple[int, int], images: int, frozen: bool) ->
 
 def features(backbone: str, size: tuple[int, int]) -> Work:
     network = SORN(SORNConfig(identities=0, backbone=backbone)).eval().to(memory_format=torch.channels_last)
-    return inference(fused(network, "bf16"), size)
+    return inference(fused(network, "bf16", bf16_unit() == "amx_bf16"), size)
 
 
 def labels() -> Work:

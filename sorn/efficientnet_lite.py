@@ -40,10 +40,15 @@ class SameConv2d(nn.Conv2d):
         padding = kernel // 2 if stride == 1 else 0
         super().__init__(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
 
+    def padded(self, input: Tensor) -> Tensor:
+        """The map with the rows and columns that `padding` does not add."""
+        if self.stride == (1, 1):
+            return input
+        before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
+        return F.pad(input, (before, after, before, after))
+
     def forward(self, input: Tensor) -> Tensor:
-        if self.stride != (1, 1):
-            before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
-            input = F.pad(input, (before, after, before, after))
+        input = self.padded(input)
         if self.groups == self.in_channels and self.dilation == (1, 1):
             return depthwise(input, self.weight, self.bias, self.stride[0], int(self.padding[0]))
         return super().forward(input)

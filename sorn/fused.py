@@ -14,17 +14,19 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from sorn.engine import DTYPES
 from sorn.folding import Layer, Norm, pairs
+from sorn.joined import use_joined, use_phases
 from sorn.network import SORN
 
 
 @torch.no_grad()
-def fused(model: SORN, precision: str) -> SORN:
+def fused(model: SORN, precision: str, amx: bool = False) -> SORN:
     """Copy of the network for inference.
 
     The batch norms are folded, the classifiers are removed, and the large weights are in `precision`. The copy is
     called like the network, under the same autocast. Pooling, the norms after it and the visibility scores stay in
-    float32, as in the network itself. A backbone that does not fold stays as it is. Identity logits mean nothing. The
-    network must be in evaluation mode.
+    float32, as in the network itself. A backbone that does not fold stays as it is. On a CPU, convolutions are joined
+    with the ReLU and the sum after them. Identity logits mean nothing. The network must be in evaluation mode. amx:
+    whether the CPU computes bf16 with AMX.
     """
     assert not model.training, "only the norms of evaluation mode can be folded"
     assert not model.backbone.frozen, "frozen norms may be folded already"
@@ -41,6 +43,10 @@ def fused(model: SORN, precision: str) -> SORN:
     for part in filter(None, (copied.backbone if copied.backbone.folds else None, copied.semantic)):
         _fold(part)
         part.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+        if next(part.parameters()).device.type == "cpu":
+            use_joined(part)
+    if amx and copied.semantic is not None:
+        use_phases(copied.semantic)
     return copied.requires_grad_(False)
 
 

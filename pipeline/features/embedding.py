@@ -34,6 +34,7 @@ from sorn.features import FeatureBank, Features
 
 logger = logging.getLogger(__name__)
 
+KERNELS = 2  # increased when the same network is computed with other last bits
 UNKNOWN = -1  # pid and camid: they are not guessed from the name of a file
 
 
@@ -78,10 +79,10 @@ class Embedder:
 
     @property
     def machine(self) -> str:
-        """PyTorch, device and batch size, which decide the last bits."""
+        """PyTorch, device, batch size and kernels, which decide the last bits."""
         device = self.inference.device
         name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
-        return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}"
+        return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}, kernels {KERNELS}"
 
     def features(self, batches: Iterator[Batch], size: int = 0) -> Iterator[Features]:
         """Features of each batch.

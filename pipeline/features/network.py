@@ -13,7 +13,7 @@ import torch
 from pipeline.io import checkpoints
 from pipeline.io.networks import require_trained_normalisation, sorn_network
 from pipeline.runtime import distributed
-from pipeline.runtime.arithmetic import pick_precision
+from pipeline.runtime.arithmetic import bf16_unit, pick_precision
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
@@ -62,7 +62,7 @@ class Inference:
         self.weights, self.model = weights, model
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
-        self.network = fused(load_network(weights, model, self.device), self.precision)
+        self.network = self._fused(load_network(weights, model, self.device))
         self.on_gpu = self.device.type == "cuda"
         self.batch_size = most if self.on_gpu else min(most, CPU_BATCH)
         if not self.on_gpu:
@@ -92,7 +92,11 @@ class Inference:
         order = np.random.default_rng(0).permutation(count)  # neighbours in a gallery are pictures of one person
         batches = [(np.sort(chosen),) for chosen in np.array_split(order, -(-count // ADAPTATION_BATCH))]
         adapt_norms(network, progress(self.run(look, batches), count, "norms", step=ADAPTATION_BATCH))
-        self.network = fused(network, self.precision)
+        self.network = self._fused(network)
+
+    def _fused(self, network: SORN) -> SORN:
+        amx = self.device.type == "cpu" and self.precision == "bf16" and bf16_unit() == "amx_bf16"
+        return fused(network, self.precision, amx)
 
     def _use_gpu(self) -> None:
         torch.cuda.set_device(self.device)  # every thread has its own device, to which page-locked memory belongs

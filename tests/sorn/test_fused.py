@@ -85,6 +85,14 @@ def test_in_half_precision_it_is_as_close_as_autocast(precision: str, bound: flo
         assert tensor.dtype == torch.float32
 
 
+def test_with_amx_the_deconvolutions_are_others_and_say_the_same() -> None:
+    model = network()
+    expected, found = output(fused(model, "bf16"), "bf16"), output(fused(model, "bf16", amx=True), "bf16")
+    assert found.part_logits is not None and expected.part_logits is not None
+    assert distance(found.part_logits, expected.part_logits.float()) < 0.02
+    assert torch.equal(found.local_features, expected.local_features)
+
+
 @pytest.mark.parametrize("backbone", ["mobilenet_v2", "efficientnet_lite0"])
 def test_mobile_networks_in_half_precision_are_as_close_as_autocast(backbone: str) -> None:
     """Their features move further, but folding adds nothing to it."""
