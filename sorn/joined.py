@@ -7,6 +7,7 @@ widens and rounds it. The functions are those that torch's compiler calls. For i
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import Any
 
 import torch
@@ -43,9 +44,31 @@ def use_joined(network: nn.Module) -> None:
             module.__class__ = type(f"Joined{kind.__name__}", (kind,), {"forward": forward})
 
 
+@cache
 def available() -> bool:
-    """Whether this torch has oneDNN and the joined convolutions."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # type: ignore[no-untyped-call]
+    """Whether this torch has oneDNN, and joined convolutions that say the right thing.
+
+    The functions are torch's own affair, and may change: one of each kind is tried.
+    """
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")):  # type: ignore[no-untyped-call]
+        return False
+    with torch.inference_mode():
+        image, weight = (
+            torch.linspace(-9, 9, 32).view(1, 2, 4, 4),
+            torch.tensor([[1.0, -2.0], [3.0, 1.0]]).view(2, 2, 1, 1),
+        )
+        plain, place = F.conv2d(image, weight), ((0, 0), (1, 1), (1, 1), 1)
+        try:
+            for added, activation, expected in (
+                (None, "relu6", plain.clamp(0, 6)),
+                (image, "relu", (plain + image).relu()),
+                (image, "none", plain + image),
+            ):
+                if not torch.allclose(_joined(image, weight, None, place, activation, added), expected, atol=1e-4):
+                    return False
+        except (RuntimeError, TypeError):
+            return False
+    return True
 
 
 def convolved(conv: nn.Conv2d, input: Tensor, activation: str = "none", added: Tensor | None = None) -> Tensor:
@@ -62,15 +85,20 @@ def convolved(conv: nn.Conv2d, input: Tensor, activation: str = "none", added: T
         return found if activation == "none" else relu(found) if activation == "relu" else relu6(found)
     if isinstance(conv, SameConv2d):
         input = conv.padded(input)
-    name, scalars = ACTIVATIONS[activation]
     place = (conv.padding, conv.stride, conv.dilation, conv.groups)
+    return _joined(input, conv.weight, conv.bias, place, activation, added)
+
+
+def _joined(
+    input: Tensor, weight: Tensor, bias: Tensor | None, place: tuple[Any, ...], activation: str, added: Tensor | None
+) -> Tensor:
+    """The convolution by torch's function. place: padding, stride, dilation and groups."""
+    name, scalars = ACTIVATIONS[activation]
     join: Any = torch.ops.mkldnn._convolution_pointwise
     if added is None:
-        return join(input, conv.weight, conv.bias, *place, name, scalars, "")  # type: ignore[no-any-return]
-    unary = None if name == "none" else name
-    return join.binary(  # type: ignore[no-any-return]
-        input, added, conv.weight, conv.bias, *place, "add", 1.0, unary, scalars, None if unary is None else ""
-    )
+        return join(input, weight, bias, *place, name, scalars, "")  # type: ignore[no-any-return]
+    unary = (None, [], None) if name == "none" else (name, scalars, "")
+    return join.binary(input, added, weight, bias, *place, "add", 1.0, *unary)  # type: ignore[no-any-return]
 
 
 class ActivatedConv2d(nn.Module):

@@ -105,6 +105,19 @@ def test_with_a_gradient_or_other_numbers_torch_computes() -> None:
     assert doubles.dtype == torch.float64
 
 
+@pytest.mark.parametrize("fault", ["raises", "is wrong"])
+def test_functions_of_another_torch_are_not_trusted(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(input: Tensor, weight: Tensor, *rest: object) -> Tensor:
+        if fault == "raises":
+            raise RuntimeError("mkldnn::_convolution_pointwise() is missing value for argument 'algorithm'")
+        return F.conv2d(input, weight) + 1
+
+    monkeypatch.setattr(module, "_joined", other)
+    assert not available.__wrapped__()
+    monkeypatch.undo()
+    assert available.__wrapped__()
+
+
 def test_without_onednn_nothing_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "available", lambda: False)
     network = backbone("resnet18")
