@@ -6,11 +6,9 @@ core slows its own thread only. Each has its own products: their sums do not dep
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -23,11 +21,6 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 _own = threading.local()
 # Whether this thread has its one torch thread.
-
-_begun: set[int] = set()
-# Native ids of all threads that got their one torch thread.
-
-LONGEST_END = 1.0  # seconds that the exit waits for them
 
 
 def count() -> int:
@@ -102,27 +95,10 @@ def use_one_torch_thread() -> None:
     OpenMP keeps its number of threads per thread. Torch gives a thread the number that any thread has set last when it
     first asks; so it asks first (findings/torch_threads_of_a_worker.sh).
     """
-    if threading.current_thread() is not threading.main_thread():
-        _begun.add(threading.get_native_id())
     if torch := sys.modules.get("torch"):
         torch.get_num_threads()
         torch.set_num_threads(1)
 
 
-def wait_for_ended() -> None:
-    """Wait until the kernel has ended threads that Python has joined.
-
-    It takes LONGEST_END at the most. A thread frees what torch has kept in it after Python has joined it. If the
-    interpreter ends meanwhile, the process aborts: "terminate called without an active exception" (pytorch issue
-    117762).
-    """
-    until = time.monotonic() + LONGEST_END
-    while time.monotonic() < until and any(os.path.exists(f"/proc/self/task/{thread}") for thread in _begun):
-        time.sleep(0.001)
-
-
-atexit.register(wait_for_ended)
-
 # A forked process has no threads.
 os.register_at_fork(after_in_child=_pools.clear)
-os.register_at_fork(after_in_child=_begun.clear)

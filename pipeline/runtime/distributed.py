@@ -83,6 +83,7 @@ def join(device: str = "auto") -> None:
     device: as in --device. Raises UserError where they cannot find each other.
     """
     import torch.distributed as dist
+    import torch.distributed.nn.functional  # noqa: F401  # before there is a group, which it would keep for good
 
     try:
         dist.init_process_group(_backends(device), timeout=LONGEST_WAIT)

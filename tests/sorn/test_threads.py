@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,31 +82,3 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     finally:
         torch.set_num_threads(before)
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc here")
-def test_threads_that_python_has_joined_end_before_the_exit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def work(part: int) -> int:
-        torch.ones(64, 64).mean()
-        return threading.get_native_id()
-
-    for _ in range(200):
-        monkeypatch.setattr(threads, "_begun", set())  # without those of pools that wait for work
-        with ThreadPoolExecutor(2, initializer=threads.use_one_torch_thread) as pool:
-            native = set(pool.map(work, range(8)))
-        threads.wait_for_ended()  # what the exit calls
-        assert not any(os.path.exists(f"/proc/self/task/{thread}") for thread in native)
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc here")
-def test_the_exit_of_the_interpreter_waits_for_them() -> None:
-    code = """
-import atexit, os, time
-atexit.register(lambda: print(time.monotonic() - begin >= threads.LONGEST_END))  # called after the one of sorn.threads
-from sorn import threads
-threads.LONGEST_END = 0.2
-threads._begun.add(os.getpid())  # the main thread, which does not end before
-begin = time.monotonic()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.strip() == "True", done.stdout + done.stderr
