@@ -46,7 +46,7 @@ def use_joined(network: nn.Module) -> None:
 
 @cache
 def available() -> bool:
-    """Whether this torch has oneDNN, and joined convolutions that say the right thing.
+    """Whether this torch has joined convolutions that are right.
 
     The functions are torch's own affair, and may change: one of each kind is tried.
     """
