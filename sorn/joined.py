@@ -45,30 +45,30 @@ def use_joined(network: nn.Module) -> None:
 
 
 @cache
-def available() -> bool:
+def available(dtype: torch.dtype = torch.float32) -> bool:
     """Whether this torch has joined convolutions that are right.
 
-    The functions are torch's own affair, and may change: one of each kind is tried.
+    The functions are torch's own affair, and may change; and a CPU without AVX-512 has none in bfloat16. One of each
+    kind is tried.
     """
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")):  # type: ignore[no-untyped-call]
         return False
-    with torch.inference_mode():
-        image, weight = (
-            torch.linspace(-9, 9, 32).view(1, 2, 4, 4),
-            torch.tensor([[1.0, -2.0], [3.0, 1.0]]).view(2, 2, 1, 1),
-        )
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        image = torch.arange(-16, 16).view(1, 2, 4, 4).to(dtype)  # whole numbers: exact in any type
+        weight = torch.tensor([[1, -2], [3, 1]]).view(2, 2, 1, 1).to(dtype)
         plain, place = F.conv2d(image, weight), ((0, 0), (1, 1), (1, 1), 1)
+        cases = (
+            (None, "relu6", plain.clamp(0, 6)),
+            (image, "relu", (plain + image).relu()),
+            (image, "none", plain + image),
+        )
         try:
-            for added, activation, expected in (
-                (None, "relu6", plain.clamp(0, 6)),
-                (image, "relu", (plain + image).relu()),
-                (image, "none", plain + image),
-            ):
-                if not torch.allclose(_joined(image, weight, None, place, activation, added), expected, atol=1e-4):
-                    return False
+            return all(
+                torch.equal(_joined(image, weight, None, place, activation, added), expected)
+                for added, activation, expected in cases
+            )
         except (RuntimeError, TypeError):
             return False
-    return True
 
 
 def convolved(conv: nn.Conv2d, input: Tensor, activation: str = "none", added: Tensor | None = None) -> Tensor:
@@ -116,7 +116,8 @@ def _fits(conv: nn.Conv2d, input: Tensor) -> bool:
     if isinstance(conv, StridedConv2d) and input.shape[3] <= NARROW:
         return False
     there = input.device.type == "cpu" and input.dtype == conv.weight.dtype and input.dtype in DTYPES
-    return there and not torch.is_grad_enabled() and conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+    plain = conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+    return there and plain and not torch.is_grad_enabled() and available(input.dtype)
 
 
 def _join_sequence(sequence: nn.Sequential) -> None:

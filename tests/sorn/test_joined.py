@@ -118,8 +118,16 @@ def test_functions_of_another_torch_are_not_trusted(fault: str, monkeypatch: pyt
     assert available.__wrapped__()
 
 
+@torch.inference_mode()
+def test_where_the_cpu_has_none_in_bfloat16_torch_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "available", lambda dtype=torch.float32: dtype == torch.float32)
+    monkeypatch.setattr(module, "_joined", lambda *rest: pytest.fail("joined all the same"))
+    conv, given = nn.Conv2d(4, 4, 1).bfloat16(), image(4).bfloat16()
+    torch.testing.assert_close(convolved(conv, given, "relu"), F.relu(conv(given)))
+
+
 def test_without_onednn_nothing_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "available", lambda: False)
+    monkeypatch.setattr(module, "available", lambda *dtype: False)
     network = backbone("resnet18")
     use_joined(network)
     assert not any(type(layer).__name__.startswith("Joined") for layer in network.modules())
