@@ -209,7 +209,7 @@ def test_a_segmenters_scores_are_made_in_chunks_too(
         other = SORN(MODEL).eval()
         other.load_state_dict(checkpoints.read_weights(tmp_path / "segmenter" / "model.safetensors"))
         expected = own(other, [data.__getitems__(range(len(data)))], torch.device("cpu"), "bf16")[2]
-        assert bank.segmenter is not None and np.abs(bank.segmenter - expected).max() < 0.05
+        assert bank.segmenter is not None and np.abs(bank.segmenter - expected).max() < 0.1
         assert not np.array_equal(bank.segmenter, bank.visibility)
 
 
