@@ -25,7 +25,7 @@ from pipeline.datasets.image_folder import look, read_pictures
 from pipeline.features.network import load_network
 from pipeline.runs.checkpoint_info import describe
 from pipeline.runs.layout import WEIGHTS
-from pipeline.runtime.arithmetic import bf16_unit
+from pipeline.runtime.arithmetic import uses_amx
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.tools.export.writers import WRITERS, Graph
 from sorn.batch import to_input
@@ -52,8 +52,7 @@ Way = Callable[[np.ndarray], Outputs]  # images [B, H, W, 3] uint8 -> its output
 
 def of_torch(network: SORN, precision: str) -> Way:
     """Our extraction: norms folded, channels_last, without the part branch, which the exported network lacks too."""
-    amx = precision == "bf16" and bf16_unit() == "amx_bf16"
-    ready, names = fused(network, precision, amx), output_names(network.config)
+    ready, names = fused(network, precision, uses_amx(precision, CPU)), output_names(network.config)
 
     @torch.inference_mode()
     def way(images: np.ndarray) -> Outputs:

@@ -19,7 +19,7 @@ import torch
 from report import Figure, emit, interleave, median
 
 from pipeline.runs.config import TrainConfig
-from pipeline.runtime.arithmetic import bf16_unit
+from pipeline.runtime.arithmetic import uses_amx
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.training.layers import prepare_layers
 from sorn import engine
@@ -68,7 +68,7 @@ def training(backbone: str, size: tuple[int, int], images: int, frozen: bool) ->
 
 def features(backbone: str, size: tuple[int, int]) -> Work:
     network = SORN(SORNConfig(identities=0, backbone=backbone)).eval().to(memory_format=torch.channels_last)
-    return inference(fused(network, "bf16", bf16_unit() == "amx_bf16"), size)
+    return inference(fused(network, "bf16", uses_amx("bf16", torch.device("cpu"))), size)
 
 
 def labels() -> Work:

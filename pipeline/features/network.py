@@ -13,7 +13,7 @@ import torch
 from pipeline.io import checkpoints
 from pipeline.io.networks import require_trained_normalisation, sorn_network
 from pipeline.runtime import distributed
-from pipeline.runtime.arithmetic import bf16_unit, pick_precision
+from pipeline.runtime.arithmetic import pick_precision, uses_amx
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
@@ -95,8 +95,7 @@ class Inference:
         self.network = self._fused(network)
 
     def _fused(self, network: SORN) -> SORN:
-        amx = self.device.type == "cpu" and self.precision == "bf16" and bf16_unit() == "amx_bf16"
-        return fused(network, self.precision, amx)
+        return fused(network, self.precision, uses_amx(self.precision, self.device))
 
     def _use_gpu(self) -> None:
         torch.cuda.set_device(self.device)  # every thread has its own device, to which page-locked memory belongs

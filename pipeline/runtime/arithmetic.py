@@ -50,6 +50,11 @@ def pick_precision(name: str, device: torch.device) -> str:
     return "bf16" if bf16_unit() else "fp32"
 
 
+def uses_amx(precision: str, device: torch.device) -> bool:
+    """Whether a precision is computed by AMX."""
+    return precision == "bf16" and device.type == "cpu" and bf16_unit() == "amx_bf16"
+
+
 def training_precision(name: str, device: torch.device, width: int) -> str:
     """Precision in which a network learns from images of a width.
 
@@ -61,7 +66,7 @@ def training_precision(name: str, device: torch.device, width: int) -> str:
 
 
 def _too_narrow(device: torch.device, width: int) -> bool:
-    return device.type == "cpu" and width < NARROW and bf16_unit() == "amx_bf16"
+    return width < NARROW and uses_amx("bf16", device)
 
 
 def described(precision: str, device: torch.device, width: int = NARROW) -> str:
