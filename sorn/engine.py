@@ -22,6 +22,7 @@ from sorn.features import Features
 from sorn.losses import NO_LABEL, loss_parts, sorn_loss
 from sorn.network import SORN
 
+Look = Callable[[Tensor], tuple[Tensor, ...]]  # images -> the fields of Features
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -197,17 +198,32 @@ def extract_features(
     Several threads may call it with one network.
     """
     model.eval()
+
+    def look(image: Tensor) -> tuple[Tensor, ...]:
+        with autocast(device, precision):
+            return _features(model, image)
+
+    return features_by(look, batches, device, size, flip)
+
+
+@torch.inference_mode()
+def features_by(
+    look: Look, batches: Iterable[Batch], device: torch.device, size: int = 0, flip: bool = False
+) -> Features:
+    """Features of all images, by any function of images.
+
+    look: images uint8 [B, H, W, 3] on the device -> the fields of `Features` in their order. The rest as in
+    `extract_features`.
+    """
     rows = []
     for batch in batches:
         image = batch.image.to(device, non_blocking=True)
         missing = max(0, size - len(image))
         if missing:
             image = torch.cat([image, image.new_zeros(missing, *image.shape[1:])])
-        with autocast(device, precision):
-            outputs = _features(model, image)
-            if flip:
-                pairs = zip(outputs, _features(model, image.flip(2)), strict=True)
-                outputs = tuple((one + other) / 2 for one, other in pairs)
+        outputs = look(image)
+        if flip:
+            outputs = tuple((one + other) / 2 for one, other in zip(outputs, look(image.flip(2)), strict=True))
         rows.append(Features(*(values[: len(batch)].cpu().numpy() for values in outputs)))
     return Features.joined(rows)
 

@@ -26,43 +26,69 @@ DISTINCT = 10 * FEATURE_TOLERANCE
 
 
 class ExportedNetwork(nn.Module):
-    """SORN without classifiers and part branch, from uint8 images to features.
+    """SORN without classifiers, from uint8 images to features.
 
     Input: images [B, H, W, 3] uint8 RGB, as in the shards. Output, by name and as far as the network has it: "global"
-    [B, N c'], "local" [B, P, c], "visibility" [B, P], as in SORNOutput.
+    [B, N c'], "local" [B, P, c], "visibility" [B, P], as in SORNOutput. parts: keep the part branch, with "parts"
+    [B, G, c] and "part_shares" [B, G].
     """
 
-    def __init__(self, network: SORN) -> None:
+    def __init__(self, network: SORN, parts: bool = False) -> None:
         super().__init__()
-        self.network = trimmed(network).eval()
-        self.names = output_names(network.config)
+        self.network = trimmed(network, parts).eval()
+        self.names = output_names(network.config, parts)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         return named(self.network(to_input(image, self.network.normalisation)), self.names)
 
 
-def output_names(config: SORNConfig) -> tuple[str, ...]:
+def output_names(config: SORNConfig, parts: bool = False) -> tuple[str, ...]:
     """Names of the network's outputs.
 
-    Without a semantic branch all visibility scores are 1, and they are no output.
+    Without a semantic branch all visibility scores are 1, and they are no output. parts: those of its part branch too.
     """
     present = {
         "global": config.global_branch,
         "local": config.local_branch,
         "visibility": config.local_branch and config.semantic_branch,
+        "parts": parts and config.part_branch,
+        "part_shares": parts and config.part_branch,
     }
     return tuple(name for name, there in present.items() if there)
 
 
 def named(output: SORNOutput, names: tuple[str, ...]) -> dict[str, Tensor]:
-    outputs = {"global": output.global_feature, "local": output.local_features, "visibility": output.visibility}
+    outputs = {
+        "global": output.global_feature,
+        "local": output.local_features,
+        "visibility": output.visibility,
+        "parts": output.part_features,
+        "part_shares": output.part_shares,
+    }
     return {name: outputs[name] for name in names}
 
 
-def trimmed(network: SORN) -> SORN:
-    """Copy of the network without its identity classifiers and its part branch."""
+def outputs_without_branch(network: SORN) -> dict[str, Tensor]:
+    """Outputs of branches that are off, for one image, as in SORNOutput."""
+    config, c = network.config, network.backbone.channels[-1]
+    stripes = network.config.stripes if config.local_branch else 0
+    every = {
+        "global": torch.zeros(1, 0),
+        "local": torch.zeros(1, 0, c),
+        "visibility": torch.ones(1, stripes),
+        "parts": torch.zeros(1, 0, c),
+        "part_shares": torch.zeros(1, 0),
+    }
+    return {name: value for name, value in every.items() if name not in output_names(config, parts=True)}
+
+
+def trimmed(network: SORN, parts: bool = False) -> SORN:
+    """Copy of the network without its identity classifiers.
+
+    parts: keep the part branch.
+    """
     with unfilled():
-        bare = SORN(replace(network.config, identities=0, part_branch=False))
+        bare = SORN(replace(network.config, identities=0, part_branch=parts and network.config.part_branch))
     weights = network.state_dict()
     kept = {name: weights[name].clone(memory_format=torch.contiguous_format) for name in bare.state_dict()}
     bare.load_state_dict(kept, assign=True)

@@ -13,7 +13,7 @@ import click
 from pipeline.cli.commands import examples
 from pipeline.cli.options import FOLDER, runs_option
 from pipeline.errors import WRONG_OPTION, UserError
-from pipeline.runs.config import PRECISIONS, EvalConfig
+from pipeline.runs.config import EVAL_PRECISIONS, EvalConfig
 from pipeline.runs.result_paths import SearchPaths
 from sorn.config import VARIANTS
 
@@ -23,6 +23,13 @@ QUERY_HELP = "Picture of a person, or a CSV path,x,y,w,h of persons in frames; r
 
 model_option = click.option("--model", required=True, help=MODEL_HELP)
 flip_option = click.option("--flip", is_flag=True, help="Average the features of a picture and of its mirror image.")
+precision_option = click.option(
+    "--precision",
+    default="auto",
+    show_default=True,
+    type=click.Choice(EVAL_PRECISIONS),
+    help="Of the features; auto: the fastest of this device. int8: see eval.precision.",
+)
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 
 
@@ -35,7 +42,7 @@ device_option = click.option("--device", default="auto", show_default=True, help
 @model_option
 @click.option("--out", default="bank.h5", show_default=True, type=FOLDER, help="File of the feature bank.")
 @click.option("--batch-size", default=64, show_default=True, help="Pictures per pass.")
-@click.option("--precision", default="auto", show_default=True, type=click.Choice(PRECISIONS))
+@precision_option
 @flip_option
 @device_option
 @runs_option
@@ -112,6 +119,7 @@ def embed(
 @click.option("--calibration", type=FOLDER, help="Another calibration.json, such as one of your own cameras.")
 @click.option("--pictures", type=FOLDER, help="Folder of the bank's pictures, if they moved.")
 @click.option("--no-cache", is_flag=True, help="Extract the features of a folder anew, and keep none.")
+@precision_option
 @flip_option
 @device_option
 @runs_option

@@ -17,8 +17,9 @@ from pipeline.io.files import write_json
 from pipeline.io.text import read_json
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.find import place_of
-from pipeline.runs.layout import CALIBRATION, STAMP
+from pipeline.runs.layout import CALIBRATION, STAMP, Paths
 from pipeline.runs.shipped import ships
+from pipeline.runtime.arithmetic import INT8
 from sorn.error_rates import PairCounts
 
 SCHEMA_VERSION = 1
@@ -141,6 +142,11 @@ class Calibration:
     def fits(self, options: EvalConfig) -> bool:
         """Whether an evaluation with these options has the same features and stripes."""
         return all(getattr(self, name) == getattr(options, name) for name in SETTINGS)
+
+
+def beside_checkpoint(paths: Paths, options: EvalConfig) -> Path:
+    """Path of the calibration beside a checkpoint; that of its int8 network is beside that one."""
+    return paths.int8_calibration if options.precision == INT8 else paths.checkpoint_calibration
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:

@@ -30,10 +30,13 @@ from pipeline.evaluation.report import (
 from pipeline.evaluation.review import Reviewed, review
 from pipeline.evaluation.scores import BankPair, RankingTask, Scores, restrict, score, seen_by
 from pipeline.evaluation.threshold_source import ThresholdSource
+from pipeline.features.int8.record import Int8Record
 from pipeline.features.store import Banks, Examples
+from pipeline.io.documents import from_json
 from pipeline.io.text import parse_json
 from pipeline.runs.config import EITHER, EvalConfig
 from pipeline.runs.made_by import MadeBy
+from pipeline.runtime.arithmetic import INT8
 from pipeline.shards.dataset import ShardDataset
 from sorn.sample import Sample
 
@@ -159,6 +162,7 @@ def evaluate(images: EvaluatedImages, origin: Origin, options: EvalConfig) -> Re
             command=origin.command,
             checkpoint_sha256=attrs["checkpoint_sha256"],
             features=parse_json(attrs["config"]),
+            int8=from_json(Int8Record, parse_json(attrs["int8"])) if "int8" in attrs else None,
             training=origin.training,
             config=options,
             stamps=origin.stamps,
@@ -197,6 +201,7 @@ def protocol_text(
     by += PLACED[options.place]
     by += "; features averaged over the frames of each track" if options.tracks else ""
     by += "; norms adapted to the unlabelled gallery" if options.adapt_norms else ""
+    by += "; features in int8" if options.precision == INT8 else ""
     return (
         f"{manifest.title}, split {options.split}, protocol {protocol.name}: {description}; gallery images of the "
         f"query's own person and camera left out; {shots}; {options.average_precision} AP; tau {options.tau:g}{by}"

@@ -12,6 +12,7 @@ from pipeline.evaluation.intervals import FigureIntervals
 from pipeline.evaluation.label_report import UNIT, LabelStatistics, StripeAgreement
 from pipeline.evaluation.schema import SCHEMA_VERSION
 from pipeline.evaluation.warnings import EvaluationWarning
+from pipeline.features.int8.record import Int8Record
 from pipeline.io import documents
 from pipeline.io.documents import Flat, Key
 from pipeline.io.text import read_json
@@ -124,7 +125,8 @@ class Provenance:
 
     segmenter: description of the external segmenter, if it picks the stripes. features: description of the network and
     precision of the extraction. training: config.json of the checkpoint. config: options of the evaluation. stamps:
-    stage -> fingerprint. versions: package -> version.
+    stage -> fingerprint. versions: package -> version. int8: what the int8 network was made from and what it changes,
+    None in another precision.
     """
 
     labeler: MadeBy
@@ -138,6 +140,7 @@ class Provenance:
     config: EvalConfig
     stamps: dict[str, str]
     versions: dict[str, str]
+    int8: Int8Record | None = None
 
     @property
     def network(self) -> dict[str, object]:

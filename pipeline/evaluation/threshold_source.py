@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.errors import UserError
-from pipeline.evaluation.calibration import SETTINGS, Calibration, read_calibration
+from pipeline.evaluation.calibration import SETTINGS, Calibration, beside_checkpoint, read_calibration
 from pipeline.evaluation.pair_scores import PairTask, certainty, count_pairs
 from pipeline.evaluation.scores import BankPair, seen_by
 from pipeline.features.extraction import Extraction
@@ -91,7 +91,7 @@ def _digest(extraction: Extraction, dataset: str) -> str:
 def _known(extraction: Extraction, made_from: str) -> Calibration | None:
     """Calibration of the same images, network and options; None without."""
     paths = extraction.paths
-    for path in (paths.settled.calibration, paths.checkpoint_calibration) if made_from else ():
+    for path in (paths.settled.calibration, beside_checkpoint(paths, extraction.options)) if made_from else ():
         try:
             found = read_calibration(path) if path.is_file() else None
         except UserError as error:

@@ -21,14 +21,17 @@ import torch
 
 from pipeline.datasets.image_folder import PictureFolder, read_pictures
 from pipeline.errors import UserError
+from pipeline.features.int8.network import runtime_version
+from pipeline.features.int8.prepare import Prepared, prepared
+from pipeline.features.int8.record import require_cpu
 from pipeline.features.network import Inference
 from pipeline.io.disk import OUT, reserve, told_when_full
 from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.find import find_training
 from pipeline.runs.layout import WEIGHTS
+from pipeline.runtime.arithmetic import INT8
 from pipeline.runtime.progress import progress
-from sorn import engine
 from sorn.batch import Batch
 from sorn.features import FeatureBank, Features
 
@@ -57,7 +60,16 @@ class Embedder:
     @cached_property
     def inference(self) -> Inference:
         """Network as an evaluation runs it. Raises UserError for a damaged network."""
-        return Inference(self.weights, self.about.model, self.device, self.precision, self.most)
+        graph = self.int8.graph if self.int8 else None
+        return Inference(self.weights, self.about.model, self.device, self.precision, self.most, graph)
+
+    @cached_property
+    def int8(self) -> Prepared | None:
+        """Int8 network, for the precision of that name; made now if there is none. Raises UserError as `prepared`."""
+        if self.precision != INT8:
+            return None
+        require_cpu(self.device)
+        return prepared(self.weights.parent, self.about, self.sha256)
 
     @property
     def batch_size(self) -> int:
@@ -75,6 +87,7 @@ class Embedder:
         Features depend on them, on the weights and on the pictures.
         """
         made_from = {"model": self.about.stored_model, "precision": self.inference.precision}
+        made_from |= {"int8": self.int8.record.digest} if self.int8 else {}
         return json.dumps(made_from | ({"flip": True} if self.flip else {}), sort_keys=True)
 
     @property
@@ -82,7 +95,8 @@ class Embedder:
         """PyTorch, device, batch size and kernels, which decide the last bits."""
         device = self.inference.device
         name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
-        return f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}, kernels {KERNELS}"
+        made = f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}, kernels {KERNELS}"
+        return f"{made}, openvino {runtime_version()}" if self.int8 else made
 
     def features(self, batches: Iterator[Batch], size: int = 0) -> Iterator[Features]:
         """Features of each batch.
@@ -93,15 +107,13 @@ class Embedder:
         inference, size, flip = self.inference, size or self.batch_size, self.flip
 
         def look(batch: Batch) -> Features:
-            network, device, precision = inference.network, inference.device, inference.precision
-            return engine.extract_features(network, [batch], device, precision, size, flip)
+            return inference.features(batch, size, flip)
 
         return inference.run(look, ((batch,) for batch in batches))
 
     def parts(self, images: list[np.ndarray]) -> np.ndarray:
         """Predicted class of every pixel, [n, 4h, 4w] uint8; [n, 0, 0] without a semantic branch."""
-        inference = self.inference
-        return engine.explain(inference.network, as_batch(images), inference.device, inference.precision)[1]
+        return self.inference.explain(as_batch(images))[1]
 
 
 def load_embedder(

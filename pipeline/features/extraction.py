@@ -25,9 +25,11 @@ from pipeline.features import bank_values, store
 from pipeline.features.chunks import Chunks
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
+from pipeline.features.int8.prepare import Prepared
 from pipeline.features.network import Inference
 from pipeline.features.placing import in_place, second_views, usual_width
 from pipeline.io.disk import require_space
+from pipeline.io.documents import to_json
 from pipeline.io.files import digest_file, digest_json
 from pipeline.io.hdf5 import OutOfReach
 from pipeline.runs.checkpoint_info import CheckpointInfo
@@ -35,10 +37,9 @@ from pipeline.runs.config import EITHER, EvalConfig
 from pipeline.runs.layout import FEATURES, Paths
 from pipeline.runs.replacement import link
 from pipeline.runtime import distributed
-from pipeline.runtime.arithmetic import described
+from pipeline.runtime.arithmetic import INT8, described
 from pipeline.runtime.progress import progress
 from pipeline.shards.dataset import ShardDataset
-from sorn import engine
 from sorn.batch import Batch
 from sorn.branches import MASK_SCALE
 from sorn.config import STRIDE
@@ -63,8 +64,8 @@ class Extraction:
     paths: of features.h5, its chunks and the checkpoint. trained: description of the checkpoint. query, gallery: the
     images. options: precision, images per batch, and the external segmenter whose scores are added. device: as in
     --device. sizes: name -> height and width of its file in pixels, where pictures are placed. file: name of the
-    feature bank. explained: number of random queries whose maps and parts are kept. Raises UserError as
-    `find_segmenter` does.
+    feature bank. explained: number of random queries whose maps and parts are kept. int8: the int8 network, for that
+    precision. Raises UserError as `find_segmenter` does.
     """
 
     paths: Paths
@@ -76,6 +77,7 @@ class Extraction:
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     file: str = FEATURES
     explained: int = EXAMPLES
+    int8: Prepared | None = None
 
     def banks(self) -> store.Banks | None:
         """Banks of features.h5, extracted now if necessary.
@@ -120,6 +122,7 @@ class Extraction:
         joints = [] if self.query.index.pose is None else [split.detection_digest for split in splits]
         made = [EXTRACTION_VERSION, self.checkpoint, images, joints, self.options.precision, self.explained]
         placed = [self.sizes.get(str(name)) for data in self._sides for name in data.name] if self.options.place else []
+        made += [self.int8.record.digest] if self.int8 else []
         ways = (name if on is True else f"{name}: {on}" for name, on in sorted(self._ways.items()))
         return digest_json([*made, *ways, *placed])
 
@@ -183,7 +186,7 @@ class Extraction:
     def _extracted(self) -> store.Banks | None:
         """Extracted banks, with maps and parts of some queries; None in all processes but the first."""
         path = self._place
-        inference, flip = self._inference(self.paths.checkpoint, self.trained), self.options.flip
+        inference, flip = self._inference(self.paths.checkpoint, self.trained, self.int8), self.options.flip
         size, device, precision = inference.batch_size, inference.device, inference.precision
         splits, backbone = " and ".join(data.split for data in self._sides), self.trained.model.backbone
         distributed.say(f"eval: features of {splits} by {backbone} in {described(precision, device)}")
@@ -196,14 +199,13 @@ class Extraction:
             batch, sizes = _read(data, chosen, inference), [self.sizes.get(str(name)) for name in data.name[chosen]]
             if self.options.place is True:
                 batch = in_place(inference, batch, sizes, usual)
-            found = Views.alone(engine.extract_features(inference.network, [batch], device, precision, 0, flip))
+            found = Views.alone(inference.features(batch, 0, flip))
             if self.options.place != EITHER or data is not self.query:
                 return found
             moved, cut = second_views(inference, batch, sizes, usual)
             if not len(cut):
                 return found
-            second = engine.extract_features(inference.network, [cut], device, precision, size, flip)
-            return found._replace(moved=moved, second=second)
+            return found._replace(moved=moved, second=inference.features(cut, size, flip))
 
         computed = digest_json([self.fingerprint, precision, size])
         chunks = Chunks(self.paths, computed, self._sides, "features")
@@ -215,15 +217,20 @@ class Extraction:
         examples = self._examples(inference, size) if self.explained else None
         made_from = {"model": self.trained.stored_model, "precision": precision, **self._ways}
         attrs = {"fingerprint": self.fingerprint, "checkpoint_sha256": self.checkpoint}
+        if self.int8:
+            made_from["int8"] = self.int8.record.digest
+            attrs["int8"] = json.dumps(to_json(self.int8.record), sort_keys=True)
         attrs["config"] = json.dumps(made_from, sort_keys=True)
         require_space(path, chunks.bytes + (examples.maps.nbytes + examples.parts.nbytes if examples else 0))
         store.join_banks(path, chunks.rows(self.query), chunks.rows(self.gallery), attrs, examples)
         chunks.remove()
         return store.read_banks(path)
 
-    def _inference(self, weights: Path, about: CheckpointInfo) -> Inference:
+    def _inference(self, weights: Path, about: CheckpointInfo, int8: Prepared | None = None) -> Inference:
         options = self.options
-        return Inference(weights, about.model, self.device, options.precision, options.batch_size)
+        precision = "auto" if options.precision == INT8 else options.precision  # of a segmenter
+        graph = int8.graph if int8 else None
+        return Inference(weights, about.model, self.device, precision, options.batch_size, graph)
 
     def _bytes(self, network: SORN) -> int:
         """Bytes of the chunks and of the file that they are joined to."""
@@ -241,7 +248,7 @@ class Extraction:
 
         def explain(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             batch = _read(query, chosen, inference)
-            maps, parts = engine.explain(inference.network, batch, inference.device, inference.precision)
+            maps, parts = inference.explain(batch)
             return maps.astype(np.float16), parts
 
         chosen = np.sort(np.random.default_rng(0).permutation(len(query))[: self.explained])

@@ -10,18 +10,22 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from pipeline.features.int8.network import Int8Network
 from pipeline.io import checkpoints
 from pipeline.io.networks import require_trained_normalisation, sorn_network
 from pipeline.runtime import distributed
-from pipeline.runtime.arithmetic import pick_precision, uses_amx
+from pipeline.runtime.arithmetic import INT8, pick_precision, uses_amx
 from pipeline.runtime.device import pick_device
 from pipeline.runtime.memory import keep_freed_memory
 from pipeline.runtime.prefetch import ahead
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import single_torch_thread
+from sorn import engine
 from sorn.adaptation import Moments, adapt_norms, batch_moments
 from sorn.batch import Batch
 from sorn.config import SORNConfig
+from sorn.export import outputs_without_branch
+from sorn.features import Features
 from sorn.fused import fused
 from sorn.network import SORN
 from sorn.threads import use_one_torch_thread
@@ -52,17 +56,28 @@ class Inference:
     """Trained network, folded for speed (`sorn.fused`), with threads that run it.
 
     network: takes the input of SORN. device, precision: the ones that `auto` means on this machine. batch_size: images
-    per forward pass, at most the number wanted. On a CPU one thread
-    computes each batch, because sums depend on the number of threads. So features depend neither on the number of cores
-    nor on the number of processes. Several batches at a time take less time than one batch on all cores. Raises
-    UserError as `load_network` and `pick_device` do.
+    per forward pass, at most the number wanted. int8: the graph of its int8 network, for the precision of that name;
+    part masks and maps are then those of the network itself. On a CPU one thread computes each batch, because sums
+    depend on the number of threads. So features depend neither on the number of cores nor on the number of processes.
+    Several batches at a time take less time than one batch on all cores. Raises UserError as `load_network` and
+    `pick_device` do.
     """
 
-    def __init__(self, weights: Path, model: SORNConfig, device: str, precision: str, most: int = CPU_BATCH) -> None:
+    def __init__(
+        self,
+        weights: Path,
+        model: SORNConfig,
+        device: str,
+        precision: str,
+        most: int = CPU_BATCH,
+        int8: Path | None = None,
+    ) -> None:
         self.weights, self.model = weights, model
-        self.device = pick_device(device)
-        self.precision = pick_precision(precision, self.device)
+        self.device = pick_device("cpu" if int8 else device)
+        self.precision = INT8 if int8 else pick_precision(precision, self.device)
+        self.computed = pick_precision("auto", self.device) if int8 else self.precision
         self.network = self._fused(load_network(weights, model, self.device))
+        self.int8 = Int8Network(int8, outputs_without_branch(self.network)) if int8 else None
         self.on_gpu = self.device.type == "cuda"
         self.batch_size = most if self.on_gpu else min(most, CPU_BATCH)
         if not self.on_gpu:
@@ -77,6 +92,16 @@ class Inference:
         threads, prepare = (GPU_THREADS, self._use_gpu) if self.on_gpu else (distributed.cores(), use_one_torch_thread)
         with single_torch_thread(), closing(ahead(look, arguments, threads, prepare)) as results:
             yield from results
+
+    def features(self, batch: Batch, size: int = 0, flip: bool = False) -> Features:
+        """Features of the images of a batch; size, flip: as in `extract_features`."""
+        if self.int8 is not None:
+            return engine.features_by(self.int8, [batch], self.device, size, flip)
+        return engine.extract_features(self.network, [batch], self.device, self.precision, size, flip)
+
+    def explain(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Aggregation maps and predicted part masks, as `sorn.engine.explain` gives them."""
+        return engine.explain(self.network, batch, self.device, self.computed)
 
     def adapt(self, count: int, read: Callable[[np.ndarray], Batch]) -> None:
         """Batch norms adapted to some images, before they are folded (`sorn.adaptation`).
@@ -95,7 +120,7 @@ class Inference:
         self.network = self._fused(network)
 
     def _fused(self, network: SORN) -> SORN:
-        return fused(network, self.precision, uses_amx(self.precision, self.device))
+        return fused(network, self.computed, uses_amx(self.computed, self.device))
 
     def _use_gpu(self) -> None:
         torch.cuda.set_device(self.device)  # every thread has its own device, to which page-locked memory belongs

@@ -10,7 +10,6 @@ import torch
 
 from pipeline.datasets.synped.part_heights import PART_HEIGHTS
 from pipeline.features.network import Inference
-from sorn import engine
 from sorn.batch import FULL_RANGE, Batch
 from sorn.placement import find_place, placed
 
@@ -32,7 +31,7 @@ def in_place(inference: Inference, batch: Batch, sizes: Sizes, usual: float = 0.
     The others stay as they are. The network's part masks decide, in a pass of their own. usual: width by height of a
     whole person's picture, 0 for that of the batch.
     """
-    _, parts = engine.explain(inference.network, batch, inference.device, inference.precision)
+    _, parts = inference.explain(batch)
     height, width = batch.image.shape[1:3]
     padding = torch.tensor(inference.network.normalisation[0]) * FULL_RANGE
     image = batch.image.clone()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing
 from dataclasses import dataclass, field
 
+from pipeline.runtime.arithmetic import INT8
 from sorn.config import (
     DANET_BACKBONES,
     STRIDE,
@@ -24,6 +25,7 @@ from sorn.metrics import AP_FORMULAS
 from sorn.parts import PART_TAU
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+EVAL_PRECISIONS = (*PRECISIONS, INT8)
 EVAL_SPLITS = ("test", "val")
 VISIBILITIES, EITHER = ("network", "pose", "segmenter"), "either"  # of eval.visibility; of eval.place
 BACKENDS = ("threads", "loky", "dask", "ray")
@@ -220,8 +222,9 @@ class EvalConfig:
     # Gallery images shown per query.
     batch_size: int = 64
     # Images per forward pass of feature extraction; on a CPU at most 16, on every core its own.
-    precision: str = choice("auto", PRECISIONS)
-    # Of feature extraction. auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU.
+    precision: str = choice("auto", EVAL_PRECISIONS)
+    # Of feature extraction. auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. int8: on a CPU,
+    # by OpenVINO, with ranges from training images (docs/evaluation.md); it needs pip install -e '.[int8]'.
     flip: bool = False
     # Features and the network's visibility scores are means over an image and its mirror image: twice the time.
     adapt_norms: bool = False
@@ -246,6 +249,8 @@ class EvalConfig:
             self.segmenter,
             'a training folder or a network that ships, with eval.visibility = "segmenter", and nothing without',
         )
+        kept = not self.adapt_norms or self.precision != INT8
+        check(kept, "eval.adapt_norms", True, "false with eval.precision = int8, whose norms are folded")
         by_network = not self.place or self.visibility == "network"
         check(by_network, "eval.place", self.place, 'false, unless eval.visibility = "network"')
         single = self.place != EITHER or not (self.rerank or self.tracks)

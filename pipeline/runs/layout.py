@@ -16,6 +16,7 @@ INDEX = "index.json"  # of the shards of a masks stage
 REPORT, QUERY_RESULTS = "report.json", "queries.csv"  # of an evaluation
 FEATURES, VAL_FEATURES = "features.h5", "val-features.h5"  # of the images it reports, and of those it chooses by
 CALIBRATION = "calibration.json"  # of an evaluation, and beside a checkpoint
+INT8_FOLDER = "int8"  # in the folder of a training: its int8 network
 EVALUATIONS_FROM = "eval-from-"  # before the name of the run whose checkpoint is evaluated
 TABLES, EXPORT = "tables", "export"
 NEXT = "next"  # in the folder of a finished stage: newer outputs, until they are complete
@@ -29,7 +30,10 @@ OWN_FILES = {  # patterns of all files that a stage can leave in its folder, fin
     "data": ("records.csv", "summary.json", "contact-sheet.jpg"),
     "labeler": ("danet.safetensors", DESCRIPTION, "state-*.pt"),
     "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
-    "train": (WEIGHTS, DESCRIPTION, CALIBRATION, "state-*.pt", SCALAR_TABLE, f"{SCALARS}/events.out.tfevents.*"),
+    "train": (
+        *(WEIGHTS, DESCRIPTION, CALIBRATION, "state-*.pt", SCALAR_TABLE, f"{SCALARS}/events.out.tfevents.*"),
+        f"{INT8_FOLDER}/*",
+    ),
     "eval": (
         *(FEATURES, VAL_FEATURES, CALIBRATION, REPORT, "report.md", "report.html", QUERY_RESULTS),
         *("pictures/*.png", "parts/*.h5", f"{LISTS}/*.js", f"{LISTS}/*.jpg", MAP),
@@ -189,6 +193,11 @@ class Paths:
     def checkpoint_calibration(self) -> Path:
         """Calibration beside the checkpoint, that of another run where it is evaluated."""
         return self.folder("train") / CALIBRATION
+
+    @property
+    def int8_calibration(self) -> Path:
+        """Calibration of the int8 network of that checkpoint."""
+        return self.folder("train") / INT8_FOLDER / CALIBRATION
 
     @property
     def feature_chunks(self) -> Path:

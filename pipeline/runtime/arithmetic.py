@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+INT8 = "int8"  # precision of a quantised network, which has its own way of being computed
 CPU_INFO = Path("/proc/cpuinfo")
 FLAGS = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)  # of x86, of Arm
 BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # the first ones are faster; the last one is Arm's
+INT8_UNITS = ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm", "asimddp")  # the last two are Arm's
 # Of oneDNN, which computes the convolutions: instructions that it must not go beyond, and so the units that it uses.
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # the first one counts
 WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
@@ -76,6 +78,8 @@ def described(precision: str, device: torch.device, width: int = NARROW) -> str:
     user chose and the device emulates is told in the same way. width: of the images that a network learns from.
     """
     shown = f"{precision} on {device}"
+    if precision == INT8:
+        return f"{shown} ({int8_text()})"
     if _too_narrow(device, width) and precision == "fp32":
         return f"{shown} ({cpu_text()}, not used for images of fewer than {NARROW} columns)"
     if device.type == "cpu":
@@ -91,6 +95,12 @@ def cpu_text() -> str:
         by = f", by {variable}={limit}" if limit.upper() in WITHOUT_BF16 and _units() else ""
         return f"{NO_UNIT}{by}"
     return f"unit for bf16: {unit}"
+
+
+def int8_text() -> str:
+    """Unit for int8 in words. Without one it is computed as well, in more time."""
+    unit = next((unit for unit in INT8_UNITS if unit in cpu_flags()), None)
+    return f"unit for int8: {unit}" if unit else "no unit for int8"
 
 
 def cpu_flags() -> frozenset[str]:

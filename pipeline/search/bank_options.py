@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.features.embedding import Embedder
 from pipeline.features.mapped import MappedBank
 from pipeline.io.text import parse_json
-from pipeline.runs.config import PRECISIONS
+from pipeline.runs.config import EVAL_PRECISIONS
 from pipeline.runs.stored_options import read_model
 
 EVALUATED = {
@@ -22,11 +22,18 @@ EVALUATED = {
 def as_bank(embedder: Embedder, mapped: MappedBank, flip: bool) -> Embedder:
     """Embedder with precision, batch size and flips of a bank.
 
-    flip: whether flips are asked for. Raises UserError for a bank of another network, without the flips asked for, and
-    with norms adapted to its gallery.
+    flip: whether flips are asked for. Raises UserError for a bank of another network or of another precision than the
+    embedder asks for, without the flips asked for, and with norms adapted to its gallery.
     """
     precision, most = _precision(mapped, embedder), _most(mapped, embedder)
-    return dataclasses.replace(embedder, precision=precision, most=most, flip=_flip(mapped, flip))
+    if embedder.precision not in ("auto", precision):
+        wrong = f"{mapped.path} holds features in {precision}, not in {embedder.precision}"
+        remedy = f"Leave --precision out, or embed the pictures again: sorn embed --precision {embedder.precision}."
+        raise UserError(wrong, remedy)
+    found = dataclasses.replace(embedder, precision=precision, most=most, flip=_flip(mapped, flip))
+    if found.int8 and parse_json(mapped.attrs["config"]).get("int8") != found.int8.record.digest:
+        raise other_network(mapped, f"features of another int8 network than {found.int8.graph}")
+    return found
 
 
 def other_network(mapped: MappedBank, content: str) -> UserError:
@@ -45,7 +52,7 @@ def _precision(mapped: MappedBank, embedder: Embedder) -> str:
         precision, size = str(made["precision"]), parse_json(mapped.attrs.get("image_size", "null"))
     except (KeyError, ValueError, TypeError) as error:
         raise other_network(mapped, f"features of a network that its attributes do not describe ({error})") from error
-    if not same or precision not in PRECISIONS[1:]:
+    if not same or precision not in EVAL_PRECISIONS[1:]:
         raise other_network(mapped, f"features of another configuration than {embedder.weights.parent} describes")
     if size and tuple(size) != embedder.image_size:
         raise other_network(mapped, f"features of images of {size[0]}x{size[1]}, not {embedder.image_size}")

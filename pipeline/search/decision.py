@@ -15,7 +15,8 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.evaluation.calibration import Calibration, RuleCalibration, measure, read_calibration
 from pipeline.runs.config import EvalConfig
-from pipeline.runs.layout import CALIBRATION
+from pipeline.runs.layout import CALIBRATION, INT8_FOLDER
+from pipeline.runtime.arithmetic import INT8
 from sorn.config import spelled
 from sorn.rules import Rule
 
@@ -84,14 +85,17 @@ class Decision:
         return self.rates.rate(similarity, common) if self.rates else None
 
 
-def decide(demand: Demand, rule: Rule, kinds: int, network: Path, sha256: str, flip: bool) -> Decision:
+def decide(
+    demand: Demand, rule: Rule, kinds: int, network: Path, sha256: str, flip: bool, int8: bool = False
+) -> Decision:
     """Decision of a search.
 
     kinds: largest number of stripes and part groups in common, plus one. network: folder of the checkpoint. flip:
-    whether features are averaged with those of mirror images. Raises UserError for a rate without a calibration that
-    fits, and for one that is lower than its pairs can tell.
+    whether features are averaged with those of mirror images. int8: whether they are those of its int8 network, which
+    has a calibration of its own. Raises UserError for a rate without a calibration that fits, and for one that is lower
+    than its pairs can tell.
     """
-    found = _calibration(demand, rule, network, sha256, flip)
+    found = _calibration(demand, rule, network, sha256, flip, int8)
     rates = found.rules[rule.variant] if found else None
     if rates is not None and len(rates.by_common) != kinds:
         raise UserError(f"the calibration of {network} is of another number of stripes", measure(network))
@@ -130,17 +134,17 @@ def percentage(rate: float) -> str:
     return f"{100 * rate:.4g}%"
 
 
-def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: bool) -> Calibration | None:
+def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: bool, int8: bool) -> Calibration | None:
     """Calibration that fits; None without one where none is needed."""
     path, needed = (
-        demand.calibration or network / CALIBRATION,
+        demand.calibration or (network / INT8_FOLDER if int8 else network) / CALIBRATION,
         demand.rate is not None or demand.calibration is not None,
     )
     if not needed and not path.is_file():
         return None
     own: Mapping[str, object] = {"tau": rule.tau, "part_tau": rule.part_tau, "flip": flip}
     unusual = tuple(f"eval.{name}={spelled(value)}" for name, value in own.items() if value != USUAL[name])
-    again = measure(network, unusual)
+    again = measure(network, unusual + ((f"eval.precision={INT8}",) if int8 else ()))
     try:
         found = read_calibration(path)
     except UserError as error:

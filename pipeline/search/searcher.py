@@ -27,7 +27,8 @@ from pipeline.features.few_pictures import FewPictures, kept_size
 from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
 from pipeline.features.mapped import open_bank, require_finite
 from pipeline.io.images import resize_image
-from pipeline.runs.config import EvalConfig
+from pipeline.runs.config import EVAL_PRECISIONS, EvalConfig
+from pipeline.runtime.arithmetic import INT8
 from pipeline.search.answers import Answer, Hit, Recall
 from pipeline.search.bank_options import as_bank, other_network
 from pipeline.search.candidates import Candidates, candidates
@@ -55,7 +56,8 @@ class Searcher:
     `keep`, whether the bank is kept in the folder that the variable SORN_CACHE names, else in ~/.cache/sorn.
     candidates: number of candidates that FAISS picks per query, 0 for the whole gallery. keep_index: file for the index
     of the candidates. pictures: folder of the bank's pictures, if they moved. flip: whether features are means over a
-    picture and its mirror image; a bank says so itself. at_least: least similarity of a hit. false_match_rate: in its
+    picture and its mirror image; a bank says so itself. precision: of the features, as in `eval.precision`; a bank says
+    so itself. at_least: least similarity of a hit. false_match_rate: in its
     place, a share of pairs of different people that may be as similar, 0.01 or "1%". calibration: file with these
     rates, if not the one beside the network.
 
@@ -78,6 +80,7 @@ class Searcher:
         keep_index: str | Path | None = None,
         pictures: str | Path | None = None,
         flip: bool = False,
+        precision: str = "auto",
         at_least: float | None = None,
         false_match_rate: float | str | None = None,
         calibration: str | Path | None = None,
@@ -90,7 +93,10 @@ class Searcher:
         if candidates < 0:
             wrong = f"candidates = {candidates}: expected 1 or more, or 0 for the whole gallery"
             raise UserError(wrong, "Take 10 times top, or more; or leave --candidates out.")
-        embedder = load_embedder(model, Path(runs), device, flip=flip)
+        if precision not in EVAL_PRECISIONS:
+            wrong = f"precision = {precision}: expected one of {', '.join(EVAL_PRECISIONS)}"
+            raise UserError(wrong, "auto is the fastest of this device.")
+        embedder = load_embedder(model, Path(runs), device, precision, flip=flip)
         path = Path(gallery)
         if path.is_file() and path.suffix.lower() != ENDING:
             mapped = open_bank(path)
@@ -106,8 +112,8 @@ class Searcher:
         self.keep_index = Path(keep_index) if keep_index else None
         self.rule = Rule(_variant(mapped.bank, rule), tau, part_tau)
         kinds = self._shown.shape[1] + 1
-        network = embedder.weights.parent
-        self.decision = decide(demand, self.rule, kinds, network, embedder.sha256, embedder.flip)
+        network, int8 = embedder.weights.parent, embedder.precision == INT8
+        self.decision = decide(demand, self.rule, kinds, network, embedder.sha256, embedder.flip, int8)
 
     def search(self, query: Query, top: int = 10) -> list[Hit]:
         """Gallery pictures with the largest similarity, at most `top`, best first.

@@ -22,18 +22,18 @@ from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
 from pipeline.datasets.tracks import track_of
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import find_segmenter
+from pipeline.features.int8.record import PACKAGES, RECORD, require_cpu, require_packages
 from pipeline.io.files import digest_file
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import EvalConfig
-from pipeline.runs.consent import RELABEL
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
-from pipeline.runs.layout import VAL_FEATURES, Paths
+from pipeline.runs.layout import INT8_FOLDER, VAL_FEATURES, Paths
 from pipeline.runs.run import Run
 from pipeline.runs.shipped import require_sound_folder
 from pipeline.runs.stamp import Stamp
 from pipeline.runs.stored_options import as_json
+from pipeline.runtime.arithmetic import INT8
 from pipeline.runtime.threads import use_all_cores
-from sorn.parts import CLASSES
 
 if TYPE_CHECKING:
     from pipeline.evaluation.calibration import Calibration
@@ -57,12 +57,16 @@ def settings(run: Run) -> Mapping[str, object]:
 def check(run: Run) -> None:
     """Check of the options before the other stages do their work.
 
-    Raises UserError for an unknown protocol, visibility scores of keypoints that no shard will have, and a segmenter
-    that is not there.
+    Raises UserError for an unknown protocol, visibility scores of keypoints that no shard will have, a segmenter that
+    is not there, and int8 without its packages or on a GPU.
     """
     options = run.config.eval
     _protocol(run)
     find_segmenter(options.segmenter)
+    if options.precision == INT8:
+        require_cpu(run.runtime.device)
+        stored = (run.paths.folder("train") / INT8_FOLDER / RECORD).is_file()
+        require_packages(PACKAGES[:1] if stored else PACKAGES)
     if options.visibility == "pose" and run.config.masks.keypoints == "none":
         raise UserError(
             "eval.visibility = pose needs keypoints, and masks.keypoints = none",
@@ -109,6 +113,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     Raises UserError if no query has a match, and for a network without features.
     """
     from pipeline.evaluation.evaluate import EvaluatedImages, select_pair
+    from pipeline.evaluation.fitting_network import require_fitting
     from pipeline.evaluation.scores import check_answerable
     from pipeline.evaluation.threshold_source import find_threshold_source
     from pipeline.features.extraction import Extraction  # torch takes seconds to import
@@ -120,18 +125,21 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     device, folder = run.runtime.device, run.paths.folder("train")
     query, gallery = (ShardDataset(run.paths.shard_index, split) for split in _splits(options))
     trained = describe(folder)
-    _require_features(folder, options, trained)
-    _require_labels(folder, options, trained)
-    _require_size(run, trained, query.image_size)
+    require_fitting(run, trained, query.image_size)
     protocol = _protocol(run)
     check_answerable(run.paths.dataset, protocol, query, gallery, run.names)
     every = zip(run.records.names, run.records.sizes[:, ::-1].tolist(), strict=True) if options.place else ()
     sizes = {name: (height, width) for name, (height, width) in every}
-    banks = Extraction(run.paths, trained, query, gallery, options, device, sizes).banks()
+    int8 = None
+    if options.precision == INT8:
+        from pipeline.features.int8.prepare import prepared
+
+        int8 = prepared(folder, trained, digest_file(run.paths.checkpoint))
+    banks = Extraction(run.paths, trained, query, gallery, options, device, sizes, int8=int8).banks()
     val, splits = None, _val_splits(options, query.index.splits)
     if splits:
         asked, ranked = (ShardDataset(run.paths.shard_index, split) for split in splits)
-        chosen_by = Extraction(run.paths, trained, asked, ranked, options, device, sizes, VAL_FEATURES, 0)
+        chosen_by = Extraction(run.paths, trained, asked, ranked, options, device, sizes, VAL_FEATURES, 0, int8)
         val = find_threshold_source(chosen_by, run.manifest.name)
     if banks is None:
         return trained, None
@@ -162,7 +170,7 @@ def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
     trained, images = extracted
     result = evaluate(images, read_origin(run, trained), run.config.eval)
     write_report(result, run.paths, run.runtime.workers)
-    _write_calibration(run.paths, result.calibration, of_pictures=not run.config.eval.tracks)
+    _write_calibration(run, result.calibration)
     return run.paths.report_html
 
 
@@ -180,9 +188,9 @@ def provides(run: Run) -> dict[str, str]:
 
 def _carried(run: Run, attrs: Mapping[str, str]) -> Calibration | None:
     """Calibration beside the checkpoint of another run; None without one that fits."""
-    from pipeline.evaluation.calibration import read_calibration
+    from pipeline.evaluation.calibration import beside_checkpoint, read_calibration
 
-    path = run.paths.checkpoint_calibration
+    path = beside_checkpoint(run.paths, run.config.eval)
     if not run.paths.trained_on or not path.is_file() or run.config.eval.tracks:
         return None
     try:
@@ -194,19 +202,20 @@ def _carried(run: Run, attrs: Mapping[str, str]) -> Calibration | None:
     return found if fits else None
 
 
-def _write_calibration(paths: Paths, calibration: Calibration | None, of_pictures: bool) -> None:
+def _write_calibration(run: Run, calibration: Calibration | None) -> None:
     """Write the calibration into the evaluation and, for a checkpoint of the same run, beside it.
 
-    of_pictures: whether features are those of single pictures, as in a search.
+    There a search finds it, whose features are those of single pictures.
     """
-    from pipeline.evaluation.calibration import write_calibration
+    from pipeline.evaluation.calibration import beside_checkpoint, write_calibration
 
+    paths, options = run.paths, run.config.eval
     paths.calibration.unlink(missing_ok=True)
     if calibration is None:
         return
     write_calibration(paths.calibration, calibration)
-    if of_pictures and calibration.plain and not paths.trained_on:
-        write_calibration(paths.checkpoint_calibration, calibration)
+    if not options.tracks and calibration.plain and not paths.trained_on:
+        write_calibration(beside_checkpoint(paths, options), calibration)
 
 
 def _tracks_digest(run: Run, data: Stamp) -> str:
@@ -220,33 +229,6 @@ def _tracks_digest(run: Run, data: Stamp) -> str:
     return data.provides["tracks"]
 
 
-def _require_features(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:
-    """Raise UserError for a network without features, or without stripes for an external segmenter."""
-    if trained.finds_parts_only:
-        raise UserError(
-            f"the network in {folder} has only the semantic branch, so it has no features to match",
-            "Use it to score the stripes of another network: --set eval.visibility=segmenter "
-            "--set eval.segmenter=FOLDER, a copy of that folder.",
-        )
-    if options.segmenter and not trained.model.local_branch:
-        raise UserError(
-            f"the network in {folder} has no local branch, and so no stripes for eval.segmenter to score",
-            "Evaluate it without, or train it with --set model.local_branch=true.",
-        )
-
-
-def _require_labels(folder: Path, options: EvalConfig, trained: CheckpointInfo) -> None:
-    """Raise UserError for pictures to be placed by a network that does not know their parts."""
-    labels = trained.model.labels if trained.model.semantic_branch else 0
-    if options.place and labels != len(CLASSES):
-        raise UserError(
-            f"eval.place puts pictures where the parts in them belong, and the network in {folder} predicts "
-            f"{labels or 'no'} labels",
-            "Leave it out: --set eval.place=false; or train another network, with --set model.labels="
-            f"{len(CLASSES)} --set model.semantic_branch=true.",
-        )
-
-
 def _require_whole(paths: Paths, train: Stamp) -> None:
     """Raise UserError for the checkpoint of another run that is not the one of its stamp: no stage here looks at it."""
     path = paths.checkpoint
@@ -254,19 +236,6 @@ def _require_whole(paths: Paths, train: Stamp) -> None:
     if path.is_file() and digest_file(path) != train.provided("checkpoint"):
         look = f"sorn verify {shlex.quote(str(paths.trained_on))} --runs {shlex.quote(str(paths.runs))}"
         raise UserError(f"{path} was changed after it was written", f"Copy it again, or make it again: {look}")
-
-
-def _require_size(run: Run, trained: CheckpointInfo, stored: tuple[int, int]) -> None:
-    """Raise UserError for shards of another image size than the network was trained on."""
-    height, width = trained.image_size
-    if (height, width) == stored:
-        return
-    fitting = run.command.adding((f"masks.image_size=[{height},{width}]",))
-    raise UserError(
-        f"the network was trained on images of {height}x{width}, the shards in {run.paths.folder('masks')} are "
-        f"{stored[0]}x{stored[1]}",
-        f"Run: {fitting.make('eval', RELABEL)}",
-    )
 
 
 def _splits(options: EvalConfig) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from pipeline.evaluation.report import (
     Report,
     TrainingLabels,
 )
+from pipeline.features.int8.record import record_text
 from pipeline.io.documents import to_json
 from pipeline.reports.evaluation.illustrations import Picture
 from pipeline.reports.labels.text import status_text
@@ -287,6 +288,7 @@ def provenance_rows(report: Report) -> list[list[str]]:
         ["checkpoint", f"sha256 `{made.checkpoint_sha256}`"],
         ["network", code(made.network)],
         ["precision", f"{precisions[0]} in training, {precisions[1]} for the features"],
+        *([["int8", record_text(made.int8)]] if made.int8 else []),
         ["options", code(to_json(made.config))],
         *([f"stage {name}", f"fingerprint `{value}`"] for name, value in made.stamps.items()),
         ["trained with", ", ".join(f"{name} {value}" for name, value in made.versions.items())],

@@ -6,13 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
 from pipeline.datasets.synped.part_heights import PART_HEIGHTS
 from pipeline.features.embedding import as_batch
 from pipeline.features.placing import in_place, second_views, usual_width
-from sorn import engine
 from sorn.normalisation import IMAGENET
 
 SIZE = (96, 32)
@@ -26,11 +24,16 @@ def upper_half() -> np.ndarray:
     return mask
 
 
-def test_a_cut_picture_is_put_in_its_place_and_a_whole_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def seeing(*masks: np.ndarray) -> Any:
+    """Inference that predicts these masks."""
+    network = SimpleNamespace(normalisation=IMAGENET)
+    return SimpleNamespace(network=network, explain=lambda batch: (None, np.stack(masks)))
+
+
+def test_a_cut_picture_is_put_in_its_place_and_a_whole_one_stays() -> None:
     whole = np.zeros((96, 32), np.uint8)
     whole[5:15], whole[88:] = 1, 7
-    monkeypatch.setattr(engine, "explain", lambda *_: (None, np.stack([upper_half(), whole])))
-    inference: Any = SimpleNamespace(network=SimpleNamespace(normalisation=IMAGENET), device=None, precision="fp32")
+    inference = seeing(upper_half(), whole)
     image = np.full((*SIZE, 3), 200, np.uint8)
     batch = as_batch([image, image])
     found = in_place(inference, batch, [(96, 64), None]).image  # as wide in the frame as it was
@@ -43,11 +46,10 @@ def test_a_cut_picture_is_put_in_its_place_and_a_whole_one_stays(monkeypatch: py
     assert torch.equal(seated, batch.image), "as wide as other pictures: not cut"
 
 
-def test_only_a_cut_picture_has_a_second_view(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_cut_picture_has_a_second_view() -> None:
     whole = np.zeros((96, 32), np.uint8)
     whole[5:15], whole[88:] = 1, 7
-    monkeypatch.setattr(engine, "explain", lambda *_: (None, np.stack([whole, upper_half(), whole])))
-    inference: Any = SimpleNamespace(network=SimpleNamespace(normalisation=IMAGENET), device=None, precision="fp32")
+    inference = seeing(whole, upper_half(), whole)
     batch, sizes = as_batch([np.full((*SIZE, 3), value, np.uint8) for value in (10, 200, 10)]), [None, (96, 64), None]
     moved, cut = second_views(inference, batch, sizes)
     assert moved.tolist() == [False, True, False] and cut.index.tolist() == [1]

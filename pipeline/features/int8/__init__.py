@@ -1,0 +1,1 @@
+"""Int8 networks: quantised copies of trained ones, for CPUs."""

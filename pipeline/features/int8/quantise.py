@@ -1,0 +1,94 @@
+"""Quantisation of a trained network to int8, by NNCF.
+
+The convolutions and sums of the whole network, its part branch too, are quantised statically: a scale per channel of
+the weights, and a range per map that training images give. Means, norms and shares stay exact, as they do in bf16.
+Weights take half of the range of int8. A CPU without VNNI adds products in 16 bits, where the whole range would
+overflow, and features would depend on the CPU (findings/openvino_int8_by_cpu.sh).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.features.int8.network import GRAPH
+from pipeline.runtime.progress import progress
+from sorn.export import ExportedNetwork, traced
+from sorn.network import SORN
+
+BATCH = 16  # images; their ranges are taken together
+EXACT = ("MatMul", "Multiply", "Divide", "Maximum", "Softmax", "AvgPool", "ReduceMean", "ReduceSum")  # kinds of layers
+
+
+def quantise(network: SORN, images: np.ndarray) -> Any:
+    """Int8 network, as a model of OpenVINO.
+
+    images: of the training, uint8 [n, H, W, 3]. Its outputs have the names of `sorn.export.output_names`.
+    """
+    with _quiet():
+        import nncf
+        import openvino
+
+        nncf.set_log_level(logging.ERROR)
+        exported = ExportedNetwork(network, parts=True)
+        model = openvino.convert_model(traced(exported, images.shape[1:3]))
+        model.reshape([-1, *images.shape[1:]])
+        batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+        made = nncf.quantize(
+            model,
+            nncf.Dataset(_Shown(batches, len(images))),
+            preset=nncf.QuantizationPreset.MIXED,
+            target_device=nncf.TargetDevice.CPU,
+            subset_size=len(batches),
+            fast_bias_correction=True,
+            ignored_scope=nncf.IgnoredScope(types=list(EXACT), validate=False),  # a network may lack some of them
+            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
+        )
+        for output, name in zip(made.outputs, exported.names, strict=True):
+            output.get_tensor().set_names({name})
+    return made
+
+
+def save(model: Any, folder: Path) -> list[str]:
+    """Write the files of a model; their names."""
+    import openvino
+
+    openvino.save_model(model, str(folder / GRAPH), compress_to_fp16=False)
+    return [GRAPH, Path(GRAPH).with_suffix(".bin").name]
+
+
+class _Shown:
+    """Batches whose reading is shown as progress the first time."""
+
+    def __init__(self, batches: list[np.ndarray], images: int) -> None:
+        self.batches, self.images, self.shown = batches, images, False
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        if self.shown:
+            return iter(self.batches)
+        self.shown = True
+        return iter(progress(self.batches, self.images, "ranges for int8", step=BATCH))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Context in which these packages show no bars of their own and report nothing to their makers."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # NNCF makes it look for CUDA
+    before = os.environ.get("CI")
+    os.environ["CI"] = "true"  # by which openvino_telemetry knows that nobody has agreed
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), torch.inference_mode(False):
+            yield
+    finally:
+        if before is None:
+            del os.environ["CI"]
+        else:
+            os.environ["CI"] = before
