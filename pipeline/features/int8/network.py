@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.runtime.unreported import import_openvino
 
 GRAPH = "network.xml"  # its weights are beside it, in network.bin
 PROBE = "probe.npz"  # images, and the outputs that the network had for them where it was made
@@ -66,11 +67,9 @@ class Int8Network:
 
 def compiled(graph: Path) -> Any:
     """Network ready to run, by one thread."""
-    import openvino
-
     asked = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
     asked["ENABLE_CPU_PINNING"] = False  # pinned, all copies would share one core
-    return openvino.Core().compile_model(str(graph), "CPU", asked).create_infer_request()
+    return import_openvino().Core().compile_model(str(graph), "CPU", asked).create_infer_request()
 
 
 def outputs(copy: Any, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -36,6 +36,7 @@ from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.find import place_of
 from pipeline.runs.layout import INDEX, INT8_FOLDER, WEIGHTS
+from pipeline.runs.shipped import ships
 from pipeline.runtime import distributed
 from pipeline.runtime.arithmetic import INT8
 from pipeline.shards.dataset import ShardDataset
@@ -112,6 +113,9 @@ def _make_folder(folder: Path) -> None:
 
 def _shards(training: Path) -> Path:
     """Index of the shards that trained a network. Raises UserError where they are gone."""
+    if ships(training):
+        wrong = f"the network '{training.name}' ships without the images that int8 takes its ranges from"
+        raise UserError(wrong, f"Train from it on images of your own: make train INIT={training.name}; {LEAVE_OUT}.")
     place = place_of(training)
     index = place.runs / place.name / "masks" / INDEX
     if not index.is_file():

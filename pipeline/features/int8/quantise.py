@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import torch
 
 from pipeline.features.int8.network import GRAPH
 from pipeline.runtime.progress import progress
+from pipeline.runtime.unreported import import_openvino, unreported
 from sorn.export import ExportedNetwork, traced
 from sorn.network import SORN
 
@@ -59,9 +59,7 @@ def quantise(network: SORN, images: np.ndarray) -> Any:
 
 def save(model: Any, folder: Path) -> list[str]:
     """Write the files of a model; their names."""
-    import openvino
-
-    openvino.save_model(model, str(folder / GRAPH), compress_to_fp16=False)
+    import_openvino().save_model(model, str(folder / GRAPH), compress_to_fp16=False)
     return [GRAPH, Path(GRAPH).with_suffix(".bin").name]
 
 
@@ -82,13 +80,5 @@ class _Shown:
 def _quiet() -> Iterator[None]:
     """Context in which these packages show no bars of their own and report nothing to their makers."""
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # NNCF makes it look for CUDA
-    before = os.environ.get("CI")
-    os.environ["CI"] = "true"  # by which openvino_telemetry knows that nobody has agreed
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), torch.inference_mode(False):
-            yield
-    finally:
-        if before is None:
-            del os.environ["CI"]
-        else:
-            os.environ["CI"] = before
+    with unreported(), contextlib.redirect_stdout(io.StringIO()), torch.inference_mode(False):
+        yield

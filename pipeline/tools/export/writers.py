@@ -22,6 +22,7 @@ from pipeline.errors import UserError
 from pipeline.io.disk import OUT, told_when_full
 from pipeline.io.files import atomic, digest_file, temporary_path, write_json
 from pipeline.runs.result_paths import Exported
+from pipeline.runtime.unreported import import_openvino, unreported
 from pipeline.tools.export.parity import Check, Run, table
 
 logger = logging.getLogger(__name__)
@@ -126,11 +127,11 @@ def _load_onnx(path: Path) -> Run:
 
 def _save_openvino(folder: Path, graph: Graph) -> None:
     """Files of OpenVINO, made from those of ONNX. The description is in the .xml, below rt_info/sorn."""
-    import openvino
-
+    openvino = import_openvino()
     made = folder / "sorn.onnx"
     _save_onnx(made, graph)
-    model = openvino.convert_model(str(made))
+    with unreported():
+        model = openvino.convert_model(str(made))
     made.unlink()
     model.get_parameters()[0].set_layout(openvino.Layout("NCHW"))
     for key, text in _texts(graph.facts).items():
@@ -139,8 +140,7 @@ def _save_openvino(folder: Path, graph: Graph) -> None:
 
 
 def _load_openvino(folder: Path) -> Run:
-    import openvino
-
+    openvino = import_openvino()
     precise = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}  # its default may be bf16
     compiled = openvino.Core().compile_model(str(folder / Exported.OPENVINO), "CPU", precise)
 

@@ -17,7 +17,7 @@ from pipeline.features.int8.prepare import prepared
 from pipeline.features.int8.record import read_record, record_text
 from pipeline.io.files import digest_file, write_text
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.layout import Paths
+from pipeline.runs.layout import SHIPPED_DIR, Paths
 from sorn.sample import Status
 
 TRAIN = images("train", [(pid, camid) for pid in range(300, 340) for camid in (1, 2)])
@@ -100,6 +100,11 @@ def test_a_copy_without_shards_keeps_its_int8_network(paths, seen, tmp_path):
     shutil.rmtree(folder / "int8")
     with pytest.raises(UserError, match=r"index.json is not there, nor is .*int8. Copy one of them"):
         prepared(folder, describe(folder), digest_file(paths.checkpoint))
+
+
+def test_a_network_that_ships_has_no_images(seen):
+    with pytest.raises(UserError, match=r"'starter' ships without the images .* make train INIT=starter; or leave"):
+        prepared(SHIPPED_DIR / "starter", describe(SHIPPED_DIR / "starter"), "digest")
 
 
 @pytest.mark.parametrize(
