@@ -16,8 +16,9 @@ from pipeline.features.int8 import prepare
 from pipeline.features.int8.prepare import prepared
 from pipeline.features.int8.record import read_record, record_text
 from pipeline.io.files import digest_file, write_text
+from pipeline.runs import layout
 from pipeline.runs.checkpoint_info import describe
-from pipeline.runs.layout import SHIPPED_DIR, Paths
+from pipeline.runs.layout import Paths
 from sorn.sample import Status
 
 TRAIN = images("train", [(pid, camid) for pid in range(300, 340) for camid in (1, 2)])
@@ -102,9 +103,12 @@ def test_a_copy_without_shards_keeps_its_int8_network(paths, seen, tmp_path):
         prepared(folder, describe(folder), digest_file(paths.checkpoint))
 
 
-def test_a_network_that_ships_has_no_images(seen):
-    with pytest.raises(UserError, match=r"'starter' ships without the images .* make train INIT=starter; or leave"):
-        prepared(SHIPPED_DIR / "starter", describe(SHIPPED_DIR / "starter"), "digest")
+def test_a_network_that_ships_has_no_images(paths, seen, monkeypatch):
+    write_run(paths, {**TEST, "train": TRAIN})
+    folder = paths.folder("train").rename(paths.folder("train").with_name("mine"))
+    monkeypatch.setattr(layout, "SHIPPED_DIR", folder.parent)
+    with pytest.raises(UserError, match=r"'mine' ships without the images .* make train INIT=mine; or leave"):
+        prepared(folder, describe(folder), "digest")
 
 
 @pytest.mark.parametrize(
