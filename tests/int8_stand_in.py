@@ -65,8 +65,10 @@ def use_stand_in(patch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
     patch.setattr(prepare, "quantise", quantise)
     patch.setattr(prepare, "save", save)
-    patch.setattr(prepare, "versions", lambda: VERSIONS)
+    patch.setattr(prepare, "version", VERSIONS.get)
     patch.setattr(prepare, "require_packages", lambda *_: None)
-    patch.setattr(embedding, "runtime_version", lambda: "1")
+    for module in (embedding, network):
+        patch.setattr(module, "version", lambda _: "1")
+    patch.setattr(network, "require_packages", lambda *_: None)
     patch.setattr(network, "compiled", Request)
     return seen

@@ -109,6 +109,7 @@ class Calibration:
     part groups. flip, adapt_norms, place, visibility: options of the features, as in `eval`. rules: variant -> its
     rates. measured: of the paper's fullest variant, rates at thresholds with their intervals. note: in words, "" for
     nothing. made_from: digest of features and options (`threshold_source`), "" where the pairs are those of a report.
+    int8: digest of the int8 network of the features, "" in another precision.
     """
 
     schema_version: int
@@ -128,6 +129,7 @@ class Calibration:
     measured: tuple[ThresholdFigures, ...] = ()
     note: str = ""
     made_from: str = ""
+    int8: str = ""
 
     @property
     def source(self) -> str:
@@ -145,7 +147,10 @@ class Calibration:
 
 
 def beside_checkpoint(paths: Paths, options: EvalConfig) -> Path:
-    """Path of the calibration beside a checkpoint; that of its int8 network is beside that one."""
+    """Path of the calibration beside a checkpoint.
+
+    That of its int8 network is beside that one.
+    """
     return paths.int8_calibration if options.precision == INT8 else paths.checkpoint_calibration
 
 

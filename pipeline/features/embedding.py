@@ -21,9 +21,8 @@ import torch
 
 from pipeline.datasets.image_folder import PictureFolder, read_pictures
 from pipeline.errors import UserError
-from pipeline.features.int8.network import runtime_version
-from pipeline.features.int8.prepare import Prepared, prepared
-from pipeline.features.int8.record import require_cpu
+from pipeline.features.int8.prepare import StoredInt8, prepared
+from pipeline.features.int8.record import require_cpu, version
 from pipeline.features.network import Inference
 from pipeline.io.disk import OUT, reserve, told_when_full
 from pipeline.io.files import digest_file
@@ -64,8 +63,11 @@ class Embedder:
         return Inference(self.weights, self.about.model, self.device, self.precision, self.most, graph)
 
     @cached_property
-    def int8(self) -> Prepared | None:
-        """Int8 network, for the precision of that name; made now if there is none. Raises UserError as `prepared`."""
+    def int8(self) -> StoredInt8 | None:
+        """Int8 network, for the precision of that name.
+
+        Raises UserError as `prepared` does.
+        """
         if self.precision != INT8:
             return None
         require_cpu(self.device)
@@ -96,7 +98,7 @@ class Embedder:
         device = self.inference.device
         name = torch.cuda.get_device_name(device) if self.inference.on_gpu else torch.backends.cpu.get_cpu_capability()
         made = f"torch {torch.__version__}, {device.type} {name}, batches of {self.batch_size}, kernels {KERNELS}"
-        return f"{made}, openvino {runtime_version()}" if self.int8 else made
+        return f"{made}, openvino {version('openvino')}" if self.int8 else made
 
     def features(self, batches: Iterator[Batch], size: int = 0) -> Iterator[Features]:
         """Features of each batch.

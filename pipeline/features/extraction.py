@@ -25,7 +25,7 @@ from pipeline.features import bank_values, store
 from pipeline.features.chunks import Chunks
 from pipeline.features.equal_pictures import unite_equal_pictures
 from pipeline.features.external_segmenter import Segmenter, find_segmenter
-from pipeline.features.int8.prepare import Prepared
+from pipeline.features.int8.prepare import StoredInt8
 from pipeline.features.network import Inference
 from pipeline.features.placing import in_place, second_views, usual_width
 from pipeline.io.disk import require_space
@@ -77,7 +77,7 @@ class Extraction:
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     file: str = FEATURES
     explained: int = EXAMPLES
-    int8: Prepared | None = None
+    int8: StoredInt8 | None = None
 
     def banks(self) -> store.Banks | None:
         """Banks of features.h5, extracted now if necessary.
@@ -226,11 +226,10 @@ class Extraction:
         chunks.remove()
         return store.read_banks(path)
 
-    def _inference(self, weights: Path, about: CheckpointInfo, int8: Prepared | None = None) -> Inference:
+    def _inference(self, weights: Path, about: CheckpointInfo, int8: StoredInt8 | None = None) -> Inference:
         options = self.options
         precision = "auto" if options.precision == INT8 else options.precision  # of a segmenter
-        graph = int8.graph if int8 else None
-        return Inference(weights, about.model, self.device, precision, options.batch_size, graph)
+        return Inference(weights, about.model, self.device, precision, options.batch_size, int8.graph if int8 else None)
 
     def _bytes(self, network: SORN) -> int:
         """Bytes of the chunks and of the file that they are joined to."""
@@ -292,10 +291,8 @@ class Extraction:
             bank = getattr(banks, side)
             names = bank.name[bank_values.zero_images(bank)]
             if len(names):
-                logger.warning(
-                    f"eval: {self._settled}: the features of {len(names)} {side} images are zero, so "
-                    f"these are similar to no image: {first_names(names, NAMED)}"
-                )
+                wrong = f"the features of {len(names)} {side} images are zero, so these are similar to no image"
+                logger.warning(f"eval: {self._settled}: {wrong}: {first_names(names, NAMED)}")
 
 
 def _read(data: ShardDataset, chosen: np.ndarray, inference: Inference) -> Batch:

@@ -75,7 +75,7 @@ class Inference:
         self.weights, self.model = weights, model
         self.device = pick_device("cpu" if int8 else device)
         self.precision = INT8 if int8 else pick_precision(precision, self.device)
-        self.computed = pick_precision("auto", self.device) if int8 else self.precision
+        self.computed = "fp32" if int8 else self.precision  # of masks and maps
         self.network = self._fused(load_network(weights, model, self.device))
         self.int8 = Int8Network(int8, outputs_without_branch(self.network)) if int8 else None
         self.on_gpu = self.device.type == "cuda"

@@ -24,8 +24,7 @@ from sorn.config import (
 from sorn.metrics import AP_FORMULAS
 from sorn.parts import PART_TAU
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-EVAL_PRECISIONS = (*PRECISIONS, INT8)
+PRECISIONS, EVAL_PRECISIONS = ("auto", "fp32", "bf16", "fp16"), ("auto", "fp32", "bf16", "fp16", INT8)
 EVAL_SPLITS = ("test", "val")
 VISIBILITIES, EITHER = ("network", "pose", "segmenter"), "either"  # of eval.visibility; of eval.place
 BACKENDS = ("threads", "loky", "dask", "ray")
@@ -147,13 +146,11 @@ class TrainConfig:
     batch_norm: str = choice("local", ("local", "sync"))
     # With several processes: "local" to each, or "sync", over the whole batch as one process computes it.
     norms: str = choice("batch", ("batch", "frozen"))
-    # Batch norms of the backbone: "batch" learns them, as the paper; "frozen" keeps the statistics and weights of the
-    # start, which many images have made and small batches would blur. The norms after the backbone learn as ever. With
-    # init = "none" there is no start to keep, and all norms learn.
+    # Batch norms of the backbone: "batch" learns them, as the paper; "frozen" keeps those of the start, of many
+    # images, which small batches would blur. Norms after the backbone always learn; with init = "none" all do.
     early: str = choice("learned", ("learned", "frozen"))
-    # Layers of the backbone before its first map, of stride 8: "learned", as the paper; "frozen" as in the start. They
-    # see edges and colours, which photographs teach better than rendered images; and the steps are faster. With
-    # init = "none" they learn.
+    # Layers of the backbone before its first map, of stride 8: "learned", as the paper and with init = "none"; "frozen"
+    # as in the start: photographs teach edges and colours better than rendered images, and the steps are faster.
     average: float = 0.0
     # Decay of an average of the weights over the steps, such as 0.999; the average is evaluated and kept. 0 is none, as
     # the paper. Single steps are noisy where the rate is high or the images are few.
@@ -223,8 +220,7 @@ class EvalConfig:
     batch_size: int = 64
     # Images per forward pass of feature extraction; on a CPU at most 16, on every core its own.
     precision: str = choice("auto", EVAL_PRECISIONS)
-    # Of feature extraction. auto: bf16 where the device computes it, else fp16 on a GPU, fp32 on a CPU. int8: on a CPU,
-    # by OpenVINO, with ranges from training images (docs/evaluation.md); it needs pip install -e '.[int8]'.
+    # Of feature extraction; auto as in training. int8: on a CPU, by OpenVINO (docs/evaluation.md; extra "int8").
     flip: bool = False
     # Features and the network's visibility scores are means over an image and its mirror image: twice the time.
     adapt_norms: bool = False
@@ -249,8 +245,8 @@ class EvalConfig:
             self.segmenter,
             'a training folder or a network that ships, with eval.visibility = "segmenter", and nothing without',
         )
-        kept = not self.adapt_norms or self.precision != INT8
-        check(kept, "eval.adapt_norms", True, "false with eval.precision = int8, whose norms are folded")
+        plain = not (self.adapt_norms and self.precision == INT8)
+        check(plain, "eval.adapt_norms", True, "false with eval.precision = int8, whose norms are folded")
         by_network = not self.place or self.visibility == "network"
         check(by_network, "eval.place", self.place, 'false, unless eval.visibility = "network"')
         single = self.place != EITHER or not (self.rerank or self.tracks)
@@ -263,10 +259,9 @@ class EvalConfig:
         check(1 <= self.rerank_k2 <= self.rerank_k1, "eval.rerank_k2", self.rerank_k2, near)
         check(0 <= self.rerank_weight <= 1, "eval.rerank_weight", self.rerank_weight, "a number in [0, 1]")
         check(self.shots in (0, 1), "eval.shots", self.shots, "0 (all-gallery) or 1 (single-gallery-shot)")
-        check(self.trials >= 1, "eval.trials", self.trials, "1 or more")
         check(self.ranked_queries >= 0, "eval.ranked_queries", self.ranked_queries, "0 or more")
-        check(self.ranked_gallery >= 1, "eval.ranked_gallery", self.ranked_gallery, "1 or more")
-        check(self.batch_size >= 1, "eval.batch_size", self.batch_size, "1 or more")
+        for name in ("trials", "ranked_gallery", "batch_size"):
+            check(getattr(self, name) >= 1, f"eval.{name}", getattr(self, name), "1 or more")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ OWN_FILES = {  # patterns of all files that a stage can leave in its folder, fin
     "masks": (INDEX, "labels.json", "labels.md", "pictures/*.png", "*/shard-*.h5"),
     "train": (
         *(WEIGHTS, DESCRIPTION, CALIBRATION, "state-*.pt", SCALAR_TABLE, f"{SCALARS}/events.out.tfevents.*"),
-        f"{INT8_FOLDER}/*",
+        *(f"{INT8_FOLDER}/*", f"{INT8_FOLDER}.*{TEMPORARY}/*"),
     ),
     "eval": (
         *(FEATURES, VAL_FEATURES, CALIBRATION, REPORT, "report.md", "report.html", QUERY_RESULTS),

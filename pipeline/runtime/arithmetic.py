@@ -98,7 +98,10 @@ def cpu_text() -> str:
 
 
 def int8_text() -> str:
-    """Unit for int8 in words. Without one it is computed as well, in more time."""
+    """Unit for int8 in words.
+
+    Without one it is computed as well, in more time.
+    """
     unit = next((unit for unit in INT8_UNITS if unit in cpu_flags()), None)
     return f"unit for int8: {unit}" if unit else "no unit for int8"
 

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 VARIABLE = "CI"
+_LOCK = threading.RLock()  # variables of the environment belong to all threads
 
 
 @contextlib.contextmanager
 def unreported() -> Iterator[None]:
     """Context in which these packages report nothing."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = "true"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = before
+    with _LOCK:
+        before = os.environ.get(VARIABLE)
+        os.environ[VARIABLE] = "true"
+        try:
+            yield
+        finally:
+            os.environ.pop(VARIABLE, None)
+            if before is not None:
+                os.environ[VARIABLE] = before
 
 
 def import_openvino() -> Any:

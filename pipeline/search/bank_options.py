@@ -28,11 +28,11 @@ def as_bank(embedder: Embedder, mapped: MappedBank, flip: bool) -> Embedder:
     precision, most = _precision(mapped, embedder), _most(mapped, embedder)
     if embedder.precision not in ("auto", precision):
         wrong = f"{mapped.path} holds features in {precision}, not in {embedder.precision}"
-        remedy = f"Leave --precision out, or embed the pictures again: sorn embed --precision {embedder.precision}."
-        raise UserError(wrong, remedy)
+        raise UserError(wrong, f"Leave --precision out, or embed the pictures again, with {embedder.precision}.")
     found = dataclasses.replace(embedder, precision=precision, most=most, flip=_flip(mapped, flip))
     if found.int8 and parse_json(mapped.attrs["config"]).get("int8") != found.int8.record.digest:
-        raise other_network(mapped, f"features of another int8 network than {found.int8.graph}")
+        wrong = f"{mapped.path} holds features of another int8 network than {found.int8.graph}"
+        raise UserError(wrong, "Embed the pictures again; of an evaluation, with ARGS=--force.")
     return found
 
 

@@ -85,15 +85,13 @@ class Decision:
         return self.rates.rate(similarity, common) if self.rates else None
 
 
-def decide(
-    demand: Demand, rule: Rule, kinds: int, network: Path, sha256: str, flip: bool, int8: bool = False
-) -> Decision:
+def decide(demand: Demand, rule: Rule, kinds: int, network: Path, sha256: str, flip: bool, int8: str = "") -> Decision:
     """Decision of a search.
 
     kinds: largest number of stripes and part groups in common, plus one. network: folder of the checkpoint. flip:
-    whether features are averaged with those of mirror images. int8: whether they are those of its int8 network, which
-    has a calibration of its own. Raises UserError for a rate without a calibration that fits, and for one that is lower
-    than its pairs can tell.
+    whether features are averaged with those of mirror images. int8: digest of its int8 network, which has a calibration
+    of its own; "" for another precision. Raises UserError for a rate without a calibration that fits, and for one that
+    is lower than its pairs can tell.
     """
     found = _calibration(demand, rule, network, sha256, flip, int8)
     rates = found.rules[rule.variant] if found else None
@@ -134,7 +132,7 @@ def percentage(rate: float) -> str:
     return f"{100 * rate:.4g}%"
 
 
-def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: bool, int8: bool) -> Calibration | None:
+def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: bool, int8: str) -> Calibration | None:
     """Calibration that fits; None without one where none is needed."""
     path, needed = (
         demand.calibration or (network / INT8_FOLDER if int8 else network) / CALIBRATION,
@@ -144,7 +142,9 @@ def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: b
         return None
     own: Mapping[str, object] = {"tau": rule.tau, "part_tau": rule.part_tau, "flip": flip}
     unusual = tuple(f"eval.{name}={spelled(value)}" for name, value in own.items() if value != USUAL[name])
-    again = measure(network, unusual + ((f"eval.precision={INT8}",) if int8 else ()))
+    in_int8 = (network / INT8_FOLDER / CALIBRATION).is_file()  # then an evaluation may recall that precision
+    wanted = INT8 if int8 else "auto" if in_int8 else ""
+    again = measure(network, unusual + ((f"eval.precision={wanted}",) if wanted else ()))
     try:
         found = read_calibration(path)
     except UserError as error:
@@ -155,6 +155,8 @@ def _calibration(demand: Demand, rule: Rule, network: Path, sha256: str, flip: b
     wrong, remedy = ", ".join(f"{name} = {getattr(found, name)}" for name in other), again
     if found.checkpoint_sha256 != sha256:
         wrong = "another checkpoint"
+    elif found.int8 != int8:
+        wrong = "another precision, or of another int8 network"
     elif rule.variant not in found.rules:
         wrong = f"the variants {', '.join(found.rules)}"
     elif not found.plain:

@@ -28,7 +28,6 @@ from pipeline.features.kept_bank import bank_in_memory, cached_bank, kept_bank
 from pipeline.features.mapped import open_bank, require_finite
 from pipeline.io.images import resize_image
 from pipeline.runs.config import EVAL_PRECISIONS, EvalConfig
-from pipeline.runtime.arithmetic import INT8
 from pipeline.search.answers import Answer, Hit, Recall
 from pipeline.search.bank_options import as_bank, other_network
 from pipeline.search.candidates import Candidates, candidates
@@ -112,7 +111,7 @@ class Searcher:
         self.keep_index = Path(keep_index) if keep_index else None
         self.rule = Rule(_variant(mapped.bank, rule), tau, part_tau)
         kinds = self._shown.shape[1] + 1
-        network, int8 = embedder.weights.parent, embedder.precision == INT8
+        network, int8 = embedder.weights.parent, embedder.int8.record.digest if embedder.int8 else ""
         self.decision = decide(demand, self.rule, kinds, network, embedder.sha256, embedder.flip, int8)
 
     def search(self, query: Query, top: int = 10) -> list[Hit]:

@@ -22,8 +22,9 @@ from pipeline.datasets.manifest import QUERY_SPLITS, Protocol
 from pipeline.datasets.tracks import track_of
 from pipeline.errors import UserError
 from pipeline.features.external_segmenter import find_segmenter
-from pipeline.features.int8.record import PACKAGES, RECORD, require_cpu, require_packages
+from pipeline.features.int8.record import RECORD, require_cpu, require_packages, require_shards
 from pipeline.io.files import digest_file
+from pipeline.io.text import parse_json
 from pipeline.runs.checkpoint_info import CheckpointInfo, describe
 from pipeline.runs.config import EvalConfig
 from pipeline.runs.inputs import OUTSIDE, POSE, Input
@@ -65,8 +66,10 @@ def check(run: Run) -> None:
     find_segmenter(options.segmenter)
     if options.precision == INT8:
         require_cpu(run.runtime.device)
-        stored = (run.paths.folder("train") / INT8_FOLDER / RECORD).is_file()
-        require_packages(PACKAGES[:1] if stored else PACKAGES)
+        if not (run.paths.folder("train") / INT8_FOLDER / RECORD).is_file():
+            require_packages()
+            if run.paths.trained_on:
+                require_shards(run.paths.folder("train"))
     if options.visibility == "pose" and run.config.masks.keypoints == "none":
         raise UserError(
             "eval.visibility = pose needs keypoints, and masks.keypoints = none",
@@ -134,6 +137,7 @@ def run(run: Run, fingerprint: str) -> tuple[CheckpointInfo, EvaluatedImages | N
     if options.precision == INT8:
         from pipeline.features.int8.prepare import prepared
 
+        require_cpu(device)
         int8 = prepared(folder, trained, digest_file(run.paths.checkpoint))
     banks = Extraction(run.paths, trained, query, gallery, options, device, sizes, int8=int8).banks()
     val, splits = None, _val_splits(options, query.index.splits)
@@ -170,7 +174,7 @@ def finish(run: Run, extracted: tuple[CheckpointInfo, EvaluatedImages]) -> Path:
     trained, images = extracted
     result = evaluate(images, read_origin(run, trained), run.config.eval)
     write_report(result, run.paths, run.runtime.workers)
-    _write_calibration(run, result.calibration)
+    _write_calibration(run, result.calibration, _int8_digest(images.attrs))
     return run.paths.report_html
 
 
@@ -198,14 +202,20 @@ def _carried(run: Run, attrs: Mapping[str, str]) -> Calibration | None:
     except UserError as error:
         logger.warning(f"eval: {error}")
         return None
-    fits = found.checkpoint_sha256 == attrs["checkpoint_sha256"] and found.fits(run.config.eval)
+    same = (found.checkpoint_sha256, found.int8) == (attrs["checkpoint_sha256"], _int8_digest(attrs))
+    fits = same and found.fits(run.config.eval)
     return found if fits else None
 
 
-def _write_calibration(run: Run, calibration: Calibration | None) -> None:
+def _int8_digest(attrs: Mapping[str, str]) -> str:
+    """Digest of the int8 network of features, "" in another precision. attrs: of the feature bank."""
+    return str(parse_json(attrs["config"]).get("int8", ""))
+
+
+def _write_calibration(run: Run, calibration: Calibration | None, int8: str) -> None:
     """Write the calibration into the evaluation and, for a checkpoint of the same run, beside it.
 
-    There a search finds it, whose features are those of single pictures.
+    There a search finds it, whose features are those of single pictures. int8: digest of the int8 network.
     """
     from pipeline.evaluation.calibration import beside_checkpoint, write_calibration
 
@@ -213,6 +223,7 @@ def _write_calibration(run: Run, calibration: Calibration | None) -> None:
     paths.calibration.unlink(missing_ok=True)
     if calibration is None:
         return
+    calibration = dataclasses.replace(calibration, int8=int8)
     write_calibration(paths.calibration, calibration)
     if not options.tracks and calibration.plain and not paths.trained_on:
         write_calibration(beside_checkpoint(paths, options), calibration)

@@ -7,7 +7,6 @@ fp32, so that features are the same on all CPUs but for rounding.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.features.int8.record import OTHERWISE, PROBE, RECORD, again, require_packages, version
 from pipeline.runtime.unreported import import_openvino
 
-GRAPH = "network.xml"  # its weights are beside it, in network.bin
-PROBE = "probe.npz"  # images, and the outputs that the network had for them where it was made
 NAMES = ("global", "local", "visibility", "parts", "part_shares")  # of outputs, in the order of `Features`
-FURTHEST = 0.1  # of |f - f'| / |f| of a probe: a wrong network has more than 0.4, another CPU less than 0.02
+FURTHEST = 0.1  # |f - f'| / |f| of a probe; wrong networks had more than 0.4
 
 
 class Int8Network:
@@ -35,6 +33,7 @@ class Int8Network:
     """
 
     def __init__(self, graph: Path, absent: Mapping[str, Tensor]) -> None:
+        require_packages(("openvino",))
         self.graph, self.absent = graph, absent
         self.free: list[Any] = []  # copies that no call has; append and pop of a list need no lock
         with self._copy():
@@ -66,10 +65,18 @@ class Int8Network:
 
 
 def compiled(graph: Path) -> Any:
-    """Network ready to run, by one thread."""
+    """Network ready to run, by one thread.
+
+    Raises UserError for a network that this OpenVINO cannot run.
+    """
     asked = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
     asked["ENABLE_CPU_PINNING"] = False  # pinned, all copies would share one core
-    return import_openvino().Core().compile_model(str(graph), "CPU", asked).create_infer_request()
+    try:
+        return import_openvino().Core().compile_model(str(graph), "CPU", asked).create_infer_request()
+    except RuntimeError as error:
+        wrong = f"OpenVINO {version('openvino')} cannot run {graph}: {str(error).strip().splitlines()[-1]}"
+        remedy = f"Install the version that {graph.with_name(RECORD)} names; or else: {again(graph.parent)}"
+        raise UserError(wrong, remedy) from error
 
 
 def outputs(copy: Any, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -79,9 +86,9 @@ def outputs(copy: Any, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def write_probe(graph: Path, size: tuple[int, int]) -> str:
-    """Write images and the outputs of the network for them beside it; the name of the file.
+    """Write the probe of a network, beside it.
 
-    size: height, width.
+    size: height, width of its images. Returns the name of the file.
     """
     height, width = size
     coarse = np.random.default_rng(0).integers(0, 256, (2, height // 8, width // 8, 3), dtype=np.uint8)
@@ -92,7 +99,10 @@ def write_probe(graph: Path, size: tuple[int, int]) -> str:
 
 
 def require_probe(copy: Any, graph: Path) -> None:
-    """Raise UserError where a network has other features for the probe than where it was made."""
+    """Check of a network by its probe.
+
+    Raises UserError where its features are others than where it was made.
+    """
     with np.load(graph.with_name(PROBE)) as file:
         expected = dict(file)
     found = outputs(copy, expected.pop("image"))
@@ -103,9 +113,4 @@ def require_probe(copy: Any, graph: Path) -> None:
             worst = float((apart / np.maximum(length, np.finfo(np.float32).tiny)).max())
             if not worst <= FURTHEST:
                 wrong = f"{graph} has {name} features here that are {100 * worst:.0f} % off those it was made with"
-                raise UserError(wrong, "Leave int8 out on this machine, and report its CPU and version of OpenVINO.")
-
-
-def runtime_version() -> str:
-    """Version of OpenVINO, which may decide the last bits."""
-    return importlib.metadata.version("openvino")
+                raise UserError(wrong, f"Report your CPU and version of OpenVINO; {OTHERWISE}.")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.features.int8.network import GRAPH
+from pipeline.features.int8.record import GRAPH, WEIGHTS_FILE
 from pipeline.runtime.progress import progress
 from pipeline.runtime.unreported import import_openvino, unreported
 from sorn.export import ExportedNetwork, traced
@@ -44,7 +44,7 @@ def quantise(network: SORN, images: np.ndarray) -> Any:
         batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
         made = nncf.quantize(
             model,
-            nncf.Dataset(_Shown(batches, len(images))),
+            nncf.Dataset(_ShownBatches(batches, len(images))),
             preset=nncf.QuantizationPreset.MIXED,
             target_device=nncf.TargetDevice.CPU,
             subset_size=len(batches),
@@ -60,10 +60,10 @@ def quantise(network: SORN, images: np.ndarray) -> Any:
 def save(model: Any, folder: Path) -> list[str]:
     """Write the files of a model; their names."""
     import_openvino().save_model(model, str(folder / GRAPH), compress_to_fp16=False)
-    return [GRAPH, Path(GRAPH).with_suffix(".bin").name]
+    return [GRAPH, WEIGHTS_FILE]
 
 
-class _Shown:
+class _ShownBatches:
     """Batches whose reading is shown as progress the first time."""
 
     def __init__(self, batches: list[np.ndarray], images: int) -> None:

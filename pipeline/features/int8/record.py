@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,17 @@ from pipeline.errors import UserError, reason
 from pipeline.io import documents
 from pipeline.io.files import digest_file, digest_json, write_json
 from pipeline.io.text import read_json
+from pipeline.runs.find import place_of
+from pipeline.runs.layout import INDEX, INT8_FOLDER
+from pipeline.runs.shipped import ships
 
 SCHEMA_VERSION = 1
 RECORD = "int8.json"
 PACKAGES = ("openvino", "nncf")
+OTHERWISE = "or take another precision: --set eval.precision=auto, or embed the pictures with --precision auto"
+GRAPH = "network.xml"
+WEIGHTS_FILE = "network.bin"  # of the graph
+PROBE = "probe.npz"  # images, and the outputs that the network had for them where it was made
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Int8Record:
 
     checkpoint_sha256: of the weights that were quantised. image_size: height, width, pixels. images: number of training
     images that gave the ranges. source: run and split of these. packages: package -> version. files: name -> sha256.
-    comparison: None where `note` says why.
+    comparison: None where `note` says why. Raises ValueError for files that are not those of an int8 network.
     """
 
     schema_version: int
@@ -56,50 +62,86 @@ class Int8Record:
     comparison: Int8Comparison | None = None
     note: str = ""
 
+    def __post_init__(self) -> None:
+        if set(self.files) != {GRAPH, WEIGHTS_FILE, PROBE}:
+            raise ValueError(f"files: expected {GRAPH}, {WEIGHTS_FILE} and {PROBE}, found {', '.join(self.files)}")
+        if self.comparison and {len(self.comparison.rank1), len(self.comparison.mean_ap)} != {2}:
+            raise ValueError("comparison: expected two numbers each, of fp32 and of int8")
+
     @property
     def digest(self) -> str:
-        """Digest of the files of the network."""
-        return digest_json(self.files)
+        """Digest of the network.
+
+        The probe is no part of it: its last digits are those of the CPU that made it.
+        """
+        return digest_json([self.files[GRAPH], self.files[WEIGHTS_FILE]])
 
 
 def require_packages(names: tuple[str, ...] = PACKAGES) -> None:
     """Raise UserError for a package that is missing."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    missing = [name for name in names if not version(name)]
     if missing:
         wrong = f"int8 needs packages that this environment lacks: {', '.join(missing)}"
-        raise UserError(wrong, "In the project's folder, type: pip install -e '.[int8]'; or leave int8 out.")
+        raise UserError(wrong, f"In the project's folder, type: pip install -e '.[int8]'; {OTHERWISE}.")
+
+
+def version(package: str) -> str:
+    """Version of an installed package, "" where it is missing; nothing is imported."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def require_cpu(device: str) -> None:
     """Raise UserError for a GPU, which OpenVINO's int8 is not for."""
     if device not in ("auto", "cpu"):
-        remedy = "Use --device cpu, or another precision: a GPU computes bf16 or fp16 faster."
-        raise UserError(f"int8 is computed on a CPU, and the device is '{device}'", remedy)
+        wrong = f"int8 is computed on a CPU, and the device is '{device}'"
+        raise UserError(wrong, f"Use --device cpu; {OTHERWISE}: a GPU computes bf16 or fp16 faster.")
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that make an int8 network."""
-    return {name: importlib.metadata.version(name) for name in (*PACKAGES, "torch")}
+def require_shards(training: Path) -> Path:
+    """Index of the shards that a network was trained on.
+
+    Raises UserError where they are gone, and for a network that ships.
+    """
+    if ships(training):
+        wrong = f"the network '{training.name}' ships without the images that int8 takes its ranges from"
+        raise UserError(wrong, f"Train from it on images of your own: make train INIT={training.name}; {OTHERWISE}.")
+    place = place_of(training)
+    index = place.runs / place.name / "masks" / INDEX
+    if not index.is_file():
+        wrong = f"int8 takes its ranges from training images, and {index} is not there, nor is {training / INT8_FOLDER}"
+        raise UserError(wrong, f"Copy one of them from where the network was trained; {OTHERWISE}.")
+    return index
 
 
-def read_record(folder: Path, checkpoint: str) -> Int8Record | None:
+def read_record(folder: Path) -> Int8Record | None:
     """Record of the int8 network in a folder.
 
-    checkpoint: sha256 of the weights. None for a folder without one, and for one of other weights. Raises UserError
-    for files that are damaged.
+    None without one. Its files are not looked at. Raises UserError for a damaged record.
     """
     path = folder / RECORD
     if not path.is_file():
         return None
     try:
-        record = documents.from_json(Int8Record, documents.require_version(read_json(path), SCHEMA_VERSION))
+        return documents.from_json(Int8Record, documents.require_version(read_json(path), SCHEMA_VERSION))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} does not describe an int8 network: {reason(error)}", _again(folder)) from error
-    if record.checkpoint_sha256 != checkpoint:
+        raise UserError(f"{path} does not describe an int8 network: {reason(error)}", again(folder)) from error
+
+
+def find_record(folder: Path, checkpoint: str) -> Int8Record | None:
+    """Record of a whole int8 network of a checkpoint.
+
+    checkpoint: sha256 of the weights. None for a folder without one, and for one of other weights. Raises UserError
+    for files that are damaged.
+    """
+    record = read_record(folder)
+    if record is None or record.checkpoint_sha256 != checkpoint:
         return None
     changed = [name for name, digest in record.files.items() if _digest(folder / name) != digest]
     if changed:
-        raise UserError(f"{folder / changed[0]} is missing or was changed after it was written", _again(folder))
+        raise UserError(f"{folder / changed[0]} is missing or was changed after it was written", again(folder))
     return record
 
 
@@ -134,5 +176,6 @@ def _digest(path: Path) -> str:
     return digest_file(path) if path.is_file() else ""
 
 
-def _again(folder: Path) -> str:
-    return f"Remove the folder {folder}; the next command makes it again, where the shards of the training are."
+def again(folder: Path) -> str:
+    """Remedy for a damaged int8 network."""
+    return f"Delete {folder / RECORD}: the next command makes the network again, where the shards of the training are."

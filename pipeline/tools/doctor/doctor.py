@@ -91,6 +91,7 @@ def diagnose(runs: Path, data_root: Path, weights: tuple[Path, ...] = ()) -> Ite
         yield optional.densepose(torch, read_answer(DenseposeAnswer, answers["densepose"].result()))
         yield optional.blazepose(read_answer(BlazeposeAnswer, answers["blazepose"].result()))
         yield optional.imagenet(read_answer(ImagenetAnswer, answers["imagenet"].result()))
+        yield optional.int8()
         yield optional.backends(read_answer(BackendsAnswer, answers["backends"].result()))
         yield from _plugins(pool)
     yield from map(_weights, weights)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.features.int8.record import PACKAGES, version
 from pipeline.labelers.blazepose_networks import install_litert
+from pipeline.runtime.arithmetic import int8_text
 from pipeline.tools.doctor.answers import (
     BackendsAnswer,
     BlazeposeAnswer,
@@ -47,6 +49,17 @@ def imagenet(imagenet: ImagenetAnswer | Faulty) -> Diagnosis:
     weights = f"weights of {', '.join(imagenet.here)} are here" if imagenet.here else "no weights are here yet"
     timm = f"timm {imagenet.timm}" if imagenet.timm else "no timm"
     return Diagnosis("ImageNet", "ok", f"{weights}; {timm} (where to get weights: sorn models)")
+
+
+def int8() -> Diagnosis:
+    """Packages of `eval.precision = int8`, and the unit of this CPU.
+
+    Nothing is imported.
+    """
+    found = {name: version(name) for name in PACKAGES}
+    there = " and ".join(f"{name} {number}" if number else f"no {name}" for name, number in found.items())
+    more = "" if all(found.values()) else " (for eval.precision = int8: pip install -e '.[int8]')"
+    return Diagnosis("int8", "ok", f"{there}{more}; {int8_text()}")
 
 
 def backends(backends: BackendsAnswer | Faulty) -> Diagnosis:

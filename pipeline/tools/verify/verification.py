@@ -19,10 +19,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.features.int8.record import RECORD, again, read_record
 from pipeline.runs import stamp
 from pipeline.runs.checkpoint_info import CheckpointInfo
 from pipeline.runs.inputs import OUTSIDE
-from pipeline.runs.layout import EXPORT, STAMP, TABLES
+from pipeline.runs.layout import EXPORT, INT8_FOLDER, STAMP, TABLES
 from pipeline.runs.result_paths import TablesPaths
 from pipeline.runs.run import STAGES, Run
 from pipeline.runs.stamp import Stamp
@@ -84,6 +85,7 @@ class Verification:
     pictures: ComparedFiles = field(default_factory=ComparedFiles)  # images of the dataset, if they are read
     records: verify_stages.Images | None = None
     stored: verify_stages.Stored | None = None
+    int8: dict[Path, str] = field(default_factory=dict)  # files of int8 networks -> digests
     trained: dict[Path, CheckpointInfo] = field(default_factory=dict)  # folder -> config.json, of whole ones
     stamps: dict[Path, Stamp | None] = field(default_factory=dict)  # folder -> its stamp
     exported: dict[Path, list[ExportFiles]] = field(default_factory=dict)  # folder -> its networks
@@ -100,16 +102,19 @@ class Verification:
             outputs[place.folder] = self._outputs(place)
             if place.stage == EXPORT:
                 self.exported[place.folder] = exported_networks(place)
+            if place.stage == "train":
+                self.int8 |= self._int8(place)
         exported = [file for found in self.exported.values() for network in found for file in network.files]
         shards = {file for place in places if place.stage == "masks" for file in outputs[place.folder]}
         shards = {file for file in shards if file.suffix == SHARD}
-        files = dict.fromkeys([file for found in outputs.values() for file in found] + exported)
+        files = dict.fromkeys([*(file for found in outputs.values() for file in found), *exported, *self.int8])
         self.seen = read_files(files, shards, distributed.cores())
         if self.images:
             self._read_pictures(places[0])
         for place in places:
             self._stale(place)
             self._bytes(place, outputs[place.folder])
+            self._compare_int8(place)
             self._contents(place)
         stamps = sum(place.stamp is not None for place in places)
         count = len(files) + stamps + self.pictures.files
@@ -141,6 +146,20 @@ class Verification:
             if place.checks.must(inside, f"{path} names an output outside its folder: {name}", path):
                 found[place.folder / name] = entry
         return found
+
+    def _int8(self, place: VerifiedFolder) -> dict[Path, str]:
+        """Files of the int8 network of a training, with the digests that its record tells."""
+        folder, found = place.folder / INT8_FOLDER, None
+        with place.checks.reading(folder / RECORD):
+            found = read_record(folder)
+        return {folder / name: digest for name, digest in found.files.items()} if found else {}
+
+    def _compare_int8(self, place: VerifiedFolder) -> None:
+        folder = place.folder / INT8_FOLDER
+        for file, digest in self.int8.items():
+            if file.parent == folder:
+                wrong = f"{file} is missing or was changed after it was written"
+                place.checks.must(self.seen[file].sha256 == digest, wrong, file, again(folder))
 
     def _bytes(self, place: VerifiedFolder, outputs: dict[Path, list[Any]]) -> None:
         """Check that every output is the file that was written."""

@@ -74,12 +74,16 @@ class PackSource:
         return public(self.stamp.command) if self.stamp.command else None
 
     def report(self) -> Report | None:
-        """Evaluation of this checkpoint; None without one."""
+        """Evaluation of this checkpoint.
+
+        None without one, and for one in int8, which does not ship.
+        """
         try:
             found = read_report(self.folder.parent / "eval" / REPORT)
         except (OSError, ValueError):
             return None
-        return found if found.provenance.checkpoint_sha256 == digest_file(self.weights) else None
+        own = found.provenance.checkpoint_sha256 == digest_file(self.weights)
+        return found if own and not found.provenance.int8 else None
 
     def labels(self) -> LabelReport | None:
         """Labels of this DANet; None without any."""

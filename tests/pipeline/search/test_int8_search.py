@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from eval_runs import GALLERY, QUERY, images, write_run
+from eval_runs import GALLERY, QUERY, evaluated, images, write_run
+from eval_runs import run as evaluate
 from int8_stand_in import use_stand_in
 from searches import run
 
@@ -78,3 +79,16 @@ def test_search_takes_the_precision(training, folder, tmp_path):
     text = run("search", *words, "--out", tmp_path / "answers", "--top", 3)
     assert "02.png" in text
     assert "int8" in (tmp_path / "answers" / "search.json").read_text()
+
+
+def test_calibrations_are_those_of_the_precision(training, bank, folder):
+    config = evaluated(precision="int8")
+    paths = Paths("synped_demo", "ground_truth", training.parents[2] / "data", training.parents[1])
+    evaluate(paths, config)
+    assert Searcher(training, bank, false_match_rate=0.5).decision.rates is not None
+    with pytest.raises(UserError, match=r"no calibration .*/train/calibration.json.* eval.precision=auto --force"):
+        Searcher(training, folder, precision="fp32", cache=False, false_match_rate=0.5)
+    evaluate(paths)
+    Searcher(training, folder, precision="fp32", cache=False, false_match_rate=0.5)
+    with pytest.raises(UserError, match=r"train/calibration.json is of another precision"):
+        Searcher(training, bank, false_match_rate=0.5, calibration=training / "calibration.json")

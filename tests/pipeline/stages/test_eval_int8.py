@@ -13,6 +13,7 @@ from int8_stand_in import use_stand_in
 from pipeline.errors import UserError
 from pipeline.evaluation.calibration import read_calibration
 from pipeline.evaluation.report import read_report
+from pipeline.features.int8 import network, record
 from pipeline.features.store import read_banks
 from pipeline.runs.config import Runtime
 from pipeline.runs.layout import Paths
@@ -41,18 +42,19 @@ def test_the_report_tells_what_int8_changes(paths, monkeypatch):
     plain, own = read_banks(paths.features), paths.checkpoint_calibration.read_bytes()
     run(paths, INT8)
     report = read_report(paths.report_json)
-    record = report.provenance.int8
-    assert report.provenance.features["precision"] == "int8" and record.images == 80
-    assert report.provenance.features["int8"] == record.digest and record.comparison.queries == 30
+    told = report.provenance.int8
+    assert report.provenance.features["precision"] == "int8" and told.images == 80
+    assert report.provenance.features["int8"] == told.digest and told.comparison.queries == 30
     for page in (paths.report_md, paths.report_html):
         text = page.read_text()
         assert "ranges from 80 images of synped_demo-ground_truth, split train" in text and "features in int8" in text
     banks = read_banks(paths.features)
-    assert json.loads(banks.attrs["int8"])["files"] == record.files
+    assert json.loads(banks.attrs["int8"])["files"] == told.files
     apart = np.linalg.norm(banks.query.global_ - plain.query.global_, axis=1)
     assert 0 < apart.max() < 0.2 * np.linalg.norm(plain.query.global_, axis=1).max()
     assert banks.examples.parts.tobytes() == plain.examples.parts.tobytes(), "pictures show the network itself"
-    assert read_calibration(paths.int8_calibration) == read_calibration(paths.calibration)
+    calibration = read_calibration(paths.int8_calibration)
+    assert calibration == read_calibration(paths.calibration) and calibration.int8 == told.digest
     assert paths.checkpoint_calibration.read_bytes() == own
     run(paths, INT8)
     assert len(seen) == 1
@@ -67,7 +69,7 @@ def test_another_int8_network_gives_other_features(paths, monkeypatch):
     assert read_banks(paths.features).attrs["fingerprint"] == first
     folder = paths.folder("train") / "int8"
     (folder / "network.bin").write_bytes(b"other weights")
-    with pytest.raises(UserError, match="Remove the folder"):
+    with pytest.raises(UserError, match=r"Delete .*int8.json"):
         run(paths, INT8)
     for file in folder.iterdir():
         file.unlink()
@@ -89,19 +91,38 @@ def test_mirror_images_count_in_int8_too(paths, monkeypatch):
 def test_a_gpu_is_refused_before_anything_runs(paths, device):
     write_run(paths, SPLITS)
     config = dataclasses.replace(INT8, runtime=Runtime(0, device))
-    with pytest.raises(UserError, match=f"int8 is computed on a CPU, and the device is '{device}'"):
-        stage.check(Run.of(config, paths))
+    for refused in (lambda: stage.check(Run.of(config, paths)), lambda: run(paths, config)):
+        with pytest.raises(UserError, match=f"int8 is computed on a CPU, and the device is '{device}'"):
+            refused()
 
 
 def test_missing_packages_are_told_before_anything_runs(paths, monkeypatch):
     write_run(paths, SPLITS)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"lacks: openvino, nncf. In the project's folder, type: pip install"):
+    monkeypatch.setattr(record, "version", lambda name: "")
+    with pytest.raises(UserError, match=r"lacks: openvino, nncf. In the project's folder, type: pip install .*=auto"):
         stage.check(Run.of(INT8, paths))
-    (paths.folder("train") / "int8").mkdir()
-    (paths.folder("train") / "int8" / "int8.json").touch()
-    with pytest.raises(UserError, match=r"lacks: openvino. In"):
-        stage.check(Run.of(INT8, paths))
+
+
+def test_another_evaluation_of_the_same_features_needs_no_package(paths, monkeypatch):
+    write_run(paths, SPLITS)
+    with monkeypatch.context() as patch:
+        use_stand_in(patch)
+        run(paths, INT8)
+    monkeypatch.setattr(record, "version", lambda name: "")
+    monkeypatch.setattr(network, "compiled", lambda *_: pytest.fail("the network ran"))
+    config = evaluated(precision="int8", tau=0.3)
+    stage.check(Run.of(config, paths))
+    assert run(paths, config)["provenance"]["config"]["tau"] == 0.3
+
+
+def test_shards_of_another_run_are_missed_before_anything_runs(paths, monkeypatch):
+    use_stand_in(monkeypatch)
+    write_run(paths, SPLITS)
+    monkeypatch.setattr(stage, "require_packages", lambda: None)
+    other = dataclasses.replace(paths, trained_on="gone-danet")
+    (paths.runs / "gone-danet" / "train").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"gone-danet/masks/index.json is not there"):
+        stage.check(Run.of(INT8, other))
 
 
 def test_adapted_norms_are_refused():

@@ -22,7 +22,7 @@ mine-import/masks: index.json labels.json labels.md pictures/labels.png train/sh
 mine-import/train: model.safetensors config.json state-0123456789ab-00000010.pt tensorboard/events.out.tfevents.1.a.2.0
 mine-import/eval: features.h5 report.json report.md report.html queries.csv pictures/maps.png parts/a-query-00000.h5
 mine-import/eval-from-other-import: features.h5 stamp.json
-mine-import/experiments/sorn-seed0/train: model.safetensors config.json stamp.json
+mine-import/experiments/sorn-seed0/train: model.safetensors config.json stamp.json int8/int8.json int8.7.tmp/network.bin
 mine-import/experiments/sorn-seed0/eval: features.h5 stamp.json
 mine-import/experiments/ext-seed0/eval-from-mine-import-experiments-plain-seed0: features.h5 stamp.json
 mine-import/tables: tables.json tables.md tables.html attempts.csv logs/sorn-seed0-train.log parts/1-of-1/.lock

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.features.int8.network import GRAPH, NAMES, Int8Network, write_probe
+from pipeline.features.int8.network import NAMES, Int8Network, write_probe
 from pipeline.features.int8.quantise import quantise, save
+from pipeline.features.int8.record import GRAPH
 from sorn import engine
 from sorn.config import SORNConfig
 from sorn.export import outputs_without_branch

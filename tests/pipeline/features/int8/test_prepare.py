@@ -12,9 +12,10 @@ from eval_runs import GALLERY, QUERY, images, write_run, write_shards
 from int8_stand_in import VERSIONS, use_stand_in
 
 from pipeline.errors import UserError
-from pipeline.features.int8 import prepare
+from pipeline.features.int8 import prepare, record
+from pipeline.features.int8.network import Int8Network
 from pipeline.features.int8.prepare import prepared
-from pipeline.features.int8.record import read_record, record_text
+from pipeline.features.int8.record import find_record, record_text
 from pipeline.io.files import digest_file, write_text
 from pipeline.runs import layout
 from pipeline.runs.checkpoint_info import describe
@@ -39,7 +40,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     return use_stand_in(monkeypatch)
 
 
-def get(paths: Paths) -> prepare.Prepared:
+def get(paths: Paths) -> prepare.StoredInt8:
     folder = paths.folder("train")
     return prepared(folder, describe(folder), digest_file(paths.checkpoint))
 
@@ -50,11 +51,11 @@ def test_it_is_made_of_training_images_once_and_compared_on_val(paths, seen):
     assert found.graph == paths.folder("train") / "int8" / "network.xml" and found.graph.is_file()
     assert len(seen) == 1 and len(seen[0]) == found.record.images == len(TRAIN)
     assert np.array_equal(seen[0], np.stack([one.image for one in TRAIN]))
-    record, comparison = found.record, found.record.comparison
-    assert (record.source, record.packages) == ("synped_demo-ground_truth, split train", VERSIONS)
+    made, comparison = found.record, found.record.comparison
+    assert (made.source, made.packages) == ("synped_demo-ground_truth, split train", VERSIONS)
     assert (comparison.queries, comparison.gallery_images, comparison.persons) == (12, 24, 12)
     assert comparison.variant == "sorn" and 0 < comparison.distance < 0.2 and comparison.rank1[0] > 0.5
-    assert "on 12 queries of val (one is 8.33 points), variant sorn, beside fp32: rank-1" in record_text(record)
+    assert "on 12 queries of val (one is 8.33 points), variant sorn, beside fp32: rank-1" in record_text(made)
     assert get(paths) == found and len(seen) == 1
     assert not list(paths.folder("train").glob("*.tmp"))
 
@@ -62,16 +63,16 @@ def test_it_is_made_of_training_images_once_and_compared_on_val(paths, seen):
 def test_many_images_are_taken_evenly(paths, seen, monkeypatch):
     monkeypatch.setattr(prepare, "IMAGES", 64)
     write_run(paths, {**TEST, "train": TRAIN})
-    record = get(paths).record
-    assert record.images == len(seen[0]) == 64 and np.array_equal(seen[0][-1], TRAIN[-1].image)
-    assert record.comparison is None and record_text(record).endswith("the dataset has no validation split")
+    made = get(paths).record
+    assert made.images == len(seen[0]) == 64 and np.array_equal(seen[0][-1], TRAIN[-1].image)
+    assert made.comparison is None and record_text(made).endswith("the dataset has no validation split")
 
 
 def test_another_checkpoint_has_another_one(paths, seen):
     write_run(paths, {**TEST, "train": TRAIN})
     first = get(paths)
     folder = paths.folder("train")
-    (first.graph.parent / "calibration.json").write_text("of the first one")
+    (first.graph.parent / "calibration.json").write_text('{"int8": "of the first one"}')
     again = prepared(folder, describe(folder), "another digest")
     assert len(seen) == 2 and again.record.checkpoint_sha256 == "another digest"
     assert not (first.graph.parent / "calibration.json").exists()
@@ -81,10 +82,12 @@ def test_a_damaged_one_is_named_and_the_remedy_makes_it_again(paths, seen):
     write_run(paths, {**TEST, "train": TRAIN})
     folder = get(paths).graph.parent
     write_text(folder / "network.bin", "cut off")
-    with pytest.raises(UserError, match=r"network.bin is missing or was changed.*Remove the folder") as refused:
+    with pytest.raises(
+        UserError, match=r"network.bin is missing or was changed.*Delete .*int8.json: the next"
+    ) as refused:
         get(paths)
-    assert str(folder) in refused.value.remedy
-    shutil.rmtree(folder)
+    assert str(folder / "int8.json") in refused.value.remedy
+    (folder / "int8.json").unlink()
     assert get(paths).record.digest and len(seen) == 2
     write_text(folder / "int8.json", '{"schema_version": 1}')
     with pytest.raises(UserError, match=r"int8.json does not describe an int8 network: checkpoint_sha256 is missing"):
@@ -107,7 +110,7 @@ def test_a_network_that_ships_has_no_images(paths, seen, monkeypatch):
     write_run(paths, {**TEST, "train": TRAIN})
     folder = paths.folder("train").rename(paths.folder("train").with_name("mine"))
     monkeypatch.setattr(layout, "SHIPPED_DIR", folder.parent)
-    with pytest.raises(UserError, match=r"'mine' ships without the images .* make train INIT=mine; or leave"):
+    with pytest.raises(UserError, match=r"'mine' ships without the images .* make train INIT=mine; or take"):
         prepared(folder, describe(folder), "digest")
 
 
@@ -137,6 +140,33 @@ def test_shards_of_another_size_are_refused(paths, seen):
         get(paths)
 
 
+def test_its_calibration_stays_with_the_same_network_alone(paths, seen):
+    write_run(paths, {**TEST, "train": TRAIN})
+    made, calibration = get(paths).record, paths.int8_calibration
+    for digest, there in ((made.digest, True), ("another", False)):
+        write_text(calibration, f'{{"int8": "{digest}"}}')
+        (calibration.parent / "int8.json").unlink()
+        assert get(paths).record.digest == made.digest and calibration.exists() == there
+
+
+def test_of_two_that_make_it_the_first_one_counts(paths, seen, monkeypatch):
+    write_run(paths, {**TEST, "train": TRAIN})
+    made = prepare.quantise
+
+    def slower(*given):
+        with monkeypatch.context() as patch:
+            patch.setattr(prepare, "quantise", made)
+            patch.setattr("os.getpid", lambda: 1)
+            get(paths)
+        write_text(paths.int8_calibration, "of the first one")
+        return made(*given)
+
+    monkeypatch.setattr(prepare, "quantise", slower)
+    get(paths)
+    assert len(seen) == 2 and paths.int8_calibration.read_text() == "of the first one"
+    assert not list(paths.folder("train").glob("int8.*"))
+
+
 def test_a_quantisation_that_fails_leaves_nothing(paths, seen, monkeypatch):
     write_run(paths, {**TEST, "train": TRAIN})
     monkeypatch.setattr(prepare, "quantise", lambda *_: 1 / 0)
@@ -147,17 +177,30 @@ def test_a_quantisation_that_fails_leaves_nothing(paths, seen, monkeypatch):
 
 def test_missing_packages_are_named(paths, monkeypatch):
     write_run(paths, {**TEST, "train": TRAIN})
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"lacks: openvino. In the project's folder, type: pip install -e '.\[int8\]'"):
+    monkeypatch.setattr(record, "version", lambda name: "")
+    with pytest.raises(
+        UserError, match=r"lacks: openvino, nncf. In the project's folder, type: pip install -e '.\[int8"
+    ):
         get(paths)
+    with pytest.raises(UserError, match=r"lacks: openvino. In"):
+        Int8Network(Path("network.xml"), {})
+
+
+def test_a_ready_one_needs_no_packages_until_it_runs(paths, monkeypatch):
+    write_run(paths, {**TEST, "train": TRAIN})
+    with monkeypatch.context() as patch:
+        use_stand_in(patch)
+        found = get(paths)
+    monkeypatch.setattr(record, "version", lambda name: "")
+    assert get(paths) == found
 
 
 def test_without_a_match_nothing_is_compared(paths, seen):
     lonely = {**VAL, "val_gallery": images("val_gallery", [(pid, 2) for pid in range(400, 404)])}
     write_run(paths, {**TEST, **lonely, "train": TRAIN})
-    record = get(paths).record
-    assert record.note == "not compared with fp32: no query of val has a match in its gallery"
-    assert read_record(paths.folder("train") / "int8", record.checkpoint_sha256) == record
+    made = get(paths).record
+    assert made.note == "not compared with fp32: no query of val has a match in its gallery"
+    assert find_record(paths.folder("train") / "int8", made.checkpoint_sha256) == made
 
 
 def test_changed_masks_do_not_matter(paths, seen):

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from pipeline.cli.app import main
 from pipeline.io.checkpoints import save_weights
+from pipeline.runtime import arithmetic
 from pipeline.tools.doctor import doctor, installation, machine, optional, probes
 from pipeline.tools.doctor.answers import (
     BackendsAnswer,
@@ -83,6 +84,20 @@ def test_a_healthy_environment_is_a_line_each(answers: dict[str, Any], tmp_path:
     assert "weights of resnet50 are here; no timm (where to get weights: sorn models)" in text
     assert "no dask (pip install dask distributed), ray 2.6" in text
     assert text.endswith("the default pipeline can run (problems: 0, warnings: 0)\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "versions", "told"),
+    [
+        ("avx512_vnni", {"openvino": "4.1", "nncf": "3.4"}, "openvino 4.1 and nncf 3.4; unit for int8: avx512_vnni"),
+        ("avx2", {"nncf": "3"}, "and nncf 3 (for eval.precision = int8: pip install -e '.[int8]'); no unit for int8"),
+    ],
+)
+def test_int8_is_told_with_what_it_needs(monkeypatch: pytest.MonkeyPatch, flag, versions, told) -> None:
+    monkeypatch.setattr(arithmetic, "cpu_flags", lambda: frozenset({flag}))
+    monkeypatch.setattr(optional, "version", lambda name: versions.get(name, ""))
+    found = optional.int8()
+    assert found.level == "ok" and found.found.endswith(told)
 
 
 def test_json(answers: dict[str, Any], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import torch
 from click.testing import CliRunner
 
 from pipeline.cli.app import main
+from pipeline.features.int8.record import Int8Record, write_record
 from pipeline.io import checkpoints, hdf5
 from pipeline.io.files import digest_file
 from pipeline.runs import stamp
@@ -179,6 +180,26 @@ def test_a_labeler_is_held_against_what_it_says_of_itself(tmp_path):
     assert f"Delete {paths.labeler_config}, then run: make labeler DATASET=synped_demo RUNS={tmp_path}\n" in text
     said["fingerprint"] = "another"
     assert f"{paths.labeler_checkpoint} is of another training than its stamp" in write(said)
+
+
+def test_the_int8_network_of_a_training_is_read_too(run):
+    folder = run.file("train/int8")
+    folder.mkdir()
+    names = ("network.xml", "network.bin", "probe.npz")
+    for name in names:
+        (folder / name).write_text(name)
+    files = {name: digest_file(folder / name) for name in names}
+    packages = {"openvino": "1"}
+    record = Int8Record(1, digest_file(run.file("train/model.safetensors")), (64, 32), 64, "mine", packages, files)
+    write_record(folder, record)
+    assert run.verify().exit_code == 0
+    path = run.flip("train/int8/network.bin")
+    again = f"Delete {folder / 'int8.json'}: the next command makes the network again"
+    run.broken(f"{path} is missing or was changed after it was written", again)
+    (folder / "probe.npz").unlink()
+    run.broken(f"{folder / 'probe.npz'} is missing")
+    (folder / "int8.json").write_text("{}")
+    run.broken(f"{folder / 'int8.json'} does not describe an int8 network: schema_version is missing")
 
 
 def write_tables(run) -> Path:

@@ -104,6 +104,17 @@ def test_a_sorn_is_packed_and_then_used_by_its_name(paths: Paths, tmp_path: Path
     assert elsewhere.report_md.parent.name == "eval-from-starter" and "TRAINED_ON=starter" in made["command"]
 
 
+def test_figures_of_int8_are_not_on_the_card(paths: Paths) -> None:
+    report = json.loads(paths.report_json.read_text())
+    record = {"schema_version": 1, "checkpoint_sha256": "", "image_size": [64, 32], "images": 64, "source": "mine"}
+    record |= {"packages": {}, "files": dict.fromkeys(("network.xml", "network.bin", "probe.npz"), "")}
+    report["provenance"]["int8"] = record
+    paths.report_json.unlink()
+    paths.report_json.write_text(json.dumps(report))
+    sorn(paths, "synped_demo-ground_truth", "--name", "starter")
+    assert "It was not evaluated." in (layout.SHIPPED_DIR / "starter" / "CARD.md").read_text()
+
+
 def test_the_card_is_filled_from_what_the_run_recorded(paths: Paths) -> None:
     sorn(paths, "synped_demo-ground_truth", "--name", "starter")
     card = (layout.SHIPPED_DIR / "starter" / "CARD.md").read_text()
