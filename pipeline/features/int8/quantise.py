@@ -1,7 +1,8 @@
 """Quantisation of a trained network to int8, by NNCF.
 
 The convolutions and sums of the whole network, its part branch too, are quantised statically: a scale per channel of
-the weights, and a range per map that training images give. Means, norms and shares stay exact, as they do in bf16.
+the weights, and a range per map that training images give. Means, norms and shares stay exact, as they do in bf16. So
+does the first depthwise convolution: its channels differ more than eight bits can tell, and it is quick anyway.
 Weights take half of the range of int8. A CPU without VNNI adds products in 16 bits, where the whole range would
 overflow, and features would depend on the CPU (findings/openvino_int8_by_cpu.sh).
 """
@@ -25,6 +26,7 @@ from sorn.export import ExportedNetwork, traced
 from sorn.network import SORN
 
 BATCH = 16  # images; their ranges are taken together
+DEPTHWISE = "GroupConvolution"
 EXACT = ("MatMul", "Multiply", "Divide", "Maximum", "Softmax", "AvgPool", "ReduceMean", "ReduceSum")  # kinds of layers
 
 
@@ -49,12 +51,17 @@ def quantise(network: SORN, images: np.ndarray) -> Any:
             target_device=nncf.TargetDevice.CPU,
             subset_size=len(batches),
             fast_bias_correction=True,
-            ignored_scope=nncf.IgnoredScope(types=list(EXACT), validate=False),  # a network may lack some of them
+            ignored_scope=nncf.IgnoredScope(names=_first_depthwise(model), types=list(EXACT), validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
         )
         for output, name in zip(made.outputs, exported.names, strict=True):
             output.get_tensor().set_names({name})
     return made
+
+
+def _first_depthwise(model: Any) -> list[str]:
+    """Name of the first depthwise convolution; empty for a network without."""
+    return [layer.get_friendly_name() for layer in model.get_ordered_ops() if layer.get_type_name() == DEPTHWISE][:1]
 
 
 def save(model: Any, folder: Path) -> list[str]:
