@@ -1,4 +1,4 @@
-"""Fitting network: checks of a trained network before it is evaluated."""
+"""Checks of a trained network before its evaluation."""
 
 from __future__ import annotations
 
