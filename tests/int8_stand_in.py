@@ -14,6 +14,7 @@ import torch
 
 from pipeline.features import embedding
 from pipeline.features.int8 import network, prepare
+from pipeline.stages import eval as stage
 from sorn.export import ExportedNetwork
 from sorn.network import SORN
 
@@ -66,9 +67,9 @@ def use_stand_in(patch: pytest.MonkeyPatch) -> list[np.ndarray]:
     patch.setattr(prepare, "quantise", quantise)
     patch.setattr(prepare, "save", save)
     patch.setattr(prepare, "version", VERSIONS.get)
-    patch.setattr(prepare, "require_packages", lambda *_: None)
     for module in (embedding, network):
         patch.setattr(module, "version", lambda _: "1")
-    patch.setattr(network, "require_packages", lambda *_: None)
+    for module in (prepare, network, stage):
+        patch.setattr(module, "require_packages", lambda *_: None)
     patch.setattr(network, "compiled", Request)
     return seen

@@ -7,13 +7,14 @@ an entry of REFUSALS; a run that stops for another reason, or with a traceback, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from int8_stand_in import use_stand_in
 from option_runs import BASE, QUERY_CAMERA, OptionRuns, People, Row
 from option_space import covering, smallest_refused, space, usual_row
 
@@ -186,6 +187,11 @@ REFUSALS = [
         {"eval.place": True, "model.labels": 5},
     ),
     Refusal("eval: eval.tracks = true, and .* knows no tracks", lambda v: v.eval_tracks, {"eval.tracks": True}),
+    Refusal(
+        f"eval: .*has {IMAGES} training images, and int8 takes its ranges from",
+        lambda v: v.eval_precision == "int8",
+        {"eval.precision": "int8"},
+    ),
 ]
 
 
@@ -196,8 +202,10 @@ def refusals(row: Row) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> OptionRuns:
-    return OptionRuns(tmp_path_factory.mktemp("options"))
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OptionRuns]:
+    with pytest.MonkeyPatch.context() as patch:
+        use_stand_in(patch)
+        yield OptionRuns(tmp_path_factory.mktemp("options"))
 
 
 def require_good_end(runs: OptionRuns, row: Row) -> str:

@@ -118,7 +118,6 @@ def test_another_evaluation_of_the_same_features_needs_no_package(paths, monkeyp
 def test_shards_of_another_run_are_missed_before_anything_runs(paths, monkeypatch):
     use_stand_in(monkeypatch)
     write_run(paths, SPLITS)
-    monkeypatch.setattr(stage, "require_packages", lambda: None)
     other = dataclasses.replace(paths, trained_on="gone-danet")
     (paths.runs / "gone-danet" / "train").mkdir(parents=True)
     with pytest.raises(UserError, match=r"gone-danet/masks/index.json is not there"):
