@@ -3,7 +3,7 @@
 # plain convolution that computes the same numbers: a 2x2 convolution with the four results of each position as
 # channels, then pixel_shuffle. That one multiplies 1.8 times as much, by zeros, and wins only because oneDNN has no
 # deconvolution for AMX; with ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 the deconvolution is the faster one. A decoder can
-# so take a tenth of a network's time without a multiplication to show for it. sorn/joined.py takes the convolution
+# so take a tenth of a network's time without a multiplication to show for it. sorn/phases.py takes the convolution
 # where the CPU has AMX. Ends with 2 on a CPU without AMX. Observed 2026-12-01 with torch 2.14.1 (oneDNN 3.12), one
 # thread, 16 maps of 3072 channels, 24x8: 42 and 17 ms with AMX, 73 and 129 ms without.
 set -euo pipefail

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -41,6 +42,22 @@ def pairs(network: nn.Module) -> Iterator[Pair]:
         for (layer_name, layer), (norm_name, norm) in itertools.pairwise(children):
             if isinstance(layer, LAYERS) and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
                 yield Pair(module, layer_name, layer, norm_name, norm)
+
+
+def fold(network: nn.Module) -> None:
+    """Change of all layers before batch norms: they include them.
+
+    For inference, in evaluation mode: weights get other values, and norms become identities.
+    """
+    for pair in list(pairs(network)):
+        setattr(pair.module, pair.layer_name, _folded(pair.layer, pair.norm))
+        setattr(pair.module, pair.norm_name, nn.Identity())
+
+
+def _folded(layer: Layer, norm: Norm) -> nn.Module:
+    if isinstance(layer, nn.Linear):
+        return fuse_linear_bn_eval(layer, norm)
+    return fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
 
 
 def fold_frozen(network: nn.Module, norms: Collection[nn.Module]) -> None:

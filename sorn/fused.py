@@ -10,12 +10,12 @@ import dataclasses
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from sorn.engine import DTYPES
-from sorn.folding import Layer, Norm, pairs
-from sorn.joined import use_joined, use_phases
+from sorn.folding import fold
+from sorn.joined import use_joined
 from sorn.network import SORN
+from sorn.phases import use_phases
 
 
 @torch.no_grad()
@@ -35,29 +35,16 @@ def fused(model: SORN, precision: str, amx: bool = False) -> SORN:
     if copied.local is not None:
         copied.local.classifiers = nn.ModuleList(nn.Identity() for _ in copied.local.classifiers)
         if copied.local.reduce is not None:
-            _fold(copied.local.reduce)  # of float32, as pooled features are
+            fold(copied.local.reduce)  # of float32, as pooled features are
     if copied.global_ is not None:
         copied.global_.classifier = nn.Identity()  # its norm follows a mean, not a layer: nothing to fold
     if copied.part is not None:
         copied.part.classifiers = nn.ModuleList(nn.Identity() for _ in copied.part.classifiers)
     for part in filter(None, (copied.backbone if copied.backbone.folds else None, copied.semantic)):
-        _fold(part)
+        fold(part)
+        if amx and part is copied.semantic:
+            use_phases(part)
         part.to(DTYPES[precision]).to(memory_format=torch.channels_last)
         if next(part.parameters()).device.type == "cpu":
             use_joined(part)
-    if amx and copied.semantic is not None:
-        use_phases(copied.semantic)
     return copied.requires_grad_(False)
-
-
-def _fold(network: nn.Module) -> None:
-    """Every batch norm folded into the layer that feeds it."""
-    for pair in list(pairs(network)):
-        setattr(pair.module, pair.layer_name, _folded(pair.layer, pair.norm))
-        setattr(pair.module, pair.norm_name, nn.Identity())
-
-
-def _folded(layer: Layer, norm: Norm) -> nn.Module:
-    if isinstance(layer, nn.Linear):
-        return fuse_linear_bn_eval(layer, norm)
-    return fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))

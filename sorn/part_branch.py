@@ -47,7 +47,7 @@ def part_means(features: Tensor, weights: Tensor) -> Tensor:
     """
     flat = weights.flatten(2)  # [B, G, h w]
     total = flat.sum(dim=2, keepdim=True).clamp(min=torch.finfo(flat.dtype).tiny)
-    return (flat / total) @ features.permute(0, 2, 3, 1).flatten(1, 2)
+    return (flat / total) @ features.flatten(2).transpose(1, 2)
 
 
 class PartBranch(nn.Module):

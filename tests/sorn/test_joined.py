@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from sorn import joined as module
 from sorn.backbones import build_backbone
 from sorn.efficientnet_lite import SameConv2d
-from sorn.fused import _fold
-from sorn.joined import ACTIVATIONS, DeconvolutionByPhase, available, convolved, use_joined, use_phases
+from sorn.folding import fold
+from sorn.joined import ACTIVATIONS, available, convolved, use_joined
 from sorn.narrow_maps import use_strided
 from sorn.relu import FastReLU, FastReLU6
 
@@ -30,7 +30,7 @@ def backbone(name: str) -> nn.Module:
             assert layer.running_mean is not None and layer.running_var is not None
             layer.running_mean.normal_(0, 0.1)
             layer.running_var.uniform_(0.5, 2)
-    _fold(network)
+    fold(network)
     return network.to(memory_format=torch.channels_last)
 
 
@@ -131,22 +131,3 @@ def test_without_onednn_nothing_is_joined(monkeypatch: pytest.MonkeyPatch) -> No
     network = backbone("resnet18")
     use_joined(network)
     assert not any(type(layer).__name__.startswith("Joined") for layer in network.modules())
-
-
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("size", [(1, 1), (3, 2), (6, 5)])
-def test_a_deconvolution_by_phase_is_a_deconvolution(bias: bool, size: tuple[int, int]) -> None:
-    torch.manual_seed(3)
-    plain = nn.ConvTranspose2d(5, 4, 3, stride=2, padding=1, output_padding=1, bias=bias)
-    given = image(5, *size)
-    torch.testing.assert_close(DeconvolutionByPhase(plain)(given), plain(given))
-
-
-def test_other_deconvolutions_stay() -> None:
-    network = nn.Sequential(
-        nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1),
-        nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1),
-        nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1, groups=2),
-    )
-    use_phases(network)
-    assert [type(layer).__name__ for layer in network] == ["DeconvolutionByPhase", "ConvTranspose2d", "ConvTranspose2d"]

@@ -55,10 +55,8 @@ def _verdict(row: ThresholdFigures) -> str:
     said = f"Threshold chosen on {row.chosen_on} at {percent(MAIN)} %{many}: the rate here is {with_interval(rate)}"
     if rate.value is None or rate.low is None or rate.high is None or rate.holds(MAIN):
         return f"{said}."
-    told = (
-        "more wrong pairs than asked for; choose a threshold on these cameras" if rate.low > MAIN else "a little strict"
-    )
-    return f"{said}, {rate.value / MAIN:.2g} times as high: {told}."
+    told = "more wrong pairs than asked for" if rate.low > MAIN else "fewer wrong pairs than asked for, and more misses"
+    return f"{said}, {rate.value / MAIN:.2g} times as high: {told}; choose a threshold on these cameras."
 
 
 def with_interval(rate: MeasuredRate) -> str:

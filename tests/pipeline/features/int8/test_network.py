@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.features.int8.network import NAMES, Int8Network, write_probe
+from pipeline.features.int8.network import NAMES, Int8Network, compiled, write_probe
 from pipeline.features.int8.quantise import quantise, save
 from pipeline.features.int8.record import GRAPH
 from sorn import engine
@@ -49,3 +49,14 @@ def test_features_are_near_those_of_the_network(options: dict[str, bool], tmp_pa
     with ThreadPoolExecutor(4) as pool:
         others = list(pool.map(lambda _: int8(images), range(8)))
     assert all(torch.equal(one, other) for many in others for one, other in zip(found, many, strict=True))
+
+
+def test_every_convolution_but_the_first_depthwise_one_is_computed_in_int8(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SORN(SORNConfig(**PLAIN | {"backbone": "efficientnet_lite0"}, part_branch=True)).eval()
+    save(quantise(network, pictures(64, 0)), tmp_path)
+    layers = compiled(tmp_path / GRAPH).get_compiled_model().get_runtime_model().get_ordered_ops()
+    told = [(layer.get_rt_info()["layerType"], layer.get_rt_info()["runtimePrecision"]) for layer in layers]
+    kinds = ("Convolution", "Deconvolution")
+    precisions = [precision.astype(str) for kind, precision in told if kind.astype(str) in kinds]
+    assert len(precisions) == 52 and sum(one not in ("u8", "i8") for one in precisions) == 1
