@@ -58,7 +58,7 @@ def int8() -> Diagnosis:
     """
     found = {name: version(name) for name in PACKAGES}
     there = " and ".join(f"{name} {number}" if number else f"no {name}" for name, number in found.items())
-    more = "" if all(found.values()) else " (for eval.precision = int8: pip install -e '.[int8]')"
+    more = "" if all(found.values()) else " (pip install -e '.[int8]')"
     return Diagnosis("int8", "ok", f"{there}{more}; {int8_text()}")
 
 
