@@ -39,6 +39,7 @@ KNOWN: dict[str, tuple[object, ...]] = {
     "schedule.gamma": (1e-30, 1.0),
     "train.batch_size": (2, 3, 7, 8, 9),
     "train.accumulate": (2,),
+    "train.precision": ("auto", "bf16"),  # gradients in fp16 take seconds each on a CPU: tests/sorn/test_engine.py
     "train.seed": (1, 2**63 - 1),
     "train.init": (WEIGHTS,),
     "eval.tau_sweep": ((), (0.5,), (0.0, 0.15, 1.0)),

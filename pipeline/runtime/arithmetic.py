@@ -24,6 +24,7 @@ WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE
 WITHOUT_AMX = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512", "AVX10_2_512")
 NARROW = 32  # pixels
 NO_UNIT = "no unit for bf16"
+SLOW = "slower than fp32, and its gradients a hundred times slower; auto is the fastest"  # of fp16 on a CPU
 
 
 def bf16_unit() -> str | None:
@@ -75,11 +76,14 @@ def described(precision: str, device: torch.device, width: int = NARROW) -> str:
     """Precision and device in words, with what the device has for bf16.
 
     "bf16 on cpu (unit for bf16: avx512_bf16)", "fp32 on cpu (no unit for bf16)", "bf16 on cuda". A precision that the
-    user chose and the device emulates is told in the same way. width: of the images that a network learns from.
+    user chose and the device emulates is told in the same way; fp16 on a CPU is told to be slow
+    (findings/fp16_weight_gradient_on_cpu.sh). width: of the images that a network learns from.
     """
     shown = f"{precision} on {device}"
     if precision == INT8:
         return f"{shown} ({int8_text()})"
+    if device.type == "cpu" and precision == "fp16":
+        return f"{shown} ({SLOW})"
     if _too_narrow(device, width) and precision == "fp32":
         return f"{shown} ({cpu_text()}, not used for images of fewer than {NARROW} columns)"
     if device.type == "cpu":

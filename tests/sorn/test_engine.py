@@ -90,7 +90,7 @@ def test_pieces_add_up_to_the_batch():
 
 
 def test_half_precision_scales_its_gradients_and_skips_what_overflows():
-    model = network()
+    model = network(backbone="resnet10")
     work = stepper(model, "fp16")
     before = [parameter.clone() for parameter in model.parameters()]
     draw = Augmentation(flip=0.0).draw(np.random.default_rng(0), 6)

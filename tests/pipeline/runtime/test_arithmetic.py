@@ -107,6 +107,7 @@ def test_the_reason_is_told(cpu, monkeypatch) -> None:
     assert described("fp32", CPU) == "fp32 on cpu (no unit for bf16)"
     cpu(AVX512 + " avx512_bf16")
     assert described("bf16", CPU) == "bf16 on cpu (unit for bf16: avx512_bf16)"
+    assert described("fp16", CPU).startswith("fp16 on cpu (slower than fp32, and its gradients a hundred times slower;")
     for computes, reason in ((True, ""), (False, " (no unit for bf16)")):
         monkeypatch.setattr(arithmetic, "gpu_computes_bf16", lambda device, computes=computes: computes)
         assert described("bf16", torch.device("cuda", 1)) == f"bf16 on cuda:1{reason}"

@@ -84,7 +84,7 @@ def test_it_goes_on_in_another_precision_as_on_another_device(
     tiny: Tiny, paths: Paths, monkeypatch: pytest.MonkeyPatch, precisions: tuple[str, str]
 ) -> None:
     """`auto` is fp32 on one machine and fp16 on another; a state of fp32 holds no scale of gradients."""
-    config = tiny.config("train.precision=auto", "schedule.epochs=1")
+    config = tiny.config("train.precision=auto", "schedule.epochs=1", "model.backbone=resnet10")
     with monkeypatch.context() as patch:
         patch.setattr(loop, "training_precision", lambda name, device, width: precisions[0])
         stop_at(patch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
