@@ -26,7 +26,7 @@ base = "paper"
 image_size = [64, 32]
 splits = ["train"]
 [model]
-backbone = "resnet18"
+backbone = "resnet10"
 semantic_channels = 8
 [schedule]
 epochs = 2

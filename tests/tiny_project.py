@@ -25,7 +25,7 @@ base = "paper"
 image_size = [64, 32]
 shard_images = 8
 [model]
-backbone = "resnet18"
+backbone = "resnet10"
 semantic_channels = 8
 [schedule]
 epochs = 4

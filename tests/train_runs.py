@@ -28,7 +28,7 @@ base = "paper"
 [masks]
 image_size = [64, 32]
 [model]
-backbone = "resnet18"
+backbone = "resnet10"
 semantic_channels = 8
 [schedule]
 epochs = 3

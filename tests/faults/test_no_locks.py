@@ -45,7 +45,7 @@ for words in json.loads(sys.argv[1]):
         assert not end.code, words
 """
 SHORT = CONFIG.replace("epochs = 4", "epochs = 1").replace("warmup_epochs = 1", "warmup_epochs = 0")
-SHORT = SHORT.replace("milestones = [2]", "milestones = []").replace("resnet18", "resnet10")
+SHORT = SHORT.replace("milestones = [2]", "milestones = []")
 
 
 def all_commands(project: TinyProject, runs: Path) -> list[list[str]]:

@@ -37,7 +37,7 @@ def test_it_writes_weights_their_description_scalars_and_pictures(
 ) -> None:
     assert driver.work(train, Run.of(tiny.config("train.validate_every=2"), paths), PRINT) == paths.checkpoint
     said = capsys.readouterr().out
-    assert "train: 20 images of 4 pids, 3 epochs of 5 steps of 4, resnet18 in fp32 on cpu" in said
+    assert "train: 20 images of 4 pids, 3 epochs of 5 steps of 4, resnet10 in fp32 on cpu" in said
     lines = [line for line in said.splitlines() if "mean local" in line]
     assert len(lines) == 3 and all("images/s" in line and "waiting for data" in line for line in lines)
     assert ["val mAP" in line for line in lines] == [False, True, True]

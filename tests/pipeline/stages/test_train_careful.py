@@ -88,13 +88,13 @@ def test_a_finetuned_network_stays_near_its_start(tiny: Tiny, tmp_path: Path) ->
     """It learns from other pictures of the same kind, all brighter by the same amount."""
     start = shards_of(tiny, tmp_path / "start")
     driver.work(train, Run.of(tiny.config("schedule.epochs=8"), start), PRINT)
-    network = ("model.backbone=resnet18", "model.stripes=3", "model.semantic_channels=8", "masks.image_size=[64,32]")
+    network = ("model.backbone=resnet10", "model.stripes=3", "model.semantic_channels=8", "masks.image_size=[64,32]")
     options = (*network, "train.batch_size=4", "train.precision=fp32", f"train.init={start.checkpoint}")
     (tmp_path / "brighter").mkdir()
     paths = shards_of(Tiny(tmp_path / "brighter", shift=40), tmp_path / "finetuned")
     driver.work(train, Run.of(load_config("finetune", options, Runtime(workers=1, device="cpu")), paths), PRINT)
     before, after = (features(folder, paths) for folder in (start, paths))
-    assert torch.cosine_similarity(before, after).mean() > 0.8  # 0.89 when it was written
+    assert torch.cosine_similarity(before, after).mean() > 0.9  # 0.98 when it was written
 
 
 def features(trained: Paths, images: Paths) -> torch.Tensor:
