@@ -2,7 +2,7 @@
 
 The results of each row and column, even or odd, are a phase: one position of the input gives all four at once. That
 multiplies more, and takes 0.4 of oneDNN's time for a deconvolution in bfloat16 with AMX; in float32 it is slower.
-It also has an int8 form in OpenVINO where the input may be negative (`pipeline.features.int8`).
+OpenVINO computes these convolutions in int8, but no deconvolution whose input may be negative.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TypeGuard
 
 import torch
 from torch import nn
+
+from sorn.unfilled import unfilled
 
 
 @torch.no_grad()
@@ -23,8 +25,7 @@ def use_phases(network: nn.Module) -> None:
     """
     for module in list(network.modules()):
         for name, layer in list(module.named_children()):
-            first = layer[0] if isinstance(layer, nn.Sequential) else layer
-            if isinstance(layer, nn.Sequential) and _doubles(first):
+            if isinstance(layer, nn.Sequential) and len(layer) and _doubles(first := layer[0]):
                 after = layer[1:]
                 assert not list(after.parameters()), "norms are to be folded first"
                 put = nn.PixelShuffle(2)  # of the phases, into their places
@@ -44,10 +45,12 @@ def by_phase(deconv: nn.ConvTranspose2d) -> nn.Conv2d:
         y, x = row + 1 - 2 * down, column + 1 - 2 * right
         if y >= 0 and x >= 0:  # result (2i + row, 2j + column) sees input (i + down, j + right) through it
             phases[:, row, column, :, down, right] = weight[:, :, y, x].T
-    conv = nn.Conv2d(inputs, 4 * outputs, kernel_size=2, bias=deconv.bias is not None).to(weight)
-    conv.weight.copy_(phases.reshape(conv.weight.shape))
-    if conv.bias is not None and deconv.bias is not None:
-        conv.bias.copy_(deconv.bias.repeat_interleave(4))
+    with unfilled():  # random numbers would be drawn in the middle of a training, when it validates
+        conv = nn.Conv2d(inputs, 4 * outputs, kernel_size=2, bias=deconv.bias is not None)
+    filled = {"weight": phases.reshape(conv.weight.shape)}
+    if deconv.bias is not None:
+        filled["bias"] = deconv.bias.repeat_interleave(4)
+    conv.load_state_dict(filled, assign=True)
     return conv
 
 

@@ -25,7 +25,9 @@ def test_a_deconvolution_by_phase_is_a_deconvolution(bias: bool, size: tuple[int
     torch.manual_seed(3)
     plain = nn.Sequential(nn.Sequential(doubling(bias=bias), nn.ReLU()))
     given, found = torch.randn(2, 5, *size), copy.deepcopy(plain)
+    before = torch.get_rng_state()
     use_phases(found)
+    assert torch.equal(torch.get_rng_state(), before), "a training draws other numbers after it validated"
     assert not any(isinstance(layer, nn.ConvTranspose2d) for layer in found.modules())
     torch.testing.assert_close(found(given), plain(given))
 
