@@ -94,7 +94,7 @@ def test_a_finetuned_network_stays_near_its_start(tiny: Tiny, tmp_path: Path) ->
     paths = shards_of(Tiny(tmp_path / "brighter", shift=40), tmp_path / "finetuned")
     driver.work(train, Run.of(load_config("finetune", options, Runtime(workers=1, device="cpu")), paths), PRINT)
     before, after = (features(folder, paths) for folder in (start, paths))
-    assert torch.cosine_similarity(before, after).mean() > 0.9  # 0.98 when it was written
+    assert torch.cosine_similarity(before, after).mean() > 0.95  # 0.98 when it was written, 0.88 if its norms learn
 
 
 def features(trained: Paths, images: Paths) -> torch.Tensor:
