@@ -6,7 +6,7 @@
 # are the slowest in fp16, and a profile of inference shows nothing of it: there fp16 takes twice the time of fp32.
 # pipeline/runtime/arithmetic.py never chooses fp16 on a CPU, and says so where it was asked for. Ends with 2 on a
 # CPU without avx512_fp16. Observed 2026-12-01 with torch 2.14.1 (oneDNN 3.12), one thread, an Intel Xeon with
-# amx_bf16, 16 maps of 64 channels, 32x16: 2745 ms in fp16, 5 ms in fp32, 179 ms in fp16 with the limit.
+# amx_bf16, 16 maps of 64 channels, 32x16: 3537 ms in fp16, 5 ms in fp32, 216 ms in fp16 with the limit.
 set -euo pipefail
 if ! grep -q avx512_fp16 /proc/cpuinfo; then
     echo "this CPU has no avx512_fp16: nothing to see"
